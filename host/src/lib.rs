@@ -1,1 +1,4 @@
-
+//! Natterjack, the host.
+pub mod clock;
+pub mod error;
+pub mod protocol;

@@ -1,0 +1,86 @@
+//! What can go wrong, as clients see it: a stable code and a sentence. Dialects word it their own way.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One error for the whole host. Its text is for the person whose request it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Nobody is logged in, or the proof is no good.
+    #[error("{0}")]
+    Unauthenticated(String),
+    #[error("{0}")]
+    Forbidden(String),
+    /// Names what was not found: "room".
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// Names what is taken or was changed meanwhile: "room name is taken".
+    #[error("{0}")]
+    Conflict(String),
+    /// Understood, but a value is out of range or malformed.
+    #[error("{field}: {why}")]
+    Invalid { field: &'static str, why: String },
+    #[error("too many requests; try again in {}", humantime::format_duration(round_up(*.retry_after)))]
+    RateLimited { retry_after: Duration },
+    #[error("{what} is too large: at most {limit}")]
+    TooLarge { what: &'static str, limit: String },
+    /// A message filter said no; `code` is the filter's own word.
+    #[error("{reason}")]
+    Rejected { code: String, reason: String },
+    /// A plugin trapped, ran out of time or asked for too much.
+    #[error("the plugin {plugin} failed; the server's log has the reason under {request}")]
+    Plugin { plugin: String, request: Uuid },
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("internal error; the server's log has the reason under {0}")]
+    Internal(Uuid),
+}
+
+impl Error {
+    /// The stable word for this kind of error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Invalid { .. } => "invalid",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TooLarge { .. } => "too_large",
+            Self::Rejected { .. } => "rejected",
+            Self::Plugin { .. } => "plugin_failed",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// When trying again may work.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    pub fn invalid(field: &'static str, why: impl Into<String>) -> Self {
+        Self::Invalid { field, why: why.into() }
+    }
+
+    /// Logs what happened under a new correlation id; the client sees only the id.
+    pub fn internal(what: impl std::fmt::Display) -> Self {
+        let correlation = Uuid::now_v7();
+        tracing::error!(%correlation, error = %what, "internal error");
+        Self::Internal(correlation)
+    }
+}
+
+fn round_up(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}

@@ -1,0 +1,101 @@
+//! What the writer can be asked to make true.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Actor, Removal, Role, RoomId, Visibility};
+use crate::clock::Timestamp;
+
+/// The text of a message and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Post {
+    pub body: Arc<str>,
+    /// The client's idempotency key.
+    pub key: Option<Arc<str>>,
+    /// The `seq` of the message it answers.
+    pub reply_to: Option<u64>,
+}
+
+/// A post on its way to the writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPost {
+    pub room: RoomId,
+    pub by: Actor,
+    pub post: Post,
+}
+
+/// A room on its way to the writer; its ids are given out before it is stored, so that replies can carry them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoom {
+    pub id: RoomId,
+    pub code: String,
+    pub name: String,
+    pub visibility: Visibility,
+    pub topic: String,
+    pub member_limit: Option<u32>,
+    pub owner: Option<AccountId>,
+}
+
+/// What is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomChange {
+    pub name: Option<String>,
+    pub visibility: Option<Visibility>,
+    pub topic: Option<String>,
+    pub member_limit: Option<Option<u32>>,
+}
+
+/// One write of a unit of work.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    CreateRoom(NewRoom),
+    UpdateRoom { room: RoomId, change: RoomChange },
+    DeleteRoom { room: RoomId },
+    Invite { room: RoomId, account: AccountId },
+    AddMember { room: RoomId, account: AccountId, role: Role },
+    RemoveMember { room: RoomId, account: AccountId, why: Removal, reason: Option<String> },
+    SetRole { room: RoomId, account: AccountId, role: Role },
+    Unban { room: RoomId, account: AccountId },
+    /// None lets the account post again.
+    Mute { room: RoomId, account: AccountId, until: Option<Timestamp> },
+    PutValue { plugin: Arc<str>, key: String, value: Vec<u8> },
+    DeleteValue { plugin: Arc<str>, key: String },
+}
+
+// A plugin's values may be secrets (password hashes): their size is all that is shown.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateRoom(room) => write!(f, "CreateRoom({room:?})"),
+            Self::UpdateRoom { room, change } => write!(f, "UpdateRoom({room}, {change:?})"),
+            Self::DeleteRoom { room } => write!(f, "DeleteRoom({room})"),
+            Self::Invite { room, account } => write!(f, "Invite({room}, {account})"),
+            Self::AddMember { room, account, role } => write!(f, "AddMember({room}, {account}, {role})"),
+            Self::RemoveMember { room, account, why, .. } => write!(f, "RemoveMember({room}, {account}, {why})"),
+            Self::SetRole { room, account, role } => write!(f, "SetRole({room}, {account}, {role})"),
+            Self::Unban { room, account } => write!(f, "Unban({room}, {account})"),
+            Self::Mute { room, account, until } => write!(f, "Mute({room}, {account}, {until:?})"),
+            Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),
+            Self::DeleteValue { plugin, key } => write!(f, "DeleteValue({plugin}, {key})"),
+        }
+    }
+}
+
+/// What a unit of work read of a plugin's storage; if it is no longer so when the unit is applied, the unit is a conflict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageRead {
+    pub plugin: Arc<str>,
+    pub key: String,
+    /// 0 where there was no value.
+    pub version: i64,
+}
+
+/// Writes that become true together, in one transaction, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    pub by: Actor,
+    pub reads: Vec<StorageRead>,
+    pub changes: Vec<Change>,
+}

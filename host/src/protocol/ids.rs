@@ -1,0 +1,95 @@
+//! Names for accounts, rooms and connections that cannot be mixed up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new one, ordered by time.
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+
+        // Stored as text, so that both databases hold the same and a person can read it.
+        impl<D: sqlx::Database> sqlx::Type<D> for $name
+        where
+            String: sqlx::Type<D>,
+        {
+            fn type_info() -> D::TypeInfo {
+                <String as sqlx::Type<D>>::type_info()
+            }
+
+            fn compatible(ty: &D::TypeInfo) -> bool {
+                <String as sqlx::Type<D>>::compatible(ty)
+            }
+        }
+
+        impl<'q, D: sqlx::Database> sqlx::Encode<'q, D> for $name
+        where
+            String: sqlx::Encode<'q, D>,
+        {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                self.to_string().encode(buffer)
+            }
+        }
+
+        impl<'r, D: sqlx::Database> sqlx::Decode<'r, D> for $name
+        where
+            &'r str: sqlx::Decode<'r, D>,
+        {
+            fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&str as sqlx::Decode<'r, D>>::decode(value)?.parse()?)
+            }
+        }
+    };
+}
+
+id! {
+    /// An account's `uid`.
+    AccountId
+}
+id! {
+    /// A room's `uid`.
+    RoomId
+}
+id! {
+    /// One live connection; a guest is known by it.
+    ConnectionId
+}
+id! {
+    /// One signing in: what its refresh token belongs to and what logging out ends.
+    LoginId
+}

@@ -25,13 +25,7 @@ struct RoomHead {
 impl Tx {
     /// Applies all of a unit or nothing of it; gives the entries that it made.
     pub async fn apply(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Entry>> {
-        self.statement("SAVEPOINT unit").await?;
-        let applied = self.apply_changes(unit, at).await;
-        if applied.is_err() {
-            self.statement("ROLLBACK TO SAVEPOINT unit").await?;
-        }
-        self.statement("RELEASE SAVEPOINT unit").await?;
-        applied
+        self.all_or_nothing(async |tx| tx.apply_changes(unit, at).await).await
     }
 
     async fn apply_changes(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Entry>> {

@@ -79,12 +79,12 @@ impl Rooms {
             }
             RoomName::Name(name) => self.database.room_named(name).await?.map(|(room, _)| room),
         };
-        found.ok_or(Error::NotFound("room"))
+        found.ok_or_else(|| Error::not_found("room"))
     }
 
     /// A room with its number of members, fresh from the database.
     pub async fn get_counted(&self, room: RoomId) -> Result<(Room, u32)> {
-        self.database.room(room).await?.ok_or(Error::NotFound("room"))
+        self.database.room(room).await?.ok_or_else(|| Error::not_found("room"))
     }
 
     /// Rooms that an account, or somebody without one, may see.
@@ -120,7 +120,7 @@ impl Rooms {
         }
         if room.kind != RoomKind::Room {
             // Nobody else's business, not even that it is there.
-            return Err(Error::NotFound("room"));
+            return Err(Error::not_found("room"));
         }
         if standing.invited || room.visibility == Visibility::Public { Ok(Door::Open) } else { Ok(Door::Guarded) }
     }

@@ -148,7 +148,7 @@ impl Task {
             (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(_, done), Ok(_)) => done(Err(Error::NotFound("room"))),
+            (Job::Post(_, done), Ok(_)) => done(Err(Error::not_found("room"))),
             (Job::Post(_, done), Err(error)) => done(Err(error)),
             (Job::Unit(unit, done), Ok(Outcome::Unit(entries))) => {
                 for change in &unit.changes {

@@ -2,8 +2,8 @@
 
 pub mod outbox;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,9 +23,15 @@ pub struct Connection {
     pub login: Option<LoginId>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
+    /// The rooms it hears, so that its end costs no more than its rooms.
+    hears: Mutex<HashSet<RoomId>>,
 }
 
 impl Connection {
+    pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
+        Self { id, dialect, outbox, actor, login, listens_to_all: AtomicBool::new(false), hears: Mutex::default() }
+    }
+
     fn account(&self) -> Option<&Account> {
         self.actor.account()
     }
@@ -54,6 +60,20 @@ pub struct Hub {
     rooms: RwLock<HashMap<RoomId, Arc<Mutex<Listeners>>>>,
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
     accounts: Mutex<HashMap<AccountId, Vec<Arc<Connection>>>>,
+    /// Every open socket, also of those who have not said who they are.
+    open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
+}
+
+/// Says that a socket is open, until dropped.
+pub struct Registered {
+    hub: Arc<Hub>,
+    id: ConnectionId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.hub.open.lock().remove(&self.id);
+    }
 }
 
 impl Hub {
@@ -75,7 +95,7 @@ impl Hub {
                 slot.remove();
             }
         }
-        let rooms: Vec<RoomId> = self.rooms.read().keys().copied().collect();
+        let rooms = std::mem::take(&mut *connection.hears.lock());
         for room in rooms {
             self.stop_listening(room, connection);
         }
@@ -87,6 +107,7 @@ impl Hub {
         let listener = Listener { connection: connection.clone(), after: 0, held: Some(Vec::new()) };
         let known = rooms.entry(room).or_default().lock().insert(connection.id, listener).is_some();
         drop(rooms);
+        connection.hears.lock().insert(room);
         if let (Some(guest), false) = (connection.guest(), known) {
             self.publish(&Event::GuestJoined { room, guest: guest.clone() });
         }
@@ -109,6 +130,7 @@ impl Hub {
     pub fn stop_listening(&self, room: RoomId, connection: &Connection) {
         let Some(listeners) = self.listeners(room) else { return };
         let was_there = listeners.lock().remove(&connection.id).is_some();
+        connection.hears.lock().remove(&room);
         if was_there && let Some(guest) = connection.guest() {
             self.publish(&Event::GuestLeft { room, guest: guest.clone() });
         }
@@ -180,6 +202,7 @@ impl Hub {
                 let mut rooms = self.rooms.write();
                 let mut listeners = rooms.entry(room).or_default().lock();
                 let after = seq.saturating_sub(1);
+                connection.hears.lock().insert(room);
                 listeners.entry(connection.id).or_insert(Listener { connection, after, held: None });
             }
         }
@@ -203,8 +226,23 @@ impl Hub {
         }
     }
 
+    /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its
+    /// connection has said who it is.
+    pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Registered {
+        let id = ConnectionId::new();
+        self.open.lock().insert(id, outbox.clone());
+        Registered { hub: self.clone(), id }
+    }
+
+    /// Closes every connection; `close` words it for each.
+    pub fn close_all(&self, close: impl Fn() -> Close) {
+        for outbox in self.open.lock().values() {
+            outbox.close(close());
+        }
+    }
+
     pub fn count(&self) -> usize {
-        self.connections.lock().len()
+        self.open.lock().len()
     }
 
     fn listeners(&self, room: RoomId) -> Option<Arc<Mutex<Listeners>>> {

@@ -22,6 +22,7 @@ impl Close {
     pub const FLOODING: u16 = 4429;
     pub const BAD_FIRST_FRAME: u16 = 4500;
     pub const LOGGED_OUT: u16 = 4505;
+    pub const NORMAL: u16 = 1000;
     pub const GOING_AWAY: u16 = 1012;
 
     pub fn new(code: u16, reason: impl Into<String>) -> Self {

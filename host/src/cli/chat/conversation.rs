@@ -4,17 +4,18 @@
 //! the queue until the server has answered it. After a lost connection the room is joined `since` the last entry seen,
 //! and a post that was not acknowledged is sent again under the same key, unless it turns up among what was missed.
 
+mod opening;
+mod queue;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use self::queue::Todo;
 use super::render;
-
-mod opening;
-#[cfg(test)]
-mod tests;
 
 /// More typed lines than this wait outside.
 const MOST_TODO: usize = 64;
@@ -53,14 +54,6 @@ struct Room {
     last_seq: u64,
     /// Messages that history has shown; their events may still come.
     shown: HashSet<u64>,
-}
-
-enum Todo {
-    Post { key: String, body: String },
-    Join(Target),
-    Rooms,
-    Who,
-    Help,
 }
 
 /// How far this connection has got.
@@ -186,28 +179,6 @@ impl Conversation {
         out
     }
 
-    /// A line has been typed.
-    pub(super) fn typed(&mut self, line: &str) -> Vec<Do> {
-        let mut out = Vec::new();
-        let mut words = line.split_whitespace();
-        match words.next() {
-            None => {}
-            Some("/rooms") => self.todo.push_back(Todo::Rooms),
-            Some("/who") => self.todo.push_back(Todo::Who),
-            Some("/help") => self.todo.push_back(Todo::Help),
-            Some("/join") => match (words.next(), words.next()) {
-                (Some(room), password) => {
-                    let target = Target { room: room.to_owned(), password: password.map(str::to_owned) };
-                    self.todo.push_back(Todo::Join(target));
-                }
-                (None, _) => say(&mut out, "! /join what? wanted /join ROOM [PASSWORD]"),
-            },
-            Some(_) => self.todo.push_back(Todo::Post { key: Uuid::new_v4().to_string(), body: line.to_owned() }),
-        }
-        self.advance(&mut out);
-        out
-    }
-
     /// A frame has come.
     pub(super) fn heard(&mut self, frame: &str) -> Vec<Do> {
         let mut out = Vec::new();
@@ -276,56 +247,6 @@ impl Conversation {
         }
     }
 
-    /// Does the next thing that was typed, if it is its turn.
-    fn advance(&mut self, out: &mut Vec<Do>) {
-        if !matches!(self.stage, Stage::Live) || self.in_flight.is_some() || self.waiting {
-            return;
-        }
-        let room = self.room.as_ref().map_or("", |room| &room.uid);
-        let (op, args) = match self.todo.front() {
-            None => return,
-            Some(Todo::Post { key, body }) => ("message.post", json!({ "room": room, "body": body, "key": key })),
-            Some(Todo::Rooms) => ("room.list", json!({})),
-            Some(Todo::Who) => ("room.members", json!({ "room": room })),
-            Some(Todo::Help) => ("commands", json!({ "room": room })),
-            Some(Todo::Join(target)) => {
-                let target = target.clone();
-                self.join(target, out);
-                self.in_flight = Some(self.next_id - 1);
-                return;
-            }
-        };
-        self.in_flight = Some(self.request(op, args, out));
-    }
-
-    /// The head of the queue has its answer.
-    fn answered(&mut self, outcome: Result<&Value, &Value>, out: &mut Vec<Do>) {
-        self.in_flight = None;
-        if let Some(wait) = outcome.err().and_then(retry_after) {
-            self.waiting = true;
-            out.push(Do::WakeIn(wait));
-            return;
-        }
-        let done = self.todo.pop_front();
-        match (outcome, done) {
-            (Err(error), _) => {
-                self.refused += 1;
-                say(out, &format!("! {}", render::error(error)));
-            }
-            (Ok(ok), Some(Todo::Rooms)) => say_all(out, render::rooms(ok)),
-            (Ok(ok), Some(Todo::Who)) => say_all(out, render::members(ok)),
-            (Ok(ok), Some(Todo::Help)) => {
-                say_all(out, LOCAL_COMMANDS.map(str::to_owned));
-                say_all(out, render::commands(ok));
-            }
-            (Ok(ok), _) => match (ok.get("result"), ok["seq"].as_u64()) {
-                (Some(result), _) => say_all(out, render::result(result)),
-                (None, Some(seq)) => self.expected = self.expected.max(seq),
-                (None, None) => {}
-            },
-        }
-    }
-
     fn request(&mut self, op: &str, args: Value, out: &mut Vec<Do>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -334,32 +255,9 @@ impl Conversation {
     }
 }
 
-const LOCAL_COMMANDS: [&str; 5] = [
-    "/join room [password]              Talk in another room",
-    "/rooms                             List the rooms",
-    "/who                               List this room's members",
-    "/help                              This list",
-    "/quit                              Leave the chat",
-];
-
-/// When the same request may work, if it was refused only for now.
-fn retry_after(error: &Value) -> Option<Duration> {
-    match error["code"].as_str() {
-        Some("rate_limited") => Some(Duration::from_millis(error["retry_after_ms"].as_u64().unwrap_or(1000))),
-        Some("unavailable") => Some(Duration::from_secs(1)),
-        _ => None,
-    }
-}
-
 /// All that is printed goes through here, so that all of it is clean.
 fn say(out: &mut Vec<Do>, line: &str) {
     out.push(Do::Print(render::clean(line)));
-}
-
-fn say_all(out: &mut Vec<Do>, lines: impl IntoIterator<Item = String>) {
-    for line in lines {
-        say(out, &line);
-    }
 }
 
 fn give_up(out: &mut Vec<Do>, why: &str) {

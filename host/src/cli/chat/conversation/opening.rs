@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::render;
-use super::{Conversation, Do, Identity, Room, Stage, Target, Todo, give_up, retry_after, say};
+use super::queue::{Todo, retry_after};
+use super::{Conversation, Do, Identity, Room, Stage, Target, give_up, say};
 
 /// Messages shown from before one came …
 const HISTORY: u32 = 20;

@@ -7,10 +7,7 @@ fn filter(settings: Value) -> WordFilter {
 }
 
 fn init_error(settings: Value) -> String {
-    MockHost::new()
-        .init::<WordFilter>(settings)
-        .err()
-        .expect("an error")
+    MockHost::new().init::<WordFilter>(settings).unwrap_err()
 }
 
 /// What becomes of a message.

@@ -4,6 +4,12 @@ use std::ops::Range;
 
 use regex::{Error, Regex, RegexBuilder};
 
+/// Bytes that one pattern may take. The instance's memory is shared by all of them, and running out of it in
+/// the middle of a message is worse than an error at the start.
+const COMPILED: usize = 1 << 20;
+/// Bytes that matching one pattern may remember between messages, for speed.
+const WORKING: usize = 256 << 10;
+
 #[derive(Debug)]
 pub(crate) struct Patterns(Vec<Regex>);
 
@@ -32,10 +38,12 @@ impl Patterns {
 fn build(at: usize, pattern: &str) -> Result<Regex, String> {
     let regex = RegexBuilder::new(pattern)
         .case_insensitive(true)
+        .size_limit(COMPILED)
+        .dfa_size_limit(WORKING)
         .build()
         .map_err(|error| {
             format!(
-                "`patterns[{at}]`, `{pattern}`, is no regular expression: {}",
+                "`patterns[{at}]`, `{pattern}`, cannot be used: {}",
                 brief(&error)
             )
         })?;

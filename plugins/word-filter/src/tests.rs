@@ -119,7 +119,11 @@ fn a_value_that_does_not_fit_is_named() {
         (json!({ "mask": "**" }), "`mask`"),
         (
             json!({ "patterns": ["fine", "("] }),
-            "`patterns[1]`, `(`, is no regular expression: unclosed group",
+            "`patterns[1]`, `(`, cannot be used: unclosed group",
+        ),
+        (
+            json!({ "patterns": [r"\w{5000}"] }),
+            r"`patterns[0]`, `\w{5000}`, cannot be used: Compiled",
         ),
         (
             json!({ "patterns": ["a*"] }),

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::Input;
+use aho_corasick::automaton::Automaton;
+use aho_corasick::nfa::contiguous::NFA;
 
 /// All words in one automaton, so that a message is read once, however many there are.
 #[derive(Debug)]
-pub(crate) struct Words(AhoCorasick);
+pub(crate) struct Words(NFA);
 
 impl Words {
     pub(crate) fn new(words: &[String]) -> Result<Self, String> {
@@ -17,10 +19,9 @@ impl Words {
         let folded = words
             .iter()
             .map(|word| Folded::new(word.trim()).text.into_owned());
-        // Folded words are lower case, and this spares the folding of messages in ASCII.
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(folded);
+        // One kind of automaton, named, keeps the others out of the component. A folded word is lower case
+        // except in ASCII, where the automaton does it, to spare messages in ASCII the folding.
+        let automaton = NFA::builder().ascii_case_insensitive(true).build(folded);
         automaton
             .map(Self)
             .map_err(|error| format!("`words` cannot be built: {error}"))
@@ -28,13 +29,16 @@ impl Words {
 
     pub(crate) fn find(&self, body: &str, hits: &mut Vec<Range<usize>>) {
         let folded = Folded::new(body);
-        // Overlapping, since "darn it" may fail as a whole word where "darn" holds.
-        let found = self.0.find_overlapping_iter(folded.text.as_ref());
-        hits.extend(
-            found
-                .map(|hit| folded.original(hit.range()))
-                .filter(|hit| is_whole(body, hit)),
-        );
+        // Overlapping, since "darn it" may fail as a whole word where "darn" holds. An error would say that
+        // the automaton was not built for this kind of search; it was.
+        let found = self
+            .0
+            .try_find_overlapping_iter(Input::new(folded.text.as_ref()));
+        let found = found
+            .into_iter()
+            .flatten()
+            .map(|hit| folded.original(hit.range()));
+        hits.extend(found.filter(|hit| is_whole(body, hit)));
     }
 }
 

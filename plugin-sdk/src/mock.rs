@@ -11,10 +11,11 @@ use crate::{AccountId, Lifecycle, Role, RoomId, RoomKind, Timestamp, Value, Visi
 mod caller;
 pub(crate) mod host;
 mod world;
+mod write;
 
 pub use caller::Caller;
 use world::World;
-pub use world::Write;
+pub use write::Write;
 
 /// The imports that an operator grants, in the contract's own words.
 const GRANTS: [&str; 5] = ["storage", "accounts", "rooms", "rooms-admin", "passwords"];
@@ -107,15 +108,26 @@ impl MockHost {
 
     /// Has a public room of this name.
     pub fn room(self, name: &str) -> Self {
-        self.add_room(name, RoomKind::Room, Visibility::Public)
+        self.room_of(RoomKind::Room, name, Visibility::Public)
     }
 
     /// Has a private room of this name.
     pub fn private_room(self, name: &str) -> Self {
-        self.add_room(name, RoomKind::Room, Visibility::Private)
+        self.room_of(RoomKind::Room, name, Visibility::Private)
     }
 
-    fn add_room(self, name: &str, kind: RoomKind, visibility: Visibility) -> Self {
+    /// Has a direct conversation of two, to be called by its room's name `one, other`.
+    pub fn direct(self, one: &str, other: &str) -> Self {
+        self.room_of(
+            RoomKind::Direct,
+            &format!("{one}, {other}"),
+            Visibility::Private,
+        )
+        .member(one, Role::Member)
+        .member(other, Role::Member)
+    }
+
+    fn room_of(self, kind: RoomKind, name: &str, visibility: Visibility) -> Self {
         self.state
             .borrow_mut()
             .world

@@ -182,7 +182,13 @@ impl Context {
     }
 }
 
-/// One thing somebody offers as proof, by name: `password` with its text.
+/// One thing somebody offers as proof, by name: `password` with its text. Its value stays out of `{:?}`.
+///
+/// ```
+/// use natterjack_plugin_sdk::Credential;
+/// let shown = format!("{:?}", Credential::new("password", "frog"));
+/// assert!(shown.contains("password") && !shown.contains("frog"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// What kind of proof it is.

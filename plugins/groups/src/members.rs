@@ -12,6 +12,7 @@ pub(crate) fn specs() -> Vec<CommandSpec> {
             .minimum_role(Role::Moderator)
     };
     let account = || Param::account("account", "Who");
+    // Kicking and banning tell the room the reason; an invitation and a pardon take one and need none.
     let reason = || Param::text("reason", "Why").optional();
     vec![
         by_moderators("member.invite", "Let somebody join this room")

@@ -215,3 +215,15 @@ fn moderators_give_no_roles() {
     );
     assert_eq!(refusal(outcome), ErrorCode::Forbidden);
 }
+
+#[test]
+fn nobody_governs_a_direct_conversation() {
+    let chat = den().direct("ann", "bob").member("ann", Role::Owner);
+    let eve = json!({ "account": chat.account_id("eve") });
+    let refused = chat
+        .by("ann")
+        .at("ann, bob")
+        .run(&mut Groups, "member.invite", eve);
+    assert_eq!(refusal(refused), ErrorCode::Forbidden);
+    assert_eq!(chat.writes(), []);
+}

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, LogFormat};
-use crate::plugins::PluginStatus;
+use crate::plugins::{PluginState, PluginStatus};
 use crate::server::Server;
 
 /// The exit code for a configuration that cannot be used.
@@ -101,13 +101,15 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
 }
 
 fn plugin_lines(plugin: &PluginStatus) -> String {
-    let version = plugin.version.as_deref().unwrap_or_default();
-    let mut text = format!("  plugin      {} {version} [{}]", plugin.id, plugin.hooks.join(", "));
+    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version, plugin.hooks.join(", "));
     if !plugin.commands.is_empty() {
-        text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
+        let names: Vec<&str> = plugin.commands.iter().map(|command| &*command.name).collect();
+        text.push_str(&format!("\n              commands: {}", names.join(", ")));
     }
-    if let Some(error) = &plugin.error {
-        text.push_str(&format!("\n              NOT loaded: {error}"));
+    match (&plugin.error, plugin.state) {
+        (Some(error), _) => text.push_str(&format!("\n              NOT loaded: {error}")),
+        (None, PluginState::Disabled) => text.push_str("\n              disabled in the configuration"),
+        (None, _) => {}
     }
     text
 }

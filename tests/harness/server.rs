@@ -233,6 +233,12 @@ impl Server {
         self.running = Running::start(&self.setup).await;
     }
 
+    /// Starts it again where its clients look for it.
+    pub(crate) async fn start_again_on(&mut self, port: &str) {
+        self.setup.variables.push(("PORT".to_owned(), port.to_owned()));
+        self.start_again().await;
+    }
+
     pub(crate) async fn sign_up(&self, name: &str) -> Account {
         let password = format!("{name}'s password");
         let body = json!({"username": name, "password": password, "email": format!("{name}@example.org")});

@@ -1,0 +1,112 @@
+//! Password hashing: argon2id, off the async threads, and never more at a time than configured.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::config;
+use crate::error::{Error, Result};
+
+/// How many may wait for each one that is being hashed, before more are turned away.
+const WAITING_PER_WORKER: usize = 64;
+/// Longer passwords only cost memory.
+pub const MAX_BYTES: usize = 1024;
+
+/// Hashes passwords and checks them.
+pub struct PasswordHasher {
+    argon2: Argon2<'static>,
+    workers: Arc<Semaphore>,
+    queue: Semaphore,
+    /// Checked where there is no account, so that an unknown name takes as long as a wrong password.
+    decoy: OnceCell<String>,
+}
+
+impl PasswordHasher {
+    pub fn new(config: &config::Auth) -> Result<Self> {
+        let params = Params::new(config.hash_memory_kib, config.hash_iterations, config.hash_parallelism, None)
+            .map_err(|e| Error::invalid("auth.hash_*", e.to_string()))?;
+        Ok(Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            workers: Arc::new(Semaphore::new(config.hash_concurrency)),
+            queue: Semaphore::new(config.hash_concurrency * WAITING_PER_WORKER),
+            decoy: OnceCell::new(),
+        })
+    }
+
+    /// A PHC string: algorithm, cost, salt and hash.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        check_length(&password)?;
+        let argon2 = self.argon2.clone();
+        self.off_thread(move || Ok(argon2.hash_password(password.as_bytes()).map_err(Error::internal)?.to_string())).await
+    }
+
+    /// Whether `password` made `hash`; the cost is the hash's own.
+    pub async fn verify(&self, password: String, hash: String) -> Result<bool> {
+        check_length(&password)?;
+        let argon2 = self.argon2.clone();
+        self.off_thread(move || {
+            let parsed = PasswordHash::new(&hash).map_err(|_| Error::invalid("hash", "is no PHC string"))?;
+            match argon2.verify_password(password.as_bytes(), &parsed) {
+                Ok(()) => Ok(true),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(Error::invalid("hash", error.to_string())),
+            }
+        })
+        .await
+    }
+
+    /// Takes as long as checking a password would.
+    pub async fn pretend(&self, password: String) -> Result<()> {
+        let decoy = self.decoy.get_or_try_init(|| self.hash("no account has this".into())).await?;
+        self.verify(password, decoy.clone()).await.map(|_| ())
+    }
+
+    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let busy = |_| Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
+        let _place = self.queue.try_acquire().map_err(busy)?;
+        let worker = self.workers.clone().acquire_owned().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            // Held in here, since the work goes on even if nobody waits for it any more.
+            let _worker = worker;
+            work()
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+}
+
+fn check_length(password: &str) -> Result<()> {
+    match password.len() {
+        0 => Err(Error::invalid("password", "must not be empty")),
+        1..=MAX_BYTES => Ok(()),
+        _ => Err(Error::TooLarge { what: "password", limit: format!("{MAX_BYTES} bytes") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cheap() -> PasswordHasher {
+        let config = config::Auth { hash_memory_kib: 8, hash_iterations: 1, ..config::Auth::default() };
+        PasswordHasher::new(&config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hash_fits_its_own_password_only() {
+        let hasher = cheap();
+        let hash = hasher.hash("open sesame".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        assert_eq!(hasher.verify("open sesame".into(), hash.clone()).await, Ok(true));
+        assert_eq!(hasher.verify("open simsim".into(), hash).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
+        let verdict = cheap().verify("x".into(), "x".into()).await;
+        assert_eq!(verdict.unwrap_err().code(), "invalid");
+    }
+}

@@ -1,0 +1,63 @@
+//! What the database says, kept at hand for as long as it holds.
+
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Result;
+
+/// A bounded cache that never keeps what was read before a change that it was told of.
+pub struct Cache<K, V> {
+    entries: quick_cache::sync::Cache<K, V>,
+    /// How often something was forgotten: a load that another change overtook is not kept.
+    changes: AtomicU64,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
+    pub fn new(capacity: usize) -> Self {
+        Self { entries: quick_cache::sync::Cache::new(capacity), changes: AtomicU64::new(0) }
+    }
+
+    pub async fn get_or_load(&self, key: &K, load: impl Future<Output = Result<V>>) -> Result<V> {
+        if let Some(value) = self.entries.get(key) {
+            return Ok(value);
+        }
+        let before = self.changes.load(Ordering::SeqCst);
+        let value = load.await?;
+        self.entries.insert(key.clone(), value.clone());
+        if self.changes.load(Ordering::SeqCst) != before {
+            self.entries.remove(key);
+        }
+        Ok(value)
+    }
+
+    /// To be called after the change is committed and before anybody is told of it.
+    pub fn forget(&self, key: &K) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_value_is_loaded_once_and_again_after_it_was_forgotten() {
+        let cache = Cache::new(8);
+        assert_eq!(cache.get_or_load(&1, async { Ok(10) }).await, Ok(10));
+        assert_eq!(cache.get_or_load(&1, async { Ok(11) }).await, Ok(10));
+        cache.forget(&1);
+        assert_eq!(cache.get_or_load(&1, async { Ok(12) }).await, Ok(12));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_kept() {
+        let cache = Cache::new(8);
+        let overtaken = cache.get_or_load(&1, async {
+            cache.forget(&1);
+            Ok("old")
+        });
+        assert_eq!(overtaken.await, Ok("old"));
+        assert_eq!(cache.get_or_load(&1, async { Ok("new") }).await, Ok("new"));
+    }
+}

@@ -1,0 +1,186 @@
+//! What the operator decides: `config.toml` and the environment over it.
+//!
+//! Each module gets its own section, never the whole. All that is wrong is told at once, each fault with its place:
+//!
+//! ```
+//! use natterjack::config::Config;
+//!
+//! let variables = [("NATTERJACK__AUTH__ACESS_TTL", "1h"), ("PORT", "http")];
+//! let faults = Config::from_text("config.toml", "[log]\nlevel = 3\n", variables).unwrap_err();
+//! assert_eq!(
+//!     faults.to_string(),
+//!     "config.toml:2: log.level: is an integer; wanted a string\n\
+//!      NATTERJACK__AUTH__ACESS_TTL: auth.acess_ttl: unknown key; did you mean `access_ttl`?\n\
+//!      PORT: server.listen: `http` is not a port; wanted 0 to 65535"
+//! );
+//! ```
+
+mod fault;
+mod key;
+mod plugins;
+mod scalars;
+mod secret;
+mod sections;
+mod show;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::fault::{Fault, Faults};
+pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
+pub use self::secret::Secret;
+pub use self::sections::{Auth, Cors, Database, Limits, Log, LogFormat, Rooms, Server, Synchronous};
+
+use self::fault::Place;
+use self::key::{Key, read_section, section};
+use self::tree::{Node, Table, Value};
+
+/// Read when no file is named; it need not exist.
+const DEFAULT_FILE: &str = "config.toml";
+
+section! {
+    /// Everything that can be configured.
+    Config {
+        server: Server = Server::default();
+        database: Database = Database::default();
+        auth: Auth = Auth::default();
+        cors: Cors = Cors::default();
+        limits: Limits = Limits::default();
+        rooms: Rooms = Rooms::default();
+        plugins: Plugins = Plugins::default();
+        /// By plugin id; ask `Config::plugin_of` for one that may have no table.
+        plugin: BTreeMap<String, Plugin> = BTreeMap::new();
+        log: Log = Log::default();
+    }
+}
+
+impl Config {
+    /// Reads this file, or else `config.toml` if there is one, and the environment over it.
+    pub fn load(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let file = path.unwrap_or(Path::new(DEFAULT_FILE));
+        let name = file.to_string_lossy();
+        let mut faults = Faults::default();
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && path.is_none() => String::new(),
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::NotFound => "there is no such file".to_owned(),
+                    ErrorKind::InvalidData => "is not UTF-8 text".to_owned(),
+                    _ => format!("cannot be read: {error}"),
+                };
+                faults.add(&Place::File(name.as_ref().into()), "", why);
+                // The environment is still looked at, so that its faults are told too.
+                String::new()
+            }
+        };
+        Self::read(&name, &text, environment.into_iter().collect(), faults)
+    }
+
+    /// Reads a configuration's text; `file` is what faults call it.
+    pub fn from_text<N: Into<String>, V: Into<String>>(
+        file: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, Faults> {
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self::read(file, text, environment, Faults::default())
+    }
+
+    /// The configuration in force as TOML, with secrets hidden.
+    pub fn redacted(&self) -> String {
+        self.show().map(show::Shown::into_document).unwrap_or_default()
+    }
+
+    /// This plugin's table, or the defaults.
+    pub fn plugin_of(&self, id: &str) -> Plugin {
+        self.plugin.get(id).cloned().unwrap_or_default()
+    }
+
+    fn read(file: &str, text: &str, environment: BTreeMap<String, String>, mut faults: Faults) -> Result<Self, Faults> {
+        let mut tree = tree::parse(&Arc::from(file), text, &mut faults);
+        tree::overlay(&mut tree, &environment, &mut faults);
+        let mut config: Self = read_section(&tree, "", &mut faults);
+        if let Some(port) = environment.get("PORT").filter(|port| !port.is_empty()) {
+            config.listen_on(port, &mut faults);
+        }
+        config.look_for_contradictions(&tree, &environment, &mut faults);
+        faults.or(config)
+    }
+
+    /// Hosting services name the port in `PORT`.
+    fn listen_on(&mut self, port: &str, faults: &mut Faults) {
+        match (port.parse(), self.server.listen.first_mut()) {
+            (Ok(port), Some(first)) => first.set_port(port),
+            (Ok(_), None) => {}
+            (Err(_), _) => {
+                let why = format!("`{port}` is not a port; wanted 0 to 65535");
+                faults.add(&Place::Variable("PORT".to_owned()), "server.listen", why);
+            }
+        }
+    }
+
+    /// Keys that are right each by itself, but not together.
+    fn look_for_contradictions(&self, tree: &Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
+        let mut contradiction = |section: &str, keys: [&str; 2], wrong: bool, why: String| {
+            let full = keys.map(|key| tree::join(section, key));
+            if !wrong || full.iter().any(|key| faults.concern(key)) {
+                return;
+            }
+            // Told where one of the two was written.
+            let written = keys.iter().zip(&full).find_map(|(key, full)| Some((place(tree, section, key)?, full)));
+            if let Some((place, key)) = written {
+                faults.add(&place, key, why);
+            }
+        };
+        let auth = &self.auth;
+        contradiction(
+            "auth",
+            ["refresh_ttl", "access_ttl"],
+            auth.refresh_ttl < auth.access_ttl,
+            "a refresh token would end before its access token; wanted refresh_ttl ≥ access_ttl".to_owned(),
+        );
+        let least = auth.hash_parallelism * 8;
+        contradiction(
+            "auth",
+            ["hash_memory_kib", "hash_parallelism"],
+            auth.hash_memory_kib < least,
+            format!("Argon2id needs 8 KiB a lane; wanted hash_memory_kib ≥ {least} for this hash_parallelism"),
+        );
+        let limits = &self.limits;
+        contradiction(
+            "limits",
+            ["outbox_bytes", "frame_bytes"],
+            limits.outbox_bytes < limits.frame_bytes,
+            "the outbox could not hold one frame; wanted outbox_bytes ≥ frame_bytes".to_owned(),
+        );
+
+        let listen = &self.server.listen;
+        let twice = listen.iter().enumerate().find(|(index, one)| one.port() != 0 && listen[..*index].contains(one));
+        if let (Some((_, address)), false) = (twice, faults.concern("server.listen")) {
+            let variable = environment.contains_key("PORT").then(|| Place::Variable("PORT".to_owned()));
+            if let Some(place) = place(tree, "server", "listen").or(variable) {
+                faults.add(&place, "server.listen", format!("{address} is there twice"));
+            }
+        }
+    }
+}
+
+/// The process's environment, for [`Config::load`]. What is not Unicode is made so: if it is ours, it is then told as a
+/// bad value, where `std::env::vars` would panic over anybody's variable.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
+/// Where a key was written, if it was.
+fn place(tree: &Table, section: &str, key: &str) -> Option<Place> {
+    match tree.get(section)? {
+        Node { value: Value::Table(table), .. } => table.get(key).map(|node| node.place.clone()),
+        _ => None,
+    }
+}

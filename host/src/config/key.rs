@@ -1,0 +1,222 @@
+//! How a typed value is read from what was written, key by key, so that one fault does not hide the next.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::fault::{Faults, unknown};
+use super::show::Shown;
+use super::tree::{Node, Table, Value, join};
+
+/// A value that a key can have.
+pub(super) trait Key: Sized {
+    /// Reads it, or notes what is wrong.
+    fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// As `--print-config` shows it; nothing if it is not set.
+    fn show(&self) -> Option<Shown>;
+}
+
+/// What was written for a key.
+pub(super) struct At<'a> {
+    pub(super) key: &'a str,
+    pub(super) node: &'a Node,
+}
+
+impl At<'_> {
+    pub(super) fn refuse<T>(&self, why: impl Into<String>, faults: &mut Faults) -> Option<T> {
+        faults.add(&self.node.place, self.key, why);
+        None
+    }
+
+    /// It is of another type than wanted.
+    pub(super) fn wanted<T>(&self, what: &str, faults: &mut Faults) -> Option<T> {
+        self.refuse(format!("is {}; wanted {what}", self.node.value.kind()), faults)
+    }
+
+    /// The text, where text is wanted.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.node.value {
+            Value::String(text) => Some(text),
+            Value::Array(_) | Value::Table(_) => None,
+            _ => self.node.text.as_deref(),
+        }
+    }
+}
+
+/// A table with known keys. `section!` writes this.
+pub(super) trait Section: Default {
+    const KEYS: &'static [&'static str];
+
+    fn set(&mut self, name: &str, at: &At<'_>, faults: &mut Faults);
+
+    fn entries(&self) -> Vec<(String, Option<Shown>)>;
+}
+
+pub(super) fn read_section<S: Section>(table: &Table, path: &str, faults: &mut Faults) -> S {
+    let mut section = S::default();
+    for (name, node) in table {
+        let key = join(path, name);
+        let at = At { key: &key, node };
+        if S::KEYS.contains(&name.as_str()) {
+            section.set(name, &at, faults);
+        } else {
+            let what = if path.is_empty() { "section" } else { "key" };
+            at.refuse::<()>(unknown(what, name, S::KEYS), faults);
+        }
+    }
+    section
+}
+
+/// Reads a value and looks whether it will do.
+pub(super) fn read_checked<T: Key>(
+    at: &At<'_>,
+    faults: &mut Faults,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Option<T> {
+    let value = T::read(at, faults)?;
+    match check(&value) {
+        Ok(()) => Some(value),
+        Err(why) => at.refuse(why, faults),
+    }
+}
+
+/// Writes a section's struct, its defaults and how it is read: `key: Type = default, check;`.
+macro_rules! section {
+    (
+        $(#[$meta:meta])*
+        $name:ident { $( $(#[$doc:meta])* $key:ident: $type:ty = $default:expr $(, $check:expr)?; )* }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $( $(#[$doc])* pub $key: $type, )*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $key: $default, )* }
+            }
+        }
+
+        impl $crate::config::key::Section for $name {
+            const KEYS: &'static [&'static str] = &[$( stringify!($key) ),*];
+
+            fn set(
+                &mut self,
+                name: &str,
+                at: &$crate::config::key::At<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) {
+                match name {
+                    $( stringify!($key) => {
+                        let check = |_value: &$type| -> Result<(), String> {
+                            $( $check(_value)?; )?
+                            Ok(())
+                        };
+                        if let Some(value) = $crate::config::key::read_checked(at, faults, check) {
+                            self.$key = value;
+                        }
+                    } )*
+                    _ => {}
+                }
+            }
+
+            fn entries(&self) -> Vec<(String, Option<$crate::config::show::Shown>)> {
+                vec![$( (stringify!($key).to_owned(), $crate::config::key::Key::show(&self.$key)) ),*]
+            }
+        }
+
+        impl $crate::config::key::Key for $name {
+            fn read(
+                at: &$crate::config::key::At<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                match &at.node.value {
+                    $crate::config::tree::Value::Table(table) => {
+                        Some($crate::config::key::read_section(table, at.key, faults))
+                    }
+                    _ => at.wanted("a table", faults),
+                }
+            }
+
+            fn show(&self) -> Option<$crate::config::show::Shown> {
+                Some($crate::config::show::Shown::table($crate::config::key::Section::entries(self)))
+            }
+        }
+    };
+}
+pub(super) use section;
+
+/// Writes an enum of words.
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident { $( $(#[$doc:meta])* $variant:ident = $word:literal, )+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $( $(#[$doc])* $variant, )+
+        }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$( Self::$variant ),+];
+
+            /// The word for it in `config.toml`.
+            pub fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::config::key::Key for $name {
+            fn read(
+                at: &$crate::config::key::At<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                let words = || Self::ALL.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+                let Some(text) = at.text() else {
+                    return at.wanted(&format!("one of {}", words()), faults);
+                };
+                match Self::ALL.iter().find(|word| word.as_str() == text) {
+                    Some(word) => Some(*word),
+                    None => at.refuse(format!("`{text}` is not one of {}", words()), faults),
+                }
+            }
+
+            fn show(&self) -> Option<$crate::config::show::Shown> {
+                Some(self.as_str().into())
+            }
+        }
+    };
+}
+pub(super) use choice;
+
+/// A check: between these two, both allowed.
+pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), String> {
+    move |value| {
+        if range.contains(value) {
+            return Ok(());
+        }
+        Err(format!("{value} is out of range; wanted {} to {}", range.start(), range.end()))
+    }
+}
+
+/// `within` for durations.
+pub(super) fn lasting(least: Duration, most: Duration) -> impl Fn(&Duration) -> Result<(), String> {
+    use humantime::format_duration as show;
+    move |value| {
+        if (least..=most).contains(value) {
+            return Ok(());
+        }
+        Err(format!("{} is out of range; wanted {} to {}", show(*value), show(least), show(most)))
+    }
+}
+
+/// A check: not nothing.
+pub(super) fn not_blank(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err("is empty; wanted some text".to_owned()) } else { Ok(()) }
+}

@@ -1,0 +1,110 @@
+//! Text that is never shown.
+
+use std::fmt;
+
+use super::fault::Faults;
+use super::key::{At, Key};
+use super::show::Shown;
+
+const HIDDEN: &str = "<hidden>";
+
+/// Text that `Debug`, `Display` and `--print-config` show as `<hidden>`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for use, never for logs.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl Key for Secret {
+    fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        String::read(at, faults).map(Self)
+    }
+
+    fn show(&self) -> Option<Shown> {
+        // That there is none is no secret, and worth knowing.
+        Some(if self.is_empty() { "" } else { HIDDEN }.into())
+    }
+}
+
+/// What sample files and tutorials give for a secret: everybody knows them.
+const WELL_KNOWN: [&str; 10] = [
+    "secret",
+    "password",
+    "jwtsecret",
+    "mysecret",
+    "supersecret",
+    "yoursecret",
+    "yourjwtsecret",
+    "yoursecretkey",
+    "your256bitsecret",
+    "defaultsecret",
+];
+
+/// A check: a signing key is long enough not to be guessed, and not one that everybody knows.
+pub(super) fn strong_key(secret: &Secret) -> Result<(), String> {
+    let text = secret.expose();
+    if text.is_empty() {
+        return Ok(());
+    }
+    let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let advice = "wanted at least 32 random bytes (`openssl rand -base64 48`), or nothing to have one made";
+    let stem = plain.trim_end_matches("here").trim_end_matches("key");
+    if plain.starts_with("changeme") || WELL_KNOWN.contains(&plain.as_str()) || WELL_KNOWN.contains(&stem) {
+        return Err(format!("is a well-known sample value that anybody can sign tokens with; {advice}"));
+    }
+    if text.len() < 32 {
+        return Err(format!("is {} bytes long; {advice}", text.len()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("0123456789abcdef0123456789abcdef");
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "<hidden> <hidden> Some(<hidden>)");
+    }
+
+    #[test]
+    fn sample_secrets_are_refused_however_long() {
+        for sample in ["secret", "CHANGEME", "change-me-change-me-change-me-change-me", "your_jwt_secret_key_here"] {
+            let why = strong_key(&Secret::new(sample)).unwrap_err();
+            assert!(why.contains("well-known"), "{sample}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_refused_with_its_length_but_not_its_text() {
+        let why = strong_key(&Secret::new("hunter2hunter2")).unwrap_err();
+        assert!(why.contains("14 bytes") && !why.contains("hunter2"), "{why}");
+        assert_eq!(strong_key(&Secret::new("q8Zr0vYw3uTn6sKj1pLm5xCb9dFg2hAe")), Ok(()));
+        assert_eq!(strong_key(&Secret::default()), Ok(()));
+    }
+}

@@ -1,0 +1,179 @@
+//! The sections of `config.toml`: every key with its type, its default and what it may be. What a key does is told
+//! where the operator reads it, in `config.toml` itself.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::key::{choice, lasting, not_blank, section, within};
+use super::secret::{Secret, strong_key};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MIB: usize = 1024 * 1024;
+
+section! {
+    /// `[server]`: the process as a whole.
+    Server {
+        /// What the server calls itself towards clients.
+        name: String = "Natterjack".to_owned(), not_blank;
+        /// Where it accepts connections.
+        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none;
+        /// What the server keeps on disk, unless a key of its own says otherwise.
+        data_dir: PathBuf = "data".into();
+        /// How long connections get to end when the server stops.
+        shutdown_timeout: Duration = 10 * SECOND, lasting(Duration::ZERO, 10 * MINUTE);
+    }
+}
+
+choice! {
+    /// When SQLite waits for the disk.
+    Synchronous {
+        /// At every commit: what was acknowledged survives a loss of power.
+        Full = "full",
+        /// At checkpoints: what was acknowledged survives the death of the process, not a loss of power.
+        Normal = "normal",
+    }
+}
+
+section! {
+    /// `[database]`: where everything is stored.
+    Database {
+        /// `sqlite:PATH` or `postgres://…`; it may hold a password. Empty: `natterjack.db` under the data folder.
+        url: Secret = Secret::default(), database_url;
+        /// SQLite only.
+        synchronous: Synchronous = Synchronous::Full;
+        /// Connections that read.
+        readers: u32 = 4, within(1..=64);
+    }
+}
+
+section! {
+    /// `[auth]`: accounts, tokens and guests.
+    Auth {
+        /// Signs tokens. Empty: one is made on the first start and kept under the data folder.
+        jwt_secret: Secret = Secret::default(), strong_key;
+        access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
+        refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
+        /// Whether people may chat without an account.
+        guests: bool = true;
+        /// Argon2id's memory, for one hash.
+        hash_memory_kib: u32 = 19_456, within(8..=4_194_304);
+        /// Argon2id's passes.
+        hash_iterations: u32 = 2, within(1..=100);
+        /// Argon2id's lanes.
+        hash_parallelism: u32 = 1, within(1..=64);
+        /// How many passwords are hashed at a time.
+        hash_concurrency: usize = 2, within(1..=256);
+    }
+}
+
+section! {
+    /// `[cors]`: which web pages may connect.
+    Cors {
+        /// Origins such as `https://chat.example`.
+        origins: Vec<String> = vec![], web_origins;
+    }
+}
+
+section! {
+    /// `[limits]`: what one connection may ask of the server.
+    Limits {
+        frame_bytes: usize = 65_536, within(1024..=16 * MIB);
+        message_chars: usize = 4000, within(1..=1_000_000);
+        /// How long a connection may take to say who it is.
+        connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
+        ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR);
+        /// What may wait for a slow client, by number …
+        outbox_frames: usize = 1024, within(1..=1_000_000);
+        /// … and by size.
+        outbox_bytes: usize = 4 * MIB, within(4096..=1024 * MIB);
+        command_burst: u32 = 200, within(1..=1_000_000);
+        commands_per_second: u32 = 20, within(1..=1_000_000);
+        /// How many refused commands close a connection.
+        refusals_before_close: u32 = 1000, within(1..=1_000_000);
+    }
+}
+
+section! {
+    /// `[rooms]`.
+    Rooms {
+        /// Rooms that exist from the start.
+        preset: Vec<String> = vec!["lobby".to_owned()], room_names;
+    }
+}
+
+choice! {
+    /// How log lines look.
+    LogFormat {
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+section! {
+    /// `[log]`.
+    Log {
+        /// A level, or directives such as `info,sqlx=warn`.
+        level: String = "info".to_owned(), log_level;
+        format: LogFormat = LogFormat::Text;
+    }
+}
+
+fn not_none<T>(items: &[T]) -> Result<(), String> {
+    if items.is_empty() { Err("is empty; wanted at least one".to_owned()) } else { Ok(()) }
+}
+
+fn database_url(url: &Secret) -> Result<(), String> {
+    let known = ["sqlite:", "postgres:", "postgresql:"];
+    if url.is_empty() || known.iter().any(|scheme| url.expose().starts_with(scheme)) {
+        return Ok(());
+    }
+    Err("is no database this server knows; wanted sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME, or nothing"
+        .to_owned())
+}
+
+fn web_origins(origins: &[String]) -> Result<(), String> {
+    for origin in origins {
+        let whole = url::Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        match whole.map(|url| url.origin().ascii_serialization()) {
+            Some(exact) if exact == *origin => {}
+            Some(exact) => return Err(format!("`{origin}` is more than an origin; wanted `{exact}`")),
+            None => {
+                return Err(format!(
+                    "`{origin}` is not an origin; wanted each one whole, such as `https://chat.example`"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn room_names(names: &[String]) -> Result<(), String> {
+    for (index, name) in names.iter().enumerate() {
+        not_blank(name)?;
+        if names[..index].contains(name) {
+            return Err(format!("`{name}` is there twice"));
+        }
+    }
+    Ok(())
+}
+
+fn log_level(directives: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // A lone word that is no level is taken for a module's name, and everything else falls silent.
+    let typo = directives
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains(['=', '[', ':']) && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(part)));
+    if let Some(word) = typo {
+        return Err(format!("`{word}` is not a level; wanted one of {}, or MODULE=LEVEL", LEVELS.join(", ")));
+    }
+    match tracing_subscriber::EnvFilter::try_new(directives) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("`{directives}` cannot be read ({error}); wanted a level, or MODULE=LEVEL, …")),
+    }
+}

@@ -1,0 +1,172 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+
+mod faults_in_the_file;
+mod variables;
+
+fn load(text: &str) -> Result<Config, Faults> {
+    Config::from_text("config.toml", text, no_variables())
+}
+
+fn no_variables() -> [(String, String); 0] {
+    []
+}
+
+/// What loading this says, a line each.
+fn faults(text: &str) -> Vec<String> {
+    load(text).expect_err("it has faults").iter().map(ToString::to_string).collect()
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Faults> {
+    Config::from_text("config.toml", "", variables.iter().copied())
+}
+
+fn faults_of_variable(name: &str, value: &str) -> String {
+    with_variables(&[(name, value)]).expect_err("it has faults").to_string()
+}
+
+mod the_shipped_file {
+    use super::*;
+
+    const SHIPPED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml"));
+
+    #[test]
+    fn holds_every_default() {
+        let mut shipped = load(SHIPPED).unwrap();
+        shipped.plugin.clear();
+        assert_eq!(shipped, Config::default());
+    }
+
+    #[test]
+    fn shows_every_key_with_a_comment() {
+        let keys = |text: &str| -> BTreeSet<String> {
+            let table: toml::Table = text.parse().unwrap();
+            let keys = |(section, keys): (String, toml::Value)| {
+                let names: Vec<String> =
+                    keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")).collect();
+                names
+            };
+            table.into_iter().filter(|(section, _)| section != "plugin").flat_map(keys).collect()
+        };
+        assert_eq!(keys(SHIPPED), keys(&Config::default().redacted()));
+        let uncommented = SHIPPED.lines().filter(|line| line.contains(" = ") && !line.contains('#'));
+        let in_plugin_tables = ["grants", "order", "settings"];
+        let uncommented = uncommented.filter(|line| !in_plugin_tables.iter().any(|key| line.starts_with(key)));
+        assert_eq!(uncommented.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn gives_the_first_plugins_what_they_need() {
+        let shipped = load(SHIPPED).unwrap();
+        assert_eq!(shipped.plugin_of("groups").grants, [Grant::Accounts, Grant::Rooms, Grant::RoomsAdmin]);
+        assert_eq!(shipped.plugin_of("room-password").grants, [Grant::Storage, Grant::Passwords]);
+        let filter = shipped.plugin_of("word-filter");
+        assert_eq!(filter.order, 10);
+        assert_eq!(filter.settings.0, serde_json::json!({ "words": ["darn"], "action": "mask" }));
+    }
+}
+
+mod files {
+    use super::*;
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let missing = Config::load(Some(Path::new("/no/such.toml")), no_variables()).unwrap_err();
+        assert_eq!(missing.to_string(), "/no/such.toml: there is no such file");
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("chat.toml");
+        std::fs::write(&file, "[server]\nname = \"Pond\"\n").unwrap();
+        assert_eq!(Config::load(Some(&file), no_variables()).unwrap().server.name, "Pond");
+        std::fs::write(&file, b"name = \"\xff\"").unwrap();
+        let faults = Config::load(Some(&file), no_variables()).unwrap_err();
+        assert!(faults.to_string().ends_with("chat.toml: is not UTF-8 text"), "{faults}");
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(load("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn values_are_taken() {
+        let config = load(
+            r#"
+            [server]
+            listen = ["0.0.0.0:80", "[::1]:3001"]
+            shutdown_timeout = "1m 30s"
+            [database]
+            url = "postgres://ann:hunter2@db/chat"
+            synchronous = "normal"
+            [cors]
+            origins = ["https://chat.example", "http://localhost:3000"]
+            [plugin.echo]
+            enabled = false
+            on_fault = "allow"
+            limits = { call_ms = 50 }
+            [plugin.echo.settings]
+            since = 2026-11-21
+            depth = { of = [1, 2.5, true] }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.server.listen[1], "[::1]:3001".parse().unwrap());
+        assert_eq!(config.server.shutdown_timeout, Duration::from_secs(90));
+        assert_eq!(config.database.url.expose(), "postgres://ann:hunter2@db/chat");
+        assert_eq!(config.database.synchronous, Synchronous::Normal);
+        assert_eq!(config.cors.origins.len(), 2);
+        let echo = config.plugin_of("echo");
+        assert!(!echo.enabled);
+        assert_eq!(echo.on_fault, OnFault::Allow);
+        assert_eq!(
+            config.plugins.budget(&echo.limits),
+            Budget {
+                filter: Duration::from_millis(5),
+                call: Duration::from_millis(50),
+                memory_bytes: 32 * 1024 * 1024
+            }
+        );
+        assert_eq!(echo.settings.0, serde_json::json!({ "since": "2026-11-21", "depth": { "of": [1, 2.5, true] } }));
+    }
+
+    #[test]
+    fn a_plugin_without_a_table_has_the_defaults() {
+        assert_eq!(load("").unwrap().plugin_of("unheard-of"), Plugin::default());
+    }
+
+    #[test]
+    fn a_pin_admits_its_file_alone() {
+        let config = load(&format!("plugin.echo.sha256 = \"{}\"", "aB".repeat(32))).unwrap();
+        assert!(config.plugin_of("echo").sha256.admits(&[0xab; 32]));
+        assert!(!config.plugin_of("echo").sha256.admits(&[0xac; 32]));
+        assert!(config.plugin_of("other").sha256.admits(&[0xac; 32]));
+    }
+}
+
+mod what_is_shown {
+    use super::*;
+
+    #[test]
+    fn loading_it_again_gives_the_same() {
+        let config = load("[plugin.a]\norder = 3\n[plugin.b]\nlimits = { call_ms = 7 }").unwrap();
+        assert_eq!(load(&config.redacted()).unwrap(), config);
+    }
+
+    #[test]
+    fn secrets_are_hidden() {
+        let config =
+            load("[database]\nurl = \"postgres://ann:hunter2@db/chat\"\n[plugin.bot.settings]\ntoken = \"hunter2\"\n")
+                .unwrap();
+        let shown = config.redacted();
+        assert!(shown.contains("url = \"<hidden>\"\n"), "{shown}");
+        assert!(shown.contains("jwt_secret = \"\"\n"), "{shown}");
+        assert!(shown.contains("token = \"<hidden>\""), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

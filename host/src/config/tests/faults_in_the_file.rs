@@ -1,0 +1,145 @@
+use super::*;
+
+#[test]
+fn all_are_told_together_in_the_order_of_the_file() {
+    let text = "[server]\nnme = \"x\"\nlisten = [\"nowhere\", 5]\n\n[auth]\naccess_ttl = 5\nhash_iterations = 0\n\
+                [plugin.echo]\ngrants = [\"storage\",\n  \"sudo\"]\n[colour]\nof = \"frogs\"\n";
+    assert_eq!(
+        faults(text),
+        [
+            "config.toml:2: server.nme: unknown key; did you mean `name`?",
+            "config.toml:3: server.listen: `nowhere` is not an address; wanted an address and a port such as \
+             \"127.0.0.1:5000\" or \"[::]:5000\"",
+            "config.toml:3: server.listen: is an integer; wanted an address and a port such as \
+             \"127.0.0.1:5000\" or \"[::]:5000\"",
+            "config.toml:6: auth.access_ttl: is an integer; wanted a duration such as \"30s\", \"5m\", \"24h\" or \"30d\"",
+            "config.toml:7: auth.hash_iterations: 0 is out of range; wanted 1 to 100",
+            "config.toml:10: plugin.echo.grants: `sudo` is not one of \"storage\", \"accounts\", \"rooms\", \
+             \"rooms-admin\", \"messages\", \"passwords\", \"push\", \"timers\", \"http\"",
+            "config.toml:11: colour: unknown section; there are: server, database, auth, cors, limits, rooms, plugins, \
+             plugin, log",
+        ]
+    );
+}
+
+#[test]
+fn every_syntax_error_is_told_once_with_its_line() {
+    assert_eq!(
+        faults("[server]\nname = \n\n[auth]\nguests = maybe\n"),
+        [
+            "config.toml:2: string values must be quoted, expected literal string",
+            "config.toml:5: string values must be quoted, expected literal string",
+        ]
+    );
+}
+
+#[test]
+fn a_key_given_twice_is_told_where_it_stands_again() {
+    assert_eq!(faults("[server]\nname = \"a\"\nname = \"b\"\n"), ["config.toml:3: duplicate key"]);
+}
+
+#[test]
+fn a_section_that_is_no_table() {
+    assert_eq!(faults("auth = true"), ["config.toml:1: auth: is a boolean; wanted a table"]);
+    assert_eq!(faults("[plugin]\nenabled = false"), ["config.toml:2: plugin.enabled: is a boolean; wanted a table"]);
+}
+
+#[test]
+fn numbers_out_of_their_type() {
+    assert_eq!(
+        faults("[database]\nreaders = -1"),
+        ["config.toml:2: database.readers: -1 is out of range; wanted 0 to 4294967295"]
+    );
+    assert_eq!(
+        faults("[database]\nreaders = 65"),
+        ["config.toml:2: database.readers: 65 is out of range; wanted 1 to 64"]
+    );
+    assert_eq!(
+        faults("[database]\nreaders = 99999999999999999999"),
+        ["config.toml:2: database.readers: 99999999999999999999 is too large for an integer"]
+    );
+}
+
+#[test]
+fn durations() {
+    assert_eq!(
+        faults("[limits]\nping_interval = \"0s\""),
+        ["config.toml:2: limits.ping_interval: 0s is out of range; wanted 100ms to 1h"]
+    );
+    assert!(faults("[limits]\nping_interval = \"soon\"")[0].contains("`soon` is not a duration"));
+}
+
+#[test]
+fn a_weak_signing_key_is_refused_and_not_repeated() {
+    let said = faults("[auth]\njwt_secret = \"hunter2\"");
+    assert!(said[0].starts_with("config.toml:2: auth.jwt_secret: is 7 bytes long; wanted at least 32"), "{said:?}");
+    assert!(!said[0].contains("hunter2"));
+}
+
+#[test]
+fn an_unknown_database_is_refused_and_its_password_not_repeated() {
+    let said = faults("[database]\nurl = \"mysql://ann:hunter2@db/chat\"");
+    assert!(said[0].contains("wanted sqlite:PATH, postgres://"), "{said:?}");
+    assert!(!said[0].contains("hunter2"));
+}
+
+#[test]
+fn origins_are_whole_and_exact() {
+    assert_eq!(
+        faults("cors.origins = [\"https://chat.example/\"]"),
+        ["config.toml:1: cors.origins: `https://chat.example/` is more than an origin; wanted `https://chat.example`"]
+    );
+    for no_origin in ["*", "chat.example", "file:///tmp"] {
+        assert!(faults(&format!("cors.origins = [\"{no_origin}\"]"))[0].contains("is not an origin"));
+    }
+}
+
+#[test]
+fn a_misspelt_log_level_is_not_taken_for_a_module() {
+    let said = faults("log.level = \"inof\"");
+    assert!(said[0].starts_with("config.toml:1: log.level: `inof` is not a level; wanted one of off,"), "{said:?}");
+    assert!(load("log.level = \"info,sqlx=warn,natterjack::hub=trace\"").is_ok());
+    assert!(faults("log.level = \"natterjack=loud\"")[0].contains("cannot be read"));
+}
+
+#[test]
+fn plugin_ids_settings_and_pins() {
+    assert_eq!(
+        faults("[plugin.Word_Filter]\n[plugin.a.settings]\nx = nan\n[plugin.b]\nsha256 = \"beef\"\nsettings = 1"),
+        [
+            "config.toml:1: plugin.Word_Filter: is no plugin's id; wanted lower-case words joined by dashes, such as \
+             `word-filter`",
+            "config.toml:3: plugin.a.settings.x: is NaN; wanted a finite number",
+            "config.toml:5: plugin.b.sha256: `beef` is not a SHA-256 of 64 hexadecimal digits (`sha256sum FILE`)",
+            "config.toml:6: plugin.b.settings: is an integer; wanted a table",
+        ]
+    );
+}
+
+#[test]
+fn nothing_where_something_is_needed() {
+    assert_eq!(
+        faults("[server]\nname = \" \"\nlisten = []\ndata_dir = \"\""),
+        [
+            "config.toml:2: server.name: is empty; wanted some text",
+            "config.toml:3: server.listen: is empty; wanted at least one",
+            "config.toml:4: server.data_dir: is empty; wanted a path",
+        ]
+    );
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_told_where_one_is_written() {
+    assert_eq!(
+        faults("[auth]\naccess_ttl = \"60d\"\nhash_parallelism = 4\nhash_memory_kib = 16"),
+        [
+            "config.toml:2: auth.access_ttl: a refresh token would end before its access token; wanted refresh_ttl ≥ \
+             access_ttl",
+            "config.toml:4: auth.hash_memory_kib: Argon2id needs 8 KiB a lane; wanted hash_memory_kib ≥ 32 for this \
+             hash_parallelism",
+        ]
+    );
+    assert!(faults("limits.outbox_bytes = 5000")[0].contains("outbox_bytes ≥ frame_bytes"));
+    assert!(faults("server.listen = [\"[::]:1\", \"[::]:1\"]")[0].contains("[::]:1 is there twice"));
+    assert!(faults("rooms.preset = [\"pond\", \"pond\"]")[0].contains("`pond` is there twice"));
+}

@@ -1,0 +1,218 @@
+//! What was written, as one tree in which every part knows its place: the TOML file, then the environment over it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Faults, Place};
+
+/// Variables that other software sets too, and the keys that they stand for. `PORT` is not among them: it is a part of
+/// a key only.
+const PLAIN: [(&str, [&str; 2]); 3] = [
+    ("DATABASE_URL", ["database", "url"]),
+    ("JWT_SECRET", ["auth", "jwt_secret"]),
+    ("CORS_ORIGIN", ["cors", "origins"]),
+];
+const PREFIX: &str = "NATTERJACK__";
+
+pub(super) type Table = BTreeMap<String, Node>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+    /// A variable's text, for a key that wants text even where it looks like a number.
+    pub(super) text: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    String(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Datetime(String),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+impl Value {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a float",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime(_) => "a date",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn new(place: Place, value: Value) -> Self {
+        Self { place, value, text: None }
+    }
+}
+
+/// Parses a file. All its syntax errors are faults, not only the first.
+pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Table {
+    let source = Source { file, text };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let place = source.place(error.span().unwrap_or_default());
+        faults.add(&place, "", error.message().replace('\n', ", "));
+    }
+    source.table(document.get_ref(), "", faults)
+}
+
+struct Source<'a> {
+    file: &'a Arc<str>,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        Place::Line(self.file.clone(), 1 + before.iter().filter(|byte| **byte == b'\n').count())
+    }
+
+    fn table(&self, table: &DeTable<'_>, path: &str, faults: &mut Faults) -> Table {
+        let mut nodes = Table::new();
+        for (name, value) in table {
+            let path = join(path, name.get_ref());
+            let place = self.place(name.span());
+            if let Some(value) = self.value(value.get_ref(), &place, &path, faults) {
+                nodes.insert(name.get_ref().clone().into_owned(), Node::new(place, value));
+            }
+        }
+        nodes
+    }
+
+    fn value(&self, value: &DeValue<'_>, place: &Place, path: &str, faults: &mut Faults) -> Option<Value> {
+        Some(match value {
+            DeValue::String(text) => Value::String(text.clone().into_owned()),
+            DeValue::Boolean(value) => Value::Boolean(*value),
+            DeValue::Datetime(value) => Value::Datetime(value.to_string()),
+            DeValue::Table(table) => Value::Table(self.table(table, path, faults)),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => Value::Integer(number),
+                Err(_) => {
+                    faults.add(place, path, format!("{number} is too large for an integer"));
+                    return None;
+                }
+            },
+            DeValue::Float(number) => match number.as_str().parse() {
+                Ok(number) => Value::Float(number),
+                Err(_) => {
+                    faults.add(place, path, format!("{number} is not a float"));
+                    return None;
+                }
+            },
+            DeValue::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .filter_map(|item| {
+                        let place = self.place(item.span());
+                        let value = self.value(item.get_ref(), &place, path, faults)?;
+                        Some(Node::new(place, value))
+                    })
+                    .collect(),
+            ),
+        })
+    }
+}
+
+/// Lays the environment over what the file said.
+pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
+    for (name, path) in PLAIN {
+        // Set but empty is how many tools say "not set".
+        if let Some(text) = environment.get(name).filter(|text| !text.is_empty()) {
+            let node = Node::new(Place::Variable(name.to_owned()), Value::String(text.clone()));
+            insert(tree, &path.map(str::to_owned), node);
+        }
+    }
+    for (name, text) in environment {
+        let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+        let place = Place::Variable(name.clone());
+        if path.len() < 2 || path.iter().any(String::is_empty) {
+            faults.add(&place, "", format!("names no key; wanted {PREFIX}SECTION__KEY"));
+            continue;
+        }
+        let value = variable(&place, text);
+        insert(tree, &kebab_plugin_id(path), Node { text: Some(text.clone()), ..Node::new(place, value) });
+    }
+}
+
+/// Plugin ids are written with dashes, which no shell allows in a variable's name.
+fn kebab_plugin_id(mut path: Vec<String>) -> Vec<String> {
+    if path[0] == "plugin" {
+        path[1] = path[1].replace('_', "-");
+    }
+    path
+}
+
+/// A variable's value: TOML if it is that, else a string.
+fn variable(place: &Place, text: &str) -> Value {
+    let mut faults = Faults::default();
+    let file = Arc::from("");
+    let parsed = DeValue::parse(text)
+        .ok()
+        .and_then(|value| Source { file: &file, text }.value(value.get_ref(), place, "", &mut faults));
+    match parsed {
+        Some(mut value) => {
+            settle(&mut value, place);
+            value
+        }
+        None => Value::String(text.to_owned()),
+    }
+}
+
+/// Gives all that stands in a variable the variable's place.
+fn settle(value: &mut Value, place: &Place) {
+    let parts: Vec<&mut Node> = match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Table(table) => table.values_mut().collect(),
+        _ => return,
+    };
+    for part in parts {
+        part.place = place.clone();
+        settle(&mut part.value, place);
+    }
+}
+
+fn insert(tree: &mut Table, path: &[String], node: Node) {
+    let [name, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        merge(tree, name, node);
+        return;
+    }
+    let place = node.place.clone();
+    let below = tree.entry(name.clone()).or_insert_with(|| Node::new(place, Value::Table(Table::new())));
+    // What is no table is left as it is: that it should have been one is told when it is read.
+    if let Value::Table(table) = &mut below.value {
+        insert(table, rest, node);
+    }
+}
+
+/// A table given in a variable adds to the one in the file; anything else replaces it.
+fn merge(tree: &mut Table, name: &str, node: Node) {
+    match (tree.get_mut(name).map(|old| &mut old.value), node) {
+        (Some(Value::Table(old)), Node { value: Value::Table(new), .. }) => {
+            for (name, node) in new {
+                merge(old, &name, node);
+            }
+        }
+        (_, node) => {
+            tree.insert(name.to_owned(), node);
+        }
+    }
+}
+
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}

@@ -1,0 +1,231 @@
+//! Accounts, rooms, logs and plugin values in SQLite or PostgreSQL. The only place with SQL, and each
+//! query is written once: both engines take `$1`, `RETURNING` and `ON CONFLICT`.
+
+mod accounts;
+mod apply;
+mod entries;
+mod posts;
+mod rooms;
+mod rows;
+mod values;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+pub use self::accounts::{LoginRow, NewUser, User};
+pub use self::posts::PostOutcome;
+use crate::error::Error;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// How long a query waits for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for another process that writes (the command line).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs one body over the engine at hand.
+macro_rules! each {
+    ($engine:ident: $on:expr, $c:ident => $body:expr) => {
+        match $on {
+            $crate::database::$engine::Sqlite($c) => $body,
+            $crate::database::$engine::Postgres($c) => $body,
+        }
+    };
+}
+use each;
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A transaction that writes.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Why the database could not be opened; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("database url: {0}; it should look like `sqlite:data/natterjack.db` or `postgres://user@host/name`")]
+    Url(String),
+    #[error("cannot open the database {url}: {source}")]
+    Connect { url: String, source: sqlx::Error },
+    #[error(
+        "the database is newer than this program: it has migration {found}, this program knows {known} at the most; \
+         install a newer natterjack, or restore a backup made with this one"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error("cannot bring the database up to date: {0}")]
+    Migrate(MigrateError),
+}
+
+/// The database, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// For reading; as many connections as configured.
+    read: Pool,
+    /// For writing: on SQLite one connection only, so that writers queue here instead of failing there.
+    write: Pool,
+}
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub url: String,
+    /// Waits for the disk at every commit, so that a power cut loses nothing.
+    pub full_sync: bool,
+    pub readers: u32,
+}
+
+impl Database {
+    /// Opens it, creating a SQLite file that is not there, and brings its tables up to date.
+    pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        let database = match options.url.split_once(':') {
+            Some(("sqlite", _)) => Self::open_sqlite(options).await?,
+            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await?,
+            _ => return Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
+        };
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    async fn open_sqlite(options: &Options) -> Result<Self, OpenError> {
+        let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
+        let connect = SqliteConnectOptions::from_str(&options.url)
+            .map_err(|e| OpenError::Url(e.to_string()))?
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(if options.full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
+            .busy_timeout(BUSY_TIMEOUT)
+            .create_if_missing(true);
+        let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
+        if !folder.as_os_str().is_empty() {
+            std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+        }
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(connect.clone())
+            .await
+            .map_err(connect_error)?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(options.readers)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(connect.pragma("query_only", "ON"))
+            .await
+            .map_err(connect_error)?;
+        Ok(Self { read: Pool::Sqlite(read), write: Pool::Sqlite(write) })
+    }
+
+    async fn open_postgres(options: &Options) -> Result<Self, OpenError> {
+        let pool = PgPoolOptions::new()
+            // One more than the readers, so that the writer never waits for them.
+            .max_connections(options.readers + 1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect(&options.url)
+            .await
+            .map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
+        Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })
+    }
+
+    async fn migrate(&self) -> Result<(), OpenError> {
+        let (migrations, result) = match &self.write {
+            Pool::Sqlite(pool) => (&SQLITE_MIGRATIONS, SQLITE_MIGRATIONS.run(pool).await),
+            Pool::Postgres(pool) => (&POSTGRES_MIGRATIONS, POSTGRES_MIGRATIONS.run(pool).await),
+        };
+        result.map_err(|error| match error {
+            MigrateError::VersionMissing(found) => {
+                let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
+                OpenError::Newer { found, known }
+            }
+            other => OpenError::Migrate(other),
+        })
+    }
+
+    /// Whether it answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        each!(Pool: &self.read, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Begins to write. On SQLite this waits for the one writing connection.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        Ok(match &self.write {
+            // Takes the write lock at once: a transaction that begins by reading can fail to get it later.
+            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Ends all connections; SQLite then folds its log into the file.
+    pub async fn close(&self) {
+        each!(Pool: &self.read, pool => pool.close().await);
+        each!(Pool: &self.write, pool => pool.close().await);
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<(), Error> {
+        Ok(each!(Tx: self, tx => tx.commit().await)?)
+    }
+
+    /// The engine's own wording, where there is no common one.
+    fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+
+    async fn statement(&mut self, sql: &'static str) -> Result<(), Error> {
+        each!(Tx: self, tx => sqlx::query(sql).execute(&mut **tx).await.map(|_| ()))?;
+        Ok(())
+    }
+}
+
+/// A URL without its password.
+fn shown(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            // Fails only for URLs that cannot have a password.
+            let _ = parsed.set_password(Some("hidden"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// Whether a unique constraint was in the way; its name or column tells which.
+fn taken(error: &sqlx::Error) -> Option<String> {
+    let database = error.as_database_error().filter(|e| e.is_unique_violation())?;
+    Some(format!("{} {}", database.constraint().unwrap_or_default(), database.message()))
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let unavailable = match &error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            // SQLite: busy, locked, input/output error, full; PostgreSQL: connection lost, no space, shutting down.
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                matches!(&*code, "5" | "6" | "10" | "13") || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+            }),
+            _ => false,
+        };
+        if unavailable {
+            tracing::warn!(%error, "the database does not answer");
+            Self::Unavailable("the database does not answer just now; nothing was stored".into())
+        } else {
+            Self::internal(error)
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Storing many posts with few statements: this is what a busy server's disk sees.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::entries::POSTED;
+use super::{Tx, each};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::protocol::{Actor, Author, Entry, Happening, NewPost, RoomId};
+
+/// What became of a post.
+#[derive(Clone, Debug)]
+pub enum PostOutcome {
+    /// It is the room's next entry.
+    Posted(Entry),
+    /// Its key was used before: this is what the first one became.
+    Duplicate { seq: u64, at: Timestamp },
+    /// The room is gone.
+    NoRoom,
+}
+
+/// A post's idempotency key, with all that it is unique in.
+type Key = (RoomId, i64, std::sync::Arc<str>);
+
+// The posts travel as one JSON parameter: one statement, whatever their number.
+const EXISTING_SQLITE: &str = "SELECT p.value ->> 'i' AS i, e.seq, e.at FROM json_each($1) p \
+    JOIN rooms r ON r.uid = p.value ->> 'room' \
+    JOIN entries e ON e.room_id = r.id AND e.author_id = p.value ->> 'author' AND e.key = p.value ->> 'key'";
+const EXISTING_POSTGRES: &str = "SELECT p.i, e.seq, e.at \
+    FROM json_to_recordset($1::json) AS p (i BIGINT, room TEXT, author BIGINT, key TEXT) \
+    JOIN rooms r ON r.uid = p.room JOIN entries e ON e.room_id = r.id AND e.author_id = p.author AND e.key = p.key";
+const INSERT_SQLITE: &str = "INSERT INTO entries \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to) \
+    SELECT p.value ->> 'room', p.value ->> 'seq', $2, $3, p.value ->> 'author', p.value ->> 'name', \
+    p.value ->> 'guest', p.value ->> 'body', p.value ->> 'key', p.value ->> 'reply_to' FROM json_each($1) p";
+const INSERT_POSTGRES: &str = "INSERT INTO entries \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to) \
+    SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to \
+    FROM json_to_recordset($1::json) AS p \
+    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT)";
+
+impl Tx {
+    /// Stores posts in the order given, as the next entries of their rooms. One outcome for each.
+    pub async fn add_posts(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
+        let known = self.known_keys(posts).await?;
+        let mut fresh_keys: HashMap<Key, usize> = HashMap::new();
+        // For each post: an earlier outcome, or the index of the post in this batch that it repeats.
+        let mut repeats: Vec<Option<usize>> = vec![None; posts.len()];
+        let mut counts: HashMap<RoomId, i64> = HashMap::new();
+        for (i, post) in posts.iter().enumerate() {
+            if known.contains_key(&i) {
+                continue;
+            }
+            if let Some(first) = key_of(post).and_then(|key| match fresh_keys.entry(key) {
+                std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
+                std::collections::hash_map::Entry::Vacant(free) => {
+                    free.insert(i);
+                    None
+                }
+            }) {
+                repeats[i] = Some(first);
+                continue;
+            }
+            *counts.entry(post.room).or_default() += 1;
+        }
+        let mut next = self.take_numbers(counts).await?;
+
+        let mut outcomes: Vec<PostOutcome> = Vec::with_capacity(posts.len());
+        let mut rows: Vec<Value> = Vec::with_capacity(posts.len());
+        for (i, new) in posts.iter().enumerate() {
+            let outcome = if let Some(&(seq, at)) = known.get(&i) {
+                PostOutcome::Duplicate { seq, at }
+            } else if let Some(first) = repeats[i] {
+                match &outcomes[first] {
+                    PostOutcome::Posted(entry) => PostOutcome::Duplicate { seq: entry.seq, at },
+                    other => other.clone(),
+                }
+            } else if let Some((room, seq)) = next.get_mut(&new.room) {
+                let entry = Entry {
+                    room: new.room,
+                    seq: seq.unsigned_abs(),
+                    at,
+                    by: Author::from(&new.by),
+                    what: Happening::Posted(new.post.clone()),
+                };
+                rows.push(row(new, *room, *seq));
+                *seq += 1;
+                PostOutcome::Posted(entry)
+            } else {
+                PostOutcome::NoRoom
+            };
+            outcomes.push(outcome);
+        }
+        if !rows.is_empty() {
+            let rows = Value::Array(rows).to_string();
+            let sql = self.pick(INSERT_SQLITE, INSERT_POSTGRES);
+            each!(Tx: self, tx => {
+                sqlx::query(sql).bind(&rows).bind(POSTED).bind(at).execute(&mut **tx).await.map(|_| ())
+            })?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Which of these posts, by their place, were stored before under the same key.
+    async fn known_keys(&mut self, posts: &[NewPost]) -> Result<HashMap<usize, (u64, Timestamp)>> {
+        let keyed: Vec<Value> = posts
+            .iter()
+            .enumerate()
+            .filter_map(|(i, post)| {
+                let (room, author, key) = key_of(post)?;
+                Some(json!({"i": i, "room": room, "author": author, "key": &*key}))
+            })
+            .collect();
+        if keyed.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = self.pick(EXISTING_SQLITE, EXISTING_POSTGRES);
+        let keyed = Value::Array(keyed).to_string();
+        let rows: Vec<(i64, i64, i64)> =
+            each!(Tx: self, tx => sqlx::query_as(sql).bind(&keyed).fetch_all(&mut **tx).await)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(i, seq, at)| Some((usize::try_from(i).ok()?, (seq.unsigned_abs(), Timestamp(at)))))
+            .collect())
+    }
+
+    /// Takes the next so many numbers of each room: the room's integer id and the first number. Rooms that are gone are left out.
+    async fn take_numbers(&mut self, counts: HashMap<RoomId, i64>) -> Result<HashMap<RoomId, (i64, i64)>> {
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        // One order for all writers, so that two nodes cannot wait for each other.
+        counts.sort_unstable();
+        let mut next = HashMap::with_capacity(counts.len());
+        for (room, count) in counts {
+            let taken: Option<(i64, i64)> = each!(Tx: self, tx => sqlx::query_as(
+                "UPDATE rooms SET last_seq = last_seq + $1 WHERE uid = $2 RETURNING id, last_seq",
+            )
+            .bind(count)
+            .bind(room)
+            .fetch_optional(&mut **tx)
+            .await)?;
+            if let Some((id, last)) = taken {
+                next.insert(room, (id, last - count + 1));
+            }
+        }
+        Ok(next)
+    }
+}
+
+fn key_of(new: &NewPost) -> Option<Key> {
+    match (&new.by, &new.post.key) {
+        (Actor::Account(account), Some(key)) => Some((new.room, account.number, key.clone())),
+        // A guest has no identity that outlives its connection.
+        _ => None,
+    }
+}
+
+fn row(new: &NewPost, room: i64, seq: i64) -> Value {
+    let author = Author::from(&new.by);
+    json!({
+        "room": room,
+        "seq": seq,
+        "author": author.account.map(|(_, number)| number),
+        "name": if author.account.is_none() { Some(&*author.name) } else { None },
+        "guest": author.guest,
+        "body": &*new.post.body,
+        "key": new.post.key.as_deref(),
+        "reply_to": new.post.reply_to,
+    })
+}

@@ -1,0 +1,134 @@
+//! Reading rooms, their members and how somebody stands to them.
+
+use super::rows::{MemberRow, RoomRow, damaged};
+use super::{Database, each};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::name::fold;
+use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
+
+impl Database {
+    /// A room and how many members it has.
+    pub async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
+             FROM rooms WHERE uid = $1",
+        )
+        .bind(id)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(counted).transpose()
+    }
+
+    /// By name, in any case.
+    pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
+             FROM rooms WHERE name_key = $1",
+        )
+        .bind(fold(name))
+        .fetch_optional(pool)
+        .await)?;
+        row.map(counted).transpose()
+    }
+
+    /// Public rooms and those the account is a member of, by name, after the folded name `after`; with `query`, only
+    /// names that hold it.
+    pub async fn rooms(
+        &self,
+        account: Option<AccountId>,
+        query: Option<&str>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(Room, u32)>> {
+        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
+        let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.created_at \
+             FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 AND r.name_key LIKE $2 ESCAPE '\\' \
+             AND (r.visibility = 'public' OR EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
+                  WHERE m.room_id = r.id AND u.uid = $3)) \
+             ORDER BY r.name_key LIMIT $4",
+        )
+        .bind(after)
+        .bind(&pattern)
+        .bind(account)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(counted).collect()
+    }
+
+    /// The rooms an account is a member of.
+    pub async fn rooms_of(&self, account: AccountId) -> Result<Vec<RoomId>> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT r.uid FROM rooms r JOIN members m ON m.room_id = r.id JOIN users u ON u.id = m.user_id WHERE u.uid = $1",
+        )
+        .bind(account)
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    pub async fn member(&self, room: RoomId, account: AccountId) -> Result<Option<Member>> {
+        let row: Option<MemberRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m \
+             JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id WHERE r.uid = $1 AND u.uid = $2",
+        )
+        .bind(room)
+        .bind(account)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(MemberRow::member).transpose()
+    }
+
+    /// Members in the order of their ids, after `after`.
+    pub async fn members(&self, room: RoomId, after: Option<AccountId>, limit: u32) -> Result<Vec<Member>> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let rows: Vec<MemberRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m \
+             JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \
+             WHERE r.uid = $1 AND u.uid > $2 ORDER BY u.uid LIMIT $3",
+        )
+        .bind(room)
+        .bind(&after)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(MemberRow::member).collect()
+    }
+
+    /// How an account stands to a room: its membership and whatever else holds for it there.
+    pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            role: Option<String>,
+            invited: Option<bool>,
+            banned: Option<bool>,
+            muted_until: Option<i64>,
+        }
+        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
+             LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
+             LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1",
+        )
+        .bind(room)
+        .bind(account)
+        .fetch_optional(pool)
+        .await)?;
+        let Some(row) = row else { return Ok(Standing::default()) };
+        Ok(Standing {
+            role: row.role.map(|role| role.parse()).transpose().map_err(damaged)?,
+            invited: row.invited.unwrap_or(false),
+            banned: row.banned.unwrap_or(false),
+            muted_until: row.muted_until.map(Timestamp),
+        })
+    }
+}
+
+fn counted(row: RoomRow) -> Result<(Room, u32)> {
+    let members = row.members();
+    Ok((row.room()?, members))
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

@@ -1,0 +1,96 @@
+//! Rows as the tables have them, and what the rest of the house makes of them.
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::protocol::{Account, AccountId, Author, Member, Room, RoomId};
+
+/// A column that only this program writes holds something it never wrote.
+pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::internal(format_args!("the database holds what this program never wrote: {what}"))
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct RoomRow {
+    pub id: i64,
+    pub uid: RoomId,
+    pub code: String,
+    pub name: String,
+    pub kind: String,
+    pub visibility: String,
+    pub topic: String,
+    pub member_limit: Option<i64>,
+    pub member_count: i64,
+    pub created_at: i64,
+}
+
+impl RoomRow {
+    pub(super) fn members(&self) -> u32 {
+        u32::try_from(self.member_count).unwrap_or(0)
+    }
+
+    pub(super) fn room(self) -> Result<Room> {
+        Ok(Room {
+            id: self.uid,
+            number: self.id,
+            code: self.code.into(),
+            name: self.name.into(),
+            kind: self.kind.parse().map_err(damaged)?,
+            visibility: self.visibility.parse().map_err(damaged)?,
+            topic: self.topic.into(),
+            member_limit: self.member_limit.and_then(|limit| u32::try_from(limit).ok()),
+            created_at: Timestamp(self.created_at),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct AccountRow {
+    pub id: i64,
+    pub uid: AccountId,
+    pub username: String,
+    pub is_admin: bool,
+}
+
+impl From<AccountRow> for Account {
+    fn from(row: AccountRow) -> Self {
+        Self { id: row.uid, number: row.id, name: row.username.into(), is_admin: row.is_admin }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct MemberRow {
+    #[sqlx(flatten)]
+    pub account: AccountRow,
+    pub role: String,
+    pub joined_at: i64,
+}
+
+impl MemberRow {
+    pub(super) fn member(self) -> Result<Member> {
+        Ok(Member {
+            account: self.account.into(),
+            role: self.role.parse().map_err(damaged)?,
+            joined_at: Timestamp(self.joined_at),
+        })
+    }
+}
+
+/// The author's columns of an entry, with the account's row joined.
+#[derive(sqlx::FromRow)]
+pub(super) struct AuthorRow {
+    pub author_id: Option<i64>,
+    pub author_name: Option<String>,
+    pub author_guest: bool,
+    pub author_uid: Option<AccountId>,
+    pub username: Option<String>,
+}
+
+impl From<AuthorRow> for Author {
+    fn from(row: AuthorRow) -> Self {
+        Self {
+            account: row.author_uid.zip(row.author_id),
+            name: row.username.or(row.author_name).unwrap_or_default().into(),
+            guest: row.author_guest,
+        }
+    }
+}

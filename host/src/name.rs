@@ -1,0 +1,67 @@
+//! Names of accounts and rooms: what may be one, and when two are the same.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{Error, Result};
+
+/// The most characters of a user's or a room's name.
+pub const MAX_CHARS: usize = 64;
+const MAX_BYTES: usize = 255;
+
+/// What two spellings of one name have in common: NFKC, without case.
+pub fn fold(name: &str) -> String {
+    name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// A name as it is stored: trimmed and composed; or what is wrong with it.
+pub fn clean(field: &'static str, name: &str) -> Result<String> {
+    let name: String = name.trim().nfc().collect();
+    if name.is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    if name.chars().count() > MAX_CHARS || name.len() > MAX_BYTES {
+        return Err(Error::invalid(field, format!("at most {MAX_CHARS} characters and {MAX_BYTES} bytes")));
+    }
+    if let Some(bad) = name.chars().find(|c| c.is_control() || is_invisible(*c)) {
+        return Err(Error::invalid(field, format!("must not hold the character U+{:04X}", u32::from(bad))));
+    }
+    // A client may name a room or an account either way, so a name must never look like an id.
+    if uuid::Uuid::try_parse(&name).is_ok() {
+        return Err(Error::invalid(field, "must not be a UUID"));
+    }
+    Ok(name)
+}
+
+/// Characters that take no room, turn the text around or separate lines: a name with them passes for another.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_fold_to_the_same() {
+        assert_eq!(fold("Ann"), fold("ANN"));
+        assert_eq!(fold("ﬁne"), fold("FINE"));
+        assert_eq!(fold("Ａｎｎ"), fold("ann"));
+        assert_ne!(fold("ann"), fold("anna"));
+    }
+
+    #[test]
+    fn names_that_mislead_are_refused() {
+        for bad in ["", "   ", "a\u{200B}nn", "a\nb", "x\u{202E}y", "018f0000-0000-7000-8000-000000000000"] {
+            assert!(clean("name", bad).is_err(), "{bad:?}");
+        }
+        assert!(clean("name", &"x".repeat(MAX_CHARS + 1)).is_err());
+    }
+
+    #[test]
+    fn a_name_is_trimmed_and_composed() {
+        assert_eq!(clean("name", "  Zoe\u{0308} ").as_deref(), Ok("Zoë"));
+    }
+}

@@ -22,6 +22,10 @@ impl Limits {
         Self { memory, used: 0, elements: 0, refused: false }
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Whether the guest asked for more than it may have.
     pub(super) fn refused(&self) -> bool {
         self.refused

@@ -56,11 +56,12 @@ impl UnitOfWork {
         };
         self.offer(&room, credentials)?;
         self.stage(Change::CreateRoom(new))?;
+        let members = u32::from(owner.is_some());
         if let Some(account) = owner {
             let member = Member { account, role: Role::Owner, joined_at: room.created_at };
             self.members.insert((room.id, member.account.id), Some(member));
         }
-        self.rooms.insert(room.id, Some((room, u32::from(owner_given(&self.changes)))));
+        self.rooms.insert(room.id, Some((room, members)));
         Ok(())
     }
 
@@ -120,11 +121,6 @@ impl UnitOfWork {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether the room just staged has an owner, who is its first member.
-fn owner_given(changes: &[Change]) -> bool {
-    matches!(changes.last(), Some(Change::CreateRoom(room)) if room.owner.is_some())
 }
 
 fn check_topic(topic: &str) -> Result<()> {

@@ -165,11 +165,11 @@ impl Accounts {
     }
 
     pub async fn user(&self, id: AccountId) -> Result<User> {
-        self.database.user(id).await?.ok_or(Error::NotFound("account"))
+        self.database.user(id).await?.ok_or_else(|| Error::not_found("account"))
     }
 
     pub async fn find(&self, name: &str) -> Result<Account> {
-        self.database.account_named(name).await?.ok_or(Error::NotFound("account"))
+        self.database.account_named(name).await?.ok_or_else(|| Error::not_found("account"))
     }
 
     /// A guest's name: clean, and nobody's who has an account.

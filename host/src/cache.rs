@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Result;
 
 /// A bounded cache that never keeps what was read before a change that it was told of.
-pub struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     entries: quick_cache::sync::Cache<K, V>,
     /// How often something was forgotten: a load that another change overtook is not kept.
     changes: AtomicU64,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { entries: quick_cache::sync::Cache::new(capacity), changes: AtomicU64::new(0) }
     }
 
-    pub async fn get_or_load(&self, key: &K, load: impl Future<Output = Result<V>>) -> Result<V> {
+    pub(crate) async fn get_or_load(&self, key: &K, load: impl Future<Output = Result<V>>) -> Result<V> {
         if let Some(value) = self.entries.get(key) {
             return Ok(value);
         }
@@ -31,7 +31,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// To be called after the change is committed and before anybody is told of it.
-    pub fn forget(&self, key: &K) {
+    pub(crate) fn forget(&self, key: &K) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.remove(key);
     }

@@ -187,6 +187,17 @@ impl Tx {
         }
     }
 
+    /// Runs `work` in a savepoint: an error leaves the transaction as it was before.
+    async fn all_or_nothing<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.statement("SAVEPOINT work").await?;
+        let done = work(self).await;
+        if done.is_err() {
+            self.statement("ROLLBACK TO SAVEPOINT work").await?;
+        }
+        self.statement("RELEASE SAVEPOINT work").await?;
+        done
+    }
+
     async fn statement(&mut self, sql: &'static str) -> Result<(), Error> {
         each!(Tx: self, tx => sqlx::query(sql).execute(&mut **tx).await.map(|_| ()))?;
         Ok(())

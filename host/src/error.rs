@@ -17,9 +17,9 @@ pub enum Error {
     Unauthenticated(String),
     #[error("{0}")]
     Forbidden(String),
-    /// Names what was not found: "room".
-    #[error("{0} not found")]
-    NotFound(&'static str),
+    /// Says what was not found: "room not found".
+    #[error("{0}")]
+    NotFound(String),
     /// Names what is taken or was changed meanwhile: "room name is taken".
     #[error("{0}")]
     Conflict(String),
@@ -67,6 +67,10 @@ impl Error {
             Self::RateLimited { retry_after } => Some(*retry_after),
             _ => None,
         }
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::NotFound(format!("{what} not found"))
     }
 
     pub fn invalid(field: &'static str, why: impl Into<String>) -> Self {

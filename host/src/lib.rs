@@ -1,10 +1,25 @@
-//! Natterjack, the host.
+//! Natterjack, the host: connections, accounts, rooms and persistence of a chat server whose commands, guards and
+//! filters are hot-reloadable WebAssembly plugins.
+//!
+//! A frame's way through the house: [`transport`] (bytes) → [`dialect`] (a command) → [`session`] (whose) → [`router`]
+//! (may they; plugin hooks) → [`accounts`], [`rooms`], [`messages`] (what it does) → [`database`] (committed) →
+//! [`hub`] (who hears of it) → [`dialect`] (an event's bytes, once) → [`transport`]. Only [`server`] sees all of them.
+
 pub mod accounts;
-pub mod cache;
+mod cache;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod dialect;
 pub mod error;
+pub mod hub;
+pub mod messages;
 pub mod name;
 pub mod plugins;
 pub mod protocol;
+pub mod rooms;
+pub mod router;
+pub mod server;
+pub mod session;
+pub mod transport;

@@ -1,1 +1,10 @@
-fn main(){}
+//! The `natterjack` program: arguments, log, and how it ends.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use natterjack::cli::Arguments;
+
+fn main() -> ExitCode {
+    natterjack::cli::run(Arguments::parse())
+}

@@ -223,6 +223,16 @@ pub enum RoomName {
     Name(String),
 }
 
+impl RoomName {
+    /// A name never looks like a uid, so that there is no doubt which one it is.
+    pub fn parse(text: String) -> Self {
+        match text.parse() {
+            Ok(id) => Self::Id(id),
+            Err(_) => Self::Name(text),
+        }
+    }
+}
+
 /// How a connection says who it is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Proof {
@@ -297,11 +307,12 @@ pub enum Reply {
     Room { room: Room, members: u32, role: Option<Role> },
     Joined { room: Room, recovered: bool, last_seq: u64 },
     Left,
-    Members { members: Vec<(Member, bool)>, next: Option<AccountId> },
+    /// Members with whether they are online, and the guests who are there.
+    Members { members: Vec<(Member, bool)>, guests: Vec<Guest>, next: Option<AccountId> },
     History { messages: Vec<Message>, more: bool },
     Posted { seq: u64, at: Timestamp, duplicate: bool },
     Account { account: Account, online: bool },
     Commands(Value),
-    /// What a plugin's command answered.
-    Result(Value),
+    /// What a plugin's command answered; called by its op, or by `/slash` text.
+    Result { value: Value, slash: bool },
 }

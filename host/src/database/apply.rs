@@ -25,13 +25,7 @@ struct RoomHead {
 impl Tx {
     /// Applies all of a unit or nothing of it; gives the entries that it made.
     pub async fn apply(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Entry>> {
-        self.statement("SAVEPOINT unit").await?;
-        let applied = self.apply_changes(unit, at).await;
-        if applied.is_err() {
-            self.statement("ROLLBACK TO SAVEPOINT unit").await?;
-        }
-        self.statement("RELEASE SAVEPOINT unit").await?;
-        applied
+        self.all_or_nothing(async |tx| tx.apply_changes(unit, at).await).await
     }
 
     async fn apply_changes(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Entry>> {
@@ -197,7 +191,7 @@ impl Tx {
         .map(|done| done.rows_affected()))?;
         match (removed, why) {
             (0, Removal::Banned) => Ok(None),
-            (0, _) => Err(Error::NotFound("member")),
+            (0, _) => Err(Error::not_found("member")),
             _ => {
                 self.execute_on_room("UPDATE rooms SET member_count = member_count - 1 WHERE uid = $1", room).await?;
                 Ok(Some((room, Happening::MemberRemoved { whom, why, reason })))
@@ -218,7 +212,7 @@ impl Tx {
         .await
         .map(|done| done.rows_affected()))?;
         if changed == 0 {
-            return Err(Error::NotFound("member"));
+            return Err(Error::not_found("member"));
         }
         Ok(Some((room, Happening::MemberRole { whom, role })))
     }
@@ -315,7 +309,7 @@ impl Tx {
         .bind(room)
         .fetch_optional(&mut **tx)
         .await)?
-        .ok_or(Error::NotFound("room"))?;
+        .ok_or_else(|| Error::not_found("room"))?;
         if let Some((kind, data)) = to_columns(&what)? {
             each!(Tx: self, tx => sqlx::query(
                 "INSERT INTO entries (room_id, seq, kind, at, author_id, author_name, author_guest, data) \
@@ -343,7 +337,7 @@ impl Tx {
         .bind(room)
         .fetch_optional(&mut **tx)
         .await)?
-        .ok_or(Error::NotFound("room"))
+        .ok_or_else(|| Error::not_found("room"))
     }
 
     async fn whom(&mut self, account: AccountId) -> Result<(i64, Whom)> {
@@ -353,7 +347,7 @@ impl Tx {
         .bind(account)
         .fetch_optional(&mut **tx)
         .await)?
-        .ok_or(Error::NotFound("account"))?;
+        .ok_or_else(|| Error::not_found("account"))?;
         Ok((row.id, Whom { id: row.uid, name: row.username.into() }))
     }
 

@@ -42,8 +42,13 @@ const INSERT_POSTGRES: &str = "INSERT INTO entries \
     (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT)";
 
 impl Tx {
-    /// Stores posts in the order given, as the next entries of their rooms. One outcome for each.
+    /// Stores posts in the order given, as the next entries of their rooms: one outcome for each, or an error and nothing
+    /// of them is stored.
     pub async fn add_posts(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
+        self.all_or_nothing(async |tx| tx.add_posts_unguarded(posts, at).await).await
+    }
+
+    async fn add_posts_unguarded(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
         let known = self.known_keys(posts).await?;
         let mut fresh_keys: HashMap<Key, usize> = HashMap::new();
         // For each post: an earlier outcome, or the index of the post in this batch that it repeats.

@@ -1,0 +1,47 @@
+//! The command line: one file a subcommand.
+
+#![expect(clippy::print_stdout, reason = "this is what speaks to the terminal")]
+
+mod chat;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A chat server whose commands, guards and filters are WebAssembly plugins that can be replaced while people talk.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Args),
+    /// Talk in a room from the terminal
+    Chat(chat::Args),
+}
+
+/// What went wrong is on standard error; the configuration's faults end with 2, everything else with 1.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("natterjack: cannot start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = match arguments.command {
+        Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
+    };
+    // A thread that reads the terminal cannot be interrupted; nothing is owed to it.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| {
+        eprintln!("natterjack: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,113 @@
+//! `natterjack serve`: runs the server until it is told to stop.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Config, LogFormat};
+use crate::plugins::PluginStatus;
+use crate::server::Server;
+
+/// The exit code for a configuration that cannot be used.
+const BAD_CONFIG: u8 = 2;
+const DEFAULT_CONFIG: &str = "config.toml";
+
+/// Run the server.
+///
+/// Without --config, config.toml in the current folder is read if it is there; every key has a default. Each key can be set
+/// from the environment as NATTERJACK__SECTION__KEY, and PORT, DATABASE_URL, JWT_SECRET and CORS_ORIGIN work too.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub async fn run(args: Args) -> Result<ExitCode> {
+    let config = match Config::load(args.config.as_deref(), config::environment()) {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return Ok(ExitCode::from(BAD_CONFIG));
+        }
+    };
+    start_log(&config.log)?;
+    let file = args.config.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|file| file.exists()));
+
+    // Before the server accepts anything: a signal that comes early must not be lost.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let server = Server::start(&config, file.as_deref()).await?;
+    print!("{}", welcome(&server, &config, file.as_deref()));
+
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("Stopping; once more stops at once.");
+    tokio::select! {
+        orderly = server.shut_down() => Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+        _ = terminate.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn start_log(config: &config::Log) -> Result<()> {
+    let filter = EnvFilter::try_new(&config.level).context("log.level")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// What somebody who has just started a server wants to know.
+fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("Natterjack {}\n", env!("CARGO_PKG_VERSION"));
+    // Writing to a String cannot fail.
+    for address in server.addresses() {
+        let _ = writeln!(text, "  listening   http://{address}");
+    }
+    match file {
+        Some(file) => {
+            let _ = writeln!(text, "  config      {}", file.display());
+        }
+        None => text.push_str("  config      none: every key at its default (`natterjack serve --config FILE`)\n"),
+    }
+    let _ = writeln!(text, "  data        {}", config.server.data_dir.display());
+    if let Some(key) = server.new_key() {
+        let _ = writeln!(text, "  signing key made on this first start: {} (keep it; only you can read it)", key.display());
+    }
+    let plugins = server.plugins();
+    if plugins.is_empty() {
+        let _ = writeln!(text, "  plugins     none in {}: put .wasm files there", config.plugins.folder.display());
+    }
+    for plugin in &plugins {
+        let _ = writeln!(text, "{}", plugin_lines(plugin));
+    }
+    if let Some(address) = server.addresses().first() {
+        let _ = write!(
+            text,
+            "Try it, in two other terminals:\n  natterjack chat {address} --name ann\n  natterjack chat {address} --name bob\n"
+        );
+    }
+    text
+}
+
+fn plugin_lines(plugin: &PluginStatus) -> String {
+    let version = plugin.version.as_deref().unwrap_or_default();
+    let mut text = format!("  plugin      {} {version} [{}]", plugin.id, plugin.hooks.join(", "));
+    if !plugin.commands.is_empty() {
+        text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
+    }
+    if let Some(error) = &plugin.error {
+        text.push_str(&format!("\n              NOT loaded: {error}"));
+    }
+    text
+}

@@ -1,0 +1,196 @@
+//! From a frame to a command.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::messages::MAX_PAGE;
+use crate::protocol::{AccountId, Command, Page, Proof, RoomName};
+use crate::rooms::password_credential;
+
+/// How many messages a page of history has, if the client does not say.
+const DEFAULT_PAGE: u32 = 50;
+
+/// A frame that could be read.
+#[derive(Debug, PartialEq)]
+pub struct Request {
+    /// The client's own, to be echoed; without one only errors are answered.
+    pub id: Option<Value>,
+    pub command: Command,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    id: Option<Value>,
+    #[serde(borrow)]
+    op: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Connect {
+    token: Option<String>,
+    guest: Option<GuestName>,
+    listen: Option<Listen>,
+}
+
+/// `"guest": "ann"`, or `"guest": true` for a made-up name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum GuestName {
+    Name(String),
+    Any(bool),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Listen {
+    All,
+    Joined,
+}
+
+#[derive(Deserialize)]
+struct List {
+    query: Option<String>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct InRoom {
+    room: String,
+}
+
+#[derive(Deserialize)]
+struct Join {
+    room: String,
+    since: Option<u64>,
+    password: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    room: String,
+    cursor: Option<AccountId>,
+}
+
+#[derive(Deserialize)]
+struct History {
+    room: String,
+    before: Option<u64>,
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Post {
+    room: String,
+    body: String,
+    key: Option<String>,
+    reply_to: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Find {
+    name: String,
+}
+
+/// The names that no plugin can take.
+pub const CORE_OPS: [&str; 10] = [
+    "connect", "room.list", "room.get", "room.join", "room.leave", "room.members", "room.history", "message.post",
+    "account.find", "commands",
+];
+
+/// Reads a frame; an error comes with the request's `id`, if that could be read.
+pub fn decode(text: &str) -> Result<Request, (Option<Value>, Error)> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "the frame should be an object with `id`, `op` and `args`",
+            _ => "the frame is not JSON",
+        };
+        (None, Error::BadRequest(format!("{what}: {error}")))
+    })?;
+    if !matches!(envelope.id, None | Some(Value::String(_) | Value::Number(_))) {
+        return Err((None, Error::BadRequest("`id` should be an integer or a string".into())));
+    }
+    let Some(op) = envelope.op else {
+        let what = "`op` is missing; it should name what to do, such as `message.post`";
+        return Err((envelope.id, Error::BadRequest(what.into())));
+    };
+    match command(&op, envelope.args.map_or("{}", RawValue::get)) {
+        Ok(command) => Ok(Request { id: envelope.id, command }),
+        Err(error) => Err((envelope.id, error)),
+    }
+}
+
+fn command(op: &str, args: &str) -> Result<Command> {
+    Ok(match op {
+        "message.post" => {
+            let Post { room, body, key, reply_to } = parse(args)?;
+            Command::Post { room: RoomName::parse(room), body, key, reply_to }
+        }
+        "connect" => connect(parse(args)?)?,
+        "room.list" => {
+            let List { query, cursor } = parse(args)?;
+            Command::RoomList { query, cursor }
+        }
+        "room.get" => Command::RoomGet { room: in_room(args)? },
+        "room.join" => {
+            let Join { room, since, password } = parse(args)?;
+            Command::RoomJoin { room: RoomName::parse(room), since, credentials: password_credential(password) }
+        }
+        "room.leave" => Command::RoomLeave { room: in_room(args)? },
+        "room.members" => {
+            let Members { room, cursor } = parse(args)?;
+            Command::RoomMembers { room: RoomName::parse(room), cursor }
+        }
+        "room.history" => history(parse(args)?)?,
+        "account.find" => Command::AccountFind { name: parse::<Find>(args)?.name },
+        "commands" => Command::Commands,
+        _ => Command::Plugin { name: op.to_owned(), args: parse::<Map<String, Value>>(args)? },
+    })
+}
+
+fn in_room(args: &str) -> Result<RoomName> {
+    Ok(RoomName::parse(parse::<InRoom>(args)?.room))
+}
+
+fn connect(args: Connect) -> Result<Command> {
+    let proof = match (args.token, args.guest) {
+        (Some(token), None) => Proof::Token(token),
+        (None, Some(GuestName::Name(name))) => Proof::Guest(Some(name)),
+        (None, Some(GuestName::Any(true))) => Proof::Guest(None),
+        _ => return Err(Error::BadRequest("connect wants either `token` or `guest`".into())),
+    };
+    Ok(Command::Connect { proof, listen_all: matches!(args.listen, Some(Listen::All)) })
+}
+
+fn history(args: History) -> Result<Command> {
+    let page = match (args.before, args.after) {
+        (Some(_), Some(_)) => return Err(Error::BadRequest("room.history wants `before` or `after`, not both".into())),
+        (before, None) => Page::Before(before),
+        (None, Some(after)) => Page::After(after),
+    };
+    let limit = args.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")));
+    }
+    Ok(Command::RoomHistory { room: RoomName::parse(args.room), page, limit })
+}
+
+/// Reads `args`; the error names the field.
+fn parse<T: DeserializeOwned>(args: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(args);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { "args".to_owned() } else { format!("args.{path}") };
+        // Line and column would count within `args`, which misleads.
+        let what = error.into_inner().to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        Error::BadRequest(format!("{place}: {what}"))
+    })
+}

@@ -1,0 +1,233 @@
+//! From replies and events to frames.
+
+use axum::extract::ws::Utf8Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::clock::{Timestamp, now};
+use crate::config;
+use crate::error::Error;
+use crate::protocol::{Account, AccountId, Actor, Author, Entry, Event, Happening, Member, Message, Reply, Room, RoomId};
+
+/// The protocol's name and version.
+pub const PROTOCOL: &str = "natterjack.v1";
+
+/// What the answer to `connect` tells of the server.
+#[derive(Clone)]
+pub struct Greeting {
+    pub server: String,
+    pub ping_ms: u64,
+    pub message_chars: usize,
+    pub frame_bytes: usize,
+    pub commands_per_second: u32,
+    pub command_burst: u32,
+}
+
+impl Greeting {
+    pub fn new(server: &config::Server, limits: &config::Limits) -> Self {
+        Self {
+            server: server.name.clone(),
+            ping_ms: u64::try_from(limits.ping_interval.as_millis()).unwrap_or(u64::MAX),
+            message_chars: limits.message_chars,
+            frame_bytes: limits.frame_bytes,
+            commands_per_second: limits.commands_per_second,
+            command_burst: limits.command_burst,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EventFrame<'a, D: Serialize> {
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<RoomId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    data: D,
+}
+
+/// Who wrote or did it: an account has an id, a guest is marked as one.
+#[derive(Serialize)]
+struct By<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<AccountId>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
+}
+
+impl<'a> By<'a> {
+    fn new(author: &'a Author) -> Self {
+        Self { id: author.account.map(|(id, _)| id), name: &author.name, guest: author.guest }
+    }
+}
+
+#[derive(Serialize)]
+struct Posted<'a> {
+    from: By<'a>,
+    body: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<u64>,
+    at: Timestamp,
+}
+
+pub fn encode_event(event: &Event) -> Utf8Bytes {
+    match event {
+        Event::Entry(entry) => encode_entry(entry),
+        Event::GuestJoined { room, guest } => {
+            frame("guest.joined", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        }
+        Event::GuestLeft { room, guest } => {
+            frame("guest.left", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        }
+        Event::TokenExpiring { at } => frame("token.expiring", None, None, json!({"expires_at": at})),
+    }
+}
+
+fn encode_entry(entry: &Entry) -> Utf8Bytes {
+    let by = By::new(&entry.by);
+    let at = entry.at;
+    let (name, data) = match &entry.what {
+        // The one that a busy server sends all day: written straight, without a tree of values between.
+        Happening::Posted(post) => {
+            let (key, reply_to) = (post.key.as_deref(), post.reply_to);
+            let data = Posted { from: by, body: &post.body, key, reply_to, at };
+            return frame("message.posted", Some(entry.room), Some(entry.seq), data);
+        }
+        Happening::MemberAdded { whom, role } => {
+            ("member.added", json!({"account": whom, "role": role, "by": by, "at": at}))
+        }
+        Happening::MemberRemoved { whom, why, reason } => {
+            ("member.removed", json!({"account": whom, "why": why, "reason": reason, "by": by, "at": at}))
+        }
+        Happening::MemberRole { whom, role } => {
+            ("member.role", json!({"account": whom, "role": role, "by": by, "at": at}))
+        }
+        Happening::Invited { whom } => ("room.invited", json!({"account": whom, "by": by, "at": at})),
+        Happening::RoomUpdated { name, topic, visibility, member_limit } => {
+            let (name, topic) = (&**name, &**topic);
+            let data = json!({"name": name, "topic": topic, "visibility": visibility, "member_limit": member_limit,
+                "by": by, "at": at});
+            ("room.updated", data)
+        }
+        Happening::RoomDeleted => ("room.deleted", json!({"by": by, "at": at})),
+    };
+    frame(name, Some(entry.room), Some(entry.seq), data)
+}
+
+fn frame(event: &str, room: Option<RoomId>, seq: Option<u64>, data: impl Serialize) -> Utf8Bytes {
+    text(&EventFrame { event, room, seq, data })
+}
+
+pub fn encode_reply(id: &Value, reply: Reply, greeting: &Greeting) -> Utf8Bytes {
+    text(&json!({"id": id, "ok": ok(reply, greeting)}))
+}
+
+pub fn encode_error(id: Option<&Value>, error: &Error) -> Utf8Bytes {
+    let mut body = json!({"code": error.code(), "message": error.to_string()});
+    if let Some(wait) = error.retry_after() {
+        body["retry_after_ms"] = json!(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    }
+    if let Error::Rejected { code, .. } = error {
+        body["reason"] = json!(code);
+    }
+    let mut frame = json!({"error": body});
+    if let Some(id) = id {
+        frame["id"] = id.clone();
+    }
+    text(&frame)
+}
+
+fn text(frame: &impl Serialize) -> Utf8Bytes {
+    match serde_json::to_string(frame) {
+        Ok(text) => text.into(),
+        // Only a map with keys that are no strings could fail, and none of ours has any.
+        Err(error) => {
+            tracing::error!(%error, "a frame could not be written");
+            Utf8Bytes::from_static(r#"{"error":{"code":"internal","message":"a frame could not be written"}}"#)
+        }
+    }
+}
+
+fn ok(reply: Reply, greeting: &Greeting) -> Value {
+    match reply {
+        Reply::Connected { actor, connection, expires_at } => json!({
+            "protocol": PROTOCOL,
+            "server": greeting.server,
+            "connection": connection,
+            "account": match &actor {
+                Actor::Guest(guest) => json!({"name": &*guest.name, "guest": true}),
+                other => json!({"id": other.account().map(|account| account.id), "name": other.name()}),
+            },
+            "expires_at": expires_at,
+            "ping_ms": greeting.ping_ms,
+            "limits": {
+                "message_chars": greeting.message_chars,
+                "frame_bytes": greeting.frame_bytes,
+                "commands_per_second": greeting.commands_per_second,
+                "command_burst": greeting.command_burst,
+            },
+            "now": now(),
+        }),
+        Reply::Rooms { rooms, next } => {
+            let rooms: Vec<Value> = rooms.iter().map(|(room, members)| room_json(room, Some(*members))).collect();
+            json!({"rooms": rooms, "next": next})
+        }
+        Reply::Room { room, members, role } => {
+            let mut room = room_json(&room, Some(members));
+            room["role"] = json!(role);
+            json!({"room": room})
+        }
+        Reply::Joined { room, recovered, last_seq } => {
+            json!({"room": room_json(&room, None), "recovered": recovered, "last_seq": last_seq})
+        }
+        Reply::Left => json!({}),
+        Reply::Members { members, guests, next } => {
+            let members: Vec<Value> = members.iter().map(|(member, online)| member_json(member, *online)).collect();
+            let guests: Vec<Value> = guests.iter().map(|guest| json!({"name": &*guest.name})).collect();
+            json!({"members": members, "guests": guests, "next": next})
+        }
+        Reply::History { messages, more } => {
+            let messages: Vec<Value> = messages.iter().map(message_json).collect();
+            json!({"messages": messages, "more": more})
+        }
+        Reply::Posted { seq, at, duplicate } => json!({"seq": seq, "at": at, "duplicate": duplicate}),
+        Reply::Account { account, online } => json!({"account": account_json(&account, online)}),
+        Reply::Commands(commands) => json!({"commands": commands}),
+        Reply::Result { value, slash: true } => json!({"result": value}),
+        Reply::Result { value, slash: false } => value,
+    }
+}
+
+pub fn room_json(room: &Room, members: Option<u32>) -> Value {
+    let mut value = json!({
+        "uid": room.id, "code": &*room.code, "name": &*room.name, "kind": room.kind, "visibility": room.visibility,
+        "topic": &*room.topic, "member_limit": room.member_limit, "created_at": room.created_at,
+    });
+    if let Some(members) = members {
+        value["members"] = json!(members);
+    }
+    value
+}
+
+fn account_json(account: &Account, online: bool) -> Value {
+    json!({"id": account.id, "name": &*account.name, "online": online})
+}
+
+fn member_json(member: &Member, online: bool) -> Value {
+    json!({"account": account_json(&member.account, online), "role": member.role, "joined_at": member.joined_at})
+}
+
+pub fn message_json(message: &Message) -> Value {
+    let (from, post) = (By::new(&message.from), &message.post);
+    let mut value = json!({"seq": message.seq, "from": from, "body": &*post.body, "at": message.at});
+    if let Some(key) = &post.key {
+        value["key"] = json!(&**key);
+    }
+    if let Some(reply_to) = post.reply_to {
+        value["reply_to"] = json!(reply_to);
+    }
+    value
+}

@@ -1,0 +1,195 @@
+//! The composition root: wires the parts, serves, and takes everything down again in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accounts::Accounts;
+use crate::accounts::password::PasswordHasher;
+use crate::accounts::token::load_or_make_key;
+use crate::config::{Config, Synchronous};
+use crate::database::{self, Database, OpenError};
+use crate::dialect::native::{CORE_OPS, Greeting};
+use crate::error::Error;
+use crate::hub::{Close, Hub};
+use crate::messages::{Messages, Writer};
+use crate::plugins::{PluginStatus, Plugins, Services};
+use crate::rooms::{Known, Rooms};
+use crate::router::Router;
+use crate::session::Core;
+use crate::transport;
+use crate::transport::http;
+
+const DATABASE_FILE: &str = "natterjack.db";
+/// Clients come back spread over this long, so that a restarted server is not met by all at once.
+const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
+
+/// Why the server does not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the signing key: {0}")]
+    Key(io::Error),
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error("cannot listen on {address}: {source}{}", hint(.source, .address))]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("{0}")]
+    Plugins(String),
+    #[error(transparent)]
+    Part(#[from] Error),
+}
+
+fn hint(error: &io::Error, address: &SocketAddr) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("; something else listens there: stop it, or choose another port (PORT={} say)", address.port().wrapping_add(1))
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one".into(),
+        _ => String::new(),
+    }
+}
+
+/// A server that accepts connections.
+pub struct Server {
+    core: Arc<Core>,
+    database: Database,
+    addresses: Vec<SocketAddr>,
+    new_key: Option<PathBuf>,
+    accepting: TaskTracker,
+    connections: TaskTracker,
+    writing: TaskTracker,
+    stop: CancellationToken,
+    stop_writing: CancellationToken,
+    shutdown_timeout: Duration,
+}
+
+impl Server {
+    /// Opens the database, loads the plugins and starts to listen. Changes of the plugins' tables in `config_file` are followed.
+    pub async fn start(config: &Config, config_file: Option<&Path>) -> Result<Self, StartError> {
+        let data_dir = &config.server.data_dir;
+        let (secret, new_key) = match config.auth.jwt_secret.expose() {
+            "" => load_or_make_key(data_dir).map_err(StartError::Key)?,
+            secret => (secret.as_bytes().to_vec(), None),
+        };
+        let database = Database::open(&database_options(config)).await?;
+
+        let stop = CancellationToken::new();
+        let stop_writing = CancellationToken::new();
+        let (accepting, connections, writing) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let hub = Arc::new(Hub::default());
+        let known = Arc::new(Known::default());
+        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
+        let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
+        let accounts = Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth));
+        let rooms = Rooms::new(database.clone(), writer.clone(), known);
+        rooms.preset(&config.rooms.preset).await?;
+        let online = {
+            let hub = hub.clone();
+            Arc::new(move |account| hub.is_online(account))
+        };
+        let services = Services { database: database.clone(), passwords, writer: writer.clone(), online };
+        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS)
+            .await
+            .map_err(|error| StartError::Plugins(error.to_string()))?;
+        plugins.watch(config_file.map(Path::to_owned), stop.clone()).map_err(|error| StartError::Plugins(error.to_string()))?;
+
+        let messages = Messages::new(database.clone(), &config.limits);
+        let core = Arc::new(Core {
+            router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },
+            accounts,
+            hub,
+            limits: config.limits.clone(),
+            guests: config.auth.guests,
+            greeting: Greeting::new(&config.server, &config.limits),
+        });
+        let app = http::app(Arc::new(http::State {
+            core: core.clone(),
+            database: database.clone(),
+            origins: config.cors.origins.clone(),
+            connections: connections.clone(),
+            stop: stop.clone(),
+        }));
+        let mut addresses = Vec::new();
+        for address in &config.server.listen {
+            let listen_error = |source| StartError::Listen { address: *address, source };
+            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+            addresses.push(listener.local_addr().map_err(listen_error)?);
+            accepting.spawn(transport::serve(listener, app.clone(), connections.clone(), stop.clone()));
+        }
+        Ok(Self {
+            core,
+            database,
+            addresses,
+            new_key,
+            accepting,
+            connections,
+            writing,
+            stop,
+            stop_writing,
+            shutdown_timeout: config.server.shutdown_timeout,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The signing key, if this start made one.
+    pub fn new_key(&self) -> Option<&Path> {
+        self.new_key.as_deref()
+    }
+
+    pub fn plugins(&self) -> Vec<PluginStatus> {
+        self.core.router.plugins.statuses()
+    }
+
+    /// Takes no more, lets go of the connections, writes what is queued, and closes the database. False if something took
+    /// longer than it may.
+    pub async fn shut_down(self) -> bool {
+        let open = self.core.hub.count();
+        tracing::info!(connections = open, "stopping");
+        self.stop.cancel();
+        self.core.hub.close_all(going_away);
+        for tasks in [&self.accepting, &self.connections, &self.writing] {
+            tasks.close();
+        }
+        let orderly = timeout(self.shutdown_timeout, async {
+            self.accepting.wait().await;
+            self.connections.wait().await;
+        })
+        .await
+        .is_ok();
+        // Whatever the connections left in the queue is acknowledged or was never promised; it is written either way.
+        self.stop_writing.cancel();
+        let written = timeout(self.shutdown_timeout, self.writing.wait()).await.is_ok();
+        self.database.close().await;
+        orderly && written
+    }
+}
+
+fn going_away() -> Close {
+    let spread = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
+    let wait = rand::random_range(0..spread);
+    Close::new(Close::GOING_AWAY, json!({"reconnect_after_ms": wait}).to_string())
+}
+
+fn database_options(config: &Config) -> database::Options {
+    let url = match config.database.url.expose() {
+        "" => format!("sqlite:{}", config.server.data_dir.join(DATABASE_FILE).display()),
+        url => url.to_owned(),
+    };
+    database::Options {
+        url,
+        full_sync: config.database.synchronous == Synchronous::Full,
+        readers: config.database.readers,
+    }
+}

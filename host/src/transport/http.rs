@@ -1,0 +1,143 @@
+//! REST: accounts and tokens, rooms and their history, and the server's health.
+
+mod auth;
+mod extract;
+mod rooms;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::database::Database;
+use crate::error::Error;
+use crate::session::Core;
+
+/// No request of ours is larger.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What requests work with.
+pub struct State {
+    pub core: Arc<Core>,
+    pub database: Database,
+    /// Web pages that may connect.
+    pub origins: Vec<String>,
+    /// Live connections, so that a stopping server can wait for them.
+    pub connections: TaskTracker,
+    pub stop: CancellationToken,
+}
+
+/// An error on its way to a REST client.
+pub(crate) struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let status = match &error {
+            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => StatusCode::BAD_REQUEST,
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Plugin { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
+        let mut response = (status, axum::Json(body)).into_response();
+        if let Some(wait) = error.retry_after() {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+type Answer = Result<Response, Failure>;
+
+/// All that is answered over HTTP.
+pub fn app(state: Arc<State>) -> Router {
+    let api = Router::new()
+        .route("/api/auth/signup", post(auth::sign_up))
+        .route("/api/auth/login", post(auth::log_in))
+        .route("/api/auth/refresh", post(auth::refresh))
+        .route("/api/auth/logout", post(auth::log_out))
+        .route("/register", post(auth::sign_up))
+        .route("/login", post(auth::log_in))
+        .route("/refresh", post(auth::refresh))
+        .route("/api/me", get(auth::me))
+        .route("/api/users", get(auth::find))
+        .route("/api/rooms", get(rooms::list).post(rooms::create))
+        .route("/api/rooms/{room}/messages", get(rooms::messages));
+    Router::new()
+        .merge(api)
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/", get(super::websocket::upgrade))
+        .route("/ws", get(super::websocket::upgrade))
+        .route("/ws/native", get(super::websocket::upgrade))
+        .fallback(async || Failure(Error::not_found("page")))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, axum::Json(json!({"error": {
+                "code": "bad_request", "message": "this path does not take this method"
+            }})))
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(cors(&state.origins))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+        .with_state(state)
+}
+
+/// Whether the server takes work: not while it stops, and not without its database.
+async fn ready(axum::extract::State(state): axum::extract::State<Arc<State>>) -> Answer {
+    if state.stop.is_cancelled() {
+        return Err(Error::Unavailable("stopping".into()).into());
+    }
+    state.database.ping().await?;
+    Ok("ready".into_response())
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_credentials(true)
+}
+
+/// Browsers name the page's origin; it has to be ours or a listed one. Whoever names none is no browser.
+pub(super) fn origin_allowed(state: &State, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+        return !headers.contains_key(header::ORIGIN);
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let own = origin.split_once("://").map(|(_, rest)| rest) == host;
+    own || state.origins.iter().any(|allowed| allowed == origin)
+}
+
+/// The token of `Authorization: Bearer …`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,166 @@
+//! WebSocket connections: the upgrade, and the way of frames between socket and session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, stream};
+use tokio::pin;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
+
+use super::http::{Failure, State as HttpState, origin_allowed};
+use crate::accounts::Identity;
+use crate::dialect::native::PROTOCOL;
+use crate::error::Error;
+use crate::hub::{Close, Frame, Outbox};
+use crate::session::{Core, Incoming, Session};
+
+/// How long a closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long one write may take before the peer counts as gone.
+const WRITING: Duration = Duration::from_secs(20);
+/// Small, since every connection has one; larger frames are read in several goes.
+const READ_BUFFER: usize = 4096;
+/// The subprotocol under which a browser passes its token.
+const BEARER: &str = "bearer";
+
+/// The upgrade request: whoever brings a token has to bring a good one.
+pub(super) async fn upgrade(
+    State(state): State<Arc<HttpState>>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        // Somebody's browser, most likely.
+        Err(rejection) => return Ok(rejection.into_response()),
+    };
+    if !origin_allowed(&state, &headers) {
+        return Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into());
+    }
+    let identity = match offered_token(&headers) {
+        Some(token) => Some(state.core.accounts.identify(&token).await?),
+        None => None,
+    };
+    let limits = &state.core.limits;
+    // The first frame decides where neither path nor subprotocol says what is spoken.
+    let undecided = uri.path() != "/ws/native" && !offers(&headers, PROTOCOL);
+    let core = state.core.clone();
+    let tasks = state.connections.clone();
+    let upgrade = upgrade
+        .protocols([PROTOCOL, BEARER])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(limits.outbox_bytes + limits.frame_bytes)
+        .max_message_size(limits.frame_bytes)
+        .max_frame_size(limits.frame_bytes);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        // Tracked, so that a stopping server waits for its connections.
+        let _ = tasks.spawn(connection(core, socket, identity, undecided)).await;
+    }))
+}
+
+/// The values of `Sec-WebSocket-Protocol`.
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+fn offers(headers: &HeaderMap, protocol: &str) -> bool {
+    subprotocols(headers).any(|offered| offered == protocol)
+}
+
+/// A token in `Authorization: Bearer …`, or after the subprotocol `bearer`.
+fn offered_token(headers: &HeaderMap) -> Option<String> {
+    super::http::bearer(headers).map(str::to_owned).or_else(|| {
+        let mut offered = subprotocols(headers).skip_while(|protocol| *protocol != BEARER);
+        offered.next()?;
+        offered.find(|protocol| *protocol != PROTOCOL).map(str::to_owned)
+    })
+}
+
+async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identity>, undecided: bool) {
+    let outbox = Arc::new(Outbox::new(&core.limits));
+    let _registered = core.hub.register(&outbox);
+    let (sink, frames) = socket.split();
+    let session = Session::new(core, outbox.clone(), undecided).run(identity, incoming(frames));
+    let writer = write(sink, &outbox);
+    pin!(session, writer);
+    // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.
+    tokio::select! {
+        () = &mut session => {
+            outbox.close(Close::new(Close::NORMAL, ""));
+            let _ = timeout(CLOSING, writer).await;
+        }
+        () = &mut writer => {
+            let _ = timeout(CLOSING, session).await;
+        }
+    }
+}
+
+/// What the session makes of what the socket says. Ends with the socket.
+fn incoming(frames: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Incoming> {
+    // After an error the stream is read on, so that our own close still reaches the peer.
+    stream::unfold((Box::pin(frames), false), |(mut frames, failed)| async move {
+        loop {
+            let incoming = match frames.next().await? {
+                Ok(Message::Text(text)) => Incoming::Text(text),
+                Ok(Message::Binary(_)) => Incoming::Binary,
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
+                Err(_) if failed => return None,
+                Err(error) => match reason(&error) {
+                    Some(close) => return Some((Incoming::Failed(close), (frames, true))),
+                    None => return None,
+                },
+            };
+            return Some((incoming, (frames, failed)));
+        }
+    })
+}
+
+/// How to close a socket that broke the rules; none if it is simply gone.
+fn reason(error: &axum::Error) -> Option<Close> {
+    use std::error::Error as _;
+    let error = error.source()?.downcast_ref::<tungstenite::Error>()?;
+    Some(match error {
+        tungstenite::Error::Protocol(what) => Close::new(1002, what.to_string()),
+        tungstenite::Error::Utf8(_) => Close::new(1007, "text that is not UTF-8"),
+        tungstenite::Error::Capacity(what) => Close::new(1009, what.to_string()),
+        _ => return None,
+    })
+}
+
+/// Writes whatever waits in the outbox, all of it with one flush, until a close or a failure.
+async fn write(mut sink: impl Sink<Message, Error = axum::Error> + Unpin, outbox: &Outbox) {
+    let mut frames = VecDeque::new();
+    loop {
+        outbox.take(&mut frames).await;
+        let mut closing = false;
+        let written = timeout(WRITING, async {
+            for frame in frames.drain(..) {
+                let message = match frame {
+                    Frame::Text(text) => Message::Text(text),
+                    Frame::Ping => Message::Ping(bytes::Bytes::new()),
+                    Frame::Close(close) => {
+                        closing = true;
+                        Message::Close(Some(CloseFrame { code: close.code, reason: close.reason.into() }))
+                    }
+                };
+                sink.feed(message).await?;
+            }
+            sink.flush().await
+        })
+        .await;
+        if closing || !matches!(written, Ok(Ok(()))) {
+            // Whatever is offered from now on has nowhere to go.
+            outbox.close(Close::new(Close::NORMAL, ""));
+            return;
+        }
+    }
+}

@@ -1,1 +1,77 @@
+//! Rooms that people make and keep themselves, with their owners, moderators and members.
+//!
+//! | command | as text | who |
+//! | --- | --- | --- |
+//! | `room.create` | `/create name [public\|private] [member limit] [password] [topic]` | everybody |
+//! | `room.update` | `/update [name] …` | moderators; the password only the owner |
+//! | `room.delete` | `/delete-room` | the owner |
+//! | `room.transfer` | `/transfer account` | the owner |
+//! | `member.invite` | `/invite account` | moderators |
+//! | `member.kick`, `member.ban` | `/kick account [reason]`, `/ban account [reason]` | moderators |
+//! | `member.unban` | `/unban account` | moderators |
+//! | `member.mute` | `/mute account 10m` | moderators |
+//! | `member.role` | `/role account member\|moderator` | the owner |
+//!
+//! Nobody acts against somebody of their own role or a higher one. A private room without a password is by
+//! invitation only. A room's password is a credential that a room guard keeps; this plugin only passes it on.
+//! A room that a guest makes has no owner.
+//!
+//! Settings: none. Grants: `rooms`, `rooms-admin`.
 
+mod members;
+mod rooms;
+
+use natterjack_plugin_sdk::prelude::*;
+
+/// The plugin.
+#[derive(Debug, Default)]
+pub struct Groups;
+
+impl Lifecycle for Groups {
+    type Settings = NoSettings;
+
+    fn describe() -> Description {
+        Description {
+            name: "Groups",
+            version: env!("CARGO_PKG_VERSION"),
+            summary: "Rooms that people make themselves, and keep order in",
+        }
+    }
+
+    fn init(_settings: NoSettings) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Commands for Groups {
+    fn specs(&self) -> Vec<CommandSpec> {
+        [rooms::specs(), members::specs()].concat()
+    }
+
+    fn run(&mut self, ctx: &Context, name: &str, args: Args) -> Result<Value> {
+        match name {
+            "room.create" => rooms::create(ctx, args.parse()?),
+            "room.update" => rooms::update(ctx, args.parse()?),
+            "room.delete" => rooms::delete(ctx),
+            "room.transfer" => rooms::transfer(ctx, args.parse()?),
+            "member.invite" => members::invite(ctx, args.parse()?),
+            "member.kick" => members::kick(ctx, args.parse()?),
+            "member.ban" => members::ban(ctx, args.parse()?),
+            "member.unban" => members::unban(ctx, args.parse()?),
+            "member.mute" => members::mute(ctx, args.parse()?),
+            "member.role" => members::role(ctx, args.parse()?),
+            other => Err(Error::unknown_command(other)),
+        }
+    }
+}
+
+register!(Groups: lifecycle, commands);
+
+/// The room of a call. Direct conversations and sessions belong to those in them, so nobody governs there.
+fn room(ctx: &Context) -> Result<&RoomRef> {
+    let room = ctx.room()?;
+    match room.kind {
+        RoomKind::Room => Ok(room),
+        RoomKind::Direct | RoomKind::Session => Err(Error::forbidden("this works in rooms only")),
+    }
+}

@@ -1,1 +1,85 @@
+//! Private rooms that a password opens.
+//!
+//! Whoever makes or changes a room with the credential `password` sets what is asked for at its door;
+//! the credential without a value takes it away. Only a hash is kept, made by the host.
+//!
+//! Settings: none. Grants: `storage`, `passwords`.
 
+use natterjack_plugin_sdk::prelude::*;
+
+/// The credential this guard knows.
+const PASSWORD: &str = "password";
+
+/// The plugin.
+#[derive(Debug, Default)]
+pub struct RoomPassword;
+
+impl Lifecycle for RoomPassword {
+    type Settings = NoSettings;
+
+    fn describe() -> Description {
+        Description {
+            name: "Room password",
+            version: env!("CARGO_PKG_VERSION"),
+            summary: "Private rooms that a password opens",
+        }
+    }
+
+    fn init(_settings: NoSettings) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl RoomGuard for RoomPassword {
+    fn protect(&mut self, ctx: &Context, credentials: &[Credential]) -> Result<Protection> {
+        let Some(password) = find_password(credentials) else {
+            return Ok(Protection::Abstain);
+        };
+        let key = key(ctx)?;
+        match password.value.as_deref() {
+            None => storage::delete(&key)?,
+            Some("") => return Err(Error::invalid("a password cannot be empty")),
+            Some(password) => storage::put(&key, &passwords::hash(password)?)?,
+        }
+        Ok(Protection::Accepted)
+    }
+
+    fn admit(&mut self, ctx: &Context, credentials: &[Credential]) -> Result<Admission> {
+        let Some(hash) = storage::get::<String>(&key(ctx)?)? else {
+            return Ok(Admission::Abstain);
+        };
+        let Some(password) =
+            find_password(credentials).and_then(|credential| credential.value.as_deref())
+        else {
+            return Ok(Admission::deny(
+                "password-required",
+                "this room asks for a password",
+            ));
+        };
+        // The host does not hash an empty password, and none is ever right.
+        if !password.is_empty() && passwords::verify(password, &hash)? {
+            Ok(Admission::Admit)
+        } else {
+            Ok(Admission::deny(
+                "wrong-password",
+                "that is not the password",
+            ))
+        }
+    }
+}
+
+register!(RoomPassword: lifecycle, room_guard);
+
+fn find_password(credentials: &[Credential]) -> Option<&Credential> {
+    credentials
+        .iter()
+        .find(|credential| credential.name == PASSWORD)
+}
+
+/// Where a room's hash is kept.
+fn key(ctx: &Context) -> Result<String> {
+    Ok(format!("hash/{}", ctx.room()?.id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! The `commands` hook.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::types::{Context, Role};
+
+/// Adds commands. Each call is a unit of work: what [`run`](Commands::run) writes through its imports takes
+/// effect together when it returns `Ok`, and not at all otherwise.
+///
+/// ```
+/// use natterjack_plugin_sdk::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Default)]
+/// struct Dice;
+///
+/// #[derive(Deserialize)]
+/// struct Roll {
+///     sides: u8,
+/// }
+///
+/// impl Commands for Dice {
+///     fn specs(&self) -> Vec<CommandSpec> {
+///         vec![
+///             CommandSpec::new("dice.roll", "Roll a die")
+///                 .slash("roll")
+///                 .param(Param::integer("sides", "How many sides it has")),
+///         ]
+///     }
+///
+///     fn run(&mut self, _ctx: &Context, name: &str, args: Args) -> Result<Value> {
+///         match name {
+///             "dice.roll" => {
+///                 let Roll { sides } = args.parse()?;
+///                 if sides < 2 {
+///                     return Err(Error::invalid("a die has at least two sides"));
+///                 }
+///                 Ok(json!({ "rolled": random::bytes(1)[0] % sides + 1 }))
+///             }
+///             other => Err(Error::unknown_command(other)),
+///         }
+///     }
+/// }
+///
+/// register!(Dice: commands);
+///
+/// let chat = MockHost::new();
+/// let rolled = chat.by("ann").run(&mut Dice, "dice.roll", json!({ "sides": 6 })).unwrap();
+/// assert!((1..=6).contains(&rolled["rolled"].as_u64().unwrap()));
+/// assert!(chat.by("ann").run(&mut Dice, "dice.roll", json!({ "sides": "six" })).is_err());
+/// ```
+pub trait Commands {
+    /// The commands on offer. Asked once for each version of the plugin.
+    fn specs(&self) -> Vec<CommandSpec>;
+
+    /// One call of a command, whose place, minimum role and parameters the host has checked. What it returns
+    /// is the caller's reply: `json!({…})`, or `serde_json::to_value(…)?` of a type of yours.
+    ///
+    /// # Errors
+    /// An error is the caller's reply too, and nothing that was written takes effect.
+    fn run(&mut self, ctx: &Context, name: &str, args: Args) -> Result<Value>;
+}
+
+/// The arguments of a call: a JSON object that fits the command's parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Args(String);
+
+impl Args {
+    pub(crate) fn new(json: String) -> Self {
+        Self(json)
+    }
+
+    /// Reads them into a type of the plugin's own, with a field for each parameter.
+    ///
+    /// # Errors
+    /// `invalid`, naming the argument that does not fit.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        crate::json::read(&self.0).map_err(Error::invalid)
+    }
+}
+
+/// What a command is called, what it takes, and who may call it where.
+///
+/// ```
+/// use natterjack_plugin_sdk::prelude::*;
+///
+/// let kick = CommandSpec::new("member.kick", "Remove a member")
+///     .in_room()
+///     .minimum_role(Role::Moderator)
+///     .slash("kick")
+///     .param(Param::account("account", "Who"))
+///     .param(Param::text("reason", "Why, shown to the room").optional());
+/// assert_eq!(kick.params.len(), 2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// `noun.verb`, lower case: `room.create`. Two plugins may not offer the same name.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// In the order in which `/slash` text gives them; there the last text takes all that is left.
+    pub params: Vec<Param>,
+    /// Where it can be called.
+    pub place: Place,
+    /// The role the actor needs in the room; none lets everybody call.
+    pub minimum_role: Option<Role>,
+    /// The word after `/`, if the command is offered as text.
+    pub slash: Option<String>,
+}
+
+impl CommandSpec {
+    /// A command that everybody can call anywhere, named `noun.verb`, with one line for people.
+    pub fn new(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            summary: summary.into(),
+            params: Vec::new(),
+            place: Place::Anywhere,
+            minimum_role: None,
+            slash: None,
+        }
+    }
+
+    /// Only to be called with a room, which is then in [`Context::room`].
+    pub fn in_room(mut self) -> Self {
+        self.place = Place::InRoom;
+        self
+    }
+
+    /// Only for those who have at least this role in the room.
+    pub fn minimum_role(mut self, role: Role) -> Self {
+        self.minimum_role = Some(role);
+        self
+    }
+
+    /// Offers it as text too: `.slash("kick")` is `/kick bob`.
+    pub fn slash(mut self, word: impl Into<String>) -> Self {
+        self.slash = Some(word.into());
+        self
+    }
+
+    /// Takes one more parameter.
+    pub fn param(mut self, param: Param) -> Self {
+        self.params.push(param);
+        self
+    }
+}
+
+/// Where a command can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// With or without a room.
+    Anywhere,
+    /// Only with a room.
+    InRoom,
+}
+
+/// One parameter of a command. Required, unless made [`optional`](Param::optional).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// The key in the arguments: lower case, digits and `_`.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// What it holds.
+    pub kind: ParamKind,
+    /// Whether a call without it is refused.
+    pub required: bool,
+}
+
+/// What a parameter holds, and what to read it into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParamKind {
+    /// `String`.
+    Text,
+    /// Any integer type.
+    Integer,
+    /// `f64`.
+    Number,
+    /// `bool`.
+    Boolean,
+    /// [`AccountId`](crate::AccountId); `/slash` text may give the account's name.
+    Account,
+    /// [`RoomId`](crate::RoomId); `/slash` text may give the room's name.
+    Room,
+    /// Whole seconds, an integer type; `/slash` text may say `90s`, `10m`, `2h` or `1d`.
+    Duration,
+    /// One of these words: `String` or an enum.
+    Choice(Vec<String>),
+}
+
+impl Param {
+    fn new(name: impl Into<String>, summary: impl Into<String>, kind: ParamKind) -> Self {
+        Self {
+            name: name.into(),
+            summary: summary.into(),
+            kind,
+            required: true,
+        }
+    }
+
+    /// A text.
+    pub fn text(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Text)
+    }
+
+    /// A number without a fraction.
+    pub fn integer(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Integer)
+    }
+
+    /// A number.
+    pub fn number(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Number)
+    }
+
+    /// Yes or no.
+    pub fn boolean(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Boolean)
+    }
+
+    /// Somebody with an account.
+    pub fn account(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Account)
+    }
+
+    /// A room other than the one the command is called in.
+    pub fn room(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Room)
+    }
+
+    /// A span of time in whole seconds.
+    pub fn duration(name: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(name, summary, ParamKind::Duration)
+    }
+
+    /// One of these words.
+    pub fn choice(name: impl Into<String>, summary: impl Into<String>, words: &[&str]) -> Self {
+        Self::new(
+            name,
+            summary,
+            ParamKind::Choice(words.iter().map(|&word| word.to_owned()).collect()),
+        )
+    }
+
+    /// May be left out: read it into an `Option`.
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+}

@@ -1,0 +1,93 @@
+//! The `lifecycle` hook.
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::error::Result;
+
+/// For plugins that have settings or want to describe themselves. Without it a plugin is made by [`Default`].
+///
+/// `Settings` is what the operator writes in the plugin's table of `config.toml`. Give it
+/// `#[serde(deny_unknown_fields)]`, so that a misspelt key is told instead of ignored, and `#[serde(default)]`
+/// where a key may be left out.
+///
+/// ```
+/// use natterjack_plugin_sdk::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Settings {
+///     longest: usize,
+/// }
+///
+/// struct Brevity {
+///     longest: usize,
+/// }
+///
+/// impl Lifecycle for Brevity {
+///     type Settings = Settings;
+///
+///     fn describe() -> Description {
+///         Description { name: "Brevity", version: "1.0.0", summary: "Keeps messages short" }
+///     }
+///
+///     fn init(settings: Settings) -> Result<Self, String> {
+///         if settings.longest == 0 {
+///             return Err("`longest` must be at least 1".to_owned());
+///         }
+///         Ok(Self { longest: settings.longest })
+///     }
+/// }
+///
+/// impl MessageFilter for Brevity {
+///     fn on_message(&mut self, _ctx: &Context, draft: &Draft) -> Verdict {
+///         match draft.body.chars().count() <= self.longest {
+///             true => Verdict::Allow,
+///             false => Verdict::reject("too_long", "make it shorter"),
+///         }
+///     }
+/// }
+///
+/// register!(Brevity: lifecycle, message_filter);
+///
+/// let chat = MockHost::new();
+/// assert!(chat.init::<Brevity>(json!({ "longest": 80 })).is_ok());
+/// let misspelt = chat.init::<Brevity>(json!({ "longset": 80 })).err();
+/// assert!(misspelt.is_some_and(|error| error.contains("`longset`")));
+/// ```
+pub trait Lifecycle: Sized {
+    /// The plugin's own settings; [`NoSettings`] if there are none.
+    type Settings: DeserializeOwned;
+
+    /// What the plugin is. `env!("CARGO_PKG_VERSION")` keeps the version in one place.
+    fn describe() -> Description;
+
+    /// Makes an instance. Called before any other hook; of the imports only [`log`](crate::log),
+    /// [`clock`](crate::clock) and [`random`](crate::random) answer here.
+    ///
+    /// # Errors
+    /// The text keeps the plugin from starting, or the version before it running. The operator sees it, so
+    /// it should name the key and what would be right.
+    fn init(settings: Self::Settings) -> Result<Self, String>;
+}
+
+/// The settings of a plugin that has none: any key is an error.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoSettings {}
+
+/// What a plugin is, for lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// For people, "Word filter".
+    pub name: &'static str,
+    /// The plugin's own version, "1.2.0".
+    pub version: &'static str,
+    /// One line on what it does.
+    pub summary: &'static str,
+}
+
+/// Reads settings and makes an instance of them; an error names the key.
+pub(crate) fn init<T: Lifecycle>(settings: &str) -> Result<T, String> {
+    T::init(crate::json::read(settings)?)
+}

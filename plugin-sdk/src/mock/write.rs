@@ -1,0 +1,33 @@
+//! What a plugin did, for tests to look at.
+
+use crate::rooms_admin::{NewRoom, RoomChange};
+use crate::{AccountId, Role, RoomId};
+
+/// Something a plugin wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// [`storage::put`](crate::storage::put) and its kin: key and value.
+    Put(String, Vec<u8>),
+    /// [`storage::delete`](crate::storage::delete).
+    Delete(String),
+    /// [`rooms_admin::create_room`](crate::rooms_admin::create_room).
+    CreateRoom(NewRoom),
+    /// [`rooms_admin::update_room`](crate::rooms_admin::update_room).
+    UpdateRoom(RoomId, RoomChange),
+    /// [`rooms_admin::delete_room`](crate::rooms_admin::delete_room).
+    DeleteRoom(RoomId),
+    /// [`rooms_admin::invite`](crate::rooms_admin::invite).
+    Invite(RoomId, AccountId),
+    /// [`rooms_admin::add_member`](crate::rooms_admin::add_member).
+    AddMember(RoomId, AccountId, Role),
+    /// [`rooms_admin::remove_member`](crate::rooms_admin::remove_member), with the reason.
+    RemoveMember(RoomId, AccountId, Option<String>),
+    /// [`rooms_admin::set_role`](crate::rooms_admin::set_role).
+    SetRole(RoomId, AccountId, Role),
+    /// [`rooms_admin::ban`](crate::rooms_admin::ban), with the reason.
+    Ban(RoomId, AccountId, Option<String>),
+    /// [`rooms_admin::unban`](crate::rooms_admin::unban).
+    Unban(RoomId, AccountId),
+    /// [`rooms_admin::mute`](crate::rooms_admin::mute), with the seconds.
+    Mute(RoomId, AccountId, u32),
+}

@@ -1,0 +1,177 @@
+//! Between generated types (`wit`) and public ones. Texts are moved, not copied.
+
+use crate::wasm::imports::{accounts, log, rooms, rooms_admin, types as wit};
+use crate::wasm::{commands, message_filter, room_guard};
+use crate::{
+    AccountRef, Actor, Admission, CommandSpec, Context, Credential, Draft, Error, ErrorCode,
+    GuestRef, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
+};
+
+/// Two enums with the same cases.
+macro_rules! same_cases {
+    ($($from:path => $to:path { $($case:ident),+ })+) => {
+        $(impl From<$from> for $to {
+            fn from(value: $from) -> Self {
+                match value { $(<$from>::$case => <$to>::$case),+ }
+            }
+        })+
+    };
+}
+
+/// Two records with the same fields.
+macro_rules! same_fields {
+    ($($from:path => $to:path { $($field:ident),+ })+) => {
+        $(impl From<$from> for $to {
+            fn from(value: $from) -> Self {
+                Self { $($field: value.$field.into()),+ }
+            }
+        })+
+    };
+}
+
+same_cases! {
+    wit::Role => Role { Member, Moderator, Owner }
+    Role => wit::Role { Member, Moderator, Owner }
+    wit::RoomKind => RoomKind { Room, Direct, Session }
+    wit::Visibility => Visibility { Public, Private }
+    Visibility => wit::Visibility { Public, Private }
+    wit::ErrorCode => ErrorCode {
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, RateLimited, TooLarge, Rejected,
+        PluginFailed, Unavailable, Internal
+    }
+    ErrorCode => wit::ErrorCode {
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, RateLimited, TooLarge, Rejected,
+        PluginFailed, Unavailable, Internal
+    }
+    crate::log::Level => log::Level { Trace, Debug, Info, Warn, Error }
+    Place => commands::Place { Anywhere, InRoom }
+    Protection => room_guard::Protection { Accepted, Abstain }
+}
+
+same_fields! {
+    wit::AccountRef => AccountRef { id, name }
+    wit::GuestRef => GuestRef { id, name }
+    wit::RoomRef => RoomRef { id, name, kind, visibility }
+    wit::Error => Error { code, message, retry_after_ms }
+    Error => wit::Error { code, message, retry_after_ms }
+    accounts::Account => crate::accounts::Account { id, name, online }
+    rooms_admin::Created => crate::rooms_admin::Created { id, code }
+    message_filter::Draft => Draft { body, reply_to, edit_of }
+    crate::Description => crate::wasm::lifecycle::Description { name, version, summary }
+    Param => commands::Param { name, summary, kind, required }
+}
+
+impl From<wit::Actor> for Actor {
+    fn from(actor: wit::Actor) -> Self {
+        match actor {
+            wit::Actor::Account(account) => Actor::Account(account.into()),
+            wit::Actor::Guest(guest) => Actor::Guest(guest.into()),
+            wit::Actor::Plugin(id) => Actor::Plugin(id),
+            wit::Actor::Server => Actor::Server,
+        }
+    }
+}
+
+impl From<wit::Context> for Context {
+    fn from(ctx: wit::Context) -> Self {
+        Self {
+            request_id: ctx.request_id,
+            actor: ctx.actor.into(),
+            role: ctx.role.map(Into::into),
+            room: ctx.room.map(Into::into),
+        }
+    }
+}
+
+impl From<wit::Credential> for Credential {
+    fn from(credential: wit::Credential) -> Self {
+        Self {
+            name: credential.name,
+            value: credential.value,
+        }
+    }
+}
+
+/// Imports borrow what they send, so this one copies.
+pub(super) fn credentials(credentials: &[Credential]) -> Vec<wit::Credential> {
+    credentials
+        .iter()
+        .cloned()
+        .map(|Credential { name, value }| wit::Credential { name, value })
+        .collect()
+}
+
+impl From<rooms::Room> for crate::rooms::Room {
+    fn from(room: rooms::Room) -> Self {
+        Self {
+            id: room.id.into(),
+            name: room.name,
+            kind: room.kind.into(),
+            visibility: room.visibility.into(),
+            topic: room.topic,
+            member_limit: room.member_limit,
+            member_count: room.member_count,
+            created_at: room.created_at,
+        }
+    }
+}
+
+impl From<rooms::Member> for crate::rooms::Member {
+    fn from(member: rooms::Member) -> Self {
+        Self {
+            account: member.account.into(),
+            role: member.role.into(),
+            joined_at: member.joined_at,
+        }
+    }
+}
+
+impl From<Verdict> for message_filter::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allow => Self::Allow,
+            Verdict::Rewrite(body) => Self::Rewrite(body),
+            Verdict::Reject { code, reason } => {
+                Self::Reject(message_filter::Rejection { code, reason })
+            }
+        }
+    }
+}
+
+impl From<Admission> for room_guard::Admission {
+    fn from(admission: Admission) -> Self {
+        match admission {
+            Admission::Admit => Self::Admit,
+            Admission::Deny { code, reason } => Self::Deny(room_guard::Denial { code, reason }),
+            Admission::Abstain => Self::Abstain,
+        }
+    }
+}
+
+impl From<CommandSpec> for commands::CommandSpec {
+    fn from(spec: CommandSpec) -> Self {
+        Self {
+            name: spec.name,
+            summary: spec.summary,
+            params: spec.params.into_iter().map(Into::into).collect(),
+            place: spec.place.into(),
+            minimum_role: spec.minimum_role.map(Into::into),
+            slash: spec.slash,
+        }
+    }
+}
+
+impl From<ParamKind> for commands::ParamKind {
+    fn from(kind: ParamKind) -> Self {
+        match kind {
+            ParamKind::Text => Self::Text,
+            ParamKind::Integer => Self::Integer,
+            ParamKind::Number => Self::Number,
+            ParamKind::Boolean => Self::Boolean,
+            ParamKind::Account => Self::Account,
+            ParamKind::Room => Self::Room,
+            ParamKind::Duration => Self::Duration,
+            ParamKind::Choice(words) => Self::Choice(words),
+        }
+    }
+}

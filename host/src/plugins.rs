@@ -31,19 +31,21 @@ mod unit;
 mod workshop;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
 pub use self::filter::Draft;
-pub use self::folder::{ConfigFile, Folder};
 pub use self::services::Services;
 use self::fault::Fault;
-use self::folder::{Look, Order};
+use self::folder::{Folder, Look, Order};
 use self::load::Forge;
 use self::plugin::Plugin;
 use self::registry::Registry;
@@ -59,17 +61,6 @@ const CALLS: usize = 256;
 /// Orders that may wait for the folder's keeper.
 const ORDERS: usize = 4;
 
-/// What plugins have to respect of the server around them.
-#[derive(Clone, Debug)]
-pub struct House {
-    /// Names of commands that are the server's own.
-    pub ops: &'static [&'static str],
-    /// Words after a slash that are the server's own.
-    pub slash_words: &'static [&'static str],
-    /// The longest message.
-    pub body_bytes: usize,
-}
-
 /// How a plugin is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginState {
@@ -84,14 +75,14 @@ pub enum PluginState {
 pub struct PluginStatus {
     pub id: Arc<str>,
     pub state: PluginState,
-    /// These three as the plugin has them; empty if it does not say.
-    pub name: String,
-    pub version: String,
-    pub summary: String,
+    /// What it says of itself.
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub summary: Option<String>,
     /// Of the version that runs.
     pub sha256: Option<String>,
     pub hooks: Vec<&'static str>,
-    pub commands: Vec<Arc<CommandInfo>>,
+    pub commands: Vec<Arc<str>>,
     /// Why the file as it is now does not run; an older version may.
     pub error: Option<String>,
 }
@@ -101,59 +92,67 @@ pub struct PluginStatus {
 #[error("plugins cannot run: {0}")]
 pub struct StartError(String);
 
-/// The plugins that run. Cheap to clone.
-#[derive(Clone)]
+/// The plugins that run.
 pub struct Plugins {
     shared: Arc<Shared>,
+    /// Until somebody watches it.
+    folder: Mutex<Option<Folder>>,
     orders: mpsc::Sender<Order>,
 }
 
+/// What the folder's keeper and the callers have in common.
 struct Shared {
     registry: ArcSwap<Registry>,
     statuses: ArcSwap<Vec<PluginStatus>>,
     services: Arc<Services>,
-    house: House,
+    core_ops: &'static [&'static str],
     calls: Semaphore,
 }
 
 impl Plugins {
     /// Loads what is in the folder. A plugin that does not start is logged and listed, and the others run.
-    /// The [`Folder`] keeps them up to date once it watches.
+    /// `core_ops` are the commands that no plugin can take.
     pub async fn start(
         config: &config::Plugins,
-        tables: Tables,
-        house: House,
+        tables: &Tables,
         services: Services,
-    ) -> Result<(Self, Folder), StartError> {
+        core_ops: &'static [&'static str],
+    ) -> Result<Arc<Self>, StartError> {
         let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
-        let folder = &config.folder;
-        tokio::fs::create_dir_all(folder)
+        tokio::fs::create_dir_all(&config.folder)
             .await
-            .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", folder.display())))?;
+            .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
         let forge = Forge::open(engine::start().map_err(failed)?).map_err(failed)?;
         let shared = Arc::new(Shared {
             registry: ArcSwap::default(),
             statuses: ArcSwap::default(),
             services: Arc::new(services),
-            house,
+            core_ops,
             calls: Semaphore::new(CALLS),
         });
         let (orders, waiting) = mpsc::channel(ORDERS);
-        let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables, waiting);
+        let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables.clone(), waiting);
         folder.scan(Look::Read).await;
-        Ok((Self { shared, orders }, folder))
+        Ok(Arc::new(Self { shared, folder: Mutex::new(Some(folder)), orders }))
+    }
+
+    /// Follows the folder, and the plugins' tables in the configuration, until `stop`.
+    pub fn watch(&self, config_file: Option<PathBuf>, stop: CancellationToken) -> Result<(), StartError> {
+        let folder = self.folder.lock().take().ok_or_else(|| StartError("the folder is watched already".into()))?;
+        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
+        Ok(())
     }
 
     /// Shows a message to the filters. Gives the text to store instead, if there is one.
     pub fn filter(&self, call: &Call, draft: Draft) -> Result<Option<String>> {
-        filter::run(&self.shared.registry.load(), &self.shared.house, call, draft)
+        filter::run(&self.shared.registry.load(), call, draft)
     }
 
     /// Runs a plugin's command. `args` has ids where its params name accounts and rooms.
-    pub async fn run(&self, name: &str, call: &Call, args: &Value) -> Result<Value> {
+    pub async fn run(&self, name: &str, call: &Call, args: Value) -> Result<Value> {
         let _turn = self.turn().await?;
         let registry = self.shared.registry.load_full();
-        command::run(&registry, &self.shared.services, name, call, args).await
+        command::run(&registry, &self.shared.services, name, call, &args).await
     }
 
     /// Whether somebody may join the private room of `call`; the error says why not.
@@ -163,18 +162,22 @@ impl Plugins {
         guard::admit(&registry, &self.shared.services, call, credentials).await
     }
 
-    /// The commands that plugins offer.
-    pub fn commands(&self) -> Vec<Arc<CommandInfo>> {
-        self.shared.registry.load().commands().cloned().collect()
+    /// The commands that plugins offer, as JSON.
+    pub fn commands(&self) -> Value {
+        self.shared.registry.load().commands().map(|command| command.to_json()).collect()
+    }
+
+    pub fn command(&self, name: &str) -> Option<Arc<CommandInfo>> {
+        self.shared.registry.load().command(name).map(|(_, command)| command.clone())
     }
 
     /// The command behind a slash word.
-    pub fn slash_word(&self, word: &str) -> Option<Arc<CommandInfo>> {
+    pub fn slash(&self, word: &str) -> Option<Arc<CommandInfo>> {
         self.shared.registry.load().word(word).cloned()
     }
 
     /// Every plugin in the folder, running or not.
-    pub fn plugins(&self) -> Vec<PluginStatus> {
+    pub fn statuses(&self) -> Vec<PluginStatus> {
         Vec::clone(&self.shared.statuses.load())
     }
 
@@ -187,7 +190,7 @@ impl Plugins {
     }
 
     /// Instances are bounded, so calls are; one that has to wait waits here.
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
         self.shared.calls.acquire().await.map_err(Error::internal)
     }
 }

@@ -12,28 +12,29 @@ mod imports {
         path: "../plugin-sdk/wit",
         world: "natterjack:plugin/imports",
         imports: {
-            "natterjack:plugin/log": {},
-            "natterjack:plugin/clock": {},
-            "natterjack:plugin/random": {},
-            default: async,
+            "natterjack:plugin/storage": async,
+            "natterjack:plugin/accounts": async,
+            "natterjack:plugin/rooms": async,
+            "natterjack:plugin/rooms-admin": async,
+            "natterjack:plugin/passwords": async,
         },
     });
 }
 
 /// One export's world: it brings the host's side of that export alone.
 macro_rules! export_world {
-    ($module:ident, $world:literal) => {
+    ($module:ident, $world:literal $(, types: $types:literal)?) => {
         pub(super) mod $module {
             wasmtime::component::bindgen!({
                 path: "../plugin-sdk/wit",
                 world: $world,
                 exports: { default: async },
-                with: { "natterjack:plugin/types": crate::plugins::bindings::wire },
+                with: { $($types: crate::plugins::bindings::imports::natterjack::plugin::types)? },
             });
         }
     };
 }
 export_world!(lifecycle, "natterjack:plugin/lifecycle-plugin");
-export_world!(commands, "natterjack:plugin/commands-plugin");
-export_world!(message_filter, "natterjack:plugin/message-filter-plugin");
-export_world!(room_guard, "natterjack:plugin/room-guard-plugin");
+export_world!(commands, "natterjack:plugin/commands-plugin", types: "natterjack:plugin/types");
+export_world!(message_filter, "natterjack:plugin/message-filter-plugin", types: "natterjack:plugin/types");
+export_world!(room_guard, "natterjack:plugin/room-guard-plugin", types: "natterjack:plugin/types");

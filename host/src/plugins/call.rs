@@ -138,7 +138,7 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
         wire::ErrorCode::BadRequest => Error::BadRequest(message),
         wire::ErrorCode::Unauthenticated => Error::Unauthenticated(message),
         wire::ErrorCode::Forbidden => Error::Forbidden(message),
-        wire::ErrorCode::NotFound => Error::NotFound(thing(&message)),
+        wire::ErrorCode::NotFound => Error::NotFound(message),
         wire::ErrorCode::Conflict => Error::Conflict(message),
         wire::ErrorCode::Invalid => Error::invalid("args", message),
         wire::ErrorCode::RateLimited => {
@@ -151,15 +151,5 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
             tracing::warn!(target: "plugin", plugin = %plugin, %request, reason = %message, "the plugin gave up");
             Error::Plugin { plugin: plugin.into(), request }
         }
-    }
-}
-
-/// What a message of a guest says is not there; the host's error names things, not sentences.
-fn thing(message: &str) -> &'static str {
-    match () {
-        () if message.starts_with("room") => "room",
-        () if message.starts_with("account") => "account",
-        () if message.starts_with("member") => "member",
-        () => "what was asked for",
     }
 }

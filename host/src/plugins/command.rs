@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bindings::commands::exports::natterjack::plugin::commands as wire_commands;
 use super::bindings::wire;
@@ -57,6 +57,21 @@ pub enum ParamKind {
     Choice(Vec<String>),
 }
 
+impl ParamKind {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Account => "account",
+            Self::Room => "room",
+            Self::Duration => "duration",
+            Self::Choice(_) => "choice",
+        }
+    }
+}
+
 /// Where a command can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -65,6 +80,24 @@ pub enum Place {
 }
 
 impl CommandInfo {
+    /// As clients list it.
+    pub(super) fn to_json(&self) -> Value {
+        let params = self.params.iter().map(|param| {
+            let choices = match &param.kind {
+                ParamKind::Choice(words) => Some(words),
+                _ => None,
+            };
+            json!({
+                "name": param.name, "summary": param.summary, "kind": param.kind.as_str(), "choices": choices,
+                "required": param.required,
+            })
+        });
+        json!({
+            "name": &*self.name, "summary": self.summary, "plugin": &*self.plugin, "params": params.collect::<Value>(),
+            "in_room": self.place == Place::InRoom, "minimum_role": self.minimum_role, "slash": self.slash.as_deref(),
+        })
+    }
+
     /// Whether this call may be made at all: its place, the actor's role, the arguments.
     pub(super) fn check(&self, call: &Call, args: &Value) -> Result<()> {
         if self.place == Place::InRoom && call.room.is_none() {
@@ -96,7 +129,7 @@ pub(super) async fn run(
         Err(Attempt::Overtaken(_)) => attempt(registry, services, plugin, name, call, &args).await,
         once => once,
     }
-    .map_err(|Attempt::Overtaken(error) | Attempt::Failed(error)| error)
+    .map_err(|(Attempt::Overtaken(error) | Attempt::Failed(error))| error)
 }
 
 /// Why one attempt at a command came to nothing.

@@ -26,8 +26,6 @@ pub(super) enum Fault {
     Init(String),
     #[error("no instance could be made: {0}")]
     NoInstance(String),
-    #[error("it answered with {what} of {bytes} bytes; at most {limit} are allowed")]
-    TooLong { what: &'static str, bytes: usize, limit: usize },
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
 }

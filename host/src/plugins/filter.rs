@@ -14,7 +14,7 @@ use super::meter::{Meter, run_at_once};
 use super::call::Call;
 use super::plugin::Plugin;
 use super::registry::Registry;
-use super::{House, failed};
+use super::failed;
 use crate::error::{Error, Result};
 use crate::protocol::RoomId;
 
@@ -118,7 +118,7 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
 
 /// Shows a message to every filter in turn, each seeing what the one before it made of it. Gives the new text if
 /// there is one.
-pub(super) fn run(registry: &Registry, house: &House, call: &Call, draft: Draft) -> Result<Option<String>> {
+pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Option<String>> {
     if registry.filters().is_empty() {
         return Ok(None);
     }
@@ -133,9 +133,6 @@ pub(super) fn run(registry: &Registry, house: &House, call: &Call, draft: Draft)
             Verdict::Reject { code, reason } => return Err(Error::Rejected { code, reason }),
             Verdict::Rewrite(body) if body.trim().is_empty() => {
                 return Err(Error::Rejected { code: "empty".into(), reason: "nothing is left of this message".into() });
-            }
-            Verdict::Rewrite(body) if body.len() > house.body_bytes => {
-                return Err(failed(Fault::TooLong { what: "a text", bytes: body.len(), limit: house.body_bytes }));
             }
             Verdict::Rewrite(body) => {
                 draft.body = body;

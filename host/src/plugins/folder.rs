@@ -9,8 +9,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use wasmtime::component::Component;
 
-pub use self::watch::ConfigFile;
-
 use self::files::{File, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
 use super::plugin::hex;
@@ -18,7 +16,7 @@ use super::{PluginState, PluginStatus, Shared, Tables};
 use crate::config;
 
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
-pub struct Folder {
+pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
     pub(super) forge: Forge,
     pub(super) config: config::Plugins,
@@ -39,8 +37,15 @@ pub(super) struct Order {
 struct Known {
     stamp: Option<Stamp>,
     sha256: Option<[u8; 32]>,
-    table: config::Plugin,
+    terms: Terms,
     error: Option<LoadError>,
+}
+
+/// What the operator says about a plugin.
+#[derive(Clone, PartialEq)]
+struct Terms {
+    table: config::Plugin,
+    budget: config::Budget,
 }
 
 /// How closely to look.
@@ -87,13 +92,13 @@ impl Folder {
     }
 
     async fn consider(&mut self, id: &Arc<str>, file: &File, look: Look) -> bool {
-        let table = self.tables.get(&**id).cloned().unwrap_or_default();
-        let known = self.known.get(id).filter(|known| known.table == table);
-        if !table.enabled {
+        let terms = self.terms(id);
+        let known = self.known.get(id).filter(|known| known.terms == terms);
+        if !terms.table.enabled {
             if known.is_none() {
                 self.unload(id, "it is disabled in config.toml");
             }
-            self.known.insert(id.clone(), Known { stamp: None, sha256: None, table, error: None });
+            self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None });
             return true;
         }
         if look == Look::Glance && known.is_some_and(|known| known.stamp == Some(file.stamp)) {
@@ -103,23 +108,28 @@ impl Folder {
             Ok(Reading::Whole(bytes)) => bytes,
             Ok(Reading::Changing) => return false,
             Err(error) => {
-                self.refuse(id, file, None, table, error);
+                self.refuse(id, file, None, terms, error);
                 return true;
             }
         };
         let sha256 = hash(&bytes);
-        if let Some(known) = self.known.get_mut(id).filter(|known| known.table == table && known.sha256 == Some(sha256)) {
+        if let Some(known) = self.known.get_mut(id).filter(|known| known.terms == terms && known.sha256 == Some(sha256)) {
             known.stamp = Some(file.stamp);
             return true;
         }
-        match self.load(id, bytes, sha256, &table).await {
+        match self.load(id, bytes, sha256, &terms).await {
             Ok(()) => {
                 let stamp = Some(file.stamp);
-                self.known.insert(id.clone(), Known { stamp, sha256: Some(sha256), table, error: None });
+                self.known.insert(id.clone(), Known { stamp, sha256: Some(sha256), terms, error: None });
             }
-            Err(error) => self.refuse(id, file, Some(sha256), table, error),
+            Err(error) => self.refuse(id, file, Some(sha256), terms, error),
         }
         true
+    }
+
+    fn terms(&self, id: &str) -> Terms {
+        let table = self.tables.get(id).cloned().unwrap_or_default();
+        Terms { budget: self.config.budget(&table.limits), table }
     }
 
     async fn load(
@@ -127,23 +137,22 @@ impl Folder {
         id: &Arc<str>,
         bytes: Vec<u8>,
         sha256: [u8; 32],
-        table: &config::Plugin,
+        terms: &Terms,
     ) -> Result<(), LoadError> {
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
         // Where only the settings changed there is nothing to compile.
         let compiled: Option<Component> =
             former.filter(|former| former.sha256 == sha256).map(|former| former.component.clone());
-        let budget = self.config.budget(&table.limits);
-        let plugin = self.forge.load(id, bytes, table, budget, compiled).await?;
+        let plugin = self.forge.load(id, bytes, &terms.table, terms.budget, compiled).await?;
         tracing::info!(
             plugin = %id,
-            version = plugin.about.version,
+            version = plugin.about.as_ref().map(|about| &*about.version),
             sha256 = hex(&sha256[..4]),
             hooks = plugin.hooks.names().join(" "),
             "{}", if former.is_some() { "plugin replaced" } else { "plugin loaded" }
         );
-        self.swap(registry.with(plugin, &self.shared.house)?);
+        self.swap(registry.with(plugin, self.shared.core_ops)?);
         Ok(())
     }
 
@@ -152,7 +161,7 @@ impl Folder {
         id: &Arc<str>,
         file: &File,
         sha256: Option<[u8; 32]>,
-        table: config::Plugin,
+        terms: Terms,
         error: LoadError,
     ) {
         let again = self.known.get(id).is_some_and(|known| known.error.as_ref() == Some(&error));
@@ -163,7 +172,7 @@ impl Folder {
             };
             tracing::error!(plugin = %id, file = %file.path.display(), "{then}: {error}");
         }
-        self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, table, error: Some(error) });
+        self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, terms, error: Some(error) });
     }
 
     fn unload(&mut self, id: &str, why: &str) {
@@ -188,19 +197,21 @@ impl Folder {
         let registry = self.shared.registry.load();
         let status = |(id, known): (&Arc<str>, &Known)| {
             let running = registry.plugin(id);
+            let about = running.and_then(|plugin| plugin.about.as_ref());
+            let commands = running.map(|plugin| &*plugin.commands).unwrap_or_default();
             PluginStatus {
                 id: id.clone(),
                 state: match running {
                     Some(_) => PluginState::Running,
-                    None if known.table.enabled => PluginState::Failed,
+                    None if known.terms.table.enabled => PluginState::Failed,
                     None => PluginState::Disabled,
                 },
-                name: running.map(|plugin| plugin.about.name.clone()).unwrap_or_default(),
-                version: running.map(|plugin| plugin.about.version.clone()).unwrap_or_default(),
-                summary: running.map(|plugin| plugin.about.summary.clone()).unwrap_or_default(),
+                name: about.map(|about| about.name.clone()),
+                version: about.map(|about| about.version.clone()),
+                summary: about.map(|about| about.summary.clone()),
                 sha256: running.map(|plugin| hex(&plugin.sha256)),
                 hooks: running.map(|plugin| plugin.hooks.names()).unwrap_or_default(),
-                commands: running.map(|plugin| plugin.commands.clone()).unwrap_or_default(),
+                commands: commands.iter().map(|command| command.name.clone()).collect(),
                 error: known.error.as_ref().map(ToString::to_string),
             }
         };

@@ -26,7 +26,7 @@ pub(super) const FILE_BYTES: u64 = 32 << 20;
 
 /// Why a plugin does not start. The text is for the operator and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoadError {
+pub(super) enum LoadError {
     #[error("it has {bytes} bytes; at most {} are loaded", FILE_BYTES)]
     TooLarge { bytes: u64 },
     #[error("it cannot be read: {0}")]
@@ -49,8 +49,8 @@ pub enum LoadError {
     UnknownImport(String),
     #[error("it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]")]
     NotGranted { id: Arc<str>, missing: String, grants: String },
-    #[error("it does not fit the contract: {0}; build it with the SDK of version {}", contract::VERSION)]
-    Misfit(String),
+    #[error("it does not fit the contract: {why}; build it with the SDK of version {}", contract::VERSION)]
+    Misfit { why: String },
     #[error("it could not be started: {0}")]
     Start(String),
     #[error("its command `{name}` is not well described: {why}")]
@@ -104,7 +104,7 @@ impl Forge {
             settings: table.settings.0.to_string(),
             order: table.order,
             budget,
-            about: About::default(),
+            about: None,
             commands: Vec::new(),
             filter: Filter::new(),
         };
@@ -139,9 +139,9 @@ fn link(
     };
     check_shape(&contract::shape(&component, engine), id, grants)?;
     for grant in grants {
-        imports::link_granted(&mut linker, grant.as_str()).map_err(|error| LoadError::Misfit(format!("{error:#}")))?;
+        imports::link_granted(&mut linker, grant.as_str()).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     }
-    let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit(format!("{error:#}")))?;
+    let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     Ok((component, pre))
 }
 
@@ -172,7 +172,7 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
     let component = pre.component();
     let exported = contract::shape(component, pre.engine()).hooks;
     let has = |hook: &str| exported.contains(hook);
-    let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
+    let misfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
     Ok(Hooks {
         lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(misfit)?,
         commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(misfit)?,
@@ -200,14 +200,14 @@ async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     Ok(plugin)
 }
 
-async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(About, Vec<CommandInfo>), Fault> {
+async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>, Vec<CommandInfo>), Fault> {
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
-    let mut about = About::default();
+    let mut about = None;
     if let Some(indices) = &plugin.hooks.lifecycle {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let said = instance.answered(answer)?;
-        about = About { name: said.name, version: said.version, summary: said.summary };
+        about = Some(About { name: said.name, version: said.version, summary: said.summary });
     }
     let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {

@@ -21,13 +21,13 @@ pub(super) struct Plugin {
     pub(super) settings: String,
     pub(super) order: i32,
     pub(super) budget: config::Budget,
-    pub(super) about: About,
+    pub(super) about: Option<About>,
     pub(super) commands: Vec<Arc<CommandInfo>>,
     pub(super) filter: Filter,
 }
 
-/// What a plugin says of itself; empty if it says nothing.
-#[derive(Clone, Debug, Default)]
+/// What a plugin says of itself.
+#[derive(Clone, Debug)]
 pub(super) struct About {
     pub(super) name: String,
     pub(super) version: String,

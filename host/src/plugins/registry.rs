@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::House;
 use super::command::CommandInfo;
 use super::load::LoadError;
 use super::plugin::Plugin;
@@ -45,8 +44,8 @@ impl Registry {
     }
 
     /// With this plugin in place of its former version, if there is one.
-    pub(super) fn with(&self, plugin: Plugin, house: &House) -> Result<Self, LoadError> {
-        self.check(&plugin, house)?;
+    pub(super) fn with(&self, plugin: Plugin, core_ops: &[&str]) -> Result<Self, LoadError> {
+        self.check(&plugin, core_ops)?;
         let mut plugins = self.plugins.clone();
         plugins.insert(plugin.id.clone(), Arc::new(plugin));
         Ok(Self::of(plugins))
@@ -82,10 +81,10 @@ impl Registry {
     }
 
     /// A name that two plugins offer would mean one thing or the other by chance.
-    fn check(&self, plugin: &Plugin, house: &House) -> Result<(), LoadError> {
+    fn check(&self, plugin: &Plugin, core_ops: &[&str]) -> Result<(), LoadError> {
         for command in &plugin.commands {
             let taken = |by: String| LoadError::Taken { what: "command", name: command.name.to_string(), by };
-            if house.ops.contains(&&*command.name) {
+            if core_ops.contains(&&*command.name) {
                 return Err(taken("the server itself".into()));
             }
             if let Some((other, _)) = self.commands.get(&command.name)
@@ -95,9 +94,6 @@ impl Registry {
             }
             let Some(word) = &command.slash else { continue };
             let taken = |by: String| LoadError::Taken { what: "word", name: format!("/{word}"), by };
-            if house.slash_words.contains(&&**word) {
-                return Err(taken("the server itself".into()));
-            }
             if let Some(other) = self.words.get(word)
                 && other.plugin != plugin.id
             {

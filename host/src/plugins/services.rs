@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::accounts::password::PasswordHasher;
 use crate::database::Database;
-use crate::error::Result;
-use crate::protocol::{AccountId, Entry, Unit};
+use crate::messages::Writer;
+use crate::protocol::AccountId;
 
 /// The parts of the host that plugins reach through their imports.
 pub struct Services {
@@ -14,12 +14,4 @@ pub struct Services {
     pub writer: Writer,
     /// Whether an account has a live connection.
     pub online: Arc<dyn Fn(AccountId) -> bool + Send + Sync>,
-}
-
-#[derive(Clone)]
-pub struct Writer;
-impl Writer {
-    pub async fn commit(&self, _unit: Unit) -> Result<Vec<Entry>> {
-        Ok(Vec::new())
-    }
 }

@@ -1,30 +1,10 @@
 //! Commands as people type them: `/kick bob being rude`.
 
-use serde_json::Value;
-use uuid::Uuid;
+use serde_json::{Map, Value};
 
 use super::args::wanted;
 use super::command::{CommandInfo, Param, ParamKind};
 use crate::error::{Error, Result};
-
-/// An argument as it was typed. Names have to be looked up before the command can run.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Argument {
-    Value(Value),
-    /// The name of an account.
-    Account(String),
-    /// The name of a room.
-    Room(String),
-}
-
-/// The word after the slash and what follows it; none if the text is no command.
-pub fn split(text: &str) -> Option<(&str, &str)> {
-    let text = text.strip_prefix('/')?;
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let is_word = word.starts_with(|first: char| first.is_ascii_lowercase())
-        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    is_word.then_some((word, rest.trim()))
-}
 
 /// How a command is typed: `/kick <account> [reason]`.
 pub fn usage(command: &CommandInfo) -> String {
@@ -39,15 +19,16 @@ pub fn usage(command: &CommandInfo) -> String {
     usage
 }
 
-/// Reads what follows the slash word against the command's params.
-pub fn parse(command: &CommandInfo, text: &str) -> Result<Vec<(String, Argument)>> {
+/// Reads what follows the slash word against the command's params. Accounts and rooms stay as they were typed, by name
+/// or by id: who calls the command looks them up.
+pub fn parse(command: &CommandInfo, text: &str) -> Result<Map<String, Value>> {
     read(&command.params, text)
         .map_err(|why| Error::invalid("args", format!("{why}; it goes like this: {}", usage(command))))
 }
 
-fn read(params: &[Param], text: &str) -> Result<Vec<(String, Argument)>, String> {
+fn read(params: &[Param], text: &str) -> Result<Map<String, Value>, String> {
     let mut rest = text.trim();
-    let mut arguments = Vec::new();
+    let mut arguments = Map::new();
     for (index, param) in params.iter().enumerate() {
         if rest.is_empty() {
             match params[index..].iter().find(|param| param.required) {
@@ -59,7 +40,7 @@ fn read(params: &[Param], text: &str) -> Result<Vec<(String, Argument)>, String>
         let (word, after) = next(rest)?;
         // A last text in quotes ends where they end; without them it is all that is left.
         let (word, after) = if takes_all && !after.is_empty() { (rest.to_owned(), "") } else { (word, after) };
-        arguments.push((param.name.clone(), argument(param, word)?));
+        arguments.insert(param.name.clone(), argument(param, word)?);
         rest = after;
     }
     if rest.is_empty() { Ok(arguments) } else { Err(format!("`{}` is too much", clip(rest))) }
@@ -86,12 +67,9 @@ fn next(text: &str) -> Result<(String, &str), String> {
     Err("a quotation mark is not closed".into())
 }
 
-fn argument(param: &Param, word: String) -> Result<Argument, String> {
+fn argument(param: &Param, word: String) -> Result<Value, String> {
     let value: Option<Value> = match &param.kind {
-        ParamKind::Account | ParamKind::Room if Uuid::try_parse(&word).is_ok() => Some(word.to_lowercase().into()),
-        ParamKind::Account => return Ok(Argument::Account(word)),
-        ParamKind::Room => return Ok(Argument::Room(word)),
-        ParamKind::Text => Some(word.clone().into()),
+        ParamKind::Text | ParamKind::Account | ParamKind::Room => return Ok(word.into()),
         ParamKind::Integer => word.parse::<i64>().ok().map(Into::into),
         ParamKind::Number => word.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Into::into),
         ParamKind::Boolean => match word.to_lowercase().as_str() {
@@ -104,7 +82,7 @@ fn argument(param: &Param, word: String) -> Result<Argument, String> {
             words.iter().find(|known| known.to_lowercase() == word.to_lowercase()).map(|known| known.clone().into())
         }
     };
-    value.map(Argument::Value).ok_or_else(|| {
+    value.ok_or_else(|| {
         let wanted = match param.kind {
             ParamKind::Duration => "a time such as 90s, 10m, 2h or 1d".into(),
             _ => wanted(&param.kind),
@@ -163,54 +141,30 @@ mod tests {
         command(&[("account", ParamKind::Account, true), ("reason", ParamKind::Text, false)])
     }
 
-    fn value(value: Value) -> Argument {
-        Argument::Value(value)
-    }
-
-    fn read_one(kind: ParamKind, text: &str) -> Result<Argument, String> {
+    fn read_one(kind: ParamKind, text: &str) -> Result<Value, String> {
         let parsed = parse(&command(&[("it", kind, true)]), text).map_err(|error| error.to_string())?;
-        Ok(parsed[0].1.clone())
-    }
-
-    #[test]
-    fn a_command_is_a_slash_and_a_word() {
-        assert_eq!(split("/kick bob being rude"), Some(("kick", "bob being rude")));
-        assert_eq!(split("/help"), Some(("help", "")));
-        for text in ["kick bob", "/ kick", "//kick", "/usr/bin", "/Kick", "/"] {
-            assert_eq!(split(text), None, "{text}");
-        }
+        Ok(parsed["it"].clone())
     }
 
     #[test]
     fn the_last_text_takes_the_rest() {
         let parsed = parse(&kick(), "bob being   rude").unwrap();
-        assert_eq!(
-            parsed,
-            [("account".into(), Argument::Account("bob".into())), ("reason".into(), value("being   rude".into()))]
-        );
+        assert_eq!(Value::Object(parsed), json!({ "account": "bob", "reason": "being   rude" }));
         assert_eq!(parse(&kick(), "bob").unwrap().len(), 1);
     }
 
     #[test]
     fn quotes_hold_words_together() {
         let parsed = parse(&kick(), r#""Bob \"B\" Smith" "very rude""#).unwrap();
-        assert_eq!(parsed[0].1, Argument::Account("Bob \"B\" Smith".into()));
-        assert_eq!(parsed[1].1, value("very rude".into()));
-        assert_eq!(parse(&kick(), "“Bob Smith” x").unwrap()[0].1, Argument::Account("Bob Smith".into()));
-        assert_eq!(parse(&kick(), r#"bob "a" and "b""#).unwrap()[1].1, value(r#""a" and "b""#.into()));
-    }
-
-    #[test]
-    fn an_id_needs_no_looking_up() {
-        let id = "018F0000-0000-7000-8000-000000000000";
-        assert_eq!(read_one(ParamKind::Account, id), Ok(value(id.to_lowercase().into())));
-        assert_eq!(read_one(ParamKind::Room, "lobby"), Ok(Argument::Room("lobby".into())));
+        assert_eq!(Value::Object(parsed), json!({ "account": "Bob \"B\" Smith", "reason": "very rude" }));
+        assert_eq!(parse(&kick(), "“Bob Smith” x").unwrap()["account"], "Bob Smith");
+        assert_eq!(parse(&kick(), r#"bob "a" and "b""#).unwrap()["reason"], r#""a" and "b""#);
     }
 
     #[test]
     fn times_become_seconds() {
         for (text, seconds) in [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
-            assert_eq!(read_one(ParamKind::Duration, text), Ok(value(json!(seconds))), "{text}");
+            assert_eq!(read_one(ParamKind::Duration, text), Ok(json!(seconds)), "{text}");
         }
         for text in ["m", "10w", "-1s", "1.5h", "99999999999d", "é"] {
             assert!(read_one(ParamKind::Duration, text).is_err(), "{text}");
@@ -219,11 +173,11 @@ mod tests {
 
     #[test]
     fn other_kinds_are_read_as_what_they_are() {
-        assert_eq!(read_one(ParamKind::Integer, "-3"), Ok(value(json!(-3))));
-        assert_eq!(read_one(ParamKind::Number, "1.5"), Ok(value(json!(1.5))));
-        assert_eq!(read_one(ParamKind::Boolean, "Yes"), Ok(value(json!(true))));
+        assert_eq!(read_one(ParamKind::Integer, "-3"), Ok(json!(-3)));
+        assert_eq!(read_one(ParamKind::Number, "1.5"), Ok(json!(1.5)));
+        assert_eq!(read_one(ParamKind::Boolean, "Yes"), Ok(json!(true)));
         let choice = ParamKind::Choice(vec!["Soft".into(), "hard".into()]);
-        assert_eq!(read_one(choice, "soft"), Ok(value(json!("Soft"))));
+        assert_eq!(read_one(choice, "soft"), Ok(json!("Soft")));
         assert!(read_one(ParamKind::Number, "NaN").is_err());
     }
 

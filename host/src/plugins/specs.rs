@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::command::{CommandInfo, ParamKind, Place};
+use super::command::{CommandInfo, ParamKind};
 use super::load::LoadError;
 
 const COMMANDS: usize = 100;
@@ -55,8 +55,9 @@ fn check_params(command: &CommandInfo) -> Result<(), LoadError> {
         if !names.insert(name) {
             return Err(wrong(format!("it has two params `{name}`")));
         }
-        if name == "room" && command.place == Place::InRoom {
-            return Err(wrong("the room of an in-room command is not among its params".into()));
+        // In every command's arguments it is the room that the command is called in.
+        if name == "room" {
+            return Err(wrong("the room that it is called in is not among its params; give this one another name".into()));
         }
         if matches!(&param.kind, ParamKind::Choice(words) if words.is_empty()) {
             return Err(wrong(format!("the param `{name}` leaves no choice")));
@@ -91,7 +92,7 @@ fn is_word(word: &str, joint: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::Param;
+    use super::super::command::{Param, Place};
     use super::*;
 
     fn command(name: &str, params: &[(&str, bool)]) -> CommandInfo {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_room_of_an_in_room_command_is_not_a_param() {
+    fn the_room_that_a_command_is_called_in_is_not_a_param() {
         assert!(why(vec![command("a.b", &[("room", true)])]).contains("not among its params"));
     }
 }

@@ -94,11 +94,6 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Whether it rests on something that another call may have changed meanwhile.
-    pub(super) fn has_reads(&self) -> bool {
-        !self.reads.is_empty()
-    }
-
     /// What the writer has to make true; none if nothing was staged.
     pub(super) fn finish(self) -> Option<Unit> {
         if self.changes.is_empty() {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
 use super::{Folder, Look, Order};
-use crate::plugins::Tables;
+use crate::config::{self, Config};
 
 /// A file counts as written when nothing happened for this long,
 const QUIET: Duration = Duration::from_millis(200);
@@ -19,22 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Watchers miss things: network folders, a folder that was replaced, an overflow.
 const RESCAN: Duration = Duration::from_secs(10);
 
-/// The file that has the plugins' tables, and how to read them; the error is for the operator.
-pub struct ConfigFile {
-    pub path: PathBuf,
-    pub read: Arc<dyn Fn() -> Result<Tables, String> + Send + Sync>,
-}
-
 impl Folder {
-    /// Follows the folder until the future is dropped or the last [`Plugins`](crate::plugins::Plugins) is.
-    pub async fn watch(mut self, config_file: Option<ConfigFile>) {
+    /// Follows the folder until the future is dropped, or nobody is left to give orders.
+    pub(in crate::plugins) async fn watch(mut self, config_file: Option<PathBuf>) {
         let folder_changed = Arc::new(Notify::new());
         let config_changed = Arc::new(Notify::new());
         // Watches end when they are dropped.
         let _folder = follow(&self.config.folder, None, &folder_changed);
         let _config = config_file.as_ref().and_then(|file| {
-            let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            follow(folder, file.path.file_name(), &config_changed)
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            follow(folder, file.file_name(), &config_changed)
         });
         let mut rescan = interval_at(Instant::now() + RESCAN, RESCAN);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -46,7 +40,7 @@ impl Folder {
                 }
                 () = config_changed.notified() => {
                     quiet(&config_changed).await;
-                    self.read_tables(config_file.as_ref()).await;
+                    self.read_config(config_file.clone()).await;
                     Look::Glance
                 }
                 _ = rescan.tick() => Look::Glance,
@@ -73,15 +67,19 @@ impl Folder {
         let _ = order.done.send(());
     }
 
-    async fn read_tables(&mut self, file: Option<&ConfigFile>) {
-        let Some(ConfigFile { path, read }) = file else { return };
-        let read = read.clone();
-        match tokio::task::spawn_blocking(move || read()).await {
-            Ok(Ok(tables)) => self.tables = tables,
-            Ok(Err(why)) => {
-                tracing::error!(file = %path.display(), "the plugins keep their former settings: {why}");
+    async fn read_config(&mut self, file: Option<PathBuf>) {
+        let read = tokio::task::spawn_blocking(move || Config::load(file.as_deref(), config::environment()));
+        match read.await {
+            Ok(Ok(config)) => {
+                if config.plugins.folder != self.config.folder {
+                    tracing::warn!("the plugins folder changed in the configuration; that takes a restart");
+                }
+                let folder = std::mem::take(&mut self.config.folder);
+                self.config = config::Plugins { folder, ..config.plugins };
+                self.tables = config.plugin;
             }
-            Err(error) => tracing::error!(%error, "reading the plugins' settings panicked"),
+            Ok(Err(faults)) => tracing::error!("the plugins keep their former settings: {faults}"),
+            Err(error) => tracing::error!(%error, "reading the configuration panicked"),
         }
     }
 }

@@ -17,7 +17,7 @@ impl rooms::Host for State {
         Ok(unit.room_named(&name).await?.map(shown))
     }
 
-    async fn member(&mut self, room: String, account: String) -> Result<Option<rooms::Member>, wire::Error> {
+    async fn get_member(&mut self, room: String, account: String) -> Result<Option<rooms::Member>, wire::Error> {
         let (unit, _) = self.unit()?;
         Ok(unit.member(id("room", &room)?, id("account", &account)?).await?.map(member))
     }

@@ -106,7 +106,7 @@ impl UnitOfWork {
         match why {
             // Somebody who is not there yet can be kept out.
             Removal::Banned => drop(self.account(account).await?),
-            _ if !is_member => return Err(Error::NotFound("member")),
+            _ if !is_member => return Err(Error::not_found("member")),
             _ => {}
         }
         self.stage(Change::RemoveMember { room, account, why, reason })?;
@@ -119,7 +119,7 @@ impl UnitOfWork {
 
     pub(in super::super) async fn set_role(&mut self, room: RoomId, account: AccountId, role: Role) -> Result<()> {
         self.changeable(room).await?;
-        let mut member = self.member(room, account).await?.ok_or(Error::NotFound("member"))?;
+        let mut member = self.member(room, account).await?.ok_or_else(|| Error::not_found("member"))?;
         self.stage(Change::SetRole { room, account, role })?;
         member.role = role;
         self.members.insert((room, account), Some(member));
@@ -132,7 +132,7 @@ impl UnitOfWork {
     }
 
     pub(in super::super) async fn mute(&mut self, room: RoomId, account: AccountId, seconds: u32) -> Result<()> {
-        let (room, _) = self.room(room).await?.ok_or(Error::NotFound("room"))?;
+        let (room, _) = self.room(room).await?.ok_or_else(|| Error::not_found("room"))?;
         if room.kind == RoomKind::Session {
             return Err(Error::Forbidden("nobody can be muted in a session".into()));
         }

@@ -104,7 +104,7 @@ impl UnitOfWork {
 
     /// A room that plugins may change: direct rooms and sessions keep their shape.
     pub(super) async fn changeable(&self, id: RoomId) -> Result<(Room, u32)> {
-        let (room, members) = self.room(id).await?.ok_or(Error::NotFound("room"))?;
+        let (room, members) = self.room(id).await?.ok_or_else(|| Error::not_found("room"))?;
         match room.kind {
             RoomKind::Room => Ok((room, members)),
             kind => Err(Error::Forbidden(format!("a {kind} room cannot be changed"))),
@@ -112,7 +112,7 @@ impl UnitOfWork {
     }
 
     pub(super) async fn account(&self, id: AccountId) -> Result<crate::protocol::Account> {
-        self.services.database.account(id).await?.ok_or(Error::NotFound("account"))
+        self.services.database.account(id).await?.ok_or_else(|| Error::not_found("account"))
     }
 
     async fn check_name_is_free(&self, name: &str, by: Option<RoomId>) -> Result<()> {

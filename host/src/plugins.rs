@@ -1,0 +1,202 @@
+//! Plugins: WebAssembly components that a folder holds and that are swapped while people talk.
+//!
+//! What a component exports is what it subscribes to (`message-filter`, `commands`, `room-guard`); what it imports
+//! is what it asks to be allowed. The router calls [`Plugins`]; everything else here is how a call is kept within
+//! its budget, how what it staged becomes true together, and how a new version takes over. wasmtime is known to
+//! this folder alone.
+
+mod args;
+mod bindings;
+mod call;
+mod command;
+mod contract;
+mod engine;
+mod fault;
+mod filter;
+mod folder;
+mod guard;
+mod imports;
+mod instance;
+mod journal;
+mod limits;
+mod load;
+mod meter;
+mod plugin;
+mod registry;
+mod services;
+pub mod slash;
+mod specs;
+mod state;
+mod unit;
+mod workshop;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use self::call::Call;
+pub use self::command::{CommandInfo, Param, ParamKind, Place};
+pub use self::filter::Draft;
+pub use self::services::Services;
+use self::fault::Fault;
+use self::folder::{Folder, Look, Order};
+use self::load::Forge;
+use self::plugin::Plugin;
+use self::registry::Registry;
+use crate::config;
+use crate::error::{Error, Result};
+use crate::protocol::Credential;
+
+/// The plugins' tables in the configuration, by id.
+pub type Tables = BTreeMap<String, config::Plugin>;
+
+/// Commands and guards that may run at once; each has an instance with its memory.
+const CALLS: usize = 256;
+/// Orders that may wait for the folder's keeper.
+const ORDERS: usize = 4;
+
+/// How a plugin is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginState {
+    Running,
+    /// Switched off in `config.toml`.
+    Disabled,
+    Failed,
+}
+
+/// A plugin, for operators.
+#[derive(Clone, Debug)]
+pub struct PluginStatus {
+    pub id: Arc<str>,
+    pub state: PluginState,
+    /// What it says of itself.
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub summary: Option<String>,
+    /// Of the version that runs.
+    pub sha256: Option<String>,
+    pub hooks: Vec<&'static str>,
+    pub commands: Vec<Arc<str>>,
+    /// Why the file as it is now does not run; an older version may.
+    pub error: Option<String>,
+}
+
+/// Why plugins cannot run at all.
+#[derive(Debug, thiserror::Error)]
+#[error("plugins cannot run: {0}")]
+pub struct StartError(String);
+
+/// The plugins that run.
+pub struct Plugins {
+    shared: Arc<Shared>,
+    /// Until somebody watches it.
+    folder: Mutex<Option<Folder>>,
+    orders: mpsc::Sender<Order>,
+}
+
+/// What the folder's keeper and the callers have in common.
+struct Shared {
+    registry: ArcSwap<Registry>,
+    statuses: ArcSwap<Vec<PluginStatus>>,
+    services: Arc<Services>,
+    core_ops: &'static [&'static str],
+    calls: Semaphore,
+}
+
+impl Plugins {
+    /// Loads what is in the folder. A plugin that does not start is logged and listed, and the others run.
+    /// `core_ops` are the commands that no plugin can take.
+    pub async fn start(
+        config: &config::Plugins,
+        tables: &Tables,
+        services: Services,
+        core_ops: &'static [&'static str],
+    ) -> Result<Arc<Self>, StartError> {
+        let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
+        tokio::fs::create_dir_all(&config.folder)
+            .await
+            .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
+        let forge = Forge::open(engine::start().map_err(failed)?).map_err(failed)?;
+        let shared = Arc::new(Shared {
+            registry: ArcSwap::default(),
+            statuses: ArcSwap::default(),
+            services: Arc::new(services),
+            core_ops,
+            calls: Semaphore::new(CALLS),
+        });
+        let (orders, waiting) = mpsc::channel(ORDERS);
+        let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables.clone(), waiting);
+        folder.scan(Look::Read).await;
+        Ok(Arc::new(Self { shared, folder: Mutex::new(Some(folder)), orders }))
+    }
+
+    /// Follows the folder, and the plugins' tables in the configuration, until `stop`.
+    pub fn watch(&self, config_file: Option<PathBuf>, stop: CancellationToken) -> Result<(), StartError> {
+        let folder = self.folder.lock().take().ok_or_else(|| StartError("the folder is watched already".into()))?;
+        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
+        Ok(())
+    }
+
+    /// Shows a message to the filters. Gives the text to store instead, if there is one.
+    pub fn filter(&self, call: &Call, draft: Draft) -> Result<Option<String>> {
+        filter::run(&self.shared.registry.load(), call, draft)
+    }
+
+    /// Runs a plugin's command. `args` has ids where its params name accounts and rooms.
+    pub async fn run(&self, name: &str, call: &Call, args: Value) -> Result<Value> {
+        let _turn = self.turn().await?;
+        let registry = self.shared.registry.load_full();
+        command::run(&registry, &self.shared.services, name, call, &args).await
+    }
+
+    /// Whether somebody may join the private room of `call`; the error says why not.
+    pub async fn admit(&self, call: &Call, credentials: &[Credential]) -> Result<()> {
+        let _turn = self.turn().await?;
+        let registry = self.shared.registry.load_full();
+        guard::admit(&registry, &self.shared.services, call, credentials).await
+    }
+
+    /// The commands that plugins offer, as JSON.
+    pub fn commands(&self) -> Value {
+        self.shared.registry.load().commands().map(|command| command.to_json()).collect()
+    }
+
+    pub fn command(&self, name: &str) -> Option<Arc<CommandInfo>> {
+        self.shared.registry.load().command(name).map(|(_, command)| command.clone())
+    }
+
+    /// The command behind a slash word.
+    pub fn slash(&self, word: &str) -> Option<Arc<CommandInfo>> {
+        self.shared.registry.load().word(word).cloned()
+    }
+
+    /// Every plugin in the folder, running or not.
+    pub fn statuses(&self) -> Vec<PluginStatus> {
+        Vec::clone(&self.shared.statuses.load())
+    }
+
+    /// Applies new tables and looks at the folder again; done when that is done.
+    pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
+        let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
+        let (done, heard) = oneshot::channel();
+        self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
+        heard.await.map_err(|_| unwatched())
+    }
+
+    /// Instances are bounded, so calls are; one that has to wait waits here.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        self.shared.calls.acquire().await.map_err(Error::internal)
+    }
+}
+
+/// Tells the operator of a fault and the caller that there was one.
+fn failed(plugin: &Plugin, call: &Call, hook: &'static str, fault: &Fault) -> Error {
+    tracing::warn!(target: "plugin", plugin = %plugin.id, request = %call.request, hook, "the plugin failed: {fault}");
+    Error::Plugin { plugin: plugin.id.to_string(), request: call.request }
+}

@@ -1,0 +1,101 @@
+//! Whether a command's arguments fit its params.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::command::{Param, ParamKind};
+use crate::error::{Error, Result};
+
+/// Checks arguments as clients send them: a JSON object with a value for each required param, of the right kind,
+/// and nothing that the command does not know but the room it is called in.
+pub(super) fn check(params: &[Param], args: &Value) -> Result<()> {
+    let Value::Object(args) = args else {
+        return Err(Error::invalid("args", "must be an object"));
+    };
+    for param in params {
+        match args.get(&param.name) {
+            None | Some(Value::Null) if param.required => {
+                return Err(wrong(&param.name, &format!("is missing; it is {}", wanted(&param.kind))));
+            }
+            None | Some(Value::Null) => {}
+            Some(value) if fits(&param.kind, value) => {}
+            Some(_) => return Err(wrong(&param.name, &format!("must be {}", wanted(&param.kind)))),
+        }
+    }
+    match args.keys().find(|key| *key != "room" && params.iter().all(|param| param.name != **key)) {
+        Some(unknown) => Err(wrong(&unknown.escape_debug().to_string(), "is unknown to this command")),
+        None => Ok(()),
+    }
+}
+
+fn wrong(name: &str, why: &str) -> Error {
+    Error::invalid("args", format!("`{name}` {why}"))
+}
+
+fn fits(kind: &ParamKind, value: &Value) -> bool {
+    match kind {
+        ParamKind::Text => value.is_string(),
+        ParamKind::Integer => value.is_i64() || value.is_u64(),
+        ParamKind::Number => value.is_number(),
+        ParamKind::Boolean => value.is_boolean(),
+        ParamKind::Account | ParamKind::Room => value.as_str().is_some_and(|id| Uuid::try_parse(id).is_ok()),
+        ParamKind::Duration => value.is_u64(),
+        ParamKind::Choice(words) => value.as_str().is_some_and(|word| words.iter().any(|known| known == word)),
+    }
+}
+
+/// What a value should have been, for people.
+pub(super) fn wanted(kind: &ParamKind) -> String {
+    match kind {
+        ParamKind::Text => "a text".into(),
+        ParamKind::Integer => "a whole number".into(),
+        ParamKind::Number => "a number".into(),
+        ParamKind::Boolean => "true or false".into(),
+        ParamKind::Account => "an account's id".into(),
+        ParamKind::Room => "a room's id".into(),
+        ParamKind::Duration => "a number of seconds".into(),
+        ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn param(name: &str, kind: ParamKind, required: bool) -> Param {
+        Param { name: name.into(), summary: String::new(), kind, required }
+    }
+
+    fn kick() -> Vec<Param> {
+        vec![
+            param("account", ParamKind::Account, true),
+            param("seconds", ParamKind::Duration, false),
+            param("how", ParamKind::Choice(vec!["softly".into(), "hard".into()]), false),
+        ]
+    }
+
+    fn why(args: Value) -> String {
+        check(&kick(), &args).unwrap_err().to_string()
+    }
+
+    const BOB: &str = "018f0000-0000-7000-8000-000000000000";
+
+    #[test]
+    fn fitting_arguments_pass() {
+        assert_eq!(check(&kick(), &json!({ "account": BOB })), Ok(()));
+        assert_eq!(check(&kick(), &json!({ "account": BOB, "seconds": 90, "how": "hard", "room": "lobby" })), Ok(()));
+        assert_eq!(check(&kick(), &json!({ "account": BOB, "seconds": null })), Ok(()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(why(json!([])), "args: must be an object");
+        assert_eq!(why(json!({})), "args: `account` is missing; it is an account's id");
+        assert_eq!(why(json!({ "account": "bob" })), "args: `account` must be an account's id");
+        assert_eq!(why(json!({ "account": BOB, "seconds": -1 })), "args: `seconds` must be a number of seconds");
+        assert_eq!(why(json!({ "account": BOB, "how": "now" })), "args: `how` must be one of softly, hard");
+        assert_eq!(why(json!({ "account": BOB, "reasn": "x" })), "args: `reasn` is unknown to this command");
+    }
+}

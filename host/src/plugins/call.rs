@@ -1,0 +1,155 @@
+//! What surrounds a call into a plugin, and how the contract's shapes map to the host's own.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::bindings::wire;
+use crate::error::Error;
+use crate::protocol::{Actor, Credential, Role, Room, RoomKind, Visibility};
+
+/// Who calls, from where. The router fills it in from what it has checked.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Ties the call to the server's log and to the error that a client sees.
+    pub request: Uuid,
+    pub actor: Actor,
+    /// The room that the call is about.
+    pub room: Option<Room>,
+    /// The actor's role there.
+    pub role: Option<Role>,
+}
+
+impl Call {
+    /// What the guest is told of it.
+    pub(super) fn context(&self) -> wire::Context {
+        wire::Context {
+            request_id: self.request.to_string(),
+            actor: actor(&self.actor),
+            role: self.role.map(Into::into),
+            room: self.room.as_ref().map(room_ref),
+        }
+    }
+}
+
+fn actor(actor: &Actor) -> wire::Actor {
+    match actor {
+        Actor::Account(account) => {
+            wire::Actor::Account(wire::AccountRef { id: account.id.to_string(), name: account.name.to_string() })
+        }
+        Actor::Guest(guest) => {
+            wire::Actor::Guest(wire::GuestRef { id: guest.id.to_string(), name: guest.name.to_string() })
+        }
+        Actor::Plugin(id) => wire::Actor::Plugin(id.to_string()),
+        Actor::Server => wire::Actor::Server,
+    }
+}
+
+fn room_ref(room: &Room) -> wire::RoomRef {
+    wire::RoomRef {
+        id: room.id.to_string(),
+        name: room.name.to_string(),
+        kind: room.kind.into(),
+        visibility: room.visibility.into(),
+    }
+}
+
+impl From<Role> for wire::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Member => Self::Member,
+            Role::Moderator => Self::Moderator,
+            Role::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<wire::Role> for Role {
+    fn from(role: wire::Role) -> Self {
+        match role {
+            wire::Role::Member => Self::Member,
+            wire::Role::Moderator => Self::Moderator,
+            wire::Role::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<RoomKind> for wire::RoomKind {
+    fn from(kind: RoomKind) -> Self {
+        match kind {
+            RoomKind::Room => Self::Room,
+            RoomKind::Direct => Self::Direct,
+            RoomKind::Session => Self::Session,
+        }
+    }
+}
+
+impl From<Visibility> for wire::Visibility {
+    fn from(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Public => Self::Public,
+            Visibility::Private => Self::Private,
+        }
+    }
+}
+
+impl From<wire::Visibility> for Visibility {
+    fn from(visibility: wire::Visibility) -> Self {
+        match visibility {
+            wire::Visibility::Public => Self::Public,
+            wire::Visibility::Private => Self::Private,
+        }
+    }
+}
+
+impl From<&Credential> for wire::Credential {
+    fn from(credential: &Credential) -> Self {
+        Self { name: credential.name.clone(), value: credential.value.clone() }
+    }
+}
+
+/// A host error, as a guest's import shows it.
+impl From<Error> for wire::Error {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::BadRequest(_) => wire::ErrorCode::BadRequest,
+            Error::Unauthenticated(_) => wire::ErrorCode::Unauthenticated,
+            Error::Forbidden(_) => wire::ErrorCode::Forbidden,
+            Error::NotFound(_) => wire::ErrorCode::NotFound,
+            Error::Conflict(_) => wire::ErrorCode::Conflict,
+            Error::Invalid { .. } => wire::ErrorCode::Invalid,
+            Error::RateLimited { .. } => wire::ErrorCode::RateLimited,
+            Error::TooLarge { .. } => wire::ErrorCode::TooLarge,
+            Error::Rejected { .. } => wire::ErrorCode::Rejected,
+            Error::Plugin { .. } => wire::ErrorCode::PluginFailed,
+            Error::Unavailable(_) => wire::ErrorCode::Unavailable,
+            Error::Internal(_) => wire::ErrorCode::Internal,
+        };
+        let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        Self { code, message: error.to_string(), retry_after_ms }
+    }
+}
+
+/// What a command or a guard answered instead of a result, for the client. `plugin` and `request` are for errors
+/// that a plugin cannot speak of itself.
+pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
+    let message = error.message;
+    match error.code {
+        wire::ErrorCode::BadRequest => Error::BadRequest(message),
+        wire::ErrorCode::Unauthenticated => Error::Unauthenticated(message),
+        wire::ErrorCode::Forbidden => Error::Forbidden(message),
+        wire::ErrorCode::NotFound => Error::NotFound(message),
+        wire::ErrorCode::Conflict => Error::Conflict(message),
+        wire::ErrorCode::Invalid => Error::invalid("args", message),
+        wire::ErrorCode::RateLimited => {
+            Error::RateLimited { retry_after: Duration::from_millis(error.retry_after_ms.unwrap_or(1000)) }
+        }
+        wire::ErrorCode::TooLarge => Error::TooLarge { what: "the request", limit: message },
+        wire::ErrorCode::Rejected => Error::Rejected { code: "rejected".into(), reason: message },
+        wire::ErrorCode::Unavailable => Error::Unavailable(message),
+        wire::ErrorCode::PluginFailed | wire::ErrorCode::Internal => {
+            tracing::warn!(target: "plugin", plugin = %plugin, %request, reason = %message, "the plugin gave up");
+            Error::Plugin { plugin: plugin.into(), request }
+        }
+    }
+}

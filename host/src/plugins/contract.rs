@@ -1,0 +1,148 @@
+//! What a component asks for and what it offers, read from its type without running it.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::imports;
+
+/// The contract's package and its version.
+const PACKAGE: &str = "natterjack:plugin";
+pub(super) const VERSION: Version = Version::new(0, 1, 0);
+/// The exports that make a plugin.
+pub(super) const HOOKS: &[&str] = &["commands", "message-filter", "room-guard"];
+const LIFECYCLE: &str = "lifecycle";
+/// WASI packages that are there, though empty.
+const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+
+/// A component's outer shape.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Interfaces that have to be granted.
+    pub(super) wants: BTreeSet<String>,
+    /// Exports that the host calls.
+    pub(super) hooks: BTreeSet<String>,
+    /// Imports and exports that this server does not know, as they are written.
+    pub(super) unknown_imports: Vec<String>,
+    pub(super) unknown_exports: Vec<String>,
+    /// The first import or export of another version of the contract.
+    pub(super) other_version: Option<String>,
+}
+
+impl Shape {
+    /// Whether there is anything to call it for.
+    pub(super) fn is_called(&self) -> bool {
+        self.hooks.iter().any(|hook| hook != LIFECYCLE)
+    }
+}
+
+/// Reads a component's shape.
+pub(super) fn shape(component: &Component, engine: &Engine) -> Shape {
+    let ty = component.component_type();
+    let imports: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<_> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    sort(imports.iter().map(String::as_str), exports.iter().map(String::as_str))
+}
+
+fn sort<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item = &'a str>) -> Shape {
+    let mut shape = Shape::default();
+    for name in imports {
+        match ours(name) {
+            None if is_wasi(name) => {}
+            None => shape.unknown_imports.push(name.to_owned()),
+            Some((_, Some(version))) if !speaks(&version) => {
+                shape.other_version.get_or_insert_with(|| name.to_owned());
+            }
+            Some(("types", _)) => {}
+            Some((interface, _)) if imports::is_always(interface) => {}
+            Some((interface, _)) if imports::grants().any(|grant| grant == interface) => {
+                shape.wants.insert(interface.to_owned());
+            }
+            Some(_) => shape.unknown_imports.push(name.to_owned()),
+        }
+    }
+    for name in exports {
+        match ours(name) {
+            // Exports for other hosts are none of ours to judge.
+            None => {}
+            Some((_, Some(version))) if !speaks(&version) => {
+                shape.other_version.get_or_insert_with(|| name.to_owned());
+            }
+            Some(("types", _)) => {}
+            Some((interface, _)) if interface == LIFECYCLE || HOOKS.contains(&interface) => {
+                shape.hooks.insert(interface.to_owned());
+            }
+            Some(_) => shape.unknown_exports.push(name.to_owned()),
+        }
+    }
+    shape
+}
+
+/// The interface and version of a name in the contract's package.
+fn ours(name: &str) -> Option<(&str, Option<Version>)> {
+    let interface = name.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(match interface.split_once('@') {
+        Some((interface, version)) => (interface, Version::parse(version).ok()),
+        None => (interface, None),
+    })
+}
+
+/// Whether a plugin made for this version of the contract is understood: within 0.x each minor stands alone.
+fn speaks(version: &Version) -> bool {
+    version.major == VERSION.major && (VERSION.major > 0 || version.minor == VERSION.minor)
+}
+
+fn is_wasi(name: &str) -> bool {
+    let (package, version) = name.split_once('@').unwrap_or((name, ""));
+    let package = package.split_once('/').map_or(package, |(package, _)| package);
+    WASI.contains(&package) && version.starts_with("0.2.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape_of(imports: &[&str], exports: &[&str]) -> Shape {
+        sort(imports.iter().copied(), exports.iter().copied())
+    }
+
+    #[test]
+    fn what_is_imported_is_what_is_wanted() {
+        let shape = shape_of(
+            &[
+                "wasi:cli/stdout@0.2.6",
+                "natterjack:plugin/types@0.1.0",
+                "natterjack:plugin/log@0.1.0",
+                "natterjack:plugin/storage@0.1.0",
+                "natterjack:plugin/rooms-admin@0.1.3",
+            ],
+            &["natterjack:plugin/lifecycle@0.1.0", "natterjack:plugin/commands@0.1.0"],
+        );
+        assert_eq!(shape.wants, BTreeSet::from(["storage".into(), "rooms-admin".into()]));
+        assert_eq!(shape.hooks, BTreeSet::from(["lifecycle".into(), "commands".into()]));
+        assert_eq!(shape.other_version, None);
+        assert!(shape.unknown_imports.is_empty() && shape.unknown_exports.is_empty());
+    }
+
+    #[test]
+    fn what_this_server_does_not_have_is_told_apart() {
+        let shape = shape_of(
+            &["wasi:http/outgoing-handler@0.2.0", "natterjack:plugin/telepathy@0.1.0", "env"],
+            &["natterjack:plugin/horoscope@0.1.0", "wasi:cli/run@0.2.0"],
+        );
+        assert_eq!(
+            shape.unknown_imports,
+            ["wasi:http/outgoing-handler@0.2.0", "natterjack:plugin/telepathy@0.1.0", "env"]
+        );
+        assert_eq!(shape.unknown_exports, ["natterjack:plugin/horoscope@0.1.0"]);
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_named() {
+        let shape = shape_of(&[], &["natterjack:plugin/message-filter@0.2.0"]);
+        assert_eq!(shape.other_version.as_deref(), Some("natterjack:plugin/message-filter@0.2.0"));
+        assert!(shape.hooks.is_empty());
+    }
+}

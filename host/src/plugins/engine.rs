@@ -1,0 +1,78 @@
+//! The one wasmtime engine of the process, and the thread that makes its time pass.
+
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often a running guest can be looked at; the grain of every budget.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// Instances alive at once, over all plugins: filters' long-lived ones and those of the calls under way.
+const INSTANCES: u32 = 1000;
+
+/// Core instances and tables that a component may bring: its own module, the adapters its toolchain wraps around it.
+const PARTS: u32 = 16;
+
+/// Memories that a component may bring: its own, and an adapter's.
+pub(super) const MEMORIES: u32 = 4;
+
+/// How deep a guest may recurse, in bytes of native stack; well within the stack a call runs on.
+const GUEST_STACK: usize = 512 << 10;
+const CALL_STACK: usize = 1 << 20;
+
+/// Makes the engine, pooled if the address space allows it, and starts its ticker.
+pub(super) fn start() -> wasmtime::Result<Engine> {
+    let engine = match Engine::new(&configured(true)) {
+        Ok(engine) => engine,
+        Err(refused) => {
+            tracing::warn!(
+                reason = %refused.root_cause(),
+                "cannot reserve address space for plugin instances; each will be allocated on demand, \
+                 which is slower (lift the limit on virtual memory, `ulimit -v`, to avoid this)"
+            );
+            Engine::new(&configured(false))?
+        }
+    };
+    tick(&engine)?;
+    Ok(engine)
+}
+
+fn configured(pooled: bool) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        // Nothing here runs two tasks in one store, and keeping that possible slows every call.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK)
+        .async_stack_size(CALL_STACK);
+    if pooled {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(INSTANCES)
+            .total_core_instances(INSTANCES * 4)
+            .total_memories(INSTANCES)
+            .total_tables(INSTANCES * 4)
+            .total_stacks(INSTANCES)
+            .max_core_instances_per_component(PARTS)
+            .max_tables_per_component(PARTS)
+            .max_memories_per_component(MEMORIES);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+/// An OS thread, because a task would starve under the very guest that it should stop; with a weak hold on
+/// the engine, so that it ends when the engine does.
+fn tick(engine: &Engine) -> wasmtime::Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new().name("plugin-ticker".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            // Nobody unparks this thread: it is a sleep.
+            thread::park_timeout(TICK);
+        }
+    })?;
+    Ok(())
+}

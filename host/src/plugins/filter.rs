@@ -1,0 +1,144 @@
+//! `message-filter`: asked about every message before it is stored, on instances that live long.
+
+use std::thread::available_parallelism;
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::bindings::message_filter::MessageFilterPlugin;
+use super::bindings::message_filter::exports::natterjack::plugin::message_filter as wire_filter;
+use super::bindings::wire;
+use super::fault::Fault;
+use super::instance::Instance;
+use super::meter::{Meter, run_at_once};
+use super::call::Call;
+use super::plugin::Plugin;
+use super::registry::Registry;
+use super::failed;
+use crate::error::{Error, Result};
+use crate::protocol::RoomId;
+
+/// A message on its way to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub body: String,
+    /// The `seq` of the message it answers.
+    pub reply_to: Option<u64>,
+    /// The `seq` of the message whose new text this is.
+    pub edit_of: Option<u64>,
+}
+
+/// What a filter said.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Allow,
+    Rewrite(String),
+    Reject { code: String, reason: String },
+}
+
+/// More cores than this do not filter at once: every instance holds memory.
+const SHARDS: usize = 16;
+
+/// A plugin's filtering instances. A room always meets the same one, so a filter sees its messages in their order.
+pub(super) struct Filter {
+    shards: Box<[Mutex<Option<Running>>]>,
+}
+
+struct Running {
+    instance: Instance,
+    guest: MessageFilterPlugin,
+}
+
+impl Filter {
+    /// One shard a core; their instances are made when they are needed.
+    pub(super) fn new() -> Self {
+        let shards = available_parallelism().map_or(1, usize::from).min(SHARDS);
+        Self { shards: (0..shards).map(|_| Mutex::new(None)).collect() }
+    }
+
+    /// Makes the first instance, so that a filter which cannot start is known before it is needed.
+    pub(super) fn prepare(&self, plugin: &Plugin) -> Result<(), Fault> {
+        let mut first = self.shards[0].lock();
+        *first = Some(start(plugin, Uuid::nil())?);
+        Ok(())
+    }
+
+    /// Asks the filter. The lock is held while the guest runs, and nothing waits meanwhile.
+    pub(super) fn ask(
+        &self,
+        plugin: &Plugin,
+        room: Option<RoomId>,
+        request: Uuid,
+        context: &wire::Context,
+        draft: &wire_filter::Draft,
+    ) -> Result<Verdict, Fault> {
+        let mut shard = self.shard(room).lock();
+        // Taken out for the call: whatever goes wrong, an instance that failed is not there for the next.
+        let mut running = match shard.take() {
+            Some(mut running) => {
+                running.instance.restart(request);
+                running
+            }
+            None => start(plugin, request)?,
+        };
+        let Running { instance, guest } = &mut running;
+        let verdict = run_at_once(async {
+            let answer = guest.natterjack_plugin_message_filter().call_on_message(&mut instance.store, context, draft).await;
+            instance.answered(answer)
+        })?;
+        *shard = Some(running);
+        Ok(match verdict {
+            wire_filter::Verdict::Allow => Verdict::Allow,
+            wire_filter::Verdict::Rewrite(body) => Verdict::Rewrite(body),
+            wire_filter::Verdict::Reject(rejection) => Verdict::Reject { code: rejection.code, reason: rejection.reason },
+        })
+    }
+
+    fn shard(&self, room: Option<RoomId>) -> &Mutex<Option<Running>> {
+        // The low half of an id is random.
+        let id = room.map_or(0, |room| room.0.as_u64_pair().1);
+        &self.shards[usize::try_from(id % self.shards.len() as u64).unwrap_or(0)]
+    }
+}
+
+fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
+    let Some(indices) = &plugin.hooks.message_filter else {
+        return Err(Fault::NoInstance("it has no message-filter".into()));
+    };
+    let meter = Meter::filter(plugin.budget.call, plugin.budget.filter);
+    run_at_once(async {
+        let mut instance = Instance::new(plugin, &meter, request).await?;
+        let guest = indices
+            .load(&mut instance.store, &instance.exports)
+            .map_err(|error| Fault::NoInstance(error.to_string()))?;
+        instance.restart(request);
+        Ok(Running { instance, guest })
+    })
+}
+
+/// Shows a message to every filter in turn, each seeing what the one before it made of it. Gives the new text if
+/// there is one.
+pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Option<String>> {
+    if registry.filters().is_empty() {
+        return Ok(None);
+    }
+    let context = call.context();
+    let mut draft = wire_filter::Draft { body: draft.body, reply_to: draft.reply_to, edit_of: draft.edit_of };
+    let mut rewritten = false;
+    for plugin in registry.filters() {
+        let failed = |fault: Fault| failed(plugin, call, "message-filter", &fault);
+        let room = call.room.as_ref().map(|room| room.id);
+        match plugin.filter.ask(plugin, room, call.request, &context, &draft).map_err(failed)? {
+            Verdict::Allow => {}
+            Verdict::Reject { code, reason } => return Err(Error::Rejected { code, reason }),
+            Verdict::Rewrite(body) if body.trim().is_empty() => {
+                return Err(Error::Rejected { code: "empty".into(), reason: "nothing is left of this message".into() });
+            }
+            Verdict::Rewrite(body) => {
+                draft.body = body;
+                rewritten = true;
+            }
+        }
+    }
+    Ok(rewritten.then_some(draft.body))
+}

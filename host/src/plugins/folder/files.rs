@@ -1,0 +1,116 @@
+//! The files in the folder.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::plugins::load::{FILE_BYTES, LoadError};
+
+/// By the plugin's id.
+pub(super) type Files = BTreeMap<Arc<str>, File>;
+
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    pub(super) stamp: Stamp,
+}
+
+/// What changes when a file does, most of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// What reading a file gave.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Whole(Vec<u8>),
+    /// It changed meanwhile: somebody is still writing it.
+    Changing,
+}
+
+/// The plugins' files. Others, and hidden ones (as copying tools make them), are passed over.
+pub(super) async fn list(folder: &Path) -> io::Result<Files> {
+    let mut files = Files::new();
+    let mut entries = tokio::fs::read_dir(folder).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let path = entry.path();
+        let Some(id) = id(&path) else { continue };
+        match stamp(&path).await {
+            Ok(Some(stamp)) => {
+                files.insert(id, File { path, stamp });
+            }
+            // A folder, or gone again.
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(files)
+}
+
+/// A plugin's id is its file's stem.
+fn id(path: &Path) -> Option<Arc<str>> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".wasm")?;
+    let well_formed = stem.starts_with(|first: char| first.is_ascii_lowercase())
+        && stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !well_formed && !stem.starts_with('.') {
+        tracing::warn!(file = %path.display(), "passed over: a plugin's file is named in lower case, such as `word-filter.wasm`");
+    }
+    well_formed.then(|| stem.into())
+}
+
+async fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    let about = tokio::fs::metadata(path).await?;
+    Ok(about.is_file().then(|| Stamp { bytes: about.len(), modified: about.modified().ok() }))
+}
+
+/// Reads a file that nobody writes meanwhile.
+pub(super) async fn read(file: &File) -> Result<Reading, LoadError> {
+    if file.stamp.bytes > FILE_BYTES {
+        return Err(LoadError::TooLarge { bytes: file.stamp.bytes });
+    }
+    let unreadable = |error: io::Error| LoadError::Unreadable(error.to_string());
+    let bytes = tokio::fs::read(&file.path).await.map_err(unreadable)?;
+    let still = stamp(&file.path).await.map_err(unreadable)? == Some(file.stamp);
+    Ok(if still && bytes.len() as u64 == file.stamp.bytes { Reading::Whole(bytes) } else { Reading::Changing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_files_named_like_plugins_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["word-filter.wasm", "Shout.wasm", ".word-filter.wasm.swp", "notes.txt", "-x.wasm"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("groups.wasm")).unwrap();
+        let files = list(folder.path()).await.unwrap();
+        assert_eq!(files.keys().map(|id| &**id).collect::<Vec<_>>(), ["word-filter"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_grew_since_it_was_listed_is_left_for_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.wasm");
+        std::fs::write(&path, "half").unwrap();
+        let files = list(folder.path()).await.unwrap();
+        assert!(matches!(read(&files["p"]).await, Ok(Reading::Whole(bytes)) if bytes == b"half"));
+        std::fs::write(&path, "half and half").unwrap();
+        assert!(matches!(read(&files["p"]).await, Ok(Reading::Changing)));
+    }
+
+    #[tokio::test]
+    async fn a_huge_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.wasm");
+        std::fs::File::create(&path).unwrap().set_len(FILE_BYTES + 1).unwrap();
+        let files = list(folder.path()).await.unwrap();
+        assert!(matches!(read(&files["p"]).await, Err(LoadError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,152 @@
+//! `room-guard`: who may come in to a private room. Whatever goes wrong here, the door stays shut.
+
+use std::sync::Arc;
+
+use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
+use super::bindings::wire;
+use super::call::{Call, said};
+use super::fault::Fault;
+use super::instance::Instance;
+use super::meter::Meter;
+use super::plugin::Plugin;
+use super::registry::Registry;
+use super::unit::UnitOfWork;
+use super::{Services, failed};
+use crate::error::{Error, Result};
+use crate::protocol::Credential;
+
+/// Shows the guards every room that was made or changed with credentials. What they stage joins the unit of work;
+/// credentials that none of them takes fail the whole.
+pub(super) async fn protect(
+    registry: &Registry,
+    mut unit: Box<UnitOfWork>,
+    call: &Call,
+) -> Result<Box<UnitOfWork>> {
+    for offer in unit.take_offers() {
+        let role = match call.actor.account() {
+            Some(account) => unit.member(offer.room.id, account.id).await?.map(|member| member.role),
+            None => None,
+        };
+        let call = Call { room: Some(offer.room), role, ..call.clone() };
+        let credentials: Vec<_> = offer.credentials.iter().map(Into::into).collect();
+        let mut accepted = false;
+        for guard in registry.guards() {
+            let (answer, after) = ask_protect(guard, unit, &call, &credentials)
+                .await
+                .map_err(|fault| failed(guard, &call, "room-guard", &fault))?;
+            unit = after;
+            accepted |= match answer {
+                Ok(wire_guard::Protection::Accepted) => true,
+                Ok(wire_guard::Protection::Abstain) => false,
+                Err(error) => return Err(said(error, &guard.id, call.request)),
+            };
+        }
+        if !accepted {
+            return Err(nobody_took(&offer.credentials));
+        }
+    }
+    Ok(unit)
+}
+
+fn nobody_took(credentials: &[Credential]) -> Error {
+    let names: Vec<_> = credentials.iter().map(|credential| credential.name.escape_debug().to_string()).collect();
+    let field = if names.iter().any(|name| name == "password") { "password" } else { "credentials" };
+    Error::invalid(field, format!("no room guard on this server takes `{}`", names.join("`, `")))
+}
+
+/// Asks the guards whether somebody may join the private room of `call`. One admission is needed, and any denial
+/// or failure keeps them out.
+pub(super) async fn admit(
+    registry: &Registry,
+    services: &Arc<Services>,
+    call: &Call,
+    credentials: &[Credential],
+) -> Result<()> {
+    let credentials: Vec<_> = credentials.iter().map(Into::into).collect();
+    let mut admitted = false;
+    for guard in registry.guards() {
+        match consult(guard, services, call, &credentials).await? {
+            wire_guard::Admission::Admit => admitted = true,
+            wire_guard::Admission::Abstain => {}
+            wire_guard::Admission::Deny(denial) => {
+                return Err(Error::Rejected { code: denial.code, reason: denial.reason });
+            }
+        }
+    }
+    if admitted {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("this room is private: somebody in it has to invite you".into()))
+    }
+}
+
+/// Asks one guard and keeps what it stored, whatever its verdict. A conflict is asked once more.
+async fn consult(
+    guard: &Plugin,
+    services: &Arc<Services>,
+    call: &Call,
+    credentials: &[wire::Credential],
+) -> Result<wire_guard::Admission> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
+        let (verdict, unit) = ask_admit(guard, unit, call, credentials)
+            .await
+            .map_err(|fault| failed(guard, call, "room-guard", &fault))?;
+        let Some(unit) = unit.finish() else { return Ok(verdict) };
+        match services.writer.commit(unit).await {
+            Ok(_) => return Ok(verdict),
+            Err(Error::Conflict(_)) if attempts == 1 => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+type Protected = std::result::Result<wire_guard::Protection, wire::Error>;
+
+async fn ask_protect(
+    guard: &Plugin,
+    unit: Box<UnitOfWork>,
+    call: &Call,
+    credentials: &[wire::Credential],
+) -> Result<(Protected, Box<UnitOfWork>), Fault> {
+    let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
+    let meter = Meter::call(guard.budget.call);
+    let context = call.context();
+    meter
+        .run(async {
+            let mut instance = Instance::new(guard, &meter, call.request).await?;
+            instance.enter(unit);
+            let guest = indices
+                .load(&mut instance.store, &instance.exports)
+                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let room_guard = guest.natterjack_plugin_room_guard();
+            let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
+            Ok((instance.answered(answer)?, instance.leave()?))
+        })
+        .await
+}
+
+async fn ask_admit(
+    guard: &Plugin,
+    unit: Box<UnitOfWork>,
+    call: &Call,
+    credentials: &[wire::Credential],
+) -> Result<(wire_guard::Admission, Box<UnitOfWork>), Fault> {
+    let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
+    let meter = Meter::call(guard.budget.call);
+    let context = call.context();
+    meter
+        .run(async {
+            let mut instance = Instance::new(guard, &meter, call.request).await?;
+            instance.enter(unit);
+            let guest = indices
+                .load(&mut instance.store, &instance.exports)
+                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let room_guard = guest.natterjack_plugin_room_guard();
+            let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
+            Ok((instance.answered(answer)?, instance.leave()?))
+        })
+        .await
+}

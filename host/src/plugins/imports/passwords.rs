@@ -1,0 +1,32 @@
+//! Password hashing, off the async threads.
+
+use crate::error::Error;
+use crate::plugins::bindings::host::passwords;
+use crate::plugins::bindings::wire;
+use crate::plugins::state::State;
+
+const BYTES: usize = 1024;
+
+impl passwords::Host for State {
+    async fn hash(&mut self, password: String) -> Result<String, wire::Error> {
+        let (unit, _) = self.unit()?;
+        check(&password)?;
+        Ok(unit.services.passwords.hash(password).await?)
+    }
+
+    async fn verify(&mut self, password: String, hash: String) -> Result<bool, wire::Error> {
+        let (unit, _) = self.unit()?;
+        // No password of such a length was ever hashed.
+        if check(&password).is_err() {
+            return Ok(false);
+        }
+        Ok(unit.services.passwords.verify(password, hash).await?)
+    }
+}
+
+fn check(password: &str) -> Result<(), Error> {
+    match password.len() {
+        1..=BYTES => Ok(()),
+        _ => Err(Error::invalid("password", format!("1 to {BYTES} bytes"))),
+    }
+}

@@ -1,0 +1,56 @@
+//! Reading rooms and their members.
+
+use super::id;
+use crate::plugins::bindings::host::rooms;
+use crate::plugins::bindings::wire;
+use crate::plugins::state::State;
+use crate::protocol::{Member, Room};
+
+impl rooms::Host for State {
+    async fn get(&mut self, room: String) -> Result<Option<rooms::Room>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.room(id("room", &room)?).await?.map(shown))
+    }
+
+    async fn find(&mut self, name: String) -> Result<Option<rooms::Room>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.room_named(&name).await?.map(shown))
+    }
+
+    async fn get_member(&mut self, room: String, account: String) -> Result<Option<rooms::Member>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.member(id("room", &room)?, id("account", &account)?).await?.map(member))
+    }
+
+    async fn members(
+        &mut self,
+        room: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<rooms::Member>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        let after = after.map(|after| id("after", &after)).transpose()?;
+        Ok(unit.members(id("room", &room)?, after, limit).await?.into_iter().map(member).collect())
+    }
+}
+
+fn shown((room, members): (Room, u32)) -> rooms::Room {
+    rooms::Room {
+        id: room.id.to_string(),
+        name: room.name.to_string(),
+        kind: room.kind.into(),
+        visibility: room.visibility.into(),
+        topic: room.topic.to_string(),
+        member_limit: room.member_limit,
+        member_count: members,
+        created_at: u64::try_from(room.created_at.0).unwrap_or(0),
+    }
+}
+
+fn member(member: Member) -> rooms::Member {
+    rooms::Member {
+        account: wire::AccountRef { id: member.account.id.to_string(), name: member.account.name.to_string() },
+        role: member.role.into(),
+        joined_at: u64::try_from(member.joined_at.0).unwrap_or(0),
+    }
+}

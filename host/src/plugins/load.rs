@@ -1,0 +1,253 @@
+//! From a file's bytes to a plugin that runs, or to a sentence that says what to do.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::command::{self, CommandInfo};
+use super::contract::{self, Shape};
+use super::fault::Fault;
+use super::filter::Filter;
+use super::imports;
+use super::instance::Instance;
+use super::meter::Meter;
+use super::plugin::{About, Hooks, Plugin};
+use super::specs;
+use super::state::State;
+use super::workshop::Workshop;
+use crate::config;
+
+/// Larger files are not even read; an interpreter packed into a component has about 20 MB.
+pub(super) const FILE_BYTES: u64 = 32 << 20;
+
+/// Why a plugin does not start. The text is for the operator and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error("it has {bytes} bytes; at most {} are loaded", FILE_BYTES)]
+    TooLarge { bytes: u64 },
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    #[error("it is no WebAssembly file; put the plugin's built `.wasm` there")]
+    NotWasm,
+    #[error("it is a core module, not a component; build it for the target `wasm32-wasip2`")]
+    CoreModule,
+    #[error("its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\"")]
+    Pin { id: Arc<str>, found: String },
+    #[error("it cannot be compiled: {0}")]
+    Broken(String),
+    #[error("it uses {name}, but this server speaks version {}; build it with the SDK of that version", contract::VERSION)]
+    Version { name: String },
+    #[error("it exports nothing that the server calls; a plugin exports at least one of {}", contract::HOOKS.join(", "))]
+    NoHook,
+    #[error("it exports {0}, which this server does not know; it is made for a newer one")]
+    UnknownExport(String),
+    #[error("it imports {0}, which this server does not have; remove its use, or update the server")]
+    UnknownImport(String),
+    #[error("it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]")]
+    NotGranted { id: Arc<str>, missing: String, grants: String },
+    #[error("it does not fit the contract: {why}; build it with the SDK of version {}", contract::VERSION)]
+    Misfit { why: String },
+    #[error("it could not be started: {0}")]
+    Start(String),
+    #[error("its command `{name}` is not well described: {why}")]
+    Spec { name: String, why: String },
+    #[error("the {what} `{name}` belongs to {by} already; rename it, or remove one of the two")]
+    Taken { what: &'static str, name: String, by: String },
+}
+
+/// Where plugins are made.
+pub(super) struct Forge {
+    engine: Engine,
+    /// With what every plugin has; each gets a copy with what it was granted.
+    linker: Linker<State>,
+    workshop: Workshop,
+}
+
+impl Forge {
+    pub(super) fn open(engine: Engine) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        imports::link_always(&mut linker)?;
+        Ok(Self { engine, linker, workshop: Workshop::open()? })
+    }
+
+    /// Compiles, checks and starts a plugin. `compiled` is what was made of the same bytes before.
+    pub(super) async fn load(
+        &self,
+        id: &Arc<str>,
+        bytes: Vec<u8>,
+        table: &config::Plugin,
+        budget: config::Budget,
+        compiled: Option<Component>,
+    ) -> Result<Plugin, LoadError> {
+        check_kind(&bytes)?;
+        let sha256 = hash(&bytes);
+        if !table.sha256.admits(&sha256) {
+            return Err(LoadError::Pin { id: id.clone(), found: super::plugin::hex(&sha256) });
+        }
+        let (engine, linker) = (self.engine.clone(), self.linker.clone());
+        let (owner, grants) = (id.clone(), table.grants.clone());
+        let (component, pre) = self
+            .workshop
+            .run(move || link(&engine, linker, &owner, &bytes, &grants, compiled))
+            .await
+            .unwrap_or_else(|| Err(LoadError::Broken("the compiler gave up".into())))?;
+        let plugin = Plugin {
+            id: id.clone(),
+            sha256,
+            hooks: hooks(&pre)?,
+            component,
+            pre,
+            settings: table.settings.0.to_string(),
+            order: table.order,
+            budget,
+            about: None,
+            commands: Vec::new(),
+            filter: Filter::new(),
+        };
+        start(plugin).await
+    }
+}
+
+pub(super) fn hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Tells what people put into the folder by mistake from what is worth compiling.
+fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule),
+        [b'\0', b'a', b's', b'm', _, _, _, _, ..] => Ok(()),
+        _ => Err(LoadError::NotWasm),
+    }
+}
+
+fn link(
+    engine: &Engine,
+    mut linker: Linker<State>,
+    id: &Arc<str>,
+    bytes: &[u8],
+    grants: &[config::Grant],
+    compiled: Option<Component>,
+) -> Result<(Component, InstancePre<State>), LoadError> {
+    let component = match compiled {
+        Some(component) => component,
+        None => Component::from_binary(engine, bytes).map_err(|error| LoadError::Broken(format!("{error:#}")))?,
+    };
+    check_shape(&contract::shape(&component, engine), id, grants)?;
+    for grant in grants {
+        imports::link_granted(&mut linker, grant.as_str()).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
+    }
+    let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
+    Ok((component, pre))
+}
+
+fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
+    if let Some(name) = &shape.other_version {
+        return Err(LoadError::Version { name: name.clone() });
+    }
+    if let Some(name) = shape.unknown_exports.first() {
+        return Err(LoadError::UnknownExport(name.clone()));
+    }
+    if !shape.is_called() {
+        return Err(LoadError::NoHook);
+    }
+    if let Some(name) = shape.unknown_imports.first() {
+        return Err(LoadError::UnknownImport(name.clone()));
+    }
+    let granted = |interface: &str| grants.iter().any(|grant| grant.as_str() == interface);
+    let missing: Vec<&str> = shape.wants.iter().map(String::as_str).filter(|interface| !granted(interface)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = grants.iter().map(|grant| grant.as_str()).chain(missing.iter().copied());
+    let quoted: Vec<String> = wanted.map(|grant| format!("\"{grant}\"")).collect();
+    Err(LoadError::NotGranted { id: id.clone(), missing: missing.join(", "), grants: quoted.join(", ") })
+}
+
+fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
+    let component = pre.component();
+    let exported = contract::shape(component, pre.engine()).hooks;
+    let has = |hook: &str| exported.contains(hook);
+    let misfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
+    Ok(Hooks {
+        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(misfit)?,
+        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(misfit)?,
+        message_filter: has("message-filter")
+            .then(|| message_filter::MessageFilterPluginIndices::new(pre))
+            .transpose()
+            .map_err(misfit)?,
+        room_guard: has("room-guard")
+            .then(|| room_guard::RoomGuardPluginIndices::new(pre))
+            .transpose()
+            .map_err(misfit)?,
+    })
+}
+
+/// Makes a first instance, asks it what there is to know, and warms up its filter.
+async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
+    let meter = Meter::call(plugin.budget.call);
+    let failed = |fault: Fault| LoadError::Start(fault.to_string());
+    let (about, offered) = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
+    plugin.about = about;
+    plugin.commands = specs::check(offered)?.into_iter().map(Arc::new).collect();
+    if plugin.hooks.message_filter.is_some() {
+        plugin.filter.prepare(&plugin).map_err(failed)?;
+    }
+    Ok(plugin)
+}
+
+async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>, Vec<CommandInfo>), Fault> {
+    let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
+    let mut about = None;
+    if let Some(indices) = &plugin.hooks.lifecycle {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
+        let said = instance.answered(answer)?;
+        about = Some(About { name: said.name, version: said.version, summary: said.summary });
+    }
+    let mut offered = Vec::new();
+    if let Some(indices) = &plugin.hooks.commands {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
+        offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+    }
+    Ok((about, offered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_told_before_it_is_compiled() {
+        assert_eq!(check_kind(b"#!/bin/sh"), Err(LoadError::NotWasm));
+        assert_eq!(check_kind(b""), Err(LoadError::NotWasm));
+        assert_eq!(check_kind(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule));
+        assert_eq!(check_kind(b"\0asm\x0d\0\x01\0"), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_grant_is_answered_with_the_line_to_add() {
+        let shape = Shape {
+            wants: ["storage".to_owned(), "rooms".to_owned()].into(),
+            hooks: ["commands".to_owned()].into(),
+            ..Shape::default()
+        };
+        let refused = check_shape(&shape, &"word-filter".into(), &[config::Grant::Rooms]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "it imports storage, which is not granted; if you trust it with that, \
+             put into config.toml: [plugin.word-filter] grants = [\"rooms\", \"storage\"]"
+        );
+        assert_eq!(check_shape(&shape, &"p".into(), &[config::Grant::Rooms, config::Grant::Storage]), Ok(()));
+    }
+
+    #[test]
+    fn a_component_that_nobody_calls_is_refused() {
+        assert_eq!(check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]), Err(LoadError::NoHook));
+    }
+}

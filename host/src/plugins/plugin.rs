@@ -1,0 +1,64 @@
+//! One loaded version of a plugin.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Component, InstancePre};
+
+use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::command::CommandInfo;
+use super::filter::Filter;
+use super::state::State;
+use crate::config;
+
+/// A version of a plugin, as it runs: never changed, only replaced by another.
+pub(super) struct Plugin {
+    pub(super) id: Arc<str>,
+    pub(super) sha256: [u8; 32],
+    pub(super) component: Component,
+    pub(super) pre: InstancePre<State>,
+    pub(super) hooks: Hooks,
+    /// The plugin's own settings, as the JSON that `init` gets.
+    pub(super) settings: String,
+    pub(super) order: i32,
+    pub(super) budget: config::Budget,
+    pub(super) about: Option<About>,
+    pub(super) commands: Vec<Arc<CommandInfo>>,
+    pub(super) filter: Filter,
+}
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) summary: String,
+}
+
+/// Where a component's exports are: none for those that it does not have.
+#[derive(Clone)]
+pub(super) struct Hooks {
+    pub(super) lifecycle: Option<lifecycle::LifecyclePluginIndices>,
+    pub(super) commands: Option<commands::CommandsPluginIndices>,
+    pub(super) message_filter: Option<message_filter::MessageFilterPluginIndices>,
+    pub(super) room_guard: Option<room_guard::RoomGuardPluginIndices>,
+}
+
+impl Hooks {
+    /// Their names, as the contract has them.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        [
+            ("lifecycle", self.lifecycle.is_some()),
+            ("commands", self.commands.is_some()),
+            ("message-filter", self.message_filter.is_some()),
+            ("room-guard", self.room_guard.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, exported)| exported.then_some(name))
+        .collect()
+    }
+}
+
+/// A hash as people compare it.
+pub(super) fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,57 @@
+//! What one store holds: the guest's limits, its voice, and the unit of work of the call it is in.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::bindings::wire;
+use super::journal::{Journal, Output, Stream};
+use super::limits::Limits;
+use super::unit::UnitOfWork;
+use crate::error::Error;
+
+/// One instance's store data.
+pub(super) struct State {
+    pub(super) plugin: Arc<str>,
+    pub(super) limits: Limits,
+    pub(super) journal: Journal,
+    /// There only while a call runs that may wait: not in `init`, not in a filter.
+    pub(super) unit: Option<Box<UnitOfWork>>,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl State {
+    pub(super) fn new(plugin: &Arc<str>, memory: usize) -> Self {
+        let journal = Journal::new(plugin.clone());
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(Output { journal: journal.clone(), stream: Stream::Out })
+            .stderr(Output { journal: journal.clone(), stream: Stream::Error })
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        Self {
+            plugin: plugin.clone(),
+            limits: Limits::new(memory),
+            journal,
+            unit: None,
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+        }
+    }
+
+    /// The call's unit of work, and whose storage is meant; where there is none the import cannot answer.
+    pub(super) fn unit(&mut self) -> Result<(&mut UnitOfWork, &Arc<str>), wire::Error> {
+        match &mut self.unit {
+            Some(unit) => Ok((unit, &self.plugin)),
+            None => Err(Error::Unavailable("filters and `init` can only log, read the clock and get random bytes".into()).into()),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

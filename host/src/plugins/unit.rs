@@ -1,0 +1,120 @@
+//! A call's unit of work: what it has read of storage and what it wants to be true, seen by its own later reads.
+
+mod members;
+mod rooms;
+mod values;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::Services;
+use crate::error::{Error, Result};
+use crate::protocol::{AccountId, Actor, Change, Credential, Member, Room, RoomId, StorageRead, Unit};
+
+/// Writes that one call may stage, and the bytes in them.
+const CHANGES: usize = 1000;
+const BYTES: usize = 4 << 20;
+/// Keys of storage that one call may read.
+const READS: usize = 10_000;
+
+/// Staged writes of one call and of the guards that it calls on.
+pub(super) struct UnitOfWork {
+    pub(super) services: Arc<Services>,
+    by: Actor,
+    reads: BTreeMap<(Arc<str>, String), i64>,
+    changes: Vec<Change>,
+    bytes: usize,
+    /// Storage as the staged writes leave it; none where one was deleted.
+    values: BTreeMap<(Arc<str>, String), Option<Vec<u8>>>,
+    /// How much each plugin's storage held before this call.
+    stored: HashMap<Arc<str>, u64>,
+    /// Rooms as the staged writes leave them, with the number of members; none where one was deleted.
+    rooms: HashMap<RoomId, Option<(Room, u32)>>,
+    /// Members as the staged writes leave them; none where one was removed.
+    members: BTreeMap<(RoomId, AccountId), Option<Member>>,
+    /// Rooms made or changed with credentials, for the guards.
+    offered: Vec<Offer>,
+    guarding: bool,
+}
+
+/// Credentials that a room was made or changed with.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) room: Room,
+    pub(super) credentials: Vec<Credential>,
+}
+
+impl UnitOfWork {
+    pub(super) fn new(services: Arc<Services>, by: Actor) -> Self {
+        Self {
+            services,
+            by,
+            reads: BTreeMap::new(),
+            changes: Vec::new(),
+            bytes: 0,
+            values: BTreeMap::new(),
+            stored: HashMap::new(),
+            rooms: HashMap::new(),
+            members: BTreeMap::new(),
+            offered: Vec::new(),
+            guarding: false,
+        }
+    }
+
+    /// What the guards have to look at. From now on nothing more can be offered: a guard does not call on guards.
+    pub(super) fn take_offers(&mut self) -> Vec<Offer> {
+        self.guarding = true;
+        std::mem::take(&mut self.offered)
+    }
+
+    fn offer(&mut self, room: &Room, credentials: Vec<Credential>) -> Result<()> {
+        if credentials.is_empty() {
+            return Ok(());
+        }
+        if self.guarding {
+            return Err(Error::Forbidden("a room guard cannot hand credentials to guards".into()));
+        }
+        if credentials.iter().any(|credential| credential.name.is_empty()) {
+            return Err(Error::invalid("credentials", "each needs a name"));
+        }
+        self.offered.push(Offer { room: room.clone(), credentials });
+        Ok(())
+    }
+
+    fn stage(&mut self, change: Change) -> Result<()> {
+        let bytes = self.bytes + weight(&change);
+        if self.changes.len() == CHANGES {
+            return Err(Error::TooLarge { what: "the number of changes in one call", limit: CHANGES.to_string() });
+        }
+        if bytes > BYTES {
+            return Err(Error::TooLarge { what: "what one call writes", limit: format!("{BYTES} bytes") });
+        }
+        self.bytes = bytes;
+        self.changes.push(change);
+        Ok(())
+    }
+
+    /// What the writer has to make true; none if nothing was staged.
+    pub(super) fn finish(self) -> Option<Unit> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        let reads = self.reads.into_iter().map(|((plugin, key), version)| StorageRead { plugin, key, version });
+        Some(Unit { by: self.by, reads: reads.collect(), changes: self.changes })
+    }
+}
+
+/// About how much memory a staged write holds.
+fn weight(change: &Change) -> usize {
+    let text = match change {
+        Change::CreateRoom(room) => room.name.len() + room.topic.len(),
+        Change::UpdateRoom { change, .. } => {
+            change.name.as_ref().map_or(0, String::len) + change.topic.as_ref().map_or(0, String::len)
+        }
+        Change::RemoveMember { reason, .. } => reason.as_ref().map_or(0, String::len),
+        Change::PutValue { key, value, .. } => key.len() + value.len(),
+        Change::DeleteValue { key, .. } => key.len(),
+        _ => 0,
+    };
+    size_of::<Change>() + text
+}

@@ -67,7 +67,7 @@ pub struct Router {
     pub messages: Messages,
     pub writer: Writer,
     pub hub: Arc<Hub>,
-    pub plugins: Plugins,
+    pub plugins: Arc<Plugins>,
 }
 
 impl Router {
@@ -137,7 +137,7 @@ impl Router {
     pub async fn slash(&self, caller: &Caller, to: &RoomName, text: &str) -> Result<Reply> {
         let (room, _) = self.presence(caller, to).await?;
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let Some(info) = self.plugins.slash_word(word) else {
+        let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
             return Err(Error::not_found(&format!("the command /{word}: to post it as text, write //{word}; the command")));
         };
@@ -202,7 +202,7 @@ impl Router {
         };
         args.remove("room");
         self.resolve(info, &mut args).await?;
-        self.plugins.run(&info.name, &call(caller, room, role), &Value::Object(args)).await
+        self.plugins.run(&info.name, &call(caller, room, role), Value::Object(args)).await
     }
 
     /// Puts ids in the place of the names that people typed.

@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Accounts;
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::load_or_make_key;
-use crate::config::{self, Config, Synchronous};
+use crate::config::{Config, Synchronous};
 use crate::database::{self, Database, OpenError};
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
 use crate::hub::{Close, Hub};
 use crate::messages::{Messages, Writer};
-use crate::plugins::{ConfigFile, House, PluginStatus, Plugins, Services, Tables};
+use crate::plugins::{PluginStatus, Plugins, Services};
 use crate::rooms::{Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
@@ -96,18 +96,8 @@ impl Server {
             Arc::new(move |account| hub.is_online(account))
         };
         let services = Services { database: database.clone(), passwords, writer: writer.clone(), online };
-        let house = House {
-            ops: &CORE_OPS,
-            slash_words: &[],
-            // In UTF-8 a character has up to four bytes.
-            body_bytes: config.limits.message_chars * 4,
-        };
-        let (plugins, folder) = Plugins::start(&config.plugins, config.plugin.clone(), house, services).await?;
-        let watched = config_file.map(Path::to_owned).map(|path| ConfigFile { read: tables_of(path.clone()), path });
-        let watching_ends = stop.clone();
-        accepting.spawn(async move {
-            watching_ends.run_until_cancelled(folder.watch(watched)).await;
-        });
+        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS).await?;
+        plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
 
         let messages = Messages::new(database.clone(), &config.limits);
         let core = Arc::new(Core {
@@ -157,7 +147,7 @@ impl Server {
     }
 
     pub fn plugins(&self) -> Vec<PluginStatus> {
-        self.core.router.plugins.plugins()
+        self.core.router.plugins.statuses()
     }
 
     /// Takes no more, lets go of the connections, writes what is queued, and closes the database. False if something took
@@ -182,14 +172,6 @@ impl Server {
         self.database.close().await;
         orderly && written
     }
-}
-
-/// Reads the plugins' tables once more: a file with faults changes nothing.
-fn tables_of(path: PathBuf) -> Arc<dyn Fn() -> Result<Tables, String> + Send + Sync> {
-    Arc::new(move || match Config::load(Some(&path), config::environment()) {
-        Ok(config) => Ok(config.plugin),
-        Err(faults) => Err(faults.to_string()),
-    })
 }
 
 fn going_away() -> Close {

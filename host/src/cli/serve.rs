@@ -101,10 +101,9 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
 }
 
 fn plugin_lines(plugin: &PluginStatus) -> String {
-    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version, plugin.hooks.join(", "));
+    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version.as_deref().unwrap_or_default(), plugin.hooks.join(", "));
     if !plugin.commands.is_empty() {
-        let names: Vec<&str> = plugin.commands.iter().map(|command| &*command.name).collect();
-        text.push_str(&format!("\n              commands: {}", names.join(", ")));
+        text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
     }
     match (&plugin.error, plugin.state) {
         (Some(error), _) => text.push_str(&format!("\n              NOT loaded: {error}")),

@@ -27,7 +27,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     command::run(&mut test)?;
     match args.filters.as_slice() {
         [] => println!("all tests passed"),
-        filters => println!("the tests that match {} passed; the others were not run", filters.join(" or ")),
+        filters => {
+            println!("no failure among the tests whose names contain {}; the others were not run", filters.join(" or "))
+        }
     }
     Ok(())
 }

@@ -128,10 +128,9 @@ impl Running {
     /// The first line, printed or logged, that holds `text`.
     async fn expect_output(&mut self, text: &str) -> String {
         let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        match timeout(PATIENCE, self.output.wait_for(|lines| found(lines).is_some())).await {
-            Ok(Ok(lines)) => found(&lines).expect("waited for"),
-            _ => panic!("the server never said `{text}`; it said:\n{}", self.output.borrow().join("\n")),
-        }
+        let said = timeout(PATIENCE, self.output.wait_for(|lines| found(lines).is_some())).await;
+        let line = said.ok().and_then(Result::ok).and_then(|lines| found(&lines));
+        line.unwrap_or_else(|| panic!("the server never said `{text}`; it said:\n{}", self.output.borrow().join("\n")))
     }
 
     fn signal(&self, signal: Signal) {

@@ -21,13 +21,13 @@ const DEFAULT_CONFIG: &str = "config.toml";
 /// Without --config, config.toml in the current folder is read if it is there; every key has a default. Each key can be set
 /// from the environment as NATTERJACK__SECTION__KEY, and PORT, DATABASE_URL, JWT_SECRET and CORS_ORIGIN work too.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let config = match Config::load(args.config.as_deref(), config::environment()) {
         Ok(config) => config,
         Err(faults) => {

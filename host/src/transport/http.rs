@@ -135,9 +135,11 @@ pub(super) fn origin_allowed(state: &State, headers: &HeaderMap) -> bool {
     own || state.origins.iter().any(|allowed| allowed == origin)
 }
 
-/// The token of `Authorization: Bearer …`.
+/// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        _ => Some(""),
+    }
 }

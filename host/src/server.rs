@@ -41,8 +41,8 @@ pub enum StartError {
     Database(#[from] OpenError),
     #[error("cannot listen on {address}: {source}{}", hint(.source, .address))]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("{0}")]
-    Plugins(String),
+    #[error(transparent)]
+    Plugins(#[from] crate::plugins::StartError),
     #[error(transparent)]
     Part(#[from] Error),
 }
@@ -96,10 +96,8 @@ impl Server {
             Arc::new(move |account| hub.is_online(account))
         };
         let services = Services { database: database.clone(), passwords, writer: writer.clone(), online };
-        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS)
-            .await
-            .map_err(|error| StartError::Plugins(error.to_string()))?;
-        plugins.watch(config_file.map(Path::to_owned), stop.clone()).map_err(|error| StartError::Plugins(error.to_string()))?;
+        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS).await?;
+        plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
 
         let messages = Messages::new(database.clone(), &config.limits);
         let core = Arc::new(Core {

@@ -1,1 +1,17 @@
-#[test] fn it(){}
+//! The real binary, over real sockets, with the real plugins. One file a subject; a test's name is the fact it shows.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod accounts;
+mod chat_client;
+mod configuration;
+mod conversation;
+mod dependencies;
+mod frames;
+mod guests;
+mod private_rooms;
+mod reload;
+mod rest;
+mod starting;
+mod word_filter;

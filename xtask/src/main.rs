@@ -1,1 +1,43 @@
-fn main(){}
+//! The project's chores, with nothing needed but Rust: `cargo xtask --help`.
+#![allow(clippy::print_stdout, reason = "a command line tool")]
+
+mod check;
+mod command;
+mod plugins;
+mod run;
+mod test;
+mod wasm_target;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::workspace::Workspace;
+
+/// Natterjack's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+enum Task {
+    Run(run::Args),
+    Plugins(plugins::Args),
+    Test(test::Args),
+    Check(check::Args),
+}
+
+fn main() -> ExitCode {
+    let task = Task::parse();
+    let outcome = Workspace::find().and_then(|workspace| match task {
+        Task::Run(args) => run::run(&workspace, &args),
+        Task::Plugins(args) => plugins::run(&workspace, &args),
+        Task::Test(args) => test::run(&workspace, &args),
+        Task::Check(args) => check::run(&workspace, &args),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -28,7 +28,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(2);
 /// Lines that are typed, or piped in, are posted; /help lists the commands. A lost connection is made again, and nothing is
 /// lost or doubled. When piped input ends, leaves as soon as the server has all of it.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH
     #[arg(default_value = "ws://127.0.0.1:5000/ws/native")]
     url: String,
@@ -49,7 +49,7 @@ pub struct Args {
     stay: bool,
 }
 
-pub async fn run(args: Args) -> Result<()> {
+pub(super) async fn run(args: Args) -> Result<()> {
     let url = address::parse(&args.url)?;
     let identity = match (args.token, args.name) {
         (Some(token), _) => Identity::Token(token),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, LogFormat};
-use crate::plugins::PluginStatus;
+use crate::plugins::{PluginState, PluginStatus};
 use crate::server::Server;
 
 /// The exit code for a configuration that cannot be used.
@@ -21,13 +21,13 @@ const DEFAULT_CONFIG: &str = "config.toml";
 /// Without --config, config.toml in the current folder is read if it is there; every key has a default. Each key can be set
 /// from the environment as NATTERJACK__SECTION__KEY, and PORT, DATABASE_URL, JWT_SECRET and CORS_ORIGIN work too.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let config = match Config::load(args.config.as_deref(), config::environment()) {
         Ok(config) => config,
         Err(faults) => {
@@ -101,13 +101,14 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
 }
 
 fn plugin_lines(plugin: &PluginStatus) -> String {
-    let version = plugin.version.as_deref().unwrap_or_default();
-    let mut text = format!("  plugin      {} {version} [{}]", plugin.id, plugin.hooks.join(", "));
+    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version.as_deref().unwrap_or_default(), plugin.hooks.join(", "));
     if !plugin.commands.is_empty() {
         text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
     }
-    if let Some(error) = &plugin.error {
-        text.push_str(&format!("\n              NOT loaded: {error}"));
+    match (&plugin.error, plugin.state) {
+        (Some(error), _) => text.push_str(&format!("\n              NOT loaded: {error}")),
+        (None, PluginState::Disabled) => text.push_str("\n              disabled in the configuration"),
+        (None, _) => {}
     }
     text
 }

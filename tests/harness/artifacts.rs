@@ -1,0 +1,59 @@
+//! What the tests run: the server's binary and the plugins, built when the first test asks for them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// A component that tests put into plugin folders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plugin {
+    Groups,
+    RoomPassword,
+    WordFilter,
+    /// The smallest one: rejects whatever speaks of a casino.
+    NoAds,
+}
+
+impl Plugin {
+    pub(crate) const SHIPPED: [Self; 3] = [Self::Groups, Self::RoomPassword, Self::WordFilter];
+
+    /// The name of its file in a plugin folder.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Groups => "groups.wasm",
+            Self::RoomPassword => "room-password.wasm",
+            Self::WordFilter => "word-filter.wasm",
+            Self::NoAds => "no-ads.wasm",
+        }
+    }
+
+    pub(crate) fn path(self) -> PathBuf {
+        match self {
+            Self::NoAds => BUILT.join("wasm32-wasip2/plugin/no_ads.wasm"),
+            shipped => BUILT.join("plugins").join(shipped.file_name()),
+        }
+    }
+}
+
+/// The server's binary.
+pub(crate) fn natterjack() -> PathBuf {
+    BUILT.join("debug/natterjack")
+}
+
+/// The target folder, with everything in it up to date. A test run by its name alone builds what it needs here; after
+/// `cargo xtask test` has built it, this takes no time.
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one up").to_owned();
+    let cargo = |args: &[&str]| {
+        let status = Command::new(env!("CARGO")).args(args).current_dir(&root).status().expect("cargo runs");
+        assert!(status.success(), "`cargo {}` failed; its output above says why", args.join(" "));
+    };
+    cargo(&["build", "--locked", "--package", "natterjack"]);
+    cargo(&["xtask", "plugins"]);
+    let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2", "--package"];
+    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads"]].concat());
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => root.join(target),
+        None => root.join("target"),
+    }
+});

@@ -1,0 +1,151 @@
+//! A client of the native protocol.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::PATIENCE;
+
+/// The `error` of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure(pub(crate) Value);
+
+impl Failure {
+    pub(crate) fn code(&self) -> &str {
+        self.0["code"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.0["message"].as_str().unwrap_or_default()
+    }
+}
+
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    next_id: u64,
+    /// What came while something else was waited for.
+    waiting: VecDeque<Value>,
+}
+
+impl Client {
+    pub(crate) async fn open(url: &str) -> Self {
+        Self::open_with(url, &[]).await.expect("the server takes the connection")
+    }
+
+    /// With headers of one's own; the error is the status of the refusal.
+    pub(crate) async fn open_with(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = url.into_client_request().expect("a URL");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header value"));
+        }
+        match timeout(PATIENCE, connect_async(request)).await.expect("the server answers") {
+            Ok((socket, _)) => Ok(Self { socket, next_id: 0, waiting: VecDeque::new() }),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no connection: {error}"),
+        }
+    }
+
+    pub(crate) async fn send_raw(&mut self, message: Message) {
+        self.socket.send(message).await.expect("the frame is sent");
+    }
+
+    pub(crate) async fn send_text(&mut self, text: impl Into<String>) {
+        self.send_raw(Message::text(text.into())).await;
+    }
+
+    /// Sends a command and does not wait for its answer.
+    pub(crate) async fn send(&mut self, op: &str, args: Value) -> u64 {
+        self.next_id += 1;
+        self.send_text(json!({"id": self.next_id, "op": op, "args": args}).to_string()).await;
+        self.next_id
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(crate) async fn call(&mut self, op: &str, args: Value) -> Result<Value, Failure> {
+        let id = self.send(op, args).await;
+        self.answer(id).await
+    }
+
+    pub(crate) async fn answer(&mut self, id: u64) -> Result<Value, Failure> {
+        let mut frame = self.expect(&format!("the answer to {id}"), |frame| frame["id"] == id).await;
+        match frame.get_mut("ok") {
+            Some(ok) => Ok(ok.take()),
+            None => Err(Failure(frame["error"].take())),
+        }
+    }
+
+    /// The next event of this name.
+    pub(crate) async fn expect_event(&mut self, name: &str) -> Value {
+        self.expect(name, |frame| frame["event"] == name).await
+    }
+
+    /// The next message; gives its body.
+    pub(crate) async fn expect_message(&mut self) -> String {
+        let event = self.expect_event("message.posted").await;
+        event["data"]["body"].as_str().expect("a body").to_owned()
+    }
+
+    /// The next frame, whatever it is.
+    pub(crate) async fn next_frame(&mut self) -> Value {
+        self.expect("any frame", |_| true).await
+    }
+
+    async fn expect(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(found) = self.waiting.iter().position(&wanted) {
+            return self.waiting.remove(found).expect("found");
+        }
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
+                    if wanted(&frame) {
+                        return frame;
+                    }
+                    self.waiting.push_back(frame);
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                Ok(other) => panic!("waited for {what}, the socket said {other:?}"),
+                Err(_) => panic!("waited for {what} in vain; there was {:?}", self.waiting),
+            }
+        }
+    }
+
+    /// Reads on until the server closes; gives the code.
+    pub(crate) async fn expect_close(&mut self) -> u16 {
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await {
+                Ok(Some(Ok(Message::Close(Some(frame))))) => return frame.code.into(),
+                Ok(Some(Ok(_))) => {}
+                Ok(other) => panic!("waited for a close, the socket said {other:?}"),
+                Err(_) => panic!("waited for a close in vain"),
+            }
+        }
+    }
+
+    /// Everything that has arrived once the server has answered one more command.
+    pub(crate) async fn settle(&mut self) -> Vec<Value> {
+        self.call("commands", json!({})).await.expect("commands are listed");
+        self.waiting.drain(..).collect()
+    }
+
+    pub(crate) async fn join(&mut self, room: &str) -> Value {
+        self.call("room.join", json!({"room": room})).await.expect("the room is open")
+    }
+
+    pub(crate) async fn post(&mut self, room: &str, body: &str) -> Result<Value, Failure> {
+        self.call("message.post", json!({"room": room, "body": body})).await
+    }
+
+    /// The bodies of a room's history, oldest first.
+    pub(crate) async fn history(&mut self, room: &str) -> Vec<String> {
+        let page = self.call("room.history", json!({"room": room, "limit": 200})).await.expect("a history");
+        let messages = page["messages"].as_array().expect("messages").iter();
+        messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
+    }
+}

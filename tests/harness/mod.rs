@@ -1,0 +1,14 @@
+//! Starts servers and speaks to them as clients do.
+
+mod artifacts;
+mod client;
+mod server;
+
+pub(crate) use self::artifacts::{Plugin, natterjack};
+pub(crate) use self::client::{Client, Failure};
+pub(crate) use self::server::{Server, Setup};
+
+use std::time::Duration;
+
+/// How long a test waits for something that has to come. Long, since machines are busy; only a failing test waits it out.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,297 @@
+//! One server: its folder, its process, what it printed.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Client, PATIENCE, Plugin, natterjack};
+
+/// What a server is started with.
+pub(crate) struct Setup {
+    folder: TempDir,
+    config: String,
+    variables: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// All shipped plugins with the shipped configuration, and hashing that costs a test nothing.
+    pub(crate) fn new() -> Self {
+        let setup = Self::bare();
+        for plugin in Plugin::SHIPPED {
+            setup.install(plugin, plugin.file_name());
+        }
+        setup
+    }
+
+    /// No plugins.
+    pub(crate) fn bare() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("plugins")).expect("a plugin folder");
+        let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml")).expect("config.toml");
+        let variables = [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Self { folder, config: shipped, variables }
+    }
+
+    pub(crate) fn config(mut self, text: &str) -> Self {
+        self.config = text.to_owned();
+        self
+    }
+
+    /// Replaces part of the shipped configuration.
+    pub(crate) fn replace(mut self, from: &str, to: &str) -> Self {
+        assert!(self.config.contains(from), "the shipped config.toml has no `{from}`");
+        self.config = self.config.replace(from, to);
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts a plugin into the folder under this file name.
+    pub(crate) fn install(&self, plugin: Plugin, file_name: &str) {
+        let bytes = std::fs::read(plugin.path()).expect("a built plugin");
+        install_bytes(self.path(), file_name, &bytes);
+    }
+
+    pub(crate) fn install_bytes(&self, file_name: &str, bytes: &[u8]) {
+        install_bytes(self.path(), file_name, bytes);
+    }
+
+    pub(crate) fn remove(&self, plugin: Plugin) {
+        std::fs::remove_file(self.path().join("plugins").join(plugin.file_name())).expect("an installed plugin");
+    }
+
+    /// The program with these arguments, in this folder.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(natterjack());
+        command.args(args).current_dir(self.path()).kill_on_drop(true);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
+        let running = Running::start(&self).await;
+        Server { setup: self, running }
+    }
+}
+
+fn install_bytes(folder: &Path, file_name: &str, bytes: &[u8]) {
+    // As an installer does it: beside, then into its place.
+    let new = folder.join("plugins").join(format!(".{file_name}.new"));
+    std::fs::write(&new, bytes).expect("the new file is written");
+    std::fs::rename(&new, folder.join("plugins").join(file_name)).expect("the new file takes its place");
+}
+
+struct Running {
+    child: Child,
+    output: watch::Receiver<Vec<String>>,
+    address: String,
+}
+
+impl Running {
+    async fn start(setup: &Setup) -> Self {
+        let mut child = setup
+            .command(&["serve"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server's binary runs");
+        let (lines, output) = watch::channel(Vec::new());
+        let lines = Arc::new(lines);
+        tokio::spawn(collect(child.stdout.take().expect("piped"), lines.clone()));
+        tokio::spawn(collect(child.stderr.take().expect("piped"), lines));
+        let mut running = Self { child, output, address: String::new() };
+        let line = running.expect_output("http://").await;
+        running.address = line.split("http://").nth(1).expect("an address").trim().to_owned();
+        // The last line of the welcome: everything is said.
+        running.expect_output("--name bob").await;
+        running
+    }
+
+    /// The first line, printed or logged, that holds `text`.
+    async fn expect_output(&mut self, text: &str) -> String {
+        let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let said = timeout(PATIENCE, self.output.wait_for(|lines| found(lines).is_some())).await;
+        let line = said.ok().and_then(Result::ok).and_then(|lines| found(&lines));
+        line.unwrap_or_else(|| panic!("the server never said `{text}`; it said:\n{}", self.output.borrow().join("\n")))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().expect("it runs")).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("the signal is sent");
+    }
+
+    async fn wait(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("the server ends").expect("its status is known")
+    }
+}
+
+async fn collect(stream: impl AsyncRead + Unpin, into: Arc<watch::Sender<Vec<String>>>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        into.send_modify(|seen| seen.push(line));
+    }
+}
+
+/// A running server; dropping it ends the process.
+pub(crate) struct Server {
+    setup: Setup,
+    running: Running,
+}
+
+/// Somebody who has signed up.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) password: String,
+    pub(crate) token: String,
+    pub(crate) refresh_token: String,
+    pub(crate) id: String,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.running.address
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.address)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.setup.path()
+    }
+
+    pub(crate) fn plugin_file(&self, plugin: Plugin) -> PathBuf {
+        self.path().join("plugins").join(plugin.file_name())
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Waits until the server has printed or logged a line that holds `text`.
+    pub(crate) async fn expect_output(&mut self, text: &str) -> String {
+        self.running.expect_output(text).await
+    }
+
+    /// How many lines that hold `text` were said so far.
+    pub(crate) fn count_output(&self, text: &str) -> usize {
+        self.running.output.borrow().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until `text` was said more often than `before`.
+    pub(crate) async fn expect_more_output(&mut self, text: &str, before: usize) {
+        let more = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).count() > before;
+        let waited = timeout(PATIENCE, self.running.output.wait_for(more)).await.is_ok();
+        assert!(waited, "the server did not say `{text}` again; it said:\n{}", self.running.output.borrow().join("\n"));
+    }
+
+    /// Changes `config.toml` while the server runs.
+    pub(crate) fn write_config(&self, change: impl FnOnce(String) -> String) {
+        let path = self.path().join("config.toml");
+        let text = std::fs::read_to_string(&path).expect("config.toml");
+        std::fs::write(&path, change(text)).expect("config.toml is written");
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        self.running.signal(Signal::SIGTERM);
+        self.running.wait().await
+    }
+
+    /// Ends it without warning, as a power cut would.
+    pub(crate) async fn kill(&mut self) {
+        self.running.signal(Signal::SIGKILL);
+        self.running.wait().await;
+    }
+
+    /// Starts it again on the same folder.
+    pub(crate) async fn start_again(&mut self) {
+        self.running = Running::start(&self.setup).await;
+    }
+
+    /// Starts it again where its clients look for it.
+    pub(crate) async fn start_again_on(&mut self, port: &str) {
+        self.setup.variables.push(("PORT".to_owned(), port.to_owned()));
+        self.start_again().await;
+    }
+
+    pub(crate) async fn sign_up(&self, name: &str) -> Account {
+        let password = format!("{name}'s password");
+        let body = json!({"username": name, "password": password, "email": format!("{name}@example.org")});
+        let (status, answer) = self.post("/api/auth/signup", None, &body).await;
+        assert_eq!(status, 201, "{answer}");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        Account {
+            name: name.to_owned(),
+            password,
+            token: text(&answer["token"]),
+            refresh_token: text(&answer["refreshToken"]),
+            id: text(&answer["user"]["id"]),
+        }
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        self.request(reqwest::Client::new().post(self.url(path)).json(body), token).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        self.request(reqwest::Client::new().get(self.url(path)), token).await
+    }
+
+    async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.timeout(PATIENCE).send().await.expect("the server answers");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// A connection that has said nothing yet.
+    pub(crate) async fn connect(&self) -> Client {
+        Client::open(&format!("ws://{}/ws/native", self.running.address)).await
+    }
+
+    /// A connection of a new account.
+    pub(crate) async fn join_as(&self, name: &str) -> Client {
+        let account = self.sign_up(name).await;
+        self.log_in(&account).await
+    }
+
+    pub(crate) async fn log_in(&self, account: &Account) -> Client {
+        let mut client = self.connect().await;
+        client.call("connect", json!({"token": account.token})).await.expect("a good token");
+        client
+    }
+
+    pub(crate) async fn guest(&self, name: &str) -> Client {
+        let mut client = self.connect().await;
+        client.call("connect", json!({"guest": name})).await.expect("guests are let in");
+        client
+    }
+}

@@ -1,0 +1,122 @@
+//! Frames that are not what they should be: one clear error each, and the conversation goes on.
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Client, Server, Setup};
+
+async fn error_for(client: &mut Client, frame: &str) -> Value {
+    client.send_text(frame).await;
+    client.next_frame().await
+}
+
+#[tokio::test]
+async fn a_bad_frame_gets_one_error_that_names_the_fault_and_the_connection_lives() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    for (frame, code, names) in [
+        ("{", "bad_request", "not JSON"),
+        ("[]", "bad_request", "object"),
+        ("7", "bad_request", "object"),
+        (r#"{"id":1}"#, "bad_request", "`op`"),
+        (r#"{"id":{},"op":"commands"}"#, "bad_request", "`id`"),
+        (r#"{"id":1,"op":"message.shout"}"#, "bad_request", "message.shout"),
+        (r#"{"id":1,"op":"message.post","args":{"body":"x"}}"#, "bad_request", "room"),
+        (r#"{"id":1,"op":"message.post","args":{"room":"lobby","body":5}}"#, "bad_request", "args.body"),
+        (r#"{"id":1,"op":"message.post","args":7}"#, "bad_request", "args"),
+        (r#"{"id":1,"op":"room.get","args":{"room":"nowhere"}}"#, "not_found", "room"),
+        (r#"{"id":1,"op":"room.history","args":{"room":"lobby","limit":0}}"#, "invalid", "limit"),
+        (r#"{"id":1,"op":"room.create","args":{"visibility":"public"}}"#, "invalid", "name"),
+    ] {
+        let answer = error_for(&mut ann, frame).await;
+        assert_eq!(answer["error"]["code"], code, "{frame} → {answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(names), "{frame} → {answer}");
+    }
+    let deep = format!(r#"{{"id":1,"op":"commands","args":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    assert_eq!(error_for(&mut ann, &deep).await["error"]["code"], "bad_request");
+    ann.join("lobby").await;
+    ann.post("lobby", "still here").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_binary_frame_is_an_error_and_the_connection_lives() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.send_raw(Message::binary(b"hello".to_vec())).await;
+    assert_eq!(ann.next_frame().await["error"]["code"], "bad_request");
+    ann.join("lobby").await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_or_empty_is_refused() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    assert_eq!(ann.post("lobby", &"x".repeat(4001)).await.unwrap_err().code(), "too_large");
+    assert_eq!(ann.post("lobby", "  \n ").await.unwrap_err().code(), "invalid");
+    assert_eq!(ann.post("lobby", "a\u{0}b").await.unwrap_err().code(), "invalid");
+    ann.post("lobby", &"é".repeat(4000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_closes_with_1009() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.send_text("x".repeat(70_000)).await;
+    assert_eq!(ann.expect_close().await, 1009);
+}
+
+#[tokio::test]
+async fn nothing_is_done_before_connect() {
+    let server = Server::start().await;
+    let mut nobody = server.connect().await;
+    let failure = nobody.call("room.list", json!({})).await.unwrap_err();
+    assert_eq!(failure.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn who_never_says_who_they_are_is_closed_with_4401() {
+    let server = Setup::new().replace(r#"connect_timeout = "10s""#, r#"connect_timeout = "200ms""#).start().await;
+    assert_eq!(server.connect().await.expect_close().await, 4401);
+}
+
+#[tokio::test]
+async fn a_first_frame_in_no_known_dialect_is_closed_with_4500() {
+    let server = Server::start().await;
+    let mut stranger = Client::open(&format!("ws://{}/ws", server.address())).await;
+    let answer = error_for(&mut stranger, "HELO example.org").await;
+    assert_eq!(answer["error"]["code"], "bad_request");
+    assert_eq!(stranger.expect_close().await, 4500);
+}
+
+#[tokio::test]
+async fn who_floods_is_told_to_wait_and_in_the_end_closed_with_4429() {
+    let server = Setup::new()
+        .replace("command_burst = 200", "command_burst = 5")
+        .replace("commands_per_second = 20", "commands_per_second = 1")
+        .replace("refusals_before_close = 1000", "refusals_before_close = 10")
+        .start()
+        .await;
+    let mut ann = server.join_as("ann").await;
+    for _ in 0..40 {
+        ann.send("commands", json!({})).await;
+    }
+    let mut limited = ann.next_frame().await;
+    while limited["error"].is_null() {
+        limited = ann.next_frame().await;
+    }
+    assert_eq!(limited["error"]["code"], "rate_limited");
+    assert!(limited["error"]["retry_after_ms"].as_u64().unwrap() <= 1000, "{limited}");
+    assert_eq!(ann.expect_close().await, 4429);
+}
+
+#[tokio::test]
+async fn a_frame_without_an_id_is_answered_only_if_it_fails() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    ann.send_text(r#"{"op":"message.post","args":{"room":"lobby","body":"quiet"}}"#).await;
+    assert_eq!(ann.next_frame().await["event"], "message.posted");
+    ann.send_text(r#"{"op":"message.post","args":{"room":"lobby","body":""}}"#).await;
+    assert_eq!(ann.next_frame().await["error"]["code"], "invalid");
+}

@@ -1,0 +1,26 @@
+//! The word filter does what its settings say.
+
+use crate::harness::{Server, Setup};
+
+#[tokio::test]
+async fn a_listed_word_is_masked_for_everybody_and_for_good() {
+    let server = Server::start().await;
+    let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
+    ann.join("lobby").await;
+    bob.join("lobby").await;
+    ann.post("lobby", "oh DARN it").await.unwrap();
+    assert_eq!(bob.expect_message().await, "oh **** it");
+    assert_eq!(bob.history("lobby").await, ["oh **** it"]);
+}
+
+#[tokio::test]
+async fn a_listed_word_is_rejected_if_the_settings_say_so() {
+    let server = Setup::new().replace(r#"action = "mask""#, r#"action = "reject""#).start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    let failure = ann.post("lobby", "oh darn it").await.unwrap_err();
+    assert_eq!(failure.code(), "rejected");
+    assert!(failure.0["reason"].is_string(), "{failure:?}");
+    ann.post("lobby", "oh dear").await.unwrap();
+    assert_eq!(ann.history("lobby").await, ["oh dear"]);
+}

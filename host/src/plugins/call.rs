@@ -130,10 +130,27 @@ impl From<Error> for wire::Error {
     }
 }
 
+/// Guests' texts for people are cut here.
+const MESSAGE_CHARS: usize = 1000;
+const CODE_CHARS: usize = 64;
+
+/// A text that is no longer than this.
+pub(super) fn clip(mut text: String, chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+    }
+    text
+}
+
+/// A verdict against somebody.
+pub(super) fn rejected(code: String, reason: String) -> Error {
+    Error::Rejected { code: clip(code, CODE_CHARS), reason: clip(reason, MESSAGE_CHARS) }
+}
+
 /// What a command or a guard answered instead of a result, for the client. `plugin` and `request` are for errors
 /// that a plugin cannot speak of itself.
 pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
-    let message = error.message;
+    let message = clip(error.message, MESSAGE_CHARS);
     match error.code {
         wire::ErrorCode::BadRequest => Error::BadRequest(message),
         wire::ErrorCode::Unauthenticated => Error::Unauthenticated(message),

@@ -11,11 +11,11 @@ use super::bindings::wire;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
-use super::call::Call;
+use super::call::{Call, rejected};
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::failed;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::RoomId;
 
 /// A message on its way to be stored.
@@ -130,9 +130,9 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Opti
         let room = call.room.as_ref().map(|room| room.id);
         match plugin.filter.ask(plugin, room, call.request, &context, &draft).map_err(failed)? {
             Verdict::Allow => {}
-            Verdict::Reject { code, reason } => return Err(Error::Rejected { code, reason }),
+            Verdict::Reject { code, reason } => return Err(rejected(code, reason)),
             Verdict::Rewrite(body) if body.trim().is_empty() => {
-                return Err(Error::Rejected { code: "empty".into(), reason: "nothing is left of this message".into() });
+                return Err(rejected("empty".into(), "nothing is left of this message".into()));
             }
             Verdict::Rewrite(body) => {
                 draft.body = body;

@@ -145,14 +145,13 @@ impl Folder {
         let compiled: Option<Component> =
             former.filter(|former| former.sha256 == sha256).map(|former| former.component.clone());
         let plugin = self.forge.load(id, bytes, &terms.table, terms.budget, compiled).await?;
+        let version = plugin.about.as_ref().map(|about| about.version.clone());
+        let hooks = plugin.hooks.names().join(" ");
+        self.swap(registry.with(plugin, self.shared.core_ops)?);
         tracing::info!(
-            plugin = %id,
-            version = plugin.about.as_ref().map(|about| &*about.version),
-            sha256 = hex(&sha256[..4]),
-            hooks = plugin.hooks.names().join(" "),
+            plugin = %id, version, sha256 = hex(&sha256[..4]), hooks,
             "{}", if former.is_some() { "plugin replaced" } else { "plugin loaded" }
         );
-        self.swap(registry.with(plugin, self.shared.core_ops)?);
         Ok(())
     }
 

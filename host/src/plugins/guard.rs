@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
-use super::call::{Call, said};
+use super::call::{Call, rejected, said};
 use super::fault::Fault;
 use super::instance::Instance;
 use super::meter::Meter;
@@ -69,7 +69,7 @@ pub(super) async fn admit(
             wire_guard::Admission::Admit => admitted = true,
             wire_guard::Admission::Abstain => {}
             wire_guard::Admission::Deny(denial) => {
-                return Err(Error::Rejected { code: denial.code, reason: denial.reason });
+                return Err(rejected(denial.code, denial.reason));
             }
         }
     }

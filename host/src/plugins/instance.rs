@@ -7,6 +7,7 @@ use wasmtime::Store;
 use wasmtime::component;
 
 use super::fault::{Fault, explain};
+use super::journal::clean;
 use super::meter::Meter;
 use super::plugin::Plugin;
 use super::state::State;
@@ -51,7 +52,7 @@ impl Instance {
         let Some(lifecycle) = &plugin.hooks.lifecycle else { return Ok(()) };
         let guest = lifecycle.load(&mut self.store, &self.exports).map_err(|error| Fault::NoInstance(error.to_string()))?;
         let answer = guest.natterjack_plugin_lifecycle().call_init(&mut self.store, &plugin.settings).await;
-        self.answered(answer)?.map_err(Fault::Init)
+        self.answered(answer)?.map_err(|refused| Fault::Init(clean(refused.as_bytes())))
     }
 
     /// Begins a call on an instance that has served others before.

@@ -8,11 +8,13 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::contract::{self, Shape};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::imports;
+use super::journal::clean;
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::{About, Hooks, Plugin};
@@ -23,6 +25,9 @@ use crate::config;
 
 /// Larger files are not even read; an interpreter packed into a component has about 20 MB.
 pub(super) const FILE_BYTES: u64 = 32 << 20;
+
+/// What a plugin says of itself is cut here.
+const ABOUT_CHARS: usize = 200;
 
 /// Why a plugin does not start. The text is for the operator and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -207,7 +212,8 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let said = instance.answered(answer)?;
-        about = Some(About { name: said.name, version: said.version, summary: said.summary });
+        let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
+        about = Some(About { name: tidy(said.name), version: tidy(said.version), summary: tidy(said.summary) });
     }
     let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {

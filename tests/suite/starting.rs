@@ -54,7 +54,8 @@ async fn a_stopping_server_tells_its_connections_when_to_come_back() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     let mut silent = server.connect().await;
-    let (status, codes) = tokio::join!(server.stop(), async { (ann.expect_close().await, silent.expect_close().await) });
+    let (status, codes) =
+        tokio::join!(server.stop(), async { (ann.expect_close().await, silent.expect_close().await) });
     assert_eq!(codes, (1012, 1012));
     assert!(status.success());
 }

@@ -89,7 +89,9 @@ impl Tokens {
             .map_err(|error| {
                 use jsonwebtoken::errors::ErrorKind;
                 Error::Unauthenticated(match error.kind() {
-                    ErrorKind::ExpiredSignature => "the token has expired; log in again or use the refresh token".into(),
+                    ErrorKind::ExpiredSignature => {
+                        "the token has expired; log in again or use the refresh token".into()
+                    }
                     _ => "the token is not valid".into(),
                 })
             })?
@@ -177,7 +179,10 @@ mod tests {
 
         let payload = token.split('.').nth(1).unwrap();
         let unsigned = format!("{}.{payload}.", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#));
-        assert_eq!(Tokens::new(SECRET, Duration::from_secs(60)).check(&unsigned).unwrap_err().code(), "unauthenticated");
+        assert_eq!(
+            Tokens::new(SECRET, Duration::from_secs(60)).check(&unsigned).unwrap_err().code(),
+            "unauthenticated"
+        );
     }
 
     #[test]

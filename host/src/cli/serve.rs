@@ -82,7 +82,8 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     }
     let _ = writeln!(text, "  data        {}", config.server.data_dir.display());
     if let Some(key) = server.new_key() {
-        let _ = writeln!(text, "  signing key made on this first start: {} (keep it; only you can read it)", key.display());
+        let _ =
+            writeln!(text, "  signing key made on this first start: {} (keep it; only you can read it)", key.display());
     }
     let plugins = server.plugins();
     if plugins.is_empty() {
@@ -101,7 +102,12 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
 }
 
 fn plugin_lines(plugin: &PluginStatus) -> String {
-    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version.as_deref().unwrap_or_default(), plugin.hooks.join(", "));
+    let mut text = format!(
+        "  plugin      {} {} [{}]",
+        plugin.id,
+        plugin.version.as_deref().unwrap_or_default(),
+        plugin.hooks.join(", ")
+    );
     if !plugin.commands.is_empty() {
         text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
     }

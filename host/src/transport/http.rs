@@ -48,7 +48,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let status = match &error {
-            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => StatusCode::BAD_REQUEST,
+            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -95,13 +97,19 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/native", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
-            (StatusCode::METHOD_NOT_ALLOWED, axum::Json(json!({"error": {
-                "code": "bad_request", "message": "this path does not take this method"
-            }})))
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                axum::Json(json!({"error": {
+                    "code": "bad_request", "message": "this path does not take this method"
+                }})),
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(cors(&state.origins))
-        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .with_state(state)

@@ -42,7 +42,9 @@ pub(super) async fn upgrade(
         Err(rejection) => return Ok(rejection.into_response()),
     };
     if !origin_allowed(&state, &headers) {
-        return Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into());
+        return Err(
+            Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
+        );
     }
     let identity = match offered_token(&headers) {
         Some(token) => Some(state.core.accounts.identify(&token).await?),

@@ -1,6 +1,6 @@
 //! One server: its folder, its process, what it printed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -42,11 +42,6 @@ impl Setup {
             [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { folder, config: shipped, variables }
-    }
-
-    pub(crate) fn config(mut self, text: &str) -> Self {
-        self.config = text.to_owned();
-        self
     }
 
     /// Replaces part of the shipped configuration.
@@ -183,10 +178,6 @@ impl Server {
 
     pub(crate) fn path(&self) -> &Path {
         self.setup.path()
-    }
-
-    pub(crate) fn plugin_file(&self, plugin: Plugin) -> PathBuf {
-        self.path().join("plugins").join(plugin.file_name())
     }
 
     pub(crate) fn setup(&self) -> &Setup {

@@ -100,6 +100,10 @@ impl Tokens {
     }
 }
 
+fn expired() -> Error {
+    Error::Unauthenticated("the token has expired; log in again or use the refresh token".into())
+}
+
 /// A new refresh token.
 pub fn new_refresh_token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())

@@ -15,6 +15,7 @@
 //! );
 //! ```
 
+mod edit;
 mod fault;
 mod key;
 mod plugins;
@@ -31,6 +32,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::edit::{EditError, switch_plugin};
 pub use self::fault::{Fault, Faults};
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;

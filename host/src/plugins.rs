@@ -16,12 +16,14 @@ mod filter;
 mod folder;
 mod guard;
 mod imports;
+mod inspect;
 mod instance;
 mod journal;
 mod limits;
 mod load;
 mod meter;
 mod plugin;
+mod recent;
 mod registry;
 mod services;
 pub mod slash;
@@ -44,6 +46,8 @@ pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
 use self::fault::Fault;
 pub use self::filter::Draft;
+pub use self::inspect::{Inspection, inspect, wit};
+pub use self::recent::{RecentLine, RecentLines};
 use self::folder::{Folder, Look, Order};
 use self::load::Forge;
 use self::plugin::Plugin;
@@ -70,6 +74,16 @@ pub enum PluginState {
     Failed,
 }
 
+impl PluginState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Disabled => "disabled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A plugin, for operators.
 #[derive(Clone, Debug)]
 pub struct PluginStatus {
@@ -83,6 +97,12 @@ pub struct PluginStatus {
     pub sha256: Option<String>,
     pub hooks: Vec<&'static str>,
     pub commands: Vec<Arc<str>>,
+    /// What the version that runs imports beyond what every plugin has.
+    pub asked: Vec<String>,
+    /// What `config.toml` lets it import.
+    pub granted: Vec<config::Grant>,
+    /// Filters run from low to high.
+    pub order: i32,
     /// Why the file as it is now does not run; an older version may.
     pub error: Option<String>,
 }

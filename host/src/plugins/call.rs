@@ -40,7 +40,7 @@ fn actor(actor: &Actor) -> wire::Actor {
         Actor::Guest(guest) => {
             wire::Actor::Guest(wire::GuestRef { id: guest.id.to_string(), name: guest.name.to_string() })
         }
-        Actor::Plugin(id) => wire::Actor::Plugin(id.to_string()),
+        Actor::Plugin(bot) => wire::Actor::Plugin(bot.plugin.to_string()),
         Actor::Server => wire::Actor::Server,
     }
 }

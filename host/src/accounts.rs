@@ -67,7 +67,10 @@ impl Accounts {
     pub async fn sign_up(&self, new: SignUp) -> Result<Session> {
         let username = name::clean("username", &new.username)?;
         if username.contains('@') {
-            return Err(Error::invalid("username", "must not hold an @: log-ins by e-mail address could not be told apart"));
+            return Err(Error::invalid(
+                "username",
+                "must not hold an @: log-ins by e-mail address could not be told apart",
+            ));
         }
         let email = new.email.as_deref().map(clean_email).transpose()?;
         if new.password.chars().count() < MIN_PASSWORD_CHARS {
@@ -98,14 +101,13 @@ impl Accounts {
     async fn begin(&self, user: User) -> Result<Session> {
         let refresh_token = new_refresh_token();
         let at = now();
-        let login =
-            self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
+        let login = self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
         self.session(user, login, refresh_token)
     }
 
     fn session(&self, user: User, login: LoginId, refresh_token: String) -> Result<Session> {
-        let (token, expires_at) = self.tokens.issue(user.uid, login)?;
-        Ok(Session { token, refresh_token, expires_in: expires_at.remaining(), user })
+        let token = self.tokens.issue(user.uid, login)?;
+        Ok(Session { token, refresh_token, expires_in: self.tokens.ttl(), user })
     }
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends, and is given back
@@ -161,7 +163,9 @@ impl Accounts {
     async fn account_of(&self, login: LoginId, account: AccountId) -> Result<Option<Account>> {
         let Some(row) = self.database.login(login).await? else { return Ok(None) };
         let user = self.database.user(account).await?;
-        Ok(user.filter(|user| user.id == row.user_id && row.revoked_at.is_none() && user.disabled_at.is_none()).map(|u| u.account()))
+        Ok(user
+            .filter(|user| user.id == row.user_id && row.revoked_at.is_none() && user.disabled_at.is_none())
+            .map(|u| u.account()))
     }
 
     pub async fn user(&self, id: AccountId) -> Result<User> {
@@ -184,9 +188,9 @@ impl Accounts {
 
 fn clean_email(email: &str) -> Result<String> {
     let email = email.trim();
-    let plausible = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-    });
+    let plausible = email
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Error::invalid("email", "should look like name@example.org"));
     }

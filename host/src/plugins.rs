@@ -44,13 +44,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
-pub use self::filter::Draft;
-pub use self::services::Services;
 use self::fault::Fault;
+pub use self::filter::Draft;
 use self::folder::{Folder, Look, Order};
 use self::load::Forge;
 use self::plugin::Plugin;
 use self::registry::Registry;
+pub use self::services::Services;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::protocol::Credential;

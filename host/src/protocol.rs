@@ -197,12 +197,29 @@ pub struct Whom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     Posted(Post),
-    MemberAdded { whom: Whom, role: Role },
-    MemberRemoved { whom: Whom, why: Removal, reason: Option<String> },
-    MemberRole { whom: Whom, role: Role },
-    Invited { whom: Whom },
+    MemberAdded {
+        whom: Whom,
+        role: Role,
+    },
+    MemberRemoved {
+        whom: Whom,
+        why: Removal,
+        reason: Option<String>,
+    },
+    MemberRole {
+        whom: Whom,
+        role: Role,
+    },
+    Invited {
+        whom: Whom,
+    },
     /// The room as it is from now on.
-    RoomUpdated { name: Arc<str>, topic: Arc<str>, visibility: Visibility, member_limit: Option<u32> },
+    RoomUpdated {
+        name: Arc<str>,
+        topic: Arc<str>,
+        visibility: Visibility,
+        member_limit: Option<u32>,
+    },
     RoomDeleted,
 }
 
@@ -210,10 +227,18 @@ pub enum Happening {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Entry(Entry),
-    GuestJoined { room: RoomId, guest: Guest },
-    GuestLeft { room: RoomId, guest: Guest },
+    GuestJoined {
+        room: RoomId,
+        guest: Guest,
+    },
+    GuestLeft {
+        room: RoomId,
+        guest: Guest,
+    },
     /// To one connection: a fresh token is due.
-    TokenExpiring { at: Timestamp },
+    TokenExpiring {
+        at: Timestamp,
+    },
 }
 
 /// How a client names a room: its uid, or its name where a person typed it.
@@ -276,18 +301,49 @@ pub enum Page {
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Connect { proof: Proof, listen_all: bool },
-    RoomList { query: Option<String>, cursor: Option<String> },
-    RoomGet { room: RoomName },
-    RoomJoin { room: RoomName, since: Option<u64>, credentials: Vec<Credential> },
-    RoomLeave { room: RoomName },
-    RoomMembers { room: RoomName, cursor: Option<AccountId> },
-    RoomHistory { room: RoomName, page: Page, limit: u32 },
-    Post { room: RoomName, body: String, key: Option<String>, reply_to: Option<u64> },
-    AccountFind { name: String },
+    Connect {
+        proof: Proof,
+        listen_all: bool,
+    },
+    RoomList {
+        query: Option<String>,
+        cursor: Option<String>,
+    },
+    RoomGet {
+        room: RoomName,
+    },
+    RoomJoin {
+        room: RoomName,
+        since: Option<u64>,
+        credentials: Vec<Credential>,
+    },
+    RoomLeave {
+        room: RoomName,
+    },
+    RoomMembers {
+        room: RoomName,
+        cursor: Option<AccountId>,
+    },
+    RoomHistory {
+        room: RoomName,
+        page: Page,
+        limit: u32,
+    },
+    Post {
+        room: RoomName,
+        body: String,
+        key: Option<String>,
+        reply_to: Option<u64>,
+    },
+    AccountFind {
+        name: String,
+    },
     Commands,
     /// Any other op: looked up among the plugins' commands.
-    Plugin { name: String, args: Map<String, Value> },
+    Plugin {
+        name: String,
+        args: Map<String, Value>,
+    },
 }
 
 /// A message in its present state.
@@ -302,17 +358,49 @@ pub struct Message {
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    Connected { actor: Actor, connection: ConnectionId, expires_at: Option<Timestamp> },
-    Rooms { rooms: Vec<(Room, u32)>, next: Option<String> },
-    Room { room: Room, members: u32, role: Option<Role> },
-    Joined { room: Room, recovered: bool, last_seq: u64 },
+    Connected {
+        actor: Actor,
+        connection: ConnectionId,
+        expires_at: Option<Timestamp>,
+    },
+    Rooms {
+        rooms: Vec<(Room, u32)>,
+        next: Option<String>,
+    },
+    Room {
+        room: Room,
+        members: u32,
+        role: Option<Role>,
+    },
+    Joined {
+        room: Room,
+        recovered: bool,
+        last_seq: u64,
+    },
     Left,
     /// Members with whether they are online, and the guests who are there.
-    Members { members: Vec<(Member, bool)>, guests: Vec<Guest>, next: Option<AccountId> },
-    History { messages: Vec<Message>, more: bool },
-    Posted { seq: u64, at: Timestamp, duplicate: bool },
-    Account { account: Account, online: bool },
+    Members {
+        members: Vec<(Member, bool)>,
+        guests: Vec<Guest>,
+        next: Option<AccountId>,
+    },
+    History {
+        messages: Vec<Message>,
+        more: bool,
+    },
+    Posted {
+        seq: u64,
+        at: Timestamp,
+        duplicate: bool,
+    },
+    Account {
+        account: Account,
+        online: bool,
+    },
     Commands(Value),
     /// What a plugin's command answered; called by its op, or by `/slash` text.
-    Result { value: Value, slash: bool },
+    Result {
+        value: Value,
+        slash: bool,
+    },
 }

@@ -7,7 +7,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, Standing, Unit, Visibility,
+    AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, Standing, Unit,
+    Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;

@@ -40,9 +40,10 @@ enum Needs {
 
 fn needs(command: &Command) -> Needs {
     match command {
-        Command::RoomLeave { .. } | Command::RoomMembers { .. } | Command::RoomHistory { .. } | Command::Post { .. } => {
-            Needs::Presence
-        }
+        Command::RoomLeave { .. }
+        | Command::RoomMembers { .. }
+        | Command::RoomHistory { .. }
+        | Command::Post { .. } => Needs::Presence,
         Command::Connect { .. }
         | Command::RoomList { .. }
         | Command::RoomGet { .. }
@@ -90,7 +91,10 @@ impl Router {
             (Command::Commands, _) => Ok(Reply::Commands(self.plugins.commands())),
             (Command::Plugin { name, args }, _) => {
                 let info = self.plugins.command(&name).ok_or_else(|| {
-                    Error::BadRequest(format!("there is no op `{}`; `commands` lists the plugins' own", name.escape_debug()))
+                    Error::BadRequest(format!(
+                        "there is no op `{}`; `commands` lists the plugins' own",
+                        name.escape_debug()
+                    ))
                 })?;
                 let value = self.run(caller, &info, args, None).await?;
                 Ok(Reply::Result { value, slash: false })
@@ -139,7 +143,9 @@ impl Router {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
-            return Err(Error::not_found(&format!("the command /{word}: to post it as text, write //{word}; the command")));
+            return Err(Error::not_found(&format!(
+                "the command /{word}: to post it as text, write //{word}; the command"
+            )));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;
@@ -271,7 +277,11 @@ impl Router {
             (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
             _ => standing.role.is_some(),
         };
-        if there { Ok((room, standing)) } else { Err(Error::Forbidden("not a member of this room; join it first".into())) }
+        if there {
+            Ok((room, standing))
+        } else {
+            Err(Error::Forbidden("not a member of this room; join it first".into()))
+        }
     }
 }
 

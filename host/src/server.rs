@@ -50,7 +50,10 @@ pub enum StartError {
 fn hint(error: &io::Error, address: &SocketAddr) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("; something else listens there: stop it, or choose another port (PORT={} say)", address.port().wrapping_add(1))
+            format!(
+                "; something else listens there: stop it, or choose another port (PORT={} say)",
+                address.port().wrapping_add(1)
+            )
         }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one".into(),
         _ => String::new(),

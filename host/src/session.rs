@@ -92,8 +92,8 @@ impl Session {
     pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, first_frame_decides: bool) -> Self {
         let now = Instant::now();
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let quota =
-            Quota::per_second(positive(core.limits.commands_per_second)).allow_burst(positive(core.limits.command_burst));
+        let quota = Quota::per_second(positive(core.limits.commands_per_second))
+            .allow_burst(positive(core.limits.command_burst));
         Self {
             id: ConnectionId::new(),
             outbox,
@@ -194,7 +194,8 @@ impl Session {
             Err((id, error)) => {
                 self.refuse(id.as_ref(), &error);
                 if std::mem::take(&mut self.first_frame_decides) {
-                    self.outbox.close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
+                    self.outbox
+                        .close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
                 }
             }
         }
@@ -232,7 +233,12 @@ impl Session {
         let place = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, core) = (self.outbox.clone(), self.core.clone());
         let done = move |outcome: Result<Posted>| {
-            answer(&outbox, &core.greeting, id.as_ref(), outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }));
+            answer(
+                &outbox,
+                &core.greeting,
+                id.as_ref(),
+                outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }),
+            );
             drop(place);
         };
         self.core.router.post(caller, room, post, Box::new(done)).await;
@@ -311,7 +317,9 @@ impl Session {
             }
             (Proof::Guest(name), None) => {
                 if !self.core.guests {
-                    return Err(Error::Unauthenticated("guests are not let in here; log in and connect with `token`".into()));
+                    return Err(Error::Unauthenticated(
+                        "guests are not let in here; log in and connect with `token`".into(),
+                    ));
                 }
                 let name = match name {
                     Some(name) => self.core.accounts.guest_name(&name).await?,

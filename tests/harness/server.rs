@@ -1,6 +1,6 @@
 //! One server: its folder, its process, what it printed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -36,15 +36,12 @@ impl Setup {
     pub(crate) fn bare() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("plugins")).expect("a plugin folder");
-        let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml")).expect("config.toml");
-        let variables = [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
+        let shipped =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml")).expect("config.toml");
+        let variables =
+            [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { folder, config: shipped, variables }
-    }
-
-    pub(crate) fn config(mut self, text: &str) -> Self {
-        self.config = text.to_owned();
-        self
     }
 
     /// Replaces part of the shipped configuration.
@@ -181,10 +178,6 @@ impl Server {
 
     pub(crate) fn path(&self) -> &Path {
         self.setup.path()
-    }
-
-    pub(crate) fn plugin_file(&self, plugin: Plugin) -> PathBuf {
-        self.path().join("plugins").join(plugin.file_name())
     }
 
     pub(crate) fn setup(&self) -> &Setup {

@@ -32,7 +32,7 @@ async fn a_bad_frame_gets_one_error_that_names_the_fault_and_the_connection_live
         assert_eq!(answer["error"]["code"], code, "{frame} → {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(names), "{frame} → {answer}");
     }
-    let deep = format!(r#"{{"id":1,"op":"commands","args":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    let deep = format!(r#"{{"id":1,"op":"room.create","args":{{"name":{}{}}}}}"#, "[".repeat(5000), "]".repeat(5000));
     assert_eq!(error_for(&mut ann, &deep).await["error"]["code"], "bad_request");
     ann.join("lobby").await;
     ann.post("lobby", "still here").await.unwrap();

@@ -12,7 +12,7 @@ async fn the_first_start_makes_what_it_needs_and_tells() {
     let key = server.path().join("data/jwt.key");
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(server.path().join("data/natterjack.db").exists());
-    for told in ["jwt.key", "groups", "room.create", "message-filter", "room-guard", "natterjack chat"] {
+    for told in ["jwt.key", "groups", "room.create", "message-filter", "room-guard", "chat 127.0.0.1"] {
         server.expect_output(told).await;
     }
     let made = std::fs::read(&key).unwrap();
@@ -54,7 +54,8 @@ async fn a_stopping_server_tells_its_connections_when_to_come_back() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     let mut silent = server.connect().await;
-    let (status, codes) = tokio::join!(server.stop(), async { (ann.expect_close().await, silent.expect_close().await) });
+    let (status, codes) =
+        tokio::join!(server.stop(), async { (ann.expect_close().await, silent.expect_close().await) });
     assert_eq!(codes, (1012, 1012));
     assert!(status.success());
 }

@@ -40,7 +40,8 @@ impl PasswordHasher {
     pub async fn hash(&self, password: String) -> Result<String> {
         check_length(&password)?;
         let argon2 = self.argon2.clone();
-        self.off_thread(move || Ok(argon2.hash_password(password.as_bytes()).map_err(Error::internal)?.to_string())).await
+        self.off_thread(move || Ok(argon2.hash_password(password.as_bytes()).map_err(Error::internal)?.to_string()))
+            .await
     }
 
     /// Whether `password` made `hash`; the cost is the hash's own.
@@ -65,7 +66,8 @@ impl PasswordHasher {
     }
 
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let busy = |_| Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
+        let busy =
+            |_| Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
         let _place = self.queue.try_acquire().map_err(busy)?;
         let worker = self.workers.clone().acquire_owned().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {

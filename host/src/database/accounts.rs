@@ -60,7 +60,9 @@ impl Database {
         .fetch_one(pool)
         .await);
         added.map_err(|error| match taken(&error) {
-            Some(which) if which.contains("email") => Error::Conflict("this e-mail address has an account already".into()),
+            Some(which) if which.contains("email") => {
+                Error::Conflict("this e-mail address has an account already".into())
+            }
             Some(_) => Error::Conflict("this user name is taken".into()),
             None => error.into(),
         })

@@ -179,7 +179,8 @@ async fn store_posts(tx: &mut Tx, posts: &[NewPost], at: Timestamp) -> Vec<Resul
             let mut outcomes = Vec::with_capacity(posts.len());
             for post in posts {
                 let one = tx.add_posts(std::slice::from_ref(post), at).await;
-                outcomes.push(one.and_then(|mut one| one.pop().ok_or_else(|| Error::internal("no outcome for a post"))));
+                outcomes
+                    .push(one.and_then(|mut one| one.pop().ok_or_else(|| Error::internal("no outcome for a post"))));
             }
             outcomes
         }

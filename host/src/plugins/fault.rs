@@ -15,7 +15,9 @@ pub(super) enum Fault {
     OutOfTime { budget: Duration, key: &'static str },
     #[error("it was still waiting after {}", humantime::format_duration(*.0))]
     Waiting(Duration),
-    #[error("it would wait, which a message filter may not: no sleeping, and of the imports only log, clock and random")]
+    #[error(
+        "it would wait, which a message filter may not: no sleeping, and of the imports only log, clock and random"
+    )]
     WouldWait,
     #[error("it asked for more memory than its {mib} MiB; `limits.memory_mib` allows more")]
     OutOfMemory { mib: usize },

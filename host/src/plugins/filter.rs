@@ -8,13 +8,13 @@ use uuid::Uuid;
 use super::bindings::message_filter::MessageFilterPlugin;
 use super::bindings::message_filter::exports::natterjack::plugin::message_filter as wire_filter;
 use super::bindings::wire;
+use super::call::{Call, rejected};
+use super::failed;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
-use super::call::{Call, rejected};
 use super::plugin::Plugin;
 use super::registry::Registry;
-use super::failed;
 use crate::error::Result;
 use crate::protocol::RoomId;
 
@@ -83,14 +83,17 @@ impl Filter {
         };
         let Running { instance, guest } = &mut running;
         let verdict = run_at_once(async {
-            let answer = guest.natterjack_plugin_message_filter().call_on_message(&mut instance.store, context, draft).await;
+            let answer =
+                guest.natterjack_plugin_message_filter().call_on_message(&mut instance.store, context, draft).await;
             instance.answered(answer)
         })?;
         *shard = Some(running);
         Ok(match verdict {
             wire_filter::Verdict::Allow => Verdict::Allow,
             wire_filter::Verdict::Rewrite(body) => Verdict::Rewrite(body),
-            wire_filter::Verdict::Reject(rejection) => Verdict::Reject { code: rejection.code, reason: rejection.reason },
+            wire_filter::Verdict::Reject(rejection) => {
+                Verdict::Reject { code: rejection.code, reason: rejection.reason }
+            }
         })
     }
 

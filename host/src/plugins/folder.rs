@@ -115,7 +115,8 @@ impl Folder {
             }
         };
         let sha256 = hash(&bytes);
-        if let Some(known) = self.known.get_mut(id).filter(|known| known.terms == terms && known.sha256 == Some(sha256)) {
+        if let Some(known) = self.known.get_mut(id).filter(|known| known.terms == terms && known.sha256 == Some(sha256))
+        {
             known.stamp = Some(file.stamp);
             return true;
         }
@@ -134,13 +135,7 @@ impl Folder {
         Terms { budget: self.config.budget(&table.limits), table }
     }
 
-    async fn load(
-        &mut self,
-        id: &Arc<str>,
-        bytes: Vec<u8>,
-        sha256: [u8; 32],
-        terms: &Terms,
-    ) -> Result<(), LoadError> {
+    async fn load(&mut self, id: &Arc<str>, bytes: Vec<u8>, sha256: [u8; 32], terms: &Terms) -> Result<(), LoadError> {
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
         // Where only the settings changed there is nothing to compile.
@@ -157,14 +152,7 @@ impl Folder {
         Ok(())
     }
 
-    fn refuse(
-        &mut self,
-        id: &Arc<str>,
-        file: &File,
-        sha256: Option<[u8; 32]>,
-        terms: Terms,
-        error: LoadError,
-    ) {
+    fn refuse(&mut self, id: &Arc<str>, file: &File, sha256: Option<[u8; 32]>, terms: Terms, error: LoadError) {
         let again = self.known.get(id).is_some_and(|known| known.error.as_ref() == Some(&error));
         if !again {
             let then = match self.shared.registry.load().plugin(id) {

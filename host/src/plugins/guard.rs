@@ -17,11 +17,7 @@ use crate::protocol::Credential;
 
 /// Shows the guards every room that was made or changed with credentials. What they stage joins the unit of work;
 /// credentials that none of them takes fail the whole.
-pub(super) async fn protect(
-    registry: &Registry,
-    mut unit: Box<UnitOfWork>,
-    call: &Call,
-) -> Result<Box<UnitOfWork>> {
+pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call: &Call) -> Result<Box<UnitOfWork>> {
     for offer in unit.take_offers() {
         let role = match call.actor.account() {
             Some(account) => unit.member(offer.room.id, account.id).await?.map(|member| member.role),

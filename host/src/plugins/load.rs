@@ -15,8 +15,8 @@ use super::contract::{self, Shape};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::imports;
-use super::journal::clean;
 use super::instance::Instance;
+use super::journal::clean;
 use super::meter::Meter;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
@@ -41,11 +41,16 @@ pub(super) enum LoadError {
     NotWasm,
     #[error("it is a core module, not a component; build it for the target `wasm32-wasip2`")]
     CoreModule,
-    #[error("its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\"")]
+    #[error(
+        "its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\""
+    )]
     Pin { id: Arc<str>, found: String },
     #[error("it cannot be compiled: {0}")]
     Broken(String),
-    #[error("it uses {name}, but this server speaks version {}; build it with the SDK of that version", contract::VERSION)]
+    #[error(
+        "it uses {name}, but this server speaks version {}; build it with the SDK of that version",
+        contract::VERSION
+    )]
     Version { name: String },
     #[error("it exports nothing that the server calls; a plugin exports at least one of {}", contract::HOOKS.join(", "))]
     NoHook,
@@ -53,7 +58,9 @@ pub(super) enum LoadError {
     UnknownExport(String),
     #[error("it imports {0}, which this server does not have; remove its use, or update the server")]
     UnknownImport(String),
-    #[error("it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]")]
+    #[error(
+        "it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]"
+    )]
     NotGranted { id: Arc<str>, missing: String, grants: String },
     #[error("it does not fit the contract: {why}; build it with the SDK of version {}", contract::VERSION)]
     Misfit { why: String },
@@ -146,7 +153,8 @@ fn link(
     };
     check_shape(&contract::shape(&component, engine), id, grants)?;
     for grant in grants {
-        imports::link_granted(&mut linker, grant.as_str()).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
+        imports::link_granted(&mut linker, grant.as_str())
+            .map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     }
     let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     Ok((component, pre))
@@ -211,7 +219,8 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
     let mut about = None;
     if let Some(indices) = &plugin.hooks.lifecycle {
-        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest =
+            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let said = instance.answered(answer)?;
         let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
@@ -219,7 +228,8 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
     }
     let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {
-        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest =
+            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
         offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
     }
@@ -256,6 +266,9 @@ mod tests {
 
     #[test]
     fn a_component_that_nobody_calls_is_refused() {
-        assert_eq!(check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]), Err(LoadError::NoHook));
+        assert_eq!(
+            check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]),
+            Err(LoadError::NoHook)
+        );
     }
 }

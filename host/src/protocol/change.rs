@@ -51,17 +51,52 @@ pub struct RoomChange {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Change {
     CreateRoom(NewRoom),
-    UpdateRoom { room: RoomId, change: RoomChange },
-    DeleteRoom { room: RoomId },
-    Invite { room: RoomId, account: AccountId },
-    AddMember { room: RoomId, account: AccountId, role: Role },
-    RemoveMember { room: RoomId, account: AccountId, why: Removal, reason: Option<String> },
-    SetRole { room: RoomId, account: AccountId, role: Role },
-    Unban { room: RoomId, account: AccountId },
+    UpdateRoom {
+        room: RoomId,
+        change: RoomChange,
+    },
+    DeleteRoom {
+        room: RoomId,
+    },
+    Invite {
+        room: RoomId,
+        account: AccountId,
+    },
+    AddMember {
+        room: RoomId,
+        account: AccountId,
+        role: Role,
+    },
+    RemoveMember {
+        room: RoomId,
+        account: AccountId,
+        why: Removal,
+        reason: Option<String>,
+    },
+    SetRole {
+        room: RoomId,
+        account: AccountId,
+        role: Role,
+    },
+    Unban {
+        room: RoomId,
+        account: AccountId,
+    },
     /// None lets the account post again.
-    Mute { room: RoomId, account: AccountId, until: Option<Timestamp> },
-    PutValue { plugin: Arc<str>, key: String, value: Vec<u8> },
-    DeleteValue { plugin: Arc<str>, key: String },
+    Mute {
+        room: RoomId,
+        account: AccountId,
+        until: Option<Timestamp>,
+    },
+    PutValue {
+        plugin: Arc<str>,
+        key: String,
+        value: Vec<u8>,
+    },
+    DeleteValue {
+        plugin: Arc<str>,
+        key: String,
+    },
 }
 
 // A plugin's values may be secrets (password hashes): their size is all that is shown.

@@ -48,7 +48,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let status = match &error {
-            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => StatusCode::BAD_REQUEST,
+            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -95,13 +97,19 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/native", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
-            (StatusCode::METHOD_NOT_ALLOWED, axum::Json(json!({"error": {
-                "code": "bad_request", "message": "this path does not take this method"
-            }})))
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                axum::Json(json!({"error": {
+                    "code": "bad_request", "message": "this path does not take this method"
+                }})),
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(cors(&state.origins))
-        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .with_state(state)
@@ -135,9 +143,11 @@ pub(super) fn origin_allowed(state: &State, headers: &HeaderMap) -> bool {
     own || state.origins.iter().any(|allowed| allowed == origin)
 }
 
-/// The token of `Authorization: Bearer …`.
+/// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        _ => Some(""),
+    }
 }

@@ -42,7 +42,9 @@ pub(super) async fn upgrade(
         Err(rejection) => return Ok(rejection.into_response()),
     };
     if !origin_allowed(&state, &headers) {
-        return Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into());
+        return Err(
+            Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
+        );
     }
     let identity = match offered_token(&headers) {
         Some(token) => Some(state.core.accounts.identify(&token).await?),
@@ -108,19 +110,14 @@ async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identit
 fn incoming(frames: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Incoming> {
     // After an error the stream is read on, so that our own close still reaches the peer.
     stream::unfold((Box::pin(frames), false), |(mut frames, failed)| async move {
-        loop {
-            let incoming = match frames.next().await? {
-                Ok(Message::Text(text)) => Incoming::Text(text),
-                Ok(Message::Binary(_)) => Incoming::Binary,
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
-                Err(_) if failed => return None,
-                Err(error) => match reason(&error) {
-                    Some(close) => return Some((Incoming::Failed(close), (frames, true))),
-                    None => return None,
-                },
-            };
-            return Some((incoming, (frames, failed)));
-        }
+        let incoming = match frames.next().await? {
+            Ok(Message::Text(text)) => Incoming::Text(text),
+            Ok(Message::Binary(_)) => Incoming::Binary,
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
+            Err(error) if !failed => return Some((Incoming::Failed(reason(&error)?), (frames, true))),
+            Err(_) => return None,
+        };
+        Some((incoming, (frames, failed)))
     })
 }
 

@@ -86,19 +86,20 @@ pub(super) fn members(ok: &Value) -> Vec<String> {
         if let Some(role) = member["role"].as_str().filter(|role| *role != "member") {
             let _ = write!(line, ", {role}");
         }
-        if member["online"] == false {
+        if member["account"]["online"] == false {
             line.push_str(", away");
         }
         line
     });
-    some_or(members.collect(), "* the room has no members")
+    let guests = list(ok, "guests").iter().map(|guest| format!("* {}, guest", name_of(guest)));
+    some_or(members.chain(guests).collect(), "* nobody is here")
 }
 
 /// The commands that can be called here by writing them.
 pub(super) fn commands(ok: &Value) -> Vec<String> {
-    let offered = list(ok, "commands").iter().filter(|command| command["slash"] != false);
-    let line = |command: &Value| {
-        let mut line = format!("/{}", name_of(command));
+    let offered = list(ok, "commands").iter().filter_map(|command| Some((command["slash"].as_str()?, command)));
+    let line = |(word, command): (&str, &Value)| {
+        let mut line = format!("/{word}");
         for param in list(command, "params") {
             let name = name_of(param);
             let _ = if param["required"] == false { write!(line, " [{name}]") } else { write!(line, " {name}") };
@@ -138,7 +139,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
 
 /// Whom an event is about, wherever it says so.
 fn who(data: &Value) -> &str {
-    let places = ["account", "member", "guest", "whom", "from", "by"];
+    let places = ["account", "guest", "from", "by"];
     let named = places.iter().find_map(|place| data[place]["name"].as_str());
     named.unwrap_or_else(|| name_of(data))
 }
@@ -231,15 +232,19 @@ mod tests {
             {"name": "den", "visibility": "private", "members": 2, "topic": "frogs"},
         ]});
         assert_eq!(rooms(&ok), ["* lobby, 1 member", "* den (private), 2 members: frogs"]);
-        let ok = json!({"members": [
-            {"name": "ann", "role": "owner", "online": true}, {"name": "bob", "role": "member", "online": false},
-        ]});
-        assert_eq!(members(&ok), ["* ann, owner", "* bob, away"]);
+        let ok = json!({
+            "members": [
+                {"account": {"name": "ann", "online": true}, "role": "owner"},
+                {"account": {"name": "bob", "online": false}, "role": "member"},
+            ],
+            "guests": [{"name": "gus"}],
+        });
+        assert_eq!(members(&ok), ["* ann, owner", "* bob, away", "* gus, guest"]);
         let ok = json!({"commands": [
-            {"name": "kick", "summary": "Removes a member", "slash": true,
+            {"name": "member.kick", "summary": "Removes a member", "slash": "kick",
              "params": [{"name": "account", "kind": "account", "required": true},
                         {"name": "reason", "kind": "text", "required": false}]},
-            {"name": "room.export", "slash": false},
+            {"name": "room.export", "slash": null},
         ]});
         assert_eq!(commands(&ok), ["/kick account [reason]             Removes a member"]);
     }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::error::Error;
-use crate::protocol::{Account, AccountId, Actor, Author, Entry, Event, Happening, Member, Message, Reply, Room, RoomId};
+use crate::protocol::{
+    Account, AccountId, Actor, Author, Entry, Event, Happening, Member, Message, Reply, Room, RoomId,
+};
 
 /// The protocol's name and version.
 pub const PROTOCOL: &str = "natterjack.v1";

@@ -47,10 +47,8 @@ pub(super) async fn sign_up(Shared(state): Shared<Arc<State>>, Json(new): Json<N
 }
 
 pub(super) async fn log_in(Shared(state): Shared<Arc<State>>, Json(given): Json<Credentials>) -> Answer {
-    let who = given
-        .email
-        .or(given.username)
-        .ok_or_else(|| Error::BadRequest("`username` or `email` is missing".into()))?;
+    let who =
+        given.email.or(given.username).ok_or_else(|| Error::BadRequest("`username` or `email` is missing".into()))?;
     let session = state.core.accounts.log_in(&who, given.password).await?;
     Ok(tokens(StatusCode::OK, &session))
 }
@@ -93,7 +91,7 @@ fn tokens(status: StatusCode, session: &Session) -> Response {
     let body = json!({
         "token": session.token,
         "refreshToken": session.refresh_token,
-        "expiresIn": session.expires_in.as_secs_f64().round(),
+        "expiresIn": session.expires_in.as_secs(),
         "user": user_json(&session.user),
     });
     // Tokens belong in nobody's cache.

@@ -213,7 +213,7 @@ mod talking {
         let mut scene = Scene::in_lobby();
         scene.typed("/help");
         assert_eq!(scene.last()["op"], "commands");
-        scene.ok(json!({"commands": [{"name": "dice", "summary": "Rolls", "params": [], "slash": true}]}));
+        scene.ok(json!({"commands": [{"name": "dice.roll", "summary": "Rolls", "params": [], "slash": "dice"}]}));
         assert!(scene.printed.iter().any(|line| line.starts_with("/quit")));
         assert!(scene.printed.iter().any(|line| line.starts_with("/dice") && line.ends_with("Rolls")));
     }

@@ -126,7 +126,10 @@ pub(super) async fn run(
     command.check(call, args)?;
     let args = args.to_string();
     match attempt(registry, services, plugin, name, call, &args).await {
-        Err(Attempt::Overtaken(_)) => attempt(registry, services, plugin, name, call, &args).await,
+        Err(Attempt::Overtaken(_)) => {
+            let _turn = plugin.again.acquire().await.map_err(Error::internal)?;
+            attempt(registry, services, plugin, name, call, &args).await
+        }
         once => once,
     }
     .map_err(|(Attempt::Overtaken(error) | Attempt::Failed(error))| error)

@@ -1,6 +1,8 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
 mod files;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;

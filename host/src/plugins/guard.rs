@@ -83,9 +83,8 @@ async fn consult(
     call: &Call,
     credentials: &[wire::Credential],
 ) -> Result<wire_guard::Admission> {
-    let mut attempts = 0;
+    let mut turn = None;
     loop {
-        attempts += 1;
         let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
         let (verdict, unit) = ask_admit(guard, unit, call, credentials)
             .await
@@ -93,7 +92,9 @@ async fn consult(
         let Some(unit) = unit.finish() else { return Ok(verdict) };
         match services.writer.commit(unit).await {
             Ok(_) => return Ok(verdict),
-            Err(Error::Conflict(_)) if attempts == 1 => {}
+            Err(Error::Conflict(_)) if turn.is_none() => {
+                turn = Some(guard.again.acquire().await.map_err(Error::internal)?);
+            }
             Err(error) => return Err(error),
         }
     }

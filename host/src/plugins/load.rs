@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -119,6 +120,7 @@ impl Forge {
             about: None,
             commands: Vec::new(),
             filter: Filter::new(),
+            again: Semaphore::new(1),
         };
         start(plugin).await
     }

@@ -2,6 +2,8 @@
 
 mod members;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,7 +1,7 @@
 //! Between generated types (`wit`) and public ones. Texts are moved, not copied.
 
 use crate::wasm::imports::{accounts, log, rooms, rooms_admin, types as wit};
-use crate::wasm::{commands, message_filter, room_guard};
+use crate::wasm::{message_filter, room_guard};
 use crate::{
     AccountRef, Actor, Admission, CommandSpec, Context, Credential, Draft, Error, ErrorCode,
     GuestRef, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
@@ -44,7 +44,7 @@ same_cases! {
         PluginFailed, Unavailable, Internal
     }
     crate::log::Level => log::Level { Trace, Debug, Info, Warn, Error }
-    Place => commands::Place { Anywhere, InRoom }
+    Place => wit::Place { Anywhere, InRoom }
     Protection => room_guard::Protection { Accepted, Abstain }
 }
 
@@ -58,7 +58,7 @@ same_fields! {
     rooms_admin::Created => crate::rooms_admin::Created { id, code }
     message_filter::Draft => Draft { body, reply_to, edit_of }
     crate::Description => crate::wasm::lifecycle::Description { name, version, summary }
-    Param => commands::Param { name, summary, kind, required }
+    Param => wit::Param { name, summary, kind, required }
 }
 
 impl From<wit::Actor> for Actor {
@@ -148,7 +148,7 @@ impl From<Admission> for room_guard::Admission {
     }
 }
 
-impl From<CommandSpec> for commands::CommandSpec {
+impl From<CommandSpec> for wit::CommandSpec {
     fn from(spec: CommandSpec) -> Self {
         Self {
             name: spec.name,
@@ -161,7 +161,7 @@ impl From<CommandSpec> for commands::CommandSpec {
     }
 }
 
-impl From<ParamKind> for commands::ParamKind {
+impl From<ParamKind> for wit::ParamKind {
     fn from(kind: ParamKind) -> Self {
         match kind {
             ParamKind::Text => Self::Text,

@@ -193,12 +193,7 @@ pub enum ParamKind {
 
 impl Param {
     fn new(name: impl Into<String>, summary: impl Into<String>, kind: ParamKind) -> Self {
-        Self {
-            name: name.into(),
-            summary: summary.into(),
-            kind,
-            required: true,
-        }
+        Self { name: name.into(), summary: summary.into(), kind, required: true }
     }
 
     /// A text.
@@ -238,11 +233,7 @@ impl Param {
 
     /// One of these words.
     pub fn choice(name: impl Into<String>, summary: impl Into<String>, words: &[&str]) -> Self {
-        Self::new(
-            name,
-            summary,
-            ParamKind::Choice(words.iter().map(|&word| word.to_owned()).collect()),
-        )
+        Self::new(name, summary, ParamKind::Choice(words.iter().map(|&word| word.to_owned()).collect()))
     }
 
     /// May be left out: read it into an `Option`.

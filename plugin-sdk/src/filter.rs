@@ -60,9 +60,6 @@ pub enum Verdict {
 impl Verdict {
     /// Keep it out, with a short stable word and a reason for the sender.
     pub fn reject(code: impl Into<String>, reason: impl Into<String>) -> Self {
-        Verdict::Reject {
-            code: code.into(),
-            reason: reason.into(),
-        }
+        Verdict::Reject { code: code.into(), reason: reason.into() }
     }
 }

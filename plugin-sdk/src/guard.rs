@@ -73,9 +73,6 @@ pub enum Admission {
 impl Admission {
     /// Keep the person out, with a short stable word and a reason for them.
     pub fn deny(code: impl Into<String>, reason: impl Into<String>) -> Self {
-        Admission::Deny {
-            code: code.into(),
-            reason: reason.into(),
-        }
+        Admission::Deny { code: code.into(), reason: reason.into() }
     }
 }

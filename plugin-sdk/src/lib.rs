@@ -111,8 +111,7 @@ pub use lifecycle::{Description, Lifecycle, NoSettings};
 pub use mock::{Caller, MockHost, Write};
 pub use serde_json::{Value, json};
 pub use types::{
-    AccountId, AccountRef, Actor, Context, Credential, GuestRef, Role, RoomId, RoomKind, RoomRef,
-    Timestamp, Visibility,
+    AccountId, AccountRef, Actor, Context, Credential, GuestRef, Role, RoomId, RoomKind, RoomRef, Timestamp, Visibility,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -123,10 +122,10 @@ use wasm::host;
 /// All that most plugins need: `use natterjack_plugin_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        AccountId, AccountRef, Actor, Admission, Args, CommandSpec, Commands, Context, Credential,
-        Description, Draft, Error, ErrorCode, Lifecycle, MessageFilter, NoSettings, Param,
-        Protection, Result, Role, RoomGuard, RoomId, RoomKind, RoomRef, Value, Verdict, Visibility,
-        accounts, clock, json, log, passwords, random, register, rooms, rooms_admin, storage,
+        AccountId, AccountRef, Actor, Admission, Args, CommandSpec, Commands, Context, Credential, Description, Draft,
+        Error, ErrorCode, Lifecycle, MessageFilter, NoSettings, Param, Protection, Result, Role, RoomGuard, RoomId,
+        RoomKind, RoomRef, Value, Verdict, Visibility, accounts, clock, json, log, passwords, random, register, rooms,
+        rooms_admin, storage,
     };
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::{Caller, MockHost, Write};

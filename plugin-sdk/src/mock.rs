@@ -87,9 +87,7 @@ impl Default for MockHost {
 impl MockHost {
     /// An empty server: no rooms, nobody there, nothing granted.
     pub fn new() -> Self {
-        let chat = Self {
-            state: Rc::default(),
-        };
+        let chat = Self { state: Rc::default() };
         chat.take_over();
         chat
     }
@@ -118,20 +116,13 @@ impl MockHost {
 
     /// Has a direct conversation of two, to be called by its room's name `one, other`.
     pub fn direct(self, one: &str, other: &str) -> Self {
-        self.room_of(
-            RoomKind::Direct,
-            &format!("{one}, {other}"),
-            Visibility::Private,
-        )
-        .member(one, Role::Member)
-        .member(other, Role::Member)
+        self.room_of(RoomKind::Direct, &format!("{one}, {other}"), Visibility::Private)
+            .member(one, Role::Member)
+            .member(other, Role::Member)
     }
 
     fn room_of(self, kind: RoomKind, name: &str, visibility: Visibility) -> Self {
-        self.state
-            .borrow_mut()
-            .world
-            .add_room(name, kind, visibility);
+        self.state.borrow_mut().world.add_room(name, kind, visibility);
         self
     }
 
@@ -143,9 +134,7 @@ impl MockHost {
         {
             let mut state = self.state.borrow_mut();
             let account = state.world.account(name);
-            let Some(room) = state.world.last_room() else {
-                panic!("name a room before its members")
-            };
+            let Some(room) = state.world.last_room() else { panic!("name a room before its members") };
             room.add(account, role);
         }
         self
@@ -200,23 +189,13 @@ impl MockHost {
 
     /// A room as it is now.
     pub fn find_room(&self, name: &str) -> Option<Room> {
-        self.state
-            .borrow()
-            .world
-            .find_room(name)
-            .map(|room| room.describe())
+        self.state.borrow().world.find_room(name).map(|room| room.describe())
     }
 
     /// Somebody's membership as it is now.
     pub fn find_member(&self, room: &str, name: &str) -> Option<Member> {
         let account = self.account_id(name);
-        self.state
-            .borrow()
-            .world
-            .find_room(room)?
-            .members
-            .get(&account)
-            .cloned()
+        self.state.borrow().world.find_room(room)?.members.get(&account).cloned()
     }
 
     /// What the last call wrote, in its order. If the call failed, none of it took effect.
@@ -236,11 +215,7 @@ impl MockHost {
 
     /// Whether a line with this text in it was logged.
     pub fn logged(&self, text: &str) -> bool {
-        self.state
-            .borrow()
-            .logs
-            .iter()
-            .any(|(_, line)| line.contains(text))
+        self.state.borrow().logs.iter().any(|(_, line)| line.contains(text))
     }
 
     /// Has this thread's imports come here.

@@ -15,10 +15,7 @@ pub trait Instance: Sized + 'static {
 #[derive(Debug)]
 pub struct Component<T>(PhantomData<T>);
 
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(dead_code, reason = "only the host calls plugins this way")
-)]
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only the host calls plugins this way"))]
 pub(crate) fn with_instance<T: Instance, R>(call: impl FnOnce(&mut T) -> R) -> R {
     T::slot().with_borrow_mut(|slot| call(slot.get_or_insert_with(T::make)))
 }

@@ -165,9 +165,7 @@ impl Context {
     /// # Errors
     /// `bad_request` if the call came without a room.
     pub fn room(&self) -> Result<&RoomRef> {
-        self.room
-            .as_ref()
-            .ok_or_else(|| Error::bad_request("this needs a room"))
+        self.room.as_ref().ok_or_else(|| Error::bad_request("this needs a room"))
     }
 
     /// The account that acts, for calls that need one.
@@ -200,29 +198,19 @@ pub struct Credential {
 impl Credential {
     /// Something offered.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: Some(value.into()),
-        }
+        Self { name: name.into(), value: Some(value.into()) }
     }
 
     /// Asks a room's guard to forget the credential of this name.
     pub fn removal(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: None,
-        }
+        Self { name: name.into(), value: None }
     }
 }
 
 /// A credential's value never reaches a log by way of `{:?}`.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = if self.value.is_some() {
-            "Some(…)"
-        } else {
-            "None"
-        };
+        let value = if self.value.is_some() { "Some(…)" } else { "None" };
         write!(f, "Credential {{ name: {:?}, value: {value} }}", self.name)
     }
 }

@@ -21,9 +21,7 @@ impl Commands for Notes {
             CommandSpec::new("note.put", "Keep a note")
                 .param(Param::text("text", "What to keep"))
                 .param(Param::integer("lines", "How many").optional()),
-            CommandSpec::new("note.room", "Make a room for notes")
-                .in_room()
-                .minimum_role(Role::Moderator),
+            CommandSpec::new("note.room", "Make a room for notes").in_room().minimum_role(Role::Moderator),
         ]
     }
 
@@ -73,40 +71,22 @@ fn what_a_call_wrote_stays_when_it_succeeds() {
     let chat = MockHost::new().grant("storage");
     put(&chat, json!({ "text": "milk" })).unwrap();
     assert_eq!(chat.stored("note").unwrap(), br#""milk""#);
-    assert_eq!(
-        chat.writes(),
-        [Write::Put("note".to_owned(), br#""milk""#.to_vec())]
-    );
+    assert_eq!(chat.writes(), [Write::Put("note".to_owned(), br#""milk""#.to_vec())]);
 }
 
 #[test]
 fn what_a_call_wrote_is_gone_when_it_fails() {
     let chat = MockHost::new().grant("storage");
     put(&chat, json!({ "text": "milk" })).unwrap();
-    assert_eq!(
-        put(&chat, json!({ "text": "fail" })).unwrap_err().code,
-        ErrorCode::Conflict
-    );
+    assert_eq!(put(&chat, json!({ "text": "fail" })).unwrap_err().code, ErrorCode::Conflict);
     assert_eq!(chat.stored("note").unwrap(), br#""milk""#);
-    assert_eq!(
-        chat.writes().len(),
-        1,
-        "what was staged can still be looked at"
-    );
+    assert_eq!(chat.writes().len(), 1, "what was staged can still be looked at");
 }
 
 #[test]
 fn a_room_made_by_a_failed_call_is_gone() {
-    let chat = MockHost::new()
-        .grant("rooms")
-        .grant("rooms-admin")
-        .room("lobby")
-        .member("mo", Role::Moderator);
-    let failed = chat
-        .by("mo")
-        .at("lobby")
-        .run(&mut Notes, "note.room", json!({}))
-        .unwrap_err();
+    let chat = MockHost::new().grant("rooms").grant("rooms-admin").room("lobby").member("mo", Role::Moderator);
+    let failed = chat.by("mo").at("lobby").run(&mut Notes, "note.room", json!({})).unwrap_err();
     assert_eq!(failed.message, "changed my mind");
     assert!(chat.find_room("notes").is_none());
 }
@@ -120,12 +100,7 @@ fn an_ungranted_import_fails_the_test() {
 #[test]
 #[should_panic(expected = "where only log, clock and random answer")]
 fn a_filter_that_would_wait_fails_the_test() {
-    MockHost::new()
-        .grant("storage")
-        .room("lobby")
-        .by("ann")
-        .at("lobby")
-        .post(&mut Notes, "hello");
+    MockHost::new().grant("storage").room("lobby").by("ann").at("lobby").post(&mut Notes, "hello");
 }
 
 #[test]
@@ -137,12 +112,7 @@ fn a_misspelt_grant_fails_the_test() {
 #[test]
 fn arguments_that_do_not_fit_never_reach_the_command() {
     let chat = MockHost::new();
-    for args in [
-        json!({}),
-        json!({ "text": 1 }),
-        json!({ "text": "milk", "txet": "" }),
-        json!("milk"),
-    ] {
+    for args in [json!({}), json!({ "text": 1 }), json!({ "text": "milk", "txet": "" }), json!("milk")] {
         let refused = put(&chat, args.clone());
         assert!(refused.is_err(), "{args}");
     }
@@ -151,30 +121,17 @@ fn arguments_that_do_not_fit_never_reach_the_command() {
 
 #[test]
 fn an_argument_out_of_range_is_named() {
-    let refused = put(
-        &MockHost::new().grant("storage"),
-        json!({ "text": "milk", "lines": 300 }),
-    )
-    .unwrap_err();
-    assert_eq!(
-        refused,
-        Error::invalid("`lines`: invalid value: integer `300`, expected u8")
-    );
+    let refused = put(&MockHost::new().grant("storage"), json!({ "text": "milk", "lines": 300 })).unwrap_err();
+    assert_eq!(refused, Error::invalid("`lines`: invalid value: integer `300`, expected u8"));
 }
 
 #[test]
 fn place_and_role_are_checked_before_the_command() {
     let chat = MockHost::new().room("lobby").member("bob", Role::Member);
-    let nowhere = chat
-        .by("bob")
-        .run(&mut Notes, "note.room", json!({}))
-        .unwrap_err();
+    let nowhere = chat.by("bob").run(&mut Notes, "note.room", json!({})).unwrap_err();
     assert_eq!(nowhere.code, ErrorCode::BadRequest);
     for caller in [chat.by("bob"), chat.by("eve"), chat.by_guest("gil")] {
-        let refused = caller
-            .at("lobby")
-            .run(&mut Notes, "note.room", json!({}))
-            .unwrap_err();
+        let refused = caller.at("lobby").run(&mut Notes, "note.room", json!({})).unwrap_err();
         assert_eq!(refused.code, ErrorCode::Forbidden);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::MockHost;
 use crate::{
-    Actor, Admission, Args, CommandSpec, Commands, Context, Credential, Draft, Error, GuestRef,
-    MessageFilter, ParamKind, Place, Protection, Result, RoomGuard, RoomRef, Value, Verdict,
+    Actor, Admission, Args, CommandSpec, Commands, Context, Credential, Draft, Error, GuestRef, MessageFilter,
+    ParamKind, Place, Protection, Result, RoomGuard, RoomRef, Value, Verdict,
 };
 
 /// Somebody about to call a plugin, perhaps in a room: `chat.by("ann").at("lobby")`.
@@ -17,23 +17,12 @@ pub struct Caller {
 impl Caller {
     pub(super) fn account(chat: &MockHost, name: &str) -> Self {
         let account = chat.state.borrow_mut().world.account(name);
-        Self {
-            chat: chat.clone(),
-            actor: Actor::Account(account),
-            room: None,
-        }
+        Self { chat: chat.clone(), actor: Actor::Account(account), room: None }
     }
 
     pub(super) fn guest(chat: &MockHost, name: &str) -> Self {
-        let guest = GuestRef {
-            id: format!("guest-{name}"),
-            name: name.to_owned(),
-        };
-        Self {
-            chat: chat.clone(),
-            actor: Actor::Guest(guest),
-            room: None,
-        }
+        let guest = GuestRef { id: format!("guest-{name}"), name: name.to_owned() };
+        Self { chat: chat.clone(), actor: Actor::Guest(guest), room: None }
     }
 
     /// Calls in this room.
@@ -47,31 +36,17 @@ impl Caller {
     /// # Panics
     /// If there is no such room.
     pub fn context(&self) -> Context {
-        let room = self
-            .room
-            .as_ref()
-            .map(|name| match self.chat.find_room(name) {
-                Some(room) => RoomRef {
-                    id: room.id,
-                    name: room.name,
-                    kind: room.kind,
-                    visibility: room.visibility,
-                },
-                None => panic!("there is no room {name:?}"),
-            });
+        let room = self.room.as_ref().map(|name| match self.chat.find_room(name) {
+            Some(room) => RoomRef { id: room.id, name: room.name, kind: room.kind, visibility: room.visibility },
+            None => panic!("there is no room {name:?}"),
+        });
         let role = match (&room, &self.actor) {
-            (Some(room), Actor::Account(account)) => self
-                .chat
-                .find_member(&room.name, &account.name)
-                .map(|member| member.role),
+            (Some(room), Actor::Account(account)) => {
+                self.chat.find_member(&room.name, &account.name).map(|member| member.role)
+            }
             _ => None,
         };
-        Context {
-            request_id: "test".to_owned(),
-            actor: self.actor.clone(),
-            role,
-            room,
-        }
+        Context { request_id: "test".to_owned(), actor: self.actor.clone(), role, room }
     }
 
     /// Calls a command. As on the server its place, the caller's role and the arguments are checked first.
@@ -89,38 +64,24 @@ impl Caller {
         if spec.place == Place::InRoom {
             ctx.room()?;
         }
-        if spec
-            .minimum_role
-            .is_some_and(|needed| ctx.role.is_none_or(|role| role < needed))
-        {
-            return Err(Error::forbidden(
-                "your role in the room does not allow this",
-            ));
+        if spec.minimum_role.is_some_and(|needed| ctx.role.is_none_or(|role| role < needed)) {
+            return Err(Error::forbidden("your role in the room does not allow this"));
         }
         check_args(&spec, &args)?;
-        self.chat
-            .unit_of_work(|| plugin.run(&ctx, name, Args::new(args.to_string())))
+        self.chat.unit_of_work(|| plugin.run(&ctx, name, Args::new(args.to_string())))
     }
 
     /// Posts a message through a filter.
     pub fn post<T: MessageFilter>(&self, plugin: &mut T, body: &str) -> Verdict {
-        let draft = Draft {
-            body: body.to_owned(),
-            ..Draft::default()
-        };
-        self.chat
-            .without_waiting("on_message", || plugin.on_message(&self.context(), &draft))
+        let draft = Draft { body: body.to_owned(), ..Draft::default() };
+        self.chat.without_waiting("on_message", || plugin.on_message(&self.context(), &draft))
     }
 
     /// Makes or changes the room with these credentials.
     ///
     /// # Errors
     /// The guard's own.
-    pub fn protect<T: RoomGuard>(
-        &self,
-        plugin: &mut T,
-        credentials: &[Credential],
-    ) -> Result<Protection> {
+    pub fn protect<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Protection> {
         let ctx = self.context();
         self.chat.unit_of_work(|| plugin.protect(&ctx, credentials))
     }
@@ -129,11 +90,7 @@ impl Caller {
     ///
     /// # Errors
     /// The guard's own, which keeps the caller out.
-    pub fn join<T: RoomGuard>(
-        &self,
-        plugin: &mut T,
-        credentials: &[Credential],
-    ) -> Result<Admission> {
+    pub fn join<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Admission> {
         let ctx = self.context();
         self.chat.unit_of_work(|| plugin.admit(&ctx, credentials))
     }
@@ -145,20 +102,14 @@ fn check_args(spec: &CommandSpec, args: &Value) -> Result<()> {
     };
     for name in given.keys() {
         if !spec.params.iter().any(|param| param.name == *name) {
-            return Err(Error::invalid(format!(
-                "`{name}` is not a parameter of {}",
-                spec.name
-            )));
+            return Err(Error::invalid(format!("`{name}` is not a parameter of {}", spec.name)));
         }
     }
     for param in &spec.params {
         let name = &param.name;
         match given.get(name) {
             Some(value) if !fits(&param.kind, value) => {
-                return Err(Error::invalid(format!(
-                    "`{name}` is not a {:?}",
-                    param.kind
-                )));
+                return Err(Error::invalid(format!("`{name}` is not a {:?}", param.kind)));
             }
             None if param.required => return Err(Error::invalid(format!("`{name}` is missing"))),
             _ => {}
@@ -174,8 +125,6 @@ fn fits(kind: &ParamKind, value: &Value) -> bool {
         ParamKind::Number => value.is_number(),
         ParamKind::Boolean => value.is_boolean(),
         ParamKind::Duration => value.is_u64(),
-        ParamKind::Choice(words) => value
-            .as_str()
-            .is_some_and(|word| words.iter().any(|known| known == word)),
+        ParamKind::Choice(words) => value.as_str().is_some_and(|word| words.iter().any(|known| known == word)),
     }
 }

@@ -39,10 +39,7 @@ pub(crate) mod log {
     use crate::log::Level;
 
     pub(crate) fn write(level: Level, message: &str) {
-        super::current()
-            .borrow_mut()
-            .logs
-            .push((level, message.to_owned()));
+        super::current().borrow_mut().logs.push((level, message.to_owned()));
     }
 }
 
@@ -84,15 +81,10 @@ pub(crate) mod storage {
         granted("storage", |state| {
             check_key(key)?;
             if value.len() > 65_536 {
-                return Err(Error::new(
-                    ErrorCode::TooLarge,
-                    "a value has at most 64 KiB",
-                ));
+                return Err(Error::new(ErrorCode::TooLarge, "a value has at most 64 KiB"));
             }
             state.world.storage.insert(key.to_owned(), value.to_owned());
-            state
-                .writes
-                .push(Write::Put(key.to_owned(), value.to_owned()));
+            state.writes.push(Write::Put(key.to_owned(), value.to_owned()));
             Ok(())
         })
     }
@@ -109,9 +101,7 @@ pub(crate) mod storage {
     pub(crate) fn list(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         granted("storage", |state| {
             let keys = state.world.storage.keys();
-            let keys = keys.filter(|key| {
-                key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after)
-            });
+            let keys = keys.filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
             Ok(keys.take(limit.clamp(1, 1_000) as usize).cloned().collect())
         })
     }
@@ -131,28 +121,17 @@ pub(crate) mod accounts {
     use crate::{AccountId, AccountRef, Result};
 
     pub(crate) fn get(id: &AccountId) -> Result<Option<Account>> {
-        granted("accounts", |state| {
-            Ok(state.world.account_by_id(id).ok().map(describe))
-        })
+        granted("accounts", |state| Ok(state.world.account_by_id(id).ok().map(describe)))
     }
 
     pub(crate) fn find(name: &str) -> Result<Option<Account>> {
         granted("accounts", |state| {
-            Ok(state
-                .world
-                .accounts
-                .iter()
-                .find(|account| same_name(&account.name, name))
-                .map(describe))
+            Ok(state.world.accounts.iter().find(|account| same_name(&account.name, name)).map(describe))
         })
     }
 
     fn describe(account: &AccountRef) -> Account {
-        Account {
-            id: account.id.clone(),
-            name: account.name.clone(),
-            online: true,
-        }
+        Account { id: account.id.clone(), name: account.name.clone(), online: true }
     }
 }
 
@@ -162,45 +141,22 @@ pub(crate) mod rooms {
     use crate::{AccountId, Error, Result, RoomId};
 
     pub(crate) fn get(id: &RoomId) -> Result<Option<Room>> {
-        granted("rooms", |state| {
-            Ok(state.world.room_by_id(id).map(|room| room.describe()))
-        })
+        granted("rooms", |state| Ok(state.world.room_by_id(id).map(|room| room.describe())))
     }
 
     pub(crate) fn find(name: &str) -> Result<Option<Room>> {
-        granted("rooms", |state| {
-            Ok(state.world.find_room(name).map(|room| room.describe()))
-        })
+        granted("rooms", |state| Ok(state.world.find_room(name).map(|room| room.describe())))
     }
 
     pub(crate) fn member(room: &RoomId, account: &AccountId) -> Result<Option<Member>> {
-        granted("rooms", |state| {
-            Ok(state
-                .world
-                .room_by_id(room)
-                .and_then(|room| room.members.get(account))
-                .cloned())
-        })
+        granted("rooms", |state| Ok(state.world.room_by_id(room).and_then(|room| room.members.get(account)).cloned()))
     }
 
-    pub(crate) fn members(
-        room: &RoomId,
-        after: Option<&AccountId>,
-        limit: u32,
-    ) -> Result<Vec<Member>> {
+    pub(crate) fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<Vec<Member>> {
         granted("rooms", |state| {
-            let room = state
-                .world
-                .room_by_id(room)
-                .ok_or_else(|| Error::not_found("there is no such room"))?;
-            let members = room
-                .members
-                .iter()
-                .filter(|(id, _)| after.is_none_or(|after| *id > after));
-            Ok(members
-                .take(limit.clamp(1, 1_000) as usize)
-                .map(|(_, member)| member.clone())
-                .collect())
+            let room = state.world.room_by_id(room).ok_or_else(|| Error::not_found("there is no such room"))?;
+            let members = room.members.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+            Ok(members.take(limit.clamp(1, 1_000) as usize).map(|(_, member)| member.clone()).collect())
         })
     }
 }
@@ -228,9 +184,6 @@ pub(crate) mod passwords {
 
     /// A plugin that keeps the password itself fails a test that looks for it.
     fn turned(password: &str) -> String {
-        password
-            .bytes()
-            .map(|byte| format!("{:02x}", byte ^ 0x5a))
-            .collect()
+        password.bytes().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect()
     }
 }

@@ -26,13 +26,7 @@ pub(super) struct MockRoom {
 
 impl Default for World {
     fn default() -> Self {
-        Self {
-            now: 1_700_000_000_000,
-            accounts: Vec::new(),
-            rooms: Vec::new(),
-            storage: BTreeMap::new(),
-            ids: 0,
-        }
+        Self { now: 1_700_000_000_000, accounts: Vec::new(), rooms: Vec::new(), storage: BTreeMap::new(), ids: 0 }
     }
 }
 
@@ -50,18 +44,11 @@ impl World {
 
     /// Somebody by name, who signs up if need be.
     pub(super) fn account(&mut self, name: &str) -> AccountRef {
-        if let Some(account) = self
-            .accounts
-            .iter()
-            .find(|account| same_name(&account.name, name))
-        {
+        if let Some(account) = self.accounts.iter().find(|account| same_name(&account.name, name)) {
             return account.clone();
         }
         let id = format!("aaaaaaaa-0000-7000-8000-{:012}", self.next_id());
-        let account = AccountRef {
-            id: id.into(),
-            name: name.to_owned(),
-        };
+        let account = AccountRef { id: id.into(), name: name.to_owned() };
         self.accounts.push(account.clone());
         account
     }
@@ -71,12 +58,7 @@ impl World {
         account.ok_or_else(|| Error::not_found("there is no such account"))
     }
 
-    pub(super) fn add_room(
-        &mut self,
-        name: &str,
-        kind: RoomKind,
-        visibility: Visibility,
-    ) -> &mut MockRoom {
+    pub(super) fn add_room(&mut self, name: &str, kind: RoomKind, visibility: Visibility) -> &mut MockRoom {
         let number = self.next_id();
         let room = Room {
             id: format!("bbbbbbbb-0000-7000-8000-{number:012}").into(),
@@ -103,9 +85,7 @@ impl World {
     }
 
     pub(super) fn find_room(&self, name: &str) -> Option<&MockRoom> {
-        self.rooms
-            .iter()
-            .find(|room| same_name(&room.room.name, name))
+        self.rooms.iter().find(|room| same_name(&room.room.name, name))
     }
 
     pub(super) fn room_by_id(&self, id: &RoomId) -> Option<&MockRoom> {
@@ -131,21 +111,14 @@ impl World {
         self.check_name(&new.name, None)?;
         check_topic(&new.topic)?;
         check_limit(new.member_limit)?;
-        let owner = new
-            .owner
-            .as_ref()
-            .map(|id| self.account_by_id(id).cloned())
-            .transpose()?;
+        let owner = new.owner.as_ref().map(|id| self.account_by_id(id).cloned()).transpose()?;
         let room = self.add_room(&new.name, RoomKind::Room, new.visibility);
         room.room.topic.clone_from(&new.topic);
         room.room.member_limit = new.member_limit;
         if let Some(owner) = owner {
             room.add(owner, Role::Owner);
         }
-        Ok(Created {
-            id: room.room.id.clone(),
-            code: room.code.clone(),
-        })
+        Ok(Created { id: room.room.id.clone(), code: room.code.clone() })
     }
 
     pub(super) fn update_room(&mut self, id: &RoomId, change: &RoomChange) -> Result<()> {
@@ -173,20 +146,11 @@ impl World {
         self.room_mut(room)?.check_not_banned(account)
     }
 
-    pub(super) fn add_member(
-        &mut self,
-        room: &RoomId,
-        account: &AccountId,
-        role: Role,
-    ) -> Result<()> {
+    pub(super) fn add_member(&mut self, room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
         let account = self.account_by_id(account)?.clone();
         let room = self.room_mut(room)?;
         room.check_not_banned(&account.id)?;
-        if room
-            .room
-            .member_limit
-            .is_some_and(|limit| room.members.len() >= limit as usize)
-        {
+        if room.room.member_limit.is_some_and(|limit| room.members.len() >= limit as usize) {
             return Err(Error::conflict("the room is full"));
         }
         room.add(account, role);
@@ -200,12 +164,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn set_role(
-        &mut self,
-        room: &RoomId,
-        account: &AccountId,
-        role: Role,
-    ) -> Result<()> {
+    pub(super) fn set_role(&mut self, room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
         self.room_mut(room)?.member_mut(account)?.role = role;
         Ok(())
     }
@@ -232,27 +191,15 @@ impl World {
 impl MockRoom {
     pub(super) fn add(&mut self, account: AccountRef, role: Role) {
         let joined_at = self.room.created_at;
-        self.members.insert(
-            account.id.clone(),
-            Member {
-                account,
-                role,
-                joined_at,
-            },
-        );
+        self.members.insert(account.id.clone(), Member { account, role, joined_at });
     }
 
     pub(super) fn describe(&self) -> Room {
-        Room {
-            member_count: self.members.len() as u32,
-            ..self.room.clone()
-        }
+        Room { member_count: self.members.len() as u32, ..self.room.clone() }
     }
 
     fn member_mut(&mut self, account: &AccountId) -> Result<&mut Member> {
-        self.members
-            .get_mut(account)
-            .ok_or_else(|| Error::not_found("not a member of the room"))
+        self.members.get_mut(account).ok_or_else(|| Error::not_found("not a member of the room"))
     }
 
     fn check_not_banned(&self, account: &AccountId) -> Result<()> {

@@ -3,8 +3,8 @@
 use crate::wasm::imports::{accounts, log, rooms, rooms_admin, types as wit};
 use crate::wasm::{message_filter, room_guard};
 use crate::{
-    AccountRef, Actor, Admission, CommandSpec, Context, Credential, Draft, Error, ErrorCode,
-    GuestRef, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
+    AccountRef, Actor, Admission, CommandSpec, Context, Credential, Draft, Error, ErrorCode, GuestRef, Param,
+    ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
 };
 
 /// Two enums with the same cases.
@@ -85,20 +85,13 @@ impl From<wit::Context> for Context {
 
 impl From<wit::Credential> for Credential {
     fn from(credential: wit::Credential) -> Self {
-        Self {
-            name: credential.name,
-            value: credential.value,
-        }
+        Self { name: credential.name, value: credential.value }
     }
 }
 
 /// Imports borrow what they send, so this one copies.
 pub(super) fn credentials(credentials: &[Credential]) -> Vec<wit::Credential> {
-    credentials
-        .iter()
-        .cloned()
-        .map(|Credential { name, value }| wit::Credential { name, value })
-        .collect()
+    credentials.iter().cloned().map(|Credential { name, value }| wit::Credential { name, value }).collect()
 }
 
 impl From<rooms::Room> for crate::rooms::Room {
@@ -118,11 +111,7 @@ impl From<rooms::Room> for crate::rooms::Room {
 
 impl From<rooms::Member> for crate::rooms::Member {
     fn from(member: rooms::Member) -> Self {
-        Self {
-            account: member.account.into(),
-            role: member.role.into(),
-            joined_at: member.joined_at,
-        }
+        Self { account: member.account.into(), role: member.role.into(), joined_at: member.joined_at }
     }
 }
 
@@ -131,9 +120,7 @@ impl From<Verdict> for message_filter::Verdict {
         match verdict {
             Verdict::Allow => Self::Allow,
             Verdict::Rewrite(body) => Self::Rewrite(body),
-            Verdict::Reject { code, reason } => {
-                Self::Reject(message_filter::Rejection { code, reason })
-            }
+            Verdict::Reject { code, reason } => Self::Reject(message_filter::Rejection { code, reason }),
         }
     }
 }

@@ -27,8 +27,7 @@ impl<T: Instance + Commands> commands::Guest for Component<T> {
 
     fn run(ctx: wit::Context, name: String, args: String) -> Result<String, wit::Error> {
         super::log_panics();
-        let reply =
-            with_instance(|plugin: &mut T| plugin.run(&ctx.into(), &name, Args::new(args)))?;
+        let reply = with_instance(|plugin: &mut T| plugin.run(&ctx.into(), &name, Args::new(args)))?;
         Ok(reply.to_string())
     }
 }
@@ -41,14 +40,10 @@ impl<T: Instance + MessageFilter> message_filter::Guest for Component<T> {
 }
 
 impl<T: Instance + RoomGuard> room_guard::Guest for Component<T> {
-    fn protect(
-        ctx: wit::Context,
-        credentials: Vec<wit::Credential>,
-    ) -> Result<room_guard::Protection, wit::Error> {
+    fn protect(ctx: wit::Context, credentials: Vec<wit::Credential>) -> Result<room_guard::Protection, wit::Error> {
         super::log_panics();
         let credentials: Vec<Credential> = credentials.into_iter().map(Into::into).collect();
-        let protection =
-            with_instance(|plugin: &mut T| plugin.protect(&Context::from(ctx), &credentials))?;
+        let protection = with_instance(|plugin: &mut T| plugin.protect(&Context::from(ctx), &credentials))?;
         Ok(protection.into())
     }
 

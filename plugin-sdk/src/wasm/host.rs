@@ -68,11 +68,7 @@ pub(crate) mod rooms {
         Ok(wit::get_member(room.as_str(), account.as_str())?.map(Into::into))
     }
 
-    pub(crate) fn members(
-        room: &RoomId,
-        after: Option<&AccountId>,
-        limit: u32,
-    ) -> Result<Vec<Member>> {
+    pub(crate) fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<Vec<Member>> {
         let members = wit::members(room.as_str(), after.map(AccountId::as_str), limit)?;
         Ok(members.into_iter().map(Into::into).collect())
     }
@@ -116,18 +112,10 @@ pub(crate) mod rooms_admin {
     }
 
     pub(crate) fn add_member(room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
-        Ok(wit::add_member(
-            room.as_str(),
-            account.as_str(),
-            role.into(),
-        )?)
+        Ok(wit::add_member(room.as_str(), account.as_str(), role.into())?)
     }
 
-    pub(crate) fn remove_member(
-        room: &RoomId,
-        account: &AccountId,
-        reason: Option<&str>,
-    ) -> Result<()> {
+    pub(crate) fn remove_member(room: &RoomId, account: &AccountId, reason: Option<&str>) -> Result<()> {
         Ok(wit::remove_member(room.as_str(), account.as_str(), reason)?)
     }
 

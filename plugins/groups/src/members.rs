@@ -6,49 +6,26 @@ use serde::Deserialize;
 use crate::room;
 
 pub(crate) fn specs() -> Vec<CommandSpec> {
-    let by_moderators = |name, summary| {
-        CommandSpec::new(name, summary)
-            .in_room()
-            .minimum_role(Role::Moderator)
-    };
+    let by_moderators = |name, summary| CommandSpec::new(name, summary).in_room().minimum_role(Role::Moderator);
     let account = || Param::account("account", "Who");
     // Kicking and banning tell the room the reason; an invitation and a pardon take one and need none.
     let reason = || Param::text("reason", "Why").optional();
     vec![
-        by_moderators("member.invite", "Let somebody join this room")
-            .slash("invite")
-            .param(account())
-            .param(reason()),
-        by_moderators("member.kick", "Remove a member")
-            .slash("kick")
-            .param(account())
-            .param(reason()),
-        by_moderators("member.ban", "Keep somebody out of this room")
-            .slash("ban")
-            .param(account())
-            .param(reason()),
-        by_moderators("member.unban", "Let somebody come back")
-            .slash("unban")
-            .param(account())
-            .param(reason()),
+        by_moderators("member.invite", "Let somebody join this room").slash("invite").param(account()).param(reason()),
+        by_moderators("member.kick", "Remove a member").slash("kick").param(account()).param(reason()),
+        by_moderators("member.ban", "Keep somebody out of this room").slash("ban").param(account()).param(reason()),
+        by_moderators("member.unban", "Let somebody come back").slash("unban").param(account()).param(reason()),
         by_moderators("member.mute", "Keep a member from posting for a while")
             .slash("mute")
             .param(account())
             .param(Param::duration("for_s", "How long; 0 lets them post again")),
-        CommandSpec::new(
-            "member.role",
-            "Make somebody a moderator, or a member again",
-        )
-        .in_room()
-        .minimum_role(Role::Owner)
-        .slash("role")
-        .param(account())
-        // An owner is made by `room.transfer`, so that a room never has two.
-        .param(Param::choice(
-            "role",
-            "What they may do",
-            &["member", "moderator"],
-        )),
+        CommandSpec::new("member.role", "Make somebody a moderator, or a member again")
+            .in_room()
+            .minimum_role(Role::Owner)
+            .slash("role")
+            .param(account())
+            // An owner is made by `room.transfer`, so that a room never has two.
+            .param(Param::choice("role", "What they may do", &["member", "moderator"])),
     ]
 }
 
@@ -129,9 +106,9 @@ fn require_lower(ctx: &Context, room: &RoomRef, target: &AccountId) -> Result<Op
     match (&ctx.actor, role) {
         // The server and the plugins it runs stand above a room's own order.
         (Actor::Server | Actor::Plugin(_), _) => Ok(role),
-        (_, Some(role)) if ctx.role.is_none_or(|own| own <= role) => Err(Error::forbidden(
-            format!("you cannot do this to a room's {role}"),
-        )),
+        (_, Some(role)) if ctx.role.is_none_or(|own| own <= role) => {
+            Err(Error::forbidden(format!("you cannot do this to a room's {role}")))
+        }
         _ => Ok(role),
     }
 }

@@ -14,9 +14,7 @@ pub(crate) fn specs() -> Vec<CommandSpec> {
         CommandSpec::new("room.create", "Make a room")
             .slash("create")
             .param(Param::text("name", "What it is called"))
-            .param(visibility(
-                "Who may join; private if there is a password, else public",
-            ))
+            .param(visibility("Who may join; private if there is a password, else public"))
             .param(Param::integer("member_limit", "The most members it may have").optional())
             .param(Param::text("password", "What lets people in to a private room").optional())
             .param(Param::text("topic", "What it is about").optional()),
@@ -26,22 +24,13 @@ pub(crate) fn specs() -> Vec<CommandSpec> {
             .slash("update")
             .param(Param::text("name", "A new name").optional())
             .param(visibility("Who may join"))
-            .param(
-                Param::integer(
-                    "member_limit",
-                    "The most members it may have; 0 lifts the limit",
-                )
-                .optional(),
-            )
+            .param(Param::integer("member_limit", "The most members it may have; 0 lifts the limit").optional())
             .param(Param::text("password", "A new password; an empty one takes it away").optional())
             .param(Param::text("topic", "What it is about").optional()),
-        CommandSpec::new(
-            "room.delete",
-            "Take this room away, with all that was said in it",
-        )
-        .in_room()
-        .minimum_role(Role::Owner)
-        .slash("delete-room"),
+        CommandSpec::new("room.delete", "Take this room away, with all that was said in it")
+            .in_room()
+            .minimum_role(Role::Owner)
+            .slash("delete-room"),
         CommandSpec::new("room.transfer", "Give this room to another member")
             .in_room()
             .minimum_role(Role::Owner)
@@ -65,11 +54,7 @@ pub(crate) struct Create {
 
 pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
     let private = Visibility::Private;
-    let visibility = args.visibility.unwrap_or(if args.password.is_some() {
-        private
-    } else {
-        Visibility::Public
-    });
+    let visibility = args.visibility.unwrap_or(if args.password.is_some() { private } else { Visibility::Public });
     if args.password.is_some() && visibility != private {
         return Err(Error::invalid("only a private room has a password"));
     }
@@ -78,11 +63,7 @@ pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
         visibility,
         topic: args.topic.unwrap_or_default(),
         member_limit: args.member_limit,
-        credentials: args
-            .password
-            .map(|password| Credential::new(PASSWORD, password))
-            .into_iter()
-            .collect(),
+        credentials: args.password.map(|password| Credential::new(PASSWORD, password)).into_iter().collect(),
         owner: ctx.account().ok().map(|account| account.id.clone()),
     };
     let created = rooms_admin::create_room(&room)?;
@@ -127,9 +108,7 @@ pub(crate) fn update(ctx: &Context, args: Update) -> Result<Value> {
         credentials,
     };
     if change == RoomChange::default() {
-        return Err(Error::invalid(
-            "say what to change: name, visibility, member_limit, password or topic",
-        ));
+        return Err(Error::invalid("say what to change: name, visibility, member_limit, password or topic"));
     }
     rooms_admin::update_room(&room.id, &change)?;
     Ok(json!({}))

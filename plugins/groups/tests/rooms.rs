@@ -17,9 +17,7 @@ fn den() -> MockHost {
 }
 
 fn update(chat: &MockHost, who: &str, args: Value) -> Result<RoomChange> {
-    chat.by(who)
-        .at("den")
-        .run(&mut Groups, "room.update", args)?;
+    chat.by(who).at("den").run(&mut Groups, "room.update", args)?;
     match chat.writes().as_slice() {
         [Write::UpdateRoom(_, change)] => Ok(change.clone()),
         other => panic!("not one change of a room: {other:?}"),
@@ -33,12 +31,8 @@ fn refusal(outcome: Result<impl std::fmt::Debug>) -> ErrorCode {
 #[test]
 fn whoever_makes_a_room_owns_it() {
     let chat = den();
-    let args =
-        json!({ "name": "pond", "visibility": "public", "topic": "frogs", "member_limit": 9 });
-    let made = chat
-        .by("bob")
-        .run(&mut Groups, "room.create", args)
-        .unwrap();
+    let args = json!({ "name": "pond", "visibility": "public", "topic": "frogs", "member_limit": 9 });
+    let made = chat.by("bob").run(&mut Groups, "room.create", args).unwrap();
     let pond = chat.find_room("pond").unwrap();
     assert_eq!(
         made,
@@ -54,22 +48,14 @@ fn whoever_makes_a_room_owns_it() {
 #[test]
 fn a_guest_may_make_a_room_that_nobody_owns() {
     let chat = den();
-    chat.by_guest("gil")
-        .run(&mut Groups, "room.create", json!({ "name": "pond" }))
-        .unwrap();
+    chat.by_guest("gil").run(&mut Groups, "room.create", json!({ "name": "pond" })).unwrap();
     assert_eq!(chat.find_room("pond").unwrap().member_count, 0);
 }
 
 #[test]
 fn a_password_is_handed_to_the_room_guards() {
     let chat = den();
-    chat.by("bob")
-        .run(
-            &mut Groups,
-            "room.create",
-            json!({ "name": "pond", "password": "frog" }),
-        )
-        .unwrap();
+    chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "pond", "password": "frog" })).unwrap();
     let expected = NewRoom {
         name: "pond".to_owned(),
         visibility: Visibility::Private,
@@ -84,34 +70,17 @@ fn a_password_is_handed_to_the_room_guards() {
 #[test]
 fn a_room_without_a_password_is_public_unless_said() {
     let chat = den();
-    chat.by("bob")
-        .run(&mut Groups, "room.create", json!({ "name": "pond" }))
-        .unwrap();
-    assert_eq!(
-        chat.find_room("pond").unwrap().visibility,
-        Visibility::Public
-    );
-    chat.by("bob")
-        .run(
-            &mut Groups,
-            "room.create",
-            json!({ "name": "bog", "visibility": "private" }),
-        )
-        .unwrap();
-    assert_eq!(
-        chat.find_room("bog").unwrap().visibility,
-        Visibility::Private
-    );
+    chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "pond" })).unwrap();
+    assert_eq!(chat.find_room("pond").unwrap().visibility, Visibility::Public);
+    chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "bog", "visibility": "private" })).unwrap();
+    assert_eq!(chat.find_room("bog").unwrap().visibility, Visibility::Private);
 }
 
 #[test]
 fn a_public_room_has_no_password() {
     let chat = den();
     let args = json!({ "name": "pond", "visibility": "public", "password": "frog" });
-    assert_eq!(
-        refusal(chat.by("bob").run(&mut Groups, "room.create", args)),
-        ErrorCode::Invalid
-    );
+    assert_eq!(refusal(chat.by("bob").run(&mut Groups, "room.create", args)), ErrorCode::Invalid);
     let args = json!({ "visibility": "public", "password": "frog" });
     assert_eq!(refusal(update(&chat, "ann", args)), ErrorCode::Invalid);
 }
@@ -119,21 +88,14 @@ fn a_public_room_has_no_password() {
 #[test]
 fn a_taken_name_is_a_conflict() {
     let chat = den();
-    let taken = chat
-        .by("bob")
-        .run(&mut Groups, "room.create", json!({ "name": "DEN" }));
+    let taken = chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "DEN" }));
     assert_eq!(refusal(taken), ErrorCode::Conflict);
 }
 
 #[test]
 fn a_moderator_changes_what_a_room_looks_like() {
     let chat = den();
-    let change = update(
-        &chat,
-        "mo",
-        json!({ "name": "lair", "topic": "bats", "member_limit": 5 }),
-    )
-    .unwrap();
+    let change = update(&chat, "mo", json!({ "name": "lair", "topic": "bats", "member_limit": 5 })).unwrap();
     assert_eq!(change.visibility, None);
     assert_eq!(change.credentials, []);
     let lair = chat.find_room("lair").unwrap();
@@ -143,39 +105,20 @@ fn a_moderator_changes_what_a_room_looks_like() {
 #[test]
 fn a_member_limit_of_0_lifts_it() {
     let chat = den();
-    assert_eq!(
-        update(&chat, "mo", json!({ "member_limit": 0 }))
-            .unwrap()
-            .member_limit,
-        Some(None)
-    );
-    assert_eq!(
-        update(&chat, "mo", json!({ "topic": "bats" }))
-            .unwrap()
-            .member_limit,
-        None
-    );
+    assert_eq!(update(&chat, "mo", json!({ "member_limit": 0 })).unwrap().member_limit, Some(None));
+    assert_eq!(update(&chat, "mo", json!({ "topic": "bats" })).unwrap().member_limit, None);
 }
 
 #[test]
 fn a_member_changes_nothing() {
-    assert_eq!(
-        refusal(update(&den(), "bob", json!({ "topic": "bats" }))),
-        ErrorCode::Forbidden
-    );
+    assert_eq!(refusal(update(&den(), "bob", json!({ "topic": "bats" }))), ErrorCode::Forbidden);
 }
 
 #[test]
 fn only_the_owner_changes_the_password() {
     let chat = den();
-    assert_eq!(
-        refusal(update(&chat, "mo", json!({ "password": "frog" }))),
-        ErrorCode::Forbidden
-    );
-    assert_eq!(
-        refusal(update(&chat, "mo", json!({ "password": "" }))),
-        ErrorCode::Forbidden
-    );
+    assert_eq!(refusal(update(&chat, "mo", json!({ "password": "frog" }))), ErrorCode::Forbidden);
+    assert_eq!(refusal(update(&chat, "mo", json!({ "password": "" }))), ErrorCode::Forbidden);
     let change = update(&chat, "ann", json!({ "password": "frog" })).unwrap();
     assert_eq!(change.credentials, [Credential::new("password", "frog")]);
 }
@@ -188,24 +131,15 @@ fn an_empty_password_takes_the_old_one_away() {
 
 #[test]
 fn a_change_of_nothing_is_invalid() {
-    assert_eq!(
-        refusal(update(&den(), "ann", json!({}))),
-        ErrorCode::Invalid
-    );
+    assert_eq!(refusal(update(&den(), "ann", json!({}))), ErrorCode::Invalid);
 }
 
 #[test]
 fn only_the_owner_deletes_a_room() {
     let chat = den();
-    let by_mo = chat
-        .by("mo")
-        .at("den")
-        .run(&mut Groups, "room.delete", json!({}));
+    let by_mo = chat.by("mo").at("den").run(&mut Groups, "room.delete", json!({}));
     assert_eq!(refusal(by_mo), ErrorCode::Forbidden);
-    chat.by("ann")
-        .at("den")
-        .run(&mut Groups, "room.delete", json!({}))
-        .unwrap();
+    chat.by("ann").at("den").run(&mut Groups, "room.delete", json!({})).unwrap();
     assert!(chat.find_room("den").is_none());
 }
 
@@ -213,15 +147,9 @@ fn only_the_owner_deletes_a_room() {
 fn a_room_given_away_has_one_owner() {
     let chat = den();
     let args = json!({ "account": chat.account_id("bob") });
-    chat.by("ann")
-        .at("den")
-        .run(&mut Groups, "room.transfer", args)
-        .unwrap();
+    chat.by("ann").at("den").run(&mut Groups, "room.transfer", args).unwrap();
     assert_eq!(chat.find_member("den", "bob").unwrap().role, Role::Owner);
-    assert_eq!(
-        chat.find_member("den", "ann").unwrap().role,
-        Role::Moderator
-    );
+    assert_eq!(chat.find_member("den", "ann").unwrap().role, Role::Moderator);
 }
 
 #[test]
@@ -229,37 +157,15 @@ fn a_room_is_given_to_another_member_only() {
     let chat = den();
     for (to, code) in [("eve", ErrorCode::NotFound), ("ann", ErrorCode::Invalid)] {
         let args = json!({ "account": chat.account_id(to) });
-        assert_eq!(
-            refusal(
-                chat.by("ann")
-                    .at("den")
-                    .run(&mut Groups, "room.transfer", args)
-            ),
-            code
-        );
+        assert_eq!(refusal(chat.by("ann").at("den").run(&mut Groups, "room.transfer", args)), code);
     }
     assert_eq!(chat.find_member("den", "ann").unwrap().role, Role::Owner);
 }
 
 #[test]
 fn every_command_is_offered_as_text_once() {
-    let mut words: Vec<_> = Groups
-        .specs()
-        .into_iter()
-        .map(|spec| spec.slash.expect("a word"))
-        .collect();
+    let mut words: Vec<_> = Groups.specs().into_iter().map(|spec| spec.slash.expect("a word")).collect();
     words.sort();
-    let expected = [
-        "ban",
-        "create",
-        "delete-room",
-        "invite",
-        "kick",
-        "mute",
-        "role",
-        "transfer",
-        "unban",
-        "update",
-    ];
+    let expected = ["ban", "create", "delete-room", "invite", "kick", "mute", "role", "transfer", "unban", "update"];
     assert_eq!(words, expected);
 }

@@ -48,22 +48,14 @@ impl RoomGuard for RoomPassword {
         let Some(hash) = storage::get::<String>(&key(ctx)?)? else {
             return Ok(Admission::Abstain);
         };
-        let Some(password) =
-            find_password(credentials).and_then(|credential| credential.value.as_deref())
-        else {
-            return Ok(Admission::deny(
-                "password-required",
-                "this room asks for a password",
-            ));
+        let Some(password) = find_password(credentials).and_then(|credential| credential.value.as_deref()) else {
+            return Ok(Admission::deny("password-required", "this room asks for a password"));
         };
         // The host does not hash an empty password, and none is ever right.
         if !password.is_empty() && passwords::verify(password, &hash)? {
             Ok(Admission::Admit)
         } else {
-            Ok(Admission::deny(
-                "wrong-password",
-                "that is not the password",
-            ))
+            Ok(Admission::deny("wrong-password", "that is not the password"))
         }
     }
 }
@@ -71,9 +63,7 @@ impl RoomGuard for RoomPassword {
 register!(RoomPassword: lifecycle, room_guard);
 
 fn find_password(credentials: &[Credential]) -> Option<&Credential> {
-    credentials
-        .iter()
-        .find(|credential| credential.name == PASSWORD)
+    credentials.iter().find(|credential| credential.name == PASSWORD)
 }
 
 /// Where a room's hash is kept.

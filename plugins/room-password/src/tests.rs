@@ -3,11 +3,7 @@
 use super::*;
 
 fn chat() -> MockHost {
-    MockHost::new()
-        .grant("storage")
-        .grant("passwords")
-        .private_room("den")
-        .private_room("attic")
+    MockHost::new().grant("storage").grant("passwords").private_room("den").private_room("attic")
 }
 
 fn password(text: &str) -> Vec<Credential> {
@@ -17,19 +13,13 @@ fn password(text: &str) -> Vec<Credential> {
 /// A host with a room `den` whose password is "frog".
 fn guarded() -> MockHost {
     let chat = chat();
-    let protection = chat
-        .by("ann")
-        .at("den")
-        .protect(&mut RoomPassword, &password("frog"));
+    let protection = chat.by("ann").at("den").protect(&mut RoomPassword, &password("frog"));
     assert_eq!(protection, Ok(Protection::Accepted));
     chat
 }
 
 fn join(chat: &MockHost, room: &str, credentials: &[Credential]) -> Admission {
-    chat.by("eve")
-        .at(room)
-        .join(&mut RoomPassword, credentials)
-        .unwrap()
+    chat.by("eve").at(room).join(&mut RoomPassword, credentials).unwrap()
 }
 
 fn denial(admission: Admission) -> String {
@@ -47,10 +37,7 @@ fn the_right_password_opens_the_room() {
 #[test]
 fn a_wrong_password_is_denied() {
     let chat = guarded();
-    assert_eq!(
-        denial(join(&chat, "den", &password("toad"))),
-        "wrong-password"
-    );
+    assert_eq!(denial(join(&chat, "den", &password("toad"))), "wrong-password");
     assert_eq!(denial(join(&chat, "den", &password(""))), "wrong-password");
 }
 
@@ -58,55 +45,34 @@ fn a_wrong_password_is_denied() {
 fn a_missing_password_is_asked_for() {
     let chat = guarded();
     assert_eq!(denial(join(&chat, "den", &[])), "password-required");
-    assert_eq!(
-        denial(join(&chat, "den", &[Credential::new("ticket", "frog")])),
-        "password-required"
-    );
-    assert_eq!(
-        denial(join(&chat, "den", &[Credential::removal("password")])),
-        "password-required"
-    );
+    assert_eq!(denial(join(&chat, "den", &[Credential::new("ticket", "frog")])), "password-required");
+    assert_eq!(denial(join(&chat, "den", &[Credential::removal("password")])), "password-required");
 }
 
 #[test]
 fn guests_come_in_by_the_password_too() {
     let chat = guarded();
-    let admission = chat
-        .by_guest("gil")
-        .at("den")
-        .join(&mut RoomPassword, &password("frog"));
+    let admission = chat.by_guest("gil").at("den").join(&mut RoomPassword, &password("frog"));
     assert_eq!(admission, Ok(Admission::Admit));
 }
 
 #[test]
 fn a_password_opens_its_own_room_only() {
-    assert_eq!(
-        join(&guarded(), "attic", &password("frog")),
-        Admission::Abstain
-    );
+    assert_eq!(join(&guarded(), "attic", &password("frog")), Admission::Abstain);
 }
 
 #[test]
 fn a_new_password_replaces_the_old_one() {
     let chat = guarded();
-    chat.by("ann")
-        .at("den")
-        .protect(&mut RoomPassword, &password("newt"))
-        .unwrap();
-    assert_eq!(
-        denial(join(&chat, "den", &password("frog"))),
-        "wrong-password"
-    );
+    chat.by("ann").at("den").protect(&mut RoomPassword, &password("newt")).unwrap();
+    assert_eq!(denial(join(&chat, "den", &password("frog"))), "wrong-password");
     assert_eq!(join(&chat, "den", &password("newt")), Admission::Admit);
 }
 
 #[test]
 fn a_password_taken_away_is_no_longer_asked_for() {
     let chat = guarded();
-    let protection = chat
-        .by("ann")
-        .at("den")
-        .protect(&mut RoomPassword, &[Credential::removal("password")]);
+    let protection = chat.by("ann").at("den").protect(&mut RoomPassword, &[Credential::removal("password")]);
     assert_eq!(protection, Ok(Protection::Accepted));
     assert_eq!(join(&chat, "den", &password("frog")), Admission::Abstain);
 }
@@ -114,11 +80,7 @@ fn a_password_taken_away_is_no_longer_asked_for() {
 #[test]
 fn an_empty_password_is_invalid_and_changes_nothing() {
     let chat = guarded();
-    let refused = chat
-        .by("ann")
-        .at("den")
-        .protect(&mut RoomPassword, &password(""))
-        .unwrap_err();
+    let refused = chat.by("ann").at("den").protect(&mut RoomPassword, &password("")).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Invalid);
     assert_eq!(join(&chat, "den", &password("frog")), Admission::Admit);
 }
@@ -126,10 +88,7 @@ fn an_empty_password_is_invalid_and_changes_nothing() {
 #[test]
 fn other_credentials_are_none_of_its_business() {
     let chat = chat();
-    let protection = chat
-        .by("ann")
-        .at("den")
-        .protect(&mut RoomPassword, &[Credential::new("ticket", "1")]);
+    let protection = chat.by("ann").at("den").protect(&mut RoomPassword, &[Credential::new("ticket", "1")]);
     assert_eq!(protection, Ok(Protection::Abstain));
     assert_eq!(chat.writes(), []);
 }
@@ -137,8 +96,6 @@ fn other_credentials_are_none_of_its_business() {
 #[test]
 fn the_password_itself_is_never_kept() {
     let chat = guarded();
-    let kept = chat
-        .stored(&format!("hash/{}", chat.room_id("den")))
-        .unwrap();
+    let kept = chat.stored(&format!("hash/{}", chat.room_id("den"))).unwrap();
     assert!(!String::from_utf8(kept).unwrap().contains("frog"));
 }

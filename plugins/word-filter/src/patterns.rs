@@ -15,22 +15,12 @@ pub(crate) struct Patterns(Vec<Regex>);
 
 impl Patterns {
     pub(crate) fn new(patterns: &[String]) -> Result<Self, String> {
-        patterns
-            .iter()
-            .enumerate()
-            .map(|(at, pattern)| build(at, pattern))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        patterns.iter().enumerate().map(|(at, pattern)| build(at, pattern)).collect::<Result<_, _>>().map(Self)
     }
 
     pub(crate) fn find(&self, body: &str, hits: &mut Vec<Range<usize>>) {
         for pattern in &self.0 {
-            hits.extend(
-                pattern
-                    .find_iter(body)
-                    .map(|hit| hit.range())
-                    .filter(|hit| !hit.is_empty()),
-            );
+            hits.extend(pattern.find_iter(body).map(|hit| hit.range()).filter(|hit| !hit.is_empty()));
         }
     }
 }
@@ -41,12 +31,7 @@ fn build(at: usize, pattern: &str) -> Result<Regex, String> {
         .size_limit(COMPILED)
         .dfa_size_limit(WORKING)
         .build()
-        .map_err(|error| {
-            format!(
-                "`patterns[{at}]`, `{pattern}`, cannot be used: {}",
-                brief(&error)
-            )
-        })?;
+        .map_err(|error| format!("`patterns[{at}]`, `{pattern}`, cannot be used: {}", brief(&error)))?;
     if regex.is_match("") {
         return Err(format!(
             "`patterns[{at}]`, `{pattern}`, matches no characters at all, so it would match everything"

@@ -12,11 +12,7 @@ fn init_error(settings: Value) -> String {
 
 /// What becomes of a message.
 fn post(filter: &mut WordFilter, body: &str) -> Verdict {
-    MockHost::new()
-        .room("lobby")
-        .by("bob")
-        .at("lobby")
-        .post(filter, body)
+    MockHost::new().room("lobby").by("bob").at("lobby").post(filter, body)
 }
 
 /// What others read of a message.
@@ -31,10 +27,7 @@ fn shown(filter: &mut WordFilter, body: &str) -> String {
 #[test]
 fn a_word_is_masked_character_by_character() {
     let mut filter = filter(json!({ "words": ["darn"] }));
-    assert_eq!(
-        shown(&mut filter, "darn, that darn cat"),
-        "****, that **** cat"
-    );
+    assert_eq!(shown(&mut filter, "darn, that darn cat"), "****, that **** cat");
 }
 
 #[test]
@@ -46,12 +39,9 @@ fn a_clean_message_passes_untouched() {
 #[test]
 fn case_makes_no_difference_in_any_script() {
     let mut filter = filter(json!({ "words": ["Darn", "чёрт", "ΟΔΌΣ", "straße"] }));
-    for (body, masked) in [
-        ("DARN dArN", "**** ****"),
-        ("Вот ЧЁРТ!", "Вот ****!"),
-        ("οδός", "****"),
-        ("STRASSE Straße", "******* ******"),
-    ] {
+    for (body, masked) in
+        [("DARN dArN", "**** ****"), ("Вот ЧЁРТ!", "Вот ****!"), ("οδός", "****"), ("STRASSE Straße", "******* ******")]
+    {
         assert_eq!(shown(&mut filter, body), masked);
     }
 }
@@ -87,12 +77,8 @@ fn overlapping_hits_are_masked_once() {
 
 #[test]
 fn rejecting_keeps_the_message_out_and_says_why() {
-    let mut filter =
-        filter(json!({ "words": ["darn"], "action": "reject", "reason": "Language!" }));
-    assert_eq!(
-        post(&mut filter, "Darn!"),
-        Verdict::reject("blocked_word", "Language!")
-    );
+    let mut filter = filter(json!({ "words": ["darn"], "action": "reject", "reason": "Language!" }));
+    assert_eq!(post(&mut filter, "Darn!"), Verdict::reject("blocked_word", "Language!"));
     assert_eq!(post(&mut filter, "Dear me!"), Verdict::Allow);
 }
 
@@ -104,10 +90,7 @@ fn without_settings_everything_passes() {
 #[test]
 fn a_misspelt_key_is_named() {
     let error = init_error(json!({ "wrods": ["darn"] }));
-    assert!(
-        error.starts_with("unknown field `wrods`, expected one of `words`"),
-        "{error}"
-    );
+    assert!(error.starts_with("unknown field `wrods`, expected one of `words`"), "{error}");
 }
 
 #[test]
@@ -117,18 +100,9 @@ fn a_value_that_does_not_fit_is_named() {
         (json!({ "words": ["darn", " "] }), "`words[1]`"),
         (json!({ "action": "shout" }), "`action`"),
         (json!({ "mask": "**" }), "`mask`"),
-        (
-            json!({ "patterns": ["fine", "("] }),
-            "`patterns[1]`, `(`, cannot be used: unclosed group",
-        ),
-        (
-            json!({ "patterns": [r"\w{5000}"] }),
-            r"`patterns[0]`, `\w{5000}`, cannot be used: Compiled",
-        ),
-        (
-            json!({ "patterns": ["a*"] }),
-            "`patterns[0]`, `a*`, matches no characters",
-        ),
+        (json!({ "patterns": ["fine", "("] }), "`patterns[1]`, `(`, cannot be used: unclosed group"),
+        (json!({ "patterns": [r"\w{5000}"] }), r"`patterns[0]`, `\w{5000}`, cannot be used: Compiled"),
+        (json!({ "patterns": ["a*"] }), "`patterns[0]`, `a*`, matches no characters"),
     ] {
         let error = init_error(settings);
         assert!(error.starts_with(key), "{error}");

@@ -16,28 +16,19 @@ impl Words {
         if let Some(at) = words.iter().position(|word| word.trim().is_empty()) {
             return Err(format!("`words[{at}]` is empty"));
         }
-        let folded = words
-            .iter()
-            .map(|word| Folded::new(word.trim()).text.into_owned());
+        let folded = words.iter().map(|word| Folded::new(word.trim()).text.into_owned());
         // One kind of automaton, named, keeps the others out of the component. A folded word is lower case
         // except in ASCII, where the automaton does it, to spare messages in ASCII the folding.
         let automaton = NFA::builder().ascii_case_insensitive(true).build(folded);
-        automaton
-            .map(Self)
-            .map_err(|error| format!("`words` cannot be built: {error}"))
+        automaton.map(Self).map_err(|error| format!("`words` cannot be built: {error}"))
     }
 
     pub(crate) fn find(&self, body: &str, hits: &mut Vec<Range<usize>>) {
         let folded = Folded::new(body);
         // Overlapping, since "darn it" may fail as a whole word where "darn" holds. An error would say that
         // the automaton was not built for this kind of search; it was.
-        let found = self
-            .0
-            .try_find_overlapping_iter(Input::new(folded.text.as_ref()));
-        let found = found
-            .into_iter()
-            .flatten()
-            .map(|hit| folded.original(hit.range()));
+        let found = self.0.try_find_overlapping_iter(Input::new(folded.text.as_ref()));
+        let found = found.into_iter().flatten().map(|hit| folded.original(hit.range()));
         hits.extend(found.filter(|hit| is_whole(body, hit)));
     }
 }
@@ -48,10 +39,8 @@ fn is_whole(body: &str, word: &Range<usize>) -> bool {
         left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
     };
     let inside = &body[word.clone()];
-    !joined(
-        body[..word.start].chars().next_back(),
-        inside.chars().next(),
-    ) && !joined(inside.chars().next_back(), body[word.end..].chars().next())
+    !joined(body[..word.start].chars().next_back(), inside.chars().next())
+        && !joined(inside.chars().next_back(), body[word.end..].chars().next())
 }
 
 /// A text with its cases made equal, and the way back to the original.
@@ -64,10 +53,7 @@ struct Folded<'a> {
 impl<'a> Folded<'a> {
     fn new(text: &'a str) -> Self {
         if text.is_ascii() {
-            return Self {
-                text: text.into(),
-                origins: Vec::new(),
-            };
+            return Self { text: text.into(), origins: Vec::new() };
         }
         let mut folded = String::with_capacity(text.len());
         let mut origins = Vec::with_capacity(text.len());
@@ -76,10 +62,7 @@ impl<'a> Folded<'a> {
             folded.extend(character.to_uppercase().flat_map(char::to_lowercase));
             origins.resize(folded.len(), at..at + character.len_utf8());
         }
-        Self {
-            text: folded.into(),
-            origins,
-        }
+        Self { text: folded.into(), origins }
     }
 
     fn original(&self, range: Range<usize>) -> Range<usize> {

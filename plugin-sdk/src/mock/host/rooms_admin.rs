@@ -15,50 +15,32 @@ fn change<R>(write: Write, apply: impl FnOnce(&mut World) -> Result<R>) -> Resul
 }
 
 pub(crate) fn create_room(room: &NewRoom) -> Result<Created> {
-    change(Write::CreateRoom(room.clone()), |world| {
-        world.create_room(room)
-    })
+    change(Write::CreateRoom(room.clone()), |world| world.create_room(room))
 }
 
 pub(crate) fn update_room(room: &RoomId, to: &RoomChange) -> Result<()> {
-    change(Write::UpdateRoom(room.clone(), to.clone()), |world| {
-        world.update_room(room, to)
-    })
+    change(Write::UpdateRoom(room.clone(), to.clone()), |world| world.update_room(room, to))
 }
 
 pub(crate) fn delete_room(room: &RoomId) -> Result<()> {
-    change(Write::DeleteRoom(room.clone()), |world| {
-        world.delete_room(room)
-    })
+    change(Write::DeleteRoom(room.clone()), |world| world.delete_room(room))
 }
 
 pub(crate) fn invite(room: &RoomId, account: &AccountId) -> Result<()> {
-    change(Write::Invite(room.clone(), account.clone()), |world| {
-        world.invite(room, account)
-    })
+    change(Write::Invite(room.clone(), account.clone()), |world| world.invite(room, account))
 }
 
 pub(crate) fn add_member(room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
-    change(
-        Write::AddMember(room.clone(), account.clone(), role),
-        |world| world.add_member(room, account, role),
-    )
+    change(Write::AddMember(room.clone(), account.clone(), role), |world| world.add_member(room, account, role))
 }
 
-pub(crate) fn remove_member(
-    room: &RoomId,
-    account: &AccountId,
-    reason: Option<&str>,
-) -> Result<()> {
+pub(crate) fn remove_member(room: &RoomId, account: &AccountId, reason: Option<&str>) -> Result<()> {
     let write = Write::RemoveMember(room.clone(), account.clone(), reason.map(str::to_owned));
     change(write, |world| world.remove_member(room, account))
 }
 
 pub(crate) fn set_role(room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
-    change(
-        Write::SetRole(room.clone(), account.clone(), role),
-        |world| world.set_role(room, account, role),
-    )
+    change(Write::SetRole(room.clone(), account.clone(), role), |world| world.set_role(room, account, role))
 }
 
 pub(crate) fn ban(room: &RoomId, account: &AccountId, reason: Option<&str>) -> Result<()> {
@@ -67,14 +49,9 @@ pub(crate) fn ban(room: &RoomId, account: &AccountId, reason: Option<&str>) -> R
 }
 
 pub(crate) fn unban(room: &RoomId, account: &AccountId) -> Result<()> {
-    change(Write::Unban(room.clone(), account.clone()), |world| {
-        world.unban(room, account)
-    })
+    change(Write::Unban(room.clone(), account.clone()), |world| world.unban(room, account))
 }
 
 pub(crate) fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
-    change(
-        Write::Mute(room.clone(), account.clone(), seconds),
-        |world| world.mute(room, account),
-    )
+    change(Write::Mute(room.clone(), account.clone(), seconds), |world| world.mute(room, account))
 }

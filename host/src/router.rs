@@ -295,7 +295,7 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role }
+    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection }
 }
 
 /// The text of a command, if this message calls one.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::bindings::commands::exports::natterjack::plugin::commands as wire_commands;
 use super::bindings::wire;
 use super::call::{Call, said};
 use super::fault::{Fault, misfit};
@@ -199,23 +198,23 @@ async fn ask(
 }
 
 /// What the plugin offers, as the host keeps it.
-pub(super) fn info(plugin: &Arc<str>, spec: wire_commands::CommandSpec) -> CommandInfo {
+pub(super) fn info(plugin: &Arc<str>, spec: wire::CommandSpec) -> CommandInfo {
     CommandInfo {
         plugin: plugin.clone(),
         name: spec.name.into(),
         summary: spec.summary,
         params: spec.params.into_iter().map(param).collect(),
         place: match spec.place {
-            wire_commands::Place::Anywhere => Place::Anywhere,
-            wire_commands::Place::InRoom => Place::InRoom,
+            wire::Place::Anywhere => Place::Anywhere,
+            wire::Place::InRoom => Place::InRoom,
         },
         minimum_role: spec.minimum_role.map(Into::into),
         slash: spec.slash.map(Into::into),
     }
 }
 
-fn param(param: wire_commands::Param) -> Param {
-    use wire_commands::ParamKind as Wire;
+fn param(param: wire::Param) -> Param {
+    use wire::ParamKind as Wire;
     let kind = match param.kind {
         Wire::Text => ParamKind::Text,
         Wire::Integer => ParamKind::Integer,

@@ -124,7 +124,8 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Opti
         return Ok(None);
     }
     let context = call.context();
-    let mut draft = wire_filter::Draft { body: draft.body, reply_to: draft.reply_to, edit_of: draft.edit_of };
+    let Draft { body, reply_to, edit_of } = draft;
+    let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments: Vec::new() };
     let mut rewritten = false;
     for plugin in registry.filters() {
         let failed = |fault: Fault| failed(plugin, call, "message-filter", &fault);

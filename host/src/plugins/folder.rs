@@ -167,8 +167,8 @@ impl Folder {
     fn unload(&mut self, id: &str, why: &str) {
         let registry = self.shared.registry.load_full();
         if registry.plugin(id).is_some() {
-            tracing::info!(plugin = id, "plugin unloaded: {why}");
             self.swap(registry.without(id));
+            tracing::info!(plugin = id, "plugin unloaded: {why}");
         }
     }
 

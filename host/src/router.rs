@@ -143,9 +143,7 @@ impl Router {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
-            return Err(Error::not_found(&format!(
-                "the command /{word}: to post it as text, write //{word}; the command"
-            )));
+            return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;

@@ -126,8 +126,8 @@ impl Accounts {
     }
 
     fn session(&self, user: User, login: LoginId, refresh_token: String) -> Result<Session> {
-        let (token, expires_at) = self.tokens.issue(user.uid, login)?;
-        Ok(Session { token, refresh_token, expires_in: expires_at.remaining(), user })
+        let token = self.tokens.issue(user.uid, login)?;
+        Ok(Session { token, refresh_token, expires_in: self.tokens.ttl(), user })
     }
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends, and is given back

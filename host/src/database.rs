@@ -7,6 +7,7 @@ mod entries;
 mod posts;
 mod rooms;
 mod rows;
+mod timers;
 mod values;
 
 use std::path::Path;

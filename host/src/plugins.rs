@@ -29,6 +29,8 @@ mod services;
 pub mod slash;
 mod specs;
 mod state;
+#[cfg(test)]
+mod testing;
 mod unit;
 mod workshop;
 
@@ -204,6 +206,10 @@ impl Plugins {
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
+        // Until somebody watches, nobody would ever obey.
+        if self.folder.lock().is_some() {
+            return Err(unwatched());
+        }
         let (done, heard) = oneshot::channel();
         self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
         heard.await.map_err(|_| unwatched())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::change::{Change, NewPost, NewRoom, Post, RoomChange, StorageRead, Unit};
+pub use self::change::{Change, NewPost, NewRoom, Post, Push, PushTarget, RoomChange, StorageRead, Timer, Unit};
 pub use self::ids::{AccountId, ConnectionId, LoginId, RoomId};
 use crate::clock::Timestamp;
 
@@ -30,12 +30,22 @@ pub struct Guest {
     pub name: Arc<str>,
 }
 
+/// A plugin, as somebody who acts and posts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bot {
+    /// The plugin's id, and the name that people see.
+    pub plugin: Arc<str>,
+    /// The account that its posts are stored under.
+    pub id: AccountId,
+    pub number: i64,
+}
+
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     Account(Account),
     Guest(Guest),
-    Plugin(Arc<str>),
+    Plugin(Bot),
     Server,
 }
 
@@ -51,7 +61,7 @@ impl Actor {
         match self {
             Self::Account(account) => &account.name,
             Self::Guest(guest) => &guest.name,
-            Self::Plugin(id) => id,
+            Self::Plugin(bot) => &bot.plugin,
             Self::Server => "server",
         }
     }
@@ -143,25 +153,40 @@ pub struct Standing {
     pub muted_until: Option<Timestamp>,
 }
 
+/// What kind of somebody wrote or did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorKind {
+    Account,
+    Guest,
+    Plugin,
+    Server,
+}
+
 /// Who wrote or did something in a room's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
+    pub kind: AuthorKind,
     /// None for guests and for the server.
     pub account: Option<(AccountId, i64)>,
+    /// A plugin's is its id.
     pub name: Arc<str>,
-    pub guest: bool,
 }
 
 impl From<&Actor> for Author {
     fn from(actor: &Actor) -> Self {
-        match actor {
-            Actor::Account(account) => {
-                Self { account: Some((account.id, account.number)), name: account.name.clone(), guest: false }
-            }
-            Actor::Guest(guest) => Self { account: None, name: guest.name.clone(), guest: true },
-            Actor::Plugin(id) => Self { account: None, name: id.clone(), guest: false },
-            Actor::Server => Self { account: None, name: "server".into(), guest: false },
-        }
+        let (kind, account) = match actor {
+            Actor::Account(account) => (AuthorKind::Account, Some((account.id, account.number))),
+            Actor::Guest(_) => (AuthorKind::Guest, None),
+            Actor::Plugin(bot) => (AuthorKind::Plugin, Some((bot.id, bot.number))),
+            Actor::Server => (AuthorKind::Server, None),
+        };
+        let name = match actor {
+            Actor::Account(account) => account.name.clone(),
+            Actor::Guest(guest) => guest.name.clone(),
+            Actor::Plugin(bot) => bot.plugin.clone(),
+            Actor::Server => "server".into(),
+        };
+        Self { kind, account, name }
     }
 }
 
@@ -197,6 +222,15 @@ pub struct Whom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     Posted(Post),
+    /// The message numbered `of` has this text now.
+    Edited {
+        of: u64,
+        body: Arc<str>,
+    },
+    /// The message numbered `of` has no text any more.
+    Deleted {
+        of: u64,
+    },
     MemberAdded {
         whom: Whom,
         role: Role,
@@ -239,6 +273,8 @@ pub enum Event {
     TokenExpiring {
         at: Timestamp,
     },
+    /// A plugin's own.
+    Pushed(Push),
 }
 
 /// How a client names a room: its uid, or its name where a person typed it.
@@ -353,6 +389,7 @@ pub struct Message {
     pub at: Timestamp,
     pub from: Author,
     pub post: Post,
+    pub edited_at: Option<Timestamp>,
 }
 
 /// The answer to a command.

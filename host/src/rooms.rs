@@ -45,7 +45,13 @@ impl Known {
             | Change::SetRole { room, account, .. }
             | Change::Unban { room, account }
             | Change::Mute { room, account, .. } => self.standings.forget(&(*room, *account)),
-            Change::PutValue { .. } | Change::DeleteValue { .. } => {}
+            Change::Post(_)
+            | Change::DeleteMessage { .. }
+            | Change::PutValue { .. }
+            | Change::DeleteValue { .. }
+            | Change::SetTimer(_)
+            | Change::CancelTimer { .. }
+            | Change::EndTimer { .. } => {}
         }
     }
 }
@@ -137,8 +143,7 @@ impl Rooms {
     }
 
     async fn commit(&self, by: &Actor, change: Change) -> Result<()> {
-        let unit = Unit { by: by.clone(), reads: Vec::new(), changes: vec![change] };
-        self.writer.commit(unit).await.map(|_| ())
+        self.writer.commit(Unit::new(by.clone(), vec![change])).await.map(|_| ())
     }
 
     /// Makes the rooms that exist from the start, unless they are there.

@@ -143,9 +143,7 @@ impl Router {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
-            return Err(Error::not_found(&format!(
-                "the command /{word}: to post it as text, write //{word}; the command"
-            )));
+            return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;
@@ -189,22 +187,19 @@ impl Router {
         mut args: Map<String, Value>,
         here: Option<Room>,
     ) -> Result<Value> {
-        let room = match (here, args.get("room")) {
-            (Some(here), _) => Some(here),
-            (None, Some(Value::String(name))) => Some(self.rooms.get(&RoomName::parse(name.clone())).await?),
+        let named = match (&here, args.get("room")) {
+            (Some(here), _) => Some(RoomName::Id(here.id)),
+            (None, Some(Value::String(name))) => Some(RoomName::parse(name.clone())),
             (None, Some(_)) => return Err(Error::invalid("room", "should be a room's uid or name")),
             (None, None) => None,
         };
-        let role = match &room {
-            Some(room) => {
-                let standing = self.standing(caller, room).await?;
-                // Who may not even come in is not told what is behind the door.
-                if standing.role.is_none() && room.kind != crate::protocol::RoomKind::Room {
-                    return Err(Error::not_found("room"));
-                }
-                standing.role
+        // A room that a command mentions only in passing is a parameter of its own; this one the caller is in.
+        let (room, role) = match named {
+            Some(name) => {
+                let (room, standing) = self.presence(caller, &name).await?;
+                (Some(room), standing.role)
             }
-            None => None,
+            None => (None, None),
         };
         args.remove("room");
         self.resolve(info, &mut args).await?;
@@ -298,7 +293,7 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role }
+    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection }
 }
 
 /// The text of a command, if this message calls one.

@@ -56,7 +56,8 @@ pub trait Commands {
     fn specs(&self) -> Vec<CommandSpec>;
 
     /// One call of a command, whose place, minimum role and parameters the host has checked. What it returns
-    /// is the caller's reply: `json!({…})`, or `serde_json::to_value(…)?` of a type of yours.
+    /// is the caller's reply: `json!({…})`, or `serde_json::to_value(…)?` of a type of yours. Whoever called by
+    /// `/slash` text is shown its `text`, if it has one.
     ///
     /// # Errors
     /// An error is the caller's reply too, and nothing that was written takes effect.
@@ -123,7 +124,7 @@ impl CommandSpec {
         }
     }
 
-    /// Only to be called with a room, which is then in [`Context::room`].
+    /// Only to be called in a room that the actor is in; it is then in [`Context::room`].
     pub fn in_room(mut self) -> Self {
         self.place = Place::InRoom;
         self
@@ -153,7 +154,7 @@ impl CommandSpec {
 pub enum Place {
     /// With or without a room.
     Anywhere,
-    /// Only with a room.
+    /// Only in a room that the actor is in.
     InRoom,
 }
 

@@ -101,6 +101,16 @@ impl Error {
         Self::new(ErrorCode::Invalid, message)
     }
 
+    /// It cannot be done just now; trying again later may work.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Unavailable, message)
+    }
+
+    /// More than a limit allows.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::TooLarge, message)
+    }
+
     /// The plugin itself is at fault.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, message)

@@ -33,12 +33,14 @@ pub trait MessageFilter {
 /// A message that somebody wants to post, or the new text of one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Draft {
-    /// What was written; never empty.
+    /// What was written; empty only with attachments.
     pub body: String,
     /// The `seq` of the message it answers.
     pub reply_to: Option<u64>,
     /// The `seq` of the message whose new text this is; none for a new message.
     pub edit_of: Option<u64>,
+    /// Links to what is attached, as in [`Message`](crate::Message).
+    pub attachments: Vec<String>,
 }
 
 /// What a filter decides.

@@ -31,21 +31,28 @@
 //! | `message_filter` | [`MessageFilter`] | before a message, or an edit, is stored |
 //! | `commands` | [`Commands`] | for a command that the plugin offers |
 //! | `room_guard` | [`RoomGuard`] | before a stranger joins a private room |
+//! | `observer` | [`Observer`] | after something has happened |
+//! | `timer` | [`Timer`] | when a timer that it set comes due |
 //! | `lifecycle` | [`Lifecycle`] | when an instance is made: settings |
 //!
-//! Commands and guards run on a fresh instance each time, so what must last goes to [`storage`]. A filter's
-//! instance lives on.
+//! All but filters run on a fresh instance each time, so what must last goes to [`storage`]. A filter's instance
+//! lives on. [`guide`] leads from nothing to a plugin that runs.
 //!
 //! # Imports: what the plugin asks
 //!
 //! | module | lets a plugin | grant |
 //! | --- | --- | --- |
 //! | [`log`], [`clock`], [`random`] | log, tell the time, roll dice | always |
+//! | [`directory`] | list the commands of all plugins | always |
 //! | [`storage`] | keep its own keys and values | `storage` |
 //! | [`accounts`] | look people up | `accounts` |
 //! | [`rooms`] | read rooms and members | `rooms` |
 //! | [`rooms_admin`] | change rooms and members | `rooms-admin` |
+//! | [`messages`] | read what was said, post as its own bot, delete | `messages` |
 //! | [`passwords`] | have the host hash and verify | `passwords` |
+//! | [`push`] | send an event of its own to those who are connected | `push` |
+//! | [`timers`] | be woken later | `timers` |
+//! | [`http`] | call out to the hosts that the operator lists | `http` |
 //!
 //! Only those that are called are imported. The operator grants them in `config.toml`:
 //!
@@ -86,7 +93,9 @@ mod json;
 mod lifecycle;
 #[cfg(not(target_arch = "wasm32"))]
 mod mock;
+mod observer;
 mod register;
+mod timer;
 mod types;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -95,23 +104,32 @@ pub mod wasm;
 
 pub mod accounts;
 pub mod clock;
+pub mod directory;
+pub mod http;
 pub mod log;
+pub mod messages;
 pub mod passwords;
+pub mod push;
 pub mod random;
 pub mod rooms;
 pub mod rooms_admin;
 pub mod storage;
+pub mod timers;
 
 pub use command::{Args, CommandSpec, Commands, Param, ParamKind, Place};
 pub use error::{Error, ErrorCode, Result};
 pub use filter::{Draft, MessageFilter, Verdict};
 pub use guard::{Admission, Protection, RoomGuard};
 pub use lifecycle::{Description, Lifecycle, NoSettings};
+pub use messages::{Author, Message};
 #[cfg(not(target_arch = "wasm32"))]
 pub use mock::{Caller, MockHost, Write};
+pub use observer::{DepartureReason, Event, Observer};
 pub use serde_json::{Value, json};
+pub use timer::{Payload, Timer};
 pub use types::{
-    AccountId, AccountRef, Actor, Context, Credential, GuestRef, Role, RoomId, RoomKind, RoomRef, Timestamp, Visibility,
+    AccountId, AccountRef, Actor, ConnectionId, Context, Credential, GuestRef, Role, RoomId, RoomKind, RoomRef,
+    Timestamp, Visibility,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -122,10 +140,11 @@ use wasm::host;
 /// All that most plugins need: `use natterjack_plugin_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        AccountId, AccountRef, Actor, Admission, Args, CommandSpec, Commands, Context, Credential, Description, Draft,
-        Error, ErrorCode, Lifecycle, MessageFilter, NoSettings, Param, Protection, Result, Role, RoomGuard, RoomId,
-        RoomKind, RoomRef, Value, Verdict, Visibility, accounts, clock, json, log, passwords, random, register, rooms,
-        rooms_admin, storage,
+        AccountId, AccountRef, Actor, Admission, Args, Author, CommandSpec, Commands, Context, Credential, Description,
+        Draft, Error, ErrorCode, Event, Lifecycle, Message, MessageFilter, NoSettings, Observer, Param, Payload,
+        Protection, Result, Role, RoomGuard, RoomId, RoomKind, RoomRef, Timer, Value, Verdict, Visibility, accounts,
+        clock, directory, http, json, log, messages, passwords, push, random, register, rooms, rooms_admin, storage,
+        timers,
     };
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::{Caller, MockHost, Write};
@@ -135,3 +154,6 @@ pub mod prelude {
 pub mod __private {
     pub use crate::register::{Component, Instance, has};
 }
+
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}

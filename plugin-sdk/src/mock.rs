@@ -1,15 +1,19 @@
 //! A host for tests, in the place of the real one off WebAssembly.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
+use crate::directory::OfferedCommand;
+use crate::http::{Request, Response};
 use crate::log::Level;
-use crate::rooms::{Member, Room};
-use crate::{AccountId, Lifecycle, Role, RoomId, RoomKind, Timestamp, Value, Visibility};
+use crate::{Actor, Commands, Error, Lifecycle, Result, Role, RoomId, RoomKind, Timestamp, Value, Visibility};
 
 mod caller;
 pub(crate) mod host;
+mod seen;
+mod unit;
 mod world;
 mod write;
 
@@ -18,7 +22,10 @@ use world::World;
 pub use write::Write;
 
 /// The imports that an operator grants, in the contract's own words.
-const GRANTS: [&str; 5] = ["storage", "accounts", "rooms", "rooms-admin", "passwords"];
+const GRANTS: [&str; 9] =
+    ["storage", "accounts", "rooms", "rooms-admin", "messages", "passwords", "push", "timers", "http"];
+/// The id of the plugin that is tested, as authors and actors have it.
+const PLUGIN: &str = "plugin";
 
 /// A chat server in small, for a plugin's tests: people, rooms, storage, and what the plugin did to them.
 ///
@@ -72,6 +79,25 @@ struct State {
     /// Inside a hook that only `log`, `clock` and `random` answer: its name.
     waitless: Option<&'static str>,
     random: u64,
+    /// Whose call it is.
+    actor: Option<Actor>,
+    /// The last `seq` of each room when the call began, inside of one.
+    unit: Option<BTreeMap<RoomId, u64>>,
+    /// What filters of other plugins reject.
+    rejected: Vec<String>,
+    commands: Vec<OfferedCommand>,
+    answers: BTreeMap<String, Result<Response>>,
+    requests: Vec<Request>,
+}
+
+impl State {
+    /// The last message of a room that was there before the present call.
+    fn posted_before_unit(&self, room: &RoomId) -> u64 {
+        match &self.unit {
+            Some(seqs) => seqs.get(room).copied().unwrap_or(0),
+            None => u64::MAX,
+        }
+    }
 }
 
 thread_local! {
@@ -92,7 +118,8 @@ impl MockHost {
         chat
     }
 
-    /// Grants an import, by its name in the contract: `storage`, `accounts`, `rooms`, `rooms-admin`, `passwords`.
+    /// Grants an import, by its name in the contract: `storage`, `accounts`, `rooms`, `rooms-admin`, `messages`,
+    /// `passwords`, `push`, `timers`, `http`.
     ///
     /// # Panics
     /// If there is no such import.
@@ -119,6 +146,11 @@ impl MockHost {
         self.room_of(RoomKind::Direct, &format!("{one}, {other}"), Visibility::Private)
             .member(one, Role::Member)
             .member(other, Role::Member)
+    }
+
+    /// Has somebody's session with the server, to be called by its room's name `session of NAME`.
+    pub fn session(self, name: &str) -> Self {
+        self.room_of(RoomKind::Session, &format!("session of {name}"), Visibility::Private).member(name, Role::Owner)
     }
 
     fn room_of(self, kind: RoomKind, name: &str, visibility: Visibility) -> Self {
@@ -152,6 +184,36 @@ impl MockHost {
         self
     }
 
+    /// Runs another plugin, or the tested one, as far as its commands are listed in [`directory`](crate::directory).
+    pub fn plugin<T: Commands>(self, id: &str, plugin: &T) -> Self {
+        let offered = plugin.specs().into_iter().map(|spec| OfferedCommand { plugin: id.to_owned(), spec });
+        {
+            let commands = &mut self.state.borrow_mut().commands;
+            commands.extend(offered);
+            commands.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
+        }
+        self
+    }
+
+    /// Has another plugin's filter reject posts with this text in them.
+    pub fn rejecting(self, text: &str) -> Self {
+        self.state.borrow_mut().rejected.push(text.to_owned());
+        self
+    }
+
+    /// Answers HTTP requests for this address: with a response. A request that has neither an answer nor
+    /// a [failure](MockHost::fail) panics.
+    pub fn answer(self, url: &str, response: Response) -> Self {
+        self.state.borrow_mut().answers.insert(url.to_owned(), Ok(response));
+        self
+    }
+
+    /// Fails HTTP requests for this address.
+    pub fn fail(self, url: &str, error: Error) -> Self {
+        self.state.borrow_mut().answers.insert(url.to_owned(), Err(error));
+        self
+    }
+
     /// Makes a plugin of its settings, as the server does when it loads it.
     ///
     /// # Errors
@@ -171,79 +233,13 @@ impl MockHost {
         Caller::guest(self, name)
     }
 
-    /// The id of somebody's account.
-    pub fn account_id(&self, name: &str) -> AccountId {
-        self.state.borrow_mut().world.account(name).id
-    }
-
-    /// The id of a room.
-    ///
-    /// # Panics
-    /// If there is no such room.
-    pub fn room_id(&self, name: &str) -> RoomId {
-        match self.find_room(name) {
-            Some(room) => room.id,
-            None => panic!("there is no room {name:?}"),
-        }
-    }
-
-    /// A room as it is now.
-    pub fn find_room(&self, name: &str) -> Option<Room> {
-        self.state.borrow().world.find_room(name).map(|room| room.describe())
-    }
-
-    /// Somebody's membership as it is now.
-    pub fn find_member(&self, room: &str, name: &str) -> Option<Member> {
-        let account = self.account_id(name);
-        self.state.borrow().world.find_room(room)?.members.get(&account).cloned()
-    }
-
-    /// What the last call wrote, in its order. If the call failed, none of it took effect.
-    pub fn writes(&self) -> Vec<Write> {
-        self.state.borrow().writes.clone()
-    }
-
-    /// What is kept in the plugin's storage under this key.
-    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
-        self.state.borrow().world.storage.get(key).cloned()
-    }
-
-    /// Every line logged so far.
-    pub fn logs(&self) -> Vec<(Level, String)> {
-        self.state.borrow().logs.clone()
-    }
-
-    /// Whether a line with this text in it was logged.
-    pub fn logged(&self, text: &str) -> bool {
-        self.state.borrow().logs.iter().any(|(_, line)| line.contains(text))
+    /// Lets time pass.
+    pub fn wait(&self, time: Duration) {
+        self.state.borrow_mut().world.now += u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     }
 
     /// Has this thread's imports come here.
     fn take_over(&self) {
         CURRENT.set(Some(Rc::clone(&self.state)));
-    }
-
-    /// One unit of work: what `call` wrote stays if it succeeded.
-    fn unit_of_work<R, E>(&self, call: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
-        self.take_over();
-        let before = {
-            let mut state = self.state.borrow_mut();
-            state.writes.clear();
-            state.world.clone()
-        };
-        let outcome = call();
-        if outcome.is_err() {
-            self.state.borrow_mut().world.go_back_to(before);
-        }
-        outcome
-    }
-
-    /// A hook that no import may hold up.
-    fn without_waiting<R>(&self, hook: &'static str, call: impl FnOnce() -> R) -> R {
-        self.take_over();
-        self.state.borrow_mut().waitless = Some(hook);
-        let outcome = call();
-        self.state.borrow_mut().waitless = None;
-        outcome
     }
 }

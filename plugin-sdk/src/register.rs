@@ -21,7 +21,7 @@ pub(crate) fn with_instance<T: Instance, R>(call: impl FnOnce(&mut T) -> R) -> R
 }
 
 /// Makes a type the plugin of this crate, with the hooks it names: any of `lifecycle`, `commands`,
-/// `message_filter` and `room_guard`. Each needs the trait of its name, and just those are exported.
+/// `message_filter`, `room_guard`, `observer` and `timer`. Each needs the trait of its name, and just those are exported.
 ///
 /// With `lifecycle` the instance comes from [`Lifecycle::init`](crate::Lifecycle::init), without it from
 /// [`Default`].
@@ -113,20 +113,34 @@ macro_rules! __export {
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() = $crate::__private::has::room_guard::<$plugin>;
     };
+    (observer $component:ident $plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::wasm::observer::export_observer!($component with_types_in $crate::wasm::observer);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() = $crate::__private::has::observer::<$plugin>;
+    };
+    (timer $component:ident $plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::wasm::timer::export_timer!($component with_types_in $crate::wasm::timer);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() = $crate::__private::has::timer::<$plugin>;
+    };
     ($other:ident $component:ident $plugin:ty) => {
         ::std::compile_error!(::std::concat!(
             "there is no hook `", ::std::stringify!($other),
-            "`; there are `lifecycle`, `commands`, `message_filter` and `room_guard`"
+            "`; there are `lifecycle`, `commands`, `message_filter`, `room_guard`, `observer` and `timer`"
         ));
     };
 }
 
 /// Holds a plugin to its hooks in native builds too, so that `cargo test` finds what the real build would.
 pub mod has {
-    use crate::{Commands, Lifecycle, MessageFilter, RoomGuard};
+    use crate::{Commands, Lifecycle, MessageFilter, Observer, RoomGuard, Timer};
 
     pub fn lifecycle<T: Lifecycle>() {}
     pub fn commands<T: Commands>() {}
     pub fn message_filter<T: MessageFilter>() {}
     pub fn room_guard<T: RoomGuard>() {}
+    pub fn observer<T: Observer>() {}
+    pub fn timer<T: Timer>() {}
 }

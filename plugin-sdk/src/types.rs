@@ -52,6 +52,10 @@ id! {
     /// A room's id, a UUID. It stays when the room is renamed.
     RoomId
 }
+id! {
+    /// One live connection's id, a UUID.
+    ConnectionId
+}
 
 /// What a member may do in a room; each role includes the ones before it, and they compare that way.
 ///
@@ -114,8 +118,8 @@ pub struct AccountRef {
 /// Somebody connected without an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestRef {
-    /// Lives as long as the connection.
-    pub id: String,
+    /// The connection, for as long as it lives.
+    pub id: ConnectionId,
     /// The name shown to others.
     pub name: String,
 }
@@ -157,6 +161,9 @@ pub struct Context {
     pub role: Option<Role>,
     /// The room the call is about, if it is about one.
     pub room: Option<RoomRef>,
+    /// The actor's live connection that led to the call, for [`push`](crate::push). None over HTTP, for timers, and
+    /// where the connection is not known any more.
+    pub connection: Option<ConnectionId>,
 }
 
 impl Context {

@@ -59,6 +59,30 @@ pub mod room_guard {
     pub use exports::natterjack::plugin::room_guard::*;
 }
 
+pub mod observer {
+    wit_bindgen::generate!({
+        world: "observer-plugin",
+        path: "wit",
+        with: { "natterjack:plugin/types@0.1.0": crate::wasm::imports::types },
+        pub_export_macro: true,
+        export_macro_name: "export_observer",
+        default_bindings_module: "natterjack_plugin_sdk::wasm::observer",
+    });
+    pub use exports::natterjack::plugin::observer::*;
+}
+
+pub mod timer {
+    wit_bindgen::generate!({
+        world: "timer-plugin",
+        path: "wit",
+        with: { "natterjack:plugin/types@0.1.0": crate::wasm::imports::types },
+        pub_export_macro: true,
+        export_macro_name: "export_timer",
+        default_bindings_module: "natterjack_plugin_sdk::wasm::timer",
+    });
+    pub use exports::natterjack::plugin::timer::*;
+}
+
 /// Has a panic write its message and place to the plugin's log before it becomes a trap.
 fn log_panics() {
     static HOOKED: std::sync::Once = std::sync::Once::new();

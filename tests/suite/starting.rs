@@ -12,7 +12,7 @@ async fn the_first_start_makes_what_it_needs_and_tells() {
     let key = server.path().join("data/jwt.key");
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(server.path().join("data/natterjack.db").exists());
-    for told in ["jwt.key", "groups", "room.create", "message-filter", "room-guard", "natterjack chat"] {
+    for told in ["jwt.key", "groups", "room.create", "message-filter", "room-guard", "chat 127.0.0.1"] {
         server.expect_output(told).await;
     }
     let made = std::fs::read(&key).unwrap();

@@ -98,12 +98,21 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
         let _ = writeln!(text, "{}", plugin_lines(plugin));
     }
     if let Some(address) = server.addresses().first() {
+        let program = program();
         let _ = write!(
             text,
-            "Try it, in two other terminals:\n  natterjack chat {address} --name ann\n  natterjack chat {address} --name bob\n"
+            "Try it, in two other terminals:\n  {program} chat {address} --name ann\n  {program} chat {address} --name bob\n"
         );
     }
     text
+}
+
+/// This program as it can be called from the current folder.
+fn program() -> String {
+    let installed = || "natterjack".to_owned();
+    let Ok(program) = std::env::current_exe() else { return installed() };
+    let below = std::env::current_dir().ok().and_then(|here| program.strip_prefix(here).ok().map(Path::to_owned));
+    below.map_or_else(installed, |path| path.display().to_string())
 }
 
 fn plugin_lines(plugin: &PluginStatus) -> String {

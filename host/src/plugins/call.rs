@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::bindings::wire;
 use crate::error::Error;
-use crate::protocol::{Actor, Credential, Role, Room, RoomKind, Visibility};
+use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
 /// Who calls, from where. The router fills it in from what it has checked.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Call {
     pub room: Option<Room>,
     /// The actor's role there.
     pub role: Option<Role>,
+    /// The live connection that led to the call.
+    pub connection: Option<ConnectionId>,
 }
 
 impl Call {
@@ -28,6 +30,7 @@ impl Call {
             actor: actor(&self.actor),
             role: self.role.map(Into::into),
             room: self.room.as_ref().map(room_ref),
+            connection: self.connection.map(|connection| connection.to_string()),
         }
     }
 }
@@ -40,7 +43,7 @@ fn actor(actor: &Actor) -> wire::Actor {
         Actor::Guest(guest) => {
             wire::Actor::Guest(wire::GuestRef { id: guest.id.to_string(), name: guest.name.to_string() })
         }
-        Actor::Plugin(id) => wire::Actor::Plugin(id.to_string()),
+        Actor::Plugin(bot) => wire::Actor::Plugin(bot.plugin.to_string()),
         Actor::Server => wire::Actor::Server,
     }
 }

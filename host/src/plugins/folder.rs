@@ -1,6 +1,8 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
 mod files;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -165,8 +167,8 @@ impl Folder {
     fn unload(&mut self, id: &str, why: &str) {
         let registry = self.shared.registry.load_full();
         if registry.plugin(id).is_some() {
-            tracing::info!(plugin = id, "plugin unloaded: {why}");
             self.swap(registry.without(id));
+            tracing::info!(plugin = id, "plugin unloaded: {why}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
 use super::call::{Call, rejected, said};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -83,9 +83,8 @@ async fn consult(
     call: &Call,
     credentials: &[wire::Credential],
 ) -> Result<wire_guard::Admission> {
-    let mut attempts = 0;
+    let mut turn = None;
     loop {
-        attempts += 1;
         let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
         let (verdict, unit) = ask_admit(guard, unit, call, credentials)
             .await
@@ -93,7 +92,9 @@ async fn consult(
         let Some(unit) = unit.finish() else { return Ok(verdict) };
         match services.writer.commit(unit).await {
             Ok(_) => return Ok(verdict),
-            Err(Error::Conflict(_)) if attempts == 1 => {}
+            Err(Error::Conflict(_)) if turn.is_none() => {
+                turn = Some(guard.again.acquire().await.map_err(Error::internal)?);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -114,9 +115,7 @@ async fn ask_protect(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))
@@ -137,9 +136,7 @@ async fn ask_admit(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -11,7 +12,7 @@ use super::bindings::{commands, lifecycle, message_filter, room_guard};
 use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::contract::{self, Shape};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::filter::Filter;
 use super::imports;
 use super::instance::Instance;
@@ -119,6 +120,7 @@ impl Forge {
             about: None,
             commands: Vec::new(),
             filter: Filter::new(),
+            again: Semaphore::new(1),
         };
         start(plugin).await
     }
@@ -185,25 +187,28 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
     let component = pre.component();
     let exported = contract::shape(component, pre.engine()).hooks;
     let has = |hook: &str| exported.contains(hook);
-    let misfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
+    let unfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
     Ok(Hooks {
-        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(misfit)?,
-        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(misfit)?,
+        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(unfit)?,
+        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(unfit)?,
         message_filter: has("message-filter")
             .then(|| message_filter::MessageFilterPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
+            .map_err(unfit)?,
         room_guard: has("room-guard")
             .then(|| room_guard::RoomGuardPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
+            .map_err(unfit)?,
     })
 }
 
 /// Makes a first instance, asks it what there is to know, and warms up its filter.
 async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     let meter = Meter::call(plugin.budget.call);
-    let failed = |fault: Fault| LoadError::Start(fault.to_string());
+    let failed = |fault: Fault| match fault {
+        Fault::Misfit(why) => LoadError::Misfit { why },
+        fault => LoadError::Start(fault.to_string()),
+    };
     let (about, offered) = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
     plugin.about = about;
     plugin.commands = specs::check(offered)?.into_iter().map(Arc::new).collect();
@@ -217,8 +222,7 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
     let mut about = None;
     if let Some(indices) = &plugin.hooks.lifecycle {
-        let guest =
-            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let said = instance.answered(answer)?;
         let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
@@ -226,10 +230,13 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
     }
     let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {
-        let guest =
-            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
         offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+    }
+    if let Some(indices) = &plugin.hooks.room_guard {
+        // Nothing to ask yet; but a guard that cannot be asked is better known now than at the door.
+        indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
     }
     Ok((about, offered))
 }

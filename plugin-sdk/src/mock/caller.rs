@@ -2,8 +2,8 @@
 
 use super::MockHost;
 use crate::{
-    Actor, Admission, Args, CommandSpec, Commands, Context, Credential, Draft, Error, GuestRef, MessageFilter,
-    ParamKind, Place, Protection, Result, RoomGuard, RoomRef, Value, Verdict,
+    Actor, Admission, Args, Author, CommandSpec, Commands, ConnectionId, Context, Credential, Draft, Error, Event,
+    MessageFilter, Observer, ParamKind, Place, Protection, Result, RoomGuard, RoomRef, Value, Verdict,
 };
 
 /// Somebody about to call a plugin, perhaps in a room: `chat.by("ann").at("lobby")`.
@@ -21,7 +21,7 @@ impl Caller {
     }
 
     pub(super) fn guest(chat: &MockHost, name: &str) -> Self {
-        let guest = GuestRef { id: format!("guest-{name}"), name: name.to_owned() };
+        let guest = chat.state.borrow_mut().world.guest(name);
         Self { chat: chat.clone(), actor: Actor::Guest(guest), room: None }
     }
 
@@ -46,7 +46,17 @@ impl Caller {
             }
             _ => None,
         };
-        Context { request_id: "test".to_owned(), actor: self.actor.clone(), role, room }
+        let connection = match &self.actor {
+            Actor::Account(account) => Some(self.chat.connection_id(&account.name)),
+            Actor::Guest(guest) => Some(guest.id.clone()),
+            Actor::Plugin(_) | Actor::Server => None,
+        };
+        Context { request_id: "test".to_owned(), actor: self.actor.clone(), role, room, connection }
+    }
+
+    /// The caller's live connection.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.context().connection
     }
 
     /// Calls a command. As on the server its place, the caller's role and the arguments are checked first.
@@ -63,12 +73,15 @@ impl Caller {
         let ctx = self.context();
         if spec.place == Place::InRoom {
             ctx.room()?;
+            if ctx.role.is_none() && matches!(ctx.actor, Actor::Account(_)) {
+                return Err(Error::forbidden("not a member of this room"));
+            }
         }
         if spec.minimum_role.is_some_and(|needed| ctx.role.is_none_or(|role| role < needed)) {
             return Err(Error::forbidden("your role in the room does not allow this"));
         }
         check_args(&spec, &args)?;
-        self.chat.unit_of_work(|| plugin.run(&ctx, name, Args::new(args.to_string())))
+        self.chat.unit_of_work(&ctx.actor, || plugin.run(&ctx, name, Args::new(args.to_string())))
     }
 
     /// Posts a message through a filter.
@@ -77,13 +90,43 @@ impl Caller {
         self.chat.without_waiting("on_message", || plugin.on_message(&self.context(), &draft))
     }
 
+    /// Says something in the room, past all filters, and gives the event that comes of it.
+    ///
+    /// # Panics
+    /// If the caller is in no room.
+    pub fn say(&self, body: &str) -> Event {
+        let ctx = self.context();
+        let Some(room) = &ctx.room else { panic!("say where: `.at(\"lobby\")`") };
+        let author = match ctx.actor {
+            Actor::Account(account) => Author::Account(account),
+            Actor::Guest(guest) => Author::Guest(guest.name),
+            Actor::Plugin(id) => Author::Plugin(id),
+            Actor::Server => Author::Server,
+        };
+        let world = &mut self.chat.state.borrow_mut().world;
+        let now = world.now;
+        match world.room_mut(&room.id) {
+            Ok(room) => Event::MessagePosted(room.post(now, author, body, None)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Tells a plugin of something that the caller did.
+    ///
+    /// # Errors
+    /// The plugin's own.
+    pub fn observe<T: Observer>(&self, plugin: &mut T, event: &Event) -> Result<()> {
+        let ctx = self.context();
+        self.chat.unit_of_work(&ctx.actor, || plugin.on_event(&ctx, event))
+    }
+
     /// Makes or changes the room with these credentials.
     ///
     /// # Errors
     /// The guard's own.
     pub fn protect<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Protection> {
         let ctx = self.context();
-        self.chat.unit_of_work(|| plugin.protect(&ctx, credentials))
+        self.chat.unit_of_work(&ctx.actor, || plugin.protect(&ctx, credentials))
     }
 
     /// Asks a guard to be let in to the room.
@@ -92,7 +135,7 @@ impl Caller {
     /// The guard's own, which keeps the caller out.
     pub fn join<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Admission> {
         let ctx = self.context();
-        self.chat.unit_of_work(|| plugin.admit(&ctx, credentials))
+        self.chat.unit_of_work(&ctx.actor, || plugin.admit(&ctx, credentials))
     }
 }
 

@@ -5,7 +5,11 @@ use std::rc::Rc;
 
 use super::{CURRENT, State};
 
+pub(crate) mod http;
+pub(crate) mod messages;
+pub(crate) mod push;
 pub(crate) mod rooms_admin;
+pub(crate) mod timers;
 
 fn current() -> Rc<RefCell<State>> {
     match CURRENT.with_borrow(Clone::clone) {
@@ -18,21 +22,30 @@ fn current() -> Rc<RefCell<State>> {
 
 /// Answers an import that has to be granted.
 fn granted<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
-    let state = current();
-    let mut state = state.borrow_mut();
-    if !state.granted.contains(import) {
-        // Not to be held by whoever catches the panic.
-        drop(state);
+    // Not to be held by whoever catches the panic.
+    if !current().borrow().granted.contains(import) {
         panic!(
             "the plugin called `{import}`, which is not granted: say `MockHost::new().grant(\"{import}\")` here, \
              and `grants = [\"{import}\"]` in the plugin's table of config.toml"
         );
     }
-    if let Some(hook) = state.waitless {
-        drop(state);
+    always(import, answer)
+}
+
+/// Answers an import that needs no grant, but does not answer everywhere.
+fn always<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
+    let state = current();
+    let waitless = state.borrow().waitless;
+    if let Some(hook) = waitless {
         panic!("the plugin called `{import}` in `{hook}`, where only log, clock and random answer");
     }
-    answer(&mut state)
+    answer(&mut state.borrow_mut())
+}
+
+/// A page of names, in byte order.
+fn page<'a>(names: impl Iterator<Item = &'a String>, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String> {
+    let names = names.filter(|name| name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after));
+    names.take(limit.clamp(1, 1_000) as usize).cloned().collect()
 }
 
 pub(crate) mod log {
@@ -66,9 +79,17 @@ pub(crate) mod random {
     }
 }
 
+pub(crate) mod directory {
+    use crate::directory::OfferedCommand;
+
+    pub(crate) fn commands() -> Vec<OfferedCommand> {
+        super::always("directory", |state| state.commands.clone())
+    }
+}
+
 pub(crate) mod storage {
     use super::granted;
-    use crate::{Error, ErrorCode, Result, Write};
+    use crate::{Error, Result, Write};
 
     pub(crate) fn get(key: &str) -> Result<Option<Vec<u8>>> {
         granted("storage", |state| {
@@ -81,7 +102,7 @@ pub(crate) mod storage {
         granted("storage", |state| {
             check_key(key)?;
             if value.len() > 65_536 {
-                return Err(Error::new(ErrorCode::TooLarge, "a value has at most 64 KiB"));
+                return Err(Error::too_large("a value has at most 64 KiB"));
             }
             state.world.storage.insert(key.to_owned(), value.to_owned());
             state.writes.push(Write::Put(key.to_owned(), value.to_owned()));
@@ -99,17 +120,13 @@ pub(crate) mod storage {
     }
 
     pub(crate) fn list(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
-        granted("storage", |state| {
-            let keys = state.world.storage.keys();
-            let keys = keys.filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
-            Ok(keys.take(limit.clamp(1, 1_000) as usize).cloned().collect())
-        })
+        granted("storage", |state| Ok(super::page(state.world.storage.keys(), prefix, after, limit)))
     }
 
     fn check_key(key: &str) -> Result<()> {
         match key.len() {
             1..=256 => Ok(()),
-            _ => Err(Error::new(ErrorCode::TooLarge, "a key has 1 to 256 bytes")),
+            _ => Err(Error::too_large("a key has 1 to 256 bytes")),
         }
     }
 }

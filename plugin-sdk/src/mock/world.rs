@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rooms::{Member, Room};
 use crate::rooms_admin::{Created, NewRoom, RoomChange};
-use crate::{AccountId, AccountRef, Error, Result, Role, RoomId, RoomKind, Timestamp, Visibility};
+use crate::{
+    AccountId, AccountRef, Author, Error, GuestRef, Message, Result, Role, RoomId, RoomKind, Timestamp, Visibility,
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) accounts: Vec<AccountRef>,
+    guests: Vec<GuestRef>,
     /// In the order of their making.
     pub(super) rooms: Vec<MockRoom>,
     pub(super) storage: BTreeMap<String, Vec<u8>>,
+    /// When each comes due, and its payload.
+    pub(super) timers: BTreeMap<String, (Timestamp, String)>,
     ids: u32,
 }
 
@@ -22,11 +27,22 @@ pub(super) struct MockRoom {
     code: String,
     pub(super) members: BTreeMap<AccountId, Member>,
     banned: BTreeSet<AccountId>,
+    muted: BTreeSet<AccountId>,
+    pub(super) messages: Vec<Message>,
+    last_seq: u64,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { now: 1_700_000_000_000, accounts: Vec::new(), rooms: Vec::new(), storage: BTreeMap::new(), ids: 0 }
+        Self {
+            now: 1_700_000_000_000,
+            accounts: Vec::new(),
+            guests: Vec::new(),
+            rooms: Vec::new(),
+            storage: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            ids: 0,
+        }
     }
 }
 
@@ -53,6 +69,17 @@ impl World {
         account
     }
 
+    /// Somebody without an account, by name.
+    pub(super) fn guest(&mut self, name: &str) -> GuestRef {
+        if let Some(guest) = self.guests.iter().find(|guest| same_name(&guest.name, name)) {
+            return guest.clone();
+        }
+        let id = format!("cccccccc-0000-7000-8000-{:012}", self.next_id());
+        let guest = GuestRef { id: id.into(), name: name.to_owned() };
+        self.guests.push(guest.clone());
+        guest
+    }
+
     pub(super) fn account_by_id(&self, id: &AccountId) -> Result<&AccountRef> {
         let account = self.accounts.iter().find(|account| account.id == *id);
         account.ok_or_else(|| Error::not_found("there is no such account"))
@@ -76,6 +103,9 @@ impl World {
             code: format!("R{number:04}"),
             members: BTreeMap::new(),
             banned: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            messages: Vec::new(),
+            last_seq: 0,
         });
         &mut self.rooms[at]
     }
@@ -92,9 +122,14 @@ impl World {
         self.rooms.iter().find(|room| room.room.id == *id)
     }
 
-    fn room_mut(&mut self, id: &RoomId) -> Result<&mut MockRoom> {
+    pub(super) fn room_mut(&mut self, id: &RoomId) -> Result<&mut MockRoom> {
         let room = self.rooms.iter_mut().find(|room| room.room.id == *id);
         room.ok_or_else(|| Error::not_found("there is no such room"))
+    }
+
+    /// The number of the last message in each room.
+    pub(super) fn last_seqs(&self) -> BTreeMap<RoomId, u64> {
+        self.rooms.iter().map(|room| (room.room.id.clone(), room.last_seq)).collect()
     }
 
     fn check_name(&self, name: &str, of: Option<&RoomId>) -> Result<()> {
@@ -183,8 +218,14 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn mute(&mut self, room: &RoomId, account: &AccountId) -> Result<()> {
-        self.room_mut(room)?.member_mut(account).map(|_| ())
+    pub(super) fn mute(&mut self, room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
+        let room = self.room_mut(room)?;
+        room.member_mut(account)?;
+        match seconds {
+            0 => room.muted.remove(account),
+            _ => room.muted.insert(account.clone()),
+        };
+        Ok(())
     }
 }
 
@@ -200,6 +241,20 @@ impl MockRoom {
 
     fn member_mut(&mut self, account: &AccountId) -> Result<&mut Member> {
         self.members.get_mut(account).ok_or_else(|| Error::not_found("not a member of the room"))
+    }
+
+    pub(super) fn is_muted(&self, account: &AccountId) -> bool {
+        self.muted.contains(account)
+    }
+
+    /// The next entry of the room's log.
+    pub(super) fn post(&mut self, at: Timestamp, author: Author, body: &str, reply_to: Option<u64>) -> Message {
+        self.last_seq += 1;
+        let seq = self.last_seq;
+        let message =
+            Message { seq, author, body: body.to_owned(), at, reply_to, edited_at: None, attachments: Vec::new() };
+        self.messages.push(message.clone());
+        message
     }
 
     fn check_not_banned(&self, account: &AccountId) -> Result<()> {

@@ -1,7 +1,8 @@
 //! What a plugin did, for tests to look at.
 
+use crate::push::Target;
 use crate::rooms_admin::{NewRoom, RoomChange};
-use crate::{AccountId, Role, RoomId};
+use crate::{AccountId, Role, RoomId, Timestamp, Value};
 
 /// Something a plugin wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,4 +31,15 @@ pub enum Write {
     Unban(RoomId, AccountId),
     /// [`rooms_admin::mute`](crate::rooms_admin::mute), with the seconds.
     Mute(RoomId, AccountId, u32),
+    /// [`messages::post`](crate::messages::post) and [`messages::reply`](crate::messages::reply): what, and as an
+    /// answer to which message.
+    Post(RoomId, String, Option<u64>),
+    /// [`messages::delete`](crate::messages::delete).
+    DeleteMessage(RoomId, u64),
+    /// [`push::send`](crate::push::send) and its kin: to whom, name and data.
+    Push(Target, String, Value),
+    /// [`timers::after`](crate::timers::after) and [`timers::at`](crate::timers::at): name, when and payload.
+    SetTimer(String, Timestamp, Value),
+    /// [`timers::cancel`](crate::timers::cancel).
+    CancelTimer(String),
 }

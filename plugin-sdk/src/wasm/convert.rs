@@ -1,10 +1,10 @@
 //! Between generated types (`wit`) and public ones. Texts are moved, not copied.
 
-use crate::wasm::imports::{accounts, log, rooms, rooms_admin, types as wit};
-use crate::wasm::{commands, message_filter, room_guard};
+use crate::wasm::imports::{accounts, directory, http, log, rooms, rooms_admin, types as wit};
+use crate::wasm::{message_filter, observer, room_guard};
 use crate::{
-    AccountRef, Actor, Admission, CommandSpec, Context, Credential, Draft, Error, ErrorCode, GuestRef, Param,
-    ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
+    AccountRef, Actor, Admission, Author, CommandSpec, Context, Credential, DepartureReason, Draft, Error, ErrorCode,
+    Event, GuestRef, Message, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
 };
 
 /// Two enums with the same cases.
@@ -44,8 +44,11 @@ same_cases! {
         PluginFailed, Unavailable, Internal
     }
     crate::log::Level => log::Level { Trace, Debug, Info, Warn, Error }
-    Place => commands::Place { Anywhere, InRoom }
+    Place => wit::Place { Anywhere, InRoom }
+    wit::Place => Place { Anywhere, InRoom }
     Protection => room_guard::Protection { Accepted, Abstain }
+    observer::DepartureReason => DepartureReason { Left, Kicked, Banned }
+    crate::http::Method => http::Method { Get, Head, Post, Put, Patch, Delete }
 }
 
 same_fields! {
@@ -56,9 +59,12 @@ same_fields! {
     Error => wit::Error { code, message, retry_after_ms }
     accounts::Account => crate::accounts::Account { id, name, online }
     rooms_admin::Created => crate::rooms_admin::Created { id, code }
-    message_filter::Draft => Draft { body, reply_to, edit_of }
+    message_filter::Draft => Draft { body, reply_to, edit_of, attachments }
+    wit::Message => Message { seq, author, body, at, reply_to, edited_at, attachments }
+    wit::Param => Param { name, summary, kind, required }
+    directory::OfferedCommand => crate::directory::OfferedCommand { plugin, spec }
     crate::Description => crate::wasm::lifecycle::Description { name, version, summary }
-    Param => commands::Param { name, summary, kind, required }
+    Param => wit::Param { name, summary, kind, required }
 }
 
 impl From<wit::Actor> for Actor {
@@ -79,6 +85,35 @@ impl From<wit::Context> for Context {
             actor: ctx.actor.into(),
             role: ctx.role.map(Into::into),
             room: ctx.room.map(Into::into),
+            connection: ctx.connection.map(Into::into),
+        }
+    }
+}
+
+impl From<wit::Author> for Author {
+    fn from(author: wit::Author) -> Self {
+        match author {
+            wit::Author::Account(account) => Author::Account(account.into()),
+            wit::Author::Guest(name) => Author::Guest(name),
+            wit::Author::Plugin(id) => Author::Plugin(id),
+            wit::Author::Server => Author::Server,
+        }
+    }
+}
+
+impl From<observer::Event> for Event {
+    fn from(event: observer::Event) -> Self {
+        use observer::Event as Wit;
+        match event {
+            Wit::MessagePosted(message) => Event::MessagePosted(message.into()),
+            Wit::MessageEdited(message) => Event::MessageEdited(message.into()),
+            Wit::MessageDeleted(seq) => Event::MessageDeleted(seq),
+            Wit::MemberJoined(who) => Event::MemberJoined(who.into()),
+            Wit::MemberLeft(departure) => Event::MemberLeft { who: departure.who.into(), why: departure.why.into() },
+            Wit::RoomUpdated => Event::RoomUpdated,
+            Wit::RoomDeleted => Event::RoomDeleted,
+            Wit::SessionOpened => Event::SessionOpened,
+            Wit::SessionClosed => Event::SessionClosed,
         }
     }
 }
@@ -135,7 +170,7 @@ impl From<Admission> for room_guard::Admission {
     }
 }
 
-impl From<CommandSpec> for commands::CommandSpec {
+impl From<CommandSpec> for wit::CommandSpec {
     fn from(spec: CommandSpec) -> Self {
         Self {
             name: spec.name,
@@ -148,7 +183,7 @@ impl From<CommandSpec> for commands::CommandSpec {
     }
 }
 
-impl From<ParamKind> for commands::ParamKind {
+impl From<ParamKind> for wit::ParamKind {
     fn from(kind: ParamKind) -> Self {
         match kind {
             ParamKind::Text => Self::Text,
@@ -159,6 +194,34 @@ impl From<ParamKind> for commands::ParamKind {
             ParamKind::Room => Self::Room,
             ParamKind::Duration => Self::Duration,
             ParamKind::Choice(words) => Self::Choice(words),
+        }
+    }
+}
+
+impl From<wit::CommandSpec> for CommandSpec {
+    fn from(spec: wit::CommandSpec) -> Self {
+        Self {
+            name: spec.name,
+            summary: spec.summary,
+            params: spec.params.into_iter().map(Into::into).collect(),
+            place: spec.place.into(),
+            minimum_role: spec.minimum_role.map(Into::into),
+            slash: spec.slash,
+        }
+    }
+}
+
+impl From<wit::ParamKind> for ParamKind {
+    fn from(kind: wit::ParamKind) -> Self {
+        match kind {
+            wit::ParamKind::Text => Self::Text,
+            wit::ParamKind::Integer => Self::Integer,
+            wit::ParamKind::Number => Self::Number,
+            wit::ParamKind::Boolean => Self::Boolean,
+            wit::ParamKind::Account => Self::Account,
+            wit::ParamKind::Room => Self::Room,
+            wit::ParamKind::Duration => Self::Duration,
+            wit::ParamKind::Choice(words) => Self::Choice(words),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::register::{Component, Instance, with_instance};
 use crate::wasm::imports::types as wit;
-use crate::wasm::{commands, lifecycle, message_filter, room_guard};
-use crate::{Admission, Args, Commands, Context, Credential, Lifecycle, MessageFilter, RoomGuard};
+use crate::wasm::{commands, lifecycle, message_filter, observer, room_guard, timer};
+use crate::{
+    Admission, Args, Commands, Context, Credential, Lifecycle, MessageFilter, Observer, Payload, RoomGuard, Timer,
+};
 
 impl<T: Instance + Lifecycle> lifecycle::Guest for Component<T> {
     fn describe() -> lifecycle::Description {
@@ -53,5 +55,19 @@ impl<T: Instance + RoomGuard> room_guard::Guest for Component<T> {
         with_instance(|plugin: &mut T| plugin.admit(&Context::from(ctx), &credentials))
             .unwrap_or_else(|error| Admission::deny(error.code.as_str(), error.message))
             .into()
+    }
+}
+
+impl<T: Instance + Observer> observer::Guest for Component<T> {
+    fn on_event(ctx: wit::Context, event: observer::Event) -> Result<(), wit::Error> {
+        super::log_panics();
+        Ok(with_instance(|plugin: &mut T| plugin.on_event(&ctx.into(), &event.into()))?)
+    }
+}
+
+impl<T: Instance + Timer> timer::Guest for Component<T> {
+    fn on_timer(ctx: wit::Context, name: String, payload: String) -> Result<(), wit::Error> {
+        super::log_panics();
+        Ok(with_instance(|plugin: &mut T| plugin.on_timer(&ctx.into(), &name, Payload::new(payload)))?)
     }
 }

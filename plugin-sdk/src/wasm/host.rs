@@ -16,6 +16,14 @@ pub(crate) mod random {
     pub(crate) use crate::wasm::imports::random::bytes;
 }
 
+pub(crate) mod directory {
+    use crate::directory::OfferedCommand;
+
+    pub(crate) fn commands() -> Vec<OfferedCommand> {
+        crate::wasm::imports::directory::commands().into_iter().map(Into::into).collect()
+    }
+}
+
 pub(crate) mod storage {
     use crate::Result;
     use crate::wasm::imports::storage as wit;
@@ -146,5 +154,80 @@ pub(crate) mod passwords {
 
     pub(crate) fn verify(password: &str, hash: &str) -> Result<bool> {
         Ok(wit::verify(password, hash)?)
+    }
+}
+
+pub(crate) mod messages {
+    use crate::messages::Message;
+    use crate::wasm::imports::messages as wit;
+    use crate::{Result, RoomId};
+
+    pub(crate) fn history(room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<Message>> {
+        Ok(wit::history(room.as_str(), before, limit)?.into_iter().map(Into::into).collect())
+    }
+
+    pub(crate) fn post(room: &RoomId, body: &str, reply_to: Option<u64>) -> Result<()> {
+        Ok(wit::post(room.as_str(), body, reply_to)?)
+    }
+
+    pub(crate) fn delete(room: &RoomId, seq: u64) -> Result<()> {
+        Ok(wit::delete(room.as_str(), seq)?)
+    }
+}
+
+pub(crate) mod push {
+    use crate::Result;
+    use crate::push::Target;
+    use crate::wasm::imports::push as wit;
+
+    pub(crate) fn send(target: &Target, name: &str, data: String) -> Result<()> {
+        let target = match target {
+            Target::Connection(id) => wit::Target::Connection(id.to_string()),
+            Target::Account(id) => wit::Target::Account(id.to_string()),
+            Target::Room(id) => wit::Target::Room(id.to_string()),
+        };
+        Ok(wit::send(&target, name, &data)?)
+    }
+}
+
+pub(crate) mod timers {
+    use crate::Result;
+    use crate::timers::Due;
+    use crate::wasm::imports::timers as wit;
+
+    pub(crate) fn set(name: &str, due: Due, payload: String) -> Result<()> {
+        let due = match due {
+            Due::After(wait) => wit::Due::After(wait),
+            Due::At(when) => wit::Due::At(when),
+        };
+        Ok(wit::set(name, due, &payload)?)
+    }
+
+    pub(crate) fn cancel(name: &str) -> Result<()> {
+        Ok(wit::cancel(name)?)
+    }
+
+    pub(crate) fn list(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(wit::list(prefix, after, limit)?)
+    }
+}
+
+pub(crate) mod http {
+    use crate::Result;
+    use crate::http::{Request, Response};
+    use crate::wasm::imports::http as wit;
+
+    pub(crate) fn fetch(request: Request) -> Result<Response> {
+        let header = |(name, value)| wit::Header { name, value };
+        let response = wit::fetch(&wit::Request {
+            method: request.method.into(),
+            url: request.url,
+            headers: request.headers.into_iter().map(header).collect(),
+            body: request.body,
+            timeout_ms: request.timeout.map(|timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
+        })?;
+        let header = |header: wit::Header| (header.name, header.value);
+        let headers = response.headers.into_iter().map(header).collect();
+        Ok(Response { status: response.status, headers, body: response.body })
     }
 }

@@ -91,7 +91,7 @@ fn tokens(status: StatusCode, session: &Session) -> Response {
     let body = json!({
         "token": session.token,
         "refreshToken": session.refresh_token,
-        "expiresIn": session.expires_in.as_secs_f64().round(),
+        "expiresIn": session.expires_in.as_secs(),
         "user": user_json(&session.user),
     });
     // Tokens belong in nobody's cache.

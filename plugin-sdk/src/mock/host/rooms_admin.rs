@@ -53,5 +53,5 @@ pub(crate) fn unban(room: &RoomId, account: &AccountId) -> Result<()> {
 }
 
 pub(crate) fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
-    change(Write::Mute(room.clone(), account.clone(), seconds), |world| world.mute(room, account))
+    change(Write::Mute(room.clone(), account.clone(), seconds), |world| world.mute(room, account, seconds))
 }

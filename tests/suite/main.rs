@@ -6,14 +6,17 @@
 mod harness;
 
 mod accounts;
+mod admin;
 mod chat_client;
 mod configuration;
 mod conversation;
 mod dependencies;
 mod frames;
 mod guests;
+mod plugin_tools;
 mod private_rooms;
 mod reload;
 mod rest;
 mod starting;
+mod users;
 mod word_filter;

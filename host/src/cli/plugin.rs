@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod call;
+mod changes;
 mod crate_folder;
 mod inspect;
 mod new;
@@ -68,7 +69,8 @@ fn read_component(file: &Path) -> Result<(String, Vec<u8>)> {
 /// A plugin's id, as files and `config.toml` have it: `Word_Filter` is `word-filter`.
 fn plugin_id(name: &str) -> Result<String> {
     let id = name.trim().to_lowercase().replace(['_', ' '], "-");
-    let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if !id.split('-').all(word) || !id.starts_with(|first: char| first.is_ascii_lowercase()) {
         bail!("`{name}` cannot be a plugin's name; wanted lower-case words joined by dashes, such as `word-filter`");
     }

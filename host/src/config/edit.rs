@@ -35,7 +35,8 @@ pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, Edi
     let target = file.canonicalize().map_err(failed("found"))?;
     let text = std::fs::read_to_string(&target).map_err(failed("read"))?;
     let changed = with_switch(&text, id, enabled).map_err(|why| EditError::Faults(format!("{name}: {why}")))?;
-    let config = Config::from_text(&name, &changed, environment()).map_err(|faults| EditError::Faults(faults.to_string()))?;
+    let config =
+        Config::from_text(&name, &changed, environment()).map_err(|faults| EditError::Faults(faults.to_string()))?;
     if config.plugin_of(id).enabled != enabled {
         return Err(EditError::Outranked { id: id.to_owned(), file: name });
     }
@@ -111,7 +112,10 @@ mod tests {
         let text = "[plugin.echo]\nenabled = true # loud\n";
         assert_eq!(with_switch(text, "echo", false).unwrap(), "[plugin.echo]\nenabled = false # loud\n");
         let inline = with_switch("plugin.echo = { order = 1 }\n", "echo", false).unwrap();
-        assert!(Config::from_text::<&str, &str>("c", &inline, []).is_ok_and(|c| !c.plugin_of("echo").enabled), "{inline}");
+        assert!(
+            Config::from_text::<&str, &str>("c", &inline, []).is_ok_and(|c| !c.plugin_of("echo").enabled),
+            "{inline}"
+        );
         assert!(with_switch("plugin = 1\n", "echo", false).is_err());
     }
 

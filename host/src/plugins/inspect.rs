@@ -50,7 +50,8 @@ pub fn wit(bytes: &[u8]) -> Result<String, String> {
     let explain = |error| format!("its interfaces cannot be shown: {error:#}");
     let decoded = wit_component::decode(bytes).map_err(explain)?;
     let mut printer = wit_component::WitPrinter::default();
-    let others: Vec<_> = decoded.resolve().packages.iter().map(|(id, _)| id).filter(|id| *id != decoded.package()).collect();
+    let others: Vec<_> =
+        decoded.resolve().packages.iter().map(|(id, _)| id).filter(|id| *id != decoded.package()).collect();
     printer.print(decoded.resolve(), decoded.package(), &others).map_err(explain)?;
     Ok(printer.output.to_string())
 }

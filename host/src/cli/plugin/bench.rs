@@ -1,6 +1,7 @@
 //! A server in small around one plugin, with a database that is thrown away: where plugins are tried out.
 
 use std::collections::HashMap;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -21,9 +22,7 @@ use crate::dialect::native::CORE_OPS;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
-use crate::protocol::{
-    Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Unit, Visibility,
-};
+use crate::protocol::{Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Unit, Visibility};
 use crate::rooms::{Known, Rooms, new_code};
 use crate::router::{Caller, Router};
 
@@ -129,7 +128,7 @@ impl Bench {
 
     /// Makes a change that is none of the plugin's.
     async fn commit(&self, change: Change) -> Result<()> {
-        self.router.writer.commit(Unit { by: Actor::Server, reads: Vec::new(), changes: vec![change] }).await?;
+        self.router.writer.commit(Unit::new(Actor::Server, vec![change])).await?;
         self.committed.lock().clear();
         Ok(())
     }
@@ -166,7 +165,13 @@ pub(super) fn caller(account: &Account) -> Caller {
 
 /// The same, past the router.
 pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
-    Call { request: Uuid::now_v7(), actor: Actor::Account(account.clone()), room: Some(room.clone()), role }
+    Call {
+        request: Uuid::now_v7(),
+        actor: Actor::Account(account.clone()),
+        room: Some(room.clone()),
+        role,
+        connection: None,
+    }
 }
 
 /// Whether this is an id already, and no name.
@@ -194,6 +199,7 @@ pub(super) fn show_log() {
         .with_env_filter(EnvFilter::new("plugin=info"))
         .without_time()
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Only a test in the same process could have been first.
     let _ = log.try_init();

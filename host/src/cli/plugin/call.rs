@@ -1,16 +1,15 @@
 //! `natterjack plugin call`.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::bench::{Bench, caller, is_account_id, object, settings, show_log};
+use super::changes;
 use super::read_component;
 use crate::plugins::{ParamKind, Place, inspect};
-use crate::protocol::{Change, Command, Reply, Role, Visibility};
+use crate::protocol::{Command, Reply, Role, Visibility};
 
 /// Call one command of a plugin in a server that is thrown away, and show what it would have changed
 ///
@@ -95,41 +94,10 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
         }
     };
     println!("{value:#}");
-    let changes: Vec<&Change> = units.iter().flat_map(|unit| &unit.changes).collect();
-    eprintln!("{}", if changes.is_empty() { "nothing was changed" } else { "committed together:" });
-    for change in changes {
-        eprintln!("  {}", shown(change, &names));
+    let lines: Vec<String> = units.iter().flat_map(|unit| changes::told(unit, &names)).collect();
+    eprintln!("{}", if lines.is_empty() { "nothing was changed" } else { "committed together:" });
+    for line in lines {
+        eprintln!("  {line}");
     }
     Ok(())
-}
-
-/// A change, as a person reads it.
-fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
-    let name = |id: &Uuid| names.get(id).cloned().unwrap_or_else(|| id.to_string());
-    match change {
-        Change::CreateRoom(room) => format!("make the {} room {} with the topic {:?}", room.visibility, room.name, room.topic),
-        Change::UpdateRoom { room, change } => format!("change the room {}: {change:?}", name(&room.0)),
-        Change::DeleteRoom { room } => format!("delete the room {}", name(&room.0)),
-        Change::Invite { room, account } => format!("invite {} to {}", name(&account.0), name(&room.0)),
-        Change::AddMember { room, account, role } => {
-            format!("add {} to {} as {role}", name(&account.0), name(&room.0))
-        }
-        Change::RemoveMember { room, account, why, reason } => {
-            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("remove {} from {}, {why}{reason}", name(&account.0), name(&room.0))
-        }
-        Change::SetRole { room, account, role } => {
-            format!("make {} {role} of {}", name(&account.0), name(&room.0))
-        }
-        Change::Unban { room, account } => format!("let {} into {} again", name(&account.0), name(&room.0)),
-        Change::Mute { room, account, until } => match until {
-            Some(until) => format!("mute {} in {} until {until}", name(&account.0), name(&room.0)),
-            None => format!("let {} speak in {} again", name(&account.0), name(&room.0)),
-        },
-        Change::PutValue { key, value, .. } => match std::str::from_utf8(value) {
-            Ok(text) => format!("store {key:?} = {text}"),
-            Err(_) => format!("store {key:?} = {} bytes", value.len()),
-        },
-        Change::DeleteValue { key, .. } => format!("delete {key:?} from the storage"),
-    }
 }

@@ -66,10 +66,11 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             println!("              {} ({}{optional}): {}", param.name, param.kind.as_str(), param.summary);
         }
     }
-    if status.state != PluginState::Running {
-        let error = status.error.unwrap_or_default();
-        println!("unknown   its commands and what it says of itself: {error} (its settings may be needed: --settings)");
+    let runs = status.state == PluginState::Running;
+    if let (false, Some(error)) = (runs, status.error) {
+        println!("problem   {error}");
+        println!("          If that is for want of settings, give some: --settings '{{…}}'");
     }
     bench.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

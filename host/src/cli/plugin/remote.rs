@@ -161,9 +161,11 @@ impl Link {
             url.query_pairs_mut().extend_pairs(query);
         }
         let sent = self.client.request(method, url).bearer_auth(&self.token).send().await;
-        let response = sent.with_context(|| format!("cannot reach {}; is the server running there? (--url)", self.base))?;
+        let response =
+            sent.with_context(|| format!("cannot reach {}; is the server running there? (--url)", self.base))?;
         let status = response.status();
-        let answer: Value = response.json().await.with_context(|| format!("{} is no Natterjack server ({status})", self.base))?;
+        let answer: Value =
+            response.json().await.with_context(|| format!("{} is no Natterjack server ({status})", self.base))?;
         if status == StatusCode::OK {
             return Ok(answer);
         }

@@ -38,7 +38,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let bench = Bench::open(&id, &bytes, args.settings.unwrap_or_default(), found.wants).await?;
     let status = bench.check_runs()?;
     println!("{id}: {}, compiled and started in {}", size(bytes.len()), shown(began.elapsed()));
-    let mut test = Test { ann: bench.account("ann").await?, lobby: bench.room("lobby", Visibility::Public).await?, bench, faults: 0 };
+    let mut test = Test {
+        ann: bench.account("ann").await?,
+        lobby: bench.room("lobby", Visibility::Public).await?,
+        bench,
+        faults: 0,
+    };
     let outcome = test.all(&status.hooks).await;
     let faults = test.faults;
     test.bench.close().await;
@@ -111,22 +116,28 @@ impl Test {
                 Err(_) => kept_out += 1,
             }
         }
-        println!("room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}", times.len(), spread(times));
+        println!(
+            "room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}",
+            times.len(),
+            spread(times)
+        );
         Ok(())
     }
 
     async fn command(&mut self, info: &CommandInfo) -> Result<()> {
-        self.bench.account("bob").await?;
         // What the command before it did to the room must not be in its way.
         if self.bench.router.rooms.get(&RoomName::Id(self.lobby.id)).await.is_err() {
             self.lobby = self.bench.room("lobby", Visibility::Public).await?;
             self.bench.add_member(&self.lobby, &self.ann, Role::Owner).await?;
         }
+        let bob = self.bench.account("bob").await?;
+        self.bench.add_member(&self.lobby, &bob, Role::Member).await?;
         let mut args: Map<String, Value> =
             info.params.iter().map(|param| (param.name.clone(), sample(&param.kind))).collect();
         args.insert("room".to_owned(), self.lobby.id.to_string().into());
         let began = Instant::now();
-        let reply = self.bench.router.handle(&caller(&self.ann), Command::Plugin { name: info.name.to_string(), args }).await;
+        let reply =
+            self.bench.router.handle(&caller(&self.ann), Command::Plugin { name: info.name.to_string(), args }).await;
         let time = shown(began.elapsed());
         let changes: usize = self.bench.take_committed().iter().map(|unit| unit.changes.len()).sum();
         match reply {
@@ -147,7 +158,15 @@ fn is_fault(error: &Error) -> bool {
 
 /// Messages as people write them, and as they had better not.
 fn messages() -> Vec<String> {
-    let short = ["hello", "How are you?", "{\"op\":\"x\"}", "<script>alert(1)</script>", "a\nb\tc", "שלום, мир 🐸", "e\u{301}\u{202e}x"];
+    let short = [
+        "hello",
+        "How are you?",
+        "{\"op\":\"x\"}",
+        "<script>alert(1)</script>",
+        "a\nb\tc",
+        "שלום, мир 🐸",
+        "e\u{301}\u{202e}x",
+    ];
     let long = ["word ".repeat(800), "x".repeat(4000), "🐸".repeat(4000), "A".repeat(200)];
     short.into_iter().map(ToOwned::to_owned).chain(long).collect()
 }

@@ -32,8 +32,10 @@ impl FromRequestParts<Arc<State>> for Admin {
             Ok(Self)
         } else {
             let name = user.username;
-            Err(Error::Forbidden(format!("only for administrators; `natterjack user admin {name}` makes this account one"))
-                .into())
+            Err(Error::Forbidden(format!(
+                "only for administrators; `natterjack user admin {name}` makes this account one"
+            ))
+            .into())
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum EditError {
     /// It is wrong as it is, and a server would not start with it.
     #[error("{0}")]
     Faults(String),
-    #[error("`plugin.{id}.enabled` is set by the variable NATTERJACK__PLUGIN__{}__ENABLED, which outranks {file}; change it there", .id.to_uppercase())]
+    #[error("`plugin.{id}.enabled` is set by the variable NATTERJACK__PLUGIN__{}__ENABLED, which outranks {file}; change it there", .id.replace('-', "_").to_uppercase())]
     Outranked { id: String, file: String },
 }
 

@@ -36,12 +36,14 @@ enum Job {
     Unit(Unit, oneshot::Sender<Result<Vec<Entry>>>),
 }
 
+type Told = Arc<dyn Fn(&Unit) + Send + Sync>;
+
 /// The way to the writer; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
     /// Told of every unit of work that was committed.
-    told: Option<Arc<dyn Fn(&Unit) + Send + Sync>>,
+    told: Option<Told>,
 }
 
 impl Writer {

@@ -56,9 +56,9 @@ impl CrateFolder {
             bail!("it does not build: cargo's messages above say why");
         }
         let said = String::from_utf8_lossy(&output.stdout);
-        let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut messages = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let manifest = self.dir.join("Cargo.toml");
-        let Some((name, file)) = messages.filter_map(|message| component(&message, &manifest)).last() else {
+        let Some((name, file)) = messages.find_map(|message| component(&message, &manifest)) else {
             bail!("no component was built; Cargo.toml needs `[lib] crate-type = [\"cdylib\", \"rlib\"]`");
         };
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

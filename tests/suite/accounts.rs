@@ -144,7 +144,11 @@ async fn guessing_a_password_gets_slow_for_that_account_only() {
         assert_eq!(server.post("/api/auth/login", None, &wrong).await.0, expected);
     }
     let right = json!({"username": "ANN", "password": ann.password});
-    assert_eq!(server.post("/api/auth/login", None, &right).await.0, 429, "not even the right one, or guessing would go on");
+    assert_eq!(
+        server.post("/api/auth/login", None, &right).await.0,
+        429,
+        "not even the right one, or guessing would go on"
+    );
     let other = json!({"username": "bob", "password": bob.password});
     assert_eq!(server.post("/api/auth/login", None, &other).await.0, 200);
 }

@@ -92,7 +92,8 @@ impl Server {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let accounts = Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth));
+        let accounts =
+            Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
         let rooms = Rooms::new(database.clone(), writer.clone(), known);
         rooms.preset(&config.rooms.preset).await?;
         let online = {
@@ -116,6 +117,7 @@ impl Server {
             core: core.clone(),
             database: database.clone(),
             origins: config.cors.origins.clone(),
+            proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
             config_file: config_file.map(Path::to_owned),
@@ -203,7 +205,7 @@ pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), Star
     let (secret, _) = signing_key(config)?;
     let database = open_database(config).await?;
     let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-    Ok((Accounts::new(database.clone(), passwords, &secret, &config.auth), database))
+    Ok((Accounts::new(database.clone(), passwords, &secret, &config.auth, &config.limits), database))
 }
 
 fn database_options(config: &Config) -> database::Options {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -60,7 +61,8 @@ impl Bench {
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let secret = Uuid::new_v4();
-        let accounts = Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth);
+        let accounts =
+            Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
         // Whoever is there is taken for connected.
         let online = Arc::new(|_| true);
         let services = Services { database: database.clone(), passwords, writer: writer.clone(), online };
@@ -160,7 +162,8 @@ impl Bench {
 
 /// A request of an account.
 pub(super) fn caller(account: &Account) -> Caller {
-    Caller { actor: Actor::Account(account.clone()), connection: None, request: Uuid::now_v7() }
+    let origin = IpAddr::from(Ipv4Addr::LOCALHOST).into();
+    Caller { actor: Actor::Account(account.clone()), connection: None, origin, request: Uuid::now_v7() }
 }
 
 /// The same, past the router.

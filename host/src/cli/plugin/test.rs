@@ -12,7 +12,7 @@ use super::bench::{Bench, call, caller, settings, show_log};
 use super::{read_component, size};
 use crate::error::Error;
 use crate::plugins::{CommandInfo, Draft, ParamKind, inspect};
-use crate::protocol::{Account, Command, Credential, Role, Room, RoomName, Visibility};
+use crate::protocol::{Account, Command, Credential, Role, Room, Visibility};
 
 /// How often each sample is shown to a filter.
 const ROUNDS: usize = 100;
@@ -125,16 +125,14 @@ impl Test {
     }
 
     async fn command(&mut self, info: &CommandInfo) -> Result<()> {
-        // What the command before it did to the room must not be in its way.
-        if self.bench.router.rooms.get(&RoomName::Id(self.lobby.id)).await.is_err() {
-            self.lobby = self.bench.room("lobby", Visibility::Public).await?;
-            self.bench.add_member(&self.lobby, &self.ann, Role::Owner).await?;
-        }
+        // A room of its own: what another command did must not be in its way.
+        let room = self.bench.room(&format!("for {}", info.name), Visibility::Public).await?;
+        self.bench.add_member(&room, &self.ann, Role::Owner).await?;
         let bob = self.bench.account("bob").await?;
-        self.bench.add_member(&self.lobby, &bob, Role::Member).await?;
+        self.bench.add_member(&room, &bob, Role::Member).await?;
         let mut args: Map<String, Value> =
             info.params.iter().map(|param| (param.name.clone(), sample(&param.kind))).collect();
-        args.insert("room".to_owned(), self.lobby.id.to_string().into());
+        args.insert("room".to_owned(), room.id.to_string().into());
         let began = Instant::now();
         let reply =
             self.bench.router.handle(&caller(&self.ann), Command::Plugin { name: info.name.to_string(), args }).await;

@@ -24,11 +24,12 @@ async fn status_of_log_in(server: &Server, name: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_account_can_be_added_before_the_first_start() {
-    let setup = Setup::bare();
-    let (done, said) = user(&setup, &["add", "ann", "--admin", "--password-stdin"], "a long password\n").await;
+async fn an_account_can_be_added_while_no_server_runs() {
+    let mut server = Setup::bare().start().await;
+    server.stop().await;
+    let (done, said) = user(server.setup(), &["add", "ann", "--admin", "--password-stdin"], "a long password\n").await;
     assert!(done, "{said}");
-    let server = setup.start().await;
+    server.start_again().await;
     assert_eq!(status_of_log_in(&server, "ann", "a long password").await, 200);
     let (_, token) = user(server.setup(), &["token", "ann"], "").await;
     assert_eq!(server.get("/api/admin/plugins", Some(token.trim())).await.0, 200);

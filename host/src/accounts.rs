@@ -1,12 +1,14 @@
 //! Accounts: signing up, logging in, and who a token belongs to.
 
 pub mod password;
+pub mod throttle;
 pub mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::password::PasswordHasher;
+use self::throttle::{Origin, Throttles};
 use self::token::{Tokens, new_refresh_token, refresh_hash};
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
@@ -51,23 +53,35 @@ pub struct Accounts {
     tokens: Tokens,
     refresh_ttl: Duration,
     logins: Cache<LoginId, Option<Account>>,
+    pub throttles: Throttles,
 }
 
 impl Accounts {
-    pub fn new(database: Database, passwords: Arc<PasswordHasher>, secret: &[u8], config: &config::Auth) -> Self {
+    pub fn new(
+        database: Database,
+        passwords: Arc<PasswordHasher>,
+        secret: &[u8],
+        config: &config::Auth,
+        limits: &config::Limits,
+    ) -> Self {
         Self {
             database,
             passwords,
             tokens: Tokens::new(secret, config.access_ttl),
             refresh_ttl: config.refresh_ttl,
             logins: Cache::new(CACHED_LOGINS),
+            throttles: Throttles::new(limits),
         }
     }
 
-    pub async fn sign_up(&self, new: SignUp) -> Result<Session> {
+    pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
+        self.throttles.attempts.take(&from)?;
         let username = name::clean("username", &new.username)?;
         if username.contains('@') {
-            return Err(Error::invalid("username", "must not hold an @: log-ins by e-mail address could not be told apart"));
+            return Err(Error::invalid(
+                "username",
+                "must not hold an @: log-ins by e-mail address could not be told apart",
+            ));
         }
         let email = new.email.as_deref().map(clean_email).transpose()?;
         if new.password.chars().count() < MIN_PASSWORD_CHARS {
@@ -80,8 +94,14 @@ impl Accounts {
     }
 
     /// `who` is a user name or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
-    pub async fn log_in(&self, who: &str, password: String) -> Result<Session> {
-        let wrong = || Error::Unauthenticated("wrong name or password".into());
+    pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
+        self.throttles.attempts.take(&from)?;
+        let key = name::fold(who);
+        self.throttles.failed_logins.check(&key)?;
+        let wrong = || {
+            self.throttles.failed_logins.failed(&key);
+            Error::Unauthenticated("wrong name or password".into())
+        };
         let Some(user) = self.database.user_by_login(who).await? else {
             self.passwords.pretend(password).await?;
             return Err(wrong());
@@ -98,19 +118,19 @@ impl Accounts {
     async fn begin(&self, user: User) -> Result<Session> {
         let refresh_token = new_refresh_token();
         let at = now();
-        let login =
-            self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
+        let login = self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
         self.session(user, login, refresh_token)
     }
 
     fn session(&self, user: User, login: LoginId, refresh_token: String) -> Result<Session> {
-        let (token, expires_at) = self.tokens.issue(user.uid, login)?;
-        Ok(Session { token, refresh_token, expires_in: expires_at.remaining(), user })
+        let token = self.tokens.issue(user.uid, login)?;
+        Ok(Session { token, refresh_token, expires_in: self.tokens.ttl(), user })
     }
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends, and is given back
     /// so that its connections can be closed.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<Session, (Error, Option<LoginId>)> {
+    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session, (Error, Option<LoginId>)> {
+        self.throttles.refreshes.take(&from).map_err(|e| (e, None))?;
         let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
         let hash = refresh_hash(refresh_token);
         let found = self.database.login_by_refresh(&hash).await.map_err(|e| (e, None))?;
@@ -161,7 +181,9 @@ impl Accounts {
     async fn account_of(&self, login: LoginId, account: AccountId) -> Result<Option<Account>> {
         let Some(row) = self.database.login(login).await? else { return Ok(None) };
         let user = self.database.user(account).await?;
-        Ok(user.filter(|user| user.id == row.user_id && row.revoked_at.is_none() && user.disabled_at.is_none()).map(|u| u.account()))
+        Ok(user
+            .filter(|user| user.id == row.user_id && row.revoked_at.is_none() && user.disabled_at.is_none())
+            .map(|u| u.account()))
     }
 
     pub async fn user(&self, id: AccountId) -> Result<User> {
@@ -184,9 +206,9 @@ impl Accounts {
 
 fn clean_email(email: &str) -> Result<String> {
     let email = email.trim();
-    let plausible = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-    });
+    let plausible = email
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Error::invalid("email", "should look like name@example.org"));
     }

@@ -7,6 +7,7 @@ mod entries;
 mod posts;
 mod rooms;
 mod rows;
+mod timers;
 mod values;
 
 use std::path::Path;
@@ -225,10 +226,13 @@ fn taken(error: &sqlx::Error) -> Option<String> {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let unavailable = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                true
+            }
             // SQLite: busy, locked, input/output error, full; PostgreSQL: connection lost, no space, shutting down.
             sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                matches!(&*code, "5" | "6" | "10" | "13") || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+                matches!(&*code, "5" | "6" | "10" | "13")
+                    || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
             }),
             _ => false,
         };

@@ -1,4 +1,4 @@
-//! Wire syntaxes: what a client writes becomes a [`Command`], and replies and events become what it reads.
+//! Wire syntaxes: what a client writes becomes a [`Command`](crate::protocol::Command), and replies and events become what it reads.
 //! No chat logic, no I/O.
 
 pub mod native;

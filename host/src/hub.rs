@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
 
 pub use self::outbox::{Close, Frame, Outbox};
 use crate::dialect::{Dialect, Encoded};
-use crate::protocol::{Account, AccountId, Actor, ConnectionId, Event, Guest, Happening, LoginId, RoomId};
+use crate::protocol::{
+    Account, AccountId, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, Push, PushTarget, RoomId,
+};
 
 /// A live connection that has said who it is.
 pub struct Connection {
@@ -62,6 +65,34 @@ pub struct Hub {
     accounts: Mutex<HashMap<AccountId, Vec<Arc<Connection>>>>,
     /// Every open socket, also of those who have not said who they are.
     open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
+    watcher: Mutex<Option<mpsc::Sender<Observed>>>,
+}
+
+/// Something that happened, for those who watch everything.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    Entry {
+        entry: Entry,
+        by: Actor,
+        /// How many plugins' reactions led to it.
+        depth: u8,
+    },
+    /// A connection has said who it is.
+    Opened {
+        by: Actor,
+        connection: ConnectionId,
+    },
+    Closed {
+        by: Actor,
+        connection: ConnectionId,
+    },
+}
+
+fn offer(connections: &[Arc<Connection>], event: &Event) {
+    let mut encoded = Encoded::new(event);
+    for connection in connections {
+        connection.outbox.offer(encoded.for_dialect(connection.dialect));
+    }
 }
 
 /// Says that a socket is open, until dropped.
@@ -77,7 +108,47 @@ impl Drop for Registered {
 }
 
 impl Hub {
+    /// From now on, everything that observers may want to know, in its order. What does not fit the queue is dropped
+    /// and logged: nobody who talks waits for those who watch.
+    pub fn watch(&self, queue: usize) -> mpsc::Receiver<Observed> {
+        let (sender, receiver) = mpsc::channel(queue);
+        *self.watcher.lock() = Some(sender);
+        receiver
+    }
+
+    fn observe(&self, what: impl FnOnce() -> Observed) {
+        if let Some(watcher) = &*self.watcher.lock()
+            && watcher.try_send(what()).is_err()
+        {
+            tracing::warn!("observers cannot keep up: they miss an event");
+        }
+    }
+
+    /// Publishes an entry of a room's log. `depth` counts the plugins' reactions that led to it.
+    pub fn publish_entry(&self, entry: Entry, by: &Actor, depth: u8) {
+        let event = Event::Entry(entry);
+        self.publish(&event);
+        if let Event::Entry(entry) = event {
+            self.observe(|| Observed::Entry { entry, by: by.clone(), depth });
+        }
+    }
+
+    /// Sends a plugin's own event to those whom it is for.
+    pub fn push(&self, push: Push) {
+        let to = push.to;
+        let event = Event::Pushed(push);
+        match to {
+            PushTarget::Room(_) => self.publish(&event),
+            PushTarget::Connection(id) => {
+                let connection = self.connections.lock().get(&id).cloned();
+                offer(connection.as_slice(), &event);
+            }
+            PushTarget::Account(account) => offer(&self.connections_of(account), &event),
+        }
+    }
+
     pub fn connect(&self, connection: &Arc<Connection>) {
+        self.observe(|| Observed::Opened { by: connection.actor.clone(), connection: connection.id });
         self.connections.lock().insert(connection.id, connection.clone());
         if let Some(account) = connection.account() {
             self.accounts.lock().entry(account.id).or_default().push(connection.clone());
@@ -99,6 +170,7 @@ impl Hub {
         for room in rooms {
             self.stop_listening(room, connection);
         }
+        self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });
     }
 
     /// Lets a connection hear a room, from the entry after the one that `release` names. What happens until then waits.
@@ -154,6 +226,10 @@ impl Hub {
         let (room, seq) = match event {
             Event::Entry(entry) => (entry.room, entry.seq),
             Event::GuestJoined { room, .. } | Event::GuestLeft { room, .. } => (*room, 0),
+            Event::Pushed(push) => match push.to {
+                PushTarget::Room(room) => (room, 0),
+                PushTarget::Connection(_) | PushTarget::Account(_) => return,
+            },
             // Told to one connection by its session, not to a room.
             Event::TokenExpiring { .. } => return,
         };

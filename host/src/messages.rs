@@ -33,7 +33,9 @@ impl Messages {
             return Err(Error::TooLarge { what: "body", limit: format!("{} characters", self.max_chars) });
         }
         match body.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            Some(bad) => Err(Error::invalid("body", format!("must not hold the control character U+{:04X}", u32::from(bad)))),
+            Some(bad) => {
+                Err(Error::invalid("body", format!("must not hold the control character U+{:04X}", u32::from(bad))))
+            }
             None => Ok(()),
         }
     }

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 /// The most characters of a user's or a room's name.
 pub const MAX_CHARS: usize = 64;
 const MAX_BYTES: usize = 255;
+/// What the names of plugins' own accounts begin with, and no person's does.
+pub const BOT_PREFIX: &str = "plugin:";
 
 /// What two spellings of one name have in common: NFKC, without case.
 pub fn fold(name: &str) -> String {
@@ -28,6 +30,9 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
     // A client may name a room or an account either way, so a name must never look like an id.
     if uuid::Uuid::try_parse(&name).is_ok() {
         return Err(Error::invalid(field, "must not be a UUID"));
+    }
+    if fold(&name).starts_with(BOT_PREFIX) {
+        return Err(Error::invalid(field, format!("must not begin with {BOT_PREFIX}")));
     }
     Ok(name)
 }
@@ -54,7 +59,8 @@ mod tests {
 
     #[test]
     fn names_that_mislead_are_refused() {
-        for bad in ["", "   ", "a\u{200B}nn", "a\nb", "x\u{202E}y", "018f0000-0000-7000-8000-000000000000"] {
+        for bad in ["", "   ", "a\u{200B}nn", "a\nb", "x\u{202E}y", "018f0000-0000-7000-8000-000000000000", "Plugin:x"]
+        {
             assert!(clean("name", bad).is_err(), "{bad:?}");
         }
         assert!(clean("name", &"x".repeat(MAX_CHARS + 1)).is_err());

@@ -27,6 +27,8 @@ mod services;
 pub mod slash;
 mod specs;
 mod state;
+#[cfg(test)]
+mod testing;
 mod unit;
 mod workshop;
 
@@ -42,13 +44,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
-pub use self::filter::Draft;
-pub use self::services::Services;
 use self::fault::Fault;
+pub use self::filter::Draft;
 use self::folder::{Folder, Look, Order};
 use self::load::Forge;
 use self::plugin::Plugin;
 use self::registry::Registry;
+pub use self::services::Services;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::protocol::Credential;
@@ -184,6 +186,10 @@ impl Plugins {
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
+        // Until somebody watches, nobody would ever obey.
+        if self.folder.lock().is_some() {
+            return Err(unwatched());
+        }
         let (done, heard) = oneshot::channel();
         self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
         heard.await.map_err(|_| unwatched())

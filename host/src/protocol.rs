@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::change::{Change, NewPost, NewRoom, Post, RoomChange, StorageRead, Unit};
+pub use self::change::{Change, NewPost, NewRoom, Post, Push, PushTarget, RoomChange, StorageRead, Timer, Unit};
 pub use self::ids::{AccountId, ConnectionId, LoginId, RoomId};
 use crate::clock::Timestamp;
 
@@ -30,12 +30,22 @@ pub struct Guest {
     pub name: Arc<str>,
 }
 
+/// A plugin, as somebody who acts and posts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bot {
+    /// The plugin's id, and the name that people see.
+    pub plugin: Arc<str>,
+    /// The account that its posts are stored under.
+    pub id: AccountId,
+    pub number: i64,
+}
+
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     Account(Account),
     Guest(Guest),
-    Plugin(Arc<str>),
+    Plugin(Bot),
     Server,
 }
 
@@ -51,7 +61,7 @@ impl Actor {
         match self {
             Self::Account(account) => &account.name,
             Self::Guest(guest) => &guest.name,
-            Self::Plugin(id) => id,
+            Self::Plugin(bot) => &bot.plugin,
             Self::Server => "server",
         }
     }
@@ -143,25 +153,40 @@ pub struct Standing {
     pub muted_until: Option<Timestamp>,
 }
 
+/// What kind of somebody wrote or did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorKind {
+    Account,
+    Guest,
+    Plugin,
+    Server,
+}
+
 /// Who wrote or did something in a room's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
+    pub kind: AuthorKind,
     /// None for guests and for the server.
     pub account: Option<(AccountId, i64)>,
+    /// A plugin's is its id.
     pub name: Arc<str>,
-    pub guest: bool,
 }
 
 impl From<&Actor> for Author {
     fn from(actor: &Actor) -> Self {
-        match actor {
-            Actor::Account(account) => {
-                Self { account: Some((account.id, account.number)), name: account.name.clone(), guest: false }
-            }
-            Actor::Guest(guest) => Self { account: None, name: guest.name.clone(), guest: true },
-            Actor::Plugin(id) => Self { account: None, name: id.clone(), guest: false },
-            Actor::Server => Self { account: None, name: "server".into(), guest: false },
-        }
+        let (kind, account) = match actor {
+            Actor::Account(account) => (AuthorKind::Account, Some((account.id, account.number))),
+            Actor::Guest(_) => (AuthorKind::Guest, None),
+            Actor::Plugin(bot) => (AuthorKind::Plugin, Some((bot.id, bot.number))),
+            Actor::Server => (AuthorKind::Server, None),
+        };
+        let name = match actor {
+            Actor::Account(account) => account.name.clone(),
+            Actor::Guest(guest) => guest.name.clone(),
+            Actor::Plugin(bot) => bot.plugin.clone(),
+            Actor::Server => "server".into(),
+        };
+        Self { kind, account, name }
     }
 }
 
@@ -197,12 +222,38 @@ pub struct Whom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     Posted(Post),
-    MemberAdded { whom: Whom, role: Role },
-    MemberRemoved { whom: Whom, why: Removal, reason: Option<String> },
-    MemberRole { whom: Whom, role: Role },
-    Invited { whom: Whom },
+    /// The message numbered `of` has this text now.
+    Edited {
+        of: u64,
+        body: Arc<str>,
+    },
+    /// The message numbered `of` has no text any more.
+    Deleted {
+        of: u64,
+    },
+    MemberAdded {
+        whom: Whom,
+        role: Role,
+    },
+    MemberRemoved {
+        whom: Whom,
+        why: Removal,
+        reason: Option<String>,
+    },
+    MemberRole {
+        whom: Whom,
+        role: Role,
+    },
+    Invited {
+        whom: Whom,
+    },
     /// The room as it is from now on.
-    RoomUpdated { name: Arc<str>, topic: Arc<str>, visibility: Visibility, member_limit: Option<u32> },
+    RoomUpdated {
+        name: Arc<str>,
+        topic: Arc<str>,
+        visibility: Visibility,
+        member_limit: Option<u32>,
+    },
     RoomDeleted,
 }
 
@@ -210,10 +261,20 @@ pub enum Happening {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Entry(Entry),
-    GuestJoined { room: RoomId, guest: Guest },
-    GuestLeft { room: RoomId, guest: Guest },
+    GuestJoined {
+        room: RoomId,
+        guest: Guest,
+    },
+    GuestLeft {
+        room: RoomId,
+        guest: Guest,
+    },
     /// To one connection: a fresh token is due.
-    TokenExpiring { at: Timestamp },
+    TokenExpiring {
+        at: Timestamp,
+    },
+    /// A plugin's own.
+    Pushed(Push),
 }
 
 /// How a client names a room: its uid, or its name where a person typed it.
@@ -276,18 +337,49 @@ pub enum Page {
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Connect { proof: Proof, listen_all: bool },
-    RoomList { query: Option<String>, cursor: Option<String> },
-    RoomGet { room: RoomName },
-    RoomJoin { room: RoomName, since: Option<u64>, credentials: Vec<Credential> },
-    RoomLeave { room: RoomName },
-    RoomMembers { room: RoomName, cursor: Option<AccountId> },
-    RoomHistory { room: RoomName, page: Page, limit: u32 },
-    Post { room: RoomName, body: String, key: Option<String>, reply_to: Option<u64> },
-    AccountFind { name: String },
+    Connect {
+        proof: Proof,
+        listen_all: bool,
+    },
+    RoomList {
+        query: Option<String>,
+        cursor: Option<String>,
+    },
+    RoomGet {
+        room: RoomName,
+    },
+    RoomJoin {
+        room: RoomName,
+        since: Option<u64>,
+        credentials: Vec<Credential>,
+    },
+    RoomLeave {
+        room: RoomName,
+    },
+    RoomMembers {
+        room: RoomName,
+        cursor: Option<AccountId>,
+    },
+    RoomHistory {
+        room: RoomName,
+        page: Page,
+        limit: u32,
+    },
+    Post {
+        room: RoomName,
+        body: String,
+        key: Option<String>,
+        reply_to: Option<u64>,
+    },
+    AccountFind {
+        name: String,
+    },
     Commands,
     /// Any other op: looked up among the plugins' commands.
-    Plugin { name: String, args: Map<String, Value> },
+    Plugin {
+        name: String,
+        args: Map<String, Value>,
+    },
 }
 
 /// A message in its present state.
@@ -297,22 +389,55 @@ pub struct Message {
     pub at: Timestamp,
     pub from: Author,
     pub post: Post,
+    pub edited_at: Option<Timestamp>,
 }
 
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    Connected { actor: Actor, connection: ConnectionId, expires_at: Option<Timestamp> },
-    Rooms { rooms: Vec<(Room, u32)>, next: Option<String> },
-    Room { room: Room, members: u32, role: Option<Role> },
-    Joined { room: Room, recovered: bool, last_seq: u64 },
+    Connected {
+        actor: Actor,
+        connection: ConnectionId,
+        expires_at: Option<Timestamp>,
+    },
+    Rooms {
+        rooms: Vec<(Room, u32)>,
+        next: Option<String>,
+    },
+    Room {
+        room: Room,
+        members: u32,
+        role: Option<Role>,
+    },
+    Joined {
+        room: Room,
+        recovered: bool,
+        last_seq: u64,
+    },
     Left,
     /// Members with whether they are online, and the guests who are there.
-    Members { members: Vec<(Member, bool)>, guests: Vec<Guest>, next: Option<AccountId> },
-    History { messages: Vec<Message>, more: bool },
-    Posted { seq: u64, at: Timestamp, duplicate: bool },
-    Account { account: Account, online: bool },
+    Members {
+        members: Vec<(Member, bool)>,
+        guests: Vec<Guest>,
+        next: Option<AccountId>,
+    },
+    History {
+        messages: Vec<Message>,
+        more: bool,
+    },
+    Posted {
+        seq: u64,
+        at: Timestamp,
+        duplicate: bool,
+    },
+    Account {
+        account: Account,
+        online: bool,
+    },
     Commands(Value),
     /// What a plugin's command answered; called by its op, or by `/slash` text.
-    Result { value: Value, slash: bool },
+    Result {
+        value: Value,
+        slash: bool,
+    },
 }

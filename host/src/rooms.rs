@@ -7,7 +7,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, Standing, Unit, Visibility,
+    AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, Standing, Unit,
+    Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -44,7 +45,13 @@ impl Known {
             | Change::SetRole { room, account, .. }
             | Change::Unban { room, account }
             | Change::Mute { room, account, .. } => self.standings.forget(&(*room, *account)),
-            Change::PutValue { .. } | Change::DeleteValue { .. } => {}
+            Change::Post(_)
+            | Change::DeleteMessage { .. }
+            | Change::PutValue { .. }
+            | Change::DeleteValue { .. }
+            | Change::SetTimer(_)
+            | Change::CancelTimer { .. }
+            | Change::EndTimer { .. } => {}
         }
     }
 }
@@ -136,8 +143,7 @@ impl Rooms {
     }
 
     async fn commit(&self, by: &Actor, change: Change) -> Result<()> {
-        let unit = Unit { by: by.clone(), reads: Vec::new(), changes: vec![change] };
-        self.writer.commit(unit).await.map(|_| ())
+        self.writer.commit(Unit::new(by.clone(), vec![change])).await.map(|_| ())
     }
 
     /// Makes the rooms that exist from the start, unless they are there.

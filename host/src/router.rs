@@ -6,13 +6,15 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
+use crate::accounts::throttle::{Guesser, Origin};
 use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
 use crate::messages::{Messages, PostDone, Writer};
 use crate::plugins::{Call, CommandInfo, Draft, ParamKind, Plugins};
 use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Entry, NewPost, Page, Post, Reply, Role, Room, RoomName, Standing,
+    AccountId, Actor, Command, ConnectionId, Credential, Entry, NewPost, Page, Post, Reply, Role, Room, RoomName,
+    Standing,
 };
 use crate::rooms::{Door, Rooms};
 
@@ -25,6 +27,8 @@ pub struct Caller {
     pub actor: Actor,
     /// None for REST.
     pub connection: Option<ConnectionId>,
+    /// Where from.
+    pub origin: Origin,
     /// Ties the request to the log and to the error that the client sees.
     pub request: Uuid,
 }
@@ -40,9 +44,10 @@ enum Needs {
 
 fn needs(command: &Command) -> Needs {
     match command {
-        Command::RoomLeave { .. } | Command::RoomMembers { .. } | Command::RoomHistory { .. } | Command::Post { .. } => {
-            Needs::Presence
-        }
+        Command::RoomLeave { .. }
+        | Command::RoomMembers { .. }
+        | Command::RoomHistory { .. }
+        | Command::Post { .. } => Needs::Presence,
         Command::Connect { .. }
         | Command::RoomList { .. }
         | Command::RoomGet { .. }
@@ -90,7 +95,10 @@ impl Router {
             (Command::Commands, _) => Ok(Reply::Commands(self.plugins.commands())),
             (Command::Plugin { name, args }, _) => {
                 let info = self.plugins.command(&name).ok_or_else(|| {
-                    Error::BadRequest(format!("there is no op `{}`; `commands` lists the plugins' own", name.escape_debug()))
+                    Error::BadRequest(format!(
+                        "there is no op `{}`; `commands` lists the plugins' own",
+                        name.escape_debug()
+                    ))
                 })?;
                 let value = self.run(caller, &info, args, None).await?;
                 Ok(Reply::Result { value, slash: false })
@@ -139,7 +147,7 @@ impl Router {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
-            return Err(Error::not_found(&format!("the command /{word}: to post it as text, write //{word}; the command")));
+            return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;
@@ -147,21 +155,32 @@ impl Router {
     }
 
     /// Lets somebody into a room, if the door or a guard says so.
-    pub async fn join(
-        &self,
-        caller: &Caller,
-        name: &RoomName,
-        credentials: &[crate::protocol::Credential],
-    ) -> Result<Room> {
+    pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
         let standing = self.standing(caller, &room).await?;
         match Rooms::door(&room, standing)? {
             Door::Inside => return Ok(room),
             Door::Open => {}
-            Door::Guarded => self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await?,
+            Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
         }
         self.rooms.add_member(room.id, &caller.actor).await?;
         Ok(room)
+    }
+
+    /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
+    async fn ask_guards(&self, caller: &Caller, room: &Room, credentials: &[Credential]) -> Result<()> {
+        let guesser = match caller.actor.account() {
+            Some(account) => Guesser::Account(account.id),
+            None => Guesser::Origin(caller.origin),
+        };
+        let key = (room.id, guesser);
+        let throttle = &self.accounts.throttles.room_passwords;
+        throttle.check(&key)?;
+        let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
+        if verdict.is_err() && !credentials.is_empty() {
+            throttle.failed(&key);
+        }
+        verdict
     }
 
     /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
@@ -183,22 +202,19 @@ impl Router {
         mut args: Map<String, Value>,
         here: Option<Room>,
     ) -> Result<Value> {
-        let room = match (here, args.get("room")) {
-            (Some(here), _) => Some(here),
-            (None, Some(Value::String(name))) => Some(self.rooms.get(&RoomName::parse(name.clone())).await?),
+        let named = match (&here, args.get("room")) {
+            (Some(here), _) => Some(RoomName::Id(here.id)),
+            (None, Some(Value::String(name))) => Some(RoomName::parse(name.clone())),
             (None, Some(_)) => return Err(Error::invalid("room", "should be a room's uid or name")),
             (None, None) => None,
         };
-        let role = match &room {
-            Some(room) => {
-                let standing = self.standing(caller, room).await?;
-                // Who may not even come in is not told what is behind the door.
-                if standing.role.is_none() && room.kind != crate::protocol::RoomKind::Room {
-                    return Err(Error::not_found("room"));
-                }
-                standing.role
+        // A room that a command mentions only in passing is a parameter of its own; this one the caller is in.
+        let (room, role) = match named {
+            Some(name) => {
+                let (room, standing) = self.presence(caller, &name).await?;
+                (Some(room), standing.role)
             }
-            None => None,
+            None => (None, None),
         };
         args.remove("room");
         self.resolve(info, &mut args).await?;
@@ -271,7 +287,11 @@ impl Router {
             (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
             _ => standing.role.is_some(),
         };
-        if there { Ok((room, standing)) } else { Err(Error::Forbidden("not a member of this room; join it first".into())) }
+        if there {
+            Ok((room, standing))
+        } else {
+            Err(Error::Forbidden("not a member of this room; join it first".into()))
+        }
     }
 }
 
@@ -288,7 +308,7 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role }
+    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection }
 }
 
 /// The text of a command, if this message calls one.

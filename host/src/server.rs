@@ -50,7 +50,10 @@ pub enum StartError {
 fn hint(error: &io::Error, address: &SocketAddr) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("; something else listens there: stop it, or choose another port (PORT={} say)", address.port().wrapping_add(1))
+            format!(
+                "; something else listens there: stop it, or choose another port (PORT={} say)",
+                address.port().wrapping_add(1)
+            )
         }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one".into(),
         _ => String::new(),
@@ -88,7 +91,8 @@ impl Server {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let accounts = Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth));
+        let accounts =
+            Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
         let rooms = Rooms::new(database.clone(), writer.clone(), known);
         rooms.preset(&config.rooms.preset).await?;
         let online = {
@@ -112,6 +116,7 @@ impl Server {
             core: core.clone(),
             database: database.clone(),
             origins: config.cors.origins.clone(),
+            proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
         }));

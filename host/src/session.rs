@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
 use crate::clock::Timestamp;
 use crate::config;
@@ -58,6 +59,7 @@ pub struct Session {
     core: Arc<Core>,
     id: ConnectionId,
     outbox: Arc<Outbox>,
+    origin: Origin,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
     /// The first frame decides about a connection that did not choose its dialect.
@@ -89,14 +91,15 @@ impl TokenClock {
 }
 
 impl Session {
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, first_frame_decides: bool) -> Self {
+    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, first_frame_decides: bool) -> Self {
         let now = Instant::now();
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let quota =
-            Quota::per_second(positive(core.limits.commands_per_second)).allow_burst(positive(core.limits.command_burst));
+        let quota = Quota::per_second(positive(core.limits.commands_per_second))
+            .allow_burst(positive(core.limits.command_burst));
         Self {
             id: ConnectionId::new(),
             outbox,
+            origin,
             me: None,
             first_frame_decides,
             token: None,
@@ -194,7 +197,8 @@ impl Session {
             Err((id, error)) => {
                 self.refuse(id.as_ref(), &error);
                 if std::mem::take(&mut self.first_frame_decides) {
-                    self.outbox.close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
+                    self.outbox
+                        .close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
                 }
             }
         }
@@ -209,7 +213,8 @@ impl Session {
             let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
             return self.refuse(id.as_ref(), &error);
         };
-        let caller = Caller { actor: me.actor.clone(), connection: Some(self.id), request: Uuid::now_v7() };
+        let caller =
+            Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
         match command {
             Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
                 let post = Post { body: body.into(), key: key.map(Into::into), reply_to };
@@ -232,7 +237,12 @@ impl Session {
         let place = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, core) = (self.outbox.clone(), self.core.clone());
         let done = move |outcome: Result<Posted>| {
-            answer(&outbox, &core.greeting, id.as_ref(), outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }));
+            answer(
+                &outbox,
+                &core.greeting,
+                id.as_ref(),
+                outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }),
+            );
             drop(place);
         };
         self.core.router.post(caller, room, post, Box::new(done)).await;
@@ -311,7 +321,9 @@ impl Session {
             }
             (Proof::Guest(name), None) => {
                 if !self.core.guests {
-                    return Err(Error::Unauthenticated("guests are not let in here; log in and connect with `token`".into()));
+                    return Err(Error::Unauthenticated(
+                        "guests are not let in here; log in and connect with `token`".into(),
+                    ));
                 }
                 let name = match name {
                     Some(name) => self.core.accounts.guest_name(&name).await?,

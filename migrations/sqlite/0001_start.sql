@@ -10,6 +10,8 @@ CREATE TABLE users (
     email_key      TEXT UNIQUE,
     password_hash  TEXT NOT NULL,
     is_admin       BOOLEAN NOT NULL DEFAULT FALSE,
+    -- For the account that a plugin posts as: the plugin's id. Nobody can log in to it.
+    plugin         TEXT UNIQUE,
     disabled_at    BIGINT,
     created_at     BIGINT NOT NULL,
     updated_at     BIGINT NOT NULL
@@ -78,6 +80,9 @@ CREATE TABLE entries (
     body         TEXT,
     key          TEXT,
     reply_to     BIGINT,
+    edited_at    BIGINT,
+    -- A deleted message keeps its place and loses its body.
+    deleted_at   BIGINT,
     data         TEXT,
     UNIQUE (room_id, seq)
 );
@@ -93,3 +98,13 @@ CREATE TABLE plugin_values (
     version  BIGINT NOT NULL,
     PRIMARY KEY (plugin, key)
 );
+
+-- When plugins want to be woken. A timer goes in the transaction of what it set off.
+CREATE TABLE timers (
+    plugin   TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    due_at   BIGINT NOT NULL,
+    payload  TEXT NOT NULL,
+    PRIMARY KEY (plugin, name)
+);
+CREATE INDEX timers_due ON timers (due_at);

@@ -1,6 +1,6 @@
 //! One server: its folder, its process, what it printed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Client, PATIENCE, Plugin, natterjack};
+use super::{Client, PATIENCE, Plugin, database, natterjack};
 
 /// What a server is started with.
 pub(crate) struct Setup {
@@ -36,15 +36,12 @@ impl Setup {
     pub(crate) fn bare() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("plugins")).expect("a plugin folder");
-        let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml")).expect("config.toml");
-        let variables = [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
+        let shipped =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml")).expect("config.toml");
+        let variables =
+            [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { folder, config: shipped, variables }
-    }
-
-    pub(crate) fn config(mut self, text: &str) -> Self {
-        self.config = text.to_owned();
-        self
     }
 
     /// Replaces part of the shipped configuration.
@@ -61,6 +58,12 @@ impl Setup {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The server's database, for looking into it from outside.
+    pub(crate) fn database_url(&self) -> String {
+        let configured = self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
+        configured.unwrap_or_else(|| format!("sqlite:{}", self.path().join("data/natterjack.db").display()))
     }
 
     /// Puts a plugin into the folder under this file name.
@@ -85,8 +88,12 @@ impl Setup {
         command
     }
 
-    pub(crate) async fn start(self) -> Server {
+    pub(crate) async fn start(mut self) -> Server {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
+        if let Some(server) = database::postgres() {
+            let url = database::create(&server).await;
+            self.variables.push(("DATABASE_URL".to_owned(), url));
+        }
         let running = Running::start(&self).await;
         Server { setup: self, running }
     }
@@ -181,10 +188,6 @@ impl Server {
 
     pub(crate) fn path(&self) -> &Path {
         self.setup.path()
-    }
-
-    pub(crate) fn plugin_file(&self, plugin: Plugin) -> PathBuf {
-        self.path().join("plugins").join(plugin.file_name())
     }
 
     pub(crate) fn setup(&self) -> &Setup {

@@ -10,7 +10,9 @@ async fn all_faults_are_told_with_line_and_key_and_the_exit_code_is_2() {
     let output = setup.command(&["serve", "--config", "bad.toml"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     let report = String::from_utf8(output.stderr).unwrap();
-    for (line, key) in [(2, "server.nmae"), (5, "auth.guests"), (6, "auth.access_ttl"), (9, "plugin.word-filter.grants")] {
+    for (line, key) in
+        [(2, "server.nmae"), (5, "auth.guests"), (6, "auth.access_ttl"), (9, "plugin.word-filter.grants")]
+    {
         assert!(report.contains(&format!("bad.toml:{line}: {key}")), "{key} in:\n{report}");
     }
     assert!(report.contains("`name`"), "the right key is suggested:\n{report}");
@@ -26,7 +28,8 @@ async fn a_file_that_is_not_there_is_an_error_if_it_was_asked_for() {
 
 #[tokio::test]
 async fn a_weak_secret_is_refused() {
-    let output = Setup::bare().variable("JWT_SECRET", "your_jwt_secret_key_here").command(&["serve"]).output().await.unwrap();
+    let output =
+        Setup::bare().variable("JWT_SECRET", "your_jwt_secret_key_here").command(&["serve"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     let report = String::from_utf8(output.stderr).unwrap();
     assert!(report.contains("JWT_SECRET"), "{report}");

@@ -202,7 +202,8 @@ async fn two_rooms_cannot_have_one_name_not_even_at_once() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     let create = |name: &str| json!({"name": name, "visibility": "public"});
-    let (first, second) = tokio::join!(ann.call("room.create", create("Pond")), bob.call("room.create", create("pond")));
+    let (first, second) =
+        tokio::join!(ann.call("room.create", create("Pond")), bob.call("room.create", create("pond")));
     let failures: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
     assert_eq!(failures.len(), 1, "one wins");
     assert_eq!(failures[0].code(), "conflict");

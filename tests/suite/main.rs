@@ -1,5 +1,7 @@
 //! The real binary, over real sockets, with the real plugins. One file a subject; a test's name is the fact it shows.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

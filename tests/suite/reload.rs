@@ -5,7 +5,11 @@ use serde_json::json;
 use crate::harness::{Client, Plugin, Server};
 
 /// Posts until the server answers as wanted: a reload is noticed, compiled and swapped in without a word to clients.
-async fn post_until(client: &mut Client, body: &str, wanted: impl Fn(&Result<serde_json::Value, crate::harness::Failure>) -> bool) {
+async fn post_until(
+    client: &mut Client,
+    body: &str,
+    wanted: impl Fn(&Result<serde_json::Value, crate::harness::Failure>) -> bool,
+) {
     let deadline = tokio::time::Instant::now() + crate::harness::PATIENCE;
     while tokio::time::Instant::now() < deadline {
         let answer = client.post("lobby", body).await;

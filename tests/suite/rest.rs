@@ -49,7 +49,8 @@ async fn only_listed_web_pages_may_connect() {
     let server = Setup::new().variable("CORS_ORIGIN", "https://chat.example").start().await;
     let url = format!("ws://{}/ws/native", server.address());
     let own = format!("http://{}", server.address());
-    for (origin, refused) in [("https://chat.example", None), (own.as_str(), None), ("https://evil.example", Some(403))] {
+    for (origin, refused) in [("https://chat.example", None), (own.as_str(), None), ("https://evil.example", Some(403))]
+    {
         let opened = crate::harness::Client::open_with(&url, &[("origin", origin)]).await;
         assert_eq!(opened.err(), refused, "{origin}");
     }

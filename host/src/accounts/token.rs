@@ -58,10 +58,14 @@ impl Tokens {
         Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), kid, ttl }
     }
 
-    /// A new access token and when it ends.
-    pub fn issue(&self, account: AccountId, login: LoginId) -> Result<(String, Timestamp)> {
+    /// How long an access token holds.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// A new access token.
+    pub fn issue(&self, account: AccountId, login: LoginId) -> Result<String> {
         let at = now();
-        let expires_at = Timestamp::from_seconds((at + self.ttl).as_seconds());
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
@@ -70,11 +74,10 @@ impl Tokens {
             jti: Uuid::new_v4(),
             iat: at.as_seconds(),
             nbf: at.as_seconds(),
-            exp: expires_at.as_seconds(),
+            exp: (at + self.ttl).as_seconds(),
         };
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(ALGORITHM) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(Error::internal)?;
-        Ok((token, expires_at))
+        jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(Error::internal)
     }
 
     /// Checks signature and times. Whether the login still holds is the caller's to ask.
@@ -86,16 +89,21 @@ impl Tokens {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
-            .map_err(|error| {
-                use jsonwebtoken::errors::ErrorKind;
-                Error::Unauthenticated(match error.kind() {
-                    ErrorKind::ExpiredSignature => "the token has expired; log in again or use the refresh token".into(),
-                    _ => "the token is not valid".into(),
-                })
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => expired(),
+                _ => Error::Unauthenticated("the token is not valid".into()),
             })?
             .claims;
+        // The library lets the last second pass; a token ends when it says so.
+        if claims.exp <= now().as_seconds() {
+            return Err(expired());
+        }
         Ok(Bearer { account: claims.sub, login: claims.sid, expires_at: Timestamp::from_seconds(claims.exp) })
     }
+}
+
+fn expired() -> Error {
+    Error::Unauthenticated("the token has expired; log in again or use the refresh token".into())
 }
 
 /// A new refresh token.
@@ -158,26 +166,31 @@ mod tests {
     fn a_token_says_whose_it_is() {
         let tokens = Tokens::new(SECRET, Duration::from_secs(60));
         let (account, login) = (AccountId::new(), LoginId::new());
-        let (token, expires_at) = tokens.issue(account, login).unwrap();
-        assert_eq!(tokens.check(&token), Ok(Bearer { account, login, expires_at }));
+        let token = tokens.issue(account, login).unwrap();
+        let bearer = tokens.check(&token).unwrap();
+        assert_eq!((bearer.account, bearer.login), (account, login));
+        assert!(bearer.expires_at > now());
     }
 
     #[test]
     fn an_expired_token_says_so() {
-        let (token, _) = Tokens::new(SECRET, Duration::ZERO).issue(AccountId::new(), LoginId::new()).unwrap();
+        let token = Tokens::new(SECRET, Duration::ZERO).issue(AccountId::new(), LoginId::new()).unwrap();
         let error = Tokens::new(SECRET, Duration::ZERO).check(&token).unwrap_err();
         assert!(error.to_string().contains("expired"), "{error}");
     }
 
     #[test]
     fn another_key_or_no_signature_is_refused() {
-        let (token, _) = Tokens::new(SECRET, Duration::from_secs(60)).issue(AccountId::new(), LoginId::new()).unwrap();
+        let token = Tokens::new(SECRET, Duration::from_secs(60)).issue(AccountId::new(), LoginId::new()).unwrap();
         let other = Tokens::new(b"another key of thirty-two bytes or more", Duration::from_secs(60));
         assert_eq!(other.check(&token).unwrap_err().code(), "unauthenticated");
 
         let payload = token.split('.').nth(1).unwrap();
         let unsigned = format!("{}.{payload}.", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#));
-        assert_eq!(Tokens::new(SECRET, Duration::from_secs(60)).check(&unsigned).unwrap_err().code(), "unauthenticated");
+        assert_eq!(
+            Tokens::new(SECRET, Duration::from_secs(60)).check(&unsigned).unwrap_err().code(),
+            "unauthenticated"
+        );
     }
 
     #[test]

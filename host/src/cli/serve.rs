@@ -82,7 +82,8 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     }
     let _ = writeln!(text, "  data        {}", config.server.data_dir.display());
     if let Some(key) = server.new_key() {
-        let _ = writeln!(text, "  signing key made on this first start: {} (keep it; only you can read it)", key.display());
+        let _ =
+            writeln!(text, "  signing key made on this first start: {} (keep it; only you can read it)", key.display());
     }
     let plugins = server.plugins();
     if plugins.is_empty() {
@@ -92,16 +93,30 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
         let _ = writeln!(text, "{}", plugin_lines(plugin));
     }
     if let Some(address) = server.addresses().first() {
+        let program = program();
         let _ = write!(
             text,
-            "Try it, in two other terminals:\n  natterjack chat {address} --name ann\n  natterjack chat {address} --name bob\n"
+            "Try it, in two other terminals:\n  {program} chat {address} --name ann\n  {program} chat {address} --name bob\n"
         );
     }
     text
 }
 
+/// This program as it can be called from the current folder.
+fn program() -> String {
+    let installed = || "natterjack".to_owned();
+    let Ok(program) = std::env::current_exe() else { return installed() };
+    let below = std::env::current_dir().ok().and_then(|here| program.strip_prefix(here).ok().map(Path::to_owned));
+    below.map_or_else(installed, |path| path.display().to_string())
+}
+
 fn plugin_lines(plugin: &PluginStatus) -> String {
-    let mut text = format!("  plugin      {} {} [{}]", plugin.id, plugin.version.as_deref().unwrap_or_default(), plugin.hooks.join(", "));
+    let mut text = format!(
+        "  plugin      {} {} [{}]",
+        plugin.id,
+        plugin.version.as_deref().unwrap_or_default(),
+        plugin.hooks.join(", ")
+    );
     if !plugin.commands.is_empty() {
         text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
     }

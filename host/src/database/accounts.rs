@@ -5,7 +5,7 @@ use super::{Database, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::fold;
-use crate::protocol::{Account, AccountId, LoginId};
+use crate::protocol::{Account, AccountId, Bot, LoginId};
 
 /// A user with what signing in needs.
 #[derive(Clone, sqlx::FromRow)]
@@ -60,7 +60,9 @@ impl Database {
         .fetch_one(pool)
         .await);
         added.map_err(|error| match taken(&error) {
-            Some(which) if which.contains("email") => Error::Conflict("this e-mail address has an account already".into()),
+            Some(which) if which.contains("email") => {
+                Error::Conflict("this e-mail address has an account already".into())
+            }
             Some(_) => Error::Conflict("this user name is taken".into()),
             None => error.into(),
         })
@@ -71,7 +73,7 @@ impl Database {
         let key = fold(login);
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at \
-             FROM users WHERE username_key = $1 OR email_key = $1",
+             FROM users WHERE (username_key = $1 OR email_key = $1) AND plugin IS NULL",
         )
         .bind(key)
         .fetch_optional(pool)
@@ -100,12 +102,30 @@ impl Database {
     /// By name, in any case.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1",
+            "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1 AND plugin IS NULL",
         )
         .bind(fold(name))
         .fetch_optional(pool)
         .await)?;
         Ok(row.map(Into::into))
+    }
+
+    /// The account that a plugin posts as; made when it is first asked for.
+    pub async fn bot(&self, plugin: &str, at: Timestamp) -> Result<Bot> {
+        // No name of a person holds a colon after `plugin`, and no password makes an empty hash.
+        let name = format!("{}{plugin}", crate::name::BOT_PREFIX);
+        let (id, number): (AccountId, i64) = each!(Pool: &self.write, pool => sqlx::query_as(
+            "INSERT INTO users (uid, username, username_key, password_hash, plugin, created_at, updated_at) \
+             VALUES ($1, $2, $2, '', $3, $4, $4) \
+             ON CONFLICT (username_key) DO UPDATE SET plugin = excluded.plugin RETURNING uid, id",
+        )
+        .bind(AccountId::new())
+        .bind(&name)
+        .bind(plugin)
+        .bind(at)
+        .fetch_one(pool)
+        .await)?;
+        Ok(Bot { plugin: plugin.into(), id, number })
     }
 
     pub async fn add_login(&self, user: i64, refresh_hash: &str, at: Timestamp, expires: Timestamp) -> Result<LoginId> {

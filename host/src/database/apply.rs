@@ -1,13 +1,15 @@
 //! Making a unit of work true: its changes one after the other, inside a savepoint of the batch's transaction.
 
-use super::entries::to_columns;
+use super::entries::{POSTED, bounded, to_columns};
+use super::posts::PostOutcome;
 use super::rows::{AccountRow, damaged};
 use super::{Tx, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::fold;
 use crate::protocol::{
-    AccountId, Author, Change, Entry, Happening, NewRoom, Removal, Role, RoomChange, RoomId, StorageRead, Unit, Whom,
+    AccountId, Author, AuthorKind, Change, Entry, Happening, NewPost, NewRoom, Removal, Role, RoomChange, RoomId,
+    StorageRead, Unit, Whom,
 };
 
 /// A room's row as a change needs it.
@@ -35,7 +37,9 @@ impl Tx {
         let mut entries = Vec::new();
         let by = Author::from(&unit.by);
         for change in &unit.changes {
-            if let Some((room, what)) = self.apply_change(change, at).await? {
+            if let Change::Post(new) = change {
+                entries.push(self.post(new, at).await?);
+            } else if let Some((room, what)) = self.apply_change(change, at).await? {
                 entries.push(self.log(room, &by, at, what).await?);
             }
         }
@@ -69,6 +73,12 @@ impl Tx {
             Change::Mute { room, account, until } => {
                 self.set_standing(*room, *account, None, None, Some(*until)).await.map(|()| None)
             }
+            Change::DeleteMessage { room, seq } => self.delete_message(*room, *seq, at).await,
+            // Makes its own entry.
+            Change::Post(_) => Ok(None),
+            Change::SetTimer(timer) => self.set_timer(timer).await.map(|()| None),
+            Change::CancelTimer { plugin, name } => self.cancel_timer(plugin, name).await.map(|()| None),
+            Change::EndTimer { plugin, name, due_at } => self.end_timer(plugin, name, *due_at).await.map(|()| None),
             Change::PutValue { plugin, key, value } => self.put_value(plugin, key, value).await.map(|()| None),
             Change::DeleteValue { plugin, key } => self.delete_value(plugin, key).await.map(|()| None),
         }
@@ -259,6 +269,33 @@ impl Tx {
         Ok(banned.unwrap_or(false))
     }
 
+    async fn post(&mut self, new: &NewPost, at: Timestamp) -> Result<Entry> {
+        match self.add_posts_unguarded(std::slice::from_ref(new), at).await?.pop() {
+            Some(PostOutcome::Posted(entry)) => Ok(entry),
+            _ => Err(Error::not_found("room")),
+        }
+    }
+
+    /// Takes a message's text away, everywhere it stands; the number stays.
+    async fn delete_message(&mut self, room: RoomId, seq: u64, at: Timestamp) -> Result<Option<(RoomId, Happening)>> {
+        let head = self.room_head(room).await?;
+        let deleted = each!(Tx: self, tx => sqlx::query(
+            "UPDATE entries SET body = NULL, deleted_at = $1 \
+             WHERE room_id = $2 AND seq = $3 AND kind = $4 AND deleted_at IS NULL",
+        )
+        .bind(at)
+        .bind(head.id)
+        .bind(bounded(seq))
+        .bind(POSTED)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if deleted == 0 {
+            return Err(Error::not_found("message"));
+        }
+        Ok(Some((room, Happening::Deleted { of: seq })))
+    }
+
     async fn put_value(&mut self, plugin: &str, key: &str, value: &[u8]) -> Result<()> {
         each!(Tx: self, tx => sqlx::query(
             "INSERT INTO plugin_values (plugin, key, value, version) VALUES ($1, $2, $3, $4) \
@@ -321,7 +358,7 @@ impl Tx {
             .bind(at)
             .bind(by.account.map(|(_, number)| number))
             .bind(by.account.is_none().then_some(&*by.name))
-            .bind(by.guest)
+            .bind(by.kind == AuthorKind::Guest)
             .bind(&data)
             .execute(&mut **tx)
             .await

@@ -12,6 +12,10 @@ use crate::protocol::{Entry, Happening, Message, Page, Post, Removal, Role, Room
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum Data {
+    #[serde(rename = "message.edited")]
+    Edited { of: u64, body: String },
+    #[serde(rename = "message.deleted")]
+    Deleted { of: u64 },
     #[serde(rename = "member.added")]
     MemberAdded { whom: Whom, role: Role },
     #[serde(rename = "member.removed")]
@@ -30,6 +34,8 @@ pub(super) const POSTED: &str = "message.posted";
 /// What the `kind` and `data` columns say of an entry that is no post; none for what is not kept.
 pub(super) fn to_columns(what: &Happening) -> Result<Option<(&'static str, String)>> {
     let (kind, data) = match what.clone() {
+        Happening::Edited { of, body } => ("message.edited", Data::Edited { of, body: (*body).into() }),
+        Happening::Deleted { of } => ("message.deleted", Data::Deleted { of }),
         Happening::MemberAdded { whom, role } => ("member.added", Data::MemberAdded { whom, role }),
         Happening::MemberRemoved { whom, why, reason } => ("member.removed", Data::MemberRemoved { whom, why, reason }),
         Happening::MemberRole { whom, role } => ("member.role", Data::MemberRole { whom, role }),
@@ -52,6 +58,7 @@ struct EntryRow {
     body: Option<String>,
     key: Option<String>,
     reply_to: Option<i64>,
+    edited_at: Option<i64>,
     data: Option<String>,
     #[sqlx(flatten)]
     author: AuthorRow,
@@ -71,6 +78,8 @@ impl EntryRow {
             Happening::Posted(Self::post(self.body, self.key, self.reply_to))
         } else {
             match serde_json::from_str(&self.data.unwrap_or_default()).map_err(damaged)? {
+                Data::Edited { of, body } => Happening::Edited { of, body: body.into() },
+                Data::Deleted { of } => Happening::Deleted { of },
                 Data::MemberAdded { whom, role } => Happening::MemberAdded { whom, role },
                 Data::MemberRemoved { whom, why, reason } => Happening::MemberRemoved { whom, why, reason },
                 Data::MemberRole { whom, role } => Happening::MemberRole { whom, role },
@@ -89,11 +98,26 @@ impl EntryRow {
             at: Timestamp(self.at),
             from: self.author.into(),
             post: Self::post(self.body, self.key, self.reply_to),
+            edited_at: self.edited_at.map(Timestamp),
         }
     }
 }
 
 impl Database {
+    /// Whether the room has a message of this number that was not deleted.
+    pub async fn has_message(&self, room: RoomId, seq: u64) -> Result<bool> {
+        let found: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT e.seq FROM entries e JOIN rooms r ON r.id = e.room_id \
+             WHERE r.uid = $1 AND e.seq = $2 AND e.kind = $3 AND e.deleted_at IS NULL",
+        )
+        .bind(room)
+        .bind(bounded(seq))
+        .bind(POSTED)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(found.is_some())
+    }
+
     /// The `seq` of the room's last entry; 0 for an empty log.
     pub async fn last_seq(&self, room: RoomId) -> Result<u64> {
         let last: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
@@ -108,8 +132,8 @@ impl Database {
     /// Entries after `after` up to and with `to`, in order.
     pub async fn entries(&self, room: RoomId, after: u64, to: u64, limit: u32) -> Result<Vec<Entry>> {
         let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.data, e.author_id, e.author_name, e.author_guest, \
-             u.uid AS author_uid, u.username FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+            "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
+             u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
              WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4",
         )
         .bind(room)
@@ -126,9 +150,9 @@ impl Database {
         let wanted = i64::from(limit) + 1;
         let mut rows: Vec<EntryRow> = match page {
             Page::Before(before) => each!(Pool: &self.read, pool => sqlx::query_as(
-                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.data, e.author_id, e.author_name, e.author_guest, \
-                 u.uid AS author_uid, u.username FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq < $3 \
+                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
+                 u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.deleted_at IS NULL AND e.seq < $3 \
                  ORDER BY e.seq DESC LIMIT $4",
             )
             .bind(room)
@@ -138,9 +162,9 @@ impl Database {
             .fetch_all(pool)
             .await),
             Page::After(after) => each!(Pool: &self.read, pool => sqlx::query_as(
-                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.data, e.author_id, e.author_name, e.author_guest, \
-                 u.uid AS author_uid, u.username FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq > $3 \
+                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
+                 u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.deleted_at IS NULL AND e.seq > $3 \
                  ORDER BY e.seq LIMIT $4",
             )
             .bind(room)

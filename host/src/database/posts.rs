@@ -8,7 +8,7 @@ use super::entries::POSTED;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::protocol::{Actor, Author, Entry, Happening, NewPost, RoomId};
+use crate::protocol::{Author, AuthorKind, Entry, Happening, NewPost, RoomId};
 
 /// What became of a post.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Tx {
         self.all_or_nothing(async |tx| tx.add_posts_unguarded(posts, at).await).await
     }
 
-    async fn add_posts_unguarded(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
+    pub(super) async fn add_posts_unguarded(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
         let known = self.known_keys(posts).await?;
         let mut fresh_keys: HashMap<Key, usize> = HashMap::new();
         // For each post: an earlier outcome, or the index of the post in this batch that it repeats.
@@ -154,8 +154,8 @@ impl Tx {
 }
 
 fn key_of(new: &NewPost) -> Option<Key> {
-    match (&new.by, &new.post.key) {
-        (Actor::Account(account), Some(key)) => Some((new.room, account.number, key.clone())),
+    match (Author::from(&new.by).account, &new.post.key) {
+        (Some((_, number)), Some(key)) => Some((new.room, number, key.clone())),
         // A guest has no identity that outlives its connection.
         _ => None,
     }
@@ -168,7 +168,7 @@ fn row(new: &NewPost, room: i64, seq: i64) -> Value {
         "seq": seq,
         "author": author.account.map(|(_, number)| number),
         "name": if author.account.is_none() { Some(&*author.name) } else { None },
-        "guest": author.guest,
+        "guest": author.kind == AuthorKind::Guest,
         "body": &*new.post.body,
         "key": new.post.key.as_deref(),
         "reply_to": new.post.reply_to,

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AccountId, Author, Member, Room, RoomId};
+use crate::protocol::{Account, AccountId, Author, AuthorKind, Member, Room, RoomId};
 
 /// A column that only this program writes holds something it never wrote.
 pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
@@ -83,14 +83,18 @@ pub(super) struct AuthorRow {
     pub author_guest: bool,
     pub author_uid: Option<AccountId>,
     pub username: Option<String>,
+    pub plugin: Option<String>,
 }
 
 impl From<AuthorRow> for Author {
     fn from(row: AuthorRow) -> Self {
-        Self {
-            account: row.author_uid.zip(row.author_id),
-            name: row.username.or(row.author_name).unwrap_or_default().into(),
-            guest: row.author_guest,
-        }
+        let kind = match (row.author_guest, row.author_id, &row.plugin) {
+            (true, _, _) => AuthorKind::Guest,
+            (false, Some(_), Some(_)) => AuthorKind::Plugin,
+            (false, Some(_), None) => AuthorKind::Account,
+            (false, None, _) => AuthorKind::Server,
+        };
+        let name = row.plugin.or(row.username).or(row.author_name).unwrap_or_default().into();
+        Self { kind, account: row.author_uid.zip(row.author_id), name }
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::protocol::{Entry, Event, NewPost, Unit};
+use crate::protocol::{Entry, NewPost, Unit};
 use crate::rooms::Known;
 
 /// How many jobs may wait; after that, those who have more wait.
@@ -141,9 +141,9 @@ impl Task {
 
     fn tell(&self, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(new, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.hub.publish(&Event::Entry(entry));
+                self.hub.publish_entry(entry, &new.by, 0);
             }
             (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
@@ -155,7 +155,10 @@ impl Task {
                     self.known.forget(change);
                 }
                 for entry in &entries {
-                    self.hub.publish(&Event::Entry(entry.clone()));
+                    self.hub.publish_entry(entry.clone(), &unit.by, unit.depth);
+                }
+                for push in unit.pushes {
+                    self.hub.push(push);
                 }
                 // Whoever asked may have gone; the change stands.
                 let _ = done.send(Ok(entries));
@@ -179,7 +182,8 @@ async fn store_posts(tx: &mut Tx, posts: &[NewPost], at: Timestamp) -> Vec<Resul
             let mut outcomes = Vec::with_capacity(posts.len());
             for post in posts {
                 let one = tx.add_posts(std::slice::from_ref(post), at).await;
-                outcomes.push(one.and_then(|mut one| one.pop().ok_or_else(|| Error::internal("no outcome for a post"))));
+                outcomes
+                    .push(one.and_then(|mut one| one.pop().ok_or_else(|| Error::internal("no outcome for a post"))));
             }
             outcomes
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::bindings::wire;
 use crate::error::Error;
-use crate::protocol::{Actor, Credential, Role, Room, RoomKind, Visibility};
+use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
 /// Who calls, from where. The router fills it in from what it has checked.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Call {
     pub room: Option<Room>,
     /// The actor's role there.
     pub role: Option<Role>,
+    /// The live connection that led to the call.
+    pub connection: Option<ConnectionId>,
 }
 
 impl Call {
@@ -28,6 +30,7 @@ impl Call {
             actor: actor(&self.actor),
             role: self.role.map(Into::into),
             room: self.room.as_ref().map(room_ref),
+            connection: self.connection.map(|connection| connection.to_string()),
         }
     }
 }
@@ -40,7 +43,7 @@ fn actor(actor: &Actor) -> wire::Actor {
         Actor::Guest(guest) => {
             wire::Actor::Guest(wire::GuestRef { id: guest.id.to_string(), name: guest.name.to_string() })
         }
-        Actor::Plugin(id) => wire::Actor::Plugin(id.to_string()),
+        Actor::Plugin(bot) => wire::Actor::Plugin(bot.plugin.to_string()),
         Actor::Server => wire::Actor::Server,
     }
 }
@@ -130,10 +133,27 @@ impl From<Error> for wire::Error {
     }
 }
 
+/// Guests' texts for people are cut here.
+const MESSAGE_CHARS: usize = 1000;
+const CODE_CHARS: usize = 64;
+
+/// A text that is no longer than this.
+pub(super) fn clip(mut text: String, chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+    }
+    text
+}
+
+/// A verdict against somebody.
+pub(super) fn rejected(code: String, reason: String) -> Error {
+    Error::Rejected { code: clip(code, CODE_CHARS), reason: clip(reason, MESSAGE_CHARS) }
+}
+
 /// What a command or a guard answered instead of a result, for the client. `plugin` and `request` are for errors
 /// that a plugin cannot speak of itself.
 pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
-    let message = error.message;
+    let message = clip(error.message, MESSAGE_CHARS);
     match error.code {
         wire::ErrorCode::BadRequest => Error::BadRequest(message),
         wire::ErrorCode::Unauthenticated => Error::Unauthenticated(message),

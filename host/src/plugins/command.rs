@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::bindings::commands::exports::natterjack::plugin::commands as wire_commands;
 use super::bindings::wire;
 use super::call::{Call, said};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::guard;
 use super::instance::Instance;
 use super::meter::Meter;
@@ -126,7 +125,10 @@ pub(super) async fn run(
     command.check(call, args)?;
     let args = args.to_string();
     match attempt(registry, services, plugin, name, call, &args).await {
-        Err(Attempt::Overtaken(_)) => attempt(registry, services, plugin, name, call, &args).await,
+        Err(Attempt::Overtaken(_)) => {
+            let _turn = plugin.again.acquire().await.map_err(Error::internal)?;
+            attempt(registry, services, plugin, name, call, &args).await
+        }
         once => once,
     }
     .map_err(|(Attempt::Overtaken(error) | Attempt::Failed(error))| error)
@@ -187,9 +189,7 @@ async fn ask(
         .run(async {
             let mut instance = Instance::new(plugin, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let args = args.to_owned();
             let answer = guest.natterjack_plugin_commands().call_run(&mut instance.store, &context, name, &args).await;
             Ok((instance.answered(answer)?, instance.leave()?))
@@ -198,23 +198,23 @@ async fn ask(
 }
 
 /// What the plugin offers, as the host keeps it.
-pub(super) fn info(plugin: &Arc<str>, spec: wire_commands::CommandSpec) -> CommandInfo {
+pub(super) fn info(plugin: &Arc<str>, spec: wire::CommandSpec) -> CommandInfo {
     CommandInfo {
         plugin: plugin.clone(),
         name: spec.name.into(),
         summary: spec.summary,
         params: spec.params.into_iter().map(param).collect(),
         place: match spec.place {
-            wire_commands::Place::Anywhere => Place::Anywhere,
-            wire_commands::Place::InRoom => Place::InRoom,
+            wire::Place::Anywhere => Place::Anywhere,
+            wire::Place::InRoom => Place::InRoom,
         },
         minimum_role: spec.minimum_role.map(Into::into),
         slash: spec.slash.map(Into::into),
     }
 }
 
-fn param(param: wire_commands::Param) -> Param {
-    use wire_commands::ParamKind as Wire;
+fn param(param: wire::Param) -> Param {
+    use wire::ParamKind as Wire;
     let kind = match param.kind {
         Wire::Text => ParamKind::Text,
         Wire::Integer => ParamKind::Integer,

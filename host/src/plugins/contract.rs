@@ -91,7 +91,8 @@ fn ours(name: &str) -> Option<(&str, Option<Version>)> {
 
 /// Whether a plugin made for this version of the contract is understood: within 0.x each minor stands alone.
 fn speaks(version: &Version) -> bool {
-    version.major == VERSION.major && (VERSION.major > 0 || version.minor == VERSION.minor)
+    // Once this is 1.0 or later, the minor need not be the same any more.
+    (version.major, version.minor) == (VERSION.major, VERSION.minor)
 }
 
 fn is_wasi(name: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
 
 use super::meter::Meter;
 use super::state::State;
@@ -14,7 +15,9 @@ pub(super) enum Fault {
     OutOfTime { budget: Duration, key: &'static str },
     #[error("it was still waiting after {}", humantime::format_duration(*.0))]
     Waiting(Duration),
-    #[error("it would wait, which a message filter may not: no sleeping, and of the imports only log, clock and random")]
+    #[error(
+        "it would wait, which a message filter may not: no sleeping, and of the imports only log, clock and random"
+    )]
     WouldWait,
     #[error("it asked for more memory than its {mib} MiB; `limits.memory_mib` allows more")]
     OutOfMemory { mib: usize },
@@ -22,23 +25,43 @@ pub(super) enum Fault {
     TooDeep,
     #[error("it trapped: {0}")]
     Trapped(String),
+    #[error("it left by `exit` instead of answering")]
+    Exited,
     #[error("its `init` refused: {0}")]
     Init(String),
+    #[error("an export does not fit the contract: {0}")]
+    Misfit(String),
     #[error("no instance could be made: {0}")]
     NoInstance(String),
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
 }
 
+/// An export is there, but not of the type that the contract gives it.
+pub(super) fn misfit(error: wasmtime::Error) -> Fault {
+    Fault::Misfit(format!("{error:#}"))
+}
+
 /// Reads a failed call's error together with what the store noted.
 pub(super) fn explain(error: &wasmtime::Error, state: &State, meter: &Meter) -> Fault {
     let complaint = state.journal.end();
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => meter.exceeded(),
-        Some(Trap::StackOverflow) => Fault::TooDeep,
+    let trap = error.downcast_ref::<Trap>();
+    match trap {
+        Some(Trap::Interrupt) => return meter.exceeded(),
+        Some(Trap::StackOverflow) => return Fault::TooDeep,
+        _ if error.is::<I32Exit>() => return Fault::Exited,
         // A guest that cannot get memory shows a bare trap, or none of its own making.
-        _ if state.limits.refused() => Fault::OutOfMemory { mib: state.limits.memory() >> 20 },
-        Some(trap) => Fault::Trapped(complaint.unwrap_or_else(|| trap.to_string())),
-        None => Fault::Trapped(complaint.unwrap_or_else(|| error.root_cause().to_string())),
+        _ if state.limits.refused() => return Fault::OutOfMemory { mib: state.limits.memory() >> 20 },
+        _ => {}
     }
+    let trap = match trap {
+        // A Rust guest keeps its locals below its data, and runs out of that first.
+        Some(trap @ Trap::MemoryOutOfBounds) => format!("{trap} (as from recursing too deep)"),
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    Fault::Trapped(match complaint {
+        Some(complaint) => format!("{complaint} ({trap})"),
+        None => trap,
+    })
 }

@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::bindings::message_filter::MessageFilterPlugin;
 use super::bindings::message_filter::exports::natterjack::plugin::message_filter as wire_filter;
 use super::bindings::wire;
-use super::fault::Fault;
+use super::call::{Call, rejected};
+use super::failed;
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
-use super::call::Call;
 use super::plugin::Plugin;
 use super::registry::Registry;
-use super::failed;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::RoomId;
 
 /// A message on its way to be stored.
@@ -83,14 +83,17 @@ impl Filter {
         };
         let Running { instance, guest } = &mut running;
         let verdict = run_at_once(async {
-            let answer = guest.natterjack_plugin_message_filter().call_on_message(&mut instance.store, context, draft).await;
+            let answer =
+                guest.natterjack_plugin_message_filter().call_on_message(&mut instance.store, context, draft).await;
             instance.answered(answer)
         })?;
         *shard = Some(running);
         Ok(match verdict {
             wire_filter::Verdict::Allow => Verdict::Allow,
             wire_filter::Verdict::Rewrite(body) => Verdict::Rewrite(body),
-            wire_filter::Verdict::Reject(rejection) => Verdict::Reject { code: rejection.code, reason: rejection.reason },
+            wire_filter::Verdict::Reject(rejection) => {
+                Verdict::Reject { code: rejection.code, reason: rejection.reason }
+            }
         })
     }
 
@@ -108,9 +111,7 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
     let meter = Meter::filter(plugin.budget.call, plugin.budget.filter);
     run_at_once(async {
         let mut instance = Instance::new(plugin, &meter, request).await?;
-        let guest = indices
-            .load(&mut instance.store, &instance.exports)
-            .map_err(|error| Fault::NoInstance(error.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         instance.restart(request);
         Ok(Running { instance, guest })
     })
@@ -123,16 +124,17 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Opti
         return Ok(None);
     }
     let context = call.context();
-    let mut draft = wire_filter::Draft { body: draft.body, reply_to: draft.reply_to, edit_of: draft.edit_of };
+    let Draft { body, reply_to, edit_of } = draft;
+    let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments: Vec::new() };
     let mut rewritten = false;
     for plugin in registry.filters() {
         let failed = |fault: Fault| failed(plugin, call, "message-filter", &fault);
         let room = call.room.as_ref().map(|room| room.id);
         match plugin.filter.ask(plugin, room, call.request, &context, &draft).map_err(failed)? {
             Verdict::Allow => {}
-            Verdict::Reject { code, reason } => return Err(Error::Rejected { code, reason }),
+            Verdict::Reject { code, reason } => return Err(rejected(code, reason)),
             Verdict::Rewrite(body) if body.trim().is_empty() => {
-                return Err(Error::Rejected { code: "empty".into(), reason: "nothing is left of this message".into() });
+                return Err(rejected("empty".into(), "nothing is left of this message".into()));
             }
             Verdict::Rewrite(body) => {
                 draft.body = body;

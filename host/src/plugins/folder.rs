@@ -1,6 +1,8 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
 mod files;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -113,7 +115,8 @@ impl Folder {
             }
         };
         let sha256 = hash(&bytes);
-        if let Some(known) = self.known.get_mut(id).filter(|known| known.terms == terms && known.sha256 == Some(sha256)) {
+        if let Some(known) = self.known.get_mut(id).filter(|known| known.terms == terms && known.sha256 == Some(sha256))
+        {
             known.stamp = Some(file.stamp);
             return true;
         }
@@ -132,38 +135,24 @@ impl Folder {
         Terms { budget: self.config.budget(&table.limits), table }
     }
 
-    async fn load(
-        &mut self,
-        id: &Arc<str>,
-        bytes: Vec<u8>,
-        sha256: [u8; 32],
-        terms: &Terms,
-    ) -> Result<(), LoadError> {
+    async fn load(&mut self, id: &Arc<str>, bytes: Vec<u8>, sha256: [u8; 32], terms: &Terms) -> Result<(), LoadError> {
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
         // Where only the settings changed there is nothing to compile.
         let compiled: Option<Component> =
             former.filter(|former| former.sha256 == sha256).map(|former| former.component.clone());
         let plugin = self.forge.load(id, bytes, &terms.table, terms.budget, compiled).await?;
+        let version = plugin.about.as_ref().map(|about| about.version.clone());
+        let hooks = plugin.hooks.names().join(" ");
+        self.swap(registry.with(plugin, self.shared.core_ops)?);
         tracing::info!(
-            plugin = %id,
-            version = plugin.about.as_ref().map(|about| &*about.version),
-            sha256 = hex(&sha256[..4]),
-            hooks = plugin.hooks.names().join(" "),
+            plugin = %id, version, sha256 = hex(&sha256[..4]), hooks,
             "{}", if former.is_some() { "plugin replaced" } else { "plugin loaded" }
         );
-        self.swap(registry.with(plugin, self.shared.core_ops)?);
         Ok(())
     }
 
-    fn refuse(
-        &mut self,
-        id: &Arc<str>,
-        file: &File,
-        sha256: Option<[u8; 32]>,
-        terms: Terms,
-        error: LoadError,
-    ) {
+    fn refuse(&mut self, id: &Arc<str>, file: &File, sha256: Option<[u8; 32]>, terms: Terms, error: LoadError) {
         let again = self.known.get(id).is_some_and(|known| known.error.as_ref() == Some(&error));
         if !again {
             let then = match self.shared.registry.load().plugin(id) {
@@ -178,8 +167,8 @@ impl Folder {
     fn unload(&mut self, id: &str, why: &str) {
         let registry = self.shared.registry.load_full();
         if registry.plugin(id).is_some() {
-            tracing::info!(plugin = id, "plugin unloaded: {why}");
             self.swap(registry.without(id));
+            tracing::info!(plugin = id, "plugin unloaded: {why}");
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
-use super::call::{Call, said};
-use super::fault::Fault;
+use super::call::{Call, rejected, said};
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -17,11 +17,7 @@ use crate::protocol::Credential;
 
 /// Shows the guards every room that was made or changed with credentials. What they stage joins the unit of work;
 /// credentials that none of them takes fail the whole.
-pub(super) async fn protect(
-    registry: &Registry,
-    mut unit: Box<UnitOfWork>,
-    call: &Call,
-) -> Result<Box<UnitOfWork>> {
+pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call: &Call) -> Result<Box<UnitOfWork>> {
     for offer in unit.take_offers() {
         let role = match call.actor.account() {
             Some(account) => unit.member(offer.room.id, account.id).await?.map(|member| member.role),
@@ -69,7 +65,7 @@ pub(super) async fn admit(
             wire_guard::Admission::Admit => admitted = true,
             wire_guard::Admission::Abstain => {}
             wire_guard::Admission::Deny(denial) => {
-                return Err(Error::Rejected { code: denial.code, reason: denial.reason });
+                return Err(rejected(denial.code, denial.reason));
             }
         }
     }
@@ -87,9 +83,8 @@ async fn consult(
     call: &Call,
     credentials: &[wire::Credential],
 ) -> Result<wire_guard::Admission> {
-    let mut attempts = 0;
+    let mut turn = None;
     loop {
-        attempts += 1;
         let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
         let (verdict, unit) = ask_admit(guard, unit, call, credentials)
             .await
@@ -97,7 +92,9 @@ async fn consult(
         let Some(unit) = unit.finish() else { return Ok(verdict) };
         match services.writer.commit(unit).await {
             Ok(_) => return Ok(verdict),
-            Err(Error::Conflict(_)) if attempts == 1 => {}
+            Err(Error::Conflict(_)) if turn.is_none() => {
+                turn = Some(guard.again.acquire().await.map_err(Error::internal)?);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -118,9 +115,7 @@ async fn ask_protect(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))
@@ -141,9 +136,7 @@ async fn ask_admit(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -61,5 +61,6 @@ pub(super) fn grants() -> impl Iterator<Item = &'static str> {
 
 /// An id as guests write it.
 fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, wire::Error> {
-    text.parse().map_err(|_| Error::invalid(what, format!("`{}` is no id", text.chars().take(64).collect::<String>())).into())
+    text.parse()
+        .map_err(|_| Error::invalid(what, format!("`{}` is no id", text.chars().take(64).collect::<String>())).into())
 }

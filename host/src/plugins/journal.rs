@@ -33,7 +33,7 @@ struct Lines {
     written: u32,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// The first line on stderr: where a Rust guest says why it panics.
+    /// The last line at level `error`, or the first on stderr: where a guest says why it gives up.
     complaint: Option<String>,
 }
 
@@ -50,8 +50,8 @@ impl Journal {
         lines.complaint = None;
     }
 
-    /// Ends a call: lines that were not ended are shown, and what was dropped is owned up to. Gives the call's
-    /// first line on stderr.
+    /// Ends a call: lines that were not ended are shown, and what was dropped is owned up to. Gives what
+    /// the guest complained of.
     pub(super) fn end(&self) -> Option<String> {
         let mut lines = self.call.lock();
         for stream in [Stream::Out, Stream::Error] {
@@ -69,7 +69,11 @@ impl Journal {
 
     /// One line through the `log` import.
     pub(super) fn write(&self, level: Level, text: &str) {
-        emit_counted(&self.plugin, &mut self.call.lock(), level, text.as_bytes());
+        let mut lines = self.call.lock();
+        if level == Level::ERROR {
+            lines.complaint = Some(clean(text.as_bytes()));
+        }
+        emit_counted(&self.plugin, &mut lines, level, text.as_bytes());
     }
 
     fn line(&self, lines: &mut Lines, level: Level, line: &[u8]) {
@@ -118,7 +122,7 @@ fn emit(plugin: &str, request: Uuid, level: Level, line: &str) {
 
 /// Text for a log that people read in terminals: no control characters, nothing that turns the writing
 /// direction, and no longer than a line may be.
-fn clean(line: &[u8]) -> String {
+pub(super) fn clean(line: &[u8]) -> String {
     let cut = line.len() > LINE_BYTES;
     let text = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES)]);
     let mut text: String = text
@@ -241,6 +245,16 @@ mod tests {
         journal.stream(Stream::Out, b"hello\n");
         journal.stream(Stream::Error, b"panicked at ");
         journal.stream(Stream::Error, b"src/lib.rs\nnote: run with");
+        assert_eq!(journal.end().as_deref(), Some("panicked at src/lib.rs"));
+    }
+
+    #[test]
+    fn an_error_that_was_logged_says_more_than_stderr() {
+        let journal = Journal::new("p".into());
+        journal.begin(Uuid::nil());
+        journal.stream(Stream::Error, b"note: run with\n");
+        journal.write(Level::ERROR, "panicked at src/lib.rs");
+        journal.write(Level::WARN, "bye");
         assert_eq!(journal.end().as_deref(), Some("panicked at src/lib.rs"));
     }
 

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::contract::{self, Shape};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::filter::Filter;
 use super::imports;
 use super::instance::Instance;
+use super::journal::clean;
 use super::meter::Meter;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
@@ -23,6 +26,9 @@ use crate::config;
 
 /// Larger files are not even read; an interpreter packed into a component has about 20 MB.
 pub(super) const FILE_BYTES: u64 = 32 << 20;
+
+/// What a plugin says of itself is cut here.
+const ABOUT_CHARS: usize = 200;
 
 /// Why a plugin does not start. The text is for the operator and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,11 +41,16 @@ pub(super) enum LoadError {
     NotWasm,
     #[error("it is a core module, not a component; build it for the target `wasm32-wasip2`")]
     CoreModule,
-    #[error("its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\"")]
+    #[error(
+        "its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\""
+    )]
     Pin { id: Arc<str>, found: String },
     #[error("it cannot be compiled: {0}")]
     Broken(String),
-    #[error("it uses {name}, but this server speaks version {}; build it with the SDK of that version", contract::VERSION)]
+    #[error(
+        "it uses {name}, but this server speaks version {}; build it with the SDK of that version",
+        contract::VERSION
+    )]
     Version { name: String },
     #[error("it exports nothing that the server calls; a plugin exports at least one of {}", contract::HOOKS.join(", "))]
     NoHook,
@@ -47,7 +58,9 @@ pub(super) enum LoadError {
     UnknownExport(String),
     #[error("it imports {0}, which this server does not have; remove its use, or update the server")]
     UnknownImport(String),
-    #[error("it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]")]
+    #[error(
+        "it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]"
+    )]
     NotGranted { id: Arc<str>, missing: String, grants: String },
     #[error("it does not fit the contract: {why}; build it with the SDK of version {}", contract::VERSION)]
     Misfit { why: String },
@@ -107,6 +120,7 @@ impl Forge {
             about: None,
             commands: Vec::new(),
             filter: Filter::new(),
+            again: Semaphore::new(1),
         };
         start(plugin).await
     }
@@ -139,7 +153,8 @@ fn link(
     };
     check_shape(&contract::shape(&component, engine), id, grants)?;
     for grant in grants {
-        imports::link_granted(&mut linker, grant.as_str()).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
+        imports::link_granted(&mut linker, grant.as_str())
+            .map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     }
     let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
     Ok((component, pre))
@@ -172,25 +187,28 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
     let component = pre.component();
     let exported = contract::shape(component, pre.engine()).hooks;
     let has = |hook: &str| exported.contains(hook);
-    let misfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
+    let unfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
     Ok(Hooks {
-        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(misfit)?,
-        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(misfit)?,
+        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(unfit)?,
+        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(unfit)?,
         message_filter: has("message-filter")
             .then(|| message_filter::MessageFilterPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
+            .map_err(unfit)?,
         room_guard: has("room-guard")
             .then(|| room_guard::RoomGuardPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
+            .map_err(unfit)?,
     })
 }
 
 /// Makes a first instance, asks it what there is to know, and warms up its filter.
 async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     let meter = Meter::call(plugin.budget.call);
-    let failed = |fault: Fault| LoadError::Start(fault.to_string());
+    let failed = |fault: Fault| match fault {
+        Fault::Misfit(why) => LoadError::Misfit { why },
+        fault => LoadError::Start(fault.to_string()),
+    };
     let (about, offered) = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
     plugin.about = about;
     plugin.commands = specs::check(offered)?.into_iter().map(Arc::new).collect();
@@ -204,16 +222,21 @@ async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
     let mut about = None;
     if let Some(indices) = &plugin.hooks.lifecycle {
-        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let said = instance.answered(answer)?;
-        about = Some(About { name: said.name, version: said.version, summary: said.summary });
+        let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
+        about = Some(About { name: tidy(said.name), version: tidy(said.version), summary: tidy(said.summary) });
     }
     let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {
-        let guest = indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
         offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+    }
+    if let Some(indices) = &plugin.hooks.room_guard {
+        // Nothing to ask yet; but a guard that cannot be asked is better known now than at the door.
+        indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
     }
     Ok((about, offered))
 }
@@ -248,6 +271,9 @@ mod tests {
 
     #[test]
     fn a_component_that_nobody_calls_is_refused() {
-        assert_eq!(check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]), Err(LoadError::NoHook));
+        assert_eq!(
+            check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]),
+            Err(LoadError::NoHook)
+        );
     }
 }

@@ -150,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn every_poll_of_a_call_counts() {
         let meter = Meter::call(Duration::from_millis(30));
-        budget
+        meter
             .run(async {
                 for _ in 0..4 {
                     burn(Duration::from_millis(8));

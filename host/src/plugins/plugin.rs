@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre};
 
 use super::bindings::{commands, lifecycle, message_filter, room_guard};
@@ -24,6 +25,8 @@ pub(super) struct Plugin {
     pub(super) about: Option<About>,
     pub(super) commands: Vec<Arc<CommandInfo>>,
     pub(super) filter: Filter,
+    /// For second attempts: one at a time, since they are there because calls overtook each other.
+    pub(super) again: Semaphore,
 }
 
 /// What a plugin says of itself.

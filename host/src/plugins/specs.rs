@@ -7,6 +7,7 @@ use super::load::LoadError;
 
 const COMMANDS: usize = 100;
 const PARAMS: usize = 20;
+const CHOICES: usize = 50;
 const NAME_BYTES: usize = 64;
 const SUMMARY_CHARS: usize = 200;
 
@@ -25,7 +26,7 @@ pub(super) fn check(commands: Vec<CommandInfo>) -> Result<Vec<CommandInfo>, Load
             return Err(wrong("it is offered twice"));
         }
         if command.summary.chars().count() > SUMMARY_CHARS {
-            return Err(wrong("its summary is longer than 200 characters"));
+            return Err(wrong(&format!("its summary is longer than {SUMMARY_CHARS} characters")));
         }
         if let Some(word) = &command.slash {
             if !is_word(word, b'-') {
@@ -57,10 +58,21 @@ fn check_params(command: &CommandInfo) -> Result<(), LoadError> {
         }
         // In every command's arguments it is the room that the command is called in.
         if name == "room" {
-            return Err(wrong("the room that it is called in is not among its params; give this one another name".into()));
+            return Err(wrong(
+                "the room that it is called in is not among its params; give this one another name".into(),
+            ));
         }
-        if matches!(&param.kind, ParamKind::Choice(words) if words.is_empty()) {
-            return Err(wrong(format!("the param `{name}` leaves no choice")));
+        if param.summary.chars().count() > SUMMARY_CHARS {
+            return Err(wrong(format!("the summary of `{name}` is longer than {SUMMARY_CHARS} characters")));
+        }
+        if let ParamKind::Choice(words) = &param.kind {
+            let fits =
+                |word: &String| !word.is_empty() && word.len() <= NAME_BYTES && !word.contains(char::is_whitespace);
+            if words.is_empty() || words.len() > CHOICES || !words.iter().all(fits) {
+                return Err(wrong(format!(
+                    "the choices of `{name}` are 1 to {CHOICES} words of at most {NAME_BYTES} bytes"
+                )));
+            }
         }
         match optional {
             Some(before) if param.required && command.slash.is_some() => {
@@ -81,7 +93,9 @@ fn fault(name: &str, why: String) -> LoadError {
 
 /// `noun.verb`, and deeper.
 fn is_command_name(name: &str) -> bool {
-    name.contains('.') && name.len() <= NAME_BYTES && name.split('.').all(|word| is_word(word, b'-') || is_word(word, b'_'))
+    name.contains('.')
+        && name.len() <= NAME_BYTES
+        && name.split('.').all(|word| is_word(word, b'-') || is_word(word, b'_'))
 }
 
 fn is_word(word: &str, joint: u8) -> bool {

@@ -45,7 +45,10 @@ impl State {
     pub(super) fn unit(&mut self) -> Result<(&mut UnitOfWork, &Arc<str>), wire::Error> {
         match &mut self.unit {
             Some(unit) => Ok((unit, &self.plugin)),
-            None => Err(Error::Unavailable("filters and `init` can only log, read the clock and get random bytes".into()).into()),
+            None => {
+                Err(Error::Unavailable("filters and `init` can only log, read the clock and get random bytes".into())
+                    .into())
+            }
         }
     }
 }

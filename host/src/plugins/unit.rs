@@ -2,6 +2,8 @@
 
 mod members;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::collections::{BTreeMap, HashMap};
@@ -100,7 +102,7 @@ impl UnitOfWork {
             return None;
         }
         let reads = self.reads.into_iter().map(|((plugin, key), version)| StorageRead { plugin, key, version });
-        Some(Unit { by: self.by, reads: reads.collect(), changes: self.changes })
+        Some(Unit { reads: reads.collect(), ..Unit::new(self.by, self.changes) })
     }
 }
 

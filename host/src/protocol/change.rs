@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Actor, Removal, Role, RoomId, Visibility};
+use super::{AccountId, Actor, ConnectionId, Removal, Role, RoomId, Visibility};
 use crate::clock::Timestamp;
 
 /// The text of a message and what belongs to it.
@@ -51,17 +51,97 @@ pub struct RoomChange {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Change {
     CreateRoom(NewRoom),
-    UpdateRoom { room: RoomId, change: RoomChange },
-    DeleteRoom { room: RoomId },
-    Invite { room: RoomId, account: AccountId },
-    AddMember { room: RoomId, account: AccountId, role: Role },
-    RemoveMember { room: RoomId, account: AccountId, why: Removal, reason: Option<String> },
-    SetRole { room: RoomId, account: AccountId, role: Role },
-    Unban { room: RoomId, account: AccountId },
+    UpdateRoom {
+        room: RoomId,
+        change: RoomChange,
+    },
+    DeleteRoom {
+        room: RoomId,
+    },
+    Invite {
+        room: RoomId,
+        account: AccountId,
+    },
+    AddMember {
+        room: RoomId,
+        account: AccountId,
+        role: Role,
+    },
+    RemoveMember {
+        room: RoomId,
+        account: AccountId,
+        why: Removal,
+        reason: Option<String>,
+    },
+    SetRole {
+        room: RoomId,
+        account: AccountId,
+        role: Role,
+    },
+    Unban {
+        room: RoomId,
+        account: AccountId,
+    },
     /// None lets the account post again.
-    Mute { room: RoomId, account: AccountId, until: Option<Timestamp> },
-    PutValue { plugin: Arc<str>, key: String, value: Vec<u8> },
-    DeleteValue { plugin: Arc<str>, key: String },
+    Mute {
+        room: RoomId,
+        account: AccountId,
+        until: Option<Timestamp>,
+    },
+    /// Shown to the filters before.
+    Post(NewPost),
+    DeleteMessage {
+        room: RoomId,
+        seq: u64,
+    },
+    PutValue {
+        plugin: Arc<str>,
+        key: String,
+        value: Vec<u8>,
+    },
+    DeleteValue {
+        plugin: Arc<str>,
+        key: String,
+    },
+    SetTimer(Timer),
+    CancelTimer {
+        plugin: Arc<str>,
+        name: String,
+    },
+    /// The timer has done what it was set for; a conflict if it is not set for this moment any more.
+    EndTimer {
+        plugin: Arc<str>,
+        name: String,
+        due_at: Timestamp,
+    },
+}
+
+/// When a plugin wants to be woken, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    pub plugin: Arc<str>,
+    pub name: String,
+    pub due_at: Timestamp,
+    /// JSON.
+    pub payload: String,
+}
+
+/// Who hears an event that a plugin sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushTarget {
+    Connection(ConnectionId),
+    Account(AccountId),
+    Room(RoomId),
+}
+
+/// An event of a plugin's own, to those who are connected now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    pub to: PushTarget,
+    pub plugin: Arc<str>,
+    pub name: String,
+    /// JSON.
+    pub data: String,
 }
 
 // A plugin's values may be secrets (password hashes): their size is all that is shown.
@@ -77,8 +157,13 @@ impl fmt::Debug for Change {
             Self::SetRole { room, account, role } => write!(f, "SetRole({room}, {account}, {role})"),
             Self::Unban { room, account } => write!(f, "Unban({room}, {account})"),
             Self::Mute { room, account, until } => write!(f, "Mute({room}, {account}, {until:?})"),
+            Self::Post(new) => write!(f, "Post({}, {} bytes)", new.room, new.post.body.len()),
+            Self::DeleteMessage { room, seq } => write!(f, "DeleteMessage({room}, {seq})"),
             Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),
             Self::DeleteValue { plugin, key } => write!(f, "DeleteValue({plugin}, {key})"),
+            Self::SetTimer(timer) => write!(f, "SetTimer({}, {}, {})", timer.plugin, timer.name, timer.due_at),
+            Self::CancelTimer { plugin, name } => write!(f, "CancelTimer({plugin}, {name})"),
+            Self::EndTimer { plugin, name, due_at } => write!(f, "EndTimer({plugin}, {name}, {due_at})"),
         }
     }
 }
@@ -98,4 +183,15 @@ pub struct Unit {
     pub by: Actor,
     pub reads: Vec<StorageRead>,
     pub changes: Vec<Change>,
+    /// Sent once the changes are true.
+    pub pushes: Vec<Push>,
+    /// How many plugins' reactions led here: 0 for what a person asked for.
+    pub depth: u8,
+}
+
+impl Unit {
+    /// What a person or the server asked for.
+    pub fn new(by: Actor, changes: Vec<Change>) -> Self {
+        Self { by, reads: Vec::new(), changes, pushes: Vec::new(), depth: 0 }
+    }
 }

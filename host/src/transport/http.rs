@@ -1,7 +1,7 @@
 //! REST: accounts and tokens, rooms and their history, and the server's health.
 
 mod auth;
-mod extract;
+pub(super) mod extract;
 mod rooms;
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use ipnet::IpNet;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,8 @@ pub struct State {
     pub database: Database,
     /// Web pages that may connect.
     pub origins: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
     /// Live connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
     pub stop: CancellationToken,
@@ -48,7 +51,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let status = match &error {
-            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => StatusCode::BAD_REQUEST,
+            Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -95,13 +100,19 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/native", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
-            (StatusCode::METHOD_NOT_ALLOWED, axum::Json(json!({"error": {
-                "code": "bad_request", "message": "this path does not take this method"
-            }})))
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                axum::Json(json!({"error": {
+                    "code": "bad_request", "message": "this path does not take this method"
+                }})),
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(cors(&state.origins))
-        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .with_state(state)

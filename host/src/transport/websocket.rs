@@ -13,8 +13,10 @@ use tokio::pin;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
+use super::http::extract::From;
 use super::http::{Failure, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
+use crate::accounts::throttle::Origin;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox};
@@ -34,6 +36,7 @@ pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
+    From(origin): From,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = match upgrade {
@@ -42,7 +45,9 @@ pub(super) async fn upgrade(
         Err(rejection) => return Ok(rejection.into_response()),
     };
     if !origin_allowed(&state, &headers) {
-        return Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into());
+        return Err(
+            Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
+        );
     }
     let identity = match offered_token(&headers) {
         Some(token) => Some(state.core.accounts.identify(&token).await?),
@@ -62,7 +67,7 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, identity, undecided)).await;
+        let _ = tasks.spawn(connection(core, socket, origin, identity, undecided)).await;
     }))
 }
 
@@ -85,11 +90,11 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identity>, undecided: bool) {
+async fn connection(core: Arc<Core>, socket: WebSocket, origin: Origin, identity: Option<Identity>, undecided: bool) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), undecided).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), origin, undecided).run(identity, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.
@@ -108,19 +113,14 @@ async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identit
 fn incoming(frames: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Incoming> {
     // After an error the stream is read on, so that our own close still reaches the peer.
     stream::unfold((Box::pin(frames), false), |(mut frames, failed)| async move {
-        loop {
-            let incoming = match frames.next().await? {
-                Ok(Message::Text(text)) => Incoming::Text(text),
-                Ok(Message::Binary(_)) => Incoming::Binary,
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
-                Err(_) if failed => return None,
-                Err(error) => match reason(&error) {
-                    Some(close) => return Some((Incoming::Failed(close), (frames, true))),
-                    None => return None,
-                },
-            };
-            return Some((incoming, (frames, failed)));
-        }
+        let incoming = match frames.next().await? {
+            Ok(Message::Text(text)) => Incoming::Text(text),
+            Ok(Message::Binary(_)) => Incoming::Binary,
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
+            Err(error) if !failed => return Some((Incoming::Failed(reason(&error)?), (frames, true))),
+            Err(_) => return None,
+        };
+        Some((incoming, (frames, failed)))
     })
 }
 

@@ -101,8 +101,16 @@ struct Find {
 
 /// The names that no plugin can take.
 pub const CORE_OPS: [&str; 10] = [
-    "connect", "room.list", "room.get", "room.join", "room.leave", "room.members", "room.history", "message.post",
-    "account.find", "commands",
+    "connect",
+    "room.list",
+    "room.get",
+    "room.join",
+    "room.leave",
+    "room.members",
+    "room.history",
+    "message.post",
+    "account.find",
+    "commands",
 ];
 
 /// Reads a frame; an error comes with the request's `id`, if that could be read.

@@ -2,12 +2,16 @@
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::error::Error;
-use crate::protocol::{Account, AccountId, Actor, Author, Entry, Event, Happening, Member, Message, Reply, Room, RoomId};
+use crate::protocol::{
+    Account, AccountId, Actor, Author, AuthorKind, Entry, Event, Happening, Member, Message, Push, PushTarget, Reply,
+    Room, RoomId,
+};
 
 /// The protocol's name and version.
 pub const PROTOCOL: &str = "natterjack.v1";
@@ -46,7 +50,7 @@ struct EventFrame<'a, D: Serialize> {
     data: D,
 }
 
-/// Who wrote or did it: an account has an id, a guest is marked as one.
+/// Who wrote or did it: an account has an id; guests and plugins are marked as such.
 #[derive(Serialize)]
 struct By<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,11 +58,18 @@ struct By<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guest: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bot: bool,
 }
 
 impl<'a> By<'a> {
     fn new(author: &'a Author) -> Self {
-        Self { id: author.account.map(|(id, _)| id), name: &author.name, guest: author.guest }
+        Self {
+            id: author.account.map(|(id, _)| id),
+            name: &author.name,
+            guest: author.kind == AuthorKind::Guest,
+            bot: author.kind == AuthorKind::Plugin,
+        }
     }
 }
 
@@ -82,8 +93,19 @@ pub fn encode_event(event: &Event) -> Utf8Bytes {
         Event::GuestLeft { room, guest } => {
             frame("guest.left", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
         }
+        Event::Pushed(push) => encode_push(push),
         Event::TokenExpiring { at } => frame("token.expiring", None, None, json!({"expires_at": at})),
     }
+}
+
+fn encode_push(push: &Push) -> Utf8Bytes {
+    let room = match push.to {
+        PushTarget::Room(room) => Some(room),
+        PushTarget::Connection(_) | PushTarget::Account(_) => None,
+    };
+    // It was JSON when the plugin handed it over.
+    let data = serde_json::from_str::<&RawValue>(&push.data).ok();
+    frame(&format!("plugin.{}.{}", push.plugin, push.name), room, None, data)
 }
 
 fn encode_entry(entry: &Entry) -> Utf8Bytes {
@@ -96,6 +118,10 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
             let data = Posted { from: by, body: &post.body, key, reply_to, at };
             return frame("message.posted", Some(entry.room), Some(entry.seq), data);
         }
+        Happening::Edited { of, body } => {
+            ("message.edited", json!({"message": of, "body": &**body, "by": by, "at": at}))
+        }
+        Happening::Deleted { of } => ("message.deleted", json!({"message": of, "by": by, "at": at})),
         Happening::MemberAdded { whom, role } => {
             ("member.added", json!({"account": whom, "role": role, "by": by, "at": at}))
         }
@@ -223,6 +249,9 @@ fn member_json(member: &Member, online: bool) -> Value {
 pub fn message_json(message: &Message) -> Value {
     let (from, post) = (By::new(&message.from), &message.post);
     let mut value = json!({"seq": message.seq, "from": from, "body": &*post.body, "at": message.at});
+    if let Some(at) = message.edited_at {
+        value["edited_at"] = json!(at);
+    }
     if let Some(key) = &post.key {
         value["key"] = json!(&**key);
     }

@@ -1,22 +1,18 @@
 //! Changing rooms and their members: everything here is staged.
 
-use rand::RngExt;
-
 use super::id;
 use crate::plugins::bindings::host::rooms_admin;
 use crate::plugins::bindings::wire;
 use crate::plugins::state::State;
 use crate::protocol::{Credential, NewRoom, Removal, RoomChange, RoomId};
-
-const CODE_CHARS: usize = 5;
-const CODE_ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+use crate::rooms::new_code;
 
 impl rooms_admin::Host for State {
     async fn create_room(&mut self, room: rooms_admin::NewRoom) -> Result<rooms_admin::Created, wire::Error> {
         let (unit, _) = self.unit()?;
         let new = NewRoom {
             id: RoomId::new(),
-            code: code(),
+            code: new_code(),
             name: room.name,
             visibility: room.visibility.into(),
             topic: room.topic,
@@ -87,10 +83,4 @@ impl rooms_admin::Host for State {
 
 fn credentials(offered: Vec<wire::Credential>) -> Vec<Credential> {
     offered.into_iter().map(|credential| Credential { name: credential.name, value: credential.value }).collect()
-}
-
-/// A room's code, for people to pass on.
-fn code() -> String {
-    let mut rng = rand::rng();
-    (0..CODE_CHARS).map(|_| char::from(CODE_ALPHABET[rng.random_range(0..CODE_ALPHABET.len())])).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::UnitOfWork;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Change, Member, Removal, Role, RoomId, RoomKind};
+use crate::protocol::{AccountId, Change, Member, Removal, Role, RoomId};
 
 const REASON_CHARS: usize = 500;
 
@@ -132,13 +132,10 @@ impl UnitOfWork {
     }
 
     pub(in super::super) async fn mute(&mut self, room: RoomId, account: AccountId, seconds: u32) -> Result<()> {
-        let (room, _) = self.room(room).await?.ok_or_else(|| Error::not_found("room"))?;
-        if room.kind == RoomKind::Session {
-            return Err(Error::Forbidden("nobody can be muted in a session".into()));
-        }
+        self.changeable(room).await?;
         self.account(account).await?;
         let until = (seconds > 0).then(|| clock::now() + Duration::from_secs(seconds.into()));
-        self.stage(Change::Mute { room: room.id, account, until })
+        self.stage(Change::Mute { room, account, until })
     }
 
     /// Changes how many members the call sees in a room.

@@ -29,11 +29,7 @@ impl UnitOfWork {
         Ok(found.filter(|(room, _)| !self.rooms.contains_key(&room.id)))
     }
 
-    pub(in super::super) async fn create_room(
-        &mut self,
-        mut new: NewRoom,
-        credentials: Vec<Credential>,
-    ) -> Result<()> {
+    pub(in super::super) async fn create_room(&mut self, mut new: NewRoom, credentials: Vec<Credential>) -> Result<()> {
         new.name = name::clean("name", &new.name)?;
         check_topic(&new.topic)?;
         check_limit(new.member_limit)?;

@@ -112,7 +112,8 @@ impl UnitOfWork {
             }
         };
         let staged = self.values.iter().filter(|((owner, _), _)| owner == plugin);
-        let staged: usize = staged.map(|((_, key), value)| value.as_ref().map_or(0, |value| key.len() + value.len())).sum();
+        let staged: usize =
+            staged.map(|((_, key), value)| value.as_ref().map_or(0, |value| key.len() + value.len())).sum();
         let after = stored + (staged + key.len() + value.len()) as u64;
         if after <= QUOTA {
             return Ok(());

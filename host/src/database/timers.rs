@@ -1,0 +1,139 @@
+//! When plugins want to be woken.
+
+use std::sync::Arc;
+
+use super::{Database, Tx, each};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::protocol::Timer;
+
+impl Database {
+    /// The timers that have come due, the oldest first.
+    pub async fn due_timers(&self, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
+        let rows: Vec<(String, String, Timestamp, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT plugin, name, due_at, payload FROM timers WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        let timer = |(plugin, name, due_at, payload)| Timer {
+            plugin: Arc::<str>::from(String::as_str(&plugin)),
+            name,
+            due_at,
+            payload,
+        };
+        Ok(rows.into_iter().map(timer).collect())
+    }
+
+    /// When the next timer comes due.
+    pub async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        let next: Option<Option<Timestamp>> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT MIN(due_at) FROM timers",
+        )
+        .fetch_optional(pool)
+        .await)?;
+        Ok(next.flatten())
+    }
+
+    pub async fn count_timers(&self, plugin: &str) -> Result<u64> {
+        let count: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT COUNT(*) FROM timers WHERE plugin = $1",
+        )
+        .bind(plugin)
+        .fetch_one(pool)
+        .await)?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Names of a plugin's timers that start with `prefix` and come after `after`, in byte order.
+    pub async fn timer_names(
+        &self,
+        plugin: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT name FROM timers WHERE plugin = $1 AND substr(name, 1, length($2)) = $2 AND name >= $2 AND name > $3 \
+             ORDER BY name LIMIT $4",
+        )
+        .bind(plugin)
+        .bind(prefix)
+        .bind(after.unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    /// Lets a timer come due again later: what it set off failed.
+    pub async fn postpone_timer(&self, timer: &Timer, due_at: Timestamp) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query(
+            "UPDATE timers SET due_at = $1 WHERE plugin = $2 AND name = $3 AND due_at = $4",
+        )
+        .bind(due_at)
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Takes a timer away for good, unless it was set again meanwhile.
+    pub async fn drop_timer(&self, timer: &Timer) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query(
+            "DELETE FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
+        )
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    pub(super) async fn set_timer(&mut self, timer: &Timer) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query(
+            "INSERT INTO timers (plugin, name, due_at, payload) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (plugin, name) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload",
+        )
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .bind(&timer.payload)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    pub(super) async fn cancel_timer(&mut self, plugin: &str, name: &str) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query(
+            "DELETE FROM timers WHERE plugin = $1 AND name = $2",
+        )
+        .bind(plugin)
+        .bind(name)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    pub(super) async fn end_timer(&mut self, plugin: &str, name: &str, due_at: Timestamp) -> Result<()> {
+        let ended = each!(Tx: self, tx => sqlx::query(
+            "DELETE FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
+        )
+        .bind(plugin)
+        .bind(name)
+        .bind(due_at)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if ended == 1 { Ok(()) } else { Err(Error::Conflict("the timer was set again or cancelled meanwhile".into())) }
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use crate::config;
+use crate::plugins::testing::World;
+use crate::plugins::{PluginState, Plugins, Services, Tables};
+
+/// The smallest component: it has nothing in it.
+const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+async fn start(world: &World, tables: &Tables) -> Arc<Plugins> {
+    let config = config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() };
+    let Services { database, passwords, writer, online } = &*world.services;
+    let services = Services {
+        database: database.clone(),
+        passwords: passwords.clone(),
+        writer: writer.clone(),
+        online: online.clone(),
+    };
+    Plugins::start(&config, tables, services, &[]).await.unwrap()
+}
+
+fn put(world: &World, name: &str, bytes: &[u8]) {
+    let folder = world.folder.path().join("plugins");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn error(plugins: &Plugins, id: &str) -> Option<String> {
+    plugins.statuses().into_iter().find(|status| &*status.id == id)?.error
+}
+
+#[tokio::test]
+async fn the_folder_is_made_where_there_is_none() {
+    let world = World::new().await;
+    let plugins = start(&world, &Tables::new()).await;
+    assert!(plugins.statuses().is_empty());
+    assert!(world.folder.path().join("plugins").is_dir());
+}
+
+#[tokio::test]
+async fn what_does_not_start_is_listed_with_what_to_do() {
+    let world = World::new().await;
+    put(&world, "text.wasm", b"hello");
+    put(&world, "core.wasm", b"\0asm\x01\0\0\0");
+    put(&world, "half.wasm", b"\0asm\x0d\0\x01\0\x01\x99");
+    put(&world, "empty.wasm", EMPTY_COMPONENT);
+    let plugins = start(&world, &Tables::new()).await;
+    assert!(plugins.statuses().iter().all(|status| status.state == PluginState::Failed));
+    assert!(error(&plugins, "text").unwrap().contains("no WebAssembly file"));
+    assert!(error(&plugins, "core").unwrap().contains("wasm32-wasip2"));
+    assert!(error(&plugins, "half").unwrap().contains("cannot be compiled"));
+    assert!(error(&plugins, "empty").unwrap().contains("exports nothing that the server calls"));
+}
+
+#[tokio::test]
+async fn a_pinned_file_must_be_the_one_that_was_pinned() {
+    let world = World::new().await;
+    put(&world, "empty.wasm", EMPTY_COMPONENT);
+    let pinned = format!("[plugin.empty]\nsha256 = \"{}\"", "0".repeat(64));
+    let tables = config::Config::from_text("test", &pinned, [("", ""); 0]).unwrap().plugin;
+    let plugins = start(&world, &tables).await;
+    assert!(error(&plugins, "empty").unwrap().contains("not the one pinned in config.toml"));
+}
+
+#[tokio::test]
+async fn the_folder_is_looked_at_again_on_request() {
+    let world = World::new().await;
+    put(&world, "one.wasm", b"hello");
+    let plugins = start(&world, &Tables::new()).await;
+    assert!(plugins.reload(None).await.is_err(), "nobody watches yet");
+    let stop = tokio_util::sync::CancellationToken::new();
+    plugins.watch(None, stop.clone()).unwrap();
+
+    put(&world, "two.wasm", EMPTY_COMPONENT);
+    std::fs::remove_file(world.folder.path().join("plugins/one.wasm")).unwrap();
+    let off = config::Config::from_text("test", "[plugin.two]\nenabled = false", [("", ""); 0]).unwrap().plugin;
+    plugins.reload(Some(off)).await.unwrap();
+    let statuses = plugins.statuses();
+    assert_eq!(statuses.len(), 1);
+    assert_eq!((&*statuses[0].id, statuses[0].state, &statuses[0].error), ("two", PluginState::Disabled, &None));
+}

@@ -1,0 +1,42 @@
+//! The host around a plugin, with a database of its own.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Services;
+use crate::accounts::password::PasswordHasher;
+use crate::clock::now;
+use crate::config;
+use crate::database::{Database, NewUser, Options};
+use crate::hub::Hub;
+use crate::messages::Writer;
+use crate::protocol::Account;
+use crate::rooms::Known;
+
+pub(super) struct World {
+    pub(super) services: Arc<Services>,
+    /// Goes with the world.
+    pub(super) folder: TempDir,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let database = Database::open(&Options { url, full_sync: false, readers: 2 }).await.unwrap();
+        let hub = Arc::new(Hub::default());
+        let known = Arc::new(Known::default());
+        let writer = Writer::start(database.clone(), hub, known, &TaskTracker::new(), CancellationToken::new());
+        let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
+        let services = Services { database, passwords, writer, online: Arc::new(|_| false) };
+        Self { services: Arc::new(services), folder }
+    }
+
+    pub(super) async fn account(&self, name: &str) -> Account {
+        let new = NewUser { username: name, email: None, password_hash: "none" };
+        self.services.database.add_user(&new, now()).await.unwrap().account()
+    }
+}

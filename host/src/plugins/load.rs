@@ -8,7 +8,7 @@ use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::contract::{self, Shape};
@@ -115,6 +115,7 @@ impl Forge {
             component,
             pre,
             settings: table.settings.0.to_string(),
+            http_hosts: table.http_hosts.as_slice().into(),
             order: table.order,
             budget,
             about: None,
@@ -199,6 +200,8 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
             .then(|| room_guard::RoomGuardPluginIndices::new(pre))
             .transpose()
             .map_err(misfit)?,
+        observer: has("observer").then(|| observer::ObserverPluginIndices::new(pre)).transpose().map_err(misfit)?,
+        timer: has("timer").then(|| timer::TimerPluginIndices::new(pre)).transpose().map_err(misfit)?,
     })
 }
 

@@ -94,7 +94,8 @@ impl Server {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let accounts = Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth));
+        let accounts =
+            Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         rooms.preset(&config.rooms.preset).await?;
@@ -116,6 +117,7 @@ impl Server {
             core: core.clone(),
             database: database.clone(),
             origins: config.cors.origins.clone(),
+            proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
         }));

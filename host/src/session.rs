@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
 use crate::clock::Timestamp;
 use crate::config;
@@ -58,6 +59,7 @@ pub struct Session {
     core: Arc<Core>,
     id: ConnectionId,
     outbox: Arc<Outbox>,
+    origin: Origin,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
     /// The first frame decides about a connection that did not choose its dialect.
@@ -89,7 +91,7 @@ impl TokenClock {
 }
 
 impl Session {
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, first_frame_decides: bool) -> Self {
+    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, first_frame_decides: bool) -> Self {
         let now = Instant::now();
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(core.limits.commands_per_second))
@@ -97,6 +99,7 @@ impl Session {
         Self {
             id: ConnectionId::new(),
             outbox,
+            origin,
             me: None,
             first_frame_decides,
             token: None,
@@ -210,7 +213,8 @@ impl Session {
             let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
             return self.refuse(id.as_ref(), &error);
         };
-        let caller = Caller { actor: me.actor.clone(), connection: Some(self.id), request: Uuid::now_v7() };
+        let caller =
+            Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
         match command {
             Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
                 let post = Post { body: body.into(), key: key.map(Into::into), reply_to };

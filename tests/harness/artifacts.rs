@@ -29,7 +29,7 @@ impl Plugin {
 
     pub(crate) fn path(self) -> PathBuf {
         match self {
-            Self::NoAds => BUILT.join("wasm32-wasip2/plugin/no_ads.wasm"),
+            Self::NoAds => BUILT.join("wasm32-wasip2/plugin/fixture_no_ads.wasm"),
             shipped => BUILT.join("plugins").join(shipped.file_name()),
         }
     }

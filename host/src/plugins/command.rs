@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::apply::apply;
 use super::bindings::wire;
 use super::call::{Call, said};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -185,9 +185,7 @@ async fn ask(
         .run(async {
             let mut instance = Instance::new(plugin, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let args = args.to_owned();
             let answer = guest.natterjack_plugin_commands().call_run(&mut instance.store, &context, name, &args).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -29,10 +29,17 @@ pub(super) enum Fault {
     Exited,
     #[error("its `init` refused: {0}")]
     Init(String),
+    #[error("an export does not fit the contract: {0}")]
+    Misfit(String),
     #[error("no instance could be made: {0}")]
     NoInstance(String),
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
+}
+
+/// An export is there, but not of the type that the contract gives it.
+pub(super) fn misfit(error: wasmtime::Error) -> Fault {
+    Fault::Misfit(format!("{error:#}"))
 }
 
 /// Reads a failed call's error together with what the store noted.

@@ -10,7 +10,7 @@ use super::bindings::message_filter::exports::natterjack::plugin::message_filter
 use super::bindings::wire;
 use super::call::{Call, rejected};
 use super::failed;
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
 use super::plugin::Plugin;
@@ -111,9 +111,7 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
     let meter = Meter::filter(plugin.budget.call, plugin.budget.filter);
     run_at_once(async {
         let mut instance = Instance::new(plugin, &meter, request).await?;
-        let guest = indices
-            .load(&mut instance.store, &instance.exports)
-            .map_err(|error| Fault::NoInstance(error.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         instance.restart(request);
         Ok(Running { instance, guest })
     })

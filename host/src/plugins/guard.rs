@@ -6,7 +6,7 @@ use super::apply::apply;
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
 use super::call::{Call, rejected, said};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -116,9 +116,7 @@ async fn ask_protect(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))
@@ -139,9 +137,7 @@ async fn ask_admit(
         .run(async {
             let mut instance = Instance::new(guard, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let room_guard = guest.natterjack_plugin_room_guard();
             let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use wasmtime::Store;
 use wasmtime::component;
 
-use super::fault::{Fault, explain};
+use super::fault::{Fault, explain, misfit};
 use super::journal::clean;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -50,8 +50,7 @@ impl Instance {
 
     async fn init(&mut self, plugin: &Plugin) -> Result<(), Fault> {
         let Some(lifecycle) = &plugin.hooks.lifecycle else { return Ok(()) };
-        let guest =
-            lifecycle.load(&mut self.store, &self.exports).map_err(|error| Fault::NoInstance(error.to_string()))?;
+        let guest = lifecycle.load(&mut self.store, &self.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_init(&mut self.store, &plugin.settings).await;
         self.answered(answer)?.map_err(|refused| Fault::Init(clean(refused.as_bytes())))
     }

@@ -12,12 +12,13 @@ use super::bindings::{commands, lifecycle, message_filter, observer, room_guard,
 use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::contract::{self, Shape};
-use super::fault::Fault;
+use super::fault::{Fault, misfit};
 use super::filter::Filter;
 use super::imports;
 use super::instance::Instance;
 use super::journal::clean;
 use super::meter::Meter;
+use super::observer::Interest;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
 use super::state::State;
@@ -120,6 +121,7 @@ impl Forge {
             budget,
             about: None,
             commands: Vec::new(),
+            interest: Interest::default(),
             filter: Filter::new(),
             again: Semaphore::new(1),
         };
@@ -188,55 +190,76 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
     let component = pre.component();
     let exported = contract::shape(component, pre.engine()).hooks;
     let has = |hook: &str| exported.contains(hook);
-    let misfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
+    let unfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
     Ok(Hooks {
-        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(misfit)?,
-        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(misfit)?,
+        lifecycle: has("lifecycle").then(|| lifecycle::LifecyclePluginIndices::new(pre)).transpose().map_err(unfit)?,
+        commands: has("commands").then(|| commands::CommandsPluginIndices::new(pre)).transpose().map_err(unfit)?,
         message_filter: has("message-filter")
             .then(|| message_filter::MessageFilterPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
+            .map_err(unfit)?,
         room_guard: has("room-guard")
             .then(|| room_guard::RoomGuardPluginIndices::new(pre))
             .transpose()
-            .map_err(misfit)?,
-        observer: has("observer").then(|| observer::ObserverPluginIndices::new(pre)).transpose().map_err(misfit)?,
-        timer: has("timer").then(|| timer::TimerPluginIndices::new(pre)).transpose().map_err(misfit)?,
+            .map_err(unfit)?,
+        observer: has("observer").then(|| observer::ObserverPluginIndices::new(pre)).transpose().map_err(unfit)?,
+        timer: has("timer").then(|| timer::TimerPluginIndices::new(pre)).transpose().map_err(unfit)?,
     })
 }
 
 /// Makes a first instance, asks it what there is to know, and warms up its filter.
 async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     let meter = Meter::call(plugin.budget.call);
-    let failed = |fault: Fault| LoadError::Start(fault.to_string());
-    let (about, offered) = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
-    plugin.about = about;
-    plugin.commands = specs::check(offered)?.into_iter().map(Arc::new).collect();
+    let failed = |fault: Fault| match fault {
+        Fault::Misfit(why) => LoadError::Misfit { why },
+        fault => LoadError::Start(fault.to_string()),
+    };
+    let said = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
+    plugin.about = said.about;
+    plugin.commands = specs::check(said.commands)?.into_iter().map(Arc::new).collect();
+    plugin.interest = said.interest;
     if plugin.hooks.message_filter.is_some() {
         plugin.filter.prepare(&plugin).map_err(failed)?;
     }
     Ok(plugin)
 }
 
-async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>, Vec<CommandInfo>), Fault> {
+/// What a plugin is asked once.
+#[derive(Default)]
+struct Said {
+    about: Option<About>,
+    commands: Vec<CommandInfo>,
+    interest: Interest,
+}
+
+async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<Said, Fault> {
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
-    let mut about = None;
+    let mut said = Said::default();
     if let Some(indices) = &plugin.hooks.lifecycle {
-        let guest =
-            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
-        let said = instance.answered(answer)?;
+        let about = instance.answered(answer)?;
         let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
-        about = Some(About { name: tidy(said.name), version: tidy(said.version), summary: tidy(said.summary) });
+        said.about = Some(About { name: tidy(about.name), version: tidy(about.version), summary: tidy(about.summary) });
     }
-    let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {
-        let guest =
-            indices.load(&mut instance.store, &instance.exports).map_err(|e| Fault::NoInstance(e.to_string()))?;
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
-        offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+        said.commands = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
     }
-    Ok((about, offered))
+    if let Some(indices) = &plugin.hooks.room_guard {
+        // Nothing to ask yet; but a guard that cannot be asked is better known now than at the door.
+        indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+    }
+    if let Some(indices) = &plugin.hooks.observer {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let answer = guest.natterjack_plugin_observer().call_wants(&mut instance.store).await;
+        said.interest = Interest::new(&instance.answered(answer)?);
+    }
+    if let Some(indices) = &plugin.hooks.timer {
+        indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+    }
+    Ok(said)
 }
 
 #[cfg(test)]

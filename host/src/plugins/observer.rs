@@ -6,6 +6,7 @@
 
 mod call;
 mod event;
+mod interest;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::event::Told;
+pub(super) use self::interest::Interest;
 use super::Shared;
+use super::plugin::Plugin;
 use super::registry::Registry;
 use crate::error::Error;
 use crate::hub::Observed;
@@ -61,20 +64,25 @@ impl Observers {
             let Some(observed) = observed else { return };
             let registry = self.shared.registry.load_full();
             self.lanes.retain(|(plugin, _), _| registry.plugin(plugin).is_some());
-            if !registry.observers().is_empty() {
-                self.tell(&registry, observed).await;
-            }
+            self.tell(&registry, observed).await;
         }
     }
 
     async fn tell(&mut self, registry: &Registry, observed: Observed) {
-        let told = match event::told(&self.shared.services, observed).await {
+        // Most of what happens is of no interest to anybody: that costs no more than this.
+        let Some(kind) = interest::kind(&observed) else { return };
+        if !registry.observers().iter().any(|plugin| plugin.interest.has(kind)) {
+            return;
+        }
+        let told = match event::told(&self.shared.services, kind, observed).await {
             Ok(Some(told)) if told.call.depth <= DEPTH => Arc::new(told),
             Ok(_) => return,
             // It was logged where it went wrong.
             Err(_) => return tracing::warn!("observers miss an event that could not be read"),
         };
-        for plugin in registry.observers().iter().filter(|plugin| told.author.as_ref() != Some(&plugin.id)) {
+        let interested =
+            |plugin: &&Arc<Plugin>| told.author.as_ref() != Some(&plugin.id) && plugin.interest.covers(&told);
+        for plugin in registry.observers().iter().filter(interested) {
             let lane = usize::try_from(told.order % self.lanes_each as u64).unwrap_or(0);
             let key = (plugin.id.clone(), lane);
             let lane = self.lanes.entry(key).or_insert_with(|| {

@@ -8,6 +8,7 @@ use wasmtime::component::{Component, InstancePre};
 use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::command::CommandInfo;
 use super::filter::Filter;
+use super::observer::Interest;
 use super::state::State;
 use crate::config;
 
@@ -26,6 +27,7 @@ pub(super) struct Plugin {
     pub(super) budget: config::Budget,
     pub(super) about: Option<About>,
     pub(super) commands: Vec<Arc<CommandInfo>>,
+    pub(super) interest: Interest,
     pub(super) filter: Filter,
     /// For second attempts: one at a time, since they are there because calls overtook each other.
     pub(super) again: Semaphore,

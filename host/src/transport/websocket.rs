@@ -13,8 +13,10 @@ use tokio::pin;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
+use super::http::extract::From;
 use super::http::{Failure, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
+use crate::accounts::throttle::Origin;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox};
@@ -34,6 +36,7 @@ pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
+    From(origin): From,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = match upgrade {
@@ -64,7 +67,7 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, identity, undecided)).await;
+        let _ = tasks.spawn(connection(core, socket, origin, identity, undecided)).await;
     }))
 }
 
@@ -87,11 +90,11 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identity>, undecided: bool) {
+async fn connection(core: Arc<Core>, socket: WebSocket, origin: Origin, identity: Option<Identity>, undecided: bool) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), undecided).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), origin, undecided).run(identity, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.

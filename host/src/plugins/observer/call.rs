@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::plugins::apply::apply;
 use crate::plugins::bindings::wire;
 use crate::plugins::call::{Call, said};
-use crate::plugins::fault::Fault;
+use crate::plugins::fault::{Fault, misfit};
 use crate::plugins::instance::Instance;
 use crate::plugins::meter::Meter;
 use crate::plugins::plugin::Plugin;
@@ -53,9 +53,7 @@ async fn ask(
         .run(async {
             let mut instance = Instance::new(plugin, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let observer = guest.natterjack_plugin_observer();
             let answer = observer.call_on_event(&mut instance.store, &context, &told.event).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -16,6 +16,7 @@ use crate::protocol::{
 
 /// An event with all that observers have to know of it.
 pub(super) struct Told {
+    pub(super) kind: wire_observer::EventKind,
     pub(super) event: wire_observer::Event,
     /// What surrounds the event itself; its depth is that of the event.
     pub(super) call: Call,
@@ -25,22 +26,36 @@ pub(super) struct Told {
     pub(super) order: u64,
 }
 
-/// None for what observers are not told of.
-pub(super) async fn told(services: &Services, observed: Observed) -> Result<Option<Told>> {
+/// None for what cannot be told any more.
+pub(super) async fn told(
+    services: &Services,
+    kind: wire_observer::EventKind,
+    observed: Observed,
+) -> Result<Option<Told>> {
     match observed {
-        Observed::Opened { by, connection } => Ok(Some(session(wire_observer::Event::SessionOpened, by, connection))),
-        Observed::Closed { by, connection } => Ok(Some(session(wire_observer::Event::SessionClosed, by, connection))),
-        Observed::Entry { entry, by, depth } => of_entry(services, entry, by, depth).await,
+        Observed::Opened { by, connection } => {
+            Ok(Some(session(kind, wire_observer::Event::SessionOpened, by, connection)))
+        }
+        Observed::Closed { by, connection } => {
+            Ok(Some(session(kind, wire_observer::Event::SessionClosed, by, connection)))
+        }
+        Observed::Entry { entry, by, depth } => of_entry(services, kind, entry, by, depth).await,
     }
 }
 
-fn session(event: wire_observer::Event, by: Actor, connection: ConnectionId) -> Told {
+fn session(kind: wire_observer::EventKind, event: wire_observer::Event, by: Actor, connection: ConnectionId) -> Told {
     let call =
         Call { request: Uuid::now_v7(), actor: by, room: None, role: None, connection: Some(connection), depth: 0 };
-    Told { event, call, author: None, order: low_half(connection.0) }
+    Told { kind, event, call, author: None, order: low_half(connection.0) }
 }
 
-async fn of_entry(services: &Services, entry: Entry, by: Actor, depth: u8) -> Result<Option<Told>> {
+async fn of_entry(
+    services: &Services,
+    kind: wire_observer::EventKind,
+    entry: Entry,
+    by: Actor,
+    depth: u8,
+) -> Result<Option<Told>> {
     let actor = doer(&entry.by, by);
     let author = match (&entry.what, &actor) {
         (Happening::Posted(_) | Happening::Edited { .. }, Actor::Plugin(bot)) => Some(bot.plugin.clone()),
@@ -67,7 +82,7 @@ async fn of_entry(services: &Services, entry: Entry, by: Actor, depth: u8) -> Re
         room: Some(room),
         depth,
     };
-    Ok(Some(Told { event, call, author, order: order(entry.room) }))
+    Ok(Some(Told { kind, event, call, author, order: order(entry.room) }))
 }
 
 async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observer::Event>> {

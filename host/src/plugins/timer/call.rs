@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::plugins::apply::apply;
 use crate::plugins::bindings::wire;
 use crate::plugins::call::{Call, said};
-use crate::plugins::fault::Fault;
+use crate::plugins::fault::{Fault, misfit};
 use crate::plugins::instance::Instance;
 use crate::plugins::meter::Meter;
 use crate::plugins::plugin::Plugin;
@@ -77,9 +77,7 @@ async fn ask(
         .run(async {
             let mut instance = Instance::new(plugin, &meter, call.request).await?;
             instance.enter(unit);
-            let guest = indices
-                .load(&mut instance.store, &instance.exports)
-                .map_err(|error| Fault::NoInstance(error.to_string()))?;
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
             let exported = guest.natterjack_plugin_timer();
             let answer = exported.call_on_timer(&mut instance.store, &context, &timer.name, &timer.payload).await;
             Ok((instance.answered(answer)?, instance.leave()?))

@@ -13,6 +13,9 @@ pub(super) enum Kept {
     Timers,
 }
 
+/// A name, and whose it is.
+type Place = (Arc<str>, String);
+
 /// Keys of values and names of timers.
 const NAME_BYTES: usize = 256;
 
@@ -69,7 +72,7 @@ impl UnitOfWork {
         end: Option<&str>,
     ) -> Vec<String> {
         let from = Bound::Included((plugin.clone(), after.unwrap_or_default().to_owned()));
-        let staged: Box<dyn Iterator<Item = (&(Arc<str>, String), bool)>> = match kept {
+        let staged: Box<dyn Iterator<Item = (&Place, bool)>> = match kept {
             Kept::Values => {
                 Box::new(self.values.range((from, Bound::Unbounded)).map(|(place, value)| (place, value.is_some())))
             }

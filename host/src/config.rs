@@ -17,6 +17,7 @@
 
 mod edit;
 mod fault;
+mod http_host;
 mod key;
 mod plugins;
 mod scalars;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 pub use self::edit::{EditError, switch_plugin};
 pub use self::fault::{Fault, Faults};
+pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{Auth, Cors, Database, Limits, Log, LogFormat, Rooms, Server, Synchronous};

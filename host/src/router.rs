@@ -68,8 +68,8 @@ pub struct Joined {
 
 pub struct Router {
     pub accounts: Arc<Accounts>,
-    pub rooms: Rooms,
-    pub messages: Messages,
+    pub rooms: Arc<Rooms>,
+    pub messages: Arc<Messages>,
     pub writer: Writer,
     pub hub: Arc<Hub>,
     pub plugins: Arc<Plugins>,
@@ -308,7 +308,7 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection }
+    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection, depth: 0 }
 }
 
 /// The text of a command, if this message calls one.

@@ -20,6 +20,8 @@ pub struct Call {
     pub role: Option<Role>,
     /// The live connection that led to the call.
     pub connection: Option<ConnectionId>,
+    /// How many plugins' reactions led to it: 0 for what somebody asked for.
+    pub depth: u8,
 }
 
 impl Call {

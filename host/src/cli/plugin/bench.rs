@@ -63,12 +63,11 @@ impl Bench {
         let secret = Uuid::new_v4();
         let accounts =
             Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
-        // Whoever is there is taken for connected.
-        let online = Arc::new(|_| true);
-        let services = Services { database: database.clone(), passwords, writer: writer.clone(), online };
-        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS).await?;
-        let rooms = Rooms::new(database.clone(), writer.clone(), known);
-        let messages = Messages::new(database.clone(), &config.limits);
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let messages = Arc::new(Messages::new(database.clone(), &config.limits));
+        let services =
+            Services::new(database.clone(), passwords, writer.clone(), rooms.clone(), messages.clone(), hub.clone());
+        let plugins = Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS).await?;
         let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins };
         Ok(Self { router, id: id.to_owned(), database, committed, stop, writing, _folder: folder })
     }
@@ -174,6 +173,7 @@ pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
         room: Some(room.clone()),
         role,
         connection: None,
+        depth: 0,
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -25,6 +26,8 @@ pub struct Caller {
     pub actor: Actor,
     /// None for REST.
     pub connection: Option<ConnectionId>,
+    /// Where the connection comes from.
+    pub address: Option<IpAddr>,
     /// Ties the request to the log and to the error that the client sees.
     pub request: Uuid,
 }
@@ -295,7 +298,8 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection }
+    let Caller { actor, connection, address, request } = caller;
+    Call { request: *request, actor: actor.clone(), room, role, connection: *connection, address: *address }
 }
 
 /// The text of a command, if this message calls one.

@@ -1,5 +1,6 @@
 //! One live connection: who it is, what it asks, and when it has to end.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use crate::router::{Caller, Router, slash_text};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
+/// What a message costs its sender, in commands, if a filter fails over it: it may have been made to that end.
+const FAULT_COST: u32 = 50;
 /// How long before a token ends its connection is told.
 const EXPIRY_WARNING: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,7 @@ pub struct Session {
     core: Arc<Core>,
     id: ConnectionId,
     outbox: Arc<Outbox>,
+    address: Option<IpAddr>,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
     /// The first frame decides about a connection that did not choose its dialect.
@@ -66,7 +70,7 @@ pub struct Session {
     connect_by: Instant,
     heard_at: Instant,
     next_ping: Instant,
-    flood: DefaultDirectRateLimiter,
+    flood: Arc<DefaultDirectRateLimiter>,
     refusals: u32,
     in_flight: Arc<Semaphore>,
 }
@@ -89,7 +93,7 @@ impl TokenClock {
 }
 
 impl Session {
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, first_frame_decides: bool) -> Self {
+    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, address: Option<IpAddr>, first_frame_decides: bool) -> Self {
         let now = Instant::now();
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(core.limits.commands_per_second))
@@ -97,13 +101,14 @@ impl Session {
         Self {
             id: ConnectionId::new(),
             outbox,
+            address,
             me: None,
             first_frame_decides,
             token: None,
             connect_by: now + core.limits.connect_timeout,
             heard_at: now,
             next_ping: now + core.limits.ping_interval,
-            flood: RateLimiter::direct(quota),
+            flood: Arc::new(RateLimiter::direct(quota)),
             refusals: 0,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             core,
@@ -210,7 +215,8 @@ impl Session {
             let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
             return self.refuse(id.as_ref(), &error);
         };
-        let caller = Caller { actor: me.actor.clone(), connection: Some(self.id), request: Uuid::now_v7() };
+        let (actor, connection) = (me.actor.clone(), Some(self.id));
+        let caller = Caller { actor, connection, address: self.address, request: Uuid::now_v7() };
         match command {
             Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
                 let post = Post { body: body.into(), key: key.map(Into::into), reply_to };
@@ -231,8 +237,12 @@ impl Session {
     async fn post(&self, caller: &Caller, room: &RoomName, post: Post, id: Option<Value>) {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, core) = (self.outbox.clone(), self.core.clone());
+        let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
         let done = move |outcome: Result<Posted>| {
+            if let Err(Error::Plugin { .. }) = outcome {
+                // As much of it as there is.
+                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+            }
             answer(
                 &outbox,
                 &core.greeting,

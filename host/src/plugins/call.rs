@@ -1,10 +1,12 @@
 //! What surrounds a call into a plugin, and how the contract's shapes map to the host's own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::bindings::wire;
+use super::quarantine::Witness;
 use crate::error::Error;
 use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
@@ -20,6 +22,8 @@ pub struct Call {
     pub role: Option<Role>,
     /// The live connection that led to the call.
     pub connection: Option<ConnectionId>,
+    /// Where the actor's connection comes from. No plugin is told.
+    pub address: Option<IpAddr>,
 }
 
 impl Call {
@@ -31,6 +35,15 @@ impl Call {
             role: self.role.map(Into::into),
             room: self.room.as_ref().map(room_ref),
             connection: self.connection.map(|connection| connection.to_string()),
+        }
+    }
+
+    /// Whom a fault of this call counts for.
+    pub(super) fn witness(&self) -> Witness {
+        match (&self.actor, self.address) {
+            (Actor::Account(account), _) => Witness::Account(account.id),
+            (Actor::Guest(_), Some(address)) => Witness::address(address),
+            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => Witness::Inside,
         }
     }
 }

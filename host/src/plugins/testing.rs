@@ -31,7 +31,7 @@ impl World {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub, known, &TaskTracker::new(), CancellationToken::new());
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
-        let services = Services { database, passwords, writer, online: Arc::new(|_| false) };
+        let services = Services { database, passwords, writer, metrics: Arc::default(), online: Arc::new(|_| false) };
         Self { services: Arc::new(services), folder }
     }
 

@@ -1,11 +1,13 @@
 //! WebSocket connections: the upgrade, and the way of frames between socket and session.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{OriginalUri, State};
+use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, stream};
@@ -33,6 +35,7 @@ const BEARER: &str = "bearer";
 pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
@@ -64,7 +67,7 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, identity, undecided)).await;
+        let _ = tasks.spawn(connection(core, socket, peer.ip(), identity, undecided)).await;
     }))
 }
 
@@ -87,11 +90,11 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-async fn connection(core: Arc<Core>, socket: WebSocket, identity: Option<Identity>, undecided: bool) {
+async fn connection(core: Arc<Core>, socket: WebSocket, address: IpAddr, identity: Option<Identity>, undecided: bool) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), undecided).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), Some(address), undecided).run(identity, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.

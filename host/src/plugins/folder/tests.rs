@@ -9,14 +9,15 @@ const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 async fn start(world: &World, tables: &Tables) -> Arc<Plugins> {
     let config = config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() };
-    let Services { database, passwords, writer, online } = &*world.services;
+    let Services { database, passwords, writer, metrics, online } = &*world.services;
     let services = Services {
         database: database.clone(),
         passwords: passwords.clone(),
         writer: writer.clone(),
+        metrics: metrics.clone(),
         online: online.clone(),
     };
-    Plugins::start(&config, tables, services, &[]).await.unwrap()
+    Plugins::start(&config, tables, services, &[], world.folder.path()).await.unwrap()
 }
 
 fn put(world: &World, name: &str, bytes: &[u8]) {

@@ -64,6 +64,6 @@ impl FromRequestParts<Arc<State>> for Authorized {
 
 impl Authorized {
     pub(super) fn caller(self) -> Caller {
-        Caller { actor: Actor::Account(self.0.account), connection: None, request: Uuid::now_v7() }
+        Caller { actor: Actor::Account(self.0.account), connection: None, address: None, request: Uuid::now_v7() }
     }
 }

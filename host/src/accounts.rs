@@ -1,12 +1,14 @@
 //! Accounts: signing up, logging in, and who a token belongs to.
 
 pub mod password;
+pub mod throttle;
 pub mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::password::PasswordHasher;
+use self::throttle::{Origin, Throttles};
 use self::token::{Tokens, new_refresh_token, refresh_hash};
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
@@ -51,20 +53,29 @@ pub struct Accounts {
     tokens: Tokens,
     refresh_ttl: Duration,
     logins: Cache<LoginId, Option<Account>>,
+    pub throttles: Throttles,
 }
 
 impl Accounts {
-    pub fn new(database: Database, passwords: Arc<PasswordHasher>, secret: &[u8], config: &config::Auth) -> Self {
+    pub fn new(
+        database: Database,
+        passwords: Arc<PasswordHasher>,
+        secret: &[u8],
+        config: &config::Auth,
+        limits: &config::Limits,
+    ) -> Self {
         Self {
             database,
             passwords,
             tokens: Tokens::new(secret, config.access_ttl),
             refresh_ttl: config.refresh_ttl,
             logins: Cache::new(CACHED_LOGINS),
+            throttles: Throttles::new(limits),
         }
     }
 
-    pub async fn sign_up(&self, new: SignUp) -> Result<Session> {
+    pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
+        self.throttles.attempts.take(&from)?;
         let username = name::clean("username", &new.username)?;
         if username.contains('@') {
             return Err(Error::invalid(
@@ -83,8 +94,14 @@ impl Accounts {
     }
 
     /// `who` is a user name or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
-    pub async fn log_in(&self, who: &str, password: String) -> Result<Session> {
-        let wrong = || Error::Unauthenticated("wrong name or password".into());
+    pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
+        self.throttles.attempts.take(&from)?;
+        let key = name::fold(who);
+        self.throttles.failed_logins.check(&key)?;
+        let wrong = || {
+            self.throttles.failed_logins.failed(&key);
+            Error::Unauthenticated("wrong name or password".into())
+        };
         let Some(user) = self.database.user_by_login(who).await? else {
             self.passwords.pretend(password).await?;
             return Err(wrong());
@@ -112,7 +129,8 @@ impl Accounts {
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends, and is given back
     /// so that its connections can be closed.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<Session, (Error, Option<LoginId>)> {
+    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session, (Error, Option<LoginId>)> {
+        self.throttles.refreshes.take(&from).map_err(|e| (e, None))?;
         let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
         let hash = refresh_hash(refresh_token);
         let found = self.database.login_by_refresh(&hash).await.map_err(|e| (e, None))?;

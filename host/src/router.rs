@@ -1,19 +1,20 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
+use crate::accounts::throttle::{Guesser, Origin};
 use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
 use crate::messages::{Messages, PostDone, Writer};
 use crate::plugins::{Call, CommandInfo, Draft, ParamKind, Plugins};
 use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Entry, NewPost, Page, Post, Reply, Role, Room, RoomName, Standing,
+    AccountId, Actor, Command, ConnectionId, Credential, Entry, NewPost, Page, Post, Reply, Role, Room, RoomName,
+    Standing,
 };
 use crate::rooms::{Door, Rooms};
 
@@ -26,8 +27,8 @@ pub struct Caller {
     pub actor: Actor,
     /// None for REST.
     pub connection: Option<ConnectionId>,
-    /// Where the connection comes from.
-    pub address: Option<IpAddr>,
+    /// Where from.
+    pub origin: Origin,
     /// Ties the request to the log and to the error that the client sees.
     pub request: Uuid,
 }
@@ -146,9 +147,7 @@ impl Router {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = word.escape_debug();
-            return Err(Error::not_found(&format!(
-                "the command /{word}: to post it as text, write //{word}; the command"
-            )));
+            return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;
@@ -156,21 +155,32 @@ impl Router {
     }
 
     /// Lets somebody into a room, if the door or a guard says so.
-    pub async fn join(
-        &self,
-        caller: &Caller,
-        name: &RoomName,
-        credentials: &[crate::protocol::Credential],
-    ) -> Result<Room> {
+    pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
         let standing = self.standing(caller, &room).await?;
         match Rooms::door(&room, standing)? {
             Door::Inside => return Ok(room),
             Door::Open => {}
-            Door::Guarded => self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await?,
+            Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
         }
         self.rooms.add_member(room.id, &caller.actor).await?;
         Ok(room)
+    }
+
+    /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
+    async fn ask_guards(&self, caller: &Caller, room: &Room, credentials: &[Credential]) -> Result<()> {
+        let guesser = match caller.actor.account() {
+            Some(account) => Guesser::Account(account.id),
+            None => Guesser::Origin(caller.origin),
+        };
+        let key = (room.id, guesser);
+        let throttle = &self.accounts.throttles.room_passwords;
+        throttle.check(&key)?;
+        let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
+        if verdict.is_err() && !credentials.is_empty() {
+            throttle.failed(&key);
+        }
+        verdict
     }
 
     /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
@@ -298,8 +308,8 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    let Caller { actor, connection, address, request } = caller;
-    Call { request: *request, actor: actor.clone(), room, role, connection: *connection, address: *address }
+    let Caller { actor, connection, origin, request } = caller;
+    Call { request: *request, actor: actor.clone(), room, role, connection: *connection, origin: Some(*origin) }
 }
 
 /// The text of a command, if this message calls one.

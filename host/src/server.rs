@@ -95,7 +95,8 @@ impl Server {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let accounts = Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth));
+        let accounts =
+            Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
         let rooms = Rooms::new(database.clone(), writer.clone(), known);
         rooms.preset(&config.rooms.preset).await?;
         let online = {
@@ -128,6 +129,7 @@ impl Server {
             database: database.clone(),
             metrics,
             origins: config.cors.origins.clone(),
+            proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
         }));

@@ -1,6 +1,5 @@
 //! One live connection: who it is, what it asks, and when it has to end.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
 use crate::clock::Timestamp;
 use crate::config;
@@ -61,7 +61,7 @@ pub struct Session {
     core: Arc<Core>,
     id: ConnectionId,
     outbox: Arc<Outbox>,
-    address: Option<IpAddr>,
+    origin: Origin,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
     /// The first frame decides about a connection that did not choose its dialect.
@@ -93,7 +93,7 @@ impl TokenClock {
 }
 
 impl Session {
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, address: Option<IpAddr>, first_frame_decides: bool) -> Self {
+    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, first_frame_decides: bool) -> Self {
         let now = Instant::now();
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(core.limits.commands_per_second))
@@ -101,7 +101,7 @@ impl Session {
         Self {
             id: ConnectionId::new(),
             outbox,
-            address,
+            origin,
             me: None,
             first_frame_decides,
             token: None,
@@ -215,8 +215,8 @@ impl Session {
             let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
             return self.refuse(id.as_ref(), &error);
         };
-        let (actor, connection) = (me.actor.clone(), Some(self.id));
-        let caller = Caller { actor, connection, address: self.address, request: Uuid::now_v7() };
+        let caller =
+            Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
         match command {
             Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
                 let post = Post { body: body.into(), key: key.map(Into::into), reply_to };

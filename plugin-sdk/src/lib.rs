@@ -124,7 +124,7 @@ pub use lifecycle::{Description, Lifecycle, NoSettings};
 pub use messages::{Author, Message};
 #[cfg(not(target_arch = "wasm32"))]
 pub use mock::{Caller, MockHost, Write};
-pub use observer::{DepartureReason, Event, Observer};
+pub use observer::{DepartureReason, Event, EventKind, Interest, Observer};
 pub use serde_json::{Value, json};
 pub use timer::{Payload, Timer};
 pub use types::{
@@ -141,10 +141,10 @@ use wasm::host;
 pub mod prelude {
     pub use crate::{
         AccountId, AccountRef, Actor, Admission, Args, Author, CommandSpec, Commands, Context, Credential, Description,
-        Draft, Error, ErrorCode, Event, Lifecycle, Message, MessageFilter, NoSettings, Observer, Param, Payload,
-        Protection, Result, Role, RoomGuard, RoomId, RoomKind, RoomRef, Timer, Value, Verdict, Visibility, accounts,
-        clock, directory, http, json, log, messages, passwords, push, random, register, rooms, rooms_admin, storage,
-        timers,
+        Draft, Error, ErrorCode, Event, EventKind, Interest, Lifecycle, Message, MessageFilter, NoSettings, Observer,
+        Param, Payload, Protection, Result, Role, RoomGuard, RoomId, RoomKind, RoomRef, Timer, Value, Verdict,
+        Visibility, accounts, clock, directory, http, json, log, messages, passwords, push, random, register, rooms,
+        rooms_admin, storage, timers,
     };
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::{Caller, MockHost, Write};

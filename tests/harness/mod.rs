@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod client;
+pub(crate) mod database;
 mod server;
 
 pub(crate) use self::artifacts::{Plugin, natterjack};

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Client, PATIENCE, Plugin, natterjack};
+use super::{Client, PATIENCE, Plugin, database, natterjack};
 
 /// What a server is started with.
 pub(crate) struct Setup {
@@ -60,6 +60,12 @@ impl Setup {
         self.folder.path()
     }
 
+    /// The server's database, for looking into it from outside.
+    pub(crate) fn database_url(&self) -> String {
+        let configured = self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
+        configured.unwrap_or_else(|| format!("sqlite:{}", self.path().join("data/natterjack.db").display()))
+    }
+
     /// Puts a plugin into the folder under this file name.
     pub(crate) fn install(&self, plugin: Plugin, file_name: &str) {
         let bytes = std::fs::read(plugin.path()).expect("a built plugin");
@@ -82,8 +88,12 @@ impl Setup {
         command
     }
 
-    pub(crate) async fn start(self) -> Server {
+    pub(crate) async fn start(mut self) -> Server {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
+        if let Some(server) = database::postgres() {
+            let url = database::create(&server).await;
+            self.variables.push(("DATABASE_URL".to_owned(), url));
+        }
         let running = Running::start(&self).await;
         Server { setup: self, running }
     }

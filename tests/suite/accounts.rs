@@ -134,3 +134,34 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_login() {
     let second = json!({"refreshToken": fresh["refreshToken"]});
     assert_eq!(server.post("/api/auth/refresh", None, &second).await.0, 401);
 }
+
+#[tokio::test]
+async fn guessing_a_password_gets_slow_for_that_account_only() {
+    let server = Setup::new().replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 2").start().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let wrong = json!({"username": "ann", "password": "not hers"});
+    for expected in [401, 401, 401, 429] {
+        assert_eq!(server.post("/api/auth/login", None, &wrong).await.0, expected);
+    }
+    let right = json!({"username": "ANN", "password": ann.password});
+    assert_eq!(
+        server.post("/api/auth/login", None, &right).await.0,
+        429,
+        "not even the right one, or guessing would go on"
+    );
+    let other = json!({"username": "bob", "password": bob.password});
+    assert_eq!(server.post("/api/auth/login", None, &other).await.0, 200);
+}
+
+#[tokio::test]
+async fn signing_up_by_the_dozen_is_refused_with_a_time_to_wait() {
+    let server = Setup::new().replace("attempts_burst = 30", "attempts_burst = 2").start().await;
+    server.sign_up("one").await;
+    server.sign_up("two").await;
+    let third = json!({"username": "three", "password": "long enough"});
+    let url = server.url("/api/auth/signup");
+    let answer = reqwest::Client::new().post(url).json(&third).send().await.unwrap();
+    assert_eq!(answer.status(), 429);
+    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+}

@@ -84,3 +84,20 @@ async fn a_guest_comes_in_with_the_password_too() {
     guest.post("cellar", "psst").await.unwrap();
     assert_eq!(ann.expect_message().await, "psst");
 }
+
+#[tokio::test]
+async fn guessing_a_rooms_password_gets_slow() {
+    let server = Setup::new()
+        .replace("wrong_room_passwords_per_minute = 5", "wrong_room_passwords_per_minute = 2")
+        .start()
+        .await;
+    let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
+    make_room(&mut ann).await;
+    let mut codes = Vec::new();
+    for guess in ["one", "two", "three", "open sesame"] {
+        codes.push(try_password(&mut bob, guess).await.unwrap_err());
+    }
+    assert_eq!(codes[3], "rate_limited", "{codes:?}");
+    let mut eve = server.join_as("eve").await;
+    try_password(&mut eve, "open sesame").await.unwrap();
+}

@@ -4,6 +4,7 @@
 mod check;
 mod command;
 mod plugins;
+mod postgres;
 mod run;
 mod test;
 mod wasm_target;

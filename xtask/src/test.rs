@@ -3,12 +3,14 @@
 use anyhow::Result;
 
 use crate::command::cargo;
+use crate::postgres::Postgres;
 use crate::workspace::Workspace;
 use crate::{command, plugins};
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
-/// The tests run the real server binary and the real plugins, so those are built first.
+/// The tests run the real server binary and the real plugins, so those are built first. What drives the server runs twice:
+/// on SQLite, and on a private PostgreSQL that is started for it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only tests whose names contain one of these
@@ -25,6 +27,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         test.arg("--").args(&args.filters);
     }
     command::run(&mut test)?;
+
+    let postgres = Postgres::start()?;
+    let mut again = cargo(&["test", "--package=natterjack-tests", "--locked"]);
+    again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
+    if !args.filters.is_empty() {
+        again.arg("--").args(&args.filters);
+    }
+    println!("once more, on PostgreSQL");
+    command::run(&mut again)?;
+    drop(postgres);
     match args.filters.as_slice() {
         [] => println!("all tests passed"),
         filters => {

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 const WAITING_PER_WORKER: usize = 64;
 /// Longer passwords only cost memory.
 pub const MAX_BYTES: usize = 1024;
+/// What checking a hash may cost at the most (KiB, passes, lanes), if the settings do not allow more: plugins bring hashes
+/// too, and a hash says itself what it costs.
+const MAX_COST: (u32, u32, u32) = (65_536, 16, 8);
 
 /// Hashes passwords and checks them.
 pub struct PasswordHasher {
@@ -50,6 +53,15 @@ impl PasswordHasher {
         let argon2 = self.argon2.clone();
         self.off_thread(move || {
             let parsed = PasswordHash::new(&hash).map_err(|_| Error::invalid("hash", "is no PHC string"))?;
+            let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;
+            let (memory, passes, lanes) = MAX_COST;
+            let own = argon2.params();
+            if cost.m_cost() > memory.max(own.m_cost())
+                || cost.t_cost() > passes.max(own.t_cost())
+                || cost.p_cost() > lanes.max(own.p_cost())
+            {
+                return Err(Error::invalid("hash", "costs more than this server spends on one"));
+            }
             match argon2.verify_password(password.as_bytes(), &parsed) {
                 Ok(()) => Ok(true),
                 Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -104,6 +116,13 @@ mod tests {
         assert!(hash.starts_with("$argon2id$"), "{hash}");
         assert_eq!(hasher.verify("open sesame".into(), hash.clone()).await, Ok(true));
         assert_eq!(hasher.verify("open simsim".into(), hash).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_costs_too_much_is_not_checked() {
+        let dear = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+        let verdict = cheap().verify("x".into(), dear.into()).await;
+        assert_eq!(verdict.unwrap_err().code(), "invalid");
     }
 
     #[tokio::test]

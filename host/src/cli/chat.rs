@@ -244,8 +244,8 @@ impl Client {
             (0, 0) => Ok(()),
             // A person has seen what was refused.
             (0, _) if self.terminal.is_interactive() => Ok(()),
-            (0, refused) => bail!("{refused} of the lines were refused"),
-            (unsent, _) => bail!("{unsent} of the lines did not reach the server"),
+            (0, refused) => bail!("lines that were refused: {refused}"),
+            (unsent, _) => bail!("lines that did not reach the server: {unsent}"),
         }
     }
 }

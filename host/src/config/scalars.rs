@@ -1,8 +1,10 @@
 //! How numbers, text, durations, addresses and lists are read.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::fault::{Faults, Place};
 use super::key::{At, Key};
@@ -85,6 +87,19 @@ impl Key for SocketAddr {
         const WANTED: &str = "an address and a port such as \"127.0.0.1:5000\" or \"[::]:5000\"";
         let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
         text.parse().ok().or_else(|| at.refuse(format!("`{text}` is not an address; wanted {WANTED}"), faults))
+    }
+
+    fn show(&self) -> Option<Shown> {
+        Some(self.to_string().as_str().into())
+    }
+}
+
+impl Key for IpNet {
+    fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        const WANTED: &str = "an address or a network such as \"10.0.0.1\" or \"10.0.0.0/8\"";
+        let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
+        let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Self::from));
+        network.or_else(|| at.refuse(format!("`{text}` is no network; wanted {WANTED}"), faults))
     }
 
     fn show(&self) -> Option<Shown> {

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::key::{choice, lasting, not_blank, section, within};
 use super::secret::{Secret, strong_key};
 
@@ -23,6 +25,8 @@ section! {
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none;
         /// What the server keeps on disk, unless a key of its own says otherwise.
         data_dir: PathBuf = "data".into();
+        /// Reverse proxies whose `X-Forwarded-For` is believed: addresses or networks.
+        trusted_proxies: Vec<IpNet> = vec![];
         /// How long connections get to end when the server stops.
         shutdown_timeout: Duration = 10 * SECOND, lasting(Duration::ZERO, 10 * MINUTE);
     }
@@ -79,7 +83,7 @@ section! {
 }
 
 section! {
-    /// `[limits]`: what one connection may ask of the server.
+    /// `[limits]`: what one connection, one address or one account may ask of the server.
     Limits {
         frame_bytes: usize = 65_536, within(1024..=16 * MIB);
         message_chars: usize = 4000, within(1..=1_000_000);
@@ -94,6 +98,14 @@ section! {
         commands_per_second: u32 = 20, within(1..=1_000_000);
         /// How many refused commands close a connection.
         refusals_before_close: u32 = 1000, within(1..=1_000_000);
+        /// Signing up, logging in and refreshing, from one address: at once …
+        attempts_burst: u32 = 30, within(1..=1_000_000);
+        /// … and as a steady stream.
+        attempts_per_minute: u32 = 10, within(1..=1_000_000);
+        /// Failed logins to one account.
+        failed_logins_per_minute: u32 = 10, within(1..=1_000_000);
+        /// Wrong passwords for one room, by one account or one guest's address.
+        wrong_room_passwords_per_minute: u32 = 5, within(1..=1_000_000);
     }
 }
 

@@ -1,12 +1,12 @@
 //! What surrounds a call into a plugin, and how the contract's shapes map to the host's own.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::bindings::wire;
 use super::quarantine::Witness;
+use crate::accounts::throttle::Origin;
 use crate::error::Error;
 use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
@@ -23,7 +23,7 @@ pub struct Call {
     /// The live connection that led to the call.
     pub connection: Option<ConnectionId>,
     /// Where the actor's connection comes from. No plugin is told.
-    pub address: Option<IpAddr>,
+    pub origin: Option<Origin>,
 }
 
 impl Call {
@@ -40,9 +40,9 @@ impl Call {
 
     /// Whom a fault of this call counts for.
     pub(super) fn witness(&self) -> Witness {
-        match (&self.actor, self.address) {
+        match (&self.actor, self.origin) {
             (Actor::Account(account), _) => Witness::Account(account.id),
-            (Actor::Guest(_), Some(address)) => Witness::address(address),
+            (Actor::Guest(_), Some(origin)) => Witness::Origin(origin),
             (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => Witness::Inside,
         }
     }

@@ -4,12 +4,12 @@
 //! plugin is at fault, and it is left alone for half a minute, then twice as long, up to ten minutes. The time is the
 //! caller's to say, so that all of it can be tried out without waiting.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::accounts::throttle::Origin;
 use crate::protocol::AccountId;
 
 /// Faults further apart than this have nothing to do with each other.
@@ -23,19 +23,9 @@ const LONGEST_TERM: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Witness {
     Account(AccountId),
-    Address(IpAddr),
+    Origin(Origin),
     /// The server itself, or a plugin.
     Inside,
-}
-
-impl Witness {
-    pub(super) fn address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            // Whoever has one IPv6 address has the whole /64.
-            IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
 }
 
 /// What a fault or the end of a probe led to.
@@ -246,15 +236,6 @@ mod tests {
         assert_eq!(rules.fault(now, somebody()), None);
         assert_eq!(rules.enter(now), Entry::Free);
         assert_eq!(rules.fault(now, somebody()), Some(Step::Began(FIRST_TERM)));
-    }
-
-    #[test]
-    fn guests_of_one_address_are_one_and_so_is_an_ipv6_network() {
-        let address = |text: &str| Witness::address(text.parse().unwrap());
-        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
-        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
-        assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
-        assert_ne!(address("192.0.2.1"), address("192.0.2.2"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! REST: accounts and tokens, rooms and their history, and the server's health.
 
 mod auth;
-mod extract;
+pub(super) mod extract;
 mod rooms;
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use ipnet::IpNet;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Web pages that may connect.
     pub origins: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
     /// Live connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
     pub stop: CancellationToken,

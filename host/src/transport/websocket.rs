@@ -1,13 +1,11 @@
 //! WebSocket connections: the upgrade, and the way of frames between socket and session.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::ConnectInfo;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Extension, OriginalUri, State};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, stream};
@@ -15,8 +13,10 @@ use tokio::pin;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
+use super::http::extract::From;
 use super::http::{Failure, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
+use crate::accounts::throttle::Origin;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox};
@@ -35,8 +35,8 @@ const BEARER: &str = "bearer";
 pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
-    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
+    From(origin): From,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = match upgrade {
@@ -67,7 +67,7 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, peer.ip(), identity, undecided)).await;
+        let _ = tasks.spawn(connection(core, socket, origin, identity, undecided)).await;
     }))
 }
 
@@ -90,11 +90,11 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-async fn connection(core: Arc<Core>, socket: WebSocket, address: IpAddr, identity: Option<Identity>, undecided: bool) {
+async fn connection(core: Arc<Core>, socket: WebSocket, origin: Origin, identity: Option<Identity>, undecided: bool) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), Some(address), undecided).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), origin, undecided).run(identity, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.

@@ -111,12 +111,15 @@ impl Caller {
         }
     }
 
-    /// Tells a plugin of something that the caller did.
+    /// Tells a plugin of something that the caller did, if that is of interest to it.
     ///
     /// # Errors
     /// The plugin's own.
     pub fn observe<T: Observer>(&self, plugin: &mut T, event: &Event) -> Result<()> {
         let ctx = self.context();
+        if !plugin.interest().covers(event.kind(), ctx.room.as_ref().map(|room| room.kind)) {
+            return Ok(());
+        }
         self.chat.unit_of_work(&ctx.actor, || plugin.on_event(&ctx, event))
     }
 

@@ -4,7 +4,8 @@ use crate::wasm::imports::{accounts, directory, http, log, rooms, rooms_admin, t
 use crate::wasm::{message_filter, observer, room_guard};
 use crate::{
     AccountRef, Actor, Admission, Author, CommandSpec, Context, Credential, DepartureReason, Draft, Error, ErrorCode,
-    Event, GuestRef, Message, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef, Verdict, Visibility,
+    Event, EventKind, GuestRef, Interest, Message, Param, ParamKind, Place, Protection, Role, RoomKind, RoomRef,
+    Verdict, Visibility,
 };
 
 /// Two enums with the same cases.
@@ -33,6 +34,11 @@ same_cases! {
     wit::Role => Role { Member, Moderator, Owner }
     Role => wit::Role { Member, Moderator, Owner }
     wit::RoomKind => RoomKind { Room, Direct, Session }
+    RoomKind => wit::RoomKind { Room, Direct, Session }
+    EventKind => observer::EventKind {
+        MessagePosted, MessageEdited, MessageDeleted, MemberJoined, MemberLeft, RoomUpdated, RoomDeleted,
+        SessionOpened, SessionClosed
+    }
     wit::Visibility => Visibility { Public, Private }
     Visibility => wit::Visibility { Public, Private }
     wit::ErrorCode => ErrorCode {
@@ -97,6 +103,15 @@ impl From<wit::Author> for Author {
             wit::Author::Guest(name) => Author::Guest(name),
             wit::Author::Plugin(id) => Author::Plugin(id),
             wit::Author::Server => Author::Server,
+        }
+    }
+}
+
+impl From<Interest> for observer::Interest {
+    fn from(interest: Interest) -> Self {
+        Self {
+            events: interest.events.into_iter().map(Into::into).collect(),
+            rooms: interest.rooms.into_iter().map(Into::into).collect(),
         }
     }
 }

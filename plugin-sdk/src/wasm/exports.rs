@@ -59,6 +59,11 @@ impl<T: Instance + RoomGuard> room_guard::Guest for Component<T> {
 }
 
 impl<T: Instance + Observer> observer::Guest for Component<T> {
+    fn wants() -> observer::Interest {
+        super::log_panics();
+        with_instance(|plugin: &mut T| plugin.interest()).into()
+    }
+
     fn on_event(ctx: wit::Context, event: observer::Event) -> Result<(), wit::Error> {
         super::log_panics();
         Ok(with_instance(|plugin: &mut T| plugin.on_event(&ctx.into(), &event.into()))?)

@@ -1,7 +1,8 @@
 //! Private rooms that a password opens.
 //!
 //! Whoever makes or changes a room with the credential `password` sets what is asked for at its door;
-//! the credential without a value takes it away. Only a hash is kept, made by the host.
+//! the credential without a value takes it away. Only a hash is kept, made by the host,
+//! and forgotten when the room goes.
 //!
 //! Settings: none. Grants: `storage`, `passwords`.
 
@@ -60,7 +61,20 @@ impl RoomGuard for RoomPassword {
     }
 }
 
-register!(RoomPassword: lifecycle, room_guard);
+impl Observer for RoomPassword {
+    fn interest(&self) -> Interest {
+        Interest::new(&[EventKind::RoomDeleted], &[RoomKind::Room])
+    }
+
+    fn on_event(&mut self, ctx: &Context, event: &Event) -> Result<()> {
+        match event {
+            Event::RoomDeleted => storage::delete(&key(ctx)?),
+            _ => Ok(()),
+        }
+    }
+}
+
+register!(RoomPassword: lifecycle, room_guard, observer);
 
 fn find_password(credentials: &[Credential]) -> Option<&Credential> {
     credentials.iter().find(|credential| credential.name == PASSWORD)

@@ -99,3 +99,14 @@ fn the_password_itself_is_never_kept() {
     let kept = chat.stored(&format!("hash/{}", chat.room_id("den"))).unwrap();
     assert!(!String::from_utf8(kept).unwrap().contains("frog"));
 }
+
+#[test]
+fn a_room_that_goes_takes_its_hash_with_it() {
+    let chat = guarded();
+    let key = format!("hash/{}", chat.room_id("den"));
+    let ann = chat.by("ann").at("den");
+    ann.observe(&mut RoomPassword, &Event::RoomUpdated).unwrap();
+    assert!(chat.stored(&key).is_some());
+    ann.observe(&mut RoomPassword, &Event::RoomDeleted).unwrap();
+    assert!(chat.stored(&key).is_none());
+}

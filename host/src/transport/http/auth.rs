@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::extract::{Authorized, Json, Query};
+use super::extract::{Authorized, From, Json, Query};
 use super::{Answer, State};
 use crate::accounts::{Session, SignUp};
 use crate::clock::Timestamp;
@@ -40,21 +40,33 @@ pub(super) struct Find {
     name: String,
 }
 
-pub(super) async fn sign_up(Shared(state): Shared<Arc<State>>, Json(new): Json<NewAccount>) -> Answer {
+pub(super) async fn sign_up(
+    Shared(state): Shared<Arc<State>>,
+    From(origin): From,
+    Json(new): Json<NewAccount>,
+) -> Answer {
     let new = SignUp { username: new.username, email: new.email, password: new.password };
-    let session = state.core.accounts.sign_up(new).await?;
+    let session = state.core.accounts.sign_up(origin, new).await?;
     Ok(tokens(StatusCode::CREATED, &session))
 }
 
-pub(super) async fn log_in(Shared(state): Shared<Arc<State>>, Json(given): Json<Credentials>) -> Answer {
+pub(super) async fn log_in(
+    Shared(state): Shared<Arc<State>>,
+    From(origin): From,
+    Json(given): Json<Credentials>,
+) -> Answer {
     let who =
         given.email.or(given.username).ok_or_else(|| Error::BadRequest("`username` or `email` is missing".into()))?;
-    let session = state.core.accounts.log_in(&who, given.password).await?;
+    let session = state.core.accounts.log_in(origin, &who, given.password).await?;
     Ok(tokens(StatusCode::OK, &session))
 }
 
-pub(super) async fn refresh(Shared(state): Shared<Arc<State>>, Json(given): Json<Refresh>) -> Answer {
-    match state.core.accounts.refresh(&given.refresh_token).await {
+pub(super) async fn refresh(
+    Shared(state): Shared<Arc<State>>,
+    From(origin): From,
+    Json(given): Json<Refresh>,
+) -> Answer {
+    match state.core.accounts.refresh(origin, &given.refresh_token).await {
         Ok(session) => Ok(tokens(StatusCode::OK, &session)),
         Err((error, ended)) => {
             if let Some(login) = ended {

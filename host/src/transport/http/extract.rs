@@ -1,15 +1,19 @@
 //! What a request says, read with our own errors: they name the field.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Failure, MAX_BODY, State, bearer};
 use crate::accounts::Identity;
+use crate::accounts::throttle::Origin;
 use crate::error::Error;
 use crate::protocol::Actor;
 use crate::router::Caller;
@@ -49,6 +53,37 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<State>> for Query<T> {
     }
 }
 
+/// Where the request comes from.
+pub(in crate::transport) struct From(pub(in crate::transport) Origin);
+
+impl FromRequestParts<Arc<State>> for From {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
+        let ConnectInfo(peer) = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .ok_or_else(|| Error::internal("a request without its peer's address"))?;
+        let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<IpAddr> =
+            forwarded.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+        Ok(Self(client(peer.ip(), &hops, &state.proxies).into()))
+    }
+}
+
+/// The last hop that no trusted proxy vouches for: whatever stands before it anybody could have written.
+fn client(peer: IpAddr, hops: &[IpAddr], proxies: &[IpNet]) -> IpAddr {
+    let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(&address.to_canonical()));
+    let mut client = peer;
+    for hop in hops.iter().rev() {
+        if !trusted(&client) {
+            break;
+        }
+        client = *hop;
+    }
+    client
+}
+
 /// Whoever the request's token proves.
 pub(super) struct Authorized(pub(super) Identity);
 
@@ -63,7 +98,30 @@ impl FromRequestParts<Arc<State>> for Authorized {
 }
 
 impl Authorized {
-    pub(super) fn caller(self) -> Caller {
-        Caller { actor: Actor::Account(self.0.account), connection: None, address: None, request: Uuid::now_v7() }
+    pub(super) fn caller(self, From(origin): From) -> Caller {
+        Caller { actor: Actor::Account(self.0.account), connection: None, origin, request: Uuid::now_v7() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_say_counts() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let of = |peer: &str, hops: &[&str]| client(peer.parse().unwrap(), &addresses(hops), &proxies).to_string();
+        assert_eq!(of("192.0.2.1", &["198.51.100.7"]), "192.0.2.1", "nobody's word for it");
+        assert_eq!(of("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            of("10.0.0.1", &["203.0.113.9", "198.51.100.7", "10.0.0.2"]),
+            "198.51.100.7",
+            "the rest may be made up"
+        );
+        assert_eq!(of("10.0.0.1", &[]), "10.0.0.1");
     }
 }

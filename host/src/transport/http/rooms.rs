@@ -8,7 +8,7 @@ use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::extract::{Authorized, Json, Query};
+use super::extract::{Authorized, From, Json, Query};
 use super::{Answer, State};
 use crate::dialect::native::{message_json, room_json};
 use crate::error::Error;
@@ -31,9 +31,10 @@ pub(super) struct History {
 pub(super) async fn list(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
+    from: From,
     Query(List { query, cursor }): Query<List>,
 ) -> Answer {
-    match state.core.router.handle(&who.caller(), Command::RoomList { query, cursor }).await? {
+    match state.core.router.handle(&who.caller(from), Command::RoomList { query, cursor }).await? {
         Reply::Rooms { rooms, next } => {
             let rooms: Vec<Value> = rooms.iter().map(|(room, members)| room_json(room, Some(*members))).collect();
             Ok(axum::Json(json!({"rooms": rooms, "next": next})).into_response())
@@ -46,10 +47,11 @@ pub(super) async fn list(
 pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
+    from: From,
     Json(args): Json<Map<String, Value>>,
 ) -> Answer {
     let command = Command::Plugin { name: "room.create".into(), args };
-    match state.core.router.handle(&who.caller(), command).await? {
+    match state.core.router.handle(&who.caller(from), command).await? {
         Reply::Result { value, .. } => Ok((StatusCode::CREATED, axum::Json(value)).into_response()),
         _ => Err(unexpected()),
     }
@@ -58,6 +60,7 @@ pub(super) async fn create(
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
+    from: From,
     Path(room): Path<String>,
     Query(History { before, after, limit }): Query<History>,
 ) -> Answer {
@@ -71,7 +74,7 @@ pub(super) async fn messages(
         return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")).into());
     }
     let command = Command::RoomHistory { room: RoomName::parse(room), page, limit };
-    match state.core.router.handle(&who.caller(), command).await? {
+    match state.core.router.handle(&who.caller(from), command).await? {
         Reply::History { messages, more } => {
             let messages: Vec<Value> = messages.iter().map(message_json).collect();
             Ok(axum::Json(json!({"messages": messages, "more": more})).into_response())

@@ -1,0 +1,96 @@
+//! The commands that people expect to find when they type a slash.
+//!
+//! | command | as text | what it does |
+//! | --- | --- | --- |
+//! | `help.show` | `/help [command]` | lists what can be called here, of all plugins |
+//! | `action.post` | `/me waves` | posts `* ann waves` |
+//! | `dice.roll` | `/roll [2d6+1]` | rolls dice for the room to see |
+//! | `room.topic` | `/topic [text]` | shows the room's topic; moderators set it |
+//! | `reminder.set` | `/remind 10m tea` | mentions whoever asked, in the room, when the time has come |
+//!
+//! An account has at most 20 reminders at a time, up to a year ahead; one for a room that is gone, or that its account
+//! has left, is dropped.
+//!
+//! Settings: none. Grants: `messages`, `rooms`, `rooms-admin`, `timers`.
+
+mod dice;
+mod help;
+mod remind;
+mod topic;
+
+use natterjack_plugin_sdk::prelude::*;
+use serde::Deserialize;
+
+/// The plugin.
+#[derive(Debug, Default)]
+pub struct Slash;
+
+impl Lifecycle for Slash {
+    type Settings = NoSettings;
+
+    fn describe() -> Description {
+        Description {
+            name: "Slash commands",
+            version: env!("CARGO_PKG_VERSION"),
+            summary: "/help, /me, /roll, /topic and /remind",
+        }
+    }
+
+    fn init(_settings: NoSettings) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Commands for Slash {
+    fn specs(&self) -> Vec<CommandSpec> {
+        vec![
+            help::spec(),
+            CommandSpec::new("action.post", "Say what you do")
+                .in_room()
+                .slash("me")
+                .param(Param::text("text", "What you do: \"waves\"")),
+            dice::spec(),
+            topic::spec(),
+            remind::spec(),
+        ]
+    }
+
+    fn run(&mut self, ctx: &Context, name: &str, args: Args) -> Result<Value> {
+        match name {
+            "help.show" => help::show(ctx, args.parse()?),
+            "action.post" => act(ctx, args.parse()?),
+            "dice.roll" => dice::roll(ctx, args.parse()?),
+            "room.topic" => topic::topic(ctx, args.parse()?),
+            "reminder.set" => remind::set(ctx, args.parse()?),
+            other => Err(Error::unknown_command(other)),
+        }
+    }
+}
+
+impl Timer for Slash {
+    fn on_timer(&mut self, _ctx: &Context, _name: &str, payload: Payload) -> Result<()> {
+        remind::remind(payload.parse()?)
+    }
+}
+
+register!(Slash: lifecycle, commands, timer);
+
+#[derive(Deserialize)]
+struct Act {
+    text: String,
+}
+
+fn act(ctx: &Context, args: Act) -> Result<Value> {
+    messages::post(&ctx.room()?.id, &format!("* {} {}", name(ctx), args.text))?;
+    Ok(json!({}))
+}
+
+/// What the room calls the actor.
+fn name(ctx: &Context) -> &str {
+    match &ctx.actor {
+        Actor::Account(account) => &account.name,
+        Actor::Guest(guest) => &guest.name,
+        Actor::Plugin(id) => id,
+        Actor::Server => "server",
+    }
+}

@@ -1,0 +1,84 @@
+//! Being reminded.
+
+use std::time::Duration;
+
+use natterjack_plugin_sdk::prelude::*;
+use serde::{Deserialize, Serialize};
+
+const MOST_EACH: usize = 20;
+const FURTHEST_S: u64 = 366 * 24 * 60 * 60;
+
+pub(crate) fn spec() -> CommandSpec {
+    CommandSpec::new("reminder.set", "Be reminded here later")
+        .in_room()
+        .slash("remind")
+        .param(Param::duration("in_s", "When"))
+        .param(Param::text("text", "Of what"))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Set {
+    in_s: u64,
+    text: String,
+}
+
+/// What a timer remembers.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Reminder {
+    room: RoomId,
+    account: AccountId,
+    text: String,
+}
+
+pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
+    // A guest is gone when the connection is: nobody would be there to be reminded.
+    let account = ctx.account()?;
+    if !(1..=FURTHEST_S).contains(&args.in_s) {
+        return Err(Error::invalid("a second at least and a year at most"));
+    }
+    let mine = format!("remind/{}/", account.id);
+    if timers::list(&mine, None, MOST_EACH as u32)?.len() == MOST_EACH {
+        return Err(Error::too_large(format!("you have {MOST_EACH} reminders already")));
+    }
+    let reminder = Reminder { room: ctx.room()?.id.clone(), account: account.id.clone(), text: args.text };
+    timers::after(&format!("{mine}{}", unique()), Duration::from_secs(args.in_s), &reminder)?;
+    Ok(json!({ "text": format!("I will remind you in {}.", span(args.in_s)), "at": clock::now() + args.in_s * 1_000 }))
+}
+
+pub(crate) fn remind(reminder: Reminder) -> Result<()> {
+    // Asked again now: by this time the account may have left or been put out, and then it does not speak here.
+    let Some(member) = rooms::member(&reminder.room, &reminder.account)? else {
+        log::debug(format_args!("a reminder for {} in {} is dropped", reminder.account, reminder.room));
+        return Ok(());
+    };
+    messages::post(&reminder.room, &format!("@{}: {}", member.account.name, reminder.text))
+}
+
+fn unique() -> String {
+    random::bytes(8).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The way people say it: `1 h 30 min`.
+fn span(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let mut rest = seconds;
+    let mut said = Vec::new();
+    for (unit, length) in units {
+        if rest >= length {
+            said.push(format!("{} {unit}", rest / length));
+            rest %= length;
+        }
+    }
+    said.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn spans_are_told_without_what_is_not_there() {
+        assert_eq!(span(600), "10 min");
+        assert_eq!(span(90_061), "1 d 1 h 1 min 1 s");
+    }
+}

@@ -1,0 +1,221 @@
+//! What people type after a slash.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use natterjack_plugin_sdk::prelude::*;
+use slash::Slash;
+
+/// A room `lobby`: ann owns it, bob is a member; eve is outside.
+fn lobby() -> MockHost {
+    MockHost::new()
+        .grant("messages")
+        .grant("rooms")
+        .grant("rooms-admin")
+        .grant("timers")
+        .plugin("slash", &Slash)
+        .account("eve")
+        .room("lobby")
+        .member("ann", Role::Owner)
+        .member("bob", Role::Member)
+}
+
+fn run(chat: &MockHost, who: &str, command: &str, args: Value) -> Result<Value> {
+    chat.by(who).at("lobby").run(&mut Slash, command, args)
+}
+
+fn help(chat: &MockHost, who: &str, args: Value) -> String {
+    run(chat, who, "help.show", args).unwrap()["text"].as_str().unwrap().to_owned()
+}
+
+#[derive(Default)]
+struct Moderation;
+
+impl Commands for Moderation {
+    fn specs(&self) -> Vec<CommandSpec> {
+        vec![
+            CommandSpec::new("member.kick", "Remove a member")
+                .in_room()
+                .minimum_role(Role::Moderator)
+                .slash("kick")
+                .param(Param::account("account", "Who"))
+                .param(Param::choice("how", "In which way", &["softly", "hard"]).optional()),
+            CommandSpec::new("member.count", "Count the members"),
+        ]
+    }
+
+    fn run(&mut self, _ctx: &Context, _name: &str, _args: Args) -> Result<Value> {
+        Ok(json!({}))
+    }
+}
+
+#[test]
+fn help_lists_every_plugins_commands_that_the_caller_may_use() {
+    let chat = lobby().plugin("moderation", &Moderation);
+    let text = help(&chat, "ann", json!({}));
+    assert!(text.lines().any(|line| line == "/kick <account> [softly|hard] — Remove a member"), "{text}");
+    assert!(text.lines().any(|line| line == "/roll [dice] — Roll dice for all to see"), "{text}");
+    assert!(!text.contains("member.count"), "not offered as text");
+    assert!(!help(&chat, "bob", json!({})).contains("/kick"), "a member cannot kick");
+}
+
+#[test]
+fn help_outside_of_rooms_leaves_out_what_needs_one() {
+    let chat = lobby();
+    let reply = chat.by("eve").run(&mut Slash, "help.show", json!({})).unwrap();
+    assert_eq!(reply["text"], "/help [command] — What you can do here");
+}
+
+#[test]
+fn help_explains_one_command() {
+    let chat = lobby().plugin("moderation", &Moderation);
+    for command in ["kick", "/kick", "member.kick"] {
+        let text = help(&chat, "bob", json!({ "command": command }));
+        assert_eq!(
+            text,
+            "/kick <account> [softly|hard]\nRemove a member (from moderator up)\n  account: Who\n  how: In which way (softly, hard)"
+        );
+    }
+    let missing = run(&chat, "bob", "help.show", json!({ "command": "dance" })).unwrap_err();
+    assert_eq!(missing.code, ErrorCode::NotFound);
+}
+
+#[test]
+fn me_is_told_as_a_deed() {
+    let chat = lobby();
+    run(&chat, "bob", "action.post", json!({ "text": "waves" })).unwrap();
+    chat.by_guest("gil").at("lobby").run(&mut Slash, "action.post", json!({ "text": "waves back" })).unwrap();
+    assert_eq!(chat.said("lobby"), ["* bob waves", "* gil waves back"]);
+}
+
+#[test]
+fn dice_are_rolled_for_the_room_to_see() {
+    let chat = lobby();
+    let reply = run(&chat, "bob", "dice.roll", json!({ "dice": "2d6 + 1" })).unwrap();
+    let (one, two) = (reply["rolled"][0].as_i64().unwrap(), reply["rolled"][1].as_i64().unwrap());
+    assert!((1..=6).contains(&one) && (1..=6).contains(&two));
+    assert_eq!(reply["total"], one + two + 1);
+    assert_eq!(chat.said("lobby"), [format!("bob rolls 2d6+1: {one} + {two} + 1 = {}", one + two + 1)]);
+}
+
+#[test]
+fn one_die_is_told_by_its_number() {
+    let chat = lobby();
+    for (dice, name) in [(json!({}), "1d6"), (json!({ "dice": "D20" }), "1d20")] {
+        let total = run(&chat, "bob", "dice.roll", dice).unwrap()["total"].clone();
+        assert_eq!(chat.said("lobby").pop().unwrap(), format!("bob rolls {name}: {total}"));
+    }
+}
+
+#[test]
+fn every_side_comes_up() {
+    let chat = lobby();
+    let rolled = run(&chat, "bob", "dice.roll", json!({ "dice": "100d4-3" })).unwrap();
+    let rolled: Vec<u64> = rolled["rolled"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    for side in 1..=4 {
+        assert!(rolled.contains(&side), "{rolled:?}");
+    }
+    assert!(rolled.iter().all(|side| (1..=4).contains(side)));
+}
+
+#[test]
+fn what_is_no_dice_is_not_rolled() {
+    let chat = lobby();
+    for dice in [
+        "",
+        "six",
+        "0d6",
+        "101d6",
+        "2d1",
+        "1d1001",
+        "2d6+",
+        "2d6+x",
+        "2d6+99999",
+        "2d-6",
+        "+2d6",
+        "2d6++1",
+        "99999999999d6",
+    ] {
+        let refused = run(&chat, "bob", "dice.roll", json!({ "dice": dice })).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid, "{dice}");
+    }
+    assert_eq!(chat.said("lobby"), [""; 0]);
+}
+
+#[test]
+fn everybody_reads_the_topic_and_moderators_set_it() {
+    let chat = lobby();
+    let topic = |who: &str, args| run(&chat, who, "room.topic", args);
+    assert_eq!(topic("bob", json!({})).unwrap()["text"], "This room has no topic.");
+    assert_eq!(topic("bob", json!({ "topic": "frogs" })).unwrap_err().code, ErrorCode::Forbidden);
+    topic("ann", json!({ "topic": " toads " })).unwrap();
+    assert_eq!(topic("bob", json!({})).unwrap()["text"], "toads");
+    topic("ann", json!({ "topic": "" })).unwrap();
+    assert_eq!(chat.find_room("lobby").unwrap().topic, "");
+}
+
+#[test]
+fn a_session_has_no_topic_to_set() {
+    let chat = lobby().session("ann");
+    let refused = chat.by("ann").at("session of ann").run(&mut Slash, "room.topic", json!({ "topic": "me" }));
+    assert_eq!(refused.unwrap_err().code, ErrorCode::Forbidden);
+}
+
+#[test]
+fn a_reminder_mentions_whoever_asked_when_the_time_has_come() {
+    let chat = lobby();
+    let now = clock::now();
+    let reply = run(&chat, "bob", "reminder.set", json!({ "in_s": 600, "text": "tea" })).unwrap();
+    assert_eq!(reply, json!({ "text": "I will remind you in 10 min.", "at": now + 600_000 }));
+    assert_eq!(chat.said("lobby"), [""; 0]);
+
+    let timer = chat.timers().remove(0);
+    assert_eq!(chat.timer(&timer), Some(now + 600_000));
+    chat.fire_timer(&mut Slash, &timer).unwrap();
+    assert_eq!(chat.said("lobby"), ["@bob: tea"]);
+    assert!(chat.timers().is_empty());
+}
+
+#[test]
+fn a_reminder_is_dropped_where_its_account_is_no_longer_a_member() {
+    let chat = lobby();
+    for (who, room_stays) in [("bob", true), ("ann", false)] {
+        run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
+        let room = chat.room_id("lobby");
+        match room_stays {
+            true => rooms_admin::remove_member(&room, &chat.account_id(who), None).unwrap(),
+            false => rooms_admin::delete_room(&room).unwrap(),
+        }
+        chat.fire_timer(&mut Slash, &chat.timers().remove(0)).unwrap();
+        assert!(chat.timers().is_empty() && chat.writes().is_empty());
+    }
+}
+
+#[test]
+fn nobody_hoards_reminders() {
+    let chat = lobby();
+    let remind = |who: &str| run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" }));
+    for _ in 0..20 {
+        remind("bob").unwrap();
+    }
+    assert_eq!(remind("bob").unwrap_err().code, ErrorCode::TooLarge);
+    assert!(remind("ann").is_ok(), "each has their own");
+}
+
+#[test]
+fn a_reminder_is_neither_for_now_nor_for_ever_nor_for_guests() {
+    let chat = lobby();
+    for in_s in [0, 366 * 86_400 + 1, u64::MAX] {
+        let refused = run(&chat, "bob", "reminder.set", json!({ "in_s": in_s, "text": "tea" })).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid);
+    }
+    let guest = chat.by_guest("gil").at("lobby");
+    let refused = guest.run(&mut Slash, "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unauthenticated);
+}
+
+#[test]
+fn whoever_is_outside_of_a_room_says_nothing_in_it() {
+    let chat = lobby();
+    for (command, args) in [("action.post", json!({ "text": "sneaks in" })), ("dice.roll", json!({}))] {
+        assert_eq!(run(&chat, "eve", command, args).unwrap_err().code, ErrorCode::Forbidden);
+    }
+}

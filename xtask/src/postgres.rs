@@ -1,0 +1,101 @@
+//! A private PostgreSQL for the tests: in a temporary folder, reached by its socket only, gone afterwards.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command;
+
+/// Where Debian keeps the programs, by version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+const USER: &str = "natterjack";
+
+pub(crate) struct Postgres {
+    programs: PathBuf,
+    folder: PathBuf,
+}
+
+impl Postgres {
+    /// Starts one; installs PostgreSQL's programs first if they are missing and that can be done here.
+    pub(crate) fn start() -> Result<Self> {
+        let programs = match programs() {
+            Some(programs) => programs,
+            None => {
+                install()?;
+                programs().context("PostgreSQL was installed, but its `initdb` is nowhere to be found")?
+            }
+        };
+        // Short: the path of a socket has little room.
+        let folder = std::env::temp_dir().join(format!("natterjack-pg-{}", std::process::id()));
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let postgres = Self { programs, folder };
+        if is_root() {
+            command::run(Command::new("chown").arg("postgres").arg(&postgres.folder))?;
+        }
+        let data = postgres.folder.join("data");
+        postgres.run("initdb", &format!("-D {} -A trust -U {USER} -E UTF8 --no-sync", data.display()))?;
+        let (socket, log) = (postgres.folder.display(), postgres.folder.join("log"));
+        // Nobody minds losing this one: no waiting for the disk.
+        let options = format!("-k {socket} -c listen_addresses= -c fsync=off -c max_connections=500");
+        postgres.run("pg_ctl", &format!("-D {} -w -l {} -o '{options}' start", data.display(), log.display()))?;
+        Ok(postgres)
+    }
+
+    /// The URL of its first database; tests make their own beside it.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://{USER}@localhost/postgres?host={}", self.folder.display())
+    }
+
+    /// Runs one of its programs; PostgreSQL refuses to be root.
+    fn run(&self, program: &str, args: &str) -> Result<()> {
+        let line = format!("{} {args}", self.programs.join(program).display());
+        let mut command = if is_root() { Command::new("su") } else { Command::new("sh") };
+        if is_root() {
+            command.args(["postgres", "-s", "/bin/sh"]);
+        }
+        // It writes much that only matters when it fails, and then to its log.
+        command.args(["-c", &format!("{line} > {}/{program}.out 2>&1", self.folder.display())]);
+        command::run(command.current_dir(&self.folder)).with_context(|| {
+            let said = fs::read_to_string(self.folder.join(format!("{program}.out"))).unwrap_or_default();
+            format!("PostgreSQL's {program} said:\n{said}")
+        })
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let data = self.folder.join("data");
+        if let Err(error) = self.run("pg_ctl", &format!("-D {} -m immediate stop", data.display())) {
+            eprintln!("xtask: the tests' PostgreSQL could not be stopped: {error:#}");
+        }
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("xtask: {} could not be removed: {error}", self.folder.display());
+        }
+    }
+}
+
+/// The folder of `initdb` and `pg_ctl`: the newest of Debian's, or on the path.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(DEBIAN).ok().into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let has_both = |folder: &Path| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
+    let mut found: Vec<PathBuf> = versions.filter(|folder| has_both(folder)).collect();
+    found.sort();
+    found.pop().or_else(|| on_path.unwrap_or_default().into_iter().find(|folder| has_both(folder)))
+}
+
+fn install() -> Result<()> {
+    if !is_root() || !command::succeeds(Command::new("apt-get").arg("--version")) {
+        bail!(
+            "the tests need PostgreSQL's programs (`initdb`, `pg_ctl`): install PostgreSQL 15 or later, it need not run"
+        );
+    }
+    command::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    command::run(Command::new("apt-get").args(["install", "-y", "-qq", "postgresql"]))
+}
+
+fn is_root() -> bool {
+    command::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}

@@ -12,6 +12,7 @@ mod conversation;
 mod dependencies;
 mod frames;
 mod guests;
+mod hostile;
 mod private_rooms;
 mod reload;
 mod rest;

@@ -6,6 +6,7 @@
 mod harness;
 
 mod accounts;
+mod admin;
 mod chat_client;
 mod configuration;
 mod conversation;
@@ -13,8 +14,10 @@ mod dependencies;
 mod frames;
 mod guests;
 mod hostile;
+mod plugin_tools;
 mod private_rooms;
 mod reload;
 mod rest;
 mod starting;
+mod users;
 mod word_filter;

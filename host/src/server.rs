@@ -21,6 +21,7 @@ use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
 use crate::hub::{Close, Hub};
 use crate::messages::{Messages, Writer};
+use crate::metrics::Metrics;
 use crate::plugins::{PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
 use crate::router::Router;
@@ -31,6 +32,9 @@ use crate::transport::http;
 const DATABASE_FILE: &str = "natterjack.db";
 /// Clients come back spread over this long, so that a restarted server is not met by all at once.
 const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
+
+/// How often the samples of the metrics are put in order.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// Why the server does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -100,9 +104,20 @@ impl Server {
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         rooms.preset(&config.rooms.preset).await?;
-        let services =
-            Services::new(database.clone(), passwords, writer.clone(), rooms.clone(), messages.clone(), hub.clone());
-        let plugins = Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS).await?;
+        let metrics = Arc::new(Metrics::default());
+        tokio::spawn(tidy(metrics.clone(), stop.clone()));
+        let services = Services::new(
+            database.clone(),
+            passwords,
+            writer.clone(),
+            rooms.clone(),
+            messages.clone(),
+            hub.clone(),
+            metrics.clone(),
+        );
+        let plugins =
+            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, &config.server.data_dir)
+                .await?;
         plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
         plugins.react(&reacting, &stop_reacting);
 
@@ -117,6 +132,7 @@ impl Server {
         let app = http::app(Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
+            metrics,
             origins: config.cors.origins.clone(),
             proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
@@ -185,6 +201,13 @@ impl Server {
         let written = timeout(self.shutdown_timeout, self.writing.wait()).await.is_ok();
         self.database.close().await;
         orderly && reacted && written
+    }
+}
+
+async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(TIDYING);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        metrics.tidy();
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) enum Plugin {
     WordFilter,
     /// The smallest one: rejects whatever speaks of a casino.
     NoAds,
+    /// Does harm, as it is told to.
+    Hostile,
 }
 
 impl Plugin {
@@ -24,12 +26,14 @@ impl Plugin {
             Self::RoomPassword => "room-password.wasm",
             Self::WordFilter => "word-filter.wasm",
             Self::NoAds => "no-ads.wasm",
+            Self::Hostile => "hostile.wasm",
         }
     }
 
     pub(crate) fn path(self) -> PathBuf {
         match self {
             Self::NoAds => BUILT.join("wasm32-wasip2/plugin/fixture_no_ads.wasm"),
+            Self::Hostile => BUILT.join("wasm32-wasip2/plugin/fixture_hostile.wasm"),
             shipped => BUILT.join("plugins").join(shipped.file_name()),
         }
     }
@@ -51,7 +55,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     cargo(&["build", "--locked", "--package", "natterjack"]);
     cargo(&["xtask", "plugins"]);
     let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2", "--package"];
-    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads"]].concat());
+    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads", "--package", "natterjack-fixture-hostile"]].concat());
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => root.join(target),
         None => root.join("target"),

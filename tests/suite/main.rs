@@ -13,6 +13,7 @@ mod conversation;
 mod dependencies;
 mod frames;
 mod guests;
+mod hostile;
 mod plugin_tools;
 mod private_rooms;
 mod reload;

@@ -22,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
 use crate::session::Core;
 
@@ -32,6 +33,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
+    pub metrics: Arc<Metrics>,
     /// Web pages that may connect.
     pub origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
@@ -106,6 +108,7 @@ pub fn app(state: Arc<State>) -> Router {
         .merge(api)
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .route("/", get(super::websocket::upgrade))
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
@@ -136,6 +139,13 @@ async fn ready(axum::extract::State(state): axum::extract::State<Arc<State>>) ->
     }
     state.database.ping().await?;
     Ok("ready".into_response())
+}
+
+/// For Prometheus.
+async fn metrics(axum::extract::State(state): axum::extract::State<Arc<State>>) -> impl IntoResponse {
+    let hub = &state.core.hub;
+    let text = state.metrics.render(hub.count(), hub.posted());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

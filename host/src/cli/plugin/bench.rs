@@ -65,9 +65,16 @@ impl Bench {
             Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
-        let services =
-            Services::new(database.clone(), passwords, writer.clone(), rooms.clone(), messages.clone(), hub.clone());
-        let plugins = Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS).await?;
+        let services = Arc::new(Services::new(
+            database.clone(),
+            passwords,
+            writer.clone(),
+            rooms.clone(),
+            messages.clone(),
+            hub.clone(),
+            Arc::default(),
+        ));
+        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins };
         Ok(Self { router, id: id.to_owned(), database, committed, stop, writing, _folder: folder })
     }
@@ -173,6 +180,7 @@ pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
         room: Some(room.clone()),
         role,
         connection: None,
+        origin: None,
         depth: 0,
     }
 }

@@ -14,7 +14,8 @@ use crate::plugins::meter::Meter;
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::UnitOfWork;
-use crate::plugins::{Services, Shared, failed};
+use crate::plugins::visit::{Hook, Verdict, Visit};
+use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
 /// Wakes a plugin for each of its timers. Gives those that failed.
@@ -44,14 +45,19 @@ async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin
         room: None,
         role: None,
         connection: None,
+        origin: None,
         depth: 0,
     };
     let mut turn = None;
     loop {
         let mut unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
         unit.end_timer(timer)?;
-        let (answer, unit) =
-            ask(plugin, unit, &call, timer).await.map_err(|fault| failed(plugin, &call, "timer", &fault))?;
+        let visit = Visit::begin(plugin, Hook::Timer)?;
+        let (answer, unit) = match ask(plugin, unit, &call, timer).await {
+            Ok(answered) => answered,
+            Err(fault) => return Err(visit.failed(&call, &fault)),
+        };
+        visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
         answer.map_err(|error| said(error, &plugin.id, call.request))?;
         match apply(registry, plugin, unit, &call).await {
             Err(Error::Conflict(_)) if turn.is_none() => {

@@ -10,12 +10,16 @@ pub(crate) enum Plugin {
     Groups,
     RoomPassword,
     WordFilter,
+    Slash,
+    Echo,
+    /// Does as its settings and its commands say.
+    Bot,
     /// The smallest one: rejects whatever speaks of a casino.
     NoAds,
 }
 
 impl Plugin {
-    pub(crate) const SHIPPED: [Self; 3] = [Self::Groups, Self::RoomPassword, Self::WordFilter];
+    pub(crate) const SHIPPED: [Self; 5] = [Self::Groups, Self::RoomPassword, Self::WordFilter, Self::Slash, Self::Echo];
 
     /// The name of its file in a plugin folder.
     pub(crate) fn file_name(self) -> &'static str {
@@ -23,12 +27,16 @@ impl Plugin {
             Self::Groups => "groups.wasm",
             Self::RoomPassword => "room-password.wasm",
             Self::WordFilter => "word-filter.wasm",
+            Self::Slash => "slash.wasm",
+            Self::Echo => "echo.wasm",
+            Self::Bot => "bot.wasm",
             Self::NoAds => "no-ads.wasm",
         }
     }
 
     pub(crate) fn path(self) -> PathBuf {
         match self {
+            Self::Bot => BUILT.join("wasm32-wasip2/plugin/fixture_bot.wasm"),
             Self::NoAds => BUILT.join("wasm32-wasip2/plugin/fixture_no_ads.wasm"),
             shipped => BUILT.join("plugins").join(shipped.file_name()),
         }
@@ -51,7 +59,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     cargo(&["build", "--locked", "--package", "natterjack"]);
     cargo(&["xtask", "plugins"]);
     let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2", "--package"];
-    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads"]].concat());
+    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads", "--package", "natterjack-fixture-bot"]].concat());
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => root.join(target),
         None => root.join("target"),

@@ -2,8 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{AT_A_TIME, Outside, Parts, Request, Response};
@@ -13,35 +16,51 @@ use crate::error::{Error, Result};
 /// A server on this machine that answers every request so; what it was asked comes back in the log.
 struct Peer {
     address: String,
-    asked: tokio::sync::mpsc::Receiver<String>,
+    asked: mpsc::Receiver<String>,
     _task: AbortOnDropHandle<()>,
 }
 
 async fn peer(answer: impl Into<Vec<u8>>) -> Peer {
-    let answer: Arc<[u8]> = answer.into().into();
+    listen(answer.into(), None).await
+}
+
+async fn listen(answer: Vec<u8>, tls: Option<TlsAcceptor>) -> Peer {
+    let answer: Arc<[u8]> = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (log, asked) = tokio::sync::mpsc::channel(16);
+    let (log, asked) = mpsc::channel(16);
     let task = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (log, answer) = (log.clone(), answer.clone());
+        while let Ok((stream, _)) = listener.accept().await {
+            let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
             tokio::spawn(async move {
-                let mut request = Vec::new();
-                while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                    if stream.read_buf(&mut request).await.unwrap() == 0 {
-                        return;
+                match tls {
+                    None => say(stream, log, &answer).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            say(stream, log, &answer).await;
+                        }
                     }
                 }
-                log.send(String::from_utf8(request).unwrap()).await.unwrap();
-                if answer.is_empty() {
-                    // Says nothing until the other side is tired of it.
-                    let _ = stream.read_buf(&mut Vec::with_capacity(1)).await;
-                }
-                let _ = stream.write_all(&answer).await;
             });
         }
     });
     Peer { address, asked, _task: AbortOnDropHandle::new(task) }
+}
+
+async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: mpsc::Sender<String>, answer: &[u8]) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut request).await.unwrap() == 0 {
+            return;
+        }
+    }
+    log.send(String::from_utf8(request).unwrap()).await.unwrap();
+    if answer.is_empty() {
+        // Says nothing until the other side is tired of it.
+        let _ = stream.read_buf(&mut Vec::with_capacity(1)).await;
+    }
+    let _ = stream.write_all(answer).await;
+    let _ = stream.shutdown().await;
 }
 
 /// A way out that leads to this machine too.
@@ -53,14 +72,14 @@ fn get(url: &str) -> Parts {
     Parts { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, timeout_ms: None }
 }
 
-fn hosts(peer: &Peer) -> Vec<HttpHost> {
-    let text = format!("[plugin.p]\nhttp_hosts = [\"{}\"]", peer.address);
+fn listed(host: &str) -> Vec<HttpHost> {
+    let text = format!("[plugin.p]\nhttp_hosts = [\"{host}\"]");
     let config = Config::from_text::<String, String>("config.toml", &text, []).unwrap();
     config.plugin["p"].http_hosts.clone()
 }
 
 async fn fetch(outside: &Arc<Outside>, peer: &Peer, parts: Parts) -> Result<Response> {
-    outside.fetch(&"p".into(), &hosts(peer), Request::new(parts)?).await
+    outside.fetch(&"p".into(), &listed(&peer.address), Request::new(parts)?).await
 }
 
 #[tokio::test]
@@ -115,8 +134,7 @@ async fn answers_that_are_too_large_are_refused() {
     assert!(matches!(fetch(&outside(), &unannounced, get(&url)).await, Err(Error::TooLarge { .. })));
     let head = peer(format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(100 << 10))).await;
     let url = format!("http://{}/", head.address);
-    let refused = fetch(&outside(), &head, get(&url)).await;
-    assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
+    assert!(matches!(fetch(&outside(), &head, get(&url)).await, Err(Error::TooLarge { .. })));
 }
 
 #[tokio::test]
@@ -132,7 +150,7 @@ async fn a_plugin_has_only_so_many_exchanges_at_a_time() {
     let outside = outside();
     let url = format!("http://{}/", peer.address);
     let mut waiting = tokio::task::JoinSet::new();
-    let hosts = hosts(&peer);
+    let hosts = listed(&peer.address);
     for _ in 0..AT_A_TIME {
         let (outside, hosts, request) = (outside.clone(), hosts.clone(), Request::new(get(&url)).unwrap());
         waiting.spawn(async move { outside.fetch(&"p".into(), &hosts, request).await });
@@ -148,6 +166,36 @@ async fn a_plugin_has_only_so_many_exchanges_at_a_time() {
     waiting.shutdown().await;
     let after = Parts { timeout_ms: Some(20), ..get(&url) };
     assert!(matches!(fetch(&outside, &peer, after).await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn only_a_certificate_that_is_trusted_and_of_that_name_will_do() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = certified.signing_key.serialize_der().try_into().unwrap();
+    let chain = vec![certified.cert.der().clone()];
+    let provider = Arc::new(crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let server = server.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret".to_vec();
+    let peer = listen(answer, Some(Arc::new(server).into())).await;
+    let port = peer.address.split_once(':').unwrap().1;
+    let (named, numbered) = (format!("localhost:{port}"), peer.address.clone());
+
+    let mut roots = RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = Arc::new(client.with_root_certificates(roots).with_no_client_auth());
+    let trusting =
+        Arc::new(Outside { tls: OnceCell::new_with(Some(client)), may_reach: |_| true, ..Outside::default() });
+
+    let (hosts, url) = (listed(&named), format!("https://{named}/"));
+    let response = trusting.fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await.unwrap();
+    assert_eq!(&*response.body, b"secret");
+    let untrusted = outside().fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await;
+    assert!(matches!(untrusted, Err(Error::Unavailable(_))), "{untrusted:?}");
+    let (hosts, url) = (listed(&numbered), format!("https://{numbered}/"));
+    let misnamed = trusting.fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await;
+    assert!(matches!(misnamed, Err(Error::Unavailable(_))), "{misnamed:?}");
 }
 
 #[test]

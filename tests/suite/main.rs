@@ -13,6 +13,7 @@ mod dependencies;
 mod frames;
 mod guests;
 mod hostile;
+mod loading;
 mod private_rooms;
 mod reload;
 mod rest;

@@ -16,6 +16,7 @@
 //! ```
 
 mod fault;
+mod http_host;
 mod key;
 mod plugins;
 mod scalars;
@@ -32,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::fault::{Fault, Faults};
+pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{Auth, Cors, Database, Limits, Log, LogFormat, Rooms, Server, Synchronous};

@@ -119,7 +119,7 @@ impl Hub {
 
     fn observe(&self, what: impl FnOnce() -> Observed) {
         if let Some(watcher) = &*self.watcher.lock()
-            && watcher.try_send(what()).is_err()
+            && let Err(mpsc::error::TrySendError::Full(_)) = watcher.try_send(what())
         {
             tracing::warn!("observers cannot keep up: they miss an event");
         }
@@ -268,7 +268,7 @@ impl Hub {
                     }
                 }
             }
-            Some(Happening::RoomDeleted) => {
+            Some(Happening::RoomDeleted { .. }) => {
                 self.rooms.write().remove(&room);
             }
             _ => self.forget_if_empty(room),

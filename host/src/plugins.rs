@@ -1,10 +1,12 @@
 //! Plugins: WebAssembly components that a folder holds and that are swapped while people talk.
 //!
-//! What a component exports is what it subscribes to (`message-filter`, `commands`, `room-guard`); what it imports
-//! is what it asks to be allowed. The router calls [`Plugins`]; everything else here is how a call is kept within
+//! What a component exports is what it subscribes to (`message-filter`, `commands`, `room-guard`, `observer`, `timer`);
+//! what it imports is what it asks to be allowed. The router calls [`Plugins`], and what has happened is told to
+//! observers once it has; everything else here is how a call is kept within
 //! its budget, how what it staged becomes true together, and how a new version takes over. wasmtime is known to
 //! this folder alone.
 
+mod apply;
 mod args;
 mod bindings;
 mod call;
@@ -21,7 +23,10 @@ mod instance;
 mod journal;
 mod limits;
 mod load;
+mod message;
 mod meter;
+mod observer;
+mod outside;
 mod plugin;
 mod quarantine;
 mod registry;
@@ -31,6 +36,7 @@ mod specs;
 mod state;
 #[cfg(test)]
 mod testing;
+mod timer;
 mod unit;
 mod visit;
 mod workshop;
@@ -46,6 +52,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
@@ -53,8 +60,10 @@ use self::compiled::Compiled;
 pub use self::filter::Draft;
 use self::folder::{Folder, Look, Order};
 use self::load::Forge;
+use self::observer::Observers;
 use self::registry::Registry;
 pub use self::services::Services;
+use self::timer::Timers;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::protocol::Credential;
@@ -138,7 +147,7 @@ impl Plugins {
     pub async fn start(
         config: &config::Plugins,
         tables: &Tables,
-        services: Services,
+        services: Arc<Services>,
         core_ops: &'static [&'static str],
         data_dir: &Path,
     ) -> Result<Arc<Self>, StartError> {
@@ -151,7 +160,7 @@ impl Plugins {
         let shared = Arc::new(Shared {
             registry: ArcSwap::default(),
             statuses: ArcSwap::default(),
-            services: Arc::new(services),
+            services,
             core_ops,
             calls: Semaphore::new(CALLS),
         });
@@ -168,9 +177,16 @@ impl Plugins {
         Ok(())
     }
 
+    /// Tells observers of what happens from now on, and wakes those who set timers. After `stop`, what has happened until
+    /// then is told, and no more timers come due.
+    pub fn react(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        Observers::start(self.shared.clone(), tasks, stop.clone());
+        tasks.spawn(Timers::new(self.shared.clone()).run(stop.clone()));
+    }
+
     /// Shows a message to the filters. Gives the text to store instead, if there is one.
     pub fn filter(&self, call: &Call, draft: Draft) -> Result<Option<String>> {
-        filter::run(&self.shared.registry.load(), call, draft)
+        filter::run(&self.shared.registry.load(), call, draft, None)
     }
 
     /// Runs a plugin's command. `args` has ids where its params name accounts and rooms.

@@ -254,7 +254,10 @@ pub enum Happening {
         visibility: Visibility,
         member_limit: Option<u32>,
     },
-    RoomDeleted,
+    RoomDeleted {
+        /// The room that is gone.
+        was: Box<Room>,
+    },
 }
 
 /// What live connections are told.

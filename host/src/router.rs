@@ -68,8 +68,8 @@ pub struct Joined {
 
 pub struct Router {
     pub accounts: Arc<Accounts>,
-    pub rooms: Rooms,
-    pub messages: Messages,
+    pub rooms: Arc<Rooms>,
+    pub messages: Arc<Messages>,
     pub writer: Writer,
     pub hub: Arc<Hub>,
     pub plugins: Arc<Plugins>,
@@ -309,7 +309,8 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
     let Caller { actor, connection, origin, request } = caller;
-    Call { request: *request, actor: actor.clone(), room, role, connection: *connection, origin: Some(*origin) }
+    let (actor, origin) = (actor.clone(), Some(*origin));
+    Call { request: *request, actor, room, role, connection: *connection, origin, depth: 0 }
 }
 
 /// The text of a command, if this message calls one.

@@ -72,8 +72,10 @@ pub struct Server {
     new_key: Option<PathBuf>,
     accepting: TaskTracker,
     connections: TaskTracker,
+    reacting: TaskTracker,
     writing: TaskTracker,
     stop: CancellationToken,
+    stop_reacting: CancellationToken,
     stop_writing: CancellationToken,
     shutdown_timeout: Duration,
 }
@@ -89,33 +91,33 @@ impl Server {
         let database = Database::open(&database_options(config)).await?;
 
         let stop = CancellationToken::new();
-        let stop_writing = CancellationToken::new();
-        let (accepting, connections, writing) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
+        let (accepting, connections) = (TaskTracker::new(), TaskTracker::new());
+        let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
         let hub = Arc::new(Hub::default());
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let accounts =
             Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
-        let rooms = Rooms::new(database.clone(), writer.clone(), known);
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         rooms.preset(&config.rooms.preset).await?;
-        let online = {
-            let hub = hub.clone();
-            Arc::new(move |account| hub.is_online(account))
-        };
         let metrics = Arc::new(Metrics::default());
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
-        let services = Services {
-            database: database.clone(),
+        let services = Services::new(
+            database.clone(),
             passwords,
-            writer: writer.clone(),
-            metrics: metrics.clone(),
-            online,
-        };
-        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS, data_dir).await?;
+            writer.clone(),
+            rooms.clone(),
+            messages.clone(),
+            hub.clone(),
+            metrics.clone(),
+        );
+        let plugins = Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir).await?;
         plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
+        plugins.react(&reacting, &stop_reacting);
 
-        let messages = Messages::new(database.clone(), &config.limits);
         let core = Arc::new(Core {
             router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },
             accounts,
@@ -147,8 +149,10 @@ impl Server {
             new_key,
             accepting,
             connections,
+            reacting,
             writing,
             stop,
+            stop_reacting,
             stop_writing,
             shutdown_timeout: config.server.shutdown_timeout,
         })
@@ -175,7 +179,7 @@ impl Server {
         tracing::info!(connections = open, "stopping");
         self.stop.cancel();
         self.core.hub.close_all(going_away);
-        for tasks in [&self.accepting, &self.connections, &self.writing] {
+        for tasks in [&self.accepting, &self.connections, &self.reacting, &self.writing] {
             tasks.close();
         }
         let orderly = timeout(self.shutdown_timeout, async {
@@ -184,11 +188,14 @@ impl Server {
         })
         .await
         .is_ok();
+        // What the connections did last is still told to observers, who may write.
+        self.stop_reacting.cancel();
+        let reacted = timeout(self.shutdown_timeout, self.reacting.wait()).await.is_ok();
         // Whatever the connections left in the queue is acknowledged or was never promised; it is written either way.
         self.stop_writing.cancel();
         let written = timeout(self.shutdown_timeout, self.writing.wait()).await.is_ok();
         self.database.close().await;
-        orderly && written
+        orderly && reacted && written
     }
 }
 

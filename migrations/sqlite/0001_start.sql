@@ -107,4 +107,4 @@ CREATE TABLE timers (
     payload  TEXT NOT NULL,
     PRIMARY KEY (plugin, name)
 );
-CREATE INDEX timers_due ON timers (due_at);
+CREATE INDEX timers_due ON timers (plugin, due_at);

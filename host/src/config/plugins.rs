@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::fault::Faults;
+use super::http_host::HttpHost;
 use super::key::{At, Key, choice, section, within};
 use super::show::Shown;
 use super::tree::{Node, Value, join};
@@ -53,6 +54,8 @@ section! {
         order: i32 = 0;
         on_fault: OnFault = OnFault::Reject;
         grants: Vec<Grant> = vec![];
+        /// Whom it may call, if `http` is granted.
+        http_hosts: Vec<HttpHost> = vec![];
         sha256: Pin = Pin::default();
         limits: PluginLimits = PluginLimits::default();
         settings: Settings = Settings::default();

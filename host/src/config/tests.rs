@@ -108,6 +108,7 @@ mod files {
             [plugin.echo]
             enabled = false
             on_fault = "allow"
+            http_hosts = ["api.example.org", "*.example.net:8443"]
             limits = { call_ms = 50 }
             [plugin.echo.settings]
             since = 2026-11-21
@@ -123,6 +124,8 @@ mod files {
         let echo = config.plugin_of("echo");
         assert!(!echo.enabled);
         assert_eq!(echo.on_fault, OnFault::Allow);
+        assert!(echo.http_hosts[0].covers("api.example.org", 80, 80));
+        assert!(echo.http_hosts[1].covers("a.example.net", 8443, 443));
         assert_eq!(
             config.plugins.budget(&echo.limits),
             Budget {

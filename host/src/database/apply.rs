@@ -58,8 +58,8 @@ impl Tx {
             Change::CreateRoom(new) => self.create_room(new, at).await,
             Change::UpdateRoom { room, change } => self.update_room(*room, change).await,
             Change::DeleteRoom { room } => {
-                self.room_head(*room).await?;
-                Ok(Some((*room, Happening::RoomDeleted)))
+                let was = Box::new(self.room(*room).await?);
+                Ok(Some((*room, Happening::RoomDeleted { was })))
             }
             Change::Invite { room, account } => self.invite(*room, *account).await,
             Change::AddMember { room, account, role } => self.add_member(*room, *account, *role, at).await,

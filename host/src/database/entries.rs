@@ -45,7 +45,7 @@ pub(super) fn to_columns(what: &Happening) -> Result<Option<(&'static str, Strin
             Data::RoomUpdated { name: (*name).into(), topic: (*topic).into(), visibility, member_limit },
         ),
         // A room that is gone takes its log along.
-        Happening::RoomDeleted | Happening::Posted(_) => return Ok(None),
+        Happening::RoomDeleted { .. } | Happening::Posted(_) => return Ok(None),
     };
     Ok(Some((kind, serde_json::to_string(&data).map_err(damaged)?)))
 }

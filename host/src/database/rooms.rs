@@ -1,9 +1,9 @@
 //! Reading rooms, their members and how somebody stands to them.
 
 use super::rows::{MemberRow, RoomRow, damaged};
-use super::{Database, each};
+use super::{Database, Tx, each};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::fold;
 use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
 
@@ -121,6 +121,19 @@ impl Database {
             banned: row.banned.unwrap_or(false),
             muted_until: row.muted_until.map(Timestamp),
         })
+    }
+}
+
+impl Tx {
+    pub(super) async fn room(&mut self, id: RoomId) -> Result<Room> {
+        let row: Option<RoomRow> = each!(Tx: self, tx => sqlx::query_as(
+            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
+             FROM rooms WHERE uid = $1",
+        )
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await)?;
+        row.ok_or_else(|| Error::not_found("room"))?.room()
     }
 }
 

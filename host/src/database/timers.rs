@@ -8,29 +8,26 @@ use crate::error::{Error, Result};
 use crate::protocol::Timer;
 
 impl Database {
-    /// The timers that have come due, the oldest first.
-    pub async fn due_timers(&self, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
-        let rows: Vec<(String, String, Timestamp, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT plugin, name, due_at, payload FROM timers WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+    /// A plugin's timers that have come due, the oldest first.
+    pub async fn due_timers(&self, plugin: &Arc<str>, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
+        let rows: Vec<(String, Timestamp, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT name, due_at, payload FROM timers WHERE plugin = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3",
         )
+        .bind(&**plugin)
         .bind(now)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await)?;
-        let timer = |(plugin, name, due_at, payload)| Timer {
-            plugin: Arc::<str>::from(String::as_str(&plugin)),
-            name,
-            due_at,
-            payload,
-        };
+        let timer = |(name, due_at, payload)| Timer { plugin: plugin.clone(), name, due_at, payload };
         Ok(rows.into_iter().map(timer).collect())
     }
 
-    /// When the next timer comes due.
-    pub async fn next_timer(&self) -> Result<Option<Timestamp>> {
+    /// When a plugin's next timer comes due.
+    pub async fn next_timer(&self, plugin: &str) -> Result<Option<Timestamp>> {
         let next: Option<Option<Timestamp>> = each!(Pool: &self.read, pool => sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM timers",
+            "SELECT MIN(due_at) FROM timers WHERE plugin = $1",
         )
+        .bind(plugin)
         .fetch_optional(pool)
         .await)?;
         Ok(next.flatten())

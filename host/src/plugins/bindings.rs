@@ -1,6 +1,6 @@
 //! What `plugin-sdk/wit` says, as Rust: one world for the imports, one for each export, all sharing one set of types.
 //!
-//! Everything that may wait is async; `log`, `clock` and `random` never wait and stay synchronous.
+//! Everything that may wait is async; `log`, `clock`, `random` and `directory` never wait and stay synchronous.
 
 #![allow(unreachable_pub, reason = "the generated code is public; this module is not")]
 
@@ -16,7 +16,11 @@ mod imports {
             "natterjack:plugin/accounts": async,
             "natterjack:plugin/rooms": async,
             "natterjack:plugin/rooms-admin": async,
+            "natterjack:plugin/messages": async,
             "natterjack:plugin/passwords": async,
+            "natterjack:plugin/push": async,
+            "natterjack:plugin/timers": async,
+            "natterjack:plugin/http": async,
         },
     });
 }
@@ -38,3 +42,5 @@ export_world!(lifecycle, "natterjack:plugin/lifecycle-plugin");
 export_world!(commands, "natterjack:plugin/commands-plugin", types: "natterjack:plugin/types");
 export_world!(message_filter, "natterjack:plugin/message-filter-plugin", types: "natterjack:plugin/types");
 export_world!(room_guard, "natterjack:plugin/room-guard-plugin", types: "natterjack:plugin/types");
+export_world!(observer, "natterjack:plugin/observer-plugin", types: "natterjack:plugin/types");
+export_world!(timer, "natterjack:plugin/timer-plugin", types: "natterjack:plugin/types");

@@ -24,6 +24,8 @@ pub struct Call {
     pub connection: Option<ConnectionId>,
     /// Where the actor's connection comes from. No plugin is told.
     pub origin: Option<Origin>,
+    /// How many plugins' reactions led to it: 0 for what somebody asked for.
+    pub depth: u8,
 }
 
 impl Call {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Services;
+use super::apply::apply;
 use super::bindings::wire;
 use super::call::{Call, said};
 use super::fault::{Fault, misfit};
-use super::guard;
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
@@ -114,7 +114,7 @@ impl CommandInfo {
 
 /// Runs a command and makes what it staged true. A conflict over what it read is tried once more.
 pub(super) async fn run(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     services: &Arc<Services>,
     name: &str,
     call: &Call,
@@ -149,14 +149,14 @@ impl From<Error> for Attempt {
 }
 
 async fn attempt(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     services: &Arc<Services>,
     plugin: &Plugin,
     name: &str,
     call: &Call,
     args: &str,
 ) -> Result<Value, Attempt> {
-    let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
+    let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
     let visit = Visit::begin(plugin, Hook::Commands)?;
     let (answer, unit) = match ask(plugin, unit, name, call, args).await {
         Ok(answered) => answered,
@@ -172,15 +172,11 @@ async fn attempt(
     };
     visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
     answer.map_err(|error| said(error, &plugin.id, call.request))?;
-    let unit = guard::protect(registry, unit, call).await?;
-    if let Some(unit) = unit.finish() {
-        match services.writer.commit(unit).await {
-            Ok(_) => {}
-            Err(error @ Error::Conflict(_)) => return Err(Attempt::Overtaken(error)),
-            Err(error) => return Err(Attempt::Failed(error)),
-        }
+    match apply(registry, plugin, unit, call).await {
+        Ok(()) => Ok(reply),
+        Err(error @ Error::Conflict(_)) => Err(Attempt::Overtaken(error)),
+        Err(error) => Err(Attempt::Failed(error)),
     }
-    Ok(reply)
 }
 
 type Answer = std::result::Result<String, wire::Error>;

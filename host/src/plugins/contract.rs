@@ -12,7 +12,7 @@ use super::imports;
 const PACKAGE: &str = "natterjack:plugin";
 pub(super) const VERSION: Version = Version::new(0, 1, 0);
 /// The exports that make a plugin.
-pub(super) const HOOKS: &[&str] = &["commands", "message-filter", "room-guard"];
+pub(super) const HOOKS: &[&str] = &["commands", "message-filter", "room-guard", "observer", "timer"];
 const LIFECYCLE: &str = "lifecycle";
 /// WASI packages that are there, though empty.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];

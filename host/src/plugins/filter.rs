@@ -117,9 +117,9 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
     })
 }
 
-/// Shows a message to every filter in turn, each seeing what the one before it made of it. Gives the new text if
-/// there is one.
-pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Option<String>> {
+/// Shows a message to every filter in turn, each seeing what the one before it made of it; a plugin that wrote it is
+/// not asked. Gives the new text if there is one.
+pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option<&str>) -> Result<Option<String>> {
     if registry.filters().is_empty() {
         return Ok(None);
     }
@@ -127,7 +127,7 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft) -> Result<Opti
     let Draft { body, reply_to, edit_of } = draft;
     let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments: Vec::new() };
     let mut rewritten = false;
-    for plugin in registry.filters() {
+    for plugin in registry.filters().iter().filter(|plugin| author != Some(&*plugin.id)) {
         let Some(visit) = Visit::begin_filter(plugin)? else { continue };
         let room = call.room.as_ref().map(|room| room.id);
         let verdict = match plugin.filter.ask(plugin, room, call.request, &context, &draft) {

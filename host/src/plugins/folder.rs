@@ -184,6 +184,8 @@ impl Folder {
     /// Calls under way keep the registry that they began with.
     fn swap(&mut self, registry: super::registry::Registry) {
         self.shared.registry.store(Arc::new(registry));
+        // Who was away may have timers that have come due.
+        self.shared.services.timers_changed.notify_one();
         // A name that was taken may be free now.
         for known in self.known.values_mut().filter(|known| matches!(known.error, Some(LoadError::Taken { .. }))) {
             known.stamp = None;

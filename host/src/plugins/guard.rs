@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Services;
+use super::apply::apply;
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
 use super::call::{Call, rejected, said};
@@ -61,7 +62,7 @@ fn nobody_took(credentials: &[Credential]) -> Error {
 /// Asks the guards whether somebody may join the private room of `call`. One admission is needed, and any denial
 /// or failure keeps them out.
 pub(super) async fn admit(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     services: &Arc<Services>,
     call: &Call,
     credentials: &[Credential],
@@ -69,7 +70,7 @@ pub(super) async fn admit(
     let credentials: Vec<_> = credentials.iter().map(Into::into).collect();
     let mut admitted = false;
     for guard in registry.guards() {
-        match consult(guard, services, call, &credentials).await? {
+        match consult(registry, guard, services, call, &credentials).await? {
             wire_guard::Admission::Admit => admitted = true,
             wire_guard::Admission::Abstain => {}
             wire_guard::Admission::Deny(denial) => {
@@ -86,6 +87,7 @@ pub(super) async fn admit(
 
 /// Asks one guard and keeps what it stored, whatever its verdict. A conflict is asked once more.
 async fn consult(
+    registry: &Arc<Registry>,
     guard: &Plugin,
     services: &Arc<Services>,
     call: &Call,
@@ -93,7 +95,7 @@ async fn consult(
 ) -> Result<wire_guard::Admission> {
     let mut turn = None;
     loop {
-        let unit = Box::new(UnitOfWork::new(services.clone(), call.actor.clone()));
+        let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
         let visit = Visit::begin(guard, Hook::RoomGuard)?;
         let (verdict, unit) = match ask_admit(guard, unit, call, credentials).await {
             Ok(answered) => answered,
@@ -104,9 +106,8 @@ async fn consult(
             wire_guard::Admission::Abstain => Verdict::Abstain,
             wire_guard::Admission::Deny(_) => Verdict::No,
         });
-        let Some(unit) = unit.finish() else { return Ok(verdict) };
-        match services.writer.commit(unit).await {
-            Ok(_) => return Ok(verdict),
+        match apply(registry, guard, unit, call).await {
+            Ok(()) => return Ok(verdict),
             Err(Error::Conflict(_)) if turn.is_none() => {
                 turn = Some(guard.again.acquire().await.map_err(Error::internal)?);
             }

@@ -2,12 +2,17 @@
 
 mod accounts;
 mod clock;
+mod directory;
+mod http;
 mod log;
+mod messages;
 mod passwords;
+mod push;
 mod random;
 mod rooms;
 mod rooms_admin;
 mod storage;
+mod timers;
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -24,7 +29,8 @@ macro_rules! link {
 }
 
 /// Interfaces that every plugin has.
-const ALWAYS: &[(&str, Link)] = &[("log", link!(log)), ("clock", link!(clock)), ("random", link!(random))];
+const ALWAYS: &[(&str, Link)] =
+    &[("log", link!(log)), ("clock", link!(clock)), ("random", link!(random)), ("directory", link!(directory))];
 
 /// Interfaces that the operator grants, by the word for `grants` in `config.toml`.
 const GRANTED: &[(&str, Link)] = &[
@@ -32,7 +38,11 @@ const GRANTED: &[(&str, Link)] = &[
     ("accounts", link!(accounts)),
     ("rooms", link!(rooms)),
     ("rooms-admin", link!(rooms_admin)),
+    ("messages", link!(messages)),
     ("passwords", link!(passwords)),
+    ("push", link!(push)),
+    ("timers", link!(timers)),
+    ("http", link!(http)),
 ];
 
 /// Adds what every plugin has: an empty WASI, and the interfaces that harm nobody.

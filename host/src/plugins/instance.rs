@@ -28,7 +28,7 @@ pub(super) struct Instance {
 impl Instance {
     /// Makes one and calls its `init`. The time counts against `meter`, by which this has to be run.
     pub(super) async fn new(plugin: &Plugin, meter: &Arc<Meter>, request: Uuid) -> Result<Self, Fault> {
-        let mut store = Store::new(plugin.pre.engine(), State::new(&plugin.id, plugin.budget.memory_bytes));
+        let mut store = Store::new(plugin.pre.engine(), State::new(plugin, meter));
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_max_component_handles(HANDLES);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::call::clip;
 use super::command::{self, CommandInfo};
 use super::compiled::Compiled;
@@ -20,6 +20,7 @@ use super::imports;
 use super::instance::Instance;
 use super::journal::clean;
 use super::meter::Meter;
+use super::observer::Interest;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
 use super::state::State;
@@ -130,10 +131,12 @@ impl Forge {
             component,
             pre,
             settings: table.settings.0.to_string(),
+            http_hosts: table.http_hosts.as_slice().into(),
             order: table.order,
             budget,
             about: None,
             commands: Vec::new(),
+            interest: Interest::default(),
             filter: Filter::new(),
             again: Semaphore::new(1),
             on_fault: table.on_fault,
@@ -216,6 +219,8 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
             .then(|| room_guard::RoomGuardPluginIndices::new(pre))
             .transpose()
             .map_err(unfit)?,
+        observer: has("observer").then(|| observer::ObserverPluginIndices::new(pre)).transpose().map_err(unfit)?,
+        timer: has("timer").then(|| timer::TimerPluginIndices::new(pre)).transpose().map_err(unfit)?,
     })
 }
 
@@ -226,36 +231,52 @@ async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
         Fault::Misfit(why) => LoadError::Misfit { why },
         fault => LoadError::Start(fault.to_string()),
     };
-    let (about, offered) = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
-    plugin.about = about;
-    plugin.commands = specs::check(offered)?.into_iter().map(Arc::new).collect();
+    let said = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
+    plugin.about = said.about;
+    plugin.commands = specs::check(said.commands)?.into_iter().map(Arc::new).collect();
+    plugin.interest = said.interest;
     if plugin.hooks.message_filter.is_some() {
         plugin.filter.prepare(&plugin).map_err(failed)?;
     }
     Ok(plugin)
 }
 
-async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<(Option<About>, Vec<CommandInfo>), Fault> {
+/// What a plugin is asked once.
+#[derive(Default)]
+struct Said {
+    about: Option<About>,
+    commands: Vec<CommandInfo>,
+    interest: Interest,
+}
+
+async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<Said, Fault> {
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
-    let mut about = None;
+    let mut said = Said::default();
     if let Some(indices) = &plugin.hooks.lifecycle {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
-        let said = instance.answered(answer)?;
+        let about = instance.answered(answer)?;
         let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
-        about = Some(About { name: tidy(said.name), version: tidy(said.version), summary: tidy(said.summary) });
+        said.about = Some(About { name: tidy(about.name), version: tidy(about.version), summary: tidy(about.summary) });
     }
-    let mut offered = Vec::new();
     if let Some(indices) = &plugin.hooks.commands {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
-        offered = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+        said.commands = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
     }
     if let Some(indices) = &plugin.hooks.room_guard {
         // Nothing to ask yet; but a guard that cannot be asked is better known now than at the door.
         indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
     }
-    Ok((about, offered))
+    if let Some(indices) = &plugin.hooks.observer {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let answer = guest.natterjack_plugin_observer().call_wants(&mut instance.store).await;
+        said.interest = Interest::new(&instance.answered(answer)?);
+    }
+    if let Some(indices) = &plugin.hooks.timer {
+        indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+    }
+    Ok(said)
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
 use wasmtime::UpdateDeadline;
 
 use super::fault::Fault;
 
 /// A call that waits for the host may last this many times its CPU budget by the wall clock.
 const PATIENCE: u32 = 10;
+/// What a call may wait for other servers beyond that. Far more than anybody needs, but not for ever.
+const EXCUSED: Duration = Duration::from_secs(300);
 
 /// Counts one call's CPU time. Shared by the store (which asks when to stop) and whoever polls the call.
 #[derive(Debug)]
@@ -30,6 +33,22 @@ pub(super) struct Meter {
     used: AtomicU64,
     /// The thread's clock when the present poll began; 0 while nobody has looked.
     since: AtomicU64,
+    /// Nanoseconds that the call has waited, or may yet wait, for what it is not to blame for.
+    excused: AtomicU64,
+}
+
+/// A wait that a call is not to blame for, until dropped.
+pub(super) struct Excused {
+    meter: Arc<Meter>,
+    granted: Duration,
+    began: Instant,
+}
+
+impl Drop for Excused {
+    fn drop(&mut self) {
+        let unused = self.granted.saturating_sub(self.began.elapsed());
+        self.meter.excused.fetch_sub(nanos(unused), Relaxed);
+    }
 }
 
 impl Meter {
@@ -46,7 +65,8 @@ impl Meter {
 
     fn new(call: Duration, filter: Option<Duration>) -> Arc<Self> {
         let starting = AtomicBool::new(true);
-        Arc::new(Self { call, filter, starting, used: AtomicU64::new(0), since: AtomicU64::new(0) })
+        let (used, since, excused) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { call, filter, starting, used, since, excused })
     }
 
     fn limit(&self) -> (Duration, &'static str) {
@@ -89,6 +109,12 @@ impl Meter {
         }
     }
 
+    /// The call is about to wait this long at the most, which does not count against it.
+    pub(super) fn excuse(self: &Arc<Self>, most: Duration) -> Excused {
+        self.excused.fetch_add(nanos(most), Relaxed);
+        Excused { meter: self.clone(), granted: most, began: Instant::now() }
+    }
+
     /// Runs a call that may wait, counting each poll.
     pub(super) async fn run<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let mut call = pin!(call);
@@ -99,8 +125,19 @@ impl Meter {
             self.used.fetch_add(thread_time().saturating_sub(since), Relaxed);
             polled
         });
-        let patience = self.call * PATIENCE;
-        tokio::time::timeout(patience, counted).await.unwrap_or(Err(Fault::Waiting(patience)))
+        let mut counted = pin!(counted);
+        let (began, patience) = (Instant::now(), self.call * PATIENCE);
+        let mut limit = patience;
+        loop {
+            if let Ok(answer) = tokio::time::timeout_at(began + limit, counted.as_mut()).await {
+                return answer;
+            }
+            let excused = Duration::from_nanos(self.excused.load(Relaxed)).min(EXCUSED);
+            if patience + excused <= limit {
+                return Err(Fault::Waiting(limit));
+            }
+            limit = patience + excused;
+        }
     }
 }
 
@@ -114,7 +151,10 @@ pub(super) fn run_at_once<T>(call: impl Future<Output = Result<T, Fault>>) -> Re
 
 /// This thread's CPU time in nanoseconds.
 fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
+    nanos(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from))
+}
+
+fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -167,6 +207,21 @@ mod tests {
     async fn a_call_that_waits_too_long_is_given_up() {
         let meter = Meter::call(Duration::from_millis(1));
         assert!(matches!(meter.run(std::future::pending::<Result<(), _>>()).await, Err(Fault::Waiting(_))));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_excused_does_not_count_against_a_call() {
+        let meter = Meter::call(Duration::from_millis(1));
+        let answer = meter.run(async {
+            let excused = meter.excuse(Duration::from_secs(30));
+            // Ten times the patience with such a call.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(excused);
+            Ok(1)
+        });
+        assert_eq!(answer.await, Ok(1));
+        let unexcused = meter.run(std::future::pending::<Result<(), _>>()).await;
+        assert!(matches!(unexcused, Err(Fault::Waiting(_))));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre};
 
-use super::bindings::{commands, lifecycle, message_filter, room_guard};
+use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::command::CommandInfo;
 use super::filter::Filter;
+use super::observer::Interest;
 use super::state::State;
 use super::visit::Conduct;
 use crate::config;
@@ -22,10 +23,13 @@ pub(super) struct Plugin {
     pub(super) hooks: Hooks,
     /// The plugin's own settings, as the JSON that `init` gets.
     pub(super) settings: String,
+    /// Whom it may call over HTTP.
+    pub(super) http_hosts: Arc<[config::HttpHost]>,
     pub(super) order: i32,
     pub(super) budget: config::Budget,
     pub(super) about: Option<About>,
     pub(super) commands: Vec<Arc<CommandInfo>>,
+    pub(super) interest: Interest,
     pub(super) filter: Filter,
     /// For second attempts: one at a time, since they are there because calls overtook each other.
     pub(super) again: Semaphore,
@@ -56,6 +60,8 @@ pub(super) struct Hooks {
     pub(super) commands: Option<commands::CommandsPluginIndices>,
     pub(super) message_filter: Option<message_filter::MessageFilterPluginIndices>,
     pub(super) room_guard: Option<room_guard::RoomGuardPluginIndices>,
+    pub(super) observer: Option<observer::ObserverPluginIndices>,
+    pub(super) timer: Option<timer::TimerPluginIndices>,
 }
 
 impl Hooks {
@@ -66,6 +72,8 @@ impl Hooks {
             ("commands", self.commands.is_some()),
             ("message-filter", self.message_filter.is_some()),
             ("room-guard", self.room_guard.is_some()),
+            ("observer", self.observer.is_some()),
+            ("timer", self.timer.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, exported)| exported.then_some(name))

@@ -12,6 +12,8 @@ pub(super) struct Registry {
     plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     filters: Vec<Arc<Plugin>>,
     guards: Vec<Arc<Plugin>>,
+    observers: Vec<Arc<Plugin>>,
+    timers: Vec<Arc<Plugin>>,
     commands: HashMap<Arc<str>, (Arc<Plugin>, Arc<CommandInfo>)>,
     words: HashMap<Arc<str>, Arc<CommandInfo>>,
 }
@@ -28,6 +30,15 @@ impl Registry {
 
     pub(super) fn guards(&self) -> &[Arc<Plugin>] {
         &self.guards
+    }
+
+    pub(super) fn observers(&self) -> &[Arc<Plugin>] {
+        &self.observers
+    }
+
+    /// Those that are woken by timers.
+    pub(super) fn timers(&self) -> &[Arc<Plugin>] {
+        &self.timers
     }
 
     pub(super) fn command(&self, name: &str) -> Option<&(Arc<Plugin>, Arc<CommandInfo>)> {
@@ -65,6 +76,12 @@ impl Registry {
             }
             if plugin.hooks.room_guard.is_some() {
                 registry.guards.push(plugin.clone());
+            }
+            if plugin.hooks.observer.is_some() {
+                registry.observers.push(plugin.clone());
+            }
+            if plugin.hooks.timer.is_some() {
+                registry.timers.push(plugin.clone());
             }
             for command in &plugin.commands {
                 registry.commands.insert(command.name.clone(), (plugin.clone(), command.clone()));

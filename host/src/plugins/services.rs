@@ -2,18 +2,64 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
+use super::outside::Outside;
 use crate::accounts::password::PasswordHasher;
+use crate::cache::Cache;
+use crate::clock::now;
 use crate::database::Database;
-use crate::messages::Writer;
+use crate::error::Result;
+use crate::hub::Hub;
+use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
-use crate::protocol::AccountId;
+use crate::protocol::Bot;
+use crate::rooms::Rooms;
+
+/// Bots whose accounts are kept at hand; more plugins than this are never installed.
+const BOTS: usize = 1000;
 
 /// The parts of the host that plugins reach through their imports.
 pub struct Services {
-    pub database: Database,
-    pub passwords: Arc<PasswordHasher>,
-    pub writer: Writer,
-    pub metrics: Arc<Metrics>,
-    /// Whether an account has a live connection.
-    pub online: Arc<dyn Fn(AccountId) -> bool + Send + Sync>,
+    pub(super) database: Database,
+    pub(super) passwords: Arc<PasswordHasher>,
+    pub(super) writer: Writer,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) messages: Arc<Messages>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) outside: Arc<Outside>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Told when timers may be due sooner than they were.
+    pub(super) timers_changed: Notify,
+    bots: Cache<Arc<str>, Bot>,
+}
+
+impl Services {
+    pub fn new(
+        database: Database,
+        passwords: Arc<PasswordHasher>,
+        writer: Writer,
+        rooms: Arc<Rooms>,
+        messages: Arc<Messages>,
+        hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            database,
+            passwords,
+            writer,
+            rooms,
+            messages,
+            hub,
+            outside: Arc::default(),
+            metrics,
+            timers_changed: Notify::new(),
+            bots: Cache::new(BOTS),
+        }
+    }
+
+    /// A plugin's own account, made when it first does something in its own name.
+    pub(super) async fn bot(&self, plugin: &Arc<str>) -> Result<Bot> {
+        self.bots.get_or_load(plugin, self.database.bot(plugin, now())).await
+    }
 }

@@ -8,7 +8,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::bindings::wire;
 use super::journal::{Journal, Output, Stream};
 use super::limits::Limits;
+use super::meter::Meter;
+use super::plugin::Plugin;
 use super::unit::UnitOfWork;
+use crate::config;
 use crate::error::Error;
 
 /// One instance's store data.
@@ -18,13 +21,17 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// There only while a call runs that may wait: not in `init`, not in a filter.
     pub(super) unit: Option<Box<UnitOfWork>>,
+    pub(super) meter: Arc<Meter>,
+    /// Whether it has a `timer` to be woken by.
+    pub(super) has_timer: bool,
+    pub(super) http_hosts: Arc<[config::HttpHost]>,
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
 impl State {
-    pub(super) fn new(plugin: &Arc<str>, memory: usize) -> Self {
-        let journal = Journal::new(plugin.clone());
+    pub(super) fn new(plugin: &Plugin, meter: &Arc<Meter>) -> Self {
+        let journal = Journal::new(plugin.id.clone());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Output { journal: journal.clone(), stream: Stream::Out })
             .stderr(Output { journal: journal.clone(), stream: Stream::Error })
@@ -32,10 +39,13 @@ impl State {
             .allow_udp(false)
             .allow_ip_name_lookup(false);
         Self {
-            plugin: plugin.clone(),
-            limits: Limits::new(memory),
+            plugin: plugin.id.clone(),
+            limits: Limits::new(plugin.budget.memory_bytes),
             journal,
             unit: None,
+            meter: meter.clone(),
+            has_timer: plugin.hooks.timer.is_some(),
+            http_hosts: plugin.http_hosts.clone(),
             wasi: wasi.build(),
             table: ResourceTable::new(),
         }

@@ -12,9 +12,9 @@ use crate::clock::now;
 use crate::config;
 use crate::database::{Database, NewUser, Options};
 use crate::hub::Hub;
-use crate::messages::Writer;
+use crate::messages::{Messages, Writer};
 use crate::protocol::Account;
-use crate::rooms::Known;
+use crate::rooms::{Known, Rooms};
 
 pub(super) struct World {
     pub(super) services: Arc<Services>,
@@ -29,9 +29,12 @@ impl World {
         let database = Database::open(&Options { url, full_sync: false, readers: 2 }).await.unwrap();
         let hub = Arc::new(Hub::default());
         let known = Arc::new(Known::default());
-        let writer = Writer::start(database.clone(), hub, known, &TaskTracker::new(), CancellationToken::new());
+        let writer =
+            Writer::start(database.clone(), hub.clone(), known.clone(), &TaskTracker::new(), CancellationToken::new());
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
-        let services = Services { database, passwords, writer, metrics: Arc::default(), online: Arc::new(|_| false) };
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
+        let services = Services::new(database, passwords, writer, rooms, messages, hub, Arc::default());
         Self { services: Arc::new(services), folder }
     }
 

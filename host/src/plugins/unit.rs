@@ -1,17 +1,23 @@
 //! A call's unit of work: what it has read of storage and what it wants to be true, seen by its own later reads.
 
+mod listing;
 mod members;
+mod messages;
+mod pushes;
 mod rooms;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod values;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use self::timers::Staged;
 use super::Services;
+use super::registry::Registry;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Actor, Change, Credential, Member, Room, RoomId, StorageRead, Unit};
+use crate::protocol::{AccountId, Actor, Change, Credential, Member, Push, Room, RoomId, StorageRead, Unit};
 
 /// Writes that one call may stage, and the bytes in them.
 const CHANGES: usize = 1000;
@@ -22,7 +28,10 @@ const READS: usize = 10_000;
 /// Staged writes of one call and of the guards that it calls on.
 pub(super) struct UnitOfWork {
     pub(super) services: Arc<Services>,
-    by: Actor,
+    /// As it was when the call began.
+    pub(super) registry: Arc<Registry>,
+    /// On whose behalf the call is made.
+    actor: Actor,
     reads: BTreeMap<(Arc<str>, String), i64>,
     changes: Vec<Change>,
     bytes: usize,
@@ -34,6 +43,15 @@ pub(super) struct UnitOfWork {
     rooms: HashMap<RoomId, Option<(Room, u32)>>,
     /// Members as the staged writes leave them; none where one was removed.
     members: BTreeMap<(RoomId, AccountId), Option<Member>>,
+    /// Messages that the staged writes delete.
+    deleted: BTreeSet<(RoomId, u64)>,
+    posts: usize,
+    posted_in: HashMap<RoomId, Room>,
+    /// Timers as the staged writes leave them.
+    timers: BTreeMap<(Arc<str>, String), Staged>,
+    /// How many timers each plugin had before this call.
+    timers_before: HashMap<Arc<str>, u64>,
+    pushes: Vec<Push>,
     /// Rooms made or changed with credentials, for the guards.
     offered: Vec<Offer>,
     guarding: bool,
@@ -47,10 +65,11 @@ pub(super) struct Offer {
 }
 
 impl UnitOfWork {
-    pub(super) fn new(services: Arc<Services>, by: Actor) -> Self {
+    pub(super) fn new(services: Arc<Services>, registry: Arc<Registry>, actor: Actor) -> Self {
         Self {
             services,
-            by,
+            registry,
+            actor,
             reads: BTreeMap::new(),
             changes: Vec::new(),
             bytes: 0,
@@ -58,6 +77,12 @@ impl UnitOfWork {
             stored: HashMap::new(),
             rooms: HashMap::new(),
             members: BTreeMap::new(),
+            deleted: BTreeSet::new(),
+            posts: 0,
+            posted_in: HashMap::new(),
+            timers: BTreeMap::new(),
+            timers_before: HashMap::new(),
+            pushes: Vec::new(),
             offered: Vec::new(),
             guarding: false,
         }
@@ -97,12 +122,13 @@ impl UnitOfWork {
     }
 
     /// What the writer has to make true; none if nothing was staged.
-    pub(super) fn finish(self) -> Option<Unit> {
-        if self.changes.is_empty() {
+    pub(super) fn finish(mut self) -> Option<Unit> {
+        if self.changes.is_empty() && self.pushes.is_empty() {
             return None;
         }
+        self.put_off_timers();
         let reads = self.reads.into_iter().map(|((plugin, key), version)| StorageRead { plugin, key, version });
-        Some(Unit { reads: reads.collect(), ..Unit::new(self.by, self.changes) })
+        Some(Unit { reads: reads.collect(), pushes: self.pushes, ..Unit::new(self.actor, self.changes) })
     }
 }
 
@@ -116,6 +142,8 @@ fn weight(change: &Change) -> usize {
         Change::RemoveMember { reason, .. } => reason.as_ref().map_or(0, String::len),
         Change::PutValue { key, value, .. } => key.len() + value.len(),
         Change::DeleteValue { key, .. } => key.len(),
+        Change::Post(new) => new.post.body.len(),
+        Change::SetTimer(timer) => timer.name.len() + timer.payload.len(),
         _ => 0,
     };
     size_of::<Change>() + text

@@ -19,6 +19,8 @@ pub(super) enum Hook {
     Commands,
     MessageFilter,
     RoomGuard,
+    Observer,
+    Timer,
 }
 
 /// What a hook answered.
@@ -33,8 +35,13 @@ pub(super) enum Verdict {
     Rewrite,
 }
 
-const HOOKS: [(Hook, &str); 3] =
-    [(Hook::Commands, "commands"), (Hook::MessageFilter, "message-filter"), (Hook::RoomGuard, "room-guard")];
+const HOOKS: [(Hook, &str); 5] = [
+    (Hook::Commands, "commands"),
+    (Hook::MessageFilter, "message-filter"),
+    (Hook::RoomGuard, "room-guard"),
+    (Hook::Observer, "observer"),
+    (Hook::Timer, "timer"),
+];
 const VERDICT_NAMES: [(Verdict, &str); 4] =
     [(Verdict::Yes, "yes"), (Verdict::No, "no"), (Verdict::Abstain, "abstain"), (Verdict::Rewrite, "rewrite")];
 

@@ -105,13 +105,18 @@ fn a_misspelt_log_level_is_not_taken_for_a_module() {
 #[test]
 fn plugin_ids_settings_and_pins() {
     assert_eq!(
-        faults("[plugin.Word_Filter]\n[plugin.a.settings]\nx = nan\n[plugin.b]\nsha256 = \"beef\"\nsettings = 1"),
+        faults(
+            "[plugin.Word_Filter]\n[plugin.a.settings]\nx = nan\n[plugin.b]\nsha256 = \"beef\"\nsettings = 1\n\
+             http_hosts = [\"https://a.example\"]"
+        ),
         [
             "config.toml:1: plugin.Word_Filter: is no plugin's id; wanted lower-case words joined by dashes, such as \
              `word-filter`",
             "config.toml:3: plugin.a.settings.x: is NaN; wanted a finite number",
             "config.toml:5: plugin.b.sha256: `beef` is not a SHA-256 of 64 hexadecimal digits (`sha256sum FILE`)",
             "config.toml:6: plugin.b.settings: is an integer; wanted a table",
+            "config.toml:7: plugin.b.http_hosts: `https://a.example` is not a host such as \"api.example.org\", \
+             \"*.example.org\" for all below it, or \"example.org:8443\"",
         ]
     );
 }

@@ -138,7 +138,7 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
                 "by": by, "at": at});
             ("room.updated", data)
         }
-        Happening::RoomDeleted => ("room.deleted", json!({"by": by, "at": at})),
+        Happening::RoomDeleted { .. } => ("room.deleted", json!({"by": by, "at": at})),
     };
     frame(name, Some(entry.room), Some(entry.seq), data)
 }

@@ -2,22 +2,14 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::plugins::testing::World;
-use crate::plugins::{PluginState, Plugins, Services, Tables};
+use crate::plugins::{PluginState, Plugins, Tables};
 
 /// The smallest component: it has nothing in it.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 async fn start(world: &World, tables: &Tables) -> Arc<Plugins> {
     let config = config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() };
-    let Services { database, passwords, writer, metrics, online } = &*world.services;
-    let services = Services {
-        database: database.clone(),
-        passwords: passwords.clone(),
-        writer: writer.clone(),
-        metrics: metrics.clone(),
-        online: online.clone(),
-    };
-    Plugins::start(&config, tables, services, &[], world.folder.path()).await.unwrap()
+    Plugins::start(&config, tables, world.services.clone(), &[], world.folder.path()).await.unwrap()
 }
 
 fn put(world: &World, name: &str, bytes: &[u8]) {

@@ -25,6 +25,6 @@ fn shown(unit: &UnitOfWork, account: &Account) -> accounts::Account {
     accounts::Account {
         id: account.id.to_string(),
         name: account.name.to_string(),
-        online: (unit.services.online)(account.id),
+        online: unit.services.hub.is_online(account.id),
     }
 }

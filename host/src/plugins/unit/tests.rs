@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::protocol::{Account, Actor, Credential, NewRoom, Removal, Role, RoomChange, RoomId, Visibility};
 
 fn unit(world: &World) -> UnitOfWork {
-    UnitOfWork::new(world.services.clone(), Actor::Server)
+    UnitOfWork::new(world.services.clone(), Arc::default(), Actor::Server)
 }
 
 async fn commit(world: &World, unit: UnitOfWork) -> Result<(), Error> {

@@ -1,13 +1,12 @@
 //! A plugin's own keys and values, as a call sees them.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
+use super::listing::{Kept, check_name};
 use super::{READS, UnitOfWork};
 use crate::error::{Error, Result};
 use crate::protocol::Change;
 
-const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 64 << 10;
 /// What one plugin may keep: keys and values together.
 const QUOTA: u64 = 64 << 20;
@@ -49,57 +48,13 @@ impl UnitOfWork {
 
     /// Keys with this prefix after `after`, in byte order, staged ones among them.
     pub(in super::super) async fn keys(
-        &mut self,
+        &self,
         plugin: &Arc<str>,
         prefix: &str,
         after: Option<String>,
         limit: u32,
     ) -> Result<Vec<String>> {
-        if prefix.len() > KEY_BYTES || after.as_ref().is_some_and(|after| after.len() > KEY_BYTES) {
-            return Err(Error::TooLarge { what: "a key", limit: format!("{KEY_BYTES} bytes") });
-        }
-        let limit = limit.clamp(1, 1000);
-        let mut listed: Vec<String> = Vec::new();
-        let mut after = after;
-        loop {
-            let page = self.services.database.keys(plugin, prefix, after.as_deref(), limit).await?;
-            // Beyond a full page there may be stored keys that sort before the next staged one.
-            let end = (page.len() >= limit as usize).then(|| page.last().cloned()).flatten();
-            listed.extend(self.merged(plugin, prefix, after.as_deref(), page, end.as_deref()));
-            match end {
-                Some(end) if listed.len() < limit as usize => after = Some(end),
-                _ => break,
-            }
-        }
-        listed.truncate(limit as usize);
-        Ok(listed)
-    }
-
-    /// One page of stored keys with what was staged between `after` and `end` (or to the end of all).
-    fn merged(
-        &self,
-        plugin: &Arc<str>,
-        prefix: &str,
-        after: Option<&str>,
-        page: Vec<String>,
-        end: Option<&str>,
-    ) -> Vec<String> {
-        let from = (plugin.clone(), after.unwrap_or_default().to_owned());
-        let mut keys = page;
-        for ((owner, key), value) in self.values.range((Bound::Included(from), Bound::Unbounded)) {
-            if owner != plugin || end.is_some_and(|end| key.as_str() > end) {
-                break;
-            }
-            if !key.starts_with(prefix) || after == Some(key) {
-                continue;
-            }
-            match (keys.binary_search(key), value) {
-                (Ok(at), None) => drop(keys.remove(at)),
-                (Err(at), Some(_)) => keys.insert(at, key.clone()),
-                _ => {}
-            }
-        }
-        keys
+        self.names(Kept::Values, plugin, prefix, after, limit).await
     }
 
     async fn check_quota(&mut self, plugin: &Arc<str>, key: &str, value: &[u8]) -> Result<()> {
@@ -131,9 +86,5 @@ impl UnitOfWork {
 }
 
 fn check_key(key: &str) -> Result<()> {
-    match key.len() {
-        0 => Err(Error::invalid("key", "must not be empty")),
-        1..=KEY_BYTES => Ok(()),
-        _ => Err(Error::TooLarge { what: "a key", limit: format!("{KEY_BYTES} bytes") }),
-    }
+    check_name("key", "a key", key)
 }

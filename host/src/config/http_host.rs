@@ -1,0 +1,111 @@
+//! A host that a plugin may call over HTTP.
+
+use url::Host;
+
+use super::fault::Faults;
+use super::key::{At, Key};
+use super::show::Shown;
+
+/// One of `http_hosts`: a name, all names below one, or an address; on one port, or on that of `http` and `https`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpHost {
+    /// As URLs have it: lower case, in ASCII, an IPv6 address in brackets.
+    name: String,
+    /// Any name that ends with `.` and `name`, but not `name` itself.
+    below: bool,
+    port: Option<u16>,
+}
+
+impl HttpHost {
+    fn parse(text: &str) -> Option<Self> {
+        let (below, rest) = match text.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (name, port) = match rest.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
+            _ => (rest, None),
+        };
+        let host = Host::parse(name).ok()?;
+        match &host {
+            // A URL may hold stranger names than any that can be looked up.
+            Host::Domain(name) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) => {
+                return None;
+            }
+            Host::Ipv4(_) | Host::Ipv6(_) if below => return None,
+            _ => {}
+        }
+        Some(Self { name: host.to_string(), below, port })
+    }
+
+    /// Whether it is this host, and this port where `usual` is the scheme's own.
+    pub fn covers(&self, host: &str, port: u16, usual: u16) -> bool {
+        let named = match (self.below, host.strip_suffix(&self.name)) {
+            (false, Some(rest)) => rest.is_empty(),
+            (true, Some(rest)) => rest.len() > 1 && rest.ends_with('.'),
+            (_, None) => false,
+        };
+        named && port == self.port.unwrap_or(usual)
+    }
+}
+
+impl Key for HttpHost {
+    fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        const WANTED: &str =
+            "a host such as \"api.example.org\", \"*.example.org\" for all below it, or \"example.org:8443\"";
+        match at.text() {
+            Some(text) => match Self::parse(text) {
+                Some(host) => Some(host),
+                None => at.refuse(format!("`{text}` is not {WANTED}"), faults),
+            },
+            None => at.wanted(WANTED, faults),
+        }
+    }
+
+    fn show(&self) -> Option<Shown> {
+        let below = if self.below { "*." } else { "" };
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{below}{}{port}", self.name).as_str().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(listed: &str, host: &str, port: u16) -> bool {
+        HttpHost::parse(listed).unwrap().covers(host, port, 443)
+    }
+
+    #[test]
+    fn a_name_is_itself_on_the_usual_port() {
+        assert!(covers("Api.Example.org", "api.example.org", 443));
+        assert!(!covers("example.org", "api.example.org", 443));
+        assert!(!covers("example.org", "example.org.evil.net", 443));
+        assert!(!covers("example.org", "badexample.org", 443));
+        assert!(!covers("example.org", "example.org", 8443));
+        assert!(covers("example.org:8443", "example.org", 8443));
+        assert!(!covers("example.org:8443", "example.org", 443));
+    }
+
+    #[test]
+    fn a_star_stands_for_what_is_below() {
+        assert!(covers("*.example.org", "a.b.example.org", 443));
+        assert!(!covers("*.example.org", "example.org", 443));
+        assert!(!covers("*.example.org", "badexample.org", 443));
+    }
+
+    #[test]
+    fn addresses_and_names_in_other_alphabets_are_known_as_urls_have_them() {
+        assert!(covers("[2001:DB8::1]:8443", "[2001:db8::1]", 8443));
+        assert!(covers("[2001:db8:0:0::1]", "[2001:db8::1]", 443));
+        assert!(covers("bücher.example", "xn--bcher-kva.example", 443));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for bad in ["", "https://example.org", "example.org/path", "*", "*.", "a b", "example.org:http", "*.10.0.0.1"] {
+            assert_eq!(HttpHost::parse(bad), None, "{bad}");
+        }
+    }
+}

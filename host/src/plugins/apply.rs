@@ -1,0 +1,60 @@
+//! How what a call staged becomes true: guards see its credentials, other plugins' filters its posts, the writer the rest.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::filter::{self, Draft};
+use super::guard;
+use super::plugin::Plugin;
+use super::registry::Registry;
+use super::unit::UnitOfWork;
+use crate::error::{Error, Result};
+use crate::protocol::{Actor, Change, NewPost, Room};
+
+/// Makes true what `plugin` staged in `call`, all of it or nothing.
+pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOfWork>, call: &Call) -> Result<()> {
+    let mut unit = guard::protect(registry, unit, call).await?;
+    for (new, room) in unit.posts() {
+        show(registry, new, room, call)?;
+    }
+    let services = unit.services.clone();
+    let Some(mut unit) = unit.finish() else { return Ok(()) };
+    unit.depth = call.depth;
+    if call.depth > 0 {
+        // Whoever set off a reaction has not asked for it.
+        unit.by = Actor::Plugin(services.bot(&plugin.id).await?);
+    }
+    for change in &mut unit.changes {
+        if let Change::Post(new) = change {
+            services.messages.check_body(&new.post.body)?;
+        }
+    }
+    let timers_change = unit.changes.iter().any(|change| matches!(change, Change::SetTimer(_)));
+    services.writer.commit(unit).await?;
+    if timers_change {
+        services.timers_changed.notify_one();
+    }
+    Ok(())
+}
+
+/// Shows a plugin's post to the filters of the others.
+fn show(registry: &Registry, new: &mut NewPost, room: Option<&Room>, call: &Call) -> Result<()> {
+    let Actor::Plugin(bot) = &new.by else {
+        return Err(Error::internal("a plugin posted in the name of somebody else"));
+    };
+    let plugin = bot.plugin.clone();
+    let call = Call {
+        request: call.request,
+        actor: new.by.clone(),
+        room: room.cloned(),
+        role: None,
+        connection: None,
+        origin: None,
+        depth: call.depth,
+    };
+    let draft = Draft { body: new.post.body.to_string(), reply_to: new.post.reply_to, edit_of: None };
+    if let Some(rewritten) = filter::run(registry, &call, draft, Some(&plugin))? {
+        new.post.body = Arc::from(rewritten);
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! From what the hub saw to what an observer is told.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::hub::Observed;
+use crate::plugins::Services;
+use crate::plugins::bindings::observer::exports::natterjack::plugin::observer as wire_observer;
+use crate::plugins::call::Call;
+use crate::plugins::message;
+use crate::protocol::{
+    Actor, Author, AuthorKind, Bot, ConnectionId, Entry, Happening, Page, Removal, Room, RoomId, RoomName,
+};
+
+/// An event with all that observers have to know of it.
+pub(super) struct Told {
+    pub(super) kind: wire_observer::EventKind,
+    pub(super) event: wire_observer::Event,
+    /// What surrounds the event itself; its depth is that of the event.
+    pub(super) call: Call,
+    /// The plugin that wrote it, which is not told.
+    pub(super) author: Option<Arc<str>>,
+    /// Events with the same number are told in their order.
+    pub(super) order: u64,
+}
+
+/// None for what cannot be told any more.
+pub(super) async fn told(
+    services: &Services,
+    kind: wire_observer::EventKind,
+    observed: Observed,
+) -> Result<Option<Told>> {
+    match observed {
+        Observed::Opened { by, connection } => {
+            Ok(Some(session(kind, wire_observer::Event::SessionOpened, by, connection)))
+        }
+        Observed::Closed { by, connection } => {
+            Ok(Some(session(kind, wire_observer::Event::SessionClosed, by, connection)))
+        }
+        Observed::Entry { entry, by, depth } => of_entry(services, kind, entry, by, depth).await,
+    }
+}
+
+fn session(kind: wire_observer::EventKind, event: wire_observer::Event, by: Actor, connection: ConnectionId) -> Told {
+    let call = Call {
+        request: Uuid::now_v7(),
+        actor: by,
+        room: None,
+        role: None,
+        connection: Some(connection),
+        origin: None,
+        depth: 0,
+    };
+    Told { kind, event, call, author: None, order: low_half(connection.0) }
+}
+
+async fn of_entry(
+    services: &Services,
+    kind: wire_observer::EventKind,
+    entry: Entry,
+    by: Actor,
+    depth: u8,
+) -> Result<Option<Told>> {
+    let actor = doer(&entry.by, by);
+    let author = match (&entry.what, &actor) {
+        (Happening::Posted(_) | Happening::Edited { .. }, Actor::Plugin(bot)) => Some(bot.plugin.clone()),
+        _ => None,
+    };
+    let Some(event) = event(services, &entry).await? else { return Ok(None) };
+    let room = match entry.what {
+        Happening::RoomDeleted { was } => *was,
+        // One that was deleted right after: nobody can be told much of it any more.
+        _ => match services.rooms.get(&RoomName::Id(entry.room)).await {
+            Ok(room) => room,
+            Err(crate::error::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        },
+    };
+    let call = Call {
+        request: Uuid::now_v7(),
+        role: role(services, &room, &actor).await?,
+        connection: match &actor {
+            Actor::Guest(guest) => Some(guest.id),
+            _ => None,
+        },
+        actor,
+        room: Some(room),
+        origin: None,
+        depth,
+    };
+    Ok(Some(Told { kind, event, call, author, order: order(entry.room) }))
+}
+
+async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observer::Event>> {
+    use wire_observer::Event;
+    Ok(Some(match &entry.what {
+        Happening::Posted(post) => Event::MessagePosted(message::new(entry.seq, &entry.by, entry.at, post)),
+        Happening::Edited { of, .. } => {
+            let before = Page::Before(Some(of.saturating_add(1)));
+            let (mut messages, _) = services.database.messages(entry.room, before, 1).await?;
+            // Deleted meanwhile, perhaps: of that there is an event of its own.
+            match messages.pop().filter(|message| message.seq == *of) {
+                Some(message) => Event::MessageEdited(message.into()),
+                None => return Ok(None),
+            }
+        }
+        Happening::Deleted { of } => Event::MessageDeleted(*of),
+        Happening::MemberAdded { whom, .. } => Event::MemberJoined(whom.into()),
+        Happening::MemberRemoved { whom, why, .. } => {
+            Event::MemberLeft(wire_observer::Departure { who: whom.into(), why: (*why).into() })
+        }
+        Happening::RoomUpdated { .. } => Event::RoomUpdated,
+        Happening::RoomDeleted { .. } => Event::RoomDeleted,
+        Happening::MemberRole { .. } | Happening::Invited { .. } => return Ok(None),
+    }))
+}
+
+/// Who did it. What a plugin posts for somebody who called its command is the plugin's own deed.
+fn doer(author: &Author, by: Actor) -> Actor {
+    match (author.kind, author.account) {
+        (AuthorKind::Plugin, Some((id, number))) => Actor::Plugin(Bot { plugin: author.name.clone(), id, number }),
+        _ => by,
+    }
+}
+
+async fn role(services: &Services, room: &Room, actor: &Actor) -> Result<Option<crate::protocol::Role>> {
+    match actor.account() {
+        Some(account) => Ok(services.rooms.standing(room.id, account.id).await?.role),
+        None => Ok(None),
+    }
+}
+
+fn order(room: RoomId) -> u64 {
+    low_half(room.0)
+}
+
+/// The low half of an id is random.
+fn low_half(id: Uuid) -> u64 {
+    id.as_u64_pair().1
+}
+
+impl From<Removal> for wire_observer::DepartureReason {
+    fn from(why: Removal) -> Self {
+        match why {
+            Removal::Left => Self::Left,
+            Removal::Kicked => Self::Kicked,
+            Removal::Banned => Self::Banned,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Calling out over HTTP for plugins: to the hosts that the operator lists, and never into a private network.
+//!
+//! A name is looked up here and the connection goes to the very address that was looked at, so a name that answers
+//! differently the second time gains nothing.
+
+mod address;
+mod exchange;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{OnceCell, Semaphore};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_util::task::AbortOnDropHandle;
+use url::Host;
+
+pub(super) use self::exchange::Response;
+pub(super) use self::request::{Parts, Request};
+use crate::config;
+use crate::error::{Error, Result};
+
+/// Exchanges of one plugin at a time.
+const AT_A_TIME: usize = 4;
+/// When one of them may be over.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Addresses of one name that are tried.
+const ATTEMPTS: usize = 4;
+
+/// The way out, for all plugins.
+pub(super) struct Outside {
+    turns: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
+    /// Made when it is first needed: reading the system's certificates takes a while.
+    tls: OnceCell<Arc<ClientConfig>>,
+    may_reach: fn(IpAddr) -> bool,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self { turns: Mutex::default(), tls: OnceCell::new(), may_reach: address::is_public }
+    }
+}
+
+impl Outside {
+    /// Makes one exchange for a plugin that may call these hosts.
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        plugin: &Arc<str>,
+        hosts: &[config::HttpHost],
+        request: Request,
+    ) -> Result<Response> {
+        let (host, port) = (request.host().to_string(), request.port());
+        if !hosts.iter().any(|listed| listed.covers(&host, port, request.usual_port())) {
+            return Err(Error::Forbidden(format!(
+                "{host}:{port} is not listed; to allow it, put into config.toml: [plugin.{plugin}] http_hosts = [\"{}\"]",
+                if port == request.usual_port() { host.clone() } else { format!("{host}:{port}") }
+            )));
+        }
+        let turns =
+            self.turns.lock().entry(plugin.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_A_TIME))).clone();
+        let Ok(_turn) = turns.try_acquire() else {
+            return Err(Error::RateLimited { retry_after: RETRY_AFTER });
+        };
+        let limit = request.timeout;
+        let outside = self.clone();
+        // On a task of its own: what it computes, for TLS say, is not the guest's own time.
+        let exchange = tokio::spawn(async move { outside.exchange(&request).await });
+        match tokio::time::timeout(limit, AbortOnDropHandle::new(exchange)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(Error::internal(error)),
+            Err(_) => {
+                Err(Error::Unavailable(format!("{host} gave no answer within {}", humantime::format_duration(limit))))
+            }
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response> {
+        let stream = self.connect(request).await?;
+        if !request.is_https() {
+            return exchange::talk(stream, request).await;
+        }
+        let unreachable = |error: &dyn std::fmt::Display| Error::Unavailable(format!("{}: {error}", request.host()));
+        let name = match request.host() {
+            Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|error| unreachable(&error))?,
+            Host::Ipv4(address) => IpAddr::from(address).into(),
+            Host::Ipv6(address) => IpAddr::from(address).into(),
+        };
+        let connector = TlsConnector::from(self.tls().await?);
+        let stream = connector.connect(name, stream).await.map_err(|error| unreachable(&error))?;
+        exchange::talk(stream, request).await
+    }
+
+    async fn connect(&self, request: &Request) -> Result<TcpStream> {
+        let (host, port) = (request.host(), request.port());
+        let found: Vec<SocketAddr> = match host {
+            Host::Ipv4(address) => vec![(address, port).into()],
+            Host::Ipv6(address) => vec![(address, port).into()],
+            Host::Domain(name) => lookup_host((name, port))
+                .await
+                .map_err(|error| Error::Unavailable(format!("{name} cannot be looked up: {error}")))?
+                .collect(),
+        };
+        let mut refused = Error::Forbidden(format!("{host} has no public address; plugins never reach private ones"));
+        for address in found.into_iter().filter(|found| (self.may_reach)(found.ip())).take(ATTEMPTS) {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused = Error::Unavailable(format!("{host} cannot be reached: {error}")),
+            }
+        }
+        Err(refused)
+    }
+
+    /// What the system trusts.
+    async fn tls(&self) -> Result<Arc<ClientConfig>> {
+        let make = || async {
+            let made = tokio::task::spawn_blocking(trusted).await.map_err(Error::internal)?;
+            made.map(Arc::new).map_err(Error::internal)
+        };
+        self.tls.get_or_try_init(make).await.cloned()
+    }
+}
+
+fn trusted() -> Result<ClientConfig, tokio_rustls::rustls::Error> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (taken, _) = roots.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        tracing::warn!(errors = ?found.errors, "the system trusts no certificate: plugins cannot call out over HTTPS");
+    }
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

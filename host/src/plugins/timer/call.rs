@@ -1,0 +1,92 @@
+//! One timer's call: what it writes and the timer's own end are one unit of work.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::plugins::apply::apply;
+use crate::plugins::bindings::wire;
+use crate::plugins::call::{Call, said};
+use crate::plugins::fault::{Fault, misfit};
+use crate::plugins::instance::Instance;
+use crate::plugins::meter::Meter;
+use crate::plugins::plugin::Plugin;
+use crate::plugins::registry::Registry;
+use crate::plugins::unit::UnitOfWork;
+use crate::plugins::visit::{Hook, Verdict, Visit};
+use crate::plugins::{Services, Shared};
+use crate::protocol::{Actor, Timer};
+
+/// Wakes a plugin for each of its timers. Gives those that failed.
+pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>) -> Vec<Timer> {
+    let mut failures = Vec::new();
+    for timer in timers {
+        let registry = shared.registry.load_full();
+        // Gone meanwhile: they stay until it is back.
+        let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
+        let Ok(_turn) = shared.calls.acquire().await else { break };
+        match run(&registry, &shared.services, plugin, &timer).await {
+            Ok(()) => {}
+            Err(Error::Plugin { .. }) => failures.push(timer),
+            Err(error) => {
+                tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
+                failures.push(timer);
+            }
+        }
+    }
+    failures
+}
+
+async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin, timer: &Timer) -> Result<()> {
+    let call = Call {
+        request: Uuid::now_v7(),
+        actor: Actor::Plugin(services.bot(&plugin.id).await?),
+        room: None,
+        role: None,
+        connection: None,
+        origin: None,
+        depth: 0,
+    };
+    let mut turn = None;
+    loop {
+        let mut unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
+        unit.end_timer(timer)?;
+        let visit = Visit::begin(plugin, Hook::Timer)?;
+        let (answer, unit) = match ask(plugin, unit, &call, timer).await {
+            Ok(answered) => answered,
+            Err(fault) => return Err(visit.failed(&call, &fault)),
+        };
+        visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
+        answer.map_err(|error| said(error, &plugin.id, call.request))?;
+        match apply(registry, plugin, unit, &call).await {
+            Err(Error::Conflict(_)) if turn.is_none() => {
+                turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
+            }
+            done => return done,
+        }
+    }
+}
+
+type Answer = std::result::Result<(), wire::Error>;
+
+async fn ask(
+    plugin: &Plugin,
+    unit: Box<UnitOfWork>,
+    call: &Call,
+    timer: &Timer,
+) -> Result<(Answer, Box<UnitOfWork>), Fault> {
+    let indices = plugin.hooks.timer.as_ref().ok_or_else(|| Fault::NoInstance("it has no timer".into()))?;
+    let meter = Meter::call(plugin.budget.call);
+    let context = call.context();
+    meter
+        .run(async {
+            let mut instance = Instance::new(plugin, &meter, call.request).await?;
+            instance.enter(unit);
+            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+            let exported = guest.natterjack_plugin_timer();
+            let answer = exported.call_on_timer(&mut instance.store, &context, &timer.name, &timer.payload).await;
+            Ok((instance.answered(answer)?, instance.leave()?))
+        })
+        .await
+}

@@ -1,0 +1,97 @@
+//! Messages, as a call sees them, and what it posts and deletes.
+
+use std::sync::Arc;
+
+use super::UnitOfWork;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::messages::MAX_PAGE;
+use crate::protocol::{Actor, Author, Change, Message, NewPost, Page, Post, Room, RoomId};
+
+/// What one call may post.
+const POSTS: usize = 20;
+
+impl UnitOfWork {
+    /// Messages before this number, oldest first, without those that this call deletes.
+    pub(in super::super) async fn history(
+        &self,
+        room: RoomId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Message>> {
+        self.readable(room).await?;
+        let limit = limit.clamp(1, MAX_PAGE);
+        // As many more as may be left out.
+        let deleted = self.deleted.range((room, 0)..=(room, u64::MAX)).count();
+        let wanted = limit.saturating_add(u32::try_from(deleted).unwrap_or(u32::MAX));
+        let (mut messages, _) = self.services.database.messages(room, Page::Before(before), wanted).await?;
+        messages.retain(|message| !self.deleted.contains(&(room, message.seq)));
+        Ok(messages.split_off(messages.len().saturating_sub(limit as usize)))
+    }
+
+    pub(in super::super) async fn post(
+        &mut self,
+        plugin: &Arc<str>,
+        room: RoomId,
+        body: String,
+        reply_to: Option<u64>,
+    ) -> Result<()> {
+        let there = self.readable(room).await?;
+        if self.posts == POSTS {
+            return Err(Error::TooLarge { what: "the number of posts in one call", limit: POSTS.to_string() });
+        }
+        self.services.messages.check_body(&body)?;
+        if let Some(seq) = reply_to
+            && !self.has_message(room, seq).await?
+        {
+            return Err(Error::not_found("the message that it answers is"));
+        }
+        self.check_not_muted(room).await?;
+        let by = Actor::Plugin(self.services.bot(plugin).await?);
+        let post = Post { body: body.into(), key: None, reply_to };
+        self.stage(Change::Post(NewPost { room, by, post }))?;
+        self.posts += 1;
+        self.posted_in.insert(room, there);
+        Ok(())
+    }
+
+    pub(in super::super) async fn delete_message(&mut self, room: RoomId, seq: u64) -> Result<()> {
+        self.readable(room).await?;
+        if !self.has_message(room, seq).await? {
+            return Err(Error::not_found("message"));
+        }
+        self.stage(Change::DeleteMessage { room, seq })?;
+        self.deleted.insert((room, seq));
+        Ok(())
+    }
+
+    /// What other plugins' filters have to see: the posts that were staged, each with its room.
+    pub(in super::super) fn posts(&mut self) -> impl Iterator<Item = (&mut NewPost, Option<&Room>)> {
+        let rooms = &self.posted_in;
+        self.changes.iter_mut().filter_map(|change| match change {
+            Change::Post(new) => {
+                let room = rooms.get(&new.room);
+                Some((new, room))
+            }
+            _ => None,
+        })
+    }
+
+    async fn readable(&self, room: RoomId) -> Result<Room> {
+        Ok(self.room(room).await?.ok_or_else(|| Error::not_found("room"))?.0)
+    }
+
+    async fn has_message(&self, room: RoomId, seq: u64) -> Result<bool> {
+        Ok(!self.deleted.contains(&(room, seq)) && self.services.database.has_message(room, seq).await?)
+    }
+
+    /// Nobody gets round being muted by way of a bot.
+    async fn check_not_muted(&self, room: RoomId) -> Result<()> {
+        let Some((account, _)) = Author::from(&self.actor).account else { return Ok(()) };
+        let standing = self.services.rooms.standing(room, account).await?;
+        match standing.muted_until.filter(|until| *until > clock::now()) {
+            Some(until) => Err(Error::Forbidden(format!("muted in this room until {until}"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Timers, as a call sees them, and changes to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::UnitOfWork;
+use super::listing::{Kept, check_name};
+use super::pushes::check_json;
+use crate::clock::{Timestamp, now};
+use crate::error::{Error, Result};
+use crate::protocol::{Change, Timer};
+
+/// What one plugin may have set.
+const TIMERS: u64 = 10_000;
+/// The soonest that a timer comes due.
+const SOONEST: Duration = Duration::from_secs(1);
+/// Ten years, leap days among them.
+const FURTHEST: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
+
+/// A timer, as the call leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Staged {
+    /// Whether it is set once the call has succeeded.
+    pub(super) set: bool,
+    /// Whether it was set before.
+    before: bool,
+}
+
+impl UnitOfWork {
+    pub(in super::super) async fn set_timer(
+        &mut self,
+        plugin: &Arc<str>,
+        name: String,
+        due_at: Timestamp,
+        payload: String,
+    ) -> Result<()> {
+        check_name("name", "a timer's name", &name)?;
+        check_json("payload", "a timer's payload", &payload)?;
+        let present = now();
+        if due_at > present + FURTHEST {
+            return Err(Error::invalid("due", "at most ten years ahead"));
+        }
+        let before = self.was_set(plugin, &name).await?;
+        self.check_room_for_timer(plugin, &name, before).await?;
+        let due_at = due_at.max(soonest(present));
+        let timer = Timer { plugin: plugin.clone(), name: name.clone(), due_at: to_the_second(due_at), payload };
+        self.stage(Change::SetTimer(timer))?;
+        self.timers.insert((plugin.clone(), name), Staged { set: true, before });
+        Ok(())
+    }
+
+    pub(in super::super) async fn cancel_timer(&mut self, plugin: &Arc<str>, name: String) -> Result<()> {
+        check_name("name", "a timer's name", &name)?;
+        let before = self.was_set(plugin, &name).await?;
+        self.stage(Change::CancelTimer { plugin: plugin.clone(), name: name.clone() })?;
+        self.timers.insert((plugin.clone(), name), Staged { set: false, before });
+        Ok(())
+    }
+
+    /// The timer that this call is for goes with what the call writes; the call may set it again.
+    pub(in super::super) fn end_timer(&mut self, timer: &Timer) -> Result<()> {
+        let Timer { plugin, name, due_at, .. } = timer.clone();
+        self.timers.insert((plugin.clone(), name.clone()), Staged { set: false, before: true });
+        self.stage(Change::EndTimer { plugin, name, due_at })
+    }
+
+    /// Names of timers with this prefix after `after`, in byte order, staged ones among them.
+    pub(in super::super) async fn timer_names(
+        &self,
+        plugin: &Arc<str>,
+        prefix: &str,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        self.names(Kept::Timers, plugin, prefix, after, limit).await
+    }
+
+    /// A call may have taken its time: timers come due no sooner than they may after it.
+    pub(super) fn put_off_timers(&mut self) {
+        let soonest = to_the_second(soonest(now()));
+        for change in &mut self.changes {
+            if let Change::SetTimer(timer) = change {
+                timer.due_at = timer.due_at.max(soonest);
+            }
+        }
+    }
+
+    async fn was_set(&self, plugin: &Arc<str>, name: &str) -> Result<bool> {
+        if let Some(staged) = self.timers.get(&(plugin.clone(), name.to_owned())) {
+            return Ok(staged.before);
+        }
+        // The first name that starts with this one is this one, if it is there.
+        let first = self.services.database.timer_names(plugin, name, None, 1).await?;
+        Ok(first.first().is_some_and(|first| first == name))
+    }
+
+    async fn check_room_for_timer(&mut self, plugin: &Arc<str>, name: &str, before: bool) -> Result<()> {
+        let stored = match self.timers_before.get(plugin) {
+            Some(stored) => *stored,
+            None => {
+                let stored = self.services.database.count_timers(plugin).await?;
+                self.timers_before.insert(plugin.clone(), stored);
+                stored
+            }
+        };
+        let others = self.timers.iter().filter(|((owner, other), _)| owner == plugin && other != name);
+        let (mut new, mut gone) = (u64::from(!before), 0);
+        for (_, staged) in others {
+            new += u64::from(staged.set && !staged.before);
+            gone += u64::from(!staged.set && staged.before);
+        }
+        if stored + new > TIMERS + gone {
+            return Err(Error::TooLarge { what: "the number of this plugin's timers", limit: TIMERS.to_string() });
+        }
+        Ok(())
+    }
+}
+
+fn soonest(present: Timestamp) -> Timestamp {
+    present + SOONEST
+}
+
+/// Not before this moment.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    let begun = Timestamp::from_seconds(at.as_seconds());
+    if begun < at { Timestamp::from_seconds(at.as_seconds() + 1) } else { begun }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_come_due_on_the_second_and_never_sooner_than_asked() {
+        for (asked, due) in [(5000, 5000), (5001, 6000), (5999, 6000)] {
+            assert_eq!(to_the_second(Timestamp(asked)), Timestamp(due));
+        }
+    }
+}

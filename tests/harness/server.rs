@@ -206,6 +206,11 @@ impl Server {
         self.running.expect_output(text).await
     }
 
+    /// The latest line that holds `text`.
+    pub(crate) fn last_output(&self, text: &str) -> Option<String> {
+        self.running.output.borrow().iter().rfind(|line| line.contains(text)).cloned()
+    }
+
     /// How many lines that hold `text` were said so far.
     pub(crate) fn count_output(&self, text: &str) -> usize {
         self.running.output.borrow().iter().filter(|line| line.contains(text)).count()

@@ -15,6 +15,7 @@ mod frames;
 mod guests;
 mod hostile;
 mod http;
+mod loading;
 mod observers;
 mod plugin_posts;
 mod plugin_tools;

@@ -109,7 +109,7 @@ async fn an_inspection_names_hooks_and_missing_grants_and_commands() {
 #[tokio::test]
 async fn a_plugin_is_tried_out_under_the_real_limits() {
     let setup = Setup::bare();
-    for tried in [Plugin::Groups, Plugin::WordFilter, Plugin::NoAds] {
+    for tried in [Plugin::Groups, Plugin::RoomPassword, Plugin::WordFilter, Plugin::NoAds] {
         let output = plugin(&setup, &["test", tried.path().to_str().unwrap()]).await;
         assert!(output.status.success() && said(&output).contains("no faults"), "{tried:?}: {}", said(&output));
     }

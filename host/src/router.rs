@@ -309,8 +309,8 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
     let Caller { actor, connection, origin, request } = caller;
-    let (actor, connection) = (actor.clone(), *connection);
-    Call { request: *request, actor, room, role, connection, origin: Some(*origin), depth: 0 }
+    let (actor, origin) = (actor.clone(), Some(*origin));
+    Call { request: *request, actor, room, role, connection: *connection, origin, depth: 0 }
 }
 
 /// The text of a command, if this message calls one.

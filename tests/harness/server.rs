@@ -51,6 +51,13 @@ impl Setup {
         self
     }
 
+    /// Adds to the shipped configuration.
+    pub(crate) fn configure(mut self, text: &str) -> Self {
+        self.config.push('\n');
+        self.config.push_str(text);
+        self
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
@@ -197,6 +204,11 @@ impl Server {
     /// Waits until the server has printed or logged a line that holds `text`.
     pub(crate) async fn expect_output(&mut self, text: &str) -> String {
         self.running.expect_output(text).await
+    }
+
+    /// The latest line that holds `text`.
+    pub(crate) fn last_output(&self, text: &str) -> Option<String> {
+        self.running.output.borrow().iter().rfind(|line| line.contains(text)).cloned()
     }
 
     /// How many lines that hold `text` were said so far.

@@ -22,10 +22,10 @@ pub struct Call {
     pub role: Option<Role>,
     /// The live connection that led to the call.
     pub connection: Option<ConnectionId>,
-    /// How many plugins' reactions led to it: 0 for what somebody asked for.
-    pub depth: u8,
     /// Where the actor's connection comes from. No plugin is told.
     pub origin: Option<Origin>,
+    /// How many plugins' reactions led to it: 0 for what somebody asked for.
+    pub depth: u8,
 }
 
 impl Call {

@@ -1,0 +1,116 @@
+//! What operators put into the plugins folder by mistake, or plugins that do not start: each is refused with a sentence that
+//! says what to do, and everything else runs on.
+
+use serde_json::json;
+
+use crate::harness::{Plugin, Server, Setup};
+
+/// A component that exports an empty instance by this name.
+fn component_exporting(name: &str) -> Vec<u8> {
+    let mut bytes = b"\0asm\x0d\0\x01\0\x05\x03\x01\x01\0".to_vec();
+    let length = u8::try_from(name.len()).unwrap();
+    bytes.extend([0x0b, length + 6, 1, 0, length]);
+    bytes.extend(name.as_bytes());
+    bytes.extend([5, 0, 0]);
+    bytes
+}
+
+fn built(plugin: Plugin) -> Vec<u8> {
+    std::fs::read(plugin.path()).unwrap()
+}
+
+/// Puts as much into a custom section as makes the file this large.
+fn padded(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
+    let padding = bytes - component.len() - 6;
+    component.push(0);
+    // Its size, as LEB128 in five bytes; then its name, which is empty.
+    let size = u32::try_from(padding + 1).unwrap();
+    component.extend((0..5).map(|n| ((size >> (7 * n)) & 0x7f) as u8 | if n < 4 { 0x80 } else { 0 }));
+    component.resize(component.len() + padding + 1, 0);
+    component
+}
+
+fn with_settings(settings: &str) -> Setup {
+    let table = format!("[plugin.hostile]\nsettings = {settings}\nlimits = {{ call_ms = 300, memory_mib = 160 }}\n");
+    let setup = Setup::new().replace("[log]", &format!("{table}\n[log]"));
+    setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
+    setup
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_with_what_to_do_and_the_rest_runs() {
+    let mistakes = [
+        ("text", b"#!/bin/sh\n".to_vec(), "put the plugin's built `.wasm` there"),
+        ("core", b"\0asm\x01\0\0\0".to_vec(), "build it for the target `wasm32-wasip2`"),
+        ("program", component_exporting("wasi:cli/run@0.2.6"), "it exports nothing that the server calls"),
+        ("newer", component_exporting("natterjack:plugin/commands@9.0.0"), "build it with the SDK of that version"),
+        ("cut-off", built(Plugin::Groups)[..50_000].to_vec(), "it cannot be compiled"),
+        ("twin", built(Plugin::Groups), "belongs to the plugin groups already; rename it, or remove one of the two"),
+    ];
+    let setup = Setup::new();
+    for (name, bytes, _) in &mistakes {
+        setup.install_bytes(&format!("{name}.wasm"), bytes);
+    }
+    let server = setup.start().await;
+    for (name, _, wanted) in mistakes {
+        let line = server.last_output(&format!("plugin={name} ")).unwrap();
+        assert!(line.contains("plugin not loaded") && line.contains(wanted), "{wanted} in: {line}");
+    }
+    server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plugin_that_does_not_start_says_why_and_the_rest_runs() {
+    for (settings, wanted) in [
+        (r#"{ init = "fail" }"#, "its `init` refused: told to fail"),
+        (r#"{ init = "loop" }"#, "it used up its 300ms"),
+        (r#"{ describe = "panic" }"#, "told to panic"),
+        (r#"{ specs = "loop" }"#, "it used up its 300ms"),
+        (r#"{ specs = "exit" }"#, "it left by `exit`"),
+        (r#"{ colour = "red" }"#, "unknown field `colour`"),
+    ] {
+        let server = with_settings(settings).start().await;
+        let line = server.last_output("plugin=hostile").unwrap();
+        assert!(line.contains("plugin not loaded") && line.contains(wanted), "{wanted} in: {line}");
+        server.join_as("ann").await.join("lobby").await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_20_mb_is_loaded() {
+    let setup = Setup::new();
+    setup.remove(Plugin::WordFilter);
+    setup.install_bytes(Plugin::NoAds.file_name(), &padded(built(Plugin::NoAds), 20 << 20));
+    let server = setup.start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    assert_eq!(ann.post("lobby", "casino").await.unwrap_err().code(), "rejected");
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_bit_by_bit_takes_over_once_it_is_whole() {
+    let mut server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    // As `cp` does it: into the very file that is loaded.
+    let whole = built(Plugin::NoAds);
+    let path = server.path().join("plugins").join(Plugin::WordFilter.file_name());
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    server.expect_output("plugin not replaced; the version before goes on").await;
+    ann.post("lobby", "darn").await.unwrap();
+    assert_eq!(ann.expect_message().await, "****");
+
+    std::fs::write(&path, &whole).unwrap();
+    server.expect_output("plugin replaced").await;
+    assert_eq!(ann.post("lobby", "casino").await.unwrap_err().code(), "rejected");
+}
+
+#[tokio::test]
+async fn what_was_compiled_is_kept_for_the_next_start() {
+    let mut server = Server::start().await;
+    server.stop().await;
+    let kept = server.path().join("data/compiled-plugins/seals");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), Plugin::SHIPPED.len());
+    server.start_again().await;
+    server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
+}

@@ -5,7 +5,7 @@ pub mod outbox;
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -66,6 +66,7 @@ pub struct Hub {
     /// Every open socket, also of those who have not said who they are.
     open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     watcher: Mutex<Option<mpsc::Sender<Observed>>>,
+    posted: AtomicU64,
 }
 
 /// Something that happened, for those who watch everything.
@@ -126,6 +127,9 @@ impl Hub {
 
     /// Publishes an entry of a room's log. `depth` counts the plugins' reactions that led to it.
     pub fn publish_entry(&self, entry: Entry, by: &Actor, depth: u8) {
+        if let Happening::Posted(_) = entry.what {
+            self.posted.fetch_add(1, Ordering::Relaxed);
+        }
         let event = Event::Entry(entry);
         self.publish(&event);
         if let Event::Entry(entry) = event {
@@ -319,6 +323,11 @@ impl Hub {
 
     pub fn count(&self) -> usize {
         self.open.lock().len()
+    }
+
+    /// How many messages were published since the start.
+    pub fn posted(&self) -> u64 {
+        self.posted.load(Ordering::Relaxed)
     }
 
     fn listeners(&self, room: RoomId) -> Option<Arc<Mutex<Listeners>>> {

@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod error;
 pub mod hub;
 pub mod messages;
+pub mod metrics;
 pub mod name;
 pub mod plugins;
 pub mod protocol;

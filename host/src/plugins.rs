@@ -11,6 +11,7 @@ mod args;
 mod bindings;
 mod call;
 mod command;
+mod compiled;
 mod contract;
 mod engine;
 mod fault;
@@ -18,6 +19,7 @@ mod filter;
 mod folder;
 mod guard;
 mod imports;
+mod inspect;
 mod instance;
 mod journal;
 mod limits;
@@ -27,6 +29,8 @@ mod meter;
 mod observer;
 mod outside;
 mod plugin;
+mod quarantine;
+mod recent;
 mod registry;
 mod services;
 pub mod slash;
@@ -36,11 +40,14 @@ mod state;
 mod testing;
 mod timer;
 mod unit;
+mod visit;
 mod workshop;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -51,12 +58,13 @@ use tokio_util::task::TaskTracker;
 
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
-use self::fault::Fault;
+use self::compiled::Compiled;
 pub use self::filter::Draft;
 use self::folder::{Folder, Look, Order};
+pub use self::inspect::{Inspection, inspect, wit};
 use self::load::Forge;
 use self::observer::Observers;
-use self::plugin::Plugin;
+pub use self::recent::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
 use self::timer::Timers;
@@ -76,9 +84,22 @@ const ORDERS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginState {
     Running,
+    /// It failed too often and is not called for now; `quarantine` says how.
+    Quarantined,
     /// Switched off in `config.toml`.
     Disabled,
     Failed,
+}
+
+impl PluginState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Quarantined => "quarantined",
+            Self::Disabled => "disabled",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// A plugin, for operators.
@@ -94,8 +115,16 @@ pub struct PluginStatus {
     pub sha256: Option<String>,
     pub hooks: Vec<&'static str>,
     pub commands: Vec<Arc<str>>,
+    /// What the version that runs imports beyond what every plugin has.
+    pub asked: Vec<String>,
+    /// What `config.toml` lets it import.
+    pub granted: Vec<config::Grant>,
+    /// Filters run from low to high.
+    pub order: i32,
     /// Why the file as it is now does not run; an older version may.
     pub error: Option<String>,
+    /// While it is quarantined: how it failed, and for how much longer it is not called.
+    pub quarantine: Option<(String, Duration)>,
 }
 
 /// Why plugins cannot run at all.
@@ -111,6 +140,18 @@ pub struct Plugins {
     orders: mpsc::Sender<Order>,
 }
 
+/// Where compiled plugins are kept. Without such a place each start compiles them all, which is no reason not to start.
+async fn kept(data_dir: &Path) -> Option<Compiled> {
+    let data_dir = data_dir.to_owned();
+    match tokio::task::spawn_blocking(move || Compiled::open(&data_dir)).await.map_err(io::Error::other).flatten() {
+        Ok(compiled) => Some(compiled),
+        Err(error) => {
+            tracing::warn!(%error, "compiled plugins cannot be kept; each start compiles them again");
+            None
+        }
+    }
+}
+
 /// What the folder's keeper and the callers have in common.
 struct Shared {
     registry: ArcSwap<Registry>,
@@ -122,18 +163,21 @@ struct Shared {
 
 impl Plugins {
     /// Loads what is in the folder. A plugin that does not start is logged and listed, and the others run.
-    /// `core_ops` are the commands that no plugin can take.
+    /// `core_ops` are the commands that no plugin can take; what is compiled is kept
+    /// in `data_dir`.
     pub async fn start(
         config: &config::Plugins,
         tables: &Tables,
         services: Arc<Services>,
         core_ops: &'static [&'static str],
+        data_dir: &Path,
     ) -> Result<Arc<Self>, StartError> {
         let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
         tokio::fs::create_dir_all(&config.folder)
             .await
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
-        let forge = Forge::open(engine::start().map_err(failed)?).map_err(failed)?;
+        let compiled = if config.cache { kept(data_dir).await } else { None };
+        let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
         let shared = Arc::new(Shared {
             registry: ArcSwap::default(),
             statuses: ArcSwap::default(),
@@ -196,7 +240,15 @@ impl Plugins {
 
     /// Every plugin in the folder, running or not.
     pub fn statuses(&self) -> Vec<PluginStatus> {
-        Vec::clone(&self.shared.statuses.load())
+        let registry = self.shared.registry.load();
+        let mut statuses = Vec::clone(&self.shared.statuses.load());
+        for status in &mut statuses {
+            status.quarantine = registry.plugin(&status.id).and_then(|plugin| plugin.conduct.quarantine());
+            if status.quarantine.is_some() {
+                status.state = PluginState::Quarantined;
+            }
+        }
+        statuses
     }
 
     /// Applies new tables and looks at the folder again; done when that is done.
@@ -215,10 +267,4 @@ impl Plugins {
     async fn turn(&self) -> Result<SemaphorePermit<'_>> {
         self.shared.calls.acquire().await.map_err(Error::internal)
     }
-}
-
-/// Tells the operator of a fault and the caller that there was one.
-fn failed(plugin: &Plugin, call: &Call, hook: &'static str, fault: &Fault) -> Error {
-    tracing::warn!(target: "plugin", plugin = %plugin.id, request = %call.request, hook, "the plugin failed: {fault}");
-    Error::Plugin { plugin: plugin.id.to_string(), request: call.request }
 }

@@ -308,7 +308,9 @@ fn room_of(command: &Command) -> Option<&RoomName> {
 }
 
 fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
-    Call { request: caller.request, actor: caller.actor.clone(), room, role, connection: caller.connection, depth: 0 }
+    let Caller { actor, connection, origin, request } = caller;
+    let (actor, connection) = (actor.clone(), *connection);
+    Call { request: *request, actor, room, role, connection, origin: Some(*origin), depth: 0 }
 }
 
 /// The text of a command, if this message calls one.

@@ -31,6 +31,8 @@ use crate::router::{Caller, Router, slash_text};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
+/// What a message costs its sender, in commands, if a filter fails over it: it may have been made to that end.
+const FAULT_COST: u32 = 50;
 /// How long before a token ends its connection is told.
 const EXPIRY_WARNING: Duration = Duration::from_secs(60);
 
@@ -68,7 +70,7 @@ pub struct Session {
     connect_by: Instant,
     heard_at: Instant,
     next_ping: Instant,
-    flood: DefaultDirectRateLimiter,
+    flood: Arc<DefaultDirectRateLimiter>,
     refusals: u32,
     in_flight: Arc<Semaphore>,
 }
@@ -106,7 +108,7 @@ impl Session {
             connect_by: now + core.limits.connect_timeout,
             heard_at: now,
             next_ping: now + core.limits.ping_interval,
-            flood: RateLimiter::direct(quota),
+            flood: Arc::new(RateLimiter::direct(quota)),
             refusals: 0,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             core,
@@ -235,8 +237,12 @@ impl Session {
     async fn post(&self, caller: &Caller, room: &RoomName, post: Post, id: Option<Value>) {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, core) = (self.outbox.clone(), self.core.clone());
+        let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
         let done = move |outcome: Result<Posted>| {
+            if let Err(Error::Plugin { .. }) = outcome {
+                // As much of it as there is.
+                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+            }
             answer(
                 &outbox,
                 &core.greeting,

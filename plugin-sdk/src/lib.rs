@@ -156,4 +156,5 @@ pub mod __private {
 }
 
 #[doc = include_str!("../GUIDE.md")]
+#[allow(clippy::test_attr_in_doctest, reason = "the guide's tests are run as those of the example that it shows")]
 pub mod guide {}

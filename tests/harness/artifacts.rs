@@ -16,6 +16,8 @@ pub(crate) enum Plugin {
     Bot,
     /// The smallest one: rejects whatever speaks of a casino.
     NoAds,
+    /// Does harm, as it is told to.
+    Hostile,
 }
 
 impl Plugin {
@@ -31,6 +33,7 @@ impl Plugin {
             Self::Echo => "echo.wasm",
             Self::Bot => "bot.wasm",
             Self::NoAds => "no-ads.wasm",
+            Self::Hostile => "hostile.wasm",
         }
     }
 
@@ -38,6 +41,7 @@ impl Plugin {
         match self {
             Self::Bot => BUILT.join("wasm32-wasip2/plugin/fixture_bot.wasm"),
             Self::NoAds => BUILT.join("wasm32-wasip2/plugin/fixture_no_ads.wasm"),
+            Self::Hostile => BUILT.join("wasm32-wasip2/plugin/fixture_hostile.wasm"),
             shipped => BUILT.join("plugins").join(shipped.file_name()),
         }
     }
@@ -58,8 +62,9 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     };
     cargo(&["build", "--locked", "--package", "natterjack"]);
     cargo(&["xtask", "plugins"]);
-    let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2", "--package"];
-    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads", "--package", "natterjack-fixture-bot"]].concat());
+    let crates = ["bot", "hostile", "no-ads"].map(|name| format!("--package=natterjack-fixture-{name}"));
+    let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2"];
+    cargo(&fixtures.into_iter().chain(crates.iter().map(String::as_str)).collect::<Vec<_>>());
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => root.join(target),
         None => root.join("target"),

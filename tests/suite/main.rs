@@ -6,18 +6,22 @@
 mod harness;
 
 mod accounts;
+mod admin;
 mod chat_client;
 mod configuration;
 mod conversation;
 mod dependencies;
 mod frames;
 mod guests;
+mod hostile;
 mod http;
 mod observers;
 mod plugin_posts;
+mod plugin_tools;
 mod private_rooms;
 mod reload;
 mod rest;
 mod starting;
 mod timers;
+mod users;
 mod word_filter;

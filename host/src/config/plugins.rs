@@ -18,6 +18,8 @@ section! {
     Plugins {
         /// Watched: files put there are loaded, files taken away are unloaded.
         folder: PathBuf = "plugins".into();
+        /// Whether what was compiled is kept on disk.
+        cache: bool = true;
         filter_ms: u64 = 5, within(1..=1000);
         call_ms: u64 = 1000, within(1..=60_000);
         memory_mib: usize = 32, within(1..=4096);

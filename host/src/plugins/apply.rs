@@ -49,6 +49,7 @@ fn show(registry: &Registry, new: &mut NewPost, room: Option<&Room>, call: &Call
         room: room.cloned(),
         role: None,
         connection: None,
+        origin: None,
         depth: call.depth,
     };
     let draft = Draft { body: new.post.body.to_string(), reply_to: new.post.reply_to, edit_of: None };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::bindings::wire;
+use super::quarantine::Witness;
+use crate::accounts::throttle::Origin;
 use crate::error::Error;
 use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
@@ -22,6 +24,8 @@ pub struct Call {
     pub connection: Option<ConnectionId>,
     /// How many plugins' reactions led to it: 0 for what somebody asked for.
     pub depth: u8,
+    /// Where the actor's connection comes from. No plugin is told.
+    pub origin: Option<Origin>,
 }
 
 impl Call {
@@ -33,6 +37,15 @@ impl Call {
             role: self.role.map(Into::into),
             room: self.room.as_ref().map(room_ref),
             connection: self.connection.map(|connection| connection.to_string()),
+        }
+    }
+
+    /// Whom a fault of this call counts for.
+    pub(super) fn witness(&self) -> Witness {
+        match (&self.actor, self.origin) {
+            (Actor::Account(account), _) => Witness::Account(account.id),
+            (Actor::Guest(_), Some(origin)) => Witness::Origin(origin),
+            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => Witness::Inside,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Services;
 use super::apply::apply;
 use super::bindings::wire;
 use super::call::{Call, said};
@@ -13,7 +14,7 @@ use super::meter::Meter;
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::{Services, failed};
+use super::visit::{Hook, Verdict, Visit};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
 
@@ -57,7 +58,8 @@ pub enum ParamKind {
 }
 
 impl ParamKind {
-    fn as_str(&self) -> &'static str {
+    /// The contract's word for it.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Integer => "integer",
@@ -156,12 +158,21 @@ async fn attempt(
     args: &str,
 ) -> Result<Value, Attempt> {
     let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
-    let (answer, unit) =
-        ask(plugin, unit, name, call, args).await.map_err(|fault| failed(plugin, call, "commands", &fault))?;
-    let reply = answer.map_err(|error| said(error, &plugin.id, call.request))?;
-    let reply = serde_json::from_str(&reply).map_err(|error| {
-        failed(plugin, call, "commands", &Fault::Nonsense(format!("its reply is no JSON: {error}")))
-    })?;
+    let visit = Visit::begin(plugin, Hook::Commands)?;
+    let (answer, unit) = match ask(plugin, unit, name, call, args).await {
+        Ok(answered) => answered,
+        Err(fault) => return Err(visit.failed(call, &fault).into()),
+    };
+    let reply = match answer.as_deref().map(serde_json::from_str) {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(error)) => {
+            let fault = Fault::Nonsense(format!("its reply is no JSON: {error}"));
+            return Err(visit.failed(call, &fault).into());
+        }
+        Err(_) => Value::Null,
+    };
+    visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
+    answer.map_err(|error| said(error, &plugin.id, call.request))?;
     match apply(registry, plugin, unit, call).await {
         Ok(()) => Ok(reply),
         Err(error @ Error::Conflict(_)) => Err(Attempt::Overtaken(error)),

@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::compiled::Compiled;
 
 /// How often a running guest can be looked at; the grain of every budget.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -22,8 +24,9 @@ const GUEST_STACK: usize = 512 << 10;
 const CALL_STACK: usize = 1 << 20;
 
 /// Makes the engine, pooled if the address space allows it, and starts its ticker.
-pub(super) fn start() -> wasmtime::Result<Engine> {
-    let engine = match Engine::new(&configured(true)) {
+pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
+    let cache = compiled.map(Compiled::cache).transpose()?;
+    let engine = match Engine::new(&configured(true, cache.clone())) {
         Ok(engine) => engine,
         Err(refused) => {
             tracing::warn!(
@@ -31,20 +34,21 @@ pub(super) fn start() -> wasmtime::Result<Engine> {
                 "cannot reserve address space for plugin instances; each will be allocated on demand, \
                  which is slower (lift the limit on virtual memory, `ulimit -v`, to avoid this)"
             );
-            Engine::new(&configured(false))?
+            Engine::new(&configured(false, cache))?
         }
     };
     tick(&engine)?;
     Ok(engine)
 }
 
-fn configured(pooled: bool) -> Config {
+fn configured(pooled: bool, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         // Nothing here runs two tasks in one store, and keeping that possible slows every call.
         .concurrency_support(false)
         .epoch_interruption(true)
+        .cache(cache)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK);
     if pooled {

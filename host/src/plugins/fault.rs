@@ -42,6 +42,28 @@ pub(super) fn misfit(error: wasmtime::Error) -> Fault {
     Fault::Misfit(format!("{error:#}"))
 }
 
+impl Fault {
+    /// In one word, for counting.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::OutOfTime { .. } => "time",
+            Self::Waiting(_) | Self::WouldWait => "waiting",
+            Self::OutOfMemory { .. } => "memory",
+            Self::TooDeep => "stack",
+            Self::Trapped(_) | Self::Exited => "trap",
+            Self::Init(_) => "init",
+            Self::NoInstance(_) => "instance",
+            Self::Nonsense(_) | Self::Misfit(_) => "nonsense",
+        }
+    }
+
+    /// Whether it counts towards a quarantine: a trap, a time-out or a limit, but neither an answer that is of no use nor
+    /// what the host itself could not do.
+    pub(super) fn is_misconduct(&self) -> bool {
+        !matches!(self, Self::Init(_) | Self::NoInstance(_) | Self::Nonsense(_) | Self::Misfit(_))
+    }
+}
+
 /// Reads a failed call's error together with what the store noted.
 pub(super) fn explain(error: &wasmtime::Error, state: &State, meter: &Meter) -> Fault {
     let complaint = state.journal.end();

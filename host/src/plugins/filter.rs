@@ -9,12 +9,12 @@ use super::bindings::message_filter::MessageFilterPlugin;
 use super::bindings::message_filter::exports::natterjack::plugin::message_filter as wire_filter;
 use super::bindings::wire;
 use super::call::{Call, rejected};
-use super::failed;
 use super::fault::{Fault, misfit};
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
 use super::plugin::Plugin;
 use super::registry::Registry;
+use super::visit::{self, Visit};
 use crate::error::Result;
 use crate::protocol::RoomId;
 
@@ -128,9 +128,18 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option
     let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments: Vec::new() };
     let mut rewritten = false;
     for plugin in registry.filters().iter().filter(|plugin| author != Some(&*plugin.id)) {
-        let failed = |fault: Fault| failed(plugin, call, "message-filter", &fault);
+        let Some(visit) = Visit::begin_filter(plugin)? else { continue };
         let room = call.room.as_ref().map(|room| room.id);
-        match plugin.filter.ask(plugin, room, call.request, &context, &draft).map_err(failed)? {
+        let verdict = match plugin.filter.ask(plugin, room, call.request, &context, &draft) {
+            Ok(verdict) => verdict,
+            Err(fault) => return Err(visit.failed(call, &fault)),
+        };
+        visit.answered(match verdict {
+            Verdict::Allow => visit::Verdict::Yes,
+            Verdict::Rewrite(_) => visit::Verdict::Rewrite,
+            Verdict::Reject { .. } => visit::Verdict::No,
+        });
+        match verdict {
             Verdict::Allow => {}
             Verdict::Reject { code, reason } => return Err(rejected(code, reason)),
             Verdict::Rewrite(body) if body.trim().is_empty() => {

@@ -13,9 +13,10 @@ use wasmtime::component::Component;
 
 use self::files::{File, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
-use super::plugin::hex;
-use super::{PluginState, PluginStatus, Shared, Tables};
+use super::plugin::{Plugin, hex};
+use super::{PluginState, PluginStatus, Shared, Tables, contract};
 use crate::config;
+use crate::metrics::{LOADS, QUARANTINED};
 
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
 pub(super) struct Folder {
@@ -145,6 +146,7 @@ impl Folder {
         let version = plugin.about.as_ref().map(|about| about.version.clone());
         let hooks = plugin.hooks.names().join(" ");
         self.swap(registry.with(plugin, self.shared.core_ops)?);
+        self.count(id, if former.is_some() { "replaced" } else { "loaded" });
         tracing::info!(
             plugin = %id, version, sha256 = hex(&sha256[..4]), hooks,
             "{}", if former.is_some() { "plugin replaced" } else { "plugin loaded" }
@@ -159,6 +161,7 @@ impl Folder {
                 Some(_) => "plugin not replaced; the version before goes on",
                 None => "plugin not loaded",
             };
+            self.count(id, "refused");
             tracing::error!(plugin = %id, file = %file.path.display(), "{then}: {error}");
         }
         self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, terms, error: Some(error) });
@@ -168,8 +171,14 @@ impl Folder {
         let registry = self.shared.registry.load_full();
         if registry.plugin(id).is_some() {
             self.swap(registry.without(id));
+            self.count(id, "unloaded");
+            self.shared.services.metrics.gauge(QUARANTINED, &[("plugin", id)]).set(0.0);
             tracing::info!(plugin = id, "plugin unloaded: {why}");
         }
+    }
+
+    fn count(&self, id: &str, outcome: &str) {
+        self.shared.services.metrics.counter(LOADS, &[("plugin", id), ("outcome", outcome)]).increment(1);
     }
 
     /// Calls under way keep the registry that they began with.
@@ -203,9 +212,17 @@ impl Folder {
                 sha256: running.map(|plugin| hex(&plugin.sha256)),
                 hooks: running.map(|plugin| plugin.hooks.names()).unwrap_or_default(),
                 commands: commands.iter().map(|command| command.name.clone()).collect(),
+                asked: running.map(|plugin| asked(plugin)).unwrap_or_default(),
+                granted: known.terms.table.grants.clone(),
+                order: known.terms.table.order,
                 error: known.error.as_ref().map(ToString::to_string),
+                quarantine: None,
             }
         };
         self.known.iter().map(status).collect()
     }
+}
+
+fn asked(plugin: &Plugin) -> Vec<String> {
+    contract::shape(&plugin.component, plugin.pre.engine()).wants.into_iter().collect()
 }

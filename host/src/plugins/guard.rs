@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Services;
 use super::apply::apply;
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
@@ -12,7 +13,7 @@ use super::meter::Meter;
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::{Services, failed};
+use super::visit::{Hook, Verdict, Visit};
 use crate::error::{Error, Result};
 use crate::protocol::Credential;
 
@@ -28,9 +29,16 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
         let credentials: Vec<_> = offer.credentials.iter().map(Into::into).collect();
         let mut accepted = false;
         for guard in registry.guards() {
-            let (answer, after) = ask_protect(guard, unit, &call, &credentials)
-                .await
-                .map_err(|fault| failed(guard, &call, "room-guard", &fault))?;
+            let visit = Visit::begin(guard, Hook::RoomGuard)?;
+            let (answer, after) = match ask_protect(guard, unit, &call, &credentials).await {
+                Ok(answered) => answered,
+                Err(fault) => return Err(visit.failed(&call, &fault)),
+            };
+            visit.answered(match answer {
+                Ok(wire_guard::Protection::Accepted) => Verdict::Yes,
+                Ok(wire_guard::Protection::Abstain) => Verdict::Abstain,
+                Err(_) => Verdict::No,
+            });
             unit = after;
             accepted |= match answer {
                 Ok(wire_guard::Protection::Accepted) => true,
@@ -88,9 +96,16 @@ async fn consult(
     let mut turn = None;
     loop {
         let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
-        let (verdict, unit) = ask_admit(guard, unit, call, credentials)
-            .await
-            .map_err(|fault| failed(guard, call, "room-guard", &fault))?;
+        let visit = Visit::begin(guard, Hook::RoomGuard)?;
+        let (verdict, unit) = match ask_admit(guard, unit, call, credentials).await {
+            Ok(answered) => answered,
+            Err(fault) => return Err(visit.failed(call, &fault)),
+        };
+        visit.answered(match verdict {
+            wire_guard::Admission::Admit => Verdict::Yes,
+            wire_guard::Admission::Abstain => Verdict::Abstain,
+            wire_guard::Admission::Deny(_) => Verdict::No,
+        });
         match apply(registry, guard, unit, call).await {
             Ok(()) => return Ok(verdict),
             Err(Error::Conflict(_)) if turn.is_none() => {

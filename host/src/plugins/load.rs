@@ -11,7 +11,9 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::call::clip;
 use super::command::{self, CommandInfo};
+use super::compiled::Compiled;
 use super::contract::{self, Shape};
+use super::engine;
 use super::fault::{Fault, misfit};
 use super::filter::Filter;
 use super::imports;
@@ -22,8 +24,10 @@ use super::observer::Interest;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
 use super::state::State;
+use super::visit::Conduct;
 use super::workshop::Workshop;
 use crate::config;
+use crate::metrics::Metrics;
 
 /// Larger files are not even read; an interpreter packed into a component has about 20 MB.
 pub(super) const FILE_BYTES: u64 = 32 << 20;
@@ -79,13 +83,17 @@ pub(super) struct Forge {
     /// With what every plugin has; each gets a copy with what it was granted.
     linker: Linker<State>,
     workshop: Workshop,
+    /// Where the engine keeps what it compiled.
+    compiled: Option<Compiled>,
+    metrics: Arc<Metrics>,
 }
 
 impl Forge {
-    pub(super) fn open(engine: Engine) -> wasmtime::Result<Self> {
+    pub(super) fn open(compiled: Option<Compiled>, metrics: Arc<Metrics>) -> wasmtime::Result<Self> {
+        let engine = engine::start(compiled.as_ref())?;
         let mut linker = Linker::new(&engine);
         imports::link_always(&mut linker)?;
-        Ok(Self { engine, linker, workshop: Workshop::open()? })
+        Ok(Self { engine, linker, workshop: Workshop::open()?, compiled, metrics })
     }
 
     /// Compiles, checks and starts a plugin. `compiled` is what was made of the same bytes before.
@@ -102,16 +110,23 @@ impl Forge {
         if !table.sha256.admits(&sha256) {
             return Err(LoadError::Pin { id: id.clone(), found: super::plugin::hex(&sha256) });
         }
-        let (engine, linker) = (self.engine.clone(), self.linker.clone());
+        let (engine, linker, kept) = (self.engine.clone(), self.linker.clone(), self.compiled.clone());
         let (owner, grants) = (id.clone(), table.grants.clone());
         let (component, pre) = self
             .workshop
-            .run(move || link(&engine, linker, &owner, &bytes, &grants, compiled))
+            .run(move || {
+                let linked = link(&engine, linker, &owner, &bytes, &grants, compiled);
+                if let Some(Err(error)) = kept.map(|kept| kept.seal()) {
+                    tracing::warn!(%error, "a compiled plugin cannot be kept; the next start compiles it again");
+                }
+                linked
+            })
             .await
             .unwrap_or_else(|| Err(LoadError::Broken("the compiler gave up".into())))?;
         let plugin = Plugin {
             id: id.clone(),
             sha256,
+            short_hash: super::plugin::hex(&sha256[..4]),
             hooks: hooks(&pre)?,
             component,
             pre,
@@ -124,6 +139,8 @@ impl Forge {
             interest: Interest::default(),
             filter: Filter::new(),
             again: Semaphore::new(1),
+            on_fault: table.on_fault,
+            conduct: Conduct::new(&self.metrics, id),
         };
         start(plugin).await
     }
@@ -134,7 +151,7 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Tells what people put into the folder by mistake from what is worth compiling.
-fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule),
         [b'\0', b'a', b's', b'm', _, _, _, _, ..] => Ok(()),
@@ -163,7 +180,7 @@ fn link(
     Ok((component, pre))
 }
 
-fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
+pub(super) fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
     if let Some(name) = &shape.other_version {
         return Err(LoadError::Version { name: name.clone() });
     }

@@ -10,12 +10,14 @@ use super::command::CommandInfo;
 use super::filter::Filter;
 use super::observer::Interest;
 use super::state::State;
+use super::visit::Conduct;
 use crate::config;
 
 /// A version of a plugin, as it runs: never changed, only replaced by another.
 pub(super) struct Plugin {
     pub(super) id: Arc<str>,
     pub(super) sha256: [u8; 32],
+    pub(super) short_hash: String,
     pub(super) component: Component,
     pub(super) pre: InstancePre<State>,
     pub(super) hooks: Hooks,
@@ -31,6 +33,16 @@ pub(super) struct Plugin {
     pub(super) filter: Filter,
     /// For second attempts: one at a time, since they are there because calls overtook each other.
     pub(super) again: Semaphore,
+    /// What becomes of messages while its filter is quarantined.
+    pub(super) on_fault: config::OnFault,
+    pub(super) conduct: Conduct,
+}
+
+impl Plugin {
+    /// For the log: what it calls its version, or the beginning of its hash.
+    pub(super) fn version(&self) -> &str {
+        self.about.as_ref().map_or(&self.short_hash, |about| &about.version)
+    }
 }
 
 /// What a plugin says of itself.

@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
+use crate::metrics::Metrics;
 use crate::protocol::Bot;
 use crate::rooms::Rooms;
 
@@ -27,6 +28,7 @@ pub struct Services {
     pub(super) messages: Arc<Messages>,
     pub(super) hub: Arc<Hub>,
     pub(super) outside: Arc<Outside>,
+    pub(super) metrics: Arc<Metrics>,
     /// Told when timers may be due sooner than they were.
     pub(super) timers_changed: Notify,
     bots: Cache<Arc<str>, Bot>,
@@ -40,6 +42,7 @@ impl Services {
         rooms: Arc<Rooms>,
         messages: Arc<Messages>,
         hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             database,
@@ -49,6 +52,7 @@ impl Services {
             messages,
             hub,
             outside: Arc::default(),
+            metrics,
             timers_changed: Notify::new(),
             bots: Cache::new(BOTS),
         }

@@ -34,7 +34,7 @@ impl World {
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
-        let services = Services::new(database, passwords, writer, rooms, messages, hub);
+        let services = Services::new(database, passwords, writer, rooms, messages, hub, Arc::default());
         Self { services: Arc::new(services), folder }
     }
 

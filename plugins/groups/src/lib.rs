@@ -16,7 +16,7 @@
 //! invitation only. A room's password is a credential that a room guard keeps; this plugin only passes it on.
 //! A room that a guest makes has no owner.
 //!
-//! Settings: none. Grants: `rooms`, `rooms-admin`.
+//! Settings: none. Grants: `accounts`, `rooms`, `rooms-admin`.
 
 mod members;
 mod rooms;
@@ -74,4 +74,17 @@ fn room(ctx: &Context) -> Result<&RoomRef> {
         RoomKind::Room => Ok(room),
         RoomKind::Direct | RoomKind::Session => Err(Error::forbidden("this works in rooms only")),
     }
+}
+
+/// What somebody is called.
+fn name(account: &AccountId) -> Result<String> {
+    match accounts::get(account)? {
+        Some(account) => Ok(account.name),
+        None => Err(Error::not_found("there is no such account")),
+    }
+}
+
+/// The reply to a command that has nothing to tell but that it was done.
+fn said(text: impl Into<String>) -> Result<Value> {
+    Ok(json!({ "text": text.into() }))
 }

@@ -3,7 +3,7 @@
 use natterjack_plugin_sdk::prelude::*;
 use serde::Deserialize;
 
-use crate::room;
+use crate::{name, room, said};
 
 pub(crate) fn specs() -> Vec<CommandSpec> {
     let by_moderators = |name, summary| CommandSpec::new(name, summary).in_room().minimum_role(Role::Moderator);
@@ -53,40 +53,44 @@ pub(crate) fn invite(ctx: &Context, args: Target) -> Result<Value> {
         return Err(Error::conflict("already a member"));
     }
     rooms_admin::invite(&room.id, &args.account)?;
-    Ok(json!({}))
+    said(format!("{} is invited.", name(&args.account)?))
 }
 
 pub(crate) fn kick(ctx: &Context, args: Target) -> Result<Value> {
     let room = room(ctx)?;
     require_lower_member(ctx, room, &args.account)?;
     rooms_admin::remove_member(&room.id, &args.account, args.reason.as_deref())?;
-    Ok(json!({}))
+    said(format!("{} is out.", name(&args.account)?))
 }
 
 pub(crate) fn ban(ctx: &Context, args: Target) -> Result<Value> {
     let room = room(ctx)?;
     require_lower(ctx, room, &args.account)?;
     rooms_admin::ban(&room.id, &args.account, args.reason.as_deref())?;
-    Ok(json!({}))
+    said(format!("{} is banned.", name(&args.account)?))
 }
 
 pub(crate) fn unban(ctx: &Context, args: Target) -> Result<Value> {
     rooms_admin::unban(&room(ctx)?.id, &args.account)?;
-    Ok(json!({}))
+    said(format!("{} may come back.", name(&args.account)?))
 }
 
 pub(crate) fn mute(ctx: &Context, args: Mute) -> Result<Value> {
     let room = room(ctx)?;
     require_lower_member(ctx, room, &args.account)?;
     rooms_admin::mute(&room.id, &args.account, args.for_s)?;
-    Ok(json!({}))
+    let name = name(&args.account)?;
+    said(match args.for_s {
+        0 => format!("{name} may post again."),
+        seconds => format!("{name} cannot post for {seconds} s."),
+    })
 }
 
 pub(crate) fn role(ctx: &Context, args: GiveRole) -> Result<Value> {
     let room = room(ctx)?;
     require_lower_member(ctx, room, &args.account)?;
     rooms_admin::set_role(&room.id, &args.account, args.role)?;
-    Ok(json!({}))
+    said(format!("{} is a {} now.", name(&args.account)?, args.role))
 }
 
 /// Fails unless the target is a member, of a lower role than the actor's.

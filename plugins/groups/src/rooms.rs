@@ -4,7 +4,7 @@ use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::rooms_admin::{NewRoom, RoomChange};
 use serde::Deserialize;
 
-use crate::room;
+use crate::{name, room, said};
 
 /// The credential that a room's password goes by.
 const PASSWORD: &str = "password";
@@ -74,7 +74,9 @@ pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
             "name": room.name,
             "visibility": room.visibility,
             "topic": room.topic,
-        }
+            "member_limit": room.member_limit,
+        },
+        "text": format!("{} is made; its code is {}.", room.name, created.code),
     }))
 }
 
@@ -111,12 +113,13 @@ pub(crate) fn update(ctx: &Context, args: Update) -> Result<Value> {
         return Err(Error::invalid("say what to change: name, visibility, member_limit, password or topic"));
     }
     rooms_admin::update_room(&room.id, &change)?;
-    Ok(json!({}))
+    said("The room is changed.")
 }
 
 pub(crate) fn delete(ctx: &Context) -> Result<Value> {
-    rooms_admin::delete_room(&room(ctx)?.id)?;
-    Ok(json!({}))
+    let room = room(ctx)?;
+    rooms_admin::delete_room(&room.id)?;
+    said(format!("{} is gone.", room.name))
 }
 
 #[derive(Deserialize)]
@@ -136,5 +139,5 @@ pub(crate) fn transfer(ctx: &Context, args: Transfer) -> Result<Value> {
         rooms_admin::set_role(&room.id, &owner.id, Role::Moderator)?;
     }
     rooms_admin::set_role(&room.id, &args.account, Role::Owner)?;
-    Ok(json!({}))
+    said(format!("The room is {}'s now.", name(&args.account)?))
 }

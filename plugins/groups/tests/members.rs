@@ -7,6 +7,7 @@ use natterjack_plugin_sdk::prelude::*;
 /// A room `den`: ann owns it, mo and max moderate it, bob is a member; eve is outside.
 fn den() -> MockHost {
     MockHost::new()
+        .grant("accounts")
         .grant("rooms")
         .grant("rooms-admin")
         .account("eve")
@@ -129,4 +130,20 @@ fn nobody_governs_a_direct_conversation() {
     let refused = chat.by("ann").at("ann, bob").run(&mut Groups, "member.invite", eve);
     assert_eq!(refusal(refused), ErrorCode::Forbidden);
     assert_eq!(chat.writes(), []);
+}
+
+#[test]
+fn people_are_told_what_they_did() {
+    let chat = den();
+    for (command, whom, args, text) in [
+        ("member.mute", "bob", json!({ "for_s": 60 }), "bob cannot post for 60 s."),
+        ("member.mute", "bob", json!({ "for_s": 0 }), "bob may post again."),
+        ("member.role", "bob", json!({ "role": "moderator" }), "bob is a moderator now."),
+        ("member.kick", "bob", json!({}), "bob is out."),
+        ("member.ban", "bob", json!({}), "bob is banned."),
+        ("member.unban", "bob", json!({}), "bob may come back."),
+        ("member.invite", "eve", json!({}), "eve is invited."),
+    ] {
+        assert_eq!(act(&chat, "ann", command, whom, args).unwrap()["text"], text);
+    }
 }

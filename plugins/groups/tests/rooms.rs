@@ -8,6 +8,7 @@ use natterjack_plugin_sdk::rooms_admin::{NewRoom, RoomChange};
 /// A room `den` with ann as its owner, mo as a moderator and bob as a member.
 fn den() -> MockHost {
     MockHost::new()
+        .grant("accounts")
         .grant("rooms")
         .grant("rooms-admin")
         .private_room("den")
@@ -37,8 +38,8 @@ fn whoever_makes_a_room_owns_it() {
     assert_eq!(
         made,
         json!({ "room": {
-            "uid": pond.id, "code": made["room"]["code"], "name": "pond", "visibility": "public", "topic": "frogs",
-        }})
+            "uid": pond.id, "code": made["room"]["code"], "name": "pond", "visibility": "public", "topic": "frogs", "member_limit": 9,
+        }, "text": format!("pond is made; its code is {}.", made["room"]["code"].as_str().unwrap()) })
     );
     assert_eq!(made["room"]["code"].as_str().unwrap().len(), 5);
     assert_eq!(pond.member_limit, Some(9));

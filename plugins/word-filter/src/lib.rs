@@ -1,39 +1,70 @@
-//! Keeps words out of messages: masks them, or keeps the whole message out.
+//! Keeps words, links and floods out of rooms: masks what is unwelcome, or keeps the whole message out.
 //!
 //! ```toml
 //! [plugin.word-filter.settings]
-//! words = ["darn", "dratted thing"]   # whole words, in any case
-//! patterns = ['\bspam+\b']            # regular expressions, in any case
-//! action = "mask"                     # or "reject"
-//! mask = "*"                          # stands for each masked character
-//! reason = "Mind your words."         # told with a rejection
+//! words = ["darn", "dratted thing"]     # whole words, in any case
+//! patterns = ['\bspam+\b']              # regular expressions, in any case
+//! evasions = ["spacing", "lookalikes", "repeats"]  # disguises of words that are seen through; also "accents"
+//! action = "mask"                       # or "reject"
+//! mask = "*"                            # stands for each masked character
+//! reason = "Mind your words."           # told with a rejection
+//! links.deny = ["casino.example"]       # hosts that links must not lead to, with all below them
+//! links.allow = ["example.org"]         # if given, the only ones they may lead to
+//! flood.messages = 8                    # messages that one person may post in a room …
+//! flood.seconds = 10                    # … in this time
+//! flood.repeats = 2                     # how often the same text may be posted …
+//! flood.repeat_seconds = 60             # … in this time
+//! exempt = "moderator"                  # nothing holds for those of this role in the room, or a higher one
+//! exempt_rooms = ["staff"]              # rooms, by name or id, where nothing holds for anybody
 //! ```
 //!
-//! All keys are optional. Words match in any script that has cases, and only where no letter or digit touches
-//! them. A pattern matches wherever it does; `\b` and `\w` know Unicode.
+//! All keys are optional; without any, everything passes. Words match in any script that has cases, and only where no
+//! letter or digit touches them. A pattern matches wherever it does; `\b` and `\w` know Unicode.
 //!
-//! Grants: none.
+//! Seen through by default: letters apart (`d a r n`, `d.a.r.n`), digits, signs and letters of other scripts for
+//! letters (`d4rn`, `d@rn`), and drawn-out letters (`daaarn`, but a single doubled one makes another word: `god` is not
+//! `good`). `accents` (`dárn`) is for languages without them: in Spanish, `año` is not `ano`.
+//!
+//! What counts as a flood is kept in the memory of the instance that looks after a room: it is forgotten when the
+//! plugin or its settings are replaced. Edits and plugins' posts are no floods. A flood is always rejected, whatever
+//! the action.
+//!
+//! Rejections have the codes `blocked_word`, `blocked_link` and `flood`. Grants: none.
 
+mod disguised;
+mod flood;
+mod links;
+mod looks;
 mod patterns;
 mod settings;
+mod skeleton;
 mod words;
 
 use std::ops::Range;
 
 use natterjack_plugin_sdk::prelude::*;
 
+use crate::disguised::Disguised;
+use crate::flood::Flood;
+use crate::links::Links;
 use crate::patterns::Patterns;
-use crate::settings::{Action, Settings};
+use crate::settings::{Action, Evasions, Settings};
 use crate::words::Words;
 
 /// The plugin, with its rules built once for each instance.
 #[derive(Debug)]
 pub struct WordFilter {
     words: Words,
+    /// None if no disguise is to be seen through.
+    disguised: Option<Disguised>,
     patterns: Patterns,
+    links: Links,
+    flood: Flood,
     action: Action,
     mask: char,
     reason: String,
+    exempt: Option<Role>,
+    exempt_rooms: Vec<String>,
 }
 
 impl Lifecycle for WordFilter {
@@ -43,7 +74,7 @@ impl Lifecycle for WordFilter {
         Description {
             name: "Word filter",
             version: env!("CARGO_PKG_VERSION"),
-            summary: "Masks unwanted words, or keeps messages with them out",
+            summary: "Masks unwanted words and links, or keeps messages with them out, and floods too",
         }
     }
 
@@ -51,27 +82,65 @@ impl Lifecycle for WordFilter {
         if settings.mask.is_control() {
             return Err("`mask` must be a character that can be seen".to_owned());
         }
+        let evasions = Evasions::new(&settings.evasions);
+        let sees_through = !settings.evasions.is_empty();
         Ok(Self {
             words: Words::new(&settings.words)?,
+            disguised: sees_through.then(|| Disguised::new(&settings.words, evasions)).transpose()?,
             patterns: Patterns::new(&settings.patterns)?,
+            links: Links::new(settings.links)?,
+            flood: Flood::new(settings.flood)?,
             action: settings.action,
             mask: settings.mask,
             reason: settings.reason,
+            exempt: settings.exempt,
+            exempt_rooms: settings.exempt_rooms.iter().map(|room| room.to_lowercase()).collect(),
         })
     }
 }
 
 impl MessageFilter for WordFilter {
-    fn on_message(&mut self, _ctx: &Context, draft: &Draft) -> Verdict {
-        let mut hits = Vec::new();
-        self.words.find(&draft.body, &mut hits);
-        self.patterns.find(&draft.body, &mut hits);
-        if hits.is_empty() {
+    fn on_message(&mut self, ctx: &Context, draft: &Draft) -> Verdict {
+        if self.is_exempt(ctx) {
             return Verdict::Allow;
         }
-        match self.action {
-            Action::Mask => Verdict::Rewrite(mask(&draft.body, hits, self.mask)),
-            Action::Reject => Verdict::reject("blocked_word", &self.reason),
+        let mut hits = Vec::new();
+        self.links.find(&draft.body, &mut hits);
+        let has_link = !hits.is_empty();
+        // What is attached cannot be masked.
+        if draft.attachments.iter().any(|link| self.links.is_unwelcome(link)) {
+            return Verdict::reject("blocked_link", &self.reason);
+        }
+        self.words.find(&draft.body, &mut hits);
+        if let Some(disguised) = &mut self.disguised {
+            disguised.find(&draft.body, &mut hits);
+        }
+        self.patterns.find(&draft.body, &mut hits);
+        if !hits.is_empty() && matches!(self.action, Action::Reject) {
+            return Verdict::reject(if has_link { "blocked_link" } else { "blocked_word" }, &self.reason);
+        }
+        if draft.edit_of.is_none() && self.flood.is_too_much(ctx, &draft.body) {
+            return Verdict::reject("flood", "Not so fast, and not the same again.");
+        }
+        match hits.is_empty() {
+            true => Verdict::Allow,
+            false => Verdict::Rewrite(mask(&draft.body, hits, self.mask)),
+        }
+    }
+}
+
+impl WordFilter {
+    /// Whether nothing holds for this person in this room.
+    fn is_exempt(&self, ctx: &Context) -> bool {
+        if self.exempt.is_some_and(|least| ctx.role.is_some_and(|role| role >= least)) {
+            return true;
+        }
+        match &ctx.room {
+            Some(room) if !self.exempt_rooms.is_empty() => {
+                let name = room.name.to_lowercase();
+                self.exempt_rooms.iter().any(|exempt| *exempt == name || *exempt == room.id.as_str())
+            }
+            _ => false,
         }
     }
 }

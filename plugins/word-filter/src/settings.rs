@@ -1,5 +1,6 @@
 //! The plugin's table of `config.toml`.
 
+use natterjack_plugin_sdk::Role;
 use serde::Deserialize;
 
 /// What the operator writes.
@@ -8,9 +9,14 @@ use serde::Deserialize;
 pub struct Settings {
     pub(crate) words: Vec<String>,
     pub(crate) patterns: Vec<String>,
+    pub(crate) evasions: Vec<Evasion>,
     pub(crate) action: Action,
     pub(crate) mask: char,
     pub(crate) reason: String,
+    pub(crate) links: LinkRules,
+    pub(crate) flood: FloodRules,
+    pub(crate) exempt: Option<Role>,
+    pub(crate) exempt_rooms: Vec<String>,
 }
 
 /// What happens to a message with a hit.
@@ -21,14 +27,88 @@ pub(crate) enum Action {
     Reject,
 }
 
+/// A way to disguise a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Evasion {
+    /// `d a r n`
+    Spacing,
+    /// `d4rn`, or with Cyrillic letters
+    Lookalikes,
+    /// `daaarn`
+    Repeats,
+    /// `dárn`
+    Accents,
+}
+
+/// The ways to look for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Evasions {
+    pub(crate) spacing: bool,
+    pub(crate) lookalikes: bool,
+    pub(crate) repeats: bool,
+    pub(crate) accents: bool,
+    /// Reads `l` as `i`, which `1` is read as too.
+    pub(crate) l_is_i: bool,
+}
+
+impl Evasions {
+    pub(crate) fn new(evasions: &[Evasion]) -> Self {
+        let has = |evasion| evasions.contains(&evasion);
+        Self {
+            spacing: has(Evasion::Spacing),
+            lookalikes: has(Evasion::Lookalikes),
+            repeats: has(Evasion::Repeats),
+            accents: has(Evasion::Accents),
+            l_is_i: false,
+        }
+    }
+}
+
+/// Hosts, with all that is below them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LinkRules {
+    pub(crate) allow: Vec<String>,
+    pub(crate) deny: Vec<String>,
+}
+
+/// 0 turns a rule off.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FloodRules {
+    pub(crate) messages: u32,
+    pub(crate) seconds: u32,
+    pub(crate) repeats: u32,
+    pub(crate) repeat_seconds: u32,
+}
+
+impl FloodRules {
+    /// How long something said matters, in milliseconds.
+    pub(crate) fn longest(self) -> u64 {
+        u64::from(self.seconds.max(self.repeat_seconds)) * 1_000
+    }
+}
+
+impl Default for FloodRules {
+    fn default() -> Self {
+        Self { messages: 0, seconds: 10, repeats: 0, repeat_seconds: 60 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             words: Vec::new(),
             patterns: Vec::new(),
+            evasions: vec![Evasion::Spacing, Evasion::Lookalikes, Evasion::Repeats],
             action: Action::Mask,
             mask: '*',
-            reason: "This message has a word in it that is not welcome here.".to_owned(),
+            reason: "This message has something in it that is not welcome here.".to_owned(),
+            links: LinkRules::default(),
+            flood: FloodRules::default(),
+            exempt: None,
+            exempt_rooms: Vec::new(),
         }
     }
 }

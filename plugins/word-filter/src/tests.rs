@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod disguises;
+mod rules;
+
 fn filter(settings: Value) -> WordFilter {
     MockHost::new().init(settings).unwrap()
 }

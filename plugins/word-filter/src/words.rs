@@ -7,6 +7,8 @@ use aho_corasick::Input;
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 
+use crate::skeleton::fold;
+
 /// All words in one automaton, so that a message is read once, however many there are.
 #[derive(Debug)]
 pub(crate) struct Words(NFA);
@@ -34,7 +36,7 @@ impl Words {
 }
 
 /// Whether no letter or digit continues the word on either side.
-fn is_whole(body: &str, word: &Range<usize>) -> bool {
+pub(crate) fn is_whole(body: &str, word: &Range<usize>) -> bool {
     let joined = |left: Option<char>, right: Option<char>| {
         left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
     };
@@ -58,8 +60,7 @@ impl<'a> Folded<'a> {
         let mut folded = String::with_capacity(text.len());
         let mut origins = Vec::with_capacity(text.len());
         for (at, character) in text.char_indices() {
-            // By way of upper case, so that `ς` equals `σ` and `ß` equals `ss`.
-            folded.extend(character.to_uppercase().flat_map(char::to_lowercase));
+            folded.extend(fold(character));
             origins.resize(folded.len(), at..at + character.len_utf8());
         }
         Self { text: folded.into(), origins }

@@ -9,7 +9,7 @@ const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 async fn start(world: &World, tables: &Tables) -> Arc<Plugins> {
     let config = config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() };
-    Plugins::start(&config, tables, world.services.clone(), &[]).await.unwrap()
+    Plugins::start(&config, tables, world.services.clone(), &[], world.folder.path()).await.unwrap()
 }
 
 fn put(world: &World, name: &str, bytes: &[u8]) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::event::Told;
 use crate::error::{Error, Result};
+use crate::plugins::Services;
 use crate::plugins::apply::apply;
 use crate::plugins::bindings::wire;
 use crate::plugins::call::{Call, said};
@@ -13,7 +14,7 @@ use crate::plugins::meter::Meter;
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::UnitOfWork;
-use crate::plugins::{Services, failed};
+use crate::plugins::visit::{Hook, Verdict, Visit};
 
 /// Tells an observer of an event and makes true what it wrote. A conflict over what it read is tried once more.
 pub(super) async fn tell(
@@ -26,8 +27,12 @@ pub(super) async fn tell(
     let mut turn = None;
     loop {
         let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
-        let (answer, unit) =
-            ask(plugin, unit, &call, told).await.map_err(|fault| failed(plugin, &call, "observer", &fault))?;
+        let visit = Visit::begin(plugin, Hook::Observer)?;
+        let (answer, unit) = match ask(plugin, unit, &call, told).await {
+            Ok(answered) => answered,
+            Err(fault) => return Err(visit.failed(&call, &fault)),
+        };
+        visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
         answer.map_err(|error| said(error, &plugin.id, call.request))?;
         match apply(registry, plugin, unit, &call).await {
             Err(Error::Conflict(_)) if turn.is_none() => {

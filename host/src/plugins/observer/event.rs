@@ -44,8 +44,15 @@ pub(super) async fn told(
 }
 
 fn session(kind: wire_observer::EventKind, event: wire_observer::Event, by: Actor, connection: ConnectionId) -> Told {
-    let call =
-        Call { request: Uuid::now_v7(), actor: by, room: None, role: None, connection: Some(connection), depth: 0 };
+    let call = Call {
+        request: Uuid::now_v7(),
+        actor: by,
+        room: None,
+        role: None,
+        connection: Some(connection),
+        origin: None,
+        depth: 0,
+    };
     Told { kind, event, call, author: None, order: low_half(connection.0) }
 }
 
@@ -80,6 +87,7 @@ async fn of_entry(
         },
         actor,
         room: Some(room),
+        origin: None,
         depth,
     };
     Ok(Some(Told { kind, event, call, author, order: order(entry.room) }))

@@ -1,0 +1,114 @@
+//! Letters that pass for others.
+
+/// Digits and signs in the place of letters. `1` stands for `l` as well, which words are read with once more.
+pub(crate) fn ascii(sign: char) -> Option<char> {
+    Some(match sign {
+        '0' => 'o',
+        '1' | '!' | '|' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        '8' => 'b',
+        '9' => 'g',
+        _ => return None,
+    })
+}
+
+/// Letters of other scripts and typefaces that look like one of a to z; lower case, where they have a case.
+pub(crate) fn homoglyph(letter: char) -> Option<char> {
+    Some(match letter {
+        'а' | 'α' | 'ɑ' | 'ᴀ' => 'a',
+        'в' | 'ь' | 'β' | 'ʙ' => 'b',
+        'с' | 'ᴄ' | 'ϲ' => 'c',
+        'ԁ' | 'ᴅ' => 'd',
+        '€' | 'е' | 'ё' | 'ҽ' | 'ε' | 'ᴇ' => 'e',
+        'ғ' | 'ƒ' | 'ꜰ' => 'f',
+        'ɡ' | 'ԍ' | 'ɢ' => 'g',
+        'н' | 'һ' | 'ʜ' | 'ħ' => 'h',
+        'і' | 'ї' | 'ι' | 'ı' | 'ɪ' => 'i',
+        'ј' | 'ᴊ' => 'j',
+        'к' | 'κ' | 'ᴋ' => 'k',
+        'ӏ' | 'ł' | 'ʟ' => 'l',
+        'м' | 'ᴍ' => 'm',
+        'η' | 'ɴ' => 'n',
+        'о' | 'ο' | 'ø' | 'ᴏ' => 'o',
+        'р' | 'ρ' | 'ᴘ' => 'p',
+        'ԛ' => 'q',
+        'ʀ' => 'r',
+        'ѕ' | 'ꜱ' => 's',
+        'т' | 'τ' | 'ᴛ' | 'ŧ' => 't',
+        'υ' | 'ᴜ' => 'u',
+        'ѵ' | 'ν' | 'ᴠ' => 'v',
+        'ԝ' | 'ω' | 'ᴡ' => 'w',
+        'х' | 'χ' => 'x',
+        'у' | 'γ' | 'ʏ' => 'y',
+        'ζ' | 'ᴢ' => 'z',
+        'ℎ' => 'h',
+        '⒜'..='⒵' => nth('⒜', letter),
+        'ⓐ'..='ⓩ' => nth('ⓐ', letter),
+        'Ⓐ'..='Ⓩ' => nth('Ⓐ', letter),
+        'ａ'..='ｚ' => nth('ａ', letter),
+        '０'..='９' => ascii(char::from(b'0' + (u32::from(letter) - u32::from('０')) as u8))?,
+        '🄰'..='🅉' => nth('🄰', letter),
+        '🅐'..='🅩' => nth('🅐', letter),
+        '🅰'..='🆉' => nth('🅰', letter),
+        '🇦'..='🇿' => nth('🇦', letter),
+        // Mathematical alphabets, one after the other: 26 capitals, 26 small letters.
+        '\u{1D400}'..='\u{1D6A3}' => at((u32::from(letter) - 0x1D400) % 26),
+        _ => return None,
+    })
+}
+
+fn nth(first: char, letter: char) -> char {
+    at(u32::from(letter) - u32::from(first))
+}
+
+fn at(place: u32) -> char {
+    char::from(b'a' + (place % 26) as u8)
+}
+
+/// U+00E0 to U+00FF and U+0100 to U+017F without what is above and below them; `?` where there is no such letter.
+const LATIN_1: &[u8; 32] = b"aaaaaa?ceeeeiiiidnooooo?ouuuuy?y";
+const LATIN_A: &[u8; 128] = b"aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii??jjkkkllllllllllnnnnnnnnnoooooo??\
+    rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+
+/// A letter without its accent.
+pub(crate) fn plain(letter: char) -> char {
+    let known = match letter {
+        'à'..='ÿ' => LATIN_1[(u32::from(letter) - 0xE0) as usize],
+        'Ā'..='ſ' => LATIN_A[(u32::from(letter) - 0x100) as usize],
+        _ => b'?',
+    };
+    if known == b'?' { letter } else { known.into() }
+}
+
+/// Accents that are characters of their own.
+pub(crate) fn is_accent(mark: char) -> bool {
+    matches!(mark, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
+        | '\u{FE20}'..='\u{FE2F}')
+}
+
+/// Characters that nobody sees.
+pub(crate) fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{AD}' | '\u{34F}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_read_as_they_look() {
+        let look = |c: char| ascii(c).or_else(|| homoglyph(c)).unwrap_or(c);
+        let read = |text: &str| text.chars().map(look).collect::<String>();
+        assert_eq!(read("d4rn ԁаrn ｄａｒｎ ⓓⓐⓡⓝ 𝓭𝓪𝓻𝓷 𝐝𝐚𝐫𝐧 🇩🇦🇷🇳"), "darn darn darn darn darn darn darn");
+    }
+
+    #[test]
+    fn accents_come_off() {
+        let read = |text: &str| text.chars().map(plain).collect::<String>();
+        assert_eq!(read("dårñ łąśžÿ æþ÷"), "darn laszy æþ÷");
+    }
+}

@@ -1,6 +1,7 @@
 //! One timer's call: what it writes and the timer's own end are one unit of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,30 +20,55 @@ use crate::plugins::visit::{Hook, Verdict, Visit};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
+/// The least and the most that timers wait when their plugin is quarantined.
+const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
 /// Wakes a plugin for each of its timers, or for none more after `stop`. Gives those that failed.
 pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
     let mut failures = Vec::new();
     for timer in timers {
+        loop {
+            let registry = shared.registry.load_full();
+            // Gone meanwhile: its timers stay until it is back.
+            let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else {
+                return failures;
+            };
+            let Ok(turn) = shared.calls.acquire().await else { return failures };
+            match run(&registry, &shared.services, plugin, &timer).await {
+                Ok(Woken::Done) => break,
+                Ok(Woken::Held) => {
+                    drop(turn);
+                    let left = plugin.conduct.quarantine().map_or(Duration::ZERO, |(_, left)| left);
+                    let wait = tokio::time::sleep(left.clamp(HELD.0, HELD.1));
+                    if stop.run_until_cancelled(wait).await.is_none() {
+                        return failures;
+                    }
+                }
+                Err(error) => {
+                    // Of a plugin's own failure the log knows more already.
+                    if !matches!(error, Error::Plugin { .. }) {
+                        tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
+                    }
+                    failures.push(timer);
+                    break;
+                }
+            }
+        }
         if stop.is_cancelled() {
             break;
-        }
-        let registry = shared.registry.load_full();
-        // Gone meanwhile: they stay until it is back.
-        let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
-        let Ok(_turn) = shared.calls.acquire().await else { break };
-        match run(&registry, &shared.services, plugin, &timer).await {
-            Ok(()) => {}
-            Err(Error::Plugin { .. }) => failures.push(timer),
-            Err(error) => {
-                tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
-                failures.push(timer);
-            }
         }
     }
     failures
 }
 
-async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin, timer: &Timer) -> Result<()> {
+/// What became of a timer that did not fail.
+enum Woken {
+    Done,
+    /// The plugin is quarantined: that is no fault of the timer's.
+    Held,
+}
+
+async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin, timer: &Timer) -> Result<Woken> {
     let call = Call {
         request: Uuid::now_v7(),
         actor: Actor::Plugin(services.bot(&plugin.id).await?),
@@ -56,7 +82,7 @@ async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin
     loop {
         let mut unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
         unit.end_timer(timer)?;
-        let visit = Visit::begin(plugin, Hook::Timer)?;
+        let Ok(visit) = Visit::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
         let (answer, unit) = match ask(plugin, unit, &call, timer).await {
             Ok(answered) => answered,
             Err(fault) => return Err(visit.failed(&call, &fault)),
@@ -65,11 +91,11 @@ async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin
         answer.map_err(|error| said(error, &plugin.id, call.request))?;
         match apply(registry, plugin, unit, &call).await {
             // Cancelled or set again meanwhile: then this one is no more.
-            Err(Error::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(()),
+            Err(Error::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
             Err(Error::Conflict(_)) if turn.is_none() => {
                 turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
             }
-            done => return done,
+            done => return done.map(|()| Woken::Done),
         }
     }
 }

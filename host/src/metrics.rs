@@ -75,7 +75,6 @@ impl Metrics {
     /// All figures as they are now; the hub has these two at hand.
     pub fn render(&self, connections: usize, messages: u64) -> String {
         // Exact up to 2^53.
-        #[expect(clippy::cast_precision_loss)]
         self.connections.set(connections as f64);
         self.messages.absolute(messages);
         self.handle.render()

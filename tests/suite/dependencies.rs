@@ -43,6 +43,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("toml_edit", &["config"]),
         ("wit_component", &["plugins"]),
         ("rustls", &["plugins"]),
+        ("metrics_exporter_prometheus", &["metrics"]),
     ] {
         for (module, path, code) in modules() {
             if !at_home.contains(&module.as_str()) {

@@ -45,9 +45,10 @@ async fn what_is_no_plugin_is_refused_with_what_to_do_and_the_rest_runs() {
         ("program", component_exporting("wasi:cli/run@0.2.6"), "it exports nothing that the server calls"),
         ("newer", component_exporting("natterjack:plugin/commands@9.0.0"), "build it with the SDK of that version"),
         ("cut-off", built(Plugin::Groups)[..50_000].to_vec(), "it cannot be compiled"),
-        ("twin", built(Plugin::Groups), "belongs to the plugin groups already; rename it, or remove one of the two"),
+        ("twin", built(Plugin::Hostile), "belongs to the plugin hostile already; rename it, or remove one of the two"),
     ];
     let setup = Setup::new();
+    setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
     for (name, bytes, _) in &mistakes {
         setup.install_bytes(&format!("{name}.wasm"), bytes);
     }

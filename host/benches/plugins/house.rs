@@ -1,0 +1,101 @@
+//! A host without its network: plugins, and the database that they need to be started at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use natterjack::accounts::password::PasswordHasher;
+use natterjack::clock::now;
+use natterjack::config;
+use natterjack::database::{Database, Options};
+use natterjack::hub::Hub;
+use natterjack::messages::{Messages, Writer};
+use natterjack::plugins::{Call, Plugins, Services, Tables};
+use natterjack::protocol::{Account, AccountId, Actor, Room, RoomId, RoomKind, Visibility};
+use natterjack::rooms::{Known, Rooms};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A plugin as `cargo xtask plugins` builds it.
+pub(crate) fn built(name: &str) -> Vec<u8> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), PathBuf::from);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("plugins").join(name);
+    std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{} cannot be read ({error}): run `cargo xtask plugins` first", file.display()))
+}
+
+/// What an operator who put these plugins there has.
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    tables: Tables,
+    cache: bool,
+}
+
+impl House {
+    pub(crate) fn new(plugins: &[&str], config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("plugins")).unwrap();
+        let house = Self {
+            folder,
+            tables: config::Config::from_text("bench", config, [("", ""); 0]).unwrap().plugin,
+            cache: false,
+        };
+        plugins.iter().for_each(|name| house.install(name, &built(name)));
+        house
+    }
+
+    pub(crate) fn cached(self) -> Self {
+        Self { cache: true, ..self }
+    }
+
+    pub(crate) fn install(&self, name: &str, bytes: &[u8]) {
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, bytes).unwrap();
+        std::fs::rename(new, self.folder.path().join("plugins").join(name)).unwrap();
+    }
+
+    pub(crate) async fn services(&self) -> Arc<Services> {
+        let url = format!("sqlite:{}", self.folder.path().join("bench.db").display());
+        let database = Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap();
+        let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &tasks, stop);
+        let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
+        Arc::new(Services::new(database, passwords, writer, rooms, messages, hub, Arc::default()))
+    }
+
+    pub(crate) async fn start(&self, services: Arc<Services>) -> Arc<Plugins> {
+        let config = config::Plugins {
+            folder: self.folder.path().join("plugins"),
+            cache: self.cache,
+            ..config::Plugins::default()
+        };
+        Plugins::start(&config, &self.tables, services, &[], self.folder.path()).await.unwrap()
+    }
+}
+
+/// A call by some account in some room.
+pub(crate) fn call() -> Call {
+    let account = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
+    let room = Room {
+        id: RoomId::new(),
+        number: 1,
+        code: "LOBBY".into(),
+        name: "lobby".into(),
+        kind: RoomKind::Room,
+        visibility: Visibility::Public,
+        topic: "".into(),
+        member_limit: None,
+        created_at: now(),
+    };
+    Call {
+        request: uuid::Uuid::now_v7(),
+        actor: Actor::Account(account),
+        room: Some(room),
+        role: None,
+        connection: None,
+        origin: None,
+        depth: 0,
+    }
+}

@@ -1,0 +1,12 @@
+//! What plugins cost: each call, and coming alive. Build them first: `cargo xtask plugins`.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on stops")]
+
+mod hooks;
+mod house;
+mod reload;
+
+use criterion::{criterion_group, criterion_main};
+
+criterion_group!(plugins, hooks::filter, hooks::command, reload::start, reload::save);
+criterion_main!(plugins);

@@ -5,7 +5,7 @@ pub mod throttle;
 pub mod token;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::password::PasswordHasher;
 use self::throttle::{Origin, Throttles};
@@ -22,6 +22,8 @@ const MIN_PASSWORD_CHARS: usize = 8;
 const MAX_EMAIL_BYTES: usize = 254;
 /// How many logins are kept at hand.
 const CACHED_LOGINS: usize = 20_000;
+/// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
+const LOGIN_HOLDS: Duration = Duration::from_secs(5);
 
 /// What somebody has after signing up or logging in.
 #[derive(Clone)]
@@ -52,7 +54,7 @@ pub struct Accounts {
     passwords: Arc<PasswordHasher>,
     tokens: Tokens,
     refresh_ttl: Duration,
-    logins: Cache<LoginId, Option<Account>>,
+    logins: Cache<LoginId, (Instant, Option<Account>)>,
     pub throttles: Throttles,
 }
 
@@ -76,6 +78,12 @@ impl Accounts {
 
     pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
         self.throttles.attempts.take(&from)?;
+        let user = self.add(new).await?;
+        self.begin(user).await
+    }
+
+    /// An account that nobody has logged in to yet.
+    pub async fn add(&self, new: SignUp) -> Result<User> {
         let username = name::clean("username", &new.username)?;
         if username.contains('@') {
             return Err(Error::invalid(
@@ -84,13 +92,24 @@ impl Accounts {
             ));
         }
         let email = new.email.as_deref().map(clean_email).transpose()?;
-        if new.password.chars().count() < MIN_PASSWORD_CHARS {
+        let password_hash = self.hash_new(new.password).await?;
+        let new = NewUser { username: &username, email: email.as_deref(), password_hash: &password_hash };
+        self.database.add_user(&new, now()).await
+    }
+
+    /// A new password; whoever logged in with the old one is logged out.
+    pub async fn set_password(&self, user: &User, password: String) -> Result<()> {
+        let hash = self.hash_new(password).await?;
+        let at = now();
+        self.database.set_password(user.uid, &hash, at).await?;
+        self.database.revoke_logins(user.id, at).await
+    }
+
+    async fn hash_new(&self, password: String) -> Result<String> {
+        if password.chars().count() < MIN_PASSWORD_CHARS {
             return Err(Error::invalid("password", format!("at least {MIN_PASSWORD_CHARS} characters")));
         }
-        let password_hash = self.passwords.hash(new.password).await?;
-        let new = NewUser { username: &username, email: email.as_deref(), password_hash: &password_hash };
-        let user = self.database.add_user(&new, now()).await?;
-        self.begin(user).await
+        self.passwords.hash(password).await
     }
 
     /// `who` is a user name or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
@@ -115,7 +134,8 @@ impl Accounts {
         self.begin(user).await
     }
 
-    async fn begin(&self, user: User) -> Result<Session> {
+    /// A new login of somebody who is allowed one.
+    pub async fn begin(&self, user: User) -> Result<Session> {
         let refresh_token = new_refresh_token();
         let at = now();
         let login = self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
@@ -173,7 +193,12 @@ impl Accounts {
     /// Who a token belongs to, if it is good and its login still holds.
     pub async fn identify(&self, token: &str) -> Result<Identity> {
         let bearer = self.tokens.check(token)?;
-        let account = self.logins.get_or_load(&bearer.login, self.account_of(bearer.login, bearer.account)).await?;
+        let load = || async { Ok((Instant::now(), self.account_of(bearer.login, bearer.account).await?)) };
+        let (read, mut account) = self.logins.get_or_load(&bearer.login, load()).await?;
+        if read.elapsed() > LOGIN_HOLDS {
+            self.logins.forget(&bearer.login);
+            (_, account) = self.logins.get_or_load(&bearer.login, load()).await?;
+        }
         let account = account.ok_or_else(|| Error::Unauthenticated("logged out; log in again".into()))?;
         Ok(Identity { account, login: bearer.login, expires_at: bearer.expires_at })
     }

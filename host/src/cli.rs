@@ -3,7 +3,9 @@
 #![expect(clippy::print_stdout, reason = "this is what speaks to the terminal")]
 
 mod chat;
+mod plugin;
 mod serve;
+mod user;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,10 @@ enum Command {
     Serve(serve::Args),
     /// Talk in a room from the terminal
     Chat(chat::Args),
+    /// Make plugins, try them out, and look after those of a running server
+    Plugin(plugin::Args),
+    /// Manage accounts
+    User(user::Args),
 }
 
 /// What went wrong is on standard error; the configuration's faults end with 2, everything else with 1.
@@ -37,6 +43,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let ended = match arguments.command {
         Command::Serve(args) => runtime.block_on(serve::run(args)),
         Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Plugin(args) => runtime.block_on(plugin::run(args)),
+        Command::User(args) => runtime.block_on(user::run(args)).map(|()| ExitCode::SUCCESS),
     };
     // A thread that reads the terminal cannot be interrupted; nothing is owed to it.
     runtime.shutdown_background();

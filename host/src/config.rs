@@ -15,6 +15,7 @@
 //! );
 //! ```
 
+mod edit;
 mod fault;
 mod http_host;
 mod key;
@@ -32,6 +33,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::edit::{EditError, switch_plugin};
 pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};

@@ -19,6 +19,7 @@ mod filter;
 mod folder;
 mod guard;
 mod imports;
+mod inspect;
 mod instance;
 mod journal;
 mod limits;
@@ -29,6 +30,7 @@ mod observer;
 mod outside;
 mod plugin;
 mod quarantine;
+mod recent;
 mod registry;
 mod services;
 pub mod slash;
@@ -59,8 +61,10 @@ pub use self::command::{CommandInfo, Param, ParamKind, Place};
 use self::compiled::Compiled;
 pub use self::filter::Draft;
 use self::folder::{Folder, Look, Order};
+pub use self::inspect::{Inspection, inspect, wit};
 use self::load::Forge;
 use self::observer::Observers;
+pub use self::recent::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
 use self::timer::Timers;
@@ -87,6 +91,17 @@ pub enum PluginState {
     Failed,
 }
 
+impl PluginState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Quarantined => "quarantined",
+            Self::Disabled => "disabled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A plugin, for operators.
 #[derive(Clone, Debug)]
 pub struct PluginStatus {
@@ -100,6 +115,12 @@ pub struct PluginStatus {
     pub sha256: Option<String>,
     pub hooks: Vec<&'static str>,
     pub commands: Vec<Arc<str>>,
+    /// What the version that runs imports beyond what every plugin has.
+    pub asked: Vec<String>,
+    /// What `config.toml` lets it import.
+    pub granted: Vec<config::Grant>,
+    /// Filters run from low to high.
+    pub order: i32,
     /// Why the file as it is now does not run; an older version may.
     pub error: Option<String>,
     /// While it is quarantined: how it failed, and for how much longer it is not called.

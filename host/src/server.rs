@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::hub::{Close, Hub};
 use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{PluginStatus, Plugins, Services};
+use crate::plugins::{PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
@@ -81,14 +81,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, loads the plugins and starts to listen. Changes of the plugins' tables in `config_file` are followed.
-    pub async fn start(config: &Config, config_file: Option<&Path>) -> Result<Self, StartError> {
-        let data_dir = &config.server.data_dir;
-        let (secret, new_key) = match config.auth.jwt_secret.expose() {
-            "" => load_or_make_key(data_dir).map_err(StartError::Key)?,
-            secret => (secret.as_bytes().to_vec(), None),
-        };
-        let database = Database::open(&database_options(config)).await?;
+    /// Opens the database, loads the plugins and starts to listen. Changes of the plugins' tables in `config_file` are
+    /// followed; `recent_lines` are those of the log that administrators may read.
+    pub async fn start(
+        config: &Config,
+        config_file: Option<&Path>,
+        recent_lines: Arc<RecentLines>,
+    ) -> Result<Self, StartError> {
+        let (secret, new_key) = signing_key(config)?;
+        let database = open_database(config).await?;
 
         let stop = CancellationToken::new();
         let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
@@ -114,7 +115,9 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
-        let plugins = Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir).await?;
+        let plugins =
+            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, &config.server.data_dir)
+                .await?;
         plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
         plugins.react(&reacting, &stop_reacting);
 
@@ -134,6 +137,8 @@ impl Server {
             proxies: config.server.trusted_proxies.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
+            config_file: config_file.map(Path::to_owned),
+            recent_lines,
         }));
         let mut addresses = Vec::new();
         for address in &config.server.listen {
@@ -210,6 +215,26 @@ fn going_away() -> Close {
     let spread = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
     let wait = rand::random_range(0..spread);
     Close::new(Close::GOING_AWAY, json!({"reconnect_after_ms": wait}).to_string())
+}
+
+/// What signs tokens, and where it is kept if it was made just now.
+fn signing_key(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>), StartError> {
+    match config.auth.jwt_secret.expose() {
+        "" => load_or_make_key(&config.server.data_dir).map_err(StartError::Key),
+        secret => Ok((secret.as_bytes().to_vec(), None)),
+    }
+}
+
+async fn open_database(config: &Config) -> Result<Database, StartError> {
+    Ok(Database::open(&database_options(config)).await?)
+}
+
+/// The accounts and where they are stored, for whoever needs no more of a server: the command line.
+pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), StartError> {
+    let (secret, _) = signing_key(config)?;
+    let database = open_database(config).await?;
+    let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
+    Ok((Accounts::new(database.clone(), passwords, &secret, &config.auth, &config.limits), database))
 }
 
 fn database_options(config: &Config) -> database::Options {

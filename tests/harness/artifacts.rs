@@ -10,6 +10,10 @@ pub(crate) enum Plugin {
     Groups,
     RoomPassword,
     WordFilter,
+    Slash,
+    Echo,
+    /// Does as its settings and its commands say.
+    Bot,
     /// The smallest one: rejects whatever speaks of a casino.
     NoAds,
     /// Does harm, as it is told to.
@@ -17,7 +21,7 @@ pub(crate) enum Plugin {
 }
 
 impl Plugin {
-    pub(crate) const SHIPPED: [Self; 3] = [Self::Groups, Self::RoomPassword, Self::WordFilter];
+    pub(crate) const SHIPPED: [Self; 5] = [Self::Groups, Self::RoomPassword, Self::WordFilter, Self::Slash, Self::Echo];
 
     /// The name of its file in a plugin folder.
     pub(crate) fn file_name(self) -> &'static str {
@@ -25,6 +29,9 @@ impl Plugin {
             Self::Groups => "groups.wasm",
             Self::RoomPassword => "room-password.wasm",
             Self::WordFilter => "word-filter.wasm",
+            Self::Slash => "slash.wasm",
+            Self::Echo => "echo.wasm",
+            Self::Bot => "bot.wasm",
             Self::NoAds => "no-ads.wasm",
             Self::Hostile => "hostile.wasm",
         }
@@ -32,6 +39,7 @@ impl Plugin {
 
     pub(crate) fn path(self) -> PathBuf {
         match self {
+            Self::Bot => BUILT.join("wasm32-wasip2/plugin/fixture_bot.wasm"),
             Self::NoAds => BUILT.join("wasm32-wasip2/plugin/fixture_no_ads.wasm"),
             Self::Hostile => BUILT.join("wasm32-wasip2/plugin/fixture_hostile.wasm"),
             shipped => BUILT.join("plugins").join(shipped.file_name()),
@@ -54,8 +62,11 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     };
     cargo(&["build", "--locked", "--package", "natterjack"]);
     cargo(&["xtask", "plugins"]);
-    let fixtures = ["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2", "--package"];
-    cargo(&[&fixtures[..], &["natterjack-fixture-no-ads", "--package", "natterjack-fixture-hostile"]].concat());
+    let mut fixtures = vec!["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2"];
+    for fixture in ["natterjack-fixture-no-ads", "natterjack-fixture-bot", "natterjack-fixture-hostile"] {
+        fixtures.extend(["--package", fixture]);
+    }
+    cargo(&fixtures);
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => root.join(target),
         None => root.join("target"),

@@ -51,6 +51,13 @@ impl Setup {
         self
     }
 
+    /// Adds to the shipped configuration.
+    pub(crate) fn configure(mut self, text: &str) -> Self {
+        self.config.push('\n');
+        self.config.push_str(text);
+        self
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self

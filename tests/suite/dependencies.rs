@@ -40,6 +40,10 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("argon2::", &["accounts"]),
         ("notify::", &["plugins"]),
         ("metrics_exporter_prometheus", &["metrics"]),
+        ("reqwest::", &["cli"]),
+        ("toml_edit", &["config"]),
+        ("wit_component", &["plugins"]),
+        ("rustls", &["plugins"]),
     ] {
         for (module, path, code) in modules() {
             if !at_home.contains(&module.as_str()) {

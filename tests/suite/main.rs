@@ -6,6 +6,7 @@
 mod harness;
 
 mod accounts;
+mod admin;
 mod chat_client;
 mod configuration;
 mod conversation;
@@ -13,9 +14,15 @@ mod dependencies;
 mod frames;
 mod guests;
 mod hostile;
+mod http;
 mod loading;
+mod observers;
+mod plugin_posts;
+mod plugin_tools;
 mod private_rooms;
 mod reload;
 mod rest;
 mod starting;
+mod timers;
+mod users;
 mod word_filter;

@@ -3,13 +3,16 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{self, Config, LogFormat};
-use crate::plugins::{PluginState, PluginStatus};
+use crate::plugins::{PluginState, PluginStatus, RecentLines};
 use crate::server::Server;
 
 /// The exit code for a configuration that cannot be used.
@@ -35,13 +38,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(BAD_CONFIG));
         }
     };
-    start_log(&config.log)?;
+    let recent_lines = Arc::new(RecentLines::default());
+    start_log(&config.log, recent_lines.clone())?;
     let file = args.config.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|file| file.exists()));
 
     // Before the server accepts anything: a signal that comes early must not be lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let server = Server::start(&config, file.as_deref()).await?;
+    let server = Server::start(&config, file.as_deref(), recent_lines).await?;
     print!("{}", welcome(&server, &config, file.as_deref()));
 
     tokio::select! {
@@ -56,13 +60,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-fn start_log(config: &config::Log) -> Result<()> {
+fn start_log(config: &config::Log, recent_lines: Arc<RecentLines>) -> Result<()> {
     let filter = EnvFilter::try_new(&config.level).context("log.level")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let shown = fmt::layer().with_writer(std::io::stderr);
+    let shown = match config.format {
+        LogFormat::Text => shown.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => shown.json().boxed(),
+    };
+    tracing_subscriber::registry().with(shown.with_filter(filter)).with(recent_lines.layer()).init();
     Ok(())
 }
 

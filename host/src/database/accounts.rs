@@ -89,6 +89,52 @@ impl Database {
         .await)?)
     }
 
+    /// In the order in which they were added, from the one after this number on.
+    pub async fn users(&self, after: i64, limit: u32) -> Result<Vec<User>> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
+             WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    pub async fn set_admin(&self, user: AccountId, is_admin: bool, at: Timestamp) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query("UPDATE users SET is_admin = $1, updated_at = $2 WHERE uid = $3")
+            .bind(is_admin)
+            .bind(at)
+            .bind(user)
+            .execute(pool)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// None enables the account again.
+    pub async fn set_disabled(&self, user: AccountId, since: Option<Timestamp>, at: Timestamp) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query("UPDATE users SET disabled_at = $1, updated_at = $2 WHERE uid = $3")
+            .bind(since)
+            .bind(at)
+            .bind(user)
+            .execute(pool)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
+    pub async fn set_password(&self, user: AccountId, password_hash: &str, at: Timestamp) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query("UPDATE users SET password_hash = $1, updated_at = $2 WHERE uid = $3")
+            .bind(password_hash)
+            .bind(at)
+            .bind(user)
+            .execute(pool)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE uid = $1",
@@ -185,6 +231,19 @@ impl Database {
         .await
         .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
+    }
+
+    /// Ends every login of a user.
+    pub async fn revoke_logins(&self, user: i64, at: Timestamp) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query(
+            "UPDATE logins SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL",
+        )
+        .bind(at)
+        .bind(user)
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
     }
 
     pub async fn revoke_login(&self, login: LoginId, at: Timestamp) -> Result<()> {

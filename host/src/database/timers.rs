@@ -33,6 +33,19 @@ impl Database {
         Ok(next.flatten())
     }
 
+    /// Whether it is still set for this moment.
+    pub async fn has_timer(&self, timer: &Timer) -> Result<bool> {
+        let found: Option<String> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT name FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
+        )
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(found.is_some())
+    }
+
     pub async fn count_timers(&self, plugin: &str) -> Result<u64> {
         let count: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT COUNT(*) FROM timers WHERE plugin = $1",

@@ -36,10 +36,14 @@ enum Job {
     Unit(Unit, oneshot::Sender<Result<Vec<Entry>>>),
 }
 
+type Told = Arc<dyn Fn(&Unit) + Send + Sync>;
+
 /// The way to the writer; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    /// Told of every unit of work that was committed.
+    told: Option<Told>,
 }
 
 impl Writer {
@@ -53,7 +57,12 @@ impl Writer {
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         tasks.spawn(Task { database, hub, known, queue }.run(stop));
-        Self { jobs }
+        Self { jobs, told: None }
+    }
+
+    /// The same, telling of each unit of work that became true: for trying plugins out.
+    pub fn telling(self, told: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
+        Self { told: Some(Arc::new(told)), ..self }
     }
 
     /// Queues a post; `done` hears what became of it. Waits if the queue is full.
@@ -66,8 +75,13 @@ impl Writer {
     /// Makes a unit of work true, or says why not. The room has heard of it when this returns.
     pub async fn commit(&self, unit: Unit) -> Result<Vec<Entry>> {
         let (done, outcome) = oneshot::channel();
+        let told = self.told.as_ref().map(|told| (told, unit.clone()));
         self.jobs.send(Job::Unit(unit, done)).await.map_err(|_| stopping())?;
-        outcome.await.map_err(|_| stopping())?
+        let entries = outcome.await.map_err(|_| stopping())??;
+        if let Some((told, unit)) = told {
+            told(&unit);
+        }
+        Ok(entries)
     }
 }
 

@@ -58,7 +58,8 @@ pub enum ParamKind {
 }
 
 impl ParamKind {
-    fn as_str(&self) -> &'static str {
+    /// The contract's word for it.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Integer => "integer",

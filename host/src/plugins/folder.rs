@@ -13,8 +13,8 @@ use wasmtime::component::Component;
 
 use self::files::{File, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
-use super::plugin::hex;
-use super::{PluginState, PluginStatus, Shared, Tables};
+use super::plugin::{Plugin, hex};
+use super::{PluginState, PluginStatus, Shared, Tables, contract};
 use crate::config;
 use crate::metrics::{LOADS, QUARANTINED};
 
@@ -212,10 +212,17 @@ impl Folder {
                 sha256: running.map(|plugin| hex(&plugin.sha256)),
                 hooks: running.map(|plugin| plugin.hooks.names()).unwrap_or_default(),
                 commands: commands.iter().map(|command| command.name.clone()).collect(),
+                asked: running.map(|plugin| asked(plugin)).unwrap_or_default(),
+                granted: known.terms.table.grants.clone(),
+                order: known.terms.table.order,
                 error: known.error.as_ref().map(ToString::to_string),
                 quarantine: None,
             }
         };
         self.known.iter().map(status).collect()
     }
+}
+
+fn asked(plugin: &Plugin) -> Vec<String> {
+    contract::shape(&plugin.component, plugin.pre.engine()).wants.into_iter().collect()
 }

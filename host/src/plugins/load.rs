@@ -151,7 +151,7 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Tells what people put into the folder by mistake from what is worth compiling.
-fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule),
         [b'\0', b'a', b's', b'm', _, _, _, _, ..] => Ok(()),
@@ -180,7 +180,7 @@ fn link(
     Ok((component, pre))
 }
 
-fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
+pub(super) fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
     if let Some(name) = &shape.other_version {
         return Err(LoadError::Version { name: name.clone() });
     }

@@ -45,7 +45,7 @@ impl Timers {
     /// Until `stop`; what is under way then is ended in order.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = match self.begin_due().await {
+            let wait = match self.begin_due(&stop).await {
                 Ok(next) => next.map_or(LOOK, Timestamp::remaining).min(LOOK),
                 Err(_) => PAUSE,
             };
@@ -62,7 +62,7 @@ impl Timers {
     }
 
     /// Wakes the plugins whose timers have come due. Gives the next moment when there is something to do.
-    async fn begin_due(&mut self) -> Result<Option<Timestamp>> {
+    async fn begin_due(&mut self, stop: &CancellationToken) -> Result<Option<Timestamp>> {
         let registry = self.shared.registry.load_full();
         let database = &self.shared.services.database;
         let mut next: Option<Timestamp> = None;
@@ -76,7 +76,7 @@ impl Timers {
                 next = next.into_iter().chain(own).min();
                 continue;
             }
-            let job = self.jobs.spawn(call::wake(self.shared.clone(), due));
+            let job = self.jobs.spawn(call::wake(self.shared.clone(), due, stop.clone()));
             self.busy.insert(job.id(), plugin.id.clone());
         }
         Ok(next)

@@ -1,9 +1,11 @@
-//! REST: accounts and tokens, rooms and their history, and the server's health.
+//! REST: accounts and tokens, rooms and their history, administration, and the server's health.
 
+mod admin;
 mod auth;
 pub(super) mod extract;
 mod rooms;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +23,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::database::Database;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::plugins::RecentLines;
 use crate::session::Core;
 
 /// No request of ours is larger.
@@ -38,6 +41,9 @@ pub struct State {
     /// Live connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
     pub stop: CancellationToken,
+    /// Where plugins are switched on and off, if the server runs with a file.
+    pub config_file: Option<PathBuf>,
+    pub recent_lines: Arc<RecentLines>,
 }
 
 /// An error on its way to a REST client.
@@ -92,7 +98,12 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/api/me", get(auth::me))
         .route("/api/users", get(auth::find))
         .route("/api/rooms", get(rooms::list).post(rooms::create))
-        .route("/api/rooms/{room}/messages", get(rooms::messages));
+        .route("/api/rooms/{room}/messages", get(rooms::messages))
+        .route("/api/admin/plugins", get(admin::plugins))
+        .route("/api/admin/plugins/reload", post(admin::reload))
+        .route("/api/admin/plugins/{id}/enable", post(admin::enable))
+        .route("/api/admin/plugins/{id}/disable", post(admin::disable))
+        .route("/api/admin/plugins/{id}/logs", get(admin::logs));
     Router::new()
         .merge(api)
         .route("/healthz", get(async || "ok"))

@@ -45,6 +45,10 @@ where
         if error.is_parse_too_large() { too_large("the response's head", HEAD_BYTES) } else { broken(&error) }
     })?;
     let (head, body) = response.into_parts();
+    // The reading buffer stops a head that never ends, but a little late.
+    if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEAD_BYTES {
+        return Err(too_large("the response's head", HEAD_BYTES));
+    }
     if body.size_hint().lower() > BODY_BYTES as u64 {
         return Err(too_large("the response's body", BODY_BYTES));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -18,10 +19,13 @@ use crate::plugins::visit::{Hook, Verdict, Visit};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
-/// Wakes a plugin for each of its timers. Gives those that failed.
-pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>) -> Vec<Timer> {
+/// Wakes a plugin for each of its timers, or for none more after `stop`. Gives those that failed.
+pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
     let mut failures = Vec::new();
     for timer in timers {
+        if stop.is_cancelled() {
+            break;
+        }
         let registry = shared.registry.load_full();
         // Gone meanwhile: they stay until it is back.
         let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
@@ -60,6 +64,8 @@ async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin
         visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
         answer.map_err(|error| said(error, &plugin.id, call.request))?;
         match apply(registry, plugin, unit, &call).await {
+            // Cancelled or set again meanwhile: then this one is no more.
+            Err(Error::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(()),
             Err(Error::Conflict(_)) if turn.is_none() => {
                 turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
             }

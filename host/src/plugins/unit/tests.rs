@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::super::testing::World;
 use super::{CHANGES, UnitOfWork};
+use crate::clock::now;
 use crate::error::Error;
 use crate::protocol::{Account, Actor, Credential, NewRoom, Removal, Role, RoomChange, RoomId, Visibility};
 
@@ -180,4 +181,51 @@ async fn credentials_are_offered_to_guards_but_not_by_guards() {
     assert_eq!(offers.len(), 1);
     assert_eq!(&*offers[0].room.name, "den");
     assert!(matches!(unit.create_room(new_room("more", None), password()).await, Err(Error::Forbidden(_))));
+}
+
+#[tokio::test]
+async fn what_a_call_deletes_is_not_in_the_history_that_it_reads() {
+    let world = World::new().await;
+    let mut before = unit(&world);
+    let new = new_room("den", None);
+    let id = new.id;
+    before.create_room(new, Vec::new()).await.unwrap();
+    for n in 1..=4 {
+        before.post(&plugin(), id, n.to_string(), None).await.unwrap();
+    }
+    commit(&world, before).await.unwrap();
+
+    let mut unit = unit(&world);
+    unit.delete_message(id, 3).await.unwrap();
+    unit.post(&plugin(), id, "not yet".into(), Some(4)).await.unwrap();
+    let said = unit.history(id, None, 2).await.unwrap();
+    assert_eq!(said.iter().map(|message| &*message.post.body).collect::<Vec<_>>(), ["2", "4"]);
+    assert!(matches!(unit.delete_message(id, 3).await, Err(Error::NotFound(_))));
+    assert!(matches!(unit.post(&plugin(), id, "x".into(), Some(3)).await, Err(Error::NotFound(_))));
+    unit.delete_room(id).await.unwrap();
+    assert!(matches!(unit.history(id, None, 2).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn timers_are_listed_as_the_call_leaves_them() {
+    let world = World::new().await;
+    let later = now() + std::time::Duration::from_secs(3600);
+    let mut before = unit(&world);
+    for name in ["a/1", "a/2", "b/1"] {
+        before.set_timer(&plugin(), name.into(), later, "{}".into()).await.unwrap();
+    }
+    commit(&world, before).await.unwrap();
+
+    let mut unit = unit(&world);
+    unit.set_timer(&plugin(), "a/0".into(), later, "{}".into()).await.unwrap();
+    unit.cancel_timer(&plugin(), "a/1".into()).await.unwrap();
+    assert_eq!(unit.timer_names(&plugin(), "a/", None, 10).await.unwrap(), ["a/0", "a/2"]);
+    assert_eq!(unit.timer_names(&plugin(), "", Some("a/0".into()), 1).await.unwrap(), ["a/2"]);
+    assert_eq!(unit.timer_names(&"other".into(), "", None, 10).await.unwrap(), Vec::<String>::new());
+    let eleven_years = now() + std::time::Duration::from_secs(11 * 366 * 24 * 60 * 60);
+    let far = unit.set_timer(&plugin(), "far".into(), eleven_years, "{}".into()).await;
+    assert!(matches!(far, Err(Error::Invalid { .. })));
+    assert!(matches!(unit.set_timer(&plugin(), "x".into(), later, "{".into()).await, Err(Error::Invalid { .. })));
+    commit(&world, unit).await.unwrap();
+    assert_eq!(world.services.database.timer_names("karma", "", None, 10).await.unwrap(), ["a/0", "a/2", "b/1"]);
 }

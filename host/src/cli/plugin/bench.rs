@@ -1,0 +1,217 @@
+//! A server in small around one plugin, with a database that is thrown away: where plugins are tried out.
+
+use std::collections::HashMap;
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use crate::accounts::Accounts;
+use crate::accounts::password::PasswordHasher;
+use crate::clock::now;
+use crate::config::{Config, Grant, Plugin, Settings};
+use crate::database::{self, Database, NewUser};
+use crate::dialect::native::CORE_OPS;
+use crate::hub::Hub;
+use crate::messages::{Messages, Writer};
+use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
+use crate::protocol::{Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Unit, Visibility};
+use crate::rooms::{Known, Rooms, new_code};
+use crate::router::{Caller, Router};
+
+/// The plugin, running, and a small world for it to act on.
+pub(super) struct Bench {
+    pub(super) router: Router,
+    id: String,
+    database: Database,
+    committed: Arc<Mutex<Vec<Unit>>>,
+    stop: CancellationToken,
+    writing: TaskTracker,
+    /// Database and plugin; goes with the bench.
+    _folder: TempDir,
+}
+
+impl Bench {
+    /// Starts the plugin, granted what is in `grants`. Whether it runs is in [`Bench::status`].
+    pub(super) async fn open(id: &str, component: &[u8], settings: Value, grants: Vec<Grant>) -> Result<Self> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let mut config = Config::default();
+        config.plugins.folder = folder.path().join("plugins");
+        std::fs::create_dir(&config.plugins.folder)?;
+        std::fs::write(config.plugins.folder.join(id).with_extension("wasm"), component)?;
+        let settings = Settings(if settings.is_null() { Value::Object(Map::new()) } else { settings });
+        config.plugin.insert(id.to_owned(), Plugin { grants, settings, ..Plugin::default() });
+
+        let url = format!("sqlite:{}", folder.path().join("bench.db").display());
+        let database = Database::open(&database::Options { url, full_sync: false, readers: 2 }).await?;
+        let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+        let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
+        let committed: Arc<Mutex<Vec<Unit>>> = Arc::default();
+        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone());
+        let told = committed.clone();
+        let writer = writer.telling(move |unit| told.lock().push(unit.clone()));
+
+        let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
+        let secret = Uuid::new_v4();
+        let accounts =
+            Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let messages = Arc::new(Messages::new(database.clone(), &config.limits));
+        let services = Arc::new(Services::new(
+            database.clone(),
+            passwords,
+            writer.clone(),
+            rooms.clone(),
+            messages.clone(),
+            hub.clone(),
+            Arc::default(),
+        ));
+        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
+        let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins };
+        Ok(Self { router, id: id.to_owned(), database, committed, stop, writing, _folder: folder })
+    }
+
+    pub(super) fn status(&self) -> Result<PluginStatus> {
+        self.router.plugins.statuses().into_iter().next().context("the plugin was not found where it was put")
+    }
+
+    /// The error says why the plugin does not run.
+    pub(super) fn check_runs(&self) -> Result<PluginStatus> {
+        let status = self.status()?;
+        match &status.error {
+            Some(error) => bail!("{} does not run: {error}", self.id),
+            None => Ok(status),
+        }
+    }
+
+    pub(super) fn commands(&self) -> Vec<Arc<CommandInfo>> {
+        let names = self.status().map(|status| status.commands).unwrap_or_default();
+        names.iter().filter_map(|name| self.router.plugins.command(name)).collect()
+    }
+
+    /// Somebody's account, made if there is none.
+    pub(super) async fn account(&self, name: &str) -> Result<Account> {
+        if let Some(account) = self.database.account_named(name).await? {
+            return Ok(account);
+        }
+        let name = crate::name::clean("name", name)?;
+        let new = NewUser { username: &name, email: None, password_hash: "nobody logs in here" };
+        Ok(self.database.add_user(&new, now()).await?.account())
+    }
+
+    /// A room, made if there is none.
+    pub(super) async fn room(&self, name: &str, visibility: Visibility) -> Result<Room> {
+        let named = RoomName::parse(name.to_owned());
+        if let Ok(room) = self.router.rooms.get(&named).await {
+            return Ok(room);
+        }
+        let new = NewRoom {
+            id: RoomId::new(),
+            code: new_code(),
+            name: crate::name::clean("room", name)?,
+            visibility,
+            topic: String::new(),
+            member_limit: None,
+            owner: None,
+        };
+        self.commit(Change::CreateRoom(new)).await?;
+        Ok(self.router.rooms.get(&named).await?)
+    }
+
+    pub(super) async fn add_member(&self, room: &Room, account: &Account, role: Role) -> Result<()> {
+        let standing = self.router.rooms.standing(room.id, account.id).await?;
+        if standing.role.is_none() {
+            self.commit(Change::AddMember { room: room.id, account: account.id, role }).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a change that is none of the plugin's.
+    async fn commit(&self, change: Change) -> Result<()> {
+        self.router.writer.commit(Unit::new(Actor::Server, vec![change])).await?;
+        self.committed.lock().clear();
+        Ok(())
+    }
+
+    /// What has been committed since the last time this was asked.
+    pub(super) fn take_committed(&self) -> Vec<Unit> {
+        std::mem::take(&mut *self.committed.lock())
+    }
+
+    /// The names behind the ids that there are now.
+    pub(super) async fn names(&self) -> Result<HashMap<Uuid, String>> {
+        let mut names = HashMap::new();
+        for user in self.database.users(0, 1000).await? {
+            names.insert(user.uid.0, user.username);
+        }
+        for (room, _) in self.database.rooms(None, None, "", 1000).await? {
+            names.insert(room.id.0, room.name.to_string());
+        }
+        Ok(names)
+    }
+
+    pub(super) async fn close(self) {
+        self.stop.cancel();
+        self.writing.close();
+        self.writing.wait().await;
+        self.database.close().await;
+    }
+}
+
+/// A request of an account.
+pub(super) fn caller(account: &Account) -> Caller {
+    let origin = IpAddr::from(Ipv4Addr::LOCALHOST).into();
+    Caller { actor: Actor::Account(account.clone()), connection: None, origin, request: Uuid::now_v7() }
+}
+
+/// The same, past the router.
+pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
+    Call {
+        request: Uuid::now_v7(),
+        actor: Actor::Account(account.clone()),
+        room: Some(room.clone()),
+        role,
+        connection: None,
+        origin: None,
+        depth: 0,
+    }
+}
+
+/// Whether this is an id already, and no name.
+pub(super) fn is_account_id(text: &str) -> bool {
+    text.parse::<AccountId>().is_ok()
+}
+
+/// Reads `--settings`.
+pub(super) fn settings(text: &str) -> Result<Value> {
+    object(text).map_err(|why| anyhow!("{why}; wanted an object, as the plugin's `settings` in config.toml"))
+}
+
+/// Reads a JSON object.
+pub(super) fn object(text: &str) -> Result<Value> {
+    let value: Value = serde_json::from_str(text).map_err(|error| anyhow!("is no JSON: {error}"))?;
+    if !value.is_object() {
+        bail!("is JSON, but no object");
+    }
+    Ok(value)
+}
+
+/// Shows what the plugin says while it is tried out, and why it failed.
+pub(super) fn show_log() {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("plugin=info"))
+        .without_time()
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    // Only a test in the same process could have been first.
+    let _ = log.try_init();
+}

@@ -1,0 +1,151 @@
+//! A plugin's crate: building it, checking what came of it, and putting it where a server looks.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{plugin_id, size};
+use crate::config::{self, Config};
+use crate::plugins::{Inspection, inspect};
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// A crate that a plugin is built of.
+pub(super) struct CrateFolder {
+    pub(super) dir: PathBuf,
+}
+
+/// A component that a server would load.
+pub(super) struct Built {
+    pub(super) id: String,
+    pub(super) file: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    pub(super) inspection: Inspection,
+}
+
+impl CrateFolder {
+    pub(super) fn open(dir: Option<PathBuf>) -> Result<Self> {
+        let dir = dir.unwrap_or_else(|| PathBuf::from("."));
+        let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
+        if !dir.join("Cargo.toml").is_file() {
+            bail!("{} holds no Cargo.toml; `natterjack plugin new NAME` makes a crate to begin with", dir.display());
+        }
+        Ok(Self { dir })
+    }
+
+    /// Has cargo build it, whose messages go to the terminal.
+    pub(super) async fn build(&self, cargo_args: &[OsString]) -> Result<Built> {
+        ensure_target().await?;
+        let output = Command::new(cargo())
+            .args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"])
+            .args(cargo_args)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot start cargo, which builds plugins (https://rustup.rs installs it)")?;
+        if !output.status.success() {
+            bail!("it does not build: cargo's messages above say why");
+        }
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut messages = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let manifest = self.dir.join("Cargo.toml");
+        let Some((name, file)) = messages.find_map(|message| component(&message, &manifest)) else {
+            bail!("no component was built; Cargo.toml needs `[lib] crate-type = [\"cdylib\", \"rlib\"]`");
+        };
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let id = plugin_id(&name)?;
+        let inspection = match inspect(&id, &bytes) {
+            Ok(Inspection { problem: Some(problem), .. }) | Err(problem) => {
+                bail!("{} was built, but no server would load it: {problem}", file.display())
+            }
+            Ok(inspection) => inspection,
+        };
+        Ok(Built { id, file, bytes, inspection })
+    }
+}
+
+impl Built {
+    /// One line on what it is.
+    pub(super) fn summary(&self) -> String {
+        let Inspection { hooks, wants, .. } = &self.inspection;
+        let mut text = format!("{}: {}, hooks {}", self.id, size(self.bytes.len()), hooks.join(" "));
+        if !wants.is_empty() {
+            let wants: Vec<&str> = wants.iter().map(|grant| grant.as_str()).collect();
+            text.push_str(&format!(", needs the grants {}", wants.join(" ")));
+        }
+        text
+    }
+
+    /// Puts it into a plugins folder in one step, so that no server reads half of it.
+    pub(super) fn install(&self, folder: &Path) -> Result<PathBuf> {
+        let file = folder.join(&self.id).with_extension("wasm");
+        let failed = || format!("cannot write {}", file.display());
+        let mut new = tempfile::Builder::new()
+            .prefix(".natterjack-")
+            // For a server of another user, too.
+            .permissions(std::fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder)
+            .with_context(failed)?;
+        new.write_all(&self.bytes).with_context(failed)?;
+        new.persist(&file).with_context(failed)?;
+        Ok(file)
+    }
+}
+
+/// The folder that was named, or else the one of the configuration here.
+pub(super) fn plugins_folder(named: Option<PathBuf>) -> Result<PathBuf> {
+    let folder = match named {
+        Some(folder) => folder,
+        None => Config::load(None, config::environment())?.plugins.folder,
+    };
+    if !folder.is_dir() {
+        bail!(
+            "there is no plugins folder {}; run this in the server's folder, or name it by --folder",
+            folder.display()
+        );
+    }
+    Ok(folder)
+}
+
+/// The library's name and its component, if this message of cargo's tells of them.
+fn component(message: &Value, manifest: &Path) -> Option<(String, PathBuf)> {
+    if message["reason"] != "compiler-artifact" || Path::new(message["manifest_path"].as_str()?) != manifest {
+        return None;
+    }
+    let mut files = message["filenames"].as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
+    let file = files.find(|file| file.extension().is_some_and(|extension| extension == "wasm"))?;
+    Some((message["target"]["name"].as_str()?.to_owned(), file))
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Looks whether Rust's target for plugins is there, and has rustup install it if not.
+async fn ensure_target() -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output().await;
+    if asked.is_ok_and(|answer| {
+        answer.status.success() && Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir()
+    }) {
+        return Ok(());
+    }
+    eprintln!("Rust's target {TARGET}, for which plugins are built, is not installed; asking rustup for it.");
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status().await;
+    if !added.is_ok_and(|status| status.success()) {
+        bail!(
+            "plugins are built for Rust's target {TARGET}, and it could not be installed; see that \
+             `rustup target add {TARGET}` works (https://rustup.rs), then try again"
+        );
+    }
+    Ok(())
+}

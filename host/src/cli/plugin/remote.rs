@@ -1,0 +1,177 @@
+//! `natterjack plugin list | reload | enable | disable | logs`: a running server's plugins, through its admin API.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::{Method, StatusCode, Url};
+use serde_json::Value;
+use tokio::time::sleep;
+
+/// Compiling a plugin is part of what is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often new lines are asked for.
+const FOLLOW: Duration = Duration::from_millis(500);
+
+/// Where the server is, and who asks.
+#[derive(Debug, clap::Args)]
+struct Server {
+    /// The server
+    #[arg(long, env = "NATTERJACK_URL", default_value = "http://127.0.0.1:5000")]
+    url: String,
+    /// An administrator's access token (`natterjack user token NAME` prints one)
+    #[arg(long, env = "NATTERJACK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    server: Server,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Switch {
+    /// The plugin: its file's name without .wasm
+    id: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Print what a plugin said lately, and what the server said about it (for administrators)
+#[derive(Debug, clap::Args)]
+pub(super) struct Logs {
+    /// The plugin: its file's name without .wasm
+    id: String,
+    #[command(flatten)]
+    server: Server,
+    /// How many lines
+    #[arg(long, short = 'n', default_value_t = 100)]
+    lines: usize,
+    /// Go on with what comes, until interrupted
+    #[arg(long, short)]
+    follow: bool,
+}
+
+pub(super) async fn list(args: List) -> Result<()> {
+    let answer = args.server.open()?.ask(Method::GET, &["plugins"], &[]).await?;
+    show(&answer, args.json);
+    Ok(())
+}
+
+pub(super) async fn reload(args: List) -> Result<()> {
+    let answer = args.server.open()?.ask(Method::POST, &["plugins", "reload"], &[]).await?;
+    show(&answer, args.json);
+    Ok(())
+}
+
+pub(super) async fn switch(args: Switch, on: bool) -> Result<()> {
+    let what = if on { "enable" } else { "disable" };
+    let plugin = args.server.open()?.ask(Method::POST, &["plugins", &args.id, what], &[]).await?;
+    if let (true, Some(error)) = (on, plugin["error"].as_str()) {
+        bail!("{} is enabled, but its file does not run: {error}", args.id);
+    }
+    println!("{} is {}", args.id, plugin["state"].as_str().unwrap_or("of unknown state"));
+    Ok(())
+}
+
+pub(super) async fn logs(args: Logs) -> Result<()> {
+    let server = args.server.open()?;
+    let mut after = 0;
+    let mut most = args.lines;
+    loop {
+        let query = [("lines", most.to_string()), ("after", after.to_string())];
+        let answer = server.ask(Method::GET, &["plugins", &args.id, "logs"], &query).await?;
+        for line in answer["lines"].as_array().into_iter().flatten() {
+            let text = |key: &str| line[key].as_str().unwrap_or_default();
+            println!("{} {:>5} {}", text("at"), text("level"), text("text"));
+            after = line["seq"].as_u64().unwrap_or(after);
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        most = usize::MAX;
+        sleep(FOLLOW).await;
+    }
+}
+
+fn show(answer: &Value, json: bool) {
+    if json {
+        println!("{answer:#}");
+        return;
+    }
+    let plugins = answer["plugins"].as_array().map_or(&[][..], Vec::as_slice);
+    if plugins.is_empty() {
+        println!("the plugins folder is empty");
+    }
+    for plugin in plugins {
+        let text = |key: &str| plugin[key].as_str().unwrap_or_default();
+        let words = |list: &Value| {
+            let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+            words.collect::<Vec<_>>().join(", ")
+        };
+        println!("{:<20} {:<9} {:<8} {}", text("id"), text("state"), text("version"), text("summary"));
+        let grants = &plugin["grants"];
+        let rows = [
+            ("hooks", words(&plugin["hooks"])),
+            ("commands", words(&plugin["commands"])),
+            ("uses", words(&grants["asked"])),
+            ("granted", words(&grants["given"])),
+            ("error", text("error").to_owned()),
+        ];
+        for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+            println!("    {name:<9} {value}");
+        }
+    }
+}
+
+struct Link {
+    client: reqwest::Client,
+    base: Url,
+    token: String,
+}
+
+impl Server {
+    fn open(self) -> Result<Link> {
+        let Some(token) = self.token else {
+            bail!(
+                "who asks? wanted --token, or NATTERJACK_TOKEN, with an administrator's access token; \
+                 `natterjack user token NAME`, run in the server's folder, prints one"
+            );
+        };
+        let whole = if self.url.contains("://") { self.url } else { format!("http://{}", self.url) };
+        let base = Url::parse(&whole).with_context(|| format!("{whole} is no URL; wanted http://HOST:PORT"))?;
+        if base.scheme() != "http" {
+            bail!("{base}: these commands speak plain HTTP; run them beside the server, or through a tunnel to it");
+        }
+        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        Ok(Link { client, base, token })
+    }
+}
+
+impl Link {
+    async fn ask(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Result<Value> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "admin"]).extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let sent = self.client.request(method, url).bearer_auth(&self.token).send().await;
+        let response =
+            sent.with_context(|| format!("cannot reach {}; is the server running there? (--url)", self.base))?;
+        let status = response.status();
+        let answer: Value =
+            response.json().await.with_context(|| format!("{} is no Natterjack server ({status})", self.base))?;
+        if status == StatusCode::OK {
+            return Ok(answer);
+        }
+        match answer["error"]["message"].as_str() {
+            Some(message) => bail!("the server says: {message}"),
+            None => bail!("the server answered {status}"),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `natterjack plugin test`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::bench::{Bench, call, caller, settings, show_log};
+use super::{read_component, size};
+use crate::error::Error;
+use crate::plugins::{CommandInfo, Draft, ParamKind, inspect};
+use crate::protocol::{Account, Command, Credential, Role, Room, Visibility};
+
+/// How often each sample is shown to a filter.
+const ROUNDS: usize = 100;
+
+/// Run a plugin under a server's limits against samples of what it hooks into, and tell faults and times
+///
+/// Everything that it asks for is granted, on a server that is thrown away. A verdict or an error is an answer; a fault is a
+/// trap, a call that took too long, or one that asked for too much. With a fault the exit code is 1.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The plugin's .wasm file
+    file: PathBuf,
+    /// The plugin's settings
+    #[arg(long, value_name = "JSON", value_parser = settings)]
+    settings: Option<Value>,
+}
+
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
+    show_log();
+    let (id, bytes) = read_component(&args.file)?;
+    let found = inspect(&id, &bytes).map_err(anyhow::Error::msg)?;
+    let began = Instant::now();
+    let bench = Bench::open(&id, &bytes, args.settings.unwrap_or_default(), found.wants).await?;
+    let status = bench.check_runs()?;
+    println!("{id}: {}, compiled and started in {}", size(bytes.len()), shown(began.elapsed()));
+    let mut test = Test {
+        ann: bench.account("ann").await?,
+        lobby: bench.room("lobby", Visibility::Public).await?,
+        bench,
+        faults: 0,
+    };
+    let outcome = test.all(&status.hooks).await;
+    let faults = test.faults;
+    test.bench.close().await;
+    outcome?;
+    println!("{}", if faults == 0 { "no faults".to_owned() } else { format!("FAULTS: {faults}") });
+    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Test {
+    bench: Bench,
+    ann: Account,
+    lobby: Room,
+    faults: usize,
+}
+
+impl Test {
+    async fn all(&mut self, hooks: &[&str]) -> Result<()> {
+        // An owner gets past the commands' minimum roles.
+        self.bench.add_member(&self.lobby, &self.ann, Role::Owner).await?;
+        if hooks.contains(&"message-filter") {
+            self.filter();
+        }
+        if hooks.contains(&"room-guard") {
+            self.guard().await?;
+        }
+        for hook in hooks.iter().filter(|hook| ["observer", "timer"].contains(hook)) {
+            println!("{hook}: not tried here; it is called when something has happened");
+        }
+        for info in self.bench.commands() {
+            self.command(&info).await?;
+        }
+        Ok(())
+    }
+
+    fn filter(&mut self) {
+        let mut times = Vec::new();
+        let (mut allowed, mut rewritten, mut rejected) = (0, 0, 0);
+        let samples = messages();
+        for body in samples.iter().cycle().take(samples.len() * ROUNDS) {
+            let draft = Draft { body: body.clone(), reply_to: None, edit_of: None };
+            let call = call(&self.ann, &self.lobby, Some(Role::Owner));
+            let began = Instant::now();
+            let verdict = self.bench.router.plugins.filter(&call, draft);
+            times.push(began.elapsed());
+            match verdict {
+                Ok(None) => allowed += 1,
+                Ok(Some(_)) => rewritten += 1,
+                Err(Error::Rejected { .. }) => rejected += 1,
+                Err(_) => self.faults += 1,
+            }
+        }
+        println!(
+            "message-filter: {} messages: {allowed} allowed, {rewritten} rewritten, {rejected} rejected; {}",
+            times.len(),
+            spread(times)
+        );
+    }
+
+    async fn guard(&mut self) -> Result<()> {
+        let room = self.bench.room("guarded", Visibility::Private).await?;
+        let bob = self.bench.account("bob").await?;
+        let mut times = Vec::new();
+        let (mut admitted, mut kept_out) = (0, 0);
+        for given in [None, Some(""), Some("sesame"), Some("\u{1F511} ключ"), Some(&*"x".repeat(10_000))] {
+            let credentials = given.map(|value| Credential { name: "password".into(), value: Some(value.into()) });
+            let credentials: Vec<Credential> = credentials.into_iter().collect();
+            let began = Instant::now();
+            let verdict = self.bench.router.plugins.admit(&call(&bob, &room, None), &credentials).await;
+            times.push(began.elapsed());
+            match verdict {
+                Ok(()) => admitted += 1,
+                Err(error) if is_fault(&error) => self.faults += 1,
+                Err(_) => kept_out += 1,
+            }
+        }
+        println!(
+            "room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}",
+            times.len(),
+            spread(times)
+        );
+        Ok(())
+    }
+
+    async fn command(&mut self, info: &CommandInfo) -> Result<()> {
+        // A room of its own: what another command did must not be in its way.
+        let room = self.bench.room(&format!("for {}", info.name), Visibility::Public).await?;
+        self.bench.add_member(&room, &self.ann, Role::Owner).await?;
+        let bob = self.bench.account("bob").await?;
+        self.bench.add_member(&room, &bob, Role::Member).await?;
+        let mut args: Map<String, Value> =
+            info.params.iter().map(|param| (param.name.clone(), sample(&param.kind))).collect();
+        args.insert("room".to_owned(), room.id.to_string().into());
+        let began = Instant::now();
+        let reply =
+            self.bench.router.handle(&caller(&self.ann), Command::Plugin { name: info.name.to_string(), args }).await;
+        let time = shown(began.elapsed());
+        let changes: usize = self.bench.take_committed().iter().map(|unit| unit.changes.len()).sum();
+        match reply {
+            Ok(_) => println!("{}: answered in {time}, {changes} changes", info.name),
+            Err(error) if is_fault(&error) => {
+                self.faults += 1;
+                println!("{}: FAULT after {time}: {error}", info.name);
+            }
+            Err(error) => println!("{}: refused in {time}: {error}", info.name),
+        }
+        Ok(())
+    }
+}
+
+fn is_fault(error: &Error) -> bool {
+    matches!(error, Error::Plugin { .. } | Error::Internal(_))
+}
+
+/// Messages as people write them, and as they had better not.
+fn messages() -> Vec<String> {
+    let short = [
+        "hello",
+        "How are you?",
+        "{\"op\":\"x\"}",
+        "<script>alert(1)</script>",
+        "a\nb\tc",
+        "שלום, мир 🐸",
+        "e\u{301}\u{202e}x",
+    ];
+    let long = ["word ".repeat(800), "x".repeat(4000), "🐸".repeat(4000), "A".repeat(200)];
+    short.into_iter().map(ToOwned::to_owned).chain(long).collect()
+}
+
+fn sample(kind: &ParamKind) -> Value {
+    match kind {
+        ParamKind::Text => json!("sample"),
+        ParamKind::Integer => json!(10),
+        ParamKind::Number => json!(1.5),
+        ParamKind::Boolean => json!(true),
+        ParamKind::Account => json!("bob"),
+        ParamKind::Room => json!("lobby"),
+        ParamKind::Duration => json!(60),
+        ParamKind::Choice(words) => json!(words.first()),
+    }
+}
+
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let slowest = times.last().copied().unwrap_or_default();
+    format!("median {}, slowest {}", shown(median), shown(slowest))
+}
+
+fn shown(time: Duration) -> String {
+    match time.as_micros() {
+        0..1000 => format!("{} µs", time.as_micros()),
+        1000..10_000_000 => format!("{} ms", time.as_millis()),
+        _ => format!("{} s", time.as_secs()),
+    }
+}

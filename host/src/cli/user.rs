@@ -1,0 +1,181 @@
+//! `natterjack user`: accounts, straight in the database. The server may run meanwhile, or not.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use crate::accounts::{Accounts, SignUp};
+use crate::clock::{Timestamp, now};
+use crate::config::{self, Config};
+use crate::database::{Database, User};
+use crate::server;
+
+/// How many users are read at a time.
+const PAGE: u32 = 500;
+
+/// Manage accounts.
+///
+/// Works on the database that the configuration names, whether a server runs on it or not; a running one follows within
+/// seconds. Run it in the server's folder, or say --config.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The server's configuration file
+    #[arg(long, short, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Add an account
+    Add {
+        name: String,
+        /// Make it an administrator's
+        #[arg(long)]
+        admin: bool,
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        /// Read the password from standard input, up to the end of its first line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List all accounts
+    List,
+    /// Make somebody an administrator, who may use /api/admin and `natterjack plugin list, enable …`
+    Admin {
+        name: String,
+        /// Take that away again
+        #[arg(long)]
+        off: bool,
+    },
+    /// Let somebody in no more; all logins end, and connections that are open end with their tokens
+    Disable { name: String },
+    /// Let somebody in again
+    Enable { name: String },
+    /// Give somebody a new password; all logins end
+    Password {
+        name: String,
+        /// Read the password from standard input, up to the end of its first line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Print a fresh access token, for scripts: NATTERJACK_TOKEN=$(natterjack user token NAME)
+    Token { name: String },
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let config = Config::load(args.config.as_deref(), config::environment())?;
+    let (accounts, database) = server::open_accounts(&config).await?;
+    let done = act(args.action, &accounts, &database).await;
+    database.close().await;
+    done
+}
+
+async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result<()> {
+    match action {
+        Action::Add { name, admin, email, password_stdin } => {
+            let password = password(password_stdin)?;
+            let user = accounts.add(SignUp { username: name, email, password }).await?;
+            if admin {
+                database.set_admin(user.uid, true, now()).await?;
+            }
+            println!("{} was added{}", user.username, if admin { ", an administrator" } else { "" });
+        }
+        Action::List => list(database).await?,
+        Action::Admin { name, off } => {
+            let user = find(database, &name).await?;
+            database.set_admin(user.uid, !off, now()).await?;
+            println!("{} is {} an administrator", user.username, if off { "no longer" } else { "now" });
+        }
+        Action::Disable { name } => {
+            let user = find(database, &name).await?;
+            let at = now();
+            database.set_disabled(user.uid, Some(at), at).await?;
+            database.revoke_logins(user.id, at).await?;
+            println!("{} is disabled", user.username);
+        }
+        Action::Enable { name } => {
+            let user = find(database, &name).await?;
+            database.set_disabled(user.uid, None, now()).await?;
+            println!("{} is enabled", user.username);
+        }
+        Action::Password { name, password_stdin } => {
+            let user = find(database, &name).await?;
+            accounts.set_password(&user, password(password_stdin)?).await?;
+            println!("{} has a new password, and is logged out everywhere", user.username);
+        }
+        Action::Token { name } => {
+            let user = find(database, &name).await?;
+            if user.disabled_at.is_some() {
+                bail!("{} is disabled; `natterjack user enable {name}` lets them in again", user.username);
+            }
+            println!("{}", accounts.begin(user).await?.token);
+        }
+    }
+    Ok(())
+}
+
+async fn find(database: &Database, name: &str) -> Result<User> {
+    let found = database.user_by_login(name).await?;
+    found.with_context(|| format!("nobody is called {name}; `natterjack user list` shows who is there"))
+}
+
+async fn list(database: &Database) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let users = database.users(after, PAGE).await?;
+        let Some(last) = users.last() else { return Ok(()) };
+        after = last.id;
+        for user in &users {
+            let mut about = format!("since {}", Timestamp(user.created_at));
+            if let Some(email) = &user.email {
+                about.push_str(&format!(", {email}"));
+            }
+            if user.is_admin {
+                about.push_str(", administrator");
+            }
+            if let Some(since) = user.disabled_at {
+                about.push_str(&format!(", DISABLED since {}", Timestamp(since)));
+            }
+            println!("{:<24} {about}", user.username);
+        }
+    }
+}
+
+fn password(from_stdin: bool) -> Result<String> {
+    if from_stdin {
+        return line();
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("there is no terminal to ask for the password; give it on standard input and say --password-stdin");
+    }
+    let first = unseen("Password: ")?;
+    if first != unseen("Once more: ")? {
+        bail!("these were two different passwords");
+    }
+    Ok(first)
+}
+
+/// A line that is not shown while it is typed.
+fn unseen(prompt: &str) -> Result<String> {
+    let terminal = std::io::stdin();
+    eprint!("{prompt}");
+    std::io::stderr().flush()?;
+    let before = tcgetattr(&terminal).context("the terminal")?;
+    let mut silent = before.clone();
+    silent.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent).context("the terminal")?;
+    let typed = line();
+    tcsetattr(&terminal, SetArg::TCSANOW, &before).context("the terminal")?;
+    eprintln!();
+    typed
+}
+
+fn line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,131 @@
+//! Changing `config.toml` from within: one key, everything else as its author left it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use parking_lot::Mutex;
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+use super::{Config, environment};
+
+/// One change at a time: each begins with what the one before it left.
+static CHANGING: Mutex<()> = Mutex::new(());
+
+/// Why the file was not changed; the text is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error("{file} cannot be {what}: {error}")]
+    File { file: String, what: &'static str, error: io::Error },
+    /// It is wrong as it is, and a server would not start with it.
+    #[error("{0}")]
+    Faults(String),
+    #[error("`plugin.{id}.enabled` is set by the variable NATTERJACK__PLUGIN__{}__ENABLED, which outranks {file}; change it there", .id.replace('-', "_").to_uppercase())]
+    Outranked { id: String, file: String },
+}
+
+/// Sets `enabled` in a plugin's table, and gives the configuration as it is then. Waits for the disk.
+pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, EditError> {
+    let name = file.display().to_string();
+    let failed = |what| {
+        let file = name.clone();
+        move |error| EditError::File { file, what, error }
+    };
+    let _alone = CHANGING.lock();
+    // A link stays one; what it leads to is changed.
+    let target = file.canonicalize().map_err(failed("found"))?;
+    let text = std::fs::read_to_string(&target).map_err(failed("read"))?;
+    let changed = with_switch(&text, id, enabled).map_err(|why| EditError::Faults(format!("{name}: {why}")))?;
+    let config =
+        Config::from_text(&name, &changed, environment()).map_err(|faults| EditError::Faults(faults.to_string()))?;
+    if config.plugin_of(id).enabled != enabled {
+        return Err(EditError::Outranked { id: id.to_owned(), file: name });
+    }
+    if changed != text {
+        replace(&target, changed.as_bytes()).map_err(failed("replaced"))?;
+    }
+    Ok(config)
+}
+
+fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
+    let mut parent = Table::new();
+    // `[plugin.x]` needs no `[plugin]` above it.
+    parent.set_implicit(true);
+    let plugins = table(document.entry("plugin").or_insert(Item::Table(parent)), "plugin")?;
+    // What is not written is on.
+    if enabled && plugins.get(id).and_then(Item::as_table_like).and_then(|own| own.get("enabled")).is_none() {
+        return Ok(text.to_owned());
+    }
+    let mut own = Table::new();
+    own.decor_mut().set_prefix("\n");
+    let own = table(plugins.entry(id).or_insert(Item::Table(own)), id)?;
+    match own.get_mut("enabled").and_then(Item::as_value_mut) {
+        Some(old) => {
+            // With the comment behind it.
+            let decor = old.decor().clone();
+            *old = enabled.into();
+            *old.decor_mut() = decor;
+        }
+        None => drop(own.insert("enabled", value(enabled))),
+    }
+    Ok(document.to_string())
+}
+
+fn table<'a>(item: &'a mut Item, key: &str) -> Result<&'a mut dyn TableLike, String> {
+    item.as_table_like_mut().ok_or_else(|| format!("`{key}` is no table"))
+}
+
+/// In one step, so that nobody reads half of it and a crash leaves one or the other.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().permissions(file.metadata()?.permissions()).tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../../../config.toml");
+
+    #[test]
+    fn only_the_switch_changes() {
+        let off = with_switch(SHIPPED, "groups", false).unwrap();
+        let added: Vec<&str> = off.lines().filter(|line| !SHIPPED.lines().any(|old| old == *line)).collect();
+        assert_eq!(added, ["enabled = false"]);
+        assert_eq!(off.lines().count(), SHIPPED.lines().count() + 1);
+        let on = with_switch(&off, "groups", true).unwrap();
+        assert_eq!(on, off.replace("enabled = false", "enabled = true"));
+    }
+
+    #[test]
+    fn a_plugin_without_a_table_gets_one_when_it_is_needed() {
+        assert_eq!(with_switch("[log]\n", "echo", true).unwrap(), "[log]\n");
+        assert_eq!(with_switch("[log]\n", "echo", false).unwrap(), "[log]\n\n[plugin.echo]\nenabled = false\n");
+    }
+
+    #[test]
+    fn however_the_table_is_written_it_is_found_and_its_comments_stay() {
+        let text = "[plugin.echo]\nenabled = true # loud\n";
+        assert_eq!(with_switch(text, "echo", false).unwrap(), "[plugin.echo]\nenabled = false # loud\n");
+        let inline = with_switch("plugin.echo = { order = 1 }\n", "echo", false).unwrap();
+        assert!(
+            Config::from_text::<&str, &str>("c", &inline, []).is_ok_and(|c| !c.plugin_of("echo").enabled),
+            "{inline}"
+        );
+        assert!(with_switch("plugin = 1\n", "echo", false).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_already_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "[lgo]\n").unwrap();
+        let error = switch_plugin(&file, "echo", false).unwrap_err();
+        assert!(error.to_string().contains("lgo"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[lgo]\n");
+    }
+}

@@ -1,0 +1,128 @@
+//! Observers act on what has happened, once it has.
+
+use serde_json::json;
+
+use crate::harness::{Client, Plugin, Server, Setup};
+
+const GRANTS: &str = r#"grants = ["storage", "rooms", "messages", "push", "timers", "http"]"#;
+
+/// A server with one bot that has these settings.
+async fn with_bot(settings: &str) -> Server {
+    let setup = Setup::bare().configure(&format!("[plugin.bot]\n{GRANTS}\nsettings = {{ {settings} }}\n"));
+    setup.install(Plugin::Bot, "bot.wasm");
+    setup.install(Plugin::Groups, Plugin::Groups.file_name());
+    setup.start().await
+}
+
+async fn in_lobby(server: &Server, name: &str) -> Client {
+    let mut client = server.join_as(name).await;
+    client.join("lobby").await;
+    client
+}
+
+#[tokio::test]
+async fn an_observers_answer_comes_after_the_message_and_is_a_bots() {
+    let server = with_bot(r#"answers = { hello = "hi there" }"#).await;
+    let mut ann = in_lobby(&server, "ann").await;
+    let posted = ann.post("lobby", "hello").await.unwrap();
+    assert_eq!(ann.expect_message().await, "hello");
+    let answer = ann.expect_event("message.posted").await;
+    assert_eq!(answer["data"]["body"], "hi there");
+    assert_eq!(answer["data"]["reply_to"], posted["seq"]);
+    assert_eq!(answer["data"]["from"]["name"], "bot");
+    assert_eq!(answer["data"]["from"]["bot"], true);
+    assert!(answer["seq"].as_u64() > posted["seq"].as_u64());
+    assert_eq!(ann.history("lobby").await, ["hello", "hi there"]);
+}
+
+#[tokio::test]
+async fn a_room_is_observed_in_its_order() {
+    let server = with_bot(r#"answers = { "*" = "you said " }"#).await;
+    let mut ann = in_lobby(&server, "ann").await;
+    for n in 0..30 {
+        ann.send("message.post", json!({"room": "lobby", "body": n.to_string()})).await;
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 30 {
+        let message = ann.expect_message().await;
+        answers.extend(message.strip_prefix("you said ").map(str::to_owned));
+    }
+    assert_eq!(answers, (0..30).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn two_bots_do_not_talk_for_ever() {
+    let setup = Setup::bare()
+        .configure(&format!("[plugin.pinger]\n{GRANTS}\nsettings.answers = {{ pong = \"ping\", end = \"ended\" }}\n"))
+        .configure(&format!("[plugin.ponger]\n{GRANTS}\nsettings.answers = {{ ping = \"pong\" }}\n"));
+    setup.install(Plugin::Bot, "pinger.wasm");
+    setup.install(Plugin::Bot, "ponger.wasm");
+    let server = setup.start().await;
+    let mut ann = in_lobby(&server, "ann").await;
+    ann.post("lobby", "ping").await.unwrap();
+    // What a person said, and five reactions: the last one is not told any more.
+    for wanted in ["ping", "pong", "ping", "pong", "ping", "pong"] {
+        assert_eq!(ann.expect_message().await, wanted);
+    }
+    // Whoever answers this has dealt with all that was before it.
+    ann.post("lobby", "end").await.unwrap();
+    assert_eq!(ann.expect_message().await, "end");
+    assert_eq!(ann.expect_message().await, "ended");
+}
+
+#[tokio::test]
+async fn what_happens_to_rooms_members_and_connections_is_told() {
+    let kinds = r#"tells = ["joined", "left", "deleted", "updated", "gone", "opened", "closed"]"#;
+    let server = with_bot(kinds).await;
+    let mut ann = in_lobby(&server, "ann").await;
+    // Of the lobby itself in the order of its log; the connection may come before or after.
+    let mut told = vec![ann.expect_message().await, ann.expect_message().await];
+    told.sort();
+    assert_eq!(told, ["joined ann by ann in lobby", "opened  by ann in nowhere"]);
+
+    let bob = server.join_as("bob").await;
+    assert_eq!(ann.expect_message().await, "opened  by bob in nowhere");
+    drop(bob);
+    assert_eq!(ann.expect_message().await, "closed  by bob in nowhere");
+
+    ann.call("room.create", json!({"name": "pond"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "joined ann by ann in pond");
+    let mut cyd = server.join_as("cyd").await;
+    assert_eq!(ann.expect_message().await, "opened  by cyd in nowhere");
+    cyd.join("pond").await;
+    assert_eq!(ann.expect_message().await, "joined cyd by cyd in pond");
+    ann.call("member.kick", json!({"room": "pond", "account": "cyd"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "left cyd Kicked by ann in pond");
+    ann.call("room.update", json!({"room": "pond", "name": "lake"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "updated  by ann in lake");
+    ann.call("room.delete", json!({"room": "lake"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "gone  by ann in lake");
+}
+
+#[tokio::test]
+async fn an_observer_that_gives_up_or_traps_leaves_no_trace_but_in_the_log() {
+    let mut server = with_bot(r#"answers = { hello = "hi there" }"#).await;
+    let mut ann = in_lobby(&server, "ann").await;
+    for body in ["give up", "trap", "hello"] {
+        ann.post("lobby", body).await.unwrap();
+    }
+    for wanted in ["give up", "trap", "hello", "hi there"] {
+        assert_eq!(ann.expect_message().await, wanted);
+    }
+    server.expect_output("it was told to give up").await;
+    server.expect_output("it was told to").await;
+    assert_eq!(ann.history("lobby").await, ["give up", "trap", "hello", "hi there"]);
+}
+
+#[tokio::test]
+async fn what_was_said_last_is_still_observed_when_the_server_stops() {
+    let mut server = with_bot(r#"answers = { hello = "hi there" }"#).await;
+    let account = server.sign_up("ann").await;
+    let mut ann = server.log_in(&account).await;
+    ann.join("lobby").await;
+    ann.post("lobby", "hello").await.unwrap();
+    assert!(server.stop().await.success());
+    server.start_again().await;
+    let mut ann = server.log_in(&account).await;
+    assert_eq!(ann.history("lobby").await, ["hello", "hi there"]);
+}

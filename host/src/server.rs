@@ -147,6 +147,7 @@ impl Server {
             addresses.push(listener.local_addr().map_err(listen_error)?);
             accepting.spawn(transport::serve(listener, app.clone(), connections.clone(), stop.clone()));
         }
+        tracing::info!(?addresses, "accepting connections");
         Ok(Self {
             core,
             database,

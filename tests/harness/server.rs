@@ -134,8 +134,9 @@ impl Running {
         let mut running = Self { child, output, address: String::new() };
         let line = running.expect_output("http://").await;
         running.address = line.split("http://").nth(1).expect("an address").trim().to_owned();
-        // The last line of the welcome: everything is said.
+        // The last lines of the welcome and of the log, which come by different pipes: everything is said.
         running.expect_output("--name bob").await;
+        running.expect_output("accepting connections").await;
         running
     }
 

@@ -39,18 +39,11 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
         ("notify::", &["plugins"]),
-<<<<<<< HEAD
-=======
         ("metrics_exporter_prometheus", &["metrics"]),
->>>>>>> faults
         ("reqwest::", &["cli"]),
         ("toml_edit", &["config"]),
         ("wit_component", &["plugins"]),
         ("rustls", &["plugins"]),
-<<<<<<< HEAD
-        ("metrics_exporter_prometheus", &["metrics"]),
-=======
->>>>>>> faults
     ] {
         for (module, path, code) in modules() {
             if !at_home.contains(&module.as_str()) {

@@ -29,7 +29,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     command::run(&mut test)?;
 
     let postgres = Postgres::start()?;
-    let mut again = cargo(&["test", "--package=natterjack-tests", "--locked"]);
+    // Of the workspace, as before: other packages would mean other features, and building most of it again.
+    let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
     if !args.filters.is_empty() {
         again.arg("--").args(&args.filters);

@@ -212,6 +212,19 @@ impl Server {
         self.running.output.borrow().iter().rfind(|line| line.contains(text)).cloned()
     }
 
+    /// How many lines were said so far.
+    pub(crate) fn mark(&self) -> usize {
+        self.running.output.borrow().len()
+    }
+
+    /// Waits for a line after `mark` that is as wanted.
+    pub(crate) async fn expect_after(&mut self, mark: usize, what: &str, wanted: impl Fn(&str) -> bool) {
+        let said = |lines: &Vec<String>| lines.iter().skip(mark).any(|line| wanted(line));
+        let waited = timeout(PATIENCE, self.running.output.wait_for(said)).await.is_ok();
+        let lines = self.running.output.borrow();
+        assert!(waited, "the server did not say {what}; it said:\n{}", lines[mark.min(lines.len())..].join("\n"));
+    }
+
     /// How many lines that hold `text` were said so far.
     pub(crate) fn count_output(&self, text: &str) -> usize {
         self.running.output.borrow().iter().filter(|line| line.contains(text)).count()

@@ -67,7 +67,8 @@ fn start_log(config: &config::Log, recent_lines: Arc<RecentLines>) -> Result<()>
         LogFormat::Text => shown.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => shown.json().boxed(),
     };
-    tracing_subscriber::registry().with(shown.with_filter(filter)).with(recent_lines.layer()).init();
+    // One filter for all: filters of single layers lose events after a `tracing::enabled!`, as database drivers ask it.
+    tracing_subscriber::registry().with(filter).with(shown).with(recent_lines.layer()).init();
     Ok(())
 }
 

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -47,9 +46,7 @@ struct Ring {
 impl RecentLines {
     /// What listens to the log: all that plugins say, and what the server says of them.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(self: Arc<Self>) -> impl Layer<S> {
-        let of_plugins =
-            Targets::new().with_target("plugin", Level::DEBUG).with_target("natterjack::plugins", Level::INFO);
-        Listener(self).with_filter(of_plugins)
+        Listener(self)
     }
 
     /// The newest `most` lines after `after`, oldest first. A number from before a restart is no line of ours: then all count.
@@ -83,6 +80,10 @@ struct Listener(Arc<RecentLines>);
 
 impl<S: Subscriber> Layer<S> for Listener {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let target = event.metadata().target();
+        if target != "plugin" && !target.starts_with("natterjack::plugins") {
+            return;
+        }
         let mut said = Said::default();
         event.record(&mut said);
         let Said { plugin: Some(plugin), mut message, rest } = said else { return };

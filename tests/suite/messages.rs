@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Setup};
+use crate::harness::{Client, Server, Setup, database};
 
 /// Two members of the lobby, and the number of a message of the first.
 async fn ann_and_bob_with_a_message(server: &Server) -> (Client, Client, u64) {
@@ -232,4 +232,22 @@ async fn old_messages_go_and_the_numbers_go_on() {
     let joined = ann.call("room.join", json!({"room": "lobby", "since": 1})).await.unwrap();
     assert_eq!(joined["recovered"], false);
     assert_eq!(ann.call("search", json!({"query": "number 1"})).await.unwrap()["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn other_tools_find_plain_tables_of_users_messages_and_groups() {
+    let server = Server::start().await;
+    let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
+    ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
+    ann.post("pond", "to all").await.unwrap();
+    let room = bob.call("direct.open", json!({"account": "ann"})).await.unwrap()["room"]["uid"].clone();
+    bob.post(room.as_str().unwrap(), "to ann").await.unwrap();
+    let url = server.setup().database_url();
+    let query = "SELECT s.username || ' ' || COALESCE(r.username, '-') || ' ' || COALESCE(g.name, '-') || ': ' || m.message \
+        FROM messages m JOIN users s ON s.id = m.sender_id LEFT JOIN users r ON r.id = m.receiver_id \
+        LEFT JOIN \"groups\" g ON g.id = m.group_id \
+        WHERE m.id IS NOT NULL AND m.timestamp IS NOT NULL ORDER BY m.id";
+    assert_eq!(database::texts(&url, query).await, ["ann - pond: to all", "bob ann -: to ann"]);
+    let users = "SELECT username FROM users WHERE password_hash <> '' AND created_at IS NOT NULL ORDER BY id";
+    assert_eq!(database::texts(&url, users).await, ["ann", "bob"]);
 }

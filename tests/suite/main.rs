@@ -24,5 +24,6 @@ mod reload;
 mod rest;
 mod starting;
 mod timers;
+mod torture;
 mod users;
 mod word_filter;

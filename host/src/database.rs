@@ -4,10 +4,14 @@
 mod accounts;
 mod apply;
 mod entries;
+mod media;
 mod posts;
+mod retention;
 mod rooms;
 mod rows;
+mod search;
 mod timers;
+mod unread;
 mod values;
 
 use std::path::Path;
@@ -20,6 +24,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Postgres, Sqlite, Transaction};
 
 pub use self::accounts::{LoginRow, NewUser, User};
+pub use self::entries::Tombstones;
+pub use self::media::Upload;
 pub use self::posts::PostOutcome;
 use crate::error::Error;
 
@@ -225,6 +231,11 @@ fn taken(error: &sqlx::Error) -> Option<String> {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        // PostgreSQL: serialisation failure, deadlock.
+        let code = error.as_database_error().and_then(|database| database.code());
+        if matches!(code.as_deref(), Some("40001" | "40P01")) {
+            return Self::Contended;
+        }
         let unavailable = match &error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true

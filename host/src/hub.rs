@@ -1,8 +1,8 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 pub mod outbox;
+mod presence;
 
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,9 +12,10 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 pub use self::outbox::{Close, Frame, Outbox};
+use self::presence::Presence;
 use crate::dialect::{Dialect, Encoded};
 use crate::protocol::{
-    Account, AccountId, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, Push, PushTarget, RoomId,
+    Account, AccountId, Actor, Author, ConnectionId, Entry, Event, Guest, Happening, LoginId, Push, PushTarget, RoomId,
 };
 
 /// A live connection that has said who it is.
@@ -62,7 +63,7 @@ type Listeners = HashMap<ConnectionId, Listener>;
 pub struct Hub {
     rooms: RwLock<HashMap<RoomId, Arc<Mutex<Listeners>>>>,
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
-    accounts: Mutex<HashMap<AccountId, Vec<Arc<Connection>>>>,
+    presence: Presence,
     /// Every open socket, also of those who have not said who they are.
     open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
     watcher: Mutex<Option<mpsc::Sender<Observed>>>,
@@ -154,22 +155,13 @@ impl Hub {
     pub fn connect(&self, connection: &Arc<Connection>) {
         self.observe(|| Observed::Opened { by: connection.actor.clone(), connection: connection.id });
         self.connections.lock().insert(connection.id, connection.clone());
-        if let Some(account) = connection.account() {
-            self.accounts.lock().entry(account.id).or_default().push(connection.clone());
-        }
+        self.arrive(connection);
     }
 
     /// Forgets a connection; those who shared a room with a guest are told.
     pub fn disconnect(&self, connection: &Connection) {
         self.connections.lock().remove(&connection.id);
-        if let Some(account) = connection.account()
-            && let Slot::Occupied(mut slot) = self.accounts.lock().entry(account.id)
-        {
-            slot.get_mut().retain(|other| other.id != connection.id);
-            if slot.get().is_empty() {
-                slot.remove();
-            }
-        }
+        self.depart(connection);
         let rooms = std::mem::take(&mut *connection.hears.lock());
         for room in rooms {
             self.stop_listening(room, connection);
@@ -224,18 +216,33 @@ impl Hub {
         listeners.values().filter_map(|listener| listener.connection.guest().cloned()).collect()
     }
 
+    /// Tells the others in a room that somebody is writing.
+    pub fn typing(&self, room: RoomId, by: &Actor, connection: Option<ConnectionId>) {
+        let event = Event::Typing { room, by: Author::from(by) };
+        let mut encoded = Encoded::new(&event);
+        let Some(listeners) = self.listeners(room) else { return };
+        for listener in listeners.lock().values() {
+            let other = &listener.connection;
+            let same = Some(other.id) == connection || other.account().is_some_and(|a| Some(a) == by.account());
+            // Whoever is still catching up is told of what is said, not of what is being said.
+            if !same && listener.held.is_none() {
+                other.outbox.offer(encoded.for_dialect(other.dialect));
+            }
+        }
+    }
+
     /// Sends an event to all who hear its room. Events of one room must be published in their order.
     pub fn publish(&self, event: &Event) {
         let mut encoded = Encoded::new(event);
         let (room, seq) = match event {
             Event::Entry(entry) => (entry.room, entry.seq),
-            Event::GuestJoined { room, .. } | Event::GuestLeft { room, .. } => (*room, 0),
+            Event::GuestJoined { room, .. } | Event::GuestLeft { room, .. } | Event::Read { room, .. } => (*room, 0),
             Event::Pushed(push) => match push.to {
                 PushTarget::Room(room) => (room, 0),
                 PushTarget::Connection(_) | PushTarget::Account(_) => return,
             },
-            // Told to one connection by its session, not to a room.
-            Event::TokenExpiring { .. } => return,
+            // Told to one connection by its session, to those who watch, to all but one: not to a whole room.
+            Event::TokenExpiring { .. } | Event::Presence { .. } | Event::Typing { .. } => return,
         };
         let what = match event {
             Event::Entry(entry) => Some(&entry.what),
@@ -286,15 +293,6 @@ impl Hub {
                 listeners.entry(connection.id).or_insert(Listener { connection, after, held: None });
             }
         }
-    }
-
-    fn connections_of(&self, account: AccountId) -> Vec<Arc<Connection>> {
-        self.accounts.lock().get(&account).cloned().unwrap_or_default()
-    }
-
-    /// Whether an account has a live connection.
-    pub fn is_online(&self, account: AccountId) -> bool {
-        self.accounts.lock().contains_key(&account)
     }
 
     /// Closes the connections of a login that has ended.

@@ -24,10 +24,8 @@ use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Hub, Outbox};
 use crate::messages::Posted;
-use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Event, Guest, LoginId, Post, Proof, Reply, Room, RoomName,
-};
-use crate::router::{Caller, Router, slash_text};
+use crate::protocol::{AccountId, Actor, Command, ConnectionId, Event, Guest, LoginId, Proof, Reply, Room, RoomName};
+use crate::router::{Caller, NewMessage, Router, slash_text};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
@@ -218,9 +216,9 @@ impl Session {
         let caller =
             Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
         match command {
-            Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
-                let post = Post { body: body.into(), key: key.map(Into::into), reply_to };
-                self.post(&caller, &room, post, id).await;
+            Command::Post { room, body, key, reply_to, attachments } if slash_text(&body).is_none() => {
+                let message = NewMessage { body, key, reply_to, attachments };
+                self.post(&caller, &room, message, id).await;
             }
             command => {
                 // What this connection posted before is settled before its next command is looked at.
@@ -234,7 +232,7 @@ impl Session {
         }
     }
 
-    async fn post(&self, caller: &Caller, room: &RoomName, post: Post, id: Option<Value>) {
+    async fn post(&self, caller: &Caller, room: &RoomName, message: NewMessage, id: Option<Value>) {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
@@ -251,7 +249,7 @@ impl Session {
             );
             drop(place);
         };
-        self.core.router.post(caller, room, post, Box::new(done)).await;
+        self.core.router.post(caller, room, message, Box::new(done)).await;
     }
 
     /// None if the answer has been given already.
@@ -273,6 +271,12 @@ impl Session {
                 let reply = router.handle(caller, Command::RoomLeave { room }).await?;
                 self.core.hub.stop_listening(id, me);
                 Ok(Some(reply))
+            }
+            Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
+                let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
+                // Before the event of what was changed.
+                let first = move |reply| answer(&outbox, &core.greeting, id.as_ref(), Ok(reply));
+                router.change_message(caller, command, Box::new(first)).await.map(|()| None)
             }
             Command::Post { room, body, .. } => {
                 let text = slash_text(&body).unwrap_or_default();

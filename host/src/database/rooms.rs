@@ -98,33 +98,62 @@ impl Database {
 
     /// How an account stands to a room: its membership and whatever else holds for it there.
     pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            role: Option<String>,
-            invited: Option<bool>,
-            banned: Option<bool>,
-            muted_until: Option<i64>,
-        }
-        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
-             LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
-             LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1",
+        let row: Option<StandingRow> = each!(Pool: &self.read, pool => sqlx::query_as(STANDING)
+            .bind(room)
+            .bind(account)
+            .fetch_optional(pool)
+            .await)?;
+        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+    }
+
+    /// The room of a pair, if there is one.
+    pub async fn direct_room(&self, one: i64, other: i64) -> Result<Option<Room>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
+             FROM rooms WHERE pair_low = $1 AND pair_high = $2",
         )
-        .bind(room)
-        .bind(account)
+        .bind(one.min(other))
+        .bind(one.max(other))
         .fetch_optional(pool)
         .await)?;
-        let Some(row) = row else { return Ok(Standing::default()) };
+        row.map(RoomRow::room).transpose()
+    }
+}
+
+const STANDING: &str = "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
+    LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
+    LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1";
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    role: Option<String>,
+    invited: Option<bool>,
+    banned: Option<bool>,
+    muted_until: Option<i64>,
+}
+
+impl StandingRow {
+    fn standing(self) -> Result<Standing> {
         Ok(Standing {
-            role: row.role.map(|role| role.parse()).transpose().map_err(damaged)?,
-            invited: row.invited.unwrap_or(false),
-            banned: row.banned.unwrap_or(false),
-            muted_until: row.muted_until.map(Timestamp),
+            role: self.role.map(|role| role.parse()).transpose().map_err(damaged)?,
+            invited: self.invited.unwrap_or(false),
+            banned: self.banned.unwrap_or(false),
+            muted_until: self.muted_until.map(Timestamp),
         })
     }
 }
 
 impl Tx {
+    /// As [`Database::standing`], with what this transaction did so far.
+    pub async fn standing(&mut self, room: RoomId, account: AccountId) -> Result<Standing> {
+        let row: Option<StandingRow> = each!(Tx: self, tx => sqlx::query_as(STANDING)
+            .bind(room)
+            .bind(account)
+            .fetch_optional(&mut **tx)
+            .await)?;
+        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+    }
+
     pub(super) async fn room(&mut self, id: RoomId) -> Result<Room> {
         let row: Option<RoomRow> = each!(Tx: self, tx => sqlx::query_as(
             "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 pub(super) mod extract;
+mod media;
 mod rooms;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
 use crate::session::Core;
@@ -33,6 +35,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
+    pub media: Media,
     pub metrics: Arc<Metrics>,
     /// Web pages that may connect.
     pub origins: Vec<String>,
@@ -67,7 +70,7 @@ impl IntoResponse for Failure {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Plugin { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
@@ -99,6 +102,8 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/api/users", get(auth::find))
         .route("/api/rooms", get(rooms::list).post(rooms::create))
         .route("/api/rooms/{room}/messages", get(rooms::messages))
+        .route("/api/media", post(media::upload))
+        .route("/media/{id}", get(media::fetch))
         .route("/api/admin/plugins", get(admin::plugins))
         .route("/api/admin/plugins/reload", post(admin::reload))
         .route("/api/admin/plugins/{id}/enable", post(admin::enable))

@@ -9,6 +9,12 @@ use anyhow::{Context, Result, bail};
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args);
+    // What it says of the package that is run would have some dependencies built again, and again by the next cargo.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|about| name.to_string_lossy().starts_with(about)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -19,6 +19,7 @@ mod loading;
 mod media;
 mod messages;
 mod observers;
+mod outage;
 mod people;
 mod plugin_posts;
 mod plugin_tools;

@@ -56,11 +56,11 @@ section! {
         cors: Cors = Cors::default();
         limits: Limits = Limits::default();
         rooms: Rooms = Rooms::default();
+        media: Media = Media::default();
+        retention: Retention = Retention::default();
         plugins: Plugins = Plugins::default();
         /// By plugin id; ask `Config::plugin_of` for one that may have no table.
         plugin: BTreeMap<String, Plugin> = BTreeMap::new();
-        media: Media = Media::default();
-        retention: Retention = Retention::default();
         log: Log = Log::default();
     }
 }

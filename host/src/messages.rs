@@ -129,8 +129,8 @@ impl Messages {
         }
         let limit = limit.clamp(1, MAX_PAGE);
         let hits = self.database.search(account, query, room, cursor, limit).await?;
-        let next = (hits.len() == limit as usize).then(|| hits.last().map(|(place, ..)| *place)).flatten();
-        Ok((hits.into_iter().map(|(_, room, message)| (room, message)).collect(), next))
+        let next = (hits.len() == limit as usize).then(|| hits.last().map(|(_, message)| message.number)).flatten();
+        Ok((hits, next))
     }
 
     /// Messages in their present state, oldest first, and whether there are more in that direction.

@@ -49,6 +49,12 @@ impl Known {
         }
     }
 
+    /// A room, if it is there.
+    pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
+        let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
+        self.rooms.get_or_load(&id, load).await
+    }
+
     /// How an account stands to a room, if that is at hand.
     pub fn standing(&self, key: &(RoomId, AccountId)) -> Option<Standing> {
         self.standings.get(key)
@@ -79,10 +85,7 @@ impl Rooms {
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {
         let found = match name {
-            RoomName::Id(id) => {
-                let load = async { Ok(self.database.room(*id).await?.map(|(room, _)| room)) };
-                self.known.rooms.get_or_load(id, load).await?
-            }
+            RoomName::Id(id) => self.known.room(&self.database, *id).await?,
             RoomName::Name(name) => self.database.room_named(name).await?.map(|(room, _)| room),
         };
         found.ok_or_else(|| Error::not_found("room"))

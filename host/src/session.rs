@@ -158,7 +158,9 @@ impl Session {
             } else if now >= token.next() {
                 token.warned = true;
                 let event = Event::TokenExpiring { at: token.expires_at };
-                self.outbox.offer(native::encode_event(&event));
+                if let Some(text) = native::encode_event(&event) {
+                    self.outbox.offer(text);
+                }
             }
         }
         if now >= self.next_ping {
@@ -297,7 +299,7 @@ impl Session {
     ) -> Result<()> {
         let room_id = room.id;
         // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
-        self.core.hub.listen(room_id, me);
+        self.hear(&room, me);
         let joined = match self.core.router.catch_up(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {
@@ -308,7 +310,9 @@ impl Session {
         let recovered = joined.backlog.is_some();
         self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
         for entry in joined.backlog.unwrap_or_default() {
-            self.outbox.offer(native::encode_event(&Event::Entry(entry)));
+            if let Some(text) = native::encode_event(&Event::Entry(entry)) {
+                self.outbox.offer(text);
+            }
         }
         self.core.hub.release(room_id, me.id, joined.last_seq);
         Ok(())
@@ -373,9 +377,17 @@ impl Session {
             Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
         };
         for room in rooms {
-            self.core.hub.listen(room, me);
-            self.core.hub.release(room, me.id, 0);
+            // One that was deleted meanwhile is not heard of any more.
+            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
+                self.hear(&room, me);
+                self.core.hub.release(room.id, me.id, 0);
+            }
         }
+    }
+
+    fn hear(&self, room: &Room, me: &Arc<Connection>) {
+        // Without a nick there is nothing that could be in use.
+        let _ = self.core.hub.listen(room, me, None);
     }
 
     fn connected(&self, me: &Connection, expires_at: Option<Timestamp>) -> Reply {

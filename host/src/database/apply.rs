@@ -110,10 +110,11 @@ impl Tx {
         .fetch_optional(&mut **tx)
         .await)?
         .ok_or_else(|| Error::not_found("room"))?;
+        let mut number = 0;
         if let Some((kind, data)) = to_columns(&what)? {
-            each!(Tx: self, tx => sqlx::query(
+            number = each!(Tx: self, tx => sqlx::query_scalar(
                 "INSERT INTO entries (room_id, seq, kind, at, author_id, author_name, author_guest, data, target) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
             )
             .bind(id)
             .bind(seq)
@@ -124,11 +125,10 @@ impl Tx {
             .bind(by.kind == AuthorKind::Guest)
             .bind(&data)
             .bind(what.target().map(bounded))
-            .execute(&mut **tx)
-            .await
-            .map(|_| ()))?;
+            .fetch_one(&mut **tx)
+            .await)?;
         }
-        Ok(Entry { room, seq: seq.unsigned_abs(), at, by: by.clone(), what })
+        Ok(Entry { room, seq: seq.unsigned_abs(), number, at, by: by.clone(), what })
     }
 
     async fn room_head(&mut self, room: RoomId) -> Result<RoomHead> {

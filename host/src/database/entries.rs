@@ -69,7 +69,7 @@ pub(super) fn edited_data(of: u64, body: &str) -> Result<String> {
 /// What `SELECT` has to name for an [`EntryRow`], of `entries e` and `users u`.
 macro_rules! columns {
     () => {
-        "e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.deleted_at, e.attachments, e.data, \
+        "e.id, e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.deleted_at, e.attachments, e.data, \
          e.author_id, e.author_name, e.author_guest, u.uid AS author_uid, u.username, u.plugin"
     };
 }
@@ -77,6 +77,7 @@ pub(super) use columns;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct EntryRow {
+    pub(super) id: i64,
     seq: i64,
     kind: String,
     at: i64,
@@ -98,12 +99,20 @@ impl EntryRow {
             (POSTED, None) => Happening::Posted(post(self.body, self.key, self.reply_to, self.attachments)?),
             _ => happening(&self.data.unwrap_or_default())?,
         };
-        Ok(Entry { room, seq: self.seq.unsigned_abs(), at: Timestamp(self.at), by: self.author.into(), what })
+        Ok(Entry {
+            room,
+            seq: self.seq.unsigned_abs(),
+            number: self.id,
+            at: Timestamp(self.at),
+            by: self.author.into(),
+            what,
+        })
     }
 
     pub(super) fn message(self) -> Result<Message> {
         Ok(Message {
             seq: self.seq.unsigned_abs(),
+            number: self.id,
             at: Timestamp(self.at),
             from: self.author.into(),
             post: post(self.body, self.key, self.reply_to, self.attachments)?,

@@ -36,12 +36,12 @@ const INSERT_SQLITE: &str = "INSERT INTO entries \
     (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
     SELECT p.value ->> 'room', p.value ->> 'seq', $2, $3, p.value ->> 'author', p.value ->> 'name', \
     p.value ->> 'guest', p.value ->> 'body', p.value ->> 'key', p.value ->> 'reply_to', \
-    p.value ->> 'attachments' FROM json_each($1) p";
+    p.value ->> 'attachments' FROM json_each($1) p RETURNING id, room_id, seq";
 const INSERT_POSTGRES: &str = "INSERT INTO entries \
     (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
     SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to, p.attachments \
     FROM json_to_recordset($1::json) AS p \
-    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT, attachments TEXT)";
+    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT, attachments TEXT) RETURNING id, room_id, seq";
 // A file that went meanwhile is missing from the message's files, not from its text.
 const ATTACH_SQLITE: &str = "INSERT INTO attachments (room_id, seq, media_id) \
     SELECT p.value ->> 'room', p.value ->> 'seq', m.id FROM json_each($1) p JOIN media m ON m.uid = p.value ->> 'media' \
@@ -96,6 +96,8 @@ impl Tx {
                 let entry = Entry {
                     room: new.room,
                     seq: seq.unsigned_abs(),
+                    // Known once it is stored.
+                    number: 0,
                     at,
                     by: Author::from(&new.by),
                     what: Happening::Posted(new.post.clone()),
@@ -114,9 +116,19 @@ impl Tx {
         if !rows.is_empty() {
             let rows = Value::Array(rows).to_string();
             let sql = self.pick(INSERT_SQLITE, INSERT_POSTGRES);
-            each!(Tx: self, tx => {
-                sqlx::query(sql).bind(&rows).bind(POSTED).bind(at).execute(&mut **tx).await.map(|_| ())
+            let numbers: Vec<(i64, i64, i64)> = each!(Tx: self, tx => {
+                sqlx::query_as(sql).bind(&rows).bind(POSTED).bind(at).fetch_all(&mut **tx).await
             })?;
+            let numbers: HashMap<_, _> =
+                numbers.into_iter().map(|(number, room, seq)| ((room, seq.unsigned_abs()), number)).collect();
+            for outcome in &mut outcomes {
+                if let PostOutcome::Posted(entry) = outcome
+                    && let Some((room, _)) = next.get(&entry.room)
+                    && let Some(number) = numbers.get(&(*room, entry.seq))
+                {
+                    entry.number = *number;
+                }
+            }
         }
         if !files.is_empty() {
             let files = Value::Array(files).to_string();

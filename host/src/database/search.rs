@@ -7,7 +7,6 @@ use crate::protocol::{AccountId, Message, RoomId};
 
 #[derive(sqlx::FromRow)]
 struct Hit {
-    id: i64,
     room_uid: RoomId,
     #[sqlx(flatten)]
     entry: EntryRow,
@@ -17,7 +16,7 @@ struct Hit {
 macro_rules! search {
     ($from:literal, $matches:literal) => {
         concat!(
-            "SELECT e.id, r.uid AS room_uid, ",
+            "SELECT r.uid AS room_uid, ",
             columns!(),
             " FROM ",
             $from,
@@ -35,7 +34,7 @@ const POSTGRES: &str = search!("entries e", "e.words @@ plainto_tsquery('simple'
 
 impl Database {
     /// Messages that hold all of these words, in rooms that the account is a member of: the newest first, each with its
-    /// room and its place among the results.
+    /// room.
     pub async fn search(
         &self,
         account: AccountId,
@@ -43,7 +42,7 @@ impl Database {
         room: Option<RoomId>,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<(i64, RoomId, Message)>> {
+    ) -> Result<Vec<(RoomId, Message)>> {
         let (sql, words) = match &self.read {
             // Quoted, a word is a word: nothing in it is an operator.
             Pool::Sqlite(_) => (SQLITE, words.split_whitespace().map(quoted).collect::<Vec<_>>().join(" ")),
@@ -57,7 +56,7 @@ impl Database {
             .bind(i64::from(limit))
             .fetch_all(pool)
             .await)?;
-        hits.into_iter().map(|hit| Ok((hit.id, hit.room_uid, hit.entry.message()?))).collect()
+        hits.into_iter().map(|hit| Ok((hit.room_uid, hit.entry.message()?))).collect()
     }
 }
 

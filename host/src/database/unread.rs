@@ -1,7 +1,7 @@
 //! How much of each of its rooms is new to an account.
 
 use super::entries::POSTED;
-use super::rows::{AccountRow, RoomRow};
+use super::rows::{AccountRow, RoomRow, room_columns};
 use super::{Database, each};
 use crate::error::Result;
 use crate::protocol::{AccountId, UnreadRoom};
@@ -21,9 +21,8 @@ struct UnreadRow {
 impl Database {
     /// The rooms of an account, those with the latest entries first. Unread are other people's messages after the read marker.
     pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
-        let rows: Vec<UnreadRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.created_at, \
-             r.last_seq, m.read_seq, \
+        let rows: Vec<UnreadRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), ", r.last_seq, m.read_seq, \
              (SELECT COUNT(*) FROM entries e WHERE e.room_id = r.id AND e.seq > m.read_seq AND e.kind = $2 \
               AND e.deleted_at IS NULL AND (e.author_id IS NULL OR e.author_id <> me.id)) AS unread, \
              o.id AS with_number, o.uid AS with_uid, o.username AS with_name \
@@ -31,7 +30,7 @@ impl Database {
              LEFT JOIN users o ON o.id = CASE WHEN r.pair_low = me.id THEN r.pair_high ELSE r.pair_low END \
              WHERE me.uid = $1 \
              ORDER BY COALESCE((SELECT e.at FROM entries e WHERE e.room_id = r.id AND e.seq = r.last_seq), r.created_at) DESC, r.id",
-        )
+        ))
         .bind(account)
         .bind(POSTED)
         .fetch_all(pool)

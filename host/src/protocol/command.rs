@@ -156,6 +156,8 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub seq: u64,
+    /// As an entry's.
+    pub number: i64,
     pub at: Timestamp,
     pub from: Author,
     /// Without text if it was deleted.

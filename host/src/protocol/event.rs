@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Author, Guest, Post, Push, Role, Room, RoomId, Visibility};
+use super::{AccountId, Author, Post, Push, Role, Room, RoomId, Visibility};
 use crate::clock::Timestamp;
 
 /// Why somebody is no longer a member.
@@ -23,6 +23,8 @@ pub struct Entry {
     pub room: RoomId,
     /// 1, 2, 3 … without gaps in each room.
     pub seq: u64,
+    /// The integer that dialects with integer ids show, unlike any other entry's; 0 for what is not kept.
+    pub number: i64,
     pub at: Timestamp,
     pub by: Author,
     pub what: Happening,
@@ -99,13 +101,15 @@ impl Happening {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Entry(Entry),
-    GuestJoined {
+    /// Somebody hears the room now, who did not by any other connection.
+    Arrived {
         room: RoomId,
-        guest: Guest,
+        who: Author,
     },
-    GuestLeft {
+    /// The last connection by which somebody heard the room has gone.
+    Departed {
         room: RoomId,
-        guest: Guest,
+        who: Author,
     },
     /// An account has read everything up to `seq`.
     Read {

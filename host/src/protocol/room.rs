@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Role, RoomId};
+use super::{Account, AccountId, Role, RoomId};
 use crate::clock::Timestamp;
 
 /// What a room is for.
@@ -39,7 +39,23 @@ pub struct Room {
     pub visibility: Visibility,
     pub topic: Arc<str>,
     pub member_limit: Option<u32>,
+    /// The two whose direct room it is.
+    pub pair: Option<[Peer; 2]>,
     pub created_at: Timestamp,
+}
+
+/// One of the two in a direct room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub id: AccountId,
+    pub number: i64,
+}
+
+impl Room {
+    /// In a direct room: the other one.
+    pub fn other_than(&self, account: AccountId) -> Option<Peer> {
+        self.pair?.into_iter().find(|peer| peer.id != account)
+    }
 }
 
 /// An account's place in a room.

@@ -105,15 +105,18 @@ pub fn file_json(attachment: &Attachment) -> Value {
     json!(File { attachment, url: attachment.link() })
 }
 
-pub fn encode_event(event: &Event) -> Utf8Bytes {
-    match event {
+/// None for what native clients are not told.
+pub fn encode_event(event: &Event) -> Option<Utf8Bytes> {
+    Some(match event {
         Event::Entry(entry) => encode_entry(entry),
-        Event::GuestJoined { room, guest } => {
-            frame("guest.joined", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        Event::Arrived { room, who } if who.kind == AuthorKind::Guest => {
+            frame("guest.joined", Some(*room), None, json!({"guest": {"name": &*who.name}}))
         }
-        Event::GuestLeft { room, guest } => {
-            frame("guest.left", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        Event::Departed { room, who } if who.kind == AuthorKind::Guest => {
+            frame("guest.left", Some(*room), None, json!({"guest": {"name": &*who.name}}))
         }
+        // Members come and go by entries of the log, and are online or not.
+        Event::Arrived { .. } | Event::Departed { .. } => return None,
         Event::Read { room, whom, seq } => frame("read", Some(*room), None, json!({"account": whom, "seq": seq})),
         Event::Typing { room, by } => frame("typing", Some(*room), None, json!({"by": By::new(by)})),
         Event::Presence { account, online } => {
@@ -121,7 +124,7 @@ pub fn encode_event(event: &Event) -> Utf8Bytes {
         }
         Event::Pushed(push) => encode_push(push),
         Event::TokenExpiring { at } => frame("token.expiring", None, None, json!({"expires_at": at})),
-    }
+    })
 }
 
 fn encode_push(push: &Push) -> Utf8Bytes {

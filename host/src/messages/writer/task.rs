@@ -1,5 +1,6 @@
 //! The writer's own task: from a batch of jobs to one transaction, and what is told after it.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::protocol::{AccountId, Actor, Change, Event, NewPost, RoomId, Unit};
+use crate::protocol::{AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
 use crate::rooms::{Known, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
@@ -68,8 +69,9 @@ impl Task {
             }
             let outcomes = self.write(&batch).await;
             self.settle_doubts(&outcomes).await;
+            let mut rooms = HashMap::new();
             for (job, outcome) in batch.drain(..).zip(outcomes) {
-                self.tell(job, outcome);
+                self.tell(&mut rooms, job, outcome).await;
             }
         }
     }
@@ -158,11 +160,11 @@ impl Task {
         Rooms::may_speak(standing, at)
     }
 
-    fn tell(&self, job: Job, outcome: Result<Outcome>) {
+    async fn tell(&mut self, rooms: &mut HashMap<RoomId, Room>, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
             (Job::Post(new, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.hub.publish_entry(entry, &new.by, 0);
+                self.publish(rooms, entry, &new.by, 0).await;
             }
             (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
@@ -176,14 +178,25 @@ impl Task {
                 if let Some(first) = first {
                     first(&events);
                 }
+                for change in &unit.changes {
+                    if let Change::UpdateRoom { room, .. } = change {
+                        rooms.remove(room);
+                    }
+                }
+                for event in &events {
+                    // Of a room that is gone nobody but this event knows any more.
+                    if let Event::Entry(Entry { room, what: Happening::RoomDeleted { was }, .. }) = event {
+                        rooms.insert(*room, (**was).clone());
+                    }
+                }
                 for event in events {
                     match event {
-                        Event::Entry(entry) => self.hub.publish_entry(entry, &unit.by, unit.depth),
+                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, unit.depth).await,
                         other => self.hub.publish(&other),
                     }
                 }
                 for push in unit.pushes {
-                    self.hub.push(push);
+                    self.hub.publish(&Event::Pushed(push));
                 }
                 // Whoever asked may have gone; the change stands.
                 let _ = done.send(Ok(()));
@@ -197,6 +210,25 @@ impl Task {
         }
     }
 
+    /// Tells a room what was stored in it.
+    async fn publish(&mut self, rooms: &mut HashMap<RoomId, Room>, entry: Entry, by: &Actor, depth: u8) {
+        // Behind what the room is still to be told of, and told together with it.
+        if self.doubts.rooms.contains_key(&entry.room) {
+            return;
+        }
+        let room = match rooms.entry(entry.room) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(free) => match self.known.room(&self.database, entry.room).await {
+                Ok(Some(room)) => free.insert(room),
+                // Deleted meanwhile, and everybody has heard of that.
+                Ok(None) => return,
+                // It is told once the database answers again.
+                Err(_) => return self.doubts.add_entry(entry.room, entry.seq),
+            },
+        };
+        self.hub.publish_entry(room, entry, by, depth);
+    }
+
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.
     async fn settle_doubts(&mut self, outcomes: &[Result<Outcome>]) {
         if self.doubts.rooms.is_empty() {
@@ -205,16 +237,8 @@ impl Task {
         let next = first_numbers(outcomes);
         for (room, from) in std::mem::take(&mut self.doubts.rooms) {
             let up_to = next.get(&room).map_or(u64::MAX, |first| first - 1);
-            match self.database.entries(room, from - 1, up_to, LATE).await {
-                Ok(entries) => {
-                    for entry in entries {
-                        tracing::info!(%room, seq = entry.seq, "stored, although the database did not say so; told late");
-                        self.hub.publish(&Event::Entry(entry));
-                    }
-                }
-                Err(_) => {
-                    self.doubts.rooms.insert(room, from);
-                }
+            if self.tell_late(room, from, up_to).await.is_err() {
+                self.doubts.rooms.insert(room, from);
             }
         }
         for change in &self.doubts.changes {
@@ -224,13 +248,27 @@ impl Task {
             self.doubts.changes.clear();
         }
     }
+
+    async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
+        let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
+        let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
+        for entry in entries {
+            tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
+            self.hub.publish_late(&room, &entry);
+        }
+        Ok(())
+    }
 }
 
 impl Doubts {
+    fn add_entry(&mut self, room: RoomId, seq: u64) {
+        let first = self.rooms.entry(room).or_insert(seq);
+        *first = seq.min(*first);
+    }
+
     fn add(&mut self, batch: &[Job], outcomes: &[Result<Outcome>]) {
         for (room, first) in first_numbers(outcomes) {
-            let known = self.rooms.entry(room).or_insert(first);
-            *known = first.min(*known);
+            self.add_entry(room, first);
         }
         self.changes.extend(batch.iter().flat_map(|job| match job {
             Job::Unit(UnitJob { unit, .. }) => unit.changes.clone(),

@@ -3,7 +3,9 @@
 
 mod accounts;
 mod apply;
+mod departures;
 mod entries;
+mod logins;
 mod posts;
 mod rooms;
 mod rows;
@@ -19,7 +21,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Postgres, Sqlite, Transaction};
 
-pub use self::accounts::{LoginRow, NewUser, User};
+pub use self::accounts::{NewUser, User};
+pub use self::logins::LoginRow;
 pub use self::posts::PostOutcome;
 use crate::error::Error;
 

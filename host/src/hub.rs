@@ -1,5 +1,6 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
+mod logins;
 pub mod outbox;
 
 use std::collections::hash_map::Entry as Slot;
@@ -295,15 +296,6 @@ impl Hub {
     /// Whether an account has a live connection.
     pub fn is_online(&self, account: AccountId) -> bool {
         self.accounts.lock().contains_key(&account)
-    }
-
-    /// Closes the connections of a login that has ended.
-    pub fn close_login(&self, login: LoginId) {
-        let ended: Vec<_> =
-            self.connections.lock().values().filter(|connection| connection.login == Some(login)).cloned().collect();
-        for connection in ended {
-            connection.outbox.close(Close::new(Close::LOGGED_OUT, "logged out"));
-        }
     }
 
     /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its

@@ -28,3 +28,14 @@ pub(crate) async fn execute(url: &str, sql: &'static str) {
         sqlx::query(sql).execute(&mut connection).await.expect("the statement runs");
     }
 }
+
+/// The one text that a query gives.
+pub(crate) async fn text(url: &str, sql: &'static str) -> String {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
+    }
+}

@@ -290,6 +290,12 @@ impl Server {
         self.request(reqwest::Client::new().get(self.url(path)), token).await
     }
 
+    /// Any other method.
+    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
+    }
+
     async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {
         let request = match token {
             Some(token) => request.bearer_auth(token),

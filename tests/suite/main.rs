@@ -6,6 +6,7 @@
 mod harness;
 
 mod accounts;
+mod accounts_admin;
 mod admin;
 mod chat_client;
 mod configuration;
@@ -15,8 +16,10 @@ mod frames;
 mod guests;
 mod hostile;
 mod http;
+mod keys;
 mod loading;
 mod observers;
+mod own_account;
 mod plugin_posts;
 mod plugin_tools;
 mod private_rooms;

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 pub(super) mod extract;
+mod me;
 mod rooms;
 
 use std::path::PathBuf;
@@ -95,10 +96,16 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/register", post(auth::sign_up))
         .route("/login", post(auth::log_in))
         .route("/refresh", post(auth::refresh))
-        .route("/api/me", get(auth::me))
-        .route("/api/users", get(auth::find))
+        .route("/api/auth/logout-all", post(auth::log_out_everywhere))
+        .route("/api/auth/password", post(auth::change_password))
+        .route("/api/me", get(me::show).patch(me::change).delete(me::delete))
+        .route("/api/users", get(me::find))
         .route("/api/rooms", get(rooms::list).post(rooms::create))
         .route("/api/rooms/{room}/messages", get(rooms::messages))
+        .route("/api/admin/accounts", get(admin::accounts::list))
+        .route("/api/admin/accounts/{id}/disable", post(admin::accounts::disable))
+        .route("/api/admin/accounts/{id}/enable", post(admin::accounts::enable))
+        .route("/api/admin/accounts/{id}/logout", post(admin::accounts::log_out))
         .route("/api/admin/plugins", get(admin::plugins))
         .route("/api/admin/plugins/reload", post(admin::reload))
         .route("/api/admin/plugins/{id}/enable", post(admin::enable))

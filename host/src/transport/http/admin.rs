@@ -1,25 +1,28 @@
-//! What administrators may see and do: the plugins.
+//! What administrators may see and do: the plugins, and everybody's accounts.
+
+pub(super) mod accounts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State as Shared};
+use axum::extract::{FromRequestParts, State as Shared};
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::extract::{Authorized, Query};
+use super::extract::{Authorized, Path, Query};
 use super::{Answer, Failure, State};
 use crate::config::{self, Config, EditError};
 use crate::error::{Error, Result};
 use crate::plugins::PluginStatus;
+use crate::protocol::AccountId;
 
 /// How many lines are given if nobody says how many.
 const LINES: usize = 100;
 
 /// Somebody whose account has the admin flag.
-pub(super) struct Admin;
+pub(super) struct Admin(AccountId);
 
 impl FromRequestParts<Arc<State>> for Admin {
     type Rejection = Failure;
@@ -29,7 +32,7 @@ impl FromRequestParts<Arc<State>> for Admin {
         // Asked of the database each time: the flag may have gone since the token was given out.
         let user = state.core.accounts.user(identity.account.id).await?;
         if user.is_admin && user.disabled_at.is_none() {
-            Ok(Self)
+            Ok(Self(user.uid))
         } else {
             let name = user.username;
             Err(Error::Forbidden(format!(

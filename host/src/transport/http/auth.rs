@@ -1,18 +1,16 @@
-//! Signing up, logging in and out, and looking people up.
+//! Signing up, logging in and out.
 
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::extract::{Authorized, From, Json, Query};
+use super::extract::{Authorized, From, Json};
+use super::me::{Done, User};
 use super::{Answer, State};
 use crate::accounts::{Session, SignUp};
-use crate::clock::Timestamp;
-use crate::database::User;
 use crate::error::Error;
 
 #[derive(Deserialize)]
@@ -36,8 +34,23 @@ pub(super) struct Refresh {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Find {
-    name: String,
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewPassword {
+    /// The current one.
+    password: String,
+    #[serde(alias = "new_password")]
+    new_password: String,
+}
+
+/// What somebody gets who signs up or logs in.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tokens<'a> {
+    token: &'a str,
+    refresh_token: &'a str,
+    /// Seconds.
+    expires_in: u64,
+    user: User<'a>,
 }
 
 pub(super) async fn sign_up(
@@ -66,56 +79,38 @@ pub(super) async fn refresh(
     From(origin): From,
     Json(given): Json<Refresh>,
 ) -> Answer {
-    match state.core.accounts.refresh(origin, &given.refresh_token).await {
-        Ok(session) => Ok(tokens(StatusCode::OK, &session)),
-        Err((error, ended)) => {
-            if let Some(login) = ended {
-                state.core.hub.close_login(login);
-            }
-            Err(error.into())
-        }
-    }
+    let session = state.core.accounts.refresh(origin, &given.refresh_token).await?;
+    Ok(tokens(StatusCode::OK, &session))
 }
 
 pub(super) async fn log_out(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     state.core.accounts.log_out(&identity).await?;
-    state.core.hub.close_login(identity.login);
-    Ok(axum::Json(json!({"message": "logged out"})).into_response())
+    Ok(Done::answer("logged out"))
 }
 
-pub(super) async fn me(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
+pub(super) async fn log_out_everywhere(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     let user = state.core.accounts.user(identity.account.id).await?;
-    Ok(axum::Json(user_json(&user)).into_response())
+    state.core.accounts.log_out_everywhere(&user, None).await?;
+    Ok(Done::answer("logged out everywhere"))
 }
 
-pub(super) async fn find(
+pub(super) async fn change_password(
     Shared(state): Shared<Arc<State>>,
-    _: Authorized,
-    Query(Find { name }): Query<Find>,
+    Authorized(identity): Authorized,
+    From(origin): From,
+    Json(given): Json<NewPassword>,
 ) -> Answer {
-    let account = state.core.accounts.find(&name).await?;
-    let online = state.core.hub.is_online(account.id);
-    let found = json!({"uid": account.id, "number": account.number, "name": &*account.name, "online": online});
-    Ok(axum::Json(found).into_response())
+    state.core.accounts.change_password(origin, &identity, given.password, given.new_password).await?;
+    Ok(Done::answer("the password is changed; every other login has ended"))
 }
 
 fn tokens(status: StatusCode, session: &Session) -> Response {
-    let body = json!({
-        "token": session.token,
-        "refreshToken": session.refresh_token,
-        "expiresIn": session.expires_in.as_secs(),
-        "user": user_json(&session.user),
-    });
+    let body = Tokens {
+        token: &session.token,
+        refresh_token: &session.refresh_token,
+        expires_in: session.expires_in.as_secs(),
+        user: (&session.user).into(),
+    };
     // Tokens belong in nobody's cache.
     (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(body)).into_response()
-}
-
-fn user_json(user: &User) -> Value {
-    json!({
-        "id": user.uid,
-        "number": user.id,
-        "username": user.username,
-        "email": user.email,
-        "createdAt": Timestamp(user.created_at),
-    })
 }

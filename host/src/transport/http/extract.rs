@@ -53,6 +53,20 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<State>> for Query<T> {
     }
 }
 
+/// What the path names.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(error) => Err(Error::BadRequest(format!("path: {}", error.body_text())).into()),
+        }
+    }
+}
+
 /// Where the request comes from.
 pub(in crate::transport) struct From(pub(in crate::transport) Origin);
 

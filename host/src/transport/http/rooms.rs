@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::extract::{Authorized, From, Json, Query};
+use super::extract::{Authorized, From, Json, Path, Query};
 use super::{Answer, State};
 use crate::dialect::native::{message_json, room_json};
 use crate::error::Error;

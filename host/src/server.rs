@@ -16,7 +16,7 @@ use crate::accounts::Accounts;
 use crate::accounts::keys::{KeyError, Keys};
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::Tokens;
-use crate::config::{Config, Synchronous};
+use crate::config::{self, Config, Synchronous};
 use crate::database::{self, Database, OpenError};
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
@@ -254,7 +254,8 @@ pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), Star
     Ok((accounts, database))
 }
 
-fn database_options(config: &Config) -> database::Options {
+/// Which database the configuration names.
+pub fn database_options(config: &Config) -> database::Options {
     let url = match config.database.url.expose() {
         "" => format!("sqlite:{}", config.server.data_dir.join(DATABASE_FILE).display()),
         url => url.to_owned(),
@@ -264,4 +265,33 @@ fn database_options(config: &Config) -> database::Options {
         full_sync: config.database.synchronous == Synchronous::Full,
         readers: config.database.readers,
     }
+}
+
+/// What became of the plugins if a server started now. They run beside a database that is thrown away.
+pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartError> {
+    let scratch = tempfile::tempdir().map_err(Error::internal)?;
+    let url = format!("sqlite:{}", scratch.path().join(DATABASE_FILE).display());
+    let database = Database::open(&database::Options { url, full_sync: false, readers: 1 }).await?;
+    let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+    let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
+    let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone());
+    let services = Services::new(
+        database.clone(),
+        Arc::new(PasswordHasher::new(&config.auth)?),
+        writer.clone(),
+        Arc::new(Rooms::new(database.clone(), writer, known)),
+        Arc::new(Messages::new(database.clone(), &config.limits)),
+        hub,
+        Arc::default(),
+    );
+    // Nothing of the server's own is touched, not even what it keeps compiled.
+    let folder = config::Plugins { cache: false, ..config.plugins.clone() };
+    let plugins = Plugins::start(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;
+    let statuses = plugins.statuses();
+    drop(plugins);
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
+    database.close().await;
+    Ok(statuses)
 }

@@ -95,14 +95,19 @@ impl Setup {
         command
     }
 
-    pub(crate) async fn start(mut self) -> Server {
+    /// Writes the configuration and makes an empty database, for a command that needs no server.
+    pub(crate) async fn prepare(mut self) -> Self {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
         if let Some(server) = database::postgres() {
             let url = database::create(&server).await;
             self.variables.push(("DATABASE_URL".to_owned(), url));
         }
-        let running = Running::start(&self).await;
-        Server { setup: self, running }
+        self
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        let setup = self.prepare().await;
+        Server::on(setup).await
     }
 }
 
@@ -182,6 +187,12 @@ pub(crate) struct Account {
 }
 
 impl Server {
+    /// A server on what was prepared.
+    pub(crate) async fn on(setup: Setup) -> Self {
+        let running = Running::start(&setup).await;
+        Self { setup, running }
+    }
+
     pub(crate) async fn start() -> Self {
         Setup::new().start().await
     }

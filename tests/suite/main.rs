@@ -19,6 +19,7 @@ mod http;
 mod keys;
 mod loading;
 mod observers;
+mod operate;
 mod own_account;
 mod plugin_posts;
 mod plugin_tools;

@@ -47,18 +47,33 @@ impl Keys {
     /// no other key signs. With its path, if it was made just now.
     pub fn load(config: &config::Auth, data_dir: &Path) -> Result<(Self, Option<PathBuf>), KeyError> {
         let explain = |e: std::io::Error| KeyError(e.to_string());
-        let another_signs = config.keys.iter().any(|key| key.sign);
         let (secret, made) = match config.jwt_secret.expose() {
-            "" if another_signs => (read_key(&data_dir.join(KEY_FILE)).map_err(explain)?, None),
+            "" if another_signs(config) => (read_key(&data_dir.join(KEY_FILE)).map_err(explain)?, None),
             "" => load_or_make_key(data_dir).map(|(key, made)| (Some(key), made)).map_err(explain)?,
             secret => (Some(secret.as_bytes().to_vec()), None),
         };
+        Ok((Self::assemble(config, secret)?, made))
+    }
+
+    /// Whether all is there and can be used: false if the first start has yet to make the key.
+    pub fn look(config: &config::Auth, data_dir: &Path) -> Result<bool, KeyError> {
+        let secret = match config.jwt_secret.expose() {
+            "" => read_key(&data_dir.join(KEY_FILE)).map_err(|e| KeyError(e.to_string()))?,
+            secret => Some(secret.as_bytes().to_vec()),
+        };
+        let complete = secret.is_some() || another_signs(config);
+        let stand_in = || rand::random::<[u8; KEY_BYTES]>().to_vec();
+        Self::assemble(config, if complete { secret } else { Some(stand_in()) })?;
+        Ok(complete)
+    }
+
+    fn assemble(config: &config::Auth, secret: Option<Vec<u8>>) -> Result<Self, KeyError> {
         let mut halves: Vec<(bool, Halves)> = Vec::new();
         let mut main = None;
         if let Some(secret) = secret {
             let kid = hex(&Sha256::digest(&secret)[..4]);
             main = Some(kid.clone());
-            halves.push((!another_signs, symmetric(&kid, &secret)));
+            halves.push((!another_signs(config), symmetric(&kid, &secret)));
         }
         for key in &config.keys {
             if main.as_deref() == Some(&key.kid) {
@@ -79,7 +94,7 @@ impl Keys {
             verifying.push(public);
         }
         let signing = signing.ok_or_else(|| KeyError("auth.keys: no key signs".to_owned()))?;
-        Ok((Self { signing, verifying, main }, made))
+        Ok(Self { signing, verifying, main })
     }
 
     /// One secret for everything.
@@ -99,6 +114,10 @@ impl Keys {
         let kid = kid.or(self.main.as_deref())?;
         self.verifying.iter().find(|key| key.kid == kid)
     }
+}
+
+fn another_signs(config: &config::Auth) -> bool {
+    config.keys.iter().any(|key| key.sign)
 }
 
 fn symmetric(kid: &str, secret: &[u8]) -> Halves {

@@ -8,6 +8,7 @@ mod rooms;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,6 +30,9 @@ use crate::session::Core;
 
 /// No request of ours is larger.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How long browsers believe what they were told of other pages' requests.
+const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
 
 /// What requests work with.
 pub struct State {
@@ -161,7 +165,9 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER])
         .allow_credentials(true)
+        .max_age(PREFLIGHT_HOLDS)
 }
 
 /// Browsers name the page's origin; it has to be ours or a listed one. Whoever names none is no browser.

@@ -26,6 +26,7 @@ mod plugin_tools;
 mod private_rooms;
 mod reload;
 mod rest;
+mod rest_document;
 mod starting;
 mod timers;
 mod users;

@@ -72,7 +72,7 @@ async fn a_body_that_is_no_such_json_is_told_so_in_json() {
         ("application/json", br#" ["ann", null, "x"]"#.to_vec(), "object"),
         ("application/json", br#"{"password":"x"}"#.to_vec(), "username"),
         ("application/json", deep(10_000).into_bytes(), "body"),
-        ("application/json", format!(r#"{{"password":"x","more":{}}}"#, deep(10_000)).into_bytes(), "recursion limit"),
+        ("application/json", format!(r#"{{"password":"x","more":{}}}"#, deep(10_000)).into_bytes(), "username"),
         ("text/plain", br#"{"username":"ann","password":"x"}"#.to_vec(), "application/json"),
         ("application/x-www-form-urlencoded", b"username=ann&password=x".to_vec(), "application/json"),
     ] {

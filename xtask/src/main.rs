@@ -6,6 +6,7 @@ mod command;
 mod plugins;
 mod postgres;
 mod run;
+mod schemathesis;
 mod test;
 mod wasm_target;
 mod workspace;
@@ -24,6 +25,7 @@ enum Task {
     Plugins(plugins::Args),
     Test(test::Args),
     Check(check::Args),
+    Schemathesis(schemathesis::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Task::Plugins(args) => plugins::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
+        Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::command::cargo;
 use crate::postgres::Postgres;
 use crate::workspace::Workspace;
-use crate::{command, plugins};
+use crate::{command, plugins, schemathesis};
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
@@ -19,6 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    schemathesis::install(workspace)?;
     plugins::build(workspace, true)?;
     command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
 

@@ -6,44 +6,55 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::{Authorized, From, Json};
 use super::me::{Done, User};
+use super::openapi::Problem;
 use super::{Answer, State};
 use crate::accounts::{Session, SignUp};
 use crate::error::Error;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct NewAccount {
+    #[schema(min_length = 1, max_length = 64)]
     username: String,
+    /// The shortest is the operator's to choose.
+    #[schema(min_length = 1, max_length = 1024)]
     password: String,
+    #[schema(format = Email, max_length = 254)]
     email: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A name or an address, and the password.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     username: Option<String>,
+    /// Counts, where both are given.
     email: Option<String>,
+    #[schema(min_length = 1, max_length = 1024)]
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Refresh {
     #[serde(rename = "refreshToken", alias = "refresh_token")]
     refresh_token: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewPassword {
     /// The current one.
+    #[schema(min_length = 1, max_length = 1024)]
     password: String,
     #[serde(alias = "new_password")]
+    #[schema(min_length = 1, max_length = 1024)]
     new_password: String,
 }
 
 /// What somebody gets who signs up or logs in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tokens<'a> {
     token: &'a str,
@@ -53,6 +64,8 @@ pub(super) struct Tokens<'a> {
     user: User<'a>,
 }
 
+/// Make an account and log in
+#[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = NewAccount, responses((status = 201, body = Tokens<'static>)))]
 pub(super) async fn sign_up(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
@@ -63,6 +76,8 @@ pub(super) async fn sign_up(
     Ok(tokens(StatusCode::CREATED, &session))
 }
 
+/// Log in by name or e-mail address
+#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = Credentials, responses((status = 200, body = Tokens<'static>), (status = 401, body = Problem), (status = 403, description = "The account is disabled", body = Problem)))]
 pub(super) async fn log_in(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
@@ -74,6 +89,8 @@ pub(super) async fn log_in(
     Ok(tokens(StatusCode::OK, &session))
 }
 
+/// Trade a refresh token, once, for new tokens
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = Refresh, responses((status = 200, body = Tokens<'static>), (status = 401, body = Problem)))]
 pub(super) async fn refresh(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
@@ -83,17 +100,23 @@ pub(super) async fn refresh(
     Ok(tokens(StatusCode::OK, &session))
 }
 
+/// End this login and its connections
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", security(("token" = [])), responses((status = 200, body = Done)))]
 pub(super) async fn log_out(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     state.core.accounts.log_out(&identity).await?;
     Ok(Done::answer("logged out"))
 }
 
+/// End all logins of the account
+#[utoipa::path(post, path = "/api/auth/logout-all", tag = "accounts", security(("token" = [])), responses((status = 200, body = Done)))]
 pub(super) async fn log_out_everywhere(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     let user = state.core.accounts.user(identity.account.id).await?;
     state.core.accounts.log_out_everywhere(&user, None).await?;
     Ok(Done::answer("logged out everywhere"))
 }
 
+/// Change the password; every other login of the account ends
+#[utoipa::path(post, path = "/api/auth/password", tag = "accounts", security(("token" = [])), request_body = NewPassword, responses((status = 200, body = Done)))]
 pub(super) async fn change_password(
     Shared(state): Shared<Arc<State>>,
     Authorized(identity): Authorized,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Admin;
 use crate::clock::Timestamp;
@@ -17,7 +18,8 @@ use crate::transport::http::{Answer, State};
 /// How many accounts one answer carries.
 const PAGE: u32 = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct List {
     /// Part of a name or an address.
     query: Option<String>,
@@ -25,26 +27,33 @@ pub(in crate::transport::http) struct List {
     cursor: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::transport::http) struct Accounts {
     accounts: Vec<Account>,
     /// None on the last page.
+    #[schema(required)]
     next: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::transport::http) struct Account {
+    #[schema(value_type = Uuid)]
     id: AccountId,
     number: i64,
     username: String,
+    #[schema(required)]
     email: Option<String>,
     admin: bool,
     online: bool,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     disabled_at: Option<Timestamp>,
 }
 
+/// All accounts, or those whose name or address holds something
+#[utoipa::path(get, path = "/api/admin/accounts", tag = "administration", security(("token" = [])), params(List), responses((status = 200, body = Accounts)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
@@ -58,6 +67,8 @@ pub(in crate::transport::http) async fn list(
     Ok(axum::Json(Accounts { accounts, next }).into_response())
 }
 
+/// Let an account in no more, and close its connections
+#[utoipa::path(post, path = "/api/admin/accounts/{id}/disable", tag = "administration", security(("token" = [])), operation_id = "disable_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn disable(
     Shared(state): Shared<Arc<State>>,
     Admin(admin): Admin,
@@ -72,6 +83,8 @@ pub(in crate::transport::http) async fn disable(
     answer(&state, id).await
 }
 
+/// Let an account in again
+#[utoipa::path(post, path = "/api/admin/accounts/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn enable(
     Shared(state): Shared<Arc<State>>,
     Admin(admin): Admin,
@@ -83,7 +96,8 @@ pub(in crate::transport::http) async fn enable(
     answer(&state, id).await
 }
 
-/// Ends all logins of an account; its owner may log in again.
+/// End all logins of an account; its owner may log in again
+#[utoipa::path(post, path = "/api/admin/accounts/{id}/logout", tag = "administration", security(("token" = [])), operation_id = "log_out_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn log_out(
     Shared(state): Shared<Arc<State>>,
     Admin(admin): Admin,

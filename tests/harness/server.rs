@@ -200,6 +200,18 @@ pub(crate) struct Server {
     running: Running,
 }
 
+impl Drop for Server {
+    /// Whatever a test does, it is never the server's own fault that something went wrong.
+    fn drop(&mut self) {
+        let lines = self.running.output.borrow();
+        let panicked = |line: &str| line.starts_with("thread '") && line.contains("panicked at");
+        let fault = lines.iter().find(|line| line.contains("internal error") || panicked(line));
+        if let (Some(fault), false) = (fault, std::thread::panicking()) {
+            panic!("the server answered with an internal error: {fault}");
+        }
+    }
+}
+
 /// Somebody who has signed up.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {

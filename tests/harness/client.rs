@@ -153,6 +153,25 @@ impl Client {
         }
     }
 
+    /// Reads on until the server closes; gives all that came, and the code.
+    pub(crate) async fn read_to_close(&mut self) -> (Vec<Value>, u16) {
+        let mut frames: Vec<Value> = self.heard();
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => frames.push(serde_json::from_str(&text).expect("frames are JSON")),
+                Ok(Some(Ok(Message::Close(Some(frame))))) => return (frames, frame.code.into()),
+                Ok(Some(Ok(_))) => {}
+                Ok(other) => panic!("waited for a close, the socket said {other:?}"),
+                Err(_) => panic!("waited for a close in vain"),
+            }
+        }
+    }
+
+    /// What came while something else was waited for.
+    pub(crate) fn heard(&mut self) -> Vec<Value> {
+        self.waiting.drain(..).collect()
+    }
+
     /// Everything that has arrived once the server has answered one more command.
     pub(crate) async fn settle(&mut self) -> Vec<Value> {
         self.call("commands", json!({})).await.expect("commands are listed");

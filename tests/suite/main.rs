@@ -28,6 +28,7 @@ mod people;
 mod plugin_posts;
 mod plugin_tools;
 mod private_rooms;
+mod recovery;
 mod reload;
 mod rest;
 mod rest_document;

@@ -1,5 +1,8 @@
 //! Who hears which room, and the way of its events to all of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
@@ -129,11 +132,13 @@ impl Hub {
         })
     }
 
-    /// The connection has caught up to this entry: sends what waited beyond it, and from now on everything at once.
-    pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64) {
-        let Some(place) = self.existing(room) else { return };
+    /// The connection has caught up to this entry: sends `first`, then what waited beyond it, and from now on everything at
+    /// once. False, and nothing is sent, if it was put out meanwhile or the room has gone: what waited went with its place.
+    pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> bool {
+        let Some(place) = self.existing(room) else { return false };
         let mut place = place.lock();
-        let Some(listener) = place.listeners.get_mut(&connection) else { return };
+        let Some(listener) = place.listeners.get_mut(&connection) else { return false };
+        first();
         listener.after = after;
         for (seq, text) in listener.held.take().unwrap_or_default() {
             // Events without a number are not in what was caught up on.
@@ -141,6 +146,7 @@ impl Hub {
                 listener.connection.outbox.offer(text);
             }
         }
+        true
     }
 
     pub fn stop_listening(&self, room: RoomId, connection: &Connection) {

@@ -103,7 +103,11 @@ impl Session {
             // One that was deleted meanwhile is not heard of any more.
             if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
                 self.hear(&room, me);
-                self.core.hub.release(room.id, me.id, 0);
+                // And whoever was put out before listening must not listen.
+                match self.core.router.rooms.standing(room.id, account).await {
+                    Ok(standing) if standing.role.is_some() => drop(self.core.hub.release(room.id, me.id, 0, || ())),
+                    _ => self.core.hub.stop_listening(room.id, me),
+                }
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 
 use super::{FAULT_COST, IN_FLIGHT, Session};
+use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox};
@@ -120,15 +122,18 @@ impl Session {
                 return Err(error);
             }
         };
-        let recovered = joined.backlog.is_some();
-        self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
-        for entry in joined.backlog.unwrap_or_default() {
-            if let Some(text) = native::encode_event(&Event::Entry(entry)) {
-                self.outbox.offer(text);
-            }
-        }
-        self.core.hub.release(room_id, me.id, joined.last_seq);
-        Ok(())
+        // Written before the room has to wait for it.
+        let missed = joined.backlog.map(|entries| {
+            let events = entries.into_iter().map(Event::Entry);
+            events.filter_map(|event| native::encode_event(&event)).collect::<Vec<_>>()
+        });
+        let missed = missed.filter(|missed| fits(&self.core.limits, missed));
+        let recovered = missed.is_some();
+        let still_there = self.core.hub.release(room_id, me.id, joined.last_seq, || {
+            self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
+            missed.into_iter().flatten().for_each(|text| self.outbox.offer(text));
+        });
+        if still_there { Ok(()) } else { Err(Error::Forbidden("put out of this room meanwhile".into())) }
     }
 
     fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
@@ -140,6 +145,13 @@ impl Session {
         let id = frame.and_then(|text| native::decode(text).map_or_else(|(id, _)| id, |request| request.id));
         self.outbox.offer(native::encode_error(id.as_ref(), error));
     }
+}
+
+/// Whether what was missed can wait for a connection at once, with room for what happens meanwhile. More would close it as
+/// too slow, however fast it reads, and again whenever it came back.
+fn fits(limits: &config::Limits, missed: &[Utf8Bytes]) -> bool {
+    let bytes: usize = missed.iter().map(|text| text.len()).sum();
+    missed.len() <= limits.outbox_frames / 16 * 15 && bytes <= limits.outbox_bytes / 16 * 15
 }
 
 /// A request without an id is answered only if it failed.

@@ -7,11 +7,15 @@ mod backup;
 mod departures;
 mod entries;
 mod logins;
+mod media;
 mod migrate;
 mod posts;
+mod retention;
 mod rooms;
 mod rows;
+mod search;
 mod timers;
+mod unread;
 mod values;
 
 use std::path::Path;
@@ -25,7 +29,9 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 pub use self::accounts::{NewUser, User};
 pub use self::backup::BackupError;
+pub use self::entries::Tombstones;
 pub use self::logins::LoginRow;
+pub use self::media::Upload;
 pub use self::migrate::Migration;
 pub use self::posts::PostOutcome;
 use crate::error::Error;
@@ -224,6 +230,11 @@ fn taken(error: &sqlx::Error) -> Option<String> {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        // PostgreSQL: serialisation failure, deadlock.
+        let code = error.as_database_error().and_then(|database| database.code());
+        if matches!(code.as_deref(), Some("40001" | "40P01")) {
+            return Self::Contended;
+        }
         let unavailable = match &error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true

@@ -14,6 +14,7 @@ pub mod database;
 pub mod dialect;
 pub mod error;
 pub mod hub;
+pub mod media;
 pub mod messages;
 pub mod metrics;
 pub mod name;

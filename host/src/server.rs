@@ -21,7 +21,8 @@ use crate::database::{self, Database, OpenError};
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
 use crate::hub::{Close, Hub};
-use crate::messages::{Messages, Writer};
+use crate::media::Media;
+use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
 use crate::plugins::{PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
@@ -114,6 +115,8 @@ impl Server {
         rooms.preset(&config.rooms.preset).await?;
         let metrics = Arc::new(Metrics::default());
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
+        let retention = Retention::new(database.clone(), writer.clone(), &config.retention, &config.media);
+        tokio::spawn(retention.run(stop.clone()));
         let services = Services::new(
             database.clone(),
             passwords,
@@ -140,6 +143,7 @@ impl Server {
         let app = http::app(Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
+            media: Media::new(database.clone(), &config.media),
             metrics,
             origins: config.cors.origins.clone(),
             proxies: config.server.trusted_proxies.clone(),

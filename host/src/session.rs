@@ -24,10 +24,8 @@ use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Hub, Outbox};
 use crate::messages::Posted;
-use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Event, Guest, LoginId, Post, Proof, Reply, Room, RoomName,
-};
-use crate::router::{Caller, Router, slash_text};
+use crate::protocol::{AccountId, Actor, Command, ConnectionId, Event, Guest, LoginId, Proof, Reply, Room, RoomName};
+use crate::router::{Caller, NewMessage, Router, slash_text};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
@@ -160,7 +158,9 @@ impl Session {
             } else if now >= token.next() {
                 token.warned = true;
                 let event = Event::TokenExpiring { at: token.expires_at };
-                self.outbox.offer(native::encode_event(&event));
+                if let Some(text) = native::encode_event(&event) {
+                    self.outbox.offer(text);
+                }
             }
         }
         if now >= self.next_ping {
@@ -218,9 +218,9 @@ impl Session {
         let caller =
             Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
         match command {
-            Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
-                let post = Post { body: body.into(), key: key.map(Into::into), reply_to };
-                self.post(&caller, &room, post, id).await;
+            Command::Post { room, body, key, reply_to, attachments } if slash_text(&body).is_none() => {
+                let message = NewMessage { body, key, reply_to, attachments };
+                self.post(&caller, &room, message, id).await;
             }
             command => {
                 // What this connection posted before is settled before its next command is looked at.
@@ -234,7 +234,7 @@ impl Session {
         }
     }
 
-    async fn post(&self, caller: &Caller, room: &RoomName, post: Post, id: Option<Value>) {
+    async fn post(&self, caller: &Caller, room: &RoomName, message: NewMessage, id: Option<Value>) {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
@@ -251,7 +251,7 @@ impl Session {
             );
             drop(place);
         };
-        self.core.router.post(caller, room, post, Box::new(done)).await;
+        self.core.router.post(caller, room, message, Box::new(done)).await;
     }
 
     /// None if the answer has been given already.
@@ -274,6 +274,12 @@ impl Session {
                 self.core.hub.stop_listening(id, me);
                 Ok(Some(reply))
             }
+            Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
+                let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
+                // Before the event of what was changed.
+                let first = move |reply| answer(&outbox, &core.greeting, id.as_ref(), Ok(reply));
+                router.change_message(caller, command, Box::new(first)).await.map(|()| None)
+            }
             Command::Post { room, body, .. } => {
                 let text = slash_text(&body).unwrap_or_default();
                 router.slash(caller, &room, text).await.map(Some)
@@ -293,7 +299,7 @@ impl Session {
     ) -> Result<()> {
         let room_id = room.id;
         // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
-        self.core.hub.listen(room_id, me);
+        self.hear(&room, me);
         let joined = match self.core.router.catch_up(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {
@@ -304,7 +310,9 @@ impl Session {
         let recovered = joined.backlog.is_some();
         self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
         for entry in joined.backlog.unwrap_or_default() {
-            self.outbox.offer(native::encode_event(&Event::Entry(entry)));
+            if let Some(text) = native::encode_event(&Event::Entry(entry)) {
+                self.outbox.offer(text);
+            }
         }
         self.core.hub.release(room_id, me.id, joined.last_seq);
         Ok(())
@@ -369,9 +377,17 @@ impl Session {
             Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
         };
         for room in rooms {
-            self.core.hub.listen(room, me);
-            self.core.hub.release(room, me.id, 0);
+            // One that was deleted meanwhile is not heard of any more.
+            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
+                self.hear(&room, me);
+                self.core.hub.release(room.id, me.id, 0);
+            }
         }
+    }
+
+    fn hear(&self, room: &Room, me: &Arc<Connection>) {
+        // Without a nick there is nothing that could be in use.
+        let _ = self.core.hub.listen(room, me, None);
     }
 
     fn connected(&self, me: &Connection, expires_at: Option<Timestamp>) -> Reply {

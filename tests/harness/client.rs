@@ -142,10 +142,11 @@ impl Client {
         self.call("message.post", json!({"room": room, "body": body})).await
     }
 
-    /// The bodies of a room's history, oldest first.
+    /// The bodies of a room's history, oldest first, without what was deleted.
     pub(crate) async fn history(&mut self, room: &str) -> Vec<String> {
         let page = self.call("room.history", json!({"room": room, "limit": 200})).await.expect("a history");
         let messages = page["messages"].as_array().expect("messages").iter();
+        let messages = messages.filter(|message| message["deleted_at"].is_null());
         messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
     }
 }

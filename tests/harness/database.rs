@@ -17,6 +17,17 @@ pub(crate) async fn create(server: &str) -> String {
     server.replacen("/postgres?", &format!("/{name}?"), 1)
 }
 
+/// What a tool of the operator's would see: the rows of a query with one column of text.
+pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query runs")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query runs")
+    }
+}
+
 /// Changes something behind the server's back.
 pub(crate) async fn execute(url: &str, sql: &'static str) {
     if url.starts_with("sqlite:") {

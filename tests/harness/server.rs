@@ -307,6 +307,16 @@ impl Server {
         self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
     }
 
+    /// Sends a file up.
+    pub(crate) async fn upload(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
+        self.request(reqwest::Client::new().post(self.url(path)).body(bytes), token).await
+    }
+
+    /// What is answered, as it comes.
+    pub(crate) async fn fetch(&self, path: &str) -> reqwest::Response {
+        reqwest::Client::new().get(self.url(path)).timeout(PATIENCE).send().await.expect("the server answers")
+    }
+
     async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {
         let request = match token {
             Some(token) => request.bearer_auth(token),

@@ -119,7 +119,8 @@ section! {
     /// `[limits]`: what one connection, one address or one account may ask of the server.
     Limits {
         frame_bytes: usize = 65_536, within(1024..=16 * MIB);
-        message_chars: usize = 4000, within(1..=1_000_000);
+        // PostgreSQL indexes no more words than these can be.
+        message_chars: usize = 4000, within(1..=100_000);
         /// How long a connection may take to say who it is.
         connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
         ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR);
@@ -147,6 +148,30 @@ section! {
     Rooms {
         /// Rooms that exist from the start.
         preset: Vec<String> = vec!["lobby".to_owned()], room_names;
+    }
+}
+
+section! {
+    /// `[media]`: files that people upload.
+    Media {
+        /// The largest file.
+        max_bytes: usize = 10 * MIB, within(1024..=1024 * MIB);
+        /// How much one account may keep here.
+        account_bytes: usize = 1024 * MIB, within(1024..=1024 * 1024 * MIB);
+        /// How long a file stays that no message carries.
+        unused_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
+    }
+}
+
+section! {
+    /// `[retention]`: how long rooms' logs are kept.
+    Retention {
+        /// Older entries go; zero keeps them for good.
+        max_age: Duration = Duration::ZERO, lasting(Duration::ZERO, 36_500 * DAY);
+        /// All but so many of a room's latest messages go; zero keeps all of them.
+        max_messages: u32 = 0, within(0..=1_000_000_000);
+        /// How often it is looked what has to go.
+        interval: Duration = 10 * MINUTE, lasting(SECOND / 10, DAY);
     }
 }
 

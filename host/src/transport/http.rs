@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 pub(super) mod extract;
 mod me;
+mod media;
 mod openapi;
 mod rooms;
 
@@ -28,6 +29,7 @@ use utoipa_axum::routes;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
 use crate::session::Core;
@@ -42,6 +44,7 @@ const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
 pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
+    pub media: Media,
     pub metrics: Arc<Metrics>,
     /// Web pages that may connect.
     pub origins: Vec<String>,
@@ -76,7 +79,7 @@ impl IntoResponse for Failure {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Plugin { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
@@ -136,6 +139,8 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(me::find))
         .routes(routes!(rooms::list, rooms::create))
         .routes(routes!(rooms::messages))
+        .routes(routes!(media::upload))
+        .routes(routes!(media::fetch))
         .routes(routes!(admin::accounts::list))
         .routes(routes!(admin::accounts::disable))
         .routes(routes!(admin::accounts::enable))

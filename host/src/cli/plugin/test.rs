@@ -83,7 +83,7 @@ impl Test {
         let (mut allowed, mut rewritten, mut rejected) = (0, 0, 0);
         let samples = messages();
         for body in samples.iter().cycle().take(samples.len() * ROUNDS) {
-            let draft = Draft { body: body.clone(), reply_to: None, edit_of: None };
+            let draft = Draft { body: body.clone(), reply_to: None, edit_of: None, attachments: Vec::new() };
             let call = call(&self.ann, &self.lobby, Some(Role::Owner));
             let began = Instant::now();
             let verdict = self.bench.router.plugins.filter(&call, draft);

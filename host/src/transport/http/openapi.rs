@@ -161,7 +161,15 @@ mod tests {
     }
 
     fn needs_token(path: &str) -> bool {
-        let open = ["/api/auth/signup", "/api/auth/login", "/api/auth/refresh", "/healthz", "/readyz", "/metrics"];
+        let open = [
+            "/api/auth/signup",
+            "/api/auth/login",
+            "/api/auth/refresh",
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/media/{id}",
+        ];
         !open.contains(&path)
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 
 pub use self::accounts::{NewUser, User};
 pub use self::backup::BackupError;
@@ -135,6 +135,15 @@ impl Database {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // After a failed write SQLite has ended the transaction by itself, and sqlx still counts it: such a connection
+            // could never begin another one.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // What is queued for the connection comes first, a rollback say.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(connect.clone())
             .await
             .map_err(connect_error)?;
@@ -193,12 +202,15 @@ impl Tx {
         }
     }
 
-    /// Runs `work` in a savepoint: an error leaves the transaction as it was before.
+    /// Runs `work` in a savepoint: an error leaves the transaction as it was before, unless it is one that the whole
+    /// transaction does not survive.
     async fn all_or_nothing<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.statement("SAVEPOINT work").await?;
         let done = work(self).await;
-        if done.is_err() {
-            self.statement("ROLLBACK TO SAVEPOINT work").await?;
+        match &done {
+            Err(error) if error.ends_transaction() => return done,
+            Err(_) => self.statement("ROLLBACK TO SAVEPOINT work").await?,
+            Ok(_) => {}
         }
         self.statement("RELEASE SAVEPOINT work").await?;
         done
@@ -228,6 +240,17 @@ fn taken(error: &sqlx::Error) -> Option<String> {
     Some(format!("{} {}", database.constraint().unwrap_or_default(), database.message()))
 }
 
+/// Whether an engine's code says that the database cannot be used just now, and not that something was wrong with the query.
+fn is_unavailable(code: &str) -> bool {
+    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down.
+    if code.len() == 5 {
+        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+    }
+    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, input or output
+    // failed, full, cannot open.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL: serialisation failure, deadlock.
@@ -239,11 +262,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true
             }
-            // SQLite: busy, locked, input/output error, full; PostgreSQL: connection lost, no space, shutting down.
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                matches!(&*code, "5" | "6" | "10" | "13")
-                    || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| is_unavailable(&code)),
             _ => false,
         };
         if unavailable {

@@ -72,6 +72,11 @@ impl Error {
         }
     }
 
+    /// Whether a transaction in which it happened is over as a whole: the engine has ended it, or may have.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Contended)
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::NotFound(format!("{what} not found"))
     }

@@ -51,6 +51,31 @@ impl Client {
         }
     }
 
+    /// A connection that may fail: none if nobody answers.
+    pub(crate) async fn try_open(url: &str) -> Option<Self> {
+        let (socket, _) = connect_async(url).await.ok()?;
+        Some(Self { socket, next_id: 0, waiting: VecDeque::new() })
+    }
+
+    /// Sends a command over a connection that may be gone: none if it is.
+    pub(crate) async fn try_send(&mut self, op: &str, args: Value) -> Option<u64> {
+        self.next_id += 1;
+        let frame = json!({"id": self.next_id, "op": op, "args": args}).to_string();
+        self.socket.send(Message::text(frame)).await.ok()?;
+        Some(self.next_id)
+    }
+
+    /// What comes next, however long it takes: none if the connection is gone.
+    pub(crate) async fn try_frame(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.next().await?.ok()? {
+                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) async fn send_raw(&mut self, message: Message) {
         self.socket.send(message).await.expect("the frame is sent");
     }

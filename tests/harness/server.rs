@@ -20,6 +20,8 @@ pub(crate) struct Setup {
     folder: TempDir,
     config: String,
     variables: Vec<(String, String)>,
+    /// A shell's commands before the program takes its place.
+    before: &'static str,
 }
 
 impl Setup {
@@ -41,7 +43,7 @@ impl Setup {
         let variables =
             [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { folder, config: shipped, variables }
+        Self { folder, config: shipped, variables, before: "" }
     }
 
     /// Replaces part of the shipped configuration.
@@ -63,14 +65,32 @@ impl Setup {
         self
     }
 
+    /// On this database, whatever the others run on.
+    pub(crate) fn on_database(self, url: &str) -> Self {
+        self.variable("DATABASE_URL", url)
+    }
+
+    /// Has a shell do something before it becomes the program.
+    pub(crate) fn before(self, commands: &'static str) -> Self {
+        Self { before: commands, ..self }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The server's database, for looking into it from outside.
     pub(crate) fn database_url(&self) -> String {
-        let configured = self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
-        configured.unwrap_or_else(|| format!("sqlite:{}", self.path().join("data/natterjack.db").display()))
+        self.chosen_database().map_or_else(|| self.sqlite_url(), str::to_owned)
+    }
+
+    /// Where its SQLite file is, if that is what it runs on.
+    pub(crate) fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.path().join("data/natterjack.db").display())
+    }
+
+    fn chosen_database(&self) -> Option<&str> {
+        self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| &**url)
     }
 
     /// Puts a plugin into the folder under this file name.
@@ -90,6 +110,10 @@ impl Setup {
     /// The program with these arguments, in this folder.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(natterjack());
+        if !self.before.is_empty() {
+            command = Command::new("sh");
+            command.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before)]).arg(natterjack());
+        }
         command.args(args).current_dir(self.path()).kill_on_drop(true);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -98,7 +122,7 @@ impl Setup {
     /// Writes the configuration and makes an empty database, for a command that needs no server.
     pub(crate) async fn prepare(mut self) -> Self {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
-        if let Some(server) = database::postgres() {
+        if let (Some(server), None) = (database::postgres(), self.chosen_database()) {
             let url = database::create(&server).await;
             self.variables.push(("DATABASE_URL".to_owned(), url));
         }
@@ -267,6 +291,11 @@ impl Server {
         self.running.wait().await;
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id().expect("it runs")
+    }
+
     /// Starts it again on the same folder.
     pub(crate) async fn start_again(&mut self) {
         self.running = Running::start(&self.setup).await;
@@ -301,12 +330,6 @@ impl Server {
         self.request(reqwest::Client::new().get(self.url(path)), token).await
     }
 
-    /// Any other method.
-    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-        let method = method.parse().expect("a method");
-        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
-    }
-
     /// Sends a file up.
     pub(crate) async fn upload(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
         self.request(reqwest::Client::new().post(self.url(path)).body(bytes), token).await
@@ -315,6 +338,12 @@ impl Server {
     /// What is answered, as it comes.
     pub(crate) async fn fetch(&self, path: &str) -> reqwest::Response {
         reqwest::Client::new().get(self.url(path)).timeout(PATIENCE).send().await.expect("the server answers")
+    }
+
+    /// Any other method.
+    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
     }
 
     async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {

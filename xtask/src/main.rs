@@ -2,12 +2,11 @@
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
 mod check;
-mod command;
 mod plugins;
-mod postgres;
 mod run;
 mod schemathesis;
 mod test;
+mod torture;
 mod wasm_target;
 mod workspace;
 
@@ -24,6 +23,7 @@ enum Task {
     Run(run::Args),
     Plugins(plugins::Args),
     Test(test::Args),
+    Torture(torture::Args),
     Check(check::Args),
     Schemathesis(schemathesis::Args),
 }
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&workspace, &args),
         Task::Plugins(args) => plugins::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
+        Task::Torture(args) => torture::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
         Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
     });

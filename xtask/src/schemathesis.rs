@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command::{self, cargo};
 use crate::workspace::Workspace;
+use xtask::command::{self, cargo};
 
 /// What the suite's test was written against.
 const VERSION: &str = "4.32.5";

@@ -1,11 +1,11 @@
 //! `cargo xtask test`.
 
 use anyhow::Result;
+use xtask::command::{self, cargo};
+use xtask::postgres::Postgres;
 
-use crate::command::cargo;
-use crate::postgres::Postgres;
 use crate::workspace::Workspace;
-use crate::{command, plugins, schemathesis};
+use crate::{plugins, schemathesis};
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///

@@ -120,8 +120,10 @@ impl Task {
                 None => stored.next().map(|one| one.map(Outcome::Post)),
             }));
         }
-        if outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Contended))) {
-            return Err(Error::Contended);
+        // The transaction is over, whatever of it seemed to succeed; what came after it must not count either.
+        if let Some(error) = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).find(|e| e.ends_transaction())
+        {
+            return Err(error.clone());
         }
         if let Err(error) = tx.commit().await {
             self.doubts.add(batch, &outcomes);
@@ -309,7 +311,9 @@ fn says_something_in(change: &Change) -> Option<RoomId> {
 async fn store_posts(tx: &mut Tx, posts: &[NewPost], at: Timestamp) -> Vec<Result<PostOutcome>> {
     match tx.add_posts(posts, at).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(error) if posts.len() == 1 => vec![Err(error)],
+        Err(error) if posts.len() == 1 || error.ends_transaction() => {
+            posts.iter().map(|_| Err(error.clone())).collect()
+        }
         Err(_) => {
             let mut outcomes = Vec::with_capacity(posts.len());
             for post in posts {

@@ -11,7 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{Authorized, Path, Query};
-use super::openapi::Problem;
 use super::{Answer, State};
 use crate::dialect::native::file_json;
 use crate::error::Error;
@@ -29,17 +28,19 @@ pub(super) struct Named {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct File {
+    /// What a post's `attachments` name it by.
     id: Uuid,
     name: String,
-    #[schema(rename = "type")]
-    media_type: String,
-    url: String,
+    /// As its bytes say, such as `image/png`.
+    r#type: String,
+    /// In bytes.
     size: u64,
+    /// Where it can be fetched.
+    url: String,
 }
 
-/// Send a file up, to attach it to a message; the body is the file
-#[utoipa::path(post, path = "/api/media", tag = "media", security(("token" = [])), params(Named),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 201, body = File)))]
+/// Upload a file, to be attached to a message; the body is the file
+#[utoipa::path(post, path = "/api/media", tag = "media", security(("token" = [])), operation_id = "upload_file", params(Named), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 201, body = File)))]
 pub(super) async fn upload(
     Shared(state): Shared<Arc<State>>,
     Authorized(identity): Authorized,
@@ -53,11 +54,8 @@ pub(super) async fn upload(
     Ok((StatusCode::CREATED, axum::Json(file_json(&file))).into_response())
 }
 
-/// Fetch a file
-///
-/// No token is asked for, since a page shows pictures without one: the address is the secret.
-#[utoipa::path(get, path = "/media/{id}", tag = "media", params(("id" = String, Path)),
-    responses((status = 200, content_type = "*/*", body = Vec<u8>), (status = 404, body = Problem)))]
+/// Fetch a file; no token is asked for, since a page shows pictures without one: the address is the secret
+#[utoipa::path(get, path = "/media/{id}", tag = "media", operation_id = "fetch_file", params(("id" = Uuid, Path, description = "The file's id")), responses((status = 200, content_type = "*/*", body = Vec<u8>)))]
 pub(super) async fn fetch(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Answer {
     let id: MediaId = id.parse().map_err(|_| Error::not_found("file"))?;
     let (file, bytes) = state.media.open(id).await?;

@@ -161,15 +161,7 @@ mod tests {
     }
 
     fn needs_token(path: &str) -> bool {
-        let open = [
-            "/api/auth/signup",
-            "/api/auth/login",
-            "/api/auth/refresh",
-            "/healthz",
-            "/readyz",
-            "/metrics",
-            "/media/{id}",
-        ];
-        !open.contains(&path)
+        let open = ["/api/auth/signup", "/api/auth/login", "/api/auth/refresh", "/healthz", "/readyz", "/metrics"];
+        !open.contains(&path) && !path.starts_with("/media/")
     }
 }

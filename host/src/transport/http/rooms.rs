@@ -114,9 +114,28 @@ pub(super) struct Author {
 pub(super) struct Message {
     seq: u64,
     from: Author,
+    /// Empty once the message is deleted.
     body: String,
     #[schema(format = DateTime)]
     at: String,
+    #[schema(format = DateTime)]
+    edited_at: Option<String>,
+    #[schema(format = DateTime)]
+    deleted_at: Option<String>,
+    /// The number of the message that it answers.
+    reply_to: Option<u64>,
+    key: Option<String>,
+    attachments: Option<Vec<super::media::File>>,
+    reactions: Option<Vec<Reaction>>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+struct Reaction {
+    emoji: String,
+    count: u32,
+    /// Whose, the earliest first; not all of them if they are very many.
+    accounts: Vec<Uuid>,
 }
 
 /// Oldest first.

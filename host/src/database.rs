@@ -3,8 +3,12 @@
 
 mod accounts;
 mod apply;
+mod backup;
+mod departures;
 mod entries;
+mod logins;
 mod media;
+mod migrate;
 mod posts;
 mod retention;
 mod rooms;
@@ -18,19 +22,19 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 
-pub use self::accounts::{LoginRow, NewUser, User};
+pub use self::accounts::{NewUser, User};
+pub use self::backup::BackupError;
 pub use self::entries::Tombstones;
+pub use self::logins::LoginRow;
 pub use self::media::Upload;
+pub use self::migrate::Migration;
 pub use self::posts::PostOutcome;
 use crate::error::Error;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// How long a query waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,25 +102,34 @@ pub struct Options {
 impl Database {
     /// Opens it, creating a SQLite file that is not there, and brings its tables up to date.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
-        let database = match options.url.split_once(':') {
-            Some(("sqlite", _)) => Self::open_sqlite(options).await?,
-            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await?,
-            _ => return Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
-        };
+        let database = Self::connect(options, true).await?;
         database.migrate().await?;
         Ok(database)
     }
 
-    async fn open_sqlite(options: &Options) -> Result<Self, OpenError> {
+    /// Opens one that is there, and leaves its tables as they are.
+    pub async fn open_as_it_is(options: &Options) -> Result<Self, OpenError> {
+        Self::connect(options, false).await
+    }
+
+    async fn connect(options: &Options, create: bool) -> Result<Self, OpenError> {
+        match options.url.split_once(':') {
+            Some(("sqlite", _)) => Self::open_sqlite(options, create).await,
+            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await,
+            _ => Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
+        }
+    }
+
+    async fn open_sqlite(options: &Options, create: bool) -> Result<Self, OpenError> {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = SqliteConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(if options.full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
             .busy_timeout(BUSY_TIMEOUT)
-            .create_if_missing(true);
+            .create_if_missing(create);
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
-        if !folder.as_os_str().is_empty() {
+        if create && !folder.as_os_str().is_empty() {
             std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
         }
         let write = SqlitePoolOptions::new()
@@ -152,20 +165,6 @@ impl Database {
             .await
             .map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
         Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })
-    }
-
-    async fn migrate(&self) -> Result<(), OpenError> {
-        let (migrations, result) = match &self.write {
-            Pool::Sqlite(pool) => (&SQLITE_MIGRATIONS, SQLITE_MIGRATIONS.run(pool).await),
-            Pool::Postgres(pool) => (&POSTGRES_MIGRATIONS, POSTGRES_MIGRATIONS.run(pool).await),
-        };
-        result.map_err(|error| match error {
-            MigrateError::VersionMissing(found) => {
-                let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
-                OpenError::Newer { found, known }
-            }
-            other => OpenError::Migrate(other),
-        })
     }
 
     /// Whether it answers.

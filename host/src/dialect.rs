@@ -4,6 +4,8 @@
 pub mod native;
 
 use axum::extract::ws::Utf8Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::protocol::{Event, Room};
 
@@ -17,6 +19,16 @@ pub enum Dialect {
 const DIALECTS: usize = 1;
 
 impl Dialect {
+    /// What a connection speaks that shows it by its first frame.
+    pub fn of_first_frame(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Shape {
+            op: Option<IgnoredAny>,
+        }
+        let shape: Shape = serde_json::from_str(text).ok()?;
+        shape.op.map(|_| Self::Native)
+    }
+
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {

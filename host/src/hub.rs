@@ -1,5 +1,6 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
+mod logins;
 pub mod outbox;
 mod places;
 mod presence;
@@ -170,15 +171,6 @@ impl Hub {
             self.stop_listening(room, connection);
         }
         self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });
-    }
-
-    /// Closes the connections of a login that has ended.
-    pub fn close_login(&self, login: LoginId) {
-        let ended: Vec<_> =
-            self.connections.lock().values().filter(|connection| connection.login == Some(login)).cloned().collect();
-        for connection in ended {
-            connection.outbox.close(Close::new(Close::LOGGED_OUT, "logged out"));
-        }
     }
 
     /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its

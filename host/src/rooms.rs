@@ -1,5 +1,7 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
+mod departures;
+
 use std::sync::Arc;
 
 use crate::cache::Cache;

@@ -80,3 +80,14 @@ pub(crate) async fn last_seq(url: &str, room: &str) -> u64 {
     };
     last.expect("the room is there").unsigned_abs()
 }
+
+/// The one text that a query gives.
+pub(crate) async fn text(url: &str, sql: &'static str) -> String {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
+    }
+}

@@ -119,14 +119,19 @@ impl Setup {
         command
     }
 
-    pub(crate) async fn start(mut self) -> Server {
+    /// Writes the configuration and makes an empty database, for a command that needs no server.
+    pub(crate) async fn prepare(mut self) -> Self {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
         if let (Some(server), None) = (database::postgres(), self.chosen_database()) {
             let url = database::create(&server).await;
             self.variables.push(("DATABASE_URL".to_owned(), url));
         }
-        let running = Running::start(&self).await;
-        Server { setup: self, running }
+        self
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        let setup = self.prepare().await;
+        Server::on(setup).await
     }
 }
 
@@ -206,6 +211,12 @@ pub(crate) struct Account {
 }
 
 impl Server {
+    /// A server on what was prepared.
+    pub(crate) async fn on(setup: Setup) -> Self {
+        let running = Running::start(&setup).await;
+        Self { setup, running }
+    }
+
     pub(crate) async fn start() -> Self {
         Setup::new().start().await
     }
@@ -327,6 +338,12 @@ impl Server {
     /// What is answered, as it comes.
     pub(crate) async fn fetch(&self, path: &str) -> reqwest::Response {
         reqwest::Client::new().get(self.url(path)).timeout(PATIENCE).send().await.expect("the server answers")
+    }
+
+    /// Any other method.
+    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
     }
 
     async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {

@@ -4,6 +4,7 @@
 mod check;
 mod plugins;
 mod run;
+mod schemathesis;
 mod test;
 mod torture;
 mod wasm_target;
@@ -24,6 +25,7 @@ enum Task {
     Test(test::Args),
     Torture(torture::Args),
     Check(check::Args),
+    Schemathesis(schemathesis::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&workspace, &args),
         Task::Torture(args) => torture::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
+        Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

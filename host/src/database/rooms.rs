@@ -166,6 +166,6 @@ fn counted(row: RoomRow) -> Result<(Room, u32)> {
     Ok((row.room()?, members))
 }
 
-fn escape_like(text: &str) -> String {
+pub(super) fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
+use crate::accounts::keys::Keys;
 use crate::accounts::password::PasswordHasher;
+use crate::accounts::token::Tokens;
 use crate::clock::now;
 use crate::config::{Config, Grant, Plugin, Settings};
 use crate::database::{self, Database, NewUser};
@@ -60,9 +62,9 @@ impl Bench {
         let writer = writer.telling(move |unit| told.lock().push(unit.clone()));
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let secret = Uuid::new_v4();
+        let tokens = Tokens::new(Keys::of_secret(Uuid::new_v4().as_bytes()), config.auth.access_ttl);
         let accounts =
-            Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
+            Accounts::new(database.clone(), passwords.clone(), tokens, hub.clone(), &config.auth, &config.limits);
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         let services = Arc::new(Services::new(
@@ -149,7 +151,7 @@ impl Bench {
     /// The names behind the ids that there are now.
     pub(super) async fn names(&self) -> Result<HashMap<Uuid, String>> {
         let mut names = HashMap::new();
-        for user in self.database.users(0, 1000).await? {
+        for user in self.database.users(None, 0, 1000).await? {
             names.insert(user.uid.0, user.username);
         }
         for (room, _) in self.database.rooms(None, None, "", 1000).await? {

@@ -3,24 +3,44 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::extract::{Authorized, Query};
+use super::extract::{Authorized, Path, Query};
 use super::{Answer, State};
 use crate::dialect::native::file_json;
 use crate::error::Error;
 use crate::media::is_shown;
 use crate::protocol::MediaId;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Named {
+    /// What the file is called.
     name: Option<String>,
 }
 
-/// The body is the file.
+/// A file, as `file_json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct File {
+    /// What a post's `attachments` name it by.
+    id: Uuid,
+    name: String,
+    /// As its bytes say, such as `image/png`.
+    r#type: String,
+    /// In bytes.
+    size: u64,
+    /// Where it can be fetched.
+    url: String,
+}
+
+/// Upload a file, to be attached to a message; the body is the file
+#[utoipa::path(post, path = "/api/media", tag = "media", security(("token" = [])), operation_id = "upload_file", params(Named), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 201, body = File)))]
 pub(super) async fn upload(
     Shared(state): Shared<Arc<State>>,
     Authorized(identity): Authorized,
@@ -34,7 +54,8 @@ pub(super) async fn upload(
     Ok((StatusCode::CREATED, axum::Json(file_json(&file))).into_response())
 }
 
-/// No token is asked for, since a page shows pictures without one: the address is the secret.
+/// Fetch a file; no token is asked for, since a page shows pictures without one: the address is the secret
+#[utoipa::path(get, path = "/media/{id}", tag = "media", operation_id = "fetch_file", params(("id" = Uuid, Path, description = "The file's id")), responses((status = 200, content_type = "*/*", body = Vec<u8>)))]
 pub(super) async fn fetch(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Answer {
     let id: MediaId = id.parse().map_err(|_| Error::not_found("file"))?;
     let (file, bytes) = state.media.open(id).await?;

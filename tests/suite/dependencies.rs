@@ -38,7 +38,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("tokio_tungstenite", &["transport", "cli"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
-        ("notify::", &["plugins"]),
+        ("notify::", &["follow"]),
         ("metrics_exporter_prometheus", &["metrics"]),
         ("reqwest::", &["cli"]),
         ("toml_edit", &["config"]),

@@ -70,7 +70,8 @@ pub use self::services::Services;
 use self::timer::Timers;
 use crate::config;
 use crate::error::{Error, Result};
-use crate::protocol::Credential;
+use crate::hub::Observed;
+use crate::protocol::{Credential, Timer};
 
 /// The plugins' tables in the configuration, by id.
 pub type Tables = BTreeMap<String, config::Plugin>;
@@ -161,6 +162,13 @@ struct Shared {
     calls: Semaphore,
 }
 
+impl Shared {
+    fn new(services: Arc<Services>, core_ops: &'static [&'static str]) -> Self {
+        let (registry, statuses) = (ArcSwap::default(), ArcSwap::default());
+        Self { registry, statuses, services, core_ops, calls: Semaphore::new(CALLS) }
+    }
+}
+
 impl Plugins {
     /// Loads what is in the folder. A plugin that does not start is logged and listed, and the others run.
     /// `core_ops` are the commands that no plugin can take; what is compiled is kept
@@ -178,13 +186,7 @@ impl Plugins {
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
         let compiled = if config.cache { kept(data_dir).await } else { None };
         let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
-        let shared = Arc::new(Shared {
-            registry: ArcSwap::default(),
-            statuses: ArcSwap::default(),
-            services,
-            core_ops,
-            calls: Semaphore::new(CALLS),
-        });
+        let shared = Arc::new(Shared::new(services, core_ops));
         let (orders, waiting) = mpsc::channel(ORDERS);
         let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables.clone(), waiting);
         folder.scan(Look::Read).await;
@@ -222,6 +224,17 @@ impl Plugins {
         let _turn = self.turn().await?;
         let registry = self.shared.registry.load_full();
         guard::admit(&registry, &self.shared.services, call, credentials).await
+    }
+
+    /// Tells observers of one event, and waits until they have dealt with it; whether it was told to any. For trying
+    /// plugins out: a server tells them while it goes on.
+    pub async fn tell(&self, observed: Observed) -> Result<bool> {
+        observer::tell_at_once(&self.shared, observed).await
+    }
+
+    /// Wakes a timer's plugin, due or not, and waits until it is done: for trying plugins out.
+    pub async fn wake(&self, timer: &Timer) -> Result<()> {
+        timer::wake_at_once(&self.shared, timer).await
     }
 
     /// The commands that plugins offer, as JSON.

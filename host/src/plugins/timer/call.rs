@@ -20,55 +20,52 @@ use crate::plugins::visit::{Hook, Verdict, Visit};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
-/// The least and the most that timers wait when their plugin is quarantined.
-const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// While another call shows whether a quarantined plugin is well again.
+const PROBED: Duration = Duration::from_secs(1);
 
-/// Wakes a plugin for each of its timers, or for none more after `stop`. Gives those that failed.
+/// Wakes a plugin for each of its timers, or for none more after `stop` or while it is quarantined. Gives those that failed.
 pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
     let mut failures = Vec::new();
     for timer in timers {
-        loop {
-            let registry = shared.registry.load_full();
-            // Gone meanwhile: its timers stay until it is back.
-            let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else {
-                return failures;
-            };
-            let Ok(turn) = shared.calls.acquire().await else { return failures };
-            match run(&registry, &shared.services, plugin, &timer).await {
-                Ok(Woken::Done) => break,
-                Ok(Woken::Held) => {
-                    drop(turn);
-                    let left = plugin.conduct.quarantine().map_or(Duration::ZERO, |(_, left)| left);
-                    let wait = tokio::time::sleep(left.clamp(HELD.0, HELD.1));
-                    if stop.run_until_cancelled(wait).await.is_none() {
-                        return failures;
-                    }
-                }
-                Err(error) => {
-                    // Of a plugin's own failure the log knows more already.
-                    if !matches!(error, Error::Plugin { .. }) {
-                        tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
-                    }
-                    failures.push(timer);
-                    break;
-                }
-            }
-        }
         if stop.is_cancelled() {
             break;
+        }
+        let registry = shared.registry.load_full();
+        // Gone meanwhile: its timers stay until it is back.
+        let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
+        let Ok(turn) = shared.calls.acquire().await else { break };
+        match run(&registry, &shared.services, plugin, &timer).await {
+            Ok(Woken::Done) => {}
+            Ok(Woken::Held) => {
+                drop(turn);
+                stop.run_until_cancelled(tokio::time::sleep(PROBED)).await;
+                break;
+            }
+            Err(error) => {
+                // Of a plugin's own failure the log knows more already.
+                if !matches!(error, Error::Plugin { .. }) {
+                    tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
+                }
+                failures.push(timer);
+            }
         }
     }
     failures
 }
 
 /// What became of a timer that did not fail.
-enum Woken {
+pub(super) enum Woken {
     Done,
     /// The plugin is quarantined: that is no fault of the timer's.
     Held,
 }
 
-async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin, timer: &Timer) -> Result<Woken> {
+pub(super) async fn run(
+    registry: &Arc<Registry>,
+    services: &Arc<Services>,
+    plugin: &Plugin,
+    timer: &Timer,
+) -> Result<Woken> {
     let call = Call {
         request: Uuid::now_v7(),
         actor: Actor::Plugin(services.bot(&plugin.id).await?),

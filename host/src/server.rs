@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::hub::{Close, Hub};
 use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{PluginStatus, Plugins, RecentLines, Services};
+use crate::plugins::{Live, PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
@@ -115,11 +115,15 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
+        let live = Live {
+            config_file: config_file.map(Path::to_owned),
+            stop: stop.clone(),
+            reacting: &reacting,
+            stop_reacting: stop_reacting.clone(),
+        };
+        let data_dir = &config.server.data_dir;
         let plugins =
-            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, &config.server.data_dir)
-                .await?;
-        plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
-        plugins.react(&reacting, &stop_reacting);
+            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
 
         let core = Arc::new(Core {
             router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },

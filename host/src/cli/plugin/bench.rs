@@ -83,7 +83,7 @@ impl Bench {
         let staged: Arc<Mutex<Vec<Unit>>> = Arc::default();
         let told = staged.clone();
         let services = Arc::new(services.telling_staged(move |unit| told.lock().push(unit.clone())));
-        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
+        let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins };
         Ok(Self { router, id: id.to_owned(), database, committed, staged, stop, writing, _folder: folder })
     }

@@ -9,7 +9,7 @@ const EACH: u32 = 50;
 
 pub(crate) async fn run() {
     let filter = built("word-filter.wasm");
-    let settings = r#"plugin.word-filter.settings = { words = ["darn"], action = "mask" }"#;
+    let settings = "[plugin.word-filter]\nsettings = { words = [\"darn\"], action = \"mask\" }";
     let mut server = Server::start(&[("word-filter.wasm", &filter)], settings).await;
     let mut somebody = guest(&server.address, "somebody").await;
     ask(&mut somebody, 1, "room.join", r#"{"room":"r0"}"#).await;

@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run() {
     let filter = built("word-filter.wasm");
-    let settings = r#"plugin.word-filter.settings = { words = ["darn"], action = "mask" }"#;
+    let settings = "[plugin.word-filter]\nsettings = { words = [\"darn\"], action = \"mask\" }";
     let mut server = Server::start(&[("word-filter.wasm", &filter)], settings).await;
     let address = server.address.clone();
 

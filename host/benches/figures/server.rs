@@ -40,9 +40,12 @@ impl Server {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
-            let line = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap().unwrap();
+            let Some(line) = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap() else {
+                let why = log.next_line().await.unwrap().unwrap_or_default();
+                panic!("the server does not start: {why}");
+            };
             if let Some((_, address)) = line.split_once("http://") {
                 break address.trim().to_owned();
             }

@@ -1,29 +1,33 @@
 //! Accounts: signing up, logging in, and who a token belongs to.
 
+pub mod keys;
 pub mod password;
+mod profile;
+mod revoke;
 pub mod throttle;
 pub mod token;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::password::PasswordHasher;
+use self::password::{PasswordHasher, Verdict};
 use self::throttle::{Origin, Throttles};
 use self::token::{Tokens, new_refresh_token, refresh_hash};
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
 use crate::config;
-use crate::database::{Database, LoginRow, NewUser, User};
+use crate::database::{Database, NewUser, User};
 use crate::error::{Error, Result};
+use crate::hub::Hub;
 use crate::name;
 use crate::protocol::{Account, AccountId, LoginId};
 
-const MIN_PASSWORD_CHARS: usize = 8;
-const MAX_EMAIL_BYTES: usize = 254;
+pub use self::profile::ProfileChange;
+
+/// The longest e-mail address.
+pub const MAX_EMAIL_BYTES: usize = 254;
 /// How many logins are kept at hand.
 const CACHED_LOGINS: usize = 20_000;
-/// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
-const LOGIN_HOLDS: Duration = Duration::from_secs(5);
 
 /// What somebody has after signing up or logging in.
 #[derive(Clone)]
@@ -53,24 +57,33 @@ pub struct Accounts {
     database: Database,
     passwords: Arc<PasswordHasher>,
     tokens: Tokens,
+    hub: Arc<Hub>,
     refresh_ttl: Duration,
+    min_password: usize,
+    /// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
+    login_holds: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
     pub throttles: Throttles,
 }
 
 impl Accounts {
+    /// Connections of logins that end are closed in `hub`.
     pub fn new(
         database: Database,
         passwords: Arc<PasswordHasher>,
-        secret: &[u8],
+        tokens: Tokens,
+        hub: Arc<Hub>,
         config: &config::Auth,
         limits: &config::Limits,
     ) -> Self {
         Self {
             database,
             passwords,
-            tokens: Tokens::new(secret, config.access_ttl),
+            tokens,
+            hub,
             refresh_ttl: config.refresh_ttl,
+            min_password: config.min_password_chars,
+            login_holds: config.recheck_interval,
             logins: Cache::new(CACHED_LOGINS),
             throttles: Throttles::new(limits),
         }
@@ -84,30 +97,29 @@ impl Accounts {
 
     /// An account that nobody has logged in to yet.
     pub async fn add(&self, new: SignUp) -> Result<User> {
-        let username = name::clean("username", &new.username)?;
-        if username.contains('@') {
-            return Err(Error::invalid(
-                "username",
-                "must not hold an @: log-ins by e-mail address could not be told apart",
-            ));
-        }
-        let email = new.email.as_deref().map(clean_email).transpose()?;
-        let password_hash = self.hash_new(new.password).await?;
-        let new = NewUser { username: &username, email: email.as_deref(), password_hash: &password_hash };
-        self.database.add_user(&new, now()).await
+        let (username, email) = (clean_username(&new.username)?, clean_email(new.email.as_deref())?);
+        let hash = self.hash_new(new.password).await?;
+        self.store(&username, email.as_deref(), &hash).await
     }
 
-    /// A new password; whoever logged in with the old one is logged out.
-    pub async fn set_password(&self, user: &User, password: String) -> Result<()> {
-        let hash = self.hash_new(password).await?;
-        let at = now();
-        self.database.set_password(user.uid, &hash, at).await?;
-        self.database.revoke_logins(user.id, at).await
+    /// An account of somebody who has a password elsewhere, of which this is the hash.
+    pub async fn import(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
+        let (username, email) = (clean_username(username)?, clean_email(email)?);
+        self.passwords.check_hash(password_hash)?;
+        self.store(&username, email.as_deref(), password_hash).await
+    }
+
+    async fn store(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
+        self.database.add_user(&NewUser { username, email, password_hash }, now()).await
     }
 
     async fn hash_new(&self, password: String) -> Result<String> {
-        if password.chars().count() < MIN_PASSWORD_CHARS {
-            return Err(Error::invalid("password", format!("at least {MIN_PASSWORD_CHARS} characters")));
+        if password.chars().count() < self.min_password {
+            let at_least = match self.min_password {
+                1 => "must not be empty".to_owned(),
+                n => format!("at least {n} characters"),
+            };
+            return Err(Error::invalid("password", at_least));
         }
         self.passwords.hash(password).await
     }
@@ -121,12 +133,19 @@ impl Accounts {
             self.throttles.failed_logins.failed(&key);
             Error::Unauthenticated("wrong name or password".into())
         };
-        let Some(user) = self.database.user_by_login(who).await? else {
+        let Some(mut user) = self.database.user_by_login(who).await? else {
             self.passwords.pretend(password).await?;
             return Err(wrong());
         };
-        if !self.passwords.verify(password, user.password_hash.clone()).await? {
-            return Err(wrong());
+        match self.passwords.check(password.clone(), user.password_hash.clone()).await {
+            Ok(Verdict::Right) => {}
+            Ok(Verdict::Outdated) => self.rehash(&mut user, password).await,
+            Ok(Verdict::Wrong) => return Err(wrong()),
+            Err(error @ Error::Invalid { field: "hash", .. }) => {
+                tracing::error!(account = %user.uid, %error, "this account's password hash cannot be checked");
+                return Err(wrong());
+            }
+            Err(error) => return Err(error),
         }
         if user.disabled_at.is_some() {
             return Err(Error::Forbidden("this account is disabled".into()));
@@ -134,11 +153,26 @@ impl Accounts {
         self.begin(user).await
     }
 
+    /// Stores a right password's hash anew, as the settings have it today. What keeps it from that is no reason not to
+    /// log in.
+    async fn rehash(&self, user: &mut User, password: String) {
+        let done = async {
+            let hash = self.passwords.hash(password).await?;
+            Ok::<_, Error>(self.database.set_password(user, &hash, now()).await?.then_some(hash))
+        };
+        match done.await {
+            Ok(Some(hash)) => user.password_hash = hash,
+            // Changed meanwhile: the new login will find that out.
+            Ok(None) => {}
+            Err(error) => tracing::warn!(account = %user.uid, %error, "an outdated password hash was not replaced"),
+        }
+    }
+
     /// A new login of somebody who is allowed one.
     pub async fn begin(&self, user: User) -> Result<Session> {
         let refresh_token = new_refresh_token();
         let at = now();
-        let login = self.database.add_login(user.id, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
+        let login = self.database.add_login(&user, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
         self.session(user, login, refresh_token)
     }
 
@@ -147,47 +181,31 @@ impl Accounts {
         Ok(Session { token, refresh_token, expires_in: self.tokens.ttl(), user })
     }
 
-    /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends, and is given back
-    /// so that its connections can be closed.
-    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session, (Error, Option<LoginId>)> {
-        self.throttles.refreshes.take(&from).map_err(|e| (e, None))?;
+    /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends.
+    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session> {
+        self.throttles.refreshes.take(&from)?;
         let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
         let hash = refresh_hash(refresh_token);
-        let found = self.database.login_by_refresh(&hash).await.map_err(|e| (e, None))?;
-        let Some((login, account)) = found else { return Err((invalid(), None)) };
+        let (login, account) = self.database.login_by_refresh(&hash).await?.ok_or_else(invalid)?;
         if login.revoked_at.is_some() || Timestamp(login.expires_at) <= now() {
-            return Err((invalid(), None));
+            return Err(invalid());
         }
         let next = new_refresh_token();
         let expires = now() + self.refresh_ttl;
         let rotated = login.refresh_hash == hash
-            && self
-                .database
-                .rotate_refresh(login.uid, &hash, &refresh_hash(&next), expires)
-                .await
-                .map_err(|e| (e, None))?;
+            && self.database.rotate_refresh(login.uid, &hash, &refresh_hash(&next), expires).await?;
         if !rotated {
             tracing::warn!(login = %login.uid, "a refresh token was used twice: its login is revoked");
-            self.revoke(&login).await.map_err(|e| (e, None))?;
-            return Err((invalid(), Some(login.uid)));
+            self.revoke(login.uid).await?;
+            return Err(invalid());
         }
-        let user = self.database.user(account).await.map_err(|e| (e, None))?;
-        match user.filter(|user| user.disabled_at.is_none()) {
-            Some(user) => self.session(user, login.uid, next).map_err(|e| (e, None)),
-            None => Err((invalid(), Some(login.uid))),
+        match self.database.user(account).await?.filter(|user| user.disabled_at.is_none()) {
+            Some(user) => self.session(user, login.uid, next),
+            None => {
+                self.revoke(login.uid).await?;
+                Err(invalid())
+            }
         }
-    }
-
-    pub async fn log_out(&self, identity: &Identity) -> Result<()> {
-        self.database.revoke_login(identity.login, now()).await?;
-        self.logins.forget(&identity.login);
-        Ok(())
-    }
-
-    async fn revoke(&self, login: &LoginRow) -> Result<()> {
-        self.database.revoke_login(login.uid, now()).await?;
-        self.logins.forget(&login.uid);
-        Ok(())
     }
 
     /// Who a token belongs to, if it is good and its login still holds.
@@ -195,7 +213,7 @@ impl Accounts {
         let bearer = self.tokens.check(token)?;
         let load = || async { Ok((Instant::now(), self.account_of(bearer.login, bearer.account).await?)) };
         let (read, mut account) = self.logins.get_or_load(&bearer.login, load()).await?;
-        if read.elapsed() > LOGIN_HOLDS {
+        if read.elapsed() > self.login_holds {
             self.logins.forget(&bearer.login);
             (_, account) = self.logins.get_or_load(&bearer.login, load()).await?;
         }
@@ -229,13 +247,22 @@ impl Accounts {
     }
 }
 
-fn clean_email(email: &str) -> Result<String> {
-    let email = email.trim();
+fn clean_username(username: &str) -> Result<String> {
+    let username = name::clean("username", username)?;
+    if username.contains('@') {
+        let why = "must not hold an @: log-ins by e-mail address could not be told apart";
+        return Err(Error::invalid("username", why));
+    }
+    Ok(username)
+}
+
+fn clean_email(email: Option<&str>) -> Result<Option<String>> {
+    let Some(email) = email.map(str::trim) else { return Ok(None) };
     let plausible = email
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Error::invalid("email", "should look like name@example.org"));
     }
-    Ok(email.to_owned())
+    Ok(Some(email.to_owned()))
 }

@@ -17,6 +17,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Self { entries: quick_cache::sync::Cache::new(capacity), changes: AtomicU64::new(0) }
     }
 
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.entries.get(key)
+    }
+
     pub(crate) async fn get_or_load(&self, key: &K, load: impl Future<Output = Result<V>>) -> Result<V> {
         if let Some(value) = self.entries.get(key) {
             return Ok(value);

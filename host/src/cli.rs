@@ -2,7 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "this is what speaks to the terminal")]
 
+mod backup;
 mod chat;
+mod check;
+mod migrate;
 mod plugin;
 mod serve;
 mod user;
@@ -23,6 +26,12 @@ pub struct Arguments {
 enum Command {
     /// Run the server
     Serve(serve::Args),
+    /// Look whether a server could start: configuration, keys, database, plugins
+    Check(check::Args),
+    /// Bring the database up to date
+    Migrate(migrate::Args),
+    /// Copy the database while it is in use
+    Backup(backup::Args),
     /// Talk in a room from the terminal
     Chat(chat::Args),
     /// Make plugins, try them out, and look after those of a running server
@@ -42,6 +51,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let ended = match arguments.command {
         Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Check(args) => runtime.block_on(check::run(args)),
+        Command::Migrate(args) => runtime.block_on(migrate::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Backup(args) => runtime.block_on(backup::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Plugin(args) => runtime.block_on(plugin::run(args)),
         Command::User(args) => runtime.block_on(user::run(args)).map(|()| ExitCode::SUCCESS),

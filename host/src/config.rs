@@ -38,7 +38,9 @@ pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
-pub use self::sections::{Auth, Cors, Database, Limits, Log, LogFormat, Rooms, Server, Synchronous};
+pub use self::sections::{
+    Auth, AuthKey, Cors, Database, KeyAlgorithm, Limits, Log, LogFormat, Media, Retention, Rooms, Server, Synchronous,
+};
 
 use self::fault::Place;
 use self::key::{Key, read_section, section};
@@ -56,6 +58,8 @@ section! {
         cors: Cors = Cors::default();
         limits: Limits = Limits::default();
         rooms: Rooms = Rooms::default();
+        media: Media = Media::default();
+        retention: Retention = Retention::default();
         plugins: Plugins = Plugins::default();
         /// By plugin id; ask `Config::plugin_of` for one that may have no table.
         plugin: BTreeMap<String, Plugin> = BTreeMap::new();

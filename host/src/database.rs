@@ -3,28 +3,38 @@
 
 mod accounts;
 mod apply;
+mod backup;
+mod departures;
 mod entries;
+mod logins;
+mod media;
+mod migrate;
 mod posts;
+mod retention;
 mod rooms;
 mod rows;
+mod search;
 mod timers;
+mod unread;
 mod values;
 
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 
-pub use self::accounts::{LoginRow, NewUser, User};
+pub use self::accounts::{NewUser, User};
+pub use self::backup::BackupError;
+pub use self::entries::Tombstones;
+pub use self::logins::LoginRow;
+pub use self::media::Upload;
+pub use self::migrate::Migration;
 pub use self::posts::PostOutcome;
 use crate::error::Error;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// How long a query waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,30 +102,48 @@ pub struct Options {
 impl Database {
     /// Opens it, creating a SQLite file that is not there, and brings its tables up to date.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
-        let database = match options.url.split_once(':') {
-            Some(("sqlite", _)) => Self::open_sqlite(options).await?,
-            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await?,
-            _ => return Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
-        };
+        let database = Self::connect(options, true).await?;
         database.migrate().await?;
         Ok(database)
     }
 
-    async fn open_sqlite(options: &Options) -> Result<Self, OpenError> {
+    /// Opens one that is there, and leaves its tables as they are.
+    pub async fn open_as_it_is(options: &Options) -> Result<Self, OpenError> {
+        Self::connect(options, false).await
+    }
+
+    async fn connect(options: &Options, create: bool) -> Result<Self, OpenError> {
+        match options.url.split_once(':') {
+            Some(("sqlite", _)) => Self::open_sqlite(options, create).await,
+            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await,
+            _ => Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
+        }
+    }
+
+    async fn open_sqlite(options: &Options, create: bool) -> Result<Self, OpenError> {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = SqliteConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(if options.full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
             .busy_timeout(BUSY_TIMEOUT)
-            .create_if_missing(true);
+            .create_if_missing(create);
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
-        if !folder.as_os_str().is_empty() {
+        if create && !folder.as_os_str().is_empty() {
             std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
         }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // After a failed write SQLite has ended the transaction by itself, and sqlx still counts it: such a connection
+            // could never begin another one.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // What is queued for the connection comes first, a rollback say.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(connect.clone())
             .await
             .map_err(connect_error)?;
@@ -137,20 +165,6 @@ impl Database {
             .await
             .map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
         Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })
-    }
-
-    async fn migrate(&self) -> Result<(), OpenError> {
-        let (migrations, result) = match &self.write {
-            Pool::Sqlite(pool) => (&SQLITE_MIGRATIONS, SQLITE_MIGRATIONS.run(pool).await),
-            Pool::Postgres(pool) => (&POSTGRES_MIGRATIONS, POSTGRES_MIGRATIONS.run(pool).await),
-        };
-        result.map_err(|error| match error {
-            MigrateError::VersionMissing(found) => {
-                let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
-                OpenError::Newer { found, known }
-            }
-            other => OpenError::Migrate(other),
-        })
     }
 
     /// Whether it answers.
@@ -188,12 +202,15 @@ impl Tx {
         }
     }
 
-    /// Runs `work` in a savepoint: an error leaves the transaction as it was before.
+    /// Runs `work` in a savepoint: an error leaves the transaction as it was before, unless it is one that the whole
+    /// transaction does not survive.
     async fn all_or_nothing<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.statement("SAVEPOINT work").await?;
         let done = work(self).await;
-        if done.is_err() {
-            self.statement("ROLLBACK TO SAVEPOINT work").await?;
+        match &done {
+            Err(error) if error.ends_transaction() => return done,
+            Err(_) => self.statement("ROLLBACK TO SAVEPOINT work").await?,
+            Ok(_) => {}
         }
         self.statement("RELEASE SAVEPOINT work").await?;
         done
@@ -223,17 +240,29 @@ fn taken(error: &sqlx::Error) -> Option<String> {
     Some(format!("{} {}", database.constraint().unwrap_or_default(), database.message()))
 }
 
+/// Whether an engine's code says that the database cannot be used just now, and not that something was wrong with the query.
+fn is_unavailable(code: &str) -> bool {
+    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down.
+    if code.len() == 5 {
+        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+    }
+    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, input or output
+    // failed, full, cannot open.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        // PostgreSQL: serialisation failure, deadlock.
+        let code = error.as_database_error().and_then(|database| database.code());
+        if matches!(code.as_deref(), Some("40001" | "40P01")) {
+            return Self::Contended;
+        }
         let unavailable = match &error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true
             }
-            // SQLite: busy, locked, input/output error, full; PostgreSQL: connection lost, no space, shutting down.
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                matches!(&*code, "5" | "6" | "10" | "13")
-                    || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
-            }),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| is_unavailable(&code)),
             _ => false,
         };
         if unavailable {

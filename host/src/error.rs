@@ -38,6 +38,9 @@ pub enum Error {
     Plugin { plugin: String, request: Uuid },
     #[error("{0}")]
     Unavailable(String),
+    /// Another writer was in the way; the writer tries again before anybody sees this.
+    #[error("the database is busy with other changes; try again")]
+    Contended,
     #[error("internal error; the server's log has the reason under {0}")]
     Internal(Uuid),
 }
@@ -56,7 +59,7 @@ impl Error {
             Self::TooLarge { .. } => "too_large",
             Self::Rejected { .. } => "rejected",
             Self::Plugin { .. } => "plugin_failed",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable(_) | Self::Contended => "unavailable",
             Self::Internal(_) => "internal",
         }
     }
@@ -67,6 +70,11 @@ impl Error {
             Self::RateLimited { retry_after } => Some(*retry_after),
             _ => None,
         }
+    }
+
+    /// Whether a transaction in which it happened is over as a whole: the engine has ended it, or may have.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Contended)
     }
 
     pub fn not_found(what: &str) -> Self {

@@ -1,18 +1,29 @@
 //! Messages: what may be posted, and reading what was.
 
+pub mod retention;
 pub mod writer;
 
-pub use self::writer::{PostDone, Posted, Writer};
+use std::sync::Arc;
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+pub use self::retention::Retention;
+pub use self::writer::{PostDone, Posted, UnitDone, Writer};
 use crate::config;
-use crate::database::Database;
+use crate::database::{Database, Tombstones};
 use crate::error::{Error, Result};
-use crate::protocol::{Entry, Message, Page, RoomId};
+use crate::protocol::{AccountId, Attachment, Author, Entry, MediaId, Message, Page, RoomId, UnreadRoom};
 
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
 /// How many missed entries are sent one by one; whoever missed more pages through the history.
 const MAX_BACKLOG: u64 = 1000;
 const MAX_KEY_BYTES: usize = 128;
+/// How many files one message carries.
+const MAX_ATTACHMENTS: usize = 10;
+/// A family with skin tones takes 41 bytes, a flag of a region 28.
+const MAX_EMOJI_BYTES: usize = 64;
+const MAX_QUERY_CHARS: usize = 200;
 
 pub struct Messages {
     database: Database,
@@ -29,6 +40,15 @@ impl Messages {
         if body.trim().is_empty() {
             return Err(Error::invalid("body", "must not be empty"));
         }
+        self.check_text(body)
+    }
+
+    /// The same for the text beside attached files, which may be empty.
+    pub fn check_caption(&self, body: &str) -> Result<()> {
+        if body.is_empty() { Ok(()) } else { self.check_body(body) }
+    }
+
+    fn check_text(&self, body: &str) -> Result<()> {
         if body.chars().count() > self.max_chars {
             return Err(Error::TooLarge { what: "body", limit: format!("{} characters", self.max_chars) });
         }
@@ -48,9 +68,74 @@ impl Messages {
         Ok(())
     }
 
+    /// Whether this may be a reaction: one character as people count them, beyond those of a typewriter.
+    pub fn check_emoji(emoji: &str) -> Result<()> {
+        let blank = emoji.chars().any(|c| c.is_whitespace() || c.is_control());
+        if emoji.graphemes(true).count() != 1 || emoji.len() > MAX_EMOJI_BYTES || emoji.is_ascii() || blank {
+            return Err(Error::invalid("emoji", "should be one emoji, such as 👍"));
+        }
+        Ok(())
+    }
+
+    /// The files of these ids, as a message of this account's may carry them.
+    pub async fn attachments(&self, ids: &[MediaId], by: &Author) -> Result<Arc<[Attachment]>> {
+        if ids.is_empty() {
+            return Ok(Arc::default());
+        }
+        if ids.len() > MAX_ATTACHMENTS {
+            return Err(Error::TooLarge { what: "attachments", limit: format!("{MAX_ATTACHMENTS} files") });
+        }
+        let Some((account, _)) = by.account else {
+            return Err(Error::Forbidden("only accounts can attach files; log in first".into()));
+        };
+        let mut files: Vec<Attachment> = Vec::with_capacity(ids.len());
+        for id in ids {
+            let file = self.database.attachable(*id, account).await?;
+            let file = file.ok_or_else(|| {
+                Error::invalid("attachments", format!("{id} is no file that you uploaded; `POST /api/media` gives ids"))
+            })?;
+            if !files.iter().any(|there| there.id == file.id) {
+                files.push(file);
+            }
+        }
+        Ok(files.into())
+    }
+
+    /// A message that is there, not deleted.
+    pub async fn get(&self, room: RoomId, seq: u64) -> Result<Message> {
+        let message = self.database.message(room, seq).await?.filter(|message| message.deleted_at.is_none());
+        message.ok_or_else(|| Error::not_found("message"))
+    }
+
+    pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
+        self.database.unread(account).await
+    }
+
+    /// Messages that hold all words of `query`, the newest first, in rooms that the account is a member of; and where to go
+    /// on. Their reactions are left out.
+    pub async fn search(
+        &self,
+        account: AccountId,
+        query: &str,
+        room: Option<RoomId>,
+        cursor: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<(RoomId, Message)>, Option<i64>)> {
+        if !query.chars().any(char::is_alphanumeric) || query.chars().count() > MAX_QUERY_CHARS {
+            return Err(Error::invalid("query", format!("should be words, {MAX_QUERY_CHARS} characters at the most")));
+        }
+        if query.contains('\0') {
+            return Err(Error::invalid("query", "must not hold the control character U+0000"));
+        }
+        let limit = limit.clamp(1, MAX_PAGE);
+        let hits = self.database.search(account, query, room, cursor, limit).await?;
+        let next = (hits.len() == limit as usize).then(|| hits.last().map(|(_, message)| message.number)).flatten();
+        Ok((hits, next))
+    }
+
     /// Messages in their present state, oldest first, and whether there are more in that direction.
     pub async fn history(&self, room: RoomId, page: Page, limit: u32) -> Result<(Vec<Message>, bool)> {
-        self.database.messages(room, page, limit.clamp(1, MAX_PAGE)).await
+        self.database.messages(room, page, limit.clamp(1, MAX_PAGE), Tombstones::Shown).await
     }
 
     pub async fn last_seq(&self, room: RoomId) -> Result<u64> {

@@ -9,6 +9,8 @@ pub const MAX_CHARS: usize = 64;
 const MAX_BYTES: usize = 255;
 /// What the names of plugins' own accounts begin with, and no person's does.
 pub const BOT_PREFIX: &str = "plugin:";
+/// What all deleted accounts are called, and nobody else.
+pub const DELETED: &str = "deleted account";
 
 /// What two spellings of one name have in common: NFKC, without case.
 pub fn fold(name: &str) -> String {
@@ -33,6 +35,9 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
     }
     if fold(&name).starts_with(BOT_PREFIX) {
         return Err(Error::invalid(field, format!("must not begin with {BOT_PREFIX}")));
+    }
+    if fold(&name) == DELETED {
+        return Err(Error::invalid(field, format!("must not be `{DELETED}`: that is what they are all called")));
     }
     Ok(name)
 }
@@ -59,8 +64,16 @@ mod tests {
 
     #[test]
     fn names_that_mislead_are_refused() {
-        for bad in ["", "   ", "a\u{200B}nn", "a\nb", "x\u{202E}y", "018f0000-0000-7000-8000-000000000000", "Plugin:x"]
-        {
+        for bad in [
+            "",
+            "   ",
+            "a\u{200B}nn",
+            "a\nb",
+            "x\u{202E}y",
+            "018f0000-0000-7000-8000-000000000000",
+            "Plugin:x",
+            "Deleted Account",
+        ] {
             assert!(clean("name", bad).is_err(), "{bad:?}");
         }
         assert!(clean("name", &"x".repeat(MAX_CHARS + 1)).is_err());

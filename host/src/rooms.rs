@@ -1,14 +1,17 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
+mod departures;
+
 use std::sync::Arc;
 
 use crate::cache::Cache;
+use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, Standing, Unit,
-    Visibility,
+    Account, AccountId, Actor, Change, Credential, Member, NewRoom, Removal, Role, Room, RoomId, RoomKind, RoomName,
+    Standing, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -31,28 +34,32 @@ impl Default for Known {
 impl Known {
     /// Forgets what a committed change made untrue.
     pub fn forget(&self, change: &Change) {
+        if let Some(standing) = change.standing() {
+            self.standings.forget(&standing);
+        }
         match change {
-            Change::CreateRoom(new) => {
-                self.rooms.forget(&new.id);
-                if let Some(owner) = new.owner {
-                    self.standings.forget(&(new.id, owner));
+            Change::CreateRoom(NewRoom { id: room, .. })
+            | Change::UpdateRoom { room, .. }
+            | Change::DeleteRoom { room } => self.rooms.forget(room),
+            Change::OpenDirect { id, between, .. } => {
+                self.rooms.forget(id);
+                for account in between {
+                    self.standings.forget(&(*id, *account));
                 }
             }
-            Change::UpdateRoom { room, .. } | Change::DeleteRoom { room } => self.rooms.forget(room),
-            Change::Invite { room, account }
-            | Change::AddMember { room, account, .. }
-            | Change::RemoveMember { room, account, .. }
-            | Change::SetRole { room, account, .. }
-            | Change::Unban { room, account }
-            | Change::Mute { room, account, .. } => self.standings.forget(&(*room, *account)),
-            Change::Post(_)
-            | Change::DeleteMessage { .. }
-            | Change::PutValue { .. }
-            | Change::DeleteValue { .. }
-            | Change::SetTimer(_)
-            | Change::CancelTimer { .. }
-            | Change::EndTimer { .. } => {}
+            _ => {}
         }
+    }
+
+    /// A room, if it is there.
+    pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
+        let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
+        self.rooms.get_or_load(&id, load).await
+    }
+
+    /// How an account stands to a room, if that is at hand.
+    pub fn standing(&self, key: &(RoomId, AccountId)) -> Option<Standing> {
+        self.standings.get(key)
     }
 }
 
@@ -80,10 +87,7 @@ impl Rooms {
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {
         let found = match name {
-            RoomName::Id(id) => {
-                let load = async { Ok(self.database.room(*id).await?.map(|(room, _)| room)) };
-                self.known.rooms.get_or_load(id, load).await?
-            }
+            RoomName::Id(id) => self.known.room(&self.database, *id).await?,
             RoomName::Name(name) => self.database.room_named(name).await?.map(|(room, _)| room),
         };
         found.ok_or_else(|| Error::not_found("room"))
@@ -132,6 +136,17 @@ impl Rooms {
         if standing.invited || room.visibility == Visibility::Public { Ok(Door::Open) } else { Ok(Door::Guarded) }
     }
 
+    /// Whether a member of this standing may say something now.
+    pub fn may_speak(standing: Standing, now: Timestamp) -> Result<()> {
+        if standing.role.is_none() {
+            return Err(not_a_member());
+        }
+        match standing.muted_until.filter(|until| *until > now) {
+            Some(until) => Err(Error::Forbidden(format!("muted in this room until {until}"))),
+            None => Ok(()),
+        }
+    }
+
     pub async fn add_member(&self, room: RoomId, account: &Actor) -> Result<()> {
         let Some(id) = account.account().map(|account| account.id) else { return Ok(()) };
         self.commit(account, Change::AddMember { room, account: id, role: Role::Member }).await
@@ -142,8 +157,22 @@ impl Rooms {
         self.commit(account, Change::RemoveMember { room, account: id, why: Removal::Left, reason: None }).await
     }
 
+    /// The room of two accounts, made if there is none.
+    pub async fn direct(&self, me: &Account, other: &Account) -> Result<Room> {
+        if me.id == other.id {
+            return Err(Error::invalid("account", "should be somebody else's"));
+        }
+        if let Some(room) = self.database.direct_room(me.number, other.number).await? {
+            return Ok(room);
+        }
+        let open = Change::OpenDirect { id: RoomId::new(), code: new_code(), between: [me.id, other.id] };
+        self.commit(&Actor::Account(me.clone()), open).await?;
+        // Made just now, here or by somebody who was faster.
+        self.database.direct_room(me.number, other.number).await?.ok_or_else(|| Error::not_found("room"))
+    }
+
     async fn commit(&self, by: &Actor, change: Change) -> Result<()> {
-        self.writer.commit(Unit::new(by.clone(), vec![change])).await.map(|_| ())
+        self.writer.commit(Unit::new(by.clone(), vec![change])).await
     }
 
     /// Makes the rooms that exist from the start, unless they are there.
@@ -166,6 +195,10 @@ impl Rooms {
         }
         Ok(())
     }
+}
+
+pub fn not_a_member() -> Error {
+    Error::Forbidden("not a member of this room; join it first".into())
 }
 
 /// A new room's code.

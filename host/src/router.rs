@@ -1,25 +1,29 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
+mod door;
+mod messages;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::messages::NewMessage;
 use crate::accounts::Accounts;
-use crate::accounts::throttle::{Guesser, Origin};
-use crate::clock::now;
+use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::messages::{Messages, PostDone, Writer};
-use crate::plugins::{Call, CommandInfo, Draft, ParamKind, Plugins};
+use crate::messages::{Messages, Writer};
+use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
 use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Credential, Entry, NewPost, Page, Post, Reply, Role, Room, RoomName,
-    Standing,
+    Account, AccountId, Actor, Command, ConnectionId, Entry, Page, Reply, Role, Room, RoomKind, RoomName, Standing,
 };
-use crate::rooms::{Door, Rooms};
+use crate::rooms::{Rooms, not_a_member};
 
 /// How many rooms or members one answer lists.
 const LIST_PAGE: u32 = 100;
+/// How many accounts one connection may watch.
+const WATCHED: usize = 1000;
 
 /// Who asks, and over what.
 #[derive(Clone, Debug)]
@@ -47,12 +51,21 @@ fn needs(command: &Command) -> Needs {
         Command::RoomLeave { .. }
         | Command::RoomMembers { .. }
         | Command::RoomHistory { .. }
-        | Command::Post { .. } => Needs::Presence,
+        | Command::Post { .. }
+        | Command::Edit { .. }
+        | Command::Delete { .. }
+        | Command::React { .. }
+        | Command::Read { .. }
+        | Command::Typing { .. } => Needs::Presence,
         Command::Connect { .. }
         | Command::RoomList { .. }
         | Command::RoomGet { .. }
         | Command::RoomJoin { .. }
         | Command::AccountFind { .. }
+        | Command::DirectOpen { .. }
+        | Command::PresenceWatch { .. }
+        | Command::Unread
+        | Command::Search { .. }
         | Command::Commands
         | Command::Plugin { .. } => Needs::Identity,
     }
@@ -76,7 +89,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// Everything but posts and joins, whose answers have their own place among the events.
+    /// Everything but joins and what changes messages: those answers have their own place among the events.
     pub async fn handle(&self, caller: &Caller, command: Command) -> Result<Reply> {
         let present = match (needs(&command), room_of(&command)) {
             (Needs::Presence, Some(room)) => Some(self.presence(caller, room).await?),
@@ -86,6 +99,14 @@ impl Router {
             (Command::RoomHistory { page, limit, .. }, Some((room, _))) => self.history(&room, page, limit).await,
             (Command::RoomMembers { cursor, .. }, Some((room, _))) => self.members(&room, cursor).await,
             (Command::RoomLeave { .. }, Some((room, _))) => self.leave(caller, &room).await,
+            (Command::Read { seq, .. }, Some((room, _))) => self.read(caller, &room, seq).await,
+            (Command::Typing { .. }, Some((room, standing))) => self.typing(caller, &room, standing),
+            (Command::DirectOpen { account }, _) => self.direct(caller, &account).await,
+            (Command::PresenceWatch { accounts }, _) => self.watch(caller, accounts),
+            (Command::Unread, _) => Ok(Reply::Unread(self.messages.unread(self.account(caller)?.id).await?)),
+            (Command::Search { query, room, cursor, limit }, _) => {
+                self.search(caller, &query, room.as_ref(), cursor, limit).await
+            }
             (Command::RoomList { query, cursor }, _) => self.list(caller, query, cursor).await,
             (Command::RoomGet { room }, _) => self.get(caller, &room).await,
             (Command::AccountFind { name }, _) => {
@@ -103,42 +124,24 @@ impl Router {
                 let value = self.run(caller, &info, args, None).await?;
                 Ok(Reply::Result { value, slash: false })
             }
-            (Command::Connect { .. } | Command::RoomJoin { .. } | Command::Post { .. }, _)
-            | (Command::RoomHistory { .. } | Command::RoomMembers { .. } | Command::RoomLeave { .. }, None) => {
-                Err(Error::internal("a command came to the wrong place"))
-            }
+            (
+                Command::Connect { .. }
+                | Command::RoomJoin { .. }
+                | Command::Post { .. }
+                | Command::Edit { .. }
+                | Command::Delete { .. }
+                | Command::React { .. },
+                _,
+            )
+            | (
+                Command::RoomHistory { .. }
+                | Command::RoomMembers { .. }
+                | Command::RoomLeave { .. }
+                | Command::Read { .. }
+                | Command::Typing { .. },
+                None,
+            ) => Err(Error::internal("a command came to the wrong place")),
         }
-    }
-
-    /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
-    pub async fn post(&self, caller: &Caller, to: &RoomName, post: Post, done: PostDone) {
-        match self.prepare(caller, to, post).await {
-            Ok(new) => self.writer.post(new, done).await,
-            Err(error) => done(Err(error)),
-        }
-    }
-
-    async fn prepare(&self, caller: &Caller, to: &RoomName, mut post: Post) -> Result<NewPost> {
-        let (room, standing) = self.presence(caller, to).await?;
-        if let Some(until) = standing.muted_until.filter(|until| *until > now()) {
-            return Err(Error::Forbidden(format!("muted in this room until {until}")));
-        }
-        // A second slash says that the first one is meant as text.
-        if let Some(text) = post.body.strip_prefix("//") {
-            post.body = format!("/{text}").into();
-        }
-        self.messages.check_body(&post.body)?;
-        if let Some(key) = &post.key {
-            Messages::check_key(key)?;
-        }
-        let id = room.id;
-        let call = call(caller, Some(room), standing.role);
-        let draft = Draft { body: post.body.to_string(), reply_to: post.reply_to, edit_of: None };
-        if let Some(rewritten) = self.plugins.filter(&call, draft)? {
-            self.messages.check_body(&rewritten)?;
-            post.body = rewritten.into();
-        }
-        Ok(NewPost { room: id, by: caller.actor.clone(), post })
     }
 
     /// Runs the command that `/slash` text calls.
@@ -152,47 +155,6 @@ impl Router {
         let args = crate::plugins::slash::parse(&info, rest)?;
         let value = self.run(caller, &info, args, Some(room)).await?;
         Ok(Reply::Result { value, slash: true })
-    }
-
-    /// Lets somebody into a room, if the door or a guard says so.
-    pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
-        let room = self.rooms.get(name).await?;
-        let standing = self.standing(caller, &room).await?;
-        match Rooms::door(&room, standing)? {
-            Door::Inside => return Ok(room),
-            Door::Open => {}
-            Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
-        }
-        self.rooms.add_member(room.id, &caller.actor).await?;
-        Ok(room)
-    }
-
-    /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
-    async fn ask_guards(&self, caller: &Caller, room: &Room, credentials: &[Credential]) -> Result<()> {
-        let guesser = match caller.actor.account() {
-            Some(account) => Guesser::Account(account.id),
-            None => Guesser::Origin(caller.origin),
-        };
-        let key = (room.id, guesser);
-        let throttle = &self.accounts.throttles.room_passwords;
-        throttle.check(&key)?;
-        let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
-        if verdict.is_err() && !credentials.is_empty() {
-            throttle.failed(&key);
-        }
-        verdict
-    }
-
-    /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
-    /// put out between coming in and listening is found out here.
-    pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
-        let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
-        let last_seq = self.messages.last_seq(room.id).await?;
-        let backlog = match since {
-            Some(since) => self.messages.backlog(room.id, since, last_seq).await?,
-            None => None,
-        };
-        Ok(Joined { room, last_seq, backlog })
     }
 
     async fn run(
@@ -250,6 +212,9 @@ impl Router {
     }
 
     async fn leave(&self, caller: &Caller, room: &Room) -> Result<Reply> {
+        if room.kind == RoomKind::Direct {
+            return Err(Error::Forbidden("a direct conversation cannot be left".into()));
+        }
         // An account's connections stop listening when they hear of it; a guest's session does it for itself.
         self.rooms.leave(room.id, &caller.actor).await?;
         Ok(Reply::Left)
@@ -272,6 +237,33 @@ impl Router {
         Ok(Reply::Room { room, members, role: standing.role })
     }
 
+    async fn direct(&self, caller: &Caller, whom: &str) -> Result<Reply> {
+        let me = self.account(caller)?;
+        let other = match whom.parse() {
+            Ok(id) => self.accounts.user(id).await?.account(),
+            Err(_) => self.accounts.find(whom).await?,
+        };
+        let room = self.rooms.direct(me, &other).await?;
+        let (room, members) = self.rooms.get_counted(room.id).await?;
+        Ok(Reply::Room { room, members, role: Some(Role::Member) })
+    }
+
+    fn watch(&self, caller: &Caller, accounts: Vec<AccountId>) -> Result<Reply> {
+        if accounts.len() > WATCHED {
+            return Err(Error::TooLarge { what: "accounts", limit: format!("{WATCHED} to be watched") });
+        }
+        let Some(connection) = caller.connection else {
+            return Err(Error::BadRequest("presence.watch needs a live connection".into()));
+        };
+        let online = self.hub.watch_presence(connection, &accounts);
+        Ok(Reply::Presence(accounts.into_iter().zip(online).collect()))
+    }
+
+    fn account<'a>(&self, caller: &'a Caller) -> Result<&'a Account> {
+        let account = caller.actor.account();
+        account.ok_or_else(|| Error::Forbidden("this is for accounts; log in first".into()))
+    }
+
     async fn standing(&self, caller: &Caller, room: &Room) -> Result<Standing> {
         match caller.actor.account() {
             Some(account) => self.rooms.standing(room.id, account.id).await,
@@ -287,11 +279,7 @@ impl Router {
             (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
             _ => standing.role.is_some(),
         };
-        if there {
-            Ok((room, standing))
-        } else {
-            Err(Error::Forbidden("not a member of this room; join it first".into()))
-        }
+        if there { Ok((room, standing)) } else { Err(not_a_member()) }
     }
 }
 
@@ -302,7 +290,12 @@ fn room_of(command: &Command) -> Option<&RoomName> {
         | Command::RoomLeave { room }
         | Command::RoomMembers { room, .. }
         | Command::RoomHistory { room, .. }
-        | Command::Post { room, .. } => Some(room),
+        | Command::Post { room, .. }
+        | Command::Edit { room, .. }
+        | Command::Delete { room, .. }
+        | Command::React { room, .. }
+        | Command::Read { room, .. }
+        | Command::Typing { room } => Some(room),
         _ => None,
     }
 }

@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
+use crate::accounts::keys::{KeyError, Keys};
 use crate::accounts::password::PasswordHasher;
-use crate::accounts::token::load_or_make_key;
-use crate::config::{Config, Synchronous};
+use crate::accounts::token::Tokens;
+use crate::config::{self, Config, Synchronous};
 use crate::database::{self, Database, OpenError};
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
 use crate::hub::{Close, Hub};
-use crate::messages::{Messages, Writer};
+use crate::media::Media;
+use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
 use crate::plugins::{Live, PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
@@ -40,7 +42,7 @@ const TIDYING: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the signing key: {0}")]
-    Key(io::Error),
+    Key(#[from] KeyError),
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error("cannot listen on {address}: {source}{}", hint(.source, .address))]
@@ -88,7 +90,7 @@ impl Server {
         config_file: Option<&Path>,
         recent_lines: Arc<RecentLines>,
     ) -> Result<Self, StartError> {
-        let (secret, new_key) = signing_key(config)?;
+        let (keys, new_key) = Keys::load(&config.auth, &config.server.data_dir)?;
         let database = open_database(config).await?;
 
         let stop = CancellationToken::new();
@@ -99,13 +101,22 @@ impl Server {
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let accounts =
-            Arc::new(Accounts::new(database.clone(), passwords.clone(), &secret, &config.auth, &config.limits));
+        let accounts = Arc::new(Accounts::new(
+            database.clone(),
+            passwords.clone(),
+            Tokens::new(keys, config.auth.access_ttl),
+            hub.clone(),
+            &config.auth,
+            &config.limits,
+        ));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), config.auth.recheck_interval, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         rooms.preset(&config.rooms.preset).await?;
         let metrics = Arc::new(Metrics::default());
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
+        let retention = Retention::new(database.clone(), writer.clone(), &config.retention, &config.media);
+        tokio::spawn(retention.run(stop.clone()));
         let services = Services::new(
             database.clone(),
             passwords,
@@ -136,6 +147,7 @@ impl Server {
         let app = http::app(Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
+            media: Media::new(database.clone(), &config.media),
             metrics,
             origins: config.cors.origins.clone(),
             proxies: config.server.trusted_proxies.clone(),
@@ -216,18 +228,24 @@ async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
     }
 }
 
+/// Does what follows from accounts that were disabled or deleted, also by the command line, which is another process.
+async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Duration, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        // What fails is tried again with the next tick.
+        for done in [accounts.recheck().await, rooms.see_off_deleted().await] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
+            }
+        }
+    }
+}
+
 fn going_away() -> Close {
     let spread = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
     let wait = rand::random_range(0..spread);
     Close::new(Close::GOING_AWAY, json!({"reconnect_after_ms": wait}).to_string())
-}
-
-/// What signs tokens, and where it is kept if it was made just now.
-fn signing_key(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>), StartError> {
-    match config.auth.jwt_secret.expose() {
-        "" => load_or_make_key(&config.server.data_dir).map_err(StartError::Key),
-        secret => Ok((secret.as_bytes().to_vec(), None)),
-    }
 }
 
 async fn open_database(config: &Config) -> Result<Database, StartError> {
@@ -236,13 +254,16 @@ async fn open_database(config: &Config) -> Result<Database, StartError> {
 
 /// The accounts and where they are stored, for whoever needs no more of a server: the command line.
 pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), StartError> {
-    let (secret, _) = signing_key(config)?;
+    let (keys, _) = Keys::load(&config.auth, &config.server.data_dir)?;
     let database = open_database(config).await?;
     let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-    Ok((Accounts::new(database.clone(), passwords, &secret, &config.auth, &config.limits), database))
+    let tokens = Tokens::new(keys, config.auth.access_ttl);
+    let accounts = Accounts::new(database.clone(), passwords, tokens, Arc::default(), &config.auth, &config.limits);
+    Ok((accounts, database))
 }
 
-fn database_options(config: &Config) -> database::Options {
+/// Which database the configuration names.
+pub fn database_options(config: &Config) -> database::Options {
     let url = match config.database.url.expose() {
         "" => format!("sqlite:{}", config.server.data_dir.join(DATABASE_FILE).display()),
         url => url.to_owned(),
@@ -252,4 +273,33 @@ fn database_options(config: &Config) -> database::Options {
         full_sync: config.database.synchronous == Synchronous::Full,
         readers: config.database.readers,
     }
+}
+
+/// What became of the plugins if a server started now. They run beside a database that is thrown away.
+pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartError> {
+    let scratch = tempfile::tempdir().map_err(Error::internal)?;
+    let url = format!("sqlite:{}", scratch.path().join(DATABASE_FILE).display());
+    let database = Database::open(&database::Options { url, full_sync: false, readers: 1 }).await?;
+    let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+    let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
+    let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone());
+    let services = Services::new(
+        database.clone(),
+        Arc::new(PasswordHasher::new(&config.auth)?),
+        writer.clone(),
+        Arc::new(Rooms::new(database.clone(), writer, known)),
+        Arc::new(Messages::new(database.clone(), &config.limits)),
+        hub,
+        Arc::default(),
+    );
+    // Nothing of the server's own is touched, not even what it keeps compiled.
+    let folder = config::Plugins { cache: false, ..config.plugins.clone() };
+    let plugins = Plugins::load(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;
+    let statuses = plugins.statuses();
+    drop(plugins);
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
+    database.close().await;
+    Ok(statuses)
 }

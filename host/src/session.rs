@@ -1,40 +1,38 @@
-//! One live connection: who it is, what it asks, and when it has to end.
+//! One live connection: what it says, in which dialect, and when it has to end.
+
+mod identity;
+mod native;
 
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{Stream, StreamExt as _};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use self::identity::TokenClock;
 use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
-use crate::clock::Timestamp;
 use crate::config;
-use crate::dialect::Dialect;
-use crate::dialect::native::{self, Greeting, Request};
-use crate::error::{Error, Result};
+use crate::dialect::native::Greeting;
+use crate::dialect::{Dialect, Encoded};
+use crate::error::Error;
 use crate::hub::{Close, Connection, Hub, Outbox};
-use crate::messages::Posted;
-use crate::protocol::{
-    AccountId, Actor, Command, ConnectionId, Event, Guest, LoginId, Post, Proof, Reply, Room, RoomName,
-};
-use crate::router::{Caller, Router, slash_text};
+use crate::protocol::{ConnectionId, Event};
+use crate::router::{Caller, Router};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
 /// What a message costs its sender, in commands, if a filter fails over it: it may have been made to that end.
 const FAULT_COST: u32 = 50;
-/// How long before a token ends its connection is told.
-const EXPIRY_WARNING: Duration = Duration::from_secs(60);
+/// How long a connection that did not choose its dialect may take to show it by its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(60);
 
 /// What a session gets from its socket.
 #[derive(Debug)]
@@ -64,8 +62,8 @@ pub struct Session {
     origin: Origin,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
-    /// The first frame decides about a connection that did not choose its dialect.
-    first_frame_decides: bool,
+    /// None until the first frame decides.
+    dialect: Option<Dialect>,
     token: Option<TokenClock>,
     connect_by: Instant,
     heard_at: Instant,
@@ -75,26 +73,11 @@ pub struct Session {
     in_flight: Arc<Semaphore>,
 }
 
-/// When a connection's token ends.
-struct TokenClock {
-    expires_at: Timestamp,
-    ends: Instant,
-    warned: bool,
-}
-
-impl TokenClock {
-    fn new(expires_at: Timestamp) -> Self {
-        Self { expires_at, ends: Instant::now() + expires_at.remaining(), warned: false }
-    }
-
-    fn next(&self) -> Instant {
-        if self.warned { self.ends } else { self.ends.checked_sub(EXPIRY_WARNING).unwrap_or(self.ends) }
-    }
-}
-
 impl Session {
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, first_frame_decides: bool) -> Self {
+    /// Without a dialect the first frame decides.
+    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, dialect: Option<Dialect>) -> Self {
         let now = Instant::now();
+        let first_word = if dialect.is_some() { core.limits.connect_timeout } else { FIRST_FRAME };
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(core.limits.commands_per_second))
             .allow_burst(positive(core.limits.command_burst));
@@ -103,9 +86,9 @@ impl Session {
             outbox,
             origin,
             me: None,
-            first_frame_decides,
+            dialect,
             token: None,
-            connect_by: now + core.limits.connect_timeout,
+            connect_by: now + first_word,
             heard_at: now,
             next_ping: now + core.limits.ping_interval,
             flood: Arc::new(RateLimiter::direct(quota)),
@@ -151,8 +134,11 @@ impl Session {
     fn on_deadline(&mut self) {
         let now = Instant::now();
         if self.me.is_none() && now >= self.connect_by {
-            let seconds = self.core.limits.connect_timeout.as_secs_f32();
-            self.outbox.close(Close::new(Close::TOKEN_EXPIRED, format!("no connect within {seconds} s")));
+            let close = match self.dialect {
+                Some(_) => Close::new(Close::TOKEN_EXPIRED, "no `connect` in time"),
+                None => Close::new(Close::BAD_FIRST_FRAME, "no first frame in time"),
+            };
+            self.outbox.close(close);
         }
         if let Some(token) = &mut self.token {
             if now >= token.ends {
@@ -160,7 +146,7 @@ impl Session {
             } else if now >= token.next() {
                 token.warned = true;
                 let event = Event::TokenExpiring { at: token.expires_at };
-                self.outbox.offer(native::encode_event(&event));
+                self.tell(&event);
             }
         }
         if now >= self.next_ping {
@@ -188,210 +174,43 @@ impl Session {
             if self.refusals > self.core.limits.refusals_before_close {
                 return self.outbox.close(Close::new(Close::FLOODING, "flooding"));
             }
-            let id = native::decode(&text).map_or_else(|(id, _)| id, |request| request.id);
-            return self.refuse(id.as_ref(), &Error::RateLimited { retry_after });
+            return self.refuse(Some(&text), &Error::RateLimited { retry_after });
         }
-        match native::decode(&text) {
-            Ok(request) => {
-                self.first_frame_decides = false;
-                self.on_request(request).await;
-            }
-            Err((id, error)) => {
-                self.refuse(id.as_ref(), &error);
-                if std::mem::take(&mut self.first_frame_decides) {
-                    self.outbox
-                        .close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
-                }
+        match self.dialect.or_else(|| self.decide(&text)) {
+            Some(Dialect::Native) => self.on_native(&text).await,
+            None => {
+                let error = Error::BadRequest(
+                    "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
+                        .into(),
+                );
+                self.refuse(None, &error);
+                self.outbox.close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
             }
         }
     }
 
-    async fn on_request(&mut self, Request { id, command }: Request) {
-        if let Command::Connect { proof, listen_all } = command {
-            let done = self.connect(proof, listen_all).await;
-            return self.answer(id.as_ref(), done);
-        }
-        let Some(me) = self.me.clone() else {
-            let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
-            return self.refuse(id.as_ref(), &error);
-        };
-        let caller =
-            Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() };
-        match command {
-            Command::Post { room, body, key, reply_to } if slash_text(&body).is_none() => {
-                let post = Post { body: body.into(), key: key.map(Into::into), reply_to };
-                self.post(&caller, &room, post, id).await;
-            }
-            command => {
-                // What this connection posted before is settled before its next command is looked at.
-                let settled = self.in_flight.acquire_many(IN_FLIGHT).await;
-                let done = self.run_command(&me, &caller, id.as_ref(), command).await;
-                drop(settled);
-                if let Some(done) = done.transpose() {
-                    self.answer(id.as_ref(), done);
-                }
-            }
+    /// What this connection speaks from now on, by its first frame.
+    fn decide(&mut self, first: &str) -> Option<Dialect> {
+        self.dialect = Dialect::of_first_frame(first);
+        self.connect_by = Instant::now() + self.core.limits.connect_timeout;
+        self.dialect
+    }
+
+    /// Says in the connection's own words what was wrong with a frame, if it was a frame.
+    fn refuse(&self, frame: Option<&str>, error: &Error) {
+        match self.dialect {
+            Some(Dialect::Native) | None => self.refuse_native(frame, error),
         }
     }
 
-    async fn post(&self, caller: &Caller, room: &RoomName, post: Post, id: Option<Value>) {
-        // Closed never: the session owns it.
-        let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
-        let done = move |outcome: Result<Posted>| {
-            if let Err(Error::Plugin { .. }) = outcome {
-                // As much of it as there is.
-                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-            }
-            answer(
-                &outbox,
-                &core.greeting,
-                id.as_ref(),
-                outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }),
-            );
-            drop(place);
-        };
-        self.core.router.post(caller, room, post, Box::new(done)).await;
-    }
-
-    /// None if the answer has been given already.
-    async fn run_command(
-        &self,
-        me: &Arc<Connection>,
-        caller: &Caller,
-        id: Option<&Value>,
-        command: Command,
-    ) -> Result<Option<Reply>> {
-        let router = &self.core.router;
-        match command {
-            Command::RoomJoin { room, since, credentials } => {
-                let room = router.join(caller, &room, &credentials).await?;
-                self.listen(me, caller, id, room, since).await.map(|()| None)
-            }
-            Command::RoomLeave { room } => {
-                let id = router.rooms.get(&room).await?.id;
-                let reply = router.handle(caller, Command::RoomLeave { room }).await?;
-                self.core.hub.stop_listening(id, me);
-                Ok(Some(reply))
-            }
-            Command::Post { room, body, .. } => {
-                let text = slash_text(&body).unwrap_or_default();
-                router.slash(caller, &room, text).await.map(Some)
-            }
-            other => router.handle(caller, other).await.map(Some),
+    /// Tells this connection alone of an event.
+    fn tell(&self, event: &Event) {
+        if let Some(text) = self.dialect.and_then(|dialect| Encoded::new(event, None).for_dialect(dialect)) {
+            self.outbox.offer(text);
         }
     }
 
-    /// Answers a join, sends what was missed, and then what is new.
-    async fn listen(
-        &self,
-        me: &Arc<Connection>,
-        caller: &Caller,
-        id: Option<&Value>,
-        room: Room,
-        since: Option<u64>,
-    ) -> Result<()> {
-        let room_id = room.id;
-        // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
-        self.core.hub.listen(room_id, me);
-        let joined = match self.core.router.catch_up(caller, room, since).await {
-            Ok(joined) => joined,
-            Err(error) => {
-                self.core.hub.stop_listening(room_id, me);
-                return Err(error);
-            }
-        };
-        let recovered = joined.backlog.is_some();
-        self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
-        for entry in joined.backlog.unwrap_or_default() {
-            self.outbox.offer(native::encode_event(&Event::Entry(entry)));
-        }
-        self.core.hub.release(room_id, me.id, joined.last_seq);
-        Ok(())
-    }
-
-    async fn connect(&mut self, proof: Proof, listen_all: bool) -> Result<Reply> {
-        match (proof, self.me.clone()) {
-            (Proof::Token(token), None) => {
-                let identity = self.core.accounts.identify(&token).await?;
-                Ok(self.identify(identity, listen_all).await)
-            }
-            // A fresh token prolongs a live connection; it cannot become somebody else.
-            (Proof::Token(token), Some(me)) => {
-                let identity = self.core.accounts.identify(&token).await?;
-                if me.actor.account().map(|account| account.id) != Some(identity.account.id) {
-                    return Err(Error::Forbidden("this connection is somebody else's; open another one".into()));
-                }
-                self.token = Some(TokenClock::new(identity.expires_at));
-                Ok(self.connected(&me, Some(identity.expires_at)))
-            }
-            (Proof::Guest(name), None) => {
-                if !self.core.guests {
-                    return Err(Error::Unauthenticated(
-                        "guests are not let in here; log in and connect with `token`".into(),
-                    ));
-                }
-                let name = match name {
-                    Some(name) => self.core.accounts.guest_name(&name).await?,
-                    None => format!("guest-{:04x}", rand::random::<u16>()),
-                };
-                let guest = Guest { id: self.id, name: name.into() };
-                let me = self.enter(Actor::Guest(guest), None, false);
-                Ok(self.connected(&me, None))
-            }
-            (Proof::Guest(_), Some(_)) => Err(Error::Conflict("this connection has said who it is already".into())),
-        }
-    }
-
-    async fn identify(&mut self, identity: Identity, listen_all: bool) -> Reply {
-        self.token = Some(TokenClock::new(identity.expires_at));
-        let expires_at = identity.expires_at;
-        let account = identity.account.id;
-        let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
-        if listen_all {
-            self.listen_to_all(&me, account).await;
-        }
-        self.connected(&me, Some(expires_at))
-    }
-
-    fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
-        let me = Arc::new(Connection::new(Dialect::Native, self.outbox.clone(), actor, self.id, login));
-        me.listens_to_all.store(listen_all, Ordering::Relaxed);
-        self.core.hub.connect(&me);
-        self.me = Some(me.clone());
-        me
-    }
-
-    async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) {
-        let rooms = match self.core.router.rooms.of(account).await {
-            Ok(rooms) => rooms,
-            // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-            Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
-        };
-        for room in rooms {
-            self.core.hub.listen(room, me);
-            self.core.hub.release(room, me.id, 0);
-        }
-    }
-
-    fn connected(&self, me: &Connection, expires_at: Option<Timestamp>) -> Reply {
-        Reply::Connected { actor: me.actor.clone(), connection: self.id, expires_at }
-    }
-
-    fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
-        answer(&self.outbox, &self.core.greeting, id, outcome);
-    }
-
-    fn refuse(&self, id: Option<&Value>, error: &Error) {
-        self.outbox.offer(native::encode_error(id, error));
-    }
-}
-
-/// A request without an id is answered only if it failed.
-fn answer(outbox: &Outbox, greeting: &Greeting, id: Option<&Value>, outcome: Result<Reply>) {
-    match (outcome, id) {
-        (Ok(reply), Some(id)) => outbox.offer(native::encode_reply(id, reply, greeting)),
-        (Ok(_), None) => {}
-        (Err(error), id) => outbox.offer(native::encode_error(id, &error)),
+    fn caller(&self, me: &Connection) -> Caller {
+        Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() }
     }
 }

@@ -1,8 +1,9 @@
 //! What the tests run: the server's binary and the plugins, built when the first test asks for them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
+
+use xtask::command;
 
 /// A component that tests put into plugin folders.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,7 @@ pub(crate) fn natterjack() -> PathBuf {
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one up").to_owned();
     let cargo = |args: &[&str]| {
-        let status = Command::new(env!("CARGO")).args(args).current_dir(&root).status().expect("cargo runs");
+        let status = command::cargo(args).current_dir(&root).status().expect("cargo runs");
         assert!(status.success(), "`cargo {}` failed; its output above says why", args.join(" "));
     };
     cargo(&["build", "--locked", "--package", "natterjack"]);

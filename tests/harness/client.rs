@@ -51,6 +51,31 @@ impl Client {
         }
     }
 
+    /// A connection that may fail: none if nobody answers.
+    pub(crate) async fn try_open(url: &str) -> Option<Self> {
+        let (socket, _) = connect_async(url).await.ok()?;
+        Some(Self { socket, next_id: 0, waiting: VecDeque::new() })
+    }
+
+    /// Sends a command over a connection that may be gone: none if it is.
+    pub(crate) async fn try_send(&mut self, op: &str, args: Value) -> Option<u64> {
+        self.next_id += 1;
+        let frame = json!({"id": self.next_id, "op": op, "args": args}).to_string();
+        self.socket.send(Message::text(frame)).await.ok()?;
+        Some(self.next_id)
+    }
+
+    /// What comes next, however long it takes: none if the connection is gone.
+    pub(crate) async fn try_frame(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.next().await?.ok()? {
+                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) async fn send_raw(&mut self, message: Message) {
         self.socket.send(message).await.expect("the frame is sent");
     }
@@ -128,6 +153,25 @@ impl Client {
         }
     }
 
+    /// Reads on until the server closes; gives all that came, and the code.
+    pub(crate) async fn read_to_close(&mut self) -> (Vec<Value>, u16) {
+        let mut frames: Vec<Value> = self.heard();
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => frames.push(serde_json::from_str(&text).expect("frames are JSON")),
+                Ok(Some(Ok(Message::Close(Some(frame))))) => return (frames, frame.code.into()),
+                Ok(Some(Ok(_))) => {}
+                Ok(other) => panic!("waited for a close, the socket said {other:?}"),
+                Err(_) => panic!("waited for a close in vain"),
+            }
+        }
+    }
+
+    /// What came while something else was waited for.
+    pub(crate) fn heard(&mut self) -> Vec<Value> {
+        self.waiting.drain(..).collect()
+    }
+
     /// Everything that has arrived once the server has answered one more command.
     pub(crate) async fn settle(&mut self) -> Vec<Value> {
         self.call("commands", json!({})).await.expect("commands are listed");
@@ -142,10 +186,11 @@ impl Client {
         self.call("message.post", json!({"room": room, "body": body})).await
     }
 
-    /// The bodies of a room's history, oldest first.
+    /// The bodies of a room's history, oldest first, without what was deleted.
     pub(crate) async fn history(&mut self, room: &str) -> Vec<String> {
         let page = self.call("room.history", json!({"room": room, "limit": 200})).await.expect("a history");
         let messages = page["messages"].as_array().expect("messages").iter();
+        let messages = messages.filter(|message| message["deleted_at"].is_null());
         messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
     }
 }

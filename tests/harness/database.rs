@@ -17,6 +17,17 @@ pub(crate) async fn create(server: &str) -> String {
     server.replacen("/postgres?", &format!("/{name}?"), 1)
 }
 
+/// What a tool of the operator's would see: the rows of a query with one column of text.
+pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query runs")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query runs")
+    }
+}
+
 /// Changes something behind the server's back.
 pub(crate) async fn execute(url: &str, sql: &'static str) {
     if url.starts_with("sqlite:") {
@@ -26,5 +37,57 @@ pub(crate) async fn execute(url: &str, sql: &'static str) {
     } else {
         let mut connection = PgConnection::connect(url).await.expect("the database answers");
         sqlx::query(sql).execute(&mut connection).await.expect("the statement runs");
+    }
+}
+
+/// An entry of a room's log, as it is stored.
+#[derive(sqlx::FromRow)]
+pub(crate) struct StoredEntry {
+    #[sqlx(try_from = "i64")]
+    pub(crate) seq: u64,
+    pub(crate) kind: String,
+    /// Of a post; none if a guest wrote it.
+    pub(crate) author: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) body: Option<String>,
+    /// JSON, of anything but a post.
+    pub(crate) data: Option<String>,
+}
+
+/// A room's whole log, by the room's uid.
+pub(crate) async fn entries(url: &str, room: &str) -> Vec<StoredEntry> {
+    let sql = "SELECT e.seq, e.kind, u.username AS author, e.key, e.body, e.data FROM entries e \
+        JOIN rooms r ON r.id = e.room_id LEFT JOIN users u ON u.id = e.author_id WHERE r.uid = $1 ORDER BY e.seq";
+    let entries = if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_as(sql).bind(room).fetch_all(&mut connection).await
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_as(sql).bind(room).fetch_all(&mut connection).await
+    };
+    entries.expect("the log is read")
+}
+
+/// The number that the room says its last entry has.
+pub(crate) async fn last_seq(url: &str, room: &str) -> u64 {
+    let sql = "SELECT last_seq FROM rooms WHERE uid = $1";
+    let last: Result<i64, _> = if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).bind(room).fetch_one(&mut connection).await
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).bind(room).fetch_one(&mut connection).await
+    };
+    last.expect("the room is there").unsigned_abs()
+}
+
+/// The one text that a query gives.
+pub(crate) async fn text(url: &str, sql: &'static str) -> String {
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a text")
     }
 }

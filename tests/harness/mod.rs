@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use self::artifacts::{HOSTILE_GRANTS, Plugin, natterjack};
 pub(crate) use self::client::{Client, Failure};
-pub(crate) use self::server::{Server, Setup};
+pub(crate) use self::server::{Account, Server, Setup};
 
 use std::time::Duration;
 

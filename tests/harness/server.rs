@@ -20,6 +20,8 @@ pub(crate) struct Setup {
     folder: TempDir,
     config: String,
     variables: Vec<(String, String)>,
+    /// A shell's commands before the program takes its place.
+    before: &'static str,
 }
 
 impl Setup {
@@ -41,7 +43,7 @@ impl Setup {
         let variables =
             [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { folder, config: shipped, variables }
+        Self { folder, config: shipped, variables, before: "" }
     }
 
     /// Replaces part of the shipped configuration.
@@ -63,14 +65,32 @@ impl Setup {
         self
     }
 
+    /// On this database, whatever the others run on.
+    pub(crate) fn on_database(self, url: &str) -> Self {
+        self.variable("DATABASE_URL", url)
+    }
+
+    /// Has a shell do something before it becomes the program.
+    pub(crate) fn before(self, commands: &'static str) -> Self {
+        Self { before: commands, ..self }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The server's database, for looking into it from outside.
     pub(crate) fn database_url(&self) -> String {
-        let configured = self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
-        configured.unwrap_or_else(|| format!("sqlite:{}", self.path().join("data/natterjack.db").display()))
+        self.chosen_database().map_or_else(|| self.sqlite_url(), str::to_owned)
+    }
+
+    /// Where its SQLite file is, if that is what it runs on.
+    pub(crate) fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.path().join("data/natterjack.db").display())
+    }
+
+    fn chosen_database(&self) -> Option<&str> {
+        self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| &**url)
     }
 
     /// Puts a plugin into the folder under this file name.
@@ -90,19 +110,28 @@ impl Setup {
     /// The program with these arguments, in this folder.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(natterjack());
+        if !self.before.is_empty() {
+            command = Command::new("sh");
+            command.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before)]).arg(natterjack());
+        }
         command.args(args).current_dir(self.path()).kill_on_drop(true);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    pub(crate) async fn start(mut self) -> Server {
+    /// Writes the configuration and makes an empty database, for a command that needs no server.
+    pub(crate) async fn prepare(mut self) -> Self {
         std::fs::write(self.path().join("config.toml"), &self.config).expect("config.toml is written");
-        if let Some(server) = database::postgres() {
+        if let (Some(server), None) = (database::postgres(), self.chosen_database()) {
             let url = database::create(&server).await;
             self.variables.push(("DATABASE_URL".to_owned(), url));
         }
-        let running = Running::start(&self).await;
-        Server { setup: self, running }
+        self
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        let setup = self.prepare().await;
+        Server::on(setup).await
     }
 }
 
@@ -171,6 +200,18 @@ pub(crate) struct Server {
     running: Running,
 }
 
+impl Drop for Server {
+    /// Whatever a test does, it is never the server's own fault that something went wrong.
+    fn drop(&mut self) {
+        let lines = self.running.output.borrow();
+        let panicked = |line: &str| line.starts_with("thread '") && line.contains("panicked at");
+        let fault = lines.iter().find(|line| line.contains("internal error") || panicked(line));
+        if let (Some(fault), false) = (fault, std::thread::panicking()) {
+            panic!("the server answered with an internal error: {fault}");
+        }
+    }
+}
+
 /// Somebody who has signed up.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
@@ -182,6 +223,12 @@ pub(crate) struct Account {
 }
 
 impl Server {
+    /// A server on what was prepared.
+    pub(crate) async fn on(setup: Setup) -> Self {
+        let running = Running::start(&setup).await;
+        Self { setup, running }
+    }
+
     pub(crate) async fn start() -> Self {
         Setup::new().start().await
     }
@@ -256,6 +303,11 @@ impl Server {
         self.running.wait().await;
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id().expect("it runs")
+    }
+
     /// Starts it again on the same folder.
     pub(crate) async fn start_again(&mut self) {
         self.running = Running::start(&self.setup).await;
@@ -288,6 +340,22 @@ impl Server {
 
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
         self.request(reqwest::Client::new().get(self.url(path)), token).await
+    }
+
+    /// Sends a file up.
+    pub(crate) async fn upload(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
+        self.request(reqwest::Client::new().post(self.url(path)).body(bytes), token).await
+    }
+
+    /// What is answered, as it comes.
+    pub(crate) async fn fetch(&self, path: &str) -> reqwest::Response {
+        reqwest::Client::new().get(self.url(path)).timeout(PATIENCE).send().await.expect("the server answers")
+    }
+
+    /// Any other method.
+    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
     }
 
     async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {

@@ -54,7 +54,7 @@ async fn a_bad_signing_up_says_what_is_wrong() {
     for (body, code, names) in [
         (json!({"username": "ANN", "password": "long enough"}), "conflict", "name"),
         (json!({"username": "bob", "password": "long enough", "email": "Ann@example.org"}), "conflict", "e-mail"),
-        (json!({"username": "bob", "password": "short"}), "invalid", "password"),
+        (json!({"username": "bob", "password": ""}), "invalid", "password"),
         (json!({"username": "", "password": "long enough"}), "invalid", "username"),
         (json!({"username": "b\u{202e}b", "password": "long enough"}), "invalid", "username"),
         (json!({"username": "b@b", "password": "long enough"}), "invalid", "username"),
@@ -67,6 +67,16 @@ async fn a_bad_signing_up_says_what_is_wrong() {
         assert_eq!(status, 400, "{body} → {answer}");
         assert_eq!(answer["error"]["code"], code, "{body} → {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(names), "{body} → {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_shortest_password_is_the_operators_to_choose() {
+    let server = Setup::new().replace("min_password_chars = 1 ", "min_password_chars = 8 ").start().await;
+    for (password, expected) in [("1234567", 400), ("ÄÖÜäöü7", 400), ("ÄÖÜäöüß8", 201)] {
+        let body = json!({"username": "ann", "password": password});
+        let (status, answer) = server.post("/api/auth/signup", None, &body).await;
+        assert_eq!(status, expected, "{password}: {answer}");
     }
 }
 

@@ -38,6 +38,8 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("tokio_tungstenite", &["transport", "cli"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
+        ("bcrypt::", &["accounts"]),
+        ("ed25519_dalek::", &["accounts"]),
         ("notify::", &["follow"]),
         ("metrics_exporter_prometheus", &["metrics"]),
         ("reqwest::", &["cli"]),

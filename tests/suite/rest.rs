@@ -1,6 +1,7 @@
 //! What is answered over HTTP.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::harness::{Server, Setup};
 
@@ -53,5 +54,124 @@ async fn only_listed_web_pages_may_connect() {
     {
         let opened = crate::harness::Client::open_with(&url, &[("origin", origin)]).await;
         assert_eq!(opened.err(), refused, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_such_json_is_told_so_in_json() {
+    let server = Setup::bare().start().await;
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let url = server.url("/api/auth/login");
+    for (kind, body, told) in [
+        ("application/json", b"{".to_vec(), "body"),
+        ("application/json", b"".to_vec(), "body"),
+        ("application/json", br#"{"username":"ann","password":"x"} {}"#.to_vec(), "trailing"),
+        ("application/json", b"{\"username\":\"\xff\",\"password\":\"x\"}".to_vec(), "username"),
+        ("application/json", br#"{"username":"\ud800","password":"x"}"#.to_vec(), "username"),
+        ("application/json", br#"{"username":"ann"}"#.to_vec(), "password"),
+        ("application/json", br#" ["ann", null, "x"]"#.to_vec(), "object"),
+        ("application/json", br#"{"password":"x"}"#.to_vec(), "username"),
+        ("application/json", deep(10_000).into_bytes(), "body"),
+        ("application/json", format!(r#"{{"password":"x","more":{}}}"#, deep(10_000)).into_bytes(), "username"),
+        ("text/plain", br#"{"username":"ann","password":"x"}"#.to_vec(), "application/json"),
+        ("application/x-www-form-urlencoded", b"username=ann&password=x".to_vec(), "application/json"),
+    ] {
+        let request = reqwest::Client::new().post(&url).header("content-type", kind).body(body.clone());
+        let response = request.send().await.unwrap();
+        assert_eq!((response.status().as_u16(), kind_of(&response)), (400, "application/json".to_owned()));
+        let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        let said = answer["error"]["message"].as_str().unwrap();
+        assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
+        assert!(said.contains(told), "{}: {said}", String::from_utf8_lossy(&body[..body.len().min(80)]));
+    }
+    let large = reqwest::Client::new().post(&url).body("[".repeat(65_537)).send().await.unwrap();
+    assert_eq!((large.status().as_u16(), kind_of(&large)), (413, "application/json".to_owned()));
+    let answer: Value = serde_json::from_str(&large.text().await.unwrap()).unwrap();
+    assert_eq!(answer["error"]["code"], "too_large", "{answer}");
+}
+
+fn kind_of(response: &reqwest::Response) -> String {
+    response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_frame_of_ten_thousand_levels_is_refused_and_the_connection_goes_on() {
+    let server = Setup::bare().start().await;
+    let mut ann = server.join_as("ann").await;
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    for frame in [
+        deep.clone(),
+        format!(r#"{{"id":1,"op":"room.list","args":{deep}}}"#),
+        format!(r#"{{"id":1,"op":"room.list","args":{{"query":{deep}}}}}"#),
+        format!(r#"{{"id":{deep},"op":"room.list"}}"#),
+        format!(r#"{{"id":1,"op":"nothing.known","args":{{"more":{deep}}}}}"#),
+    ] {
+        ann.send_text(frame.clone()).await;
+        let answer = ann.next_frame().await;
+        assert_eq!(answer["error"]["code"], "bad_request", "{}: {answer}", &frame[..40]);
+    }
+    ann.join("lobby").await;
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_told_which_it_takes() {
+    let server = Setup::bare().start().await;
+    let client = reqwest::Client::new();
+    for (method, path, allowed) in [
+        (Method::GET, "/api/auth/login", "POST"),
+        (Method::PUT, "/api/me", "GET,HEAD,PATCH,DELETE"),
+        (Method::DELETE, "/healthz", "GET,HEAD"),
+    ] {
+        let response = client.request(method, server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 405, "{path}");
+        let listed = response.headers()["allow"].to_str().unwrap().to_owned();
+        let sorted = |list: &str| {
+            let mut methods: Vec<String> = list.split(',').map(|method| method.trim().to_owned()).collect();
+            methods.sort();
+            methods
+        };
+        assert_eq!(sorted(&listed), sorted(allowed), "{path}");
+        let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
+    }
+    let head = client.head(server.url("/healthz")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn every_answer_keeps_browsers_from_guessing_and_framing() {
+    let server = Setup::bare().start().await;
+    for path in ["/healthz", "/api/me", "/nowhere"] {
+        let response = reqwest::get(server.url(path)).await.unwrap();
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_listed_page_may_call_and_read_and_another_may_not() {
+    let server = Setup::bare().variable("CORS_ORIGIN", "https://chat.example,https://other.example").start().await;
+    let client = reqwest::Client::new();
+    for (origin, allowed) in [("https://chat.example", true), ("https://evil.example", false), ("null", false)] {
+        let preflight = client
+            .request(Method::OPTIONS, server.url("/api/me"))
+            .header("origin", origin)
+            .header("access-control-request-method", "PATCH")
+            .header("access-control-request-headers", "authorization,content-type");
+        let call = client.get(server.url("/api/me")).header("origin", origin);
+        for response in [preflight.send().await.unwrap(), call.send().await.unwrap()] {
+            let named = response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+            assert_eq!(named, allowed.then_some(origin), "{response:?}");
+            assert!(response.headers()["vary"].to_str().unwrap().contains("origin"), "{response:?}");
+        }
+        let preflight = client
+            .request(Method::OPTIONS, server.url("/api/me"))
+            .header("origin", origin)
+            .header("access-control-request-method", "PATCH");
+        let headers = preflight.send().await.unwrap().headers().clone();
+        let methods = headers["access-control-allow-methods"].to_str().unwrap();
+        assert!(["GET", "POST", "PATCH", "DELETE"].iter().all(|method| methods.contains(method)), "{methods}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::{Server, Setup};
+use crate::harness::{Server, Setup, database};
 
 /// Runs it with this on standard input: whether it succeeded, and all that it said.
 async fn user(setup: &Setup, args: &[&str], input: &str) -> (bool, String) {
@@ -36,11 +36,13 @@ async fn an_account_can_be_added_while_no_server_runs() {
 
 #[tokio::test]
 async fn a_wrong_account_is_refused_with_the_reason() {
-    let server = Server::start().await;
+    let server = Setup::bare().start().await;
     server.sign_up("ann").await;
     for (args, input, told) in [
         (&["add", "Ann", "--password-stdin"][..], "a long password\n", "taken"),
-        (&["add", "bob", "--password-stdin"], "short\n", "8 characters"),
+        (&["add", "bob", "--password-stdin"], "\n", "empty"),
+        (&["add", "bob", "--hash", "plain text"], "", "$argon2id$"),
+        (&["add", "deleted account", "--password-stdin"], "a long password\n", "username"),
         (&["add", "bob"], "", "--password-stdin"),
         (&["token", "cyd"], "", "user list"),
     ] {
@@ -53,11 +55,13 @@ async fn a_wrong_account_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_disabled_account_is_out_until_it_is_enabled_again() {
-    let server = Server::start().await;
+    let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
+    let mut client = server.log_in(&ann).await;
     assert!(user(server.setup(), &["disable", "ann"], "").await.0);
     assert_eq!(status_of_log_in(&server, "ann", &ann.password).await, 403);
-    // Had the server seen the token before, it would believe in it for some seconds.
+    // The server has just seen the token, and looks again within seconds.
+    assert_eq!(client.expect_close().await, 4504);
     assert_eq!(server.get("/api/me", Some(&ann.token)).await.0, 401);
     assert!(!user(server.setup(), &["token", "ann"], "").await.0);
     let (_, list) = user(server.setup(), &["list"], "").await;
@@ -68,11 +72,78 @@ async fn a_disabled_account_is_out_until_it_is_enabled_again() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_what_the_old_one_began() {
+async fn a_deleted_account_leaves_its_rooms_while_the_server_runs() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
+    let (mut anns, mut bobs) = (server.log_in(&ann).await, server.join_as("bob").await);
+    anns.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
+    bobs.join("pond").await;
+    let (done, said) = user(server.setup(), &["delete", "ann"], "").await;
+    assert!(done, "{said}");
+    assert_eq!(anns.expect_close().await, 4505);
+    let left = bobs.expect_event("member.removed").await;
+    assert_eq!(left["data"]["account"]["id"], json!(ann.id), "{left}");
+    let role = bobs.expect_event("member.role").await;
+    assert_eq!((&role["data"]["account"]["name"], &role["data"]["role"]), (&json!("bob"), &json!("owner")), "{role}");
+    let (_, list) = user(server.setup(), &["list"], "").await;
+    assert!(list.contains("bob") && !list.contains("ann") && !list.contains("deleted"), "{list}");
+    assert!(!user(server.setup(), &["delete", "ann"], "").await.0);
+}
+
+#[tokio::test]
+async fn an_account_deleted_while_no_server_runs_leaves_its_rooms_at_the_next_start() {
+    let mut server = Setup::bare().start().await;
+    let mut anns = server.join_as("ann").await;
+    anns.join("lobby").await;
+    server.stop().await;
+    assert!(user(server.setup(), &["delete", "ann"], "").await.0);
+    server.start_again().await;
+    let mut bobs = server.join_as("bob").await;
+    // Either it has left by now, or bob hears it leave.
+    bobs.join("lobby").await;
+    if bobs.call("room.get", json!({"room": "lobby"})).await.unwrap()["room"]["members"] == 2 {
+        bobs.expect_event("member.removed").await;
+    }
+    let members = bobs.call("room.members", json!({"room": "lobby"})).await.unwrap();
+    assert_eq!(members["members"].as_array().unwrap().len(), 1, "{members}");
+}
+
+#[tokio::test]
+async fn a_password_comes_along_by_its_hash_and_is_hashed_anew_at_the_first_log_in() {
+    let server = Setup::bare().start().await;
+    let hash = bcrypt::hash("her old password", 4).unwrap().replace("$2b$", "$2a$");
+    let (done, said) = user(server.setup(), &["add", "ann", "--hash", &hash], "").await;
+    assert!(done, "{said}");
+    let stored = async || {
+        let sql = "SELECT password_hash FROM users WHERE username = 'ann'";
+        database::text(&server.setup().database_url(), sql).await
+    };
+    assert_eq!(stored().await, hash);
+    assert_eq!(status_of_log_in(&server, "ann", "not her password").await, 401);
+    assert_eq!(stored().await, hash);
+    assert_eq!(status_of_log_in(&server, "ann", "her old password").await, 200);
+    let anew = stored().await;
+    assert!(anew.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{anew}");
+    assert_eq!(status_of_log_in(&server, "ann", "her old password").await, 200);
+    assert_eq!(stored().await, anew);
+}
+
+#[tokio::test]
+async fn an_account_whose_hash_is_damaged_reads_as_a_wrong_password() {
+    let server = Setup::bare().start().await;
+    let ann = server.sign_up("ann").await;
+    database::execute(&server.setup().database_url(), "UPDATE users SET password_hash = 'damaged'").await;
+    assert_eq!(status_of_log_in(&server, "ann", &ann.password).await, 401);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_what_the_old_one_began() {
+    let server = Setup::bare().start().await;
+    let ann = server.sign_up("ann").await;
+    let mut client = server.log_in(&ann).await;
     let (done, said) = user(server.setup(), &["password", "ann", "--password-stdin"], "another password\n").await;
     assert!(done, "{said}");
+    assert_eq!(client.expect_close().await, 4505);
     assert_eq!(status_of_log_in(&server, "ann", &ann.password).await, 401);
     assert_eq!(status_of_log_in(&server, "ann", "another password").await, 200);
     let refresh = json!({"refreshToken": ann.refresh_token});

@@ -1,8 +1,8 @@
 //! `cargo xtask check`.
 
 use anyhow::{Result, bail};
+use xtask::command::{cargo, run as run_command, succeeds};
 
-use crate::command::{cargo, run as run_command, succeeds};
 use crate::wasm_target::{self, TARGET};
 use crate::workspace::Workspace;
 

@@ -2,11 +2,11 @@
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
 mod check;
-mod command;
 mod plugins;
-mod postgres;
 mod run;
+mod schemathesis;
 mod test;
+mod torture;
 mod wasm_target;
 mod workspace;
 
@@ -23,7 +23,9 @@ enum Task {
     Run(run::Args),
     Plugins(plugins::Args),
     Test(test::Args),
+    Torture(torture::Args),
     Check(check::Args),
+    Schemathesis(schemathesis::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,7 +34,9 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&workspace, &args),
         Task::Plugins(args) => plugins::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
+        Task::Torture(args) => torture::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
+        Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use xtask::command::{announce, cargo, output};
 
-use crate::command::{announce, cargo, output};
 use crate::wasm_target::{self, TARGET};
 use crate::workspace::Workspace;
 

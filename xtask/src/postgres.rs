@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,14 +13,19 @@ use crate::command;
 const DEBIAN: &str = "/usr/lib/postgresql";
 const USER: &str = "natterjack";
 
-pub(crate) struct Postgres {
+/// How many this process has started, which tells their folders apart.
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// A PostgreSQL of one's own; it ends, and its data go, when this is dropped.
+#[derive(Debug)]
+pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
 }
 
 impl Postgres {
     /// Starts one; installs PostgreSQL's programs first if they are missing and that can be done here.
-    pub(crate) fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         let programs = match programs() {
             Some(programs) => programs,
             None => {
@@ -28,23 +34,38 @@ impl Postgres {
             }
         };
         // Short: the path of a socket has little room.
-        let folder = std::env::temp_dir().join(format!("natterjack-pg-{}", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("natterjack-pg-{}-{number}", std::process::id()));
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let postgres = Self { programs, folder };
         if is_root() {
             command::run(Command::new("chown").arg("postgres").arg(&postgres.folder))?;
         }
-        let data = postgres.folder.join("data");
+        let data = postgres.data();
         postgres.run("initdb", &format!("-D {} -A trust -U {USER} -E UTF8 --no-sync", data.display()))?;
-        let (socket, log) = (postgres.folder.display(), postgres.folder.join("log"));
-        // Nobody minds losing this one: no waiting for the disk.
-        let options = format!("-k {socket} -c listen_addresses= -c fsync=off -c max_connections=500");
-        postgres.run("pg_ctl", &format!("-D {} -w -l {} -o '{options}' start", data.display(), log.display()))?;
+        postgres.start_again()?;
         Ok(postgres)
     }
 
+    /// Starts it on the data that it has.
+    pub fn start_again(&self) -> Result<()> {
+        let (socket, log) = (self.folder.display(), self.folder.join("log"));
+        // Nobody minds losing this one with the machine: no waiting for the disk.
+        let options = format!("-k {socket} -c listen_addresses= -c fsync=off -c max_connections=500");
+        self.run("pg_ctl", &format!("-D {} -w -l {} -o '{options}' start", self.data().display(), log.display()))
+    }
+
+    /// Ends it at once, as a crash would: nothing is said to its clients, and nothing is written down first.
+    pub fn crash(&self) -> Result<()> {
+        self.run("pg_ctl", &format!("-D {} -m immediate stop", self.data().display()))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// The URL of its first database; tests make their own beside it.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgres://{USER}@localhost/postgres?host={}", self.folder.display())
     }
 
@@ -66,8 +87,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let data = self.folder.join("data");
-        if let Err(error) = self.run("pg_ctl", &format!("-D {} -m immediate stop", data.display())) {
+        if let Err(error) = self.crash() {
             eprintln!("xtask: the tests' PostgreSQL could not be stopped: {error:#}");
         }
         if let Err(error) = fs::remove_dir_all(&self.folder) {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use xtask::command::{self, announce, cargo};
 
-use crate::command::{announce, cargo};
+use crate::plugins;
 use crate::workspace::Workspace;
-use crate::{command, plugins};
 
 /// Build the plugins and the server, and run `natterjack serve`.
 ///

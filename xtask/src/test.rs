@@ -1,11 +1,11 @@
 //! `cargo xtask test`.
 
 use anyhow::Result;
+use xtask::command::{self, cargo};
+use xtask::postgres::Postgres;
 
-use crate::command::cargo;
-use crate::postgres::Postgres;
 use crate::workspace::Workspace;
-use crate::{command, plugins};
+use crate::{plugins, schemathesis};
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
@@ -19,6 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    schemathesis::install(workspace)?;
     plugins::build(workspace, true)?;
     command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
 

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
-
-use crate::command::{run, succeeds};
+use xtask::command::{run, succeeds};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-
-use crate::command::{cargo, output};
+use xtask::command::{cargo, output};
 
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,

@@ -14,7 +14,7 @@ pub(crate) fn filter(bench: &mut Criterion) {
     let plugins = runtime.block_on(async { house.start(house.services().await).await });
     let (_inside, call) = (runtime.enter(), house::call());
     let body = "What a fine evening at the pond, said one toad to another. ".repeat(4)[..200].to_owned();
-    let draft = Draft { body, reply_to: None, edit_of: None };
+    let draft = Draft { body, reply_to: None, edit_of: None, attachments: Vec::new() };
     assert_eq!(plugins.filter(&call, draft.clone()).unwrap(), None);
     bench.bench_function("filter: 200-byte message, reused instance", |bencher| {
         bencher.iter(|| plugins.filter(&call, draft.clone()).unwrap());

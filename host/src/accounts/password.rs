@@ -1,4 +1,5 @@
-//! Password hashing: argon2id, off the async threads, and never more at a time than configured.
+//! Password hashing: argon2id, off the async threads, and never more at a time than configured. Hashes that come from
+//! elsewhere, with other settings or by bcrypt, are checked too.
 
 use std::sync::Arc;
 
@@ -17,6 +18,49 @@ pub const MAX_BYTES: usize = 1024;
 /// What checking a hash may cost at the most (KiB, passes, lanes), if the settings do not allow more: plugins bring hashes
 /// too, and a hash says itself what it costs.
 const MAX_COST: (u32, u32, u32) = (65_536, 16, 8);
+/// The same for bcrypt; each one more doubles it.
+const MAX_BCRYPT_COST: u32 = 14;
+
+/// What a password is to a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    Right,
+    /// Right, but the hash was made otherwise than one would be today.
+    Outdated,
+}
+
+/// A hash as it is stored.
+enum Stored {
+    Argon2 { parsed: Box<PasswordHash>, current: bool },
+    Bcrypt,
+}
+
+impl Stored {
+    fn parse(hash: &str, own: &Params) -> Result<Self> {
+        let too_dear = || Error::invalid("hash", "costs more than this server spends on one");
+        if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| hash.starts_with(prefix)) {
+            let parts: bcrypt::HashParts = hash.parse().map_err(|_| Error::invalid("hash", "is no bcrypt hash"))?;
+            return if parts.get_cost() > MAX_BCRYPT_COST { Err(too_dear()) } else { Ok(Self::Bcrypt) };
+        }
+        let wanted = "is no hash that can be checked; wanted $argon2id$…, or $2a$…, $2b$… or $2y$… (bcrypt)";
+        let parsed = PasswordHash::new(hash).map_err(|_| Error::invalid("hash", wanted))?;
+        Algorithm::new(parsed.algorithm.as_str()).map_err(|_| Error::invalid("hash", wanted))?;
+        let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;
+        let (memory, passes, lanes) = MAX_COST;
+        if cost.m_cost() > memory.max(own.m_cost())
+            || cost.t_cost() > passes.max(own.t_cost())
+            || cost.p_cost() > lanes.max(own.p_cost())
+        {
+            return Err(too_dear());
+        }
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        let current = parsed.algorithm.as_str() == Algorithm::Argon2id.as_str()
+            && parsed.version == Some(Version::V0x13.into())
+            && costs(&cost) == costs(own);
+        Ok(Self::Argon2 { parsed: parsed.into(), current })
+    }
+}
 
 /// Hashes passwords and checks them.
 pub struct PasswordHasher {
@@ -49,26 +93,32 @@ impl PasswordHasher {
 
     /// Whether `password` made `hash`; the cost is the hash's own.
     pub async fn verify(&self, password: String, hash: String) -> Result<bool> {
+        Ok(self.check(password, hash).await? != Verdict::Wrong)
+    }
+
+    /// `verify`, telling also whether the hash is one that would be made today.
+    pub async fn check(&self, password: String, hash: String) -> Result<Verdict> {
         check_length(&password)?;
         let argon2 = self.argon2.clone();
-        self.off_thread(move || {
-            let parsed = PasswordHash::new(&hash).map_err(|_| Error::invalid("hash", "is no PHC string"))?;
-            let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;
-            let (memory, passes, lanes) = MAX_COST;
-            let own = argon2.params();
-            if cost.m_cost() > memory.max(own.m_cost())
-                || cost.t_cost() > passes.max(own.t_cost())
-                || cost.p_cost() > lanes.max(own.p_cost())
-            {
-                return Err(Error::invalid("hash", "costs more than this server spends on one"));
-            }
-            match argon2.verify_password(password.as_bytes(), &parsed) {
-                Ok(()) => Ok(true),
-                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        self.off_thread(move || match Stored::parse(&hash, argon2.params())? {
+            Stored::Bcrypt => match bcrypt::verify(&password, &hash) {
+                Ok(true) => Ok(Verdict::Outdated),
+                Ok(false) => Ok(Verdict::Wrong),
                 Err(error) => Err(Error::invalid("hash", error.to_string())),
-            }
+            },
+            Stored::Argon2 { parsed, current } => match argon2.verify_password(password.as_bytes(), &*parsed) {
+                Ok(()) if current => Ok(Verdict::Right),
+                Ok(()) => Ok(Verdict::Outdated),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+                Err(error) => Err(Error::invalid("hash", error.to_string())),
+            },
         })
         .await
+    }
+
+    /// Whether passwords can be checked against a hash that somebody brings along.
+    pub fn check_hash(&self, hash: &str) -> Result<()> {
+        Stored::parse(hash, self.argon2.params()).map(|_| ())
     }
 
     /// Takes as long as checking a password would.
@@ -129,5 +179,30 @@ mod tests {
     async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
         let verdict = cheap().verify("x".into(), "x".into()).await;
         assert_eq!(verdict.unwrap_err().code(), "invalid");
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_settings_fits_and_is_outdated() {
+        let costly = config::Auth { hash_memory_kib: 16, hash_iterations: 2, ..config::Auth::default() };
+        let hash = PasswordHasher::new(&costly).unwrap().hash("open sesame".into()).await.unwrap();
+        assert_eq!(cheap().check("open sesame".into(), hash.clone()).await, Ok(Verdict::Outdated));
+        assert_eq!(cheap().check("open simsim".into(), hash).await, Ok(Verdict::Wrong));
+        let own = cheap().hash("open sesame".into()).await.unwrap();
+        assert_eq!(cheap().check("open sesame".into(), own).await, Ok(Verdict::Right));
+    }
+
+    #[tokio::test]
+    async fn hashes_of_bcrypt_fit_too() {
+        let hash = bcrypt::hash("open sesame", 4).unwrap();
+        for prefix in ["$2a$", "$2b$", "$2y$"] {
+            let hash = hash.replace("$2b$", prefix);
+            assert_eq!(cheap().check_hash(&hash), Ok(()));
+            assert_eq!(cheap().check("open sesame".into(), hash.clone()).await, Ok(Verdict::Outdated), "{prefix}");
+            assert_eq!(cheap().check("open simsim".into(), hash).await, Ok(Verdict::Wrong), "{prefix}");
+        }
+        let dear = hash.replace("$04$", "$15$");
+        for bad in [dear.as_str(), "$2b$04$short", "$1$md5", "plain", "", "$scrypt$ln=1$c2FsdHNhbHQ$aGFzaGhhc2g"] {
+            assert_eq!(cheap().check_hash(bad).unwrap_err().code(), "invalid", "{bad}");
+        }
     }
 }

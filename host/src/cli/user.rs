@@ -41,6 +41,10 @@ enum Action {
         /// Read the password from standard input, up to the end of its first line
         #[arg(long)]
         password_stdin: bool,
+        /// Take over a password by its hash from elsewhere: $argon2id$…, or bcrypt's $2a$…, $2b$… or $2y$… (in single
+        /// quotes, or the shell takes it apart)
+        #[arg(long, value_name = "HASH", conflicts_with = "password_stdin")]
+        hash: Option<String>,
     },
     /// List all accounts
     List,
@@ -51,11 +55,14 @@ enum Action {
         #[arg(long)]
         off: bool,
     },
-    /// Let somebody in no more; all logins end, and connections that are open end with their tokens
+    /// Let somebody in no more; all logins end, and open connections within seconds
     Disable { name: String },
     /// Let somebody in again
     Enable { name: String },
-    /// Give somebody a new password; all logins end
+    /// Delete an account for good: what it wrote stays, as a deleted account's; a running server, or the next one, lets
+    /// it leave its rooms
+    Delete { name: String },
+    /// Give somebody a new password; all logins end, and open connections within seconds
     Password {
         name: String,
         /// Read the password from standard input, up to the end of its first line
@@ -76,9 +83,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
 
 async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result<()> {
     match action {
-        Action::Add { name, admin, email, password_stdin } => {
-            let password = password(password_stdin)?;
-            let user = accounts.add(SignUp { username: name, email, password }).await?;
+        Action::Add { name, admin, email, password_stdin, hash } => {
+            let user = match hash {
+                Some(hash) => accounts.import(&name, email.as_deref(), &hash).await?,
+                None => {
+                    let password = password(password_stdin)?;
+                    accounts.add(SignUp { username: name, email, password }).await?
+                }
+            };
             if admin {
                 database.set_admin(user.uid, true, now()).await?;
             }
@@ -92,15 +104,18 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
         }
         Action::Disable { name } => {
             let user = find(database, &name).await?;
-            let at = now();
-            database.set_disabled(user.uid, Some(at), at).await?;
-            database.revoke_logins(user.id, at).await?;
+            accounts.disable(&user).await?;
             println!("{} is disabled", user.username);
         }
         Action::Enable { name } => {
             let user = find(database, &name).await?;
-            database.set_disabled(user.uid, None, now()).await?;
+            accounts.enable(&user).await?;
             println!("{} is enabled", user.username);
+        }
+        Action::Delete { name } => {
+            let user = find(database, &name).await?;
+            accounts.delete(user.uid).await?;
+            println!("{} is deleted", user.username);
         }
         Action::Password { name, password_stdin } => {
             let user = find(database, &name).await?;
@@ -126,7 +141,7 @@ async fn find(database: &Database, name: &str) -> Result<User> {
 async fn list(database: &Database) -> Result<()> {
     let mut after = 0;
     loop {
-        let users = database.users(after, PAGE).await?;
+        let users = database.users(None, after, PAGE).await?;
         let Some(last) = users.last() else { return Ok(()) };
         after = last.id;
         for user in &users {

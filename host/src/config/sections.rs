@@ -59,10 +59,16 @@ section! {
     Auth {
         /// Signs tokens. Empty: one is made on the first start and kept under the data folder.
         jwt_secret: Secret = Secret::default(), strong_key;
+        /// Further keys: to replace one by another, or to sign with Ed25519.
+        keys: Vec<AuthKey> = vec![], usable_keys;
         access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
         refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
         /// Whether people may chat without an account.
         guests: bool = true;
+        /// The shortest new password, in characters.
+        min_password_chars: usize = 1, within(1..=1000);
+        /// How often it is looked whether live connections' logins still hold.
+        recheck_interval: Duration = 5 * SECOND, lasting(SECOND / 10, HOUR);
         /// Argon2id's memory, for one hash.
         hash_memory_kib: u32 = 19_456, within(8..=4_194_304);
         /// Argon2id's passes.
@@ -71,6 +77,33 @@ section! {
         hash_parallelism: u32 = 1, within(1..=64);
         /// How many passwords are hashed at a time.
         hash_concurrency: usize = 2, within(1..=256);
+    }
+}
+
+choice! {
+    /// How a key signs.
+    KeyAlgorithm {
+        /// By a secret.
+        Hs256 = "HS256",
+        /// By an Ed25519 key pair.
+        EdDsa = "EdDSA",
+    }
+}
+
+section! {
+    /// `[[auth.keys]]`: a further key of tokens.
+    AuthKey {
+        /// What tokens call it.
+        kid: String = String::new(), not_blank;
+        algorithm: KeyAlgorithm = KeyAlgorithm::Hs256;
+        /// HS256's secret.
+        secret: Secret = Secret::default(), strong_key;
+        /// EdDSA's key, in PEM (PKCS #8).
+        private_key_file: Option<PathBuf> = None;
+        /// What is needed of it where it only verifies, in PEM (SPKI).
+        public_key_file: Option<PathBuf> = None;
+        /// Whether new tokens are signed with it, instead of with `jwt_secret`.
+        sign: bool = false;
     }
 }
 
@@ -86,7 +119,8 @@ section! {
     /// `[limits]`: what one connection, one address or one account may ask of the server.
     Limits {
         frame_bytes: usize = 65_536, within(1024..=16 * MIB);
-        message_chars: usize = 4000, within(1..=1_000_000);
+        // PostgreSQL indexes no more words than these can be.
+        message_chars: usize = 4000, within(1..=100_000);
         /// How long a connection may take to say who it is.
         connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
         ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR);
@@ -117,6 +151,30 @@ section! {
     }
 }
 
+section! {
+    /// `[media]`: files that people upload.
+    Media {
+        /// The largest file.
+        max_bytes: usize = 10 * MIB, within(1024..=1024 * MIB);
+        /// How much one account may keep here.
+        account_bytes: usize = 1024 * MIB, within(1024..=1024 * 1024 * MIB);
+        /// How long a file stays that no message carries.
+        unused_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
+    }
+}
+
+section! {
+    /// `[retention]`: how long rooms' logs are kept.
+    Retention {
+        /// Older entries go; zero keeps them for good.
+        max_age: Duration = Duration::ZERO, lasting(Duration::ZERO, 36_500 * DAY);
+        /// All but so many of a room's latest messages go; zero keeps all of them.
+        max_messages: u32 = 0, within(0..=1_000_000_000);
+        /// How often it is looked what has to go.
+        interval: Duration = 10 * MINUTE, lasting(SECOND / 10, DAY);
+    }
+}
+
 choice! {
     /// How log lines look.
     LogFormat {
@@ -133,6 +191,26 @@ section! {
         level: String = "info".to_owned(), log_level;
         format: LogFormat = LogFormat::Text;
     }
+}
+
+fn usable_keys(keys: &[AuthKey]) -> Result<(), String> {
+    for (index, key) in keys.iter().enumerate() {
+        let AuthKey { kid, algorithm, secret, private_key_file, public_key_file, sign } = key;
+        let given = [!secret.is_empty(), private_key_file.is_some(), public_key_file.is_some()];
+        let wrong = match algorithm {
+            _ if kid.is_empty() => return Err(format!("key {} has no kid; wanted a name for it", index + 1)),
+            _ if keys[..index].iter().any(|other| other.kid == *kid) => "is there twice",
+            KeyAlgorithm::Hs256 if given != [true, false, false] => "HS256 has `secret`, and no files",
+            KeyAlgorithm::EdDsa if given != [false, true, false] && given != [false, false, true] => {
+                "EdDSA has either `private_key_file` or `public_key_file`, and no `secret`"
+            }
+            _ if *sign && public_key_file.is_some() => "a public key cannot sign; wanted `private_key_file`",
+            _ if *sign && keys[..index].iter().any(|other| other.sign) => "another key signs already; wanted one",
+            _ => continue,
+        };
+        return Err(format!("key `{kid}`: {wrong}"));
+    }
+    Ok(())
 }
 
 fn not_none<T>(items: &[T]) -> Result<(), String> {

@@ -1,11 +1,12 @@
-//! Users and their logins.
+//! Users.
 
+use super::rooms::escape_like;
 use super::rows::AccountRow;
 use super::{Database, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::fold;
-use crate::protocol::{Account, AccountId, Bot, LoginId};
+use crate::protocol::{Account, AccountId, Bot};
 
 /// A user with what signing in needs.
 #[derive(Clone, sqlx::FromRow)]
@@ -32,16 +33,6 @@ pub struct NewUser<'a> {
     pub password_hash: &'a str,
 }
 
-/// A signing in.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct LoginRow {
-    pub uid: LoginId,
-    pub user_id: i64,
-    pub refresh_hash: String,
-    pub expires_at: i64,
-    pub revoked_at: Option<i64>,
-}
-
 impl Database {
     /// Adds a user; a taken name or address is a conflict.
     pub async fn add_user(&self, new: &NewUser<'_>, at: Timestamp) -> Result<User> {
@@ -59,13 +50,7 @@ impl Database {
         .bind(at)
         .fetch_one(pool)
         .await);
-        added.map_err(|error| match taken(&error) {
-            Some(which) if which.contains("email") => {
-                Error::Conflict("this e-mail address has an account already".into())
-            }
-            Some(_) => Error::Conflict("this user name is taken".into()),
-            None => error.into(),
-        })
+        added.map_err(is_taken)
     }
 
     /// By name or e-mail address, in any case.
@@ -73,7 +58,7 @@ impl Database {
         let key = fold(login);
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at \
-             FROM users WHERE (username_key = $1 OR email_key = $1) AND plugin IS NULL",
+             FROM users WHERE (username_key = $1 OR email_key = $1) AND plugin IS NULL AND deleted_at IS NULL",
         )
         .bind(key)
         .fetch_optional(pool)
@@ -82,20 +67,25 @@ impl Database {
 
     pub async fn user(&self, id: AccountId) -> Result<Option<User>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users WHERE uid = $1",
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
+             WHERE uid = $1 AND deleted_at IS NULL",
         )
         .bind(id)
         .fetch_optional(pool)
         .await)?)
     }
 
-    /// In the order in which they were added, from the one after this number on.
-    pub async fn users(&self, after: i64, limit: u32) -> Result<Vec<User>> {
+    /// People in the order in which they were added, from the one after this number on; with `query`, those whose name
+    /// or address holds it.
+    pub async fn users(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<User>> {
+        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
-             WHERE id > $1 ORDER BY id LIMIT $2",
+             WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
+             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
         )
         .bind(after)
+        .bind(&pattern)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await)?)
@@ -124,20 +114,48 @@ impl Database {
         Ok(())
     }
 
-    pub async fn set_password(&self, user: AccountId, password_hash: &str, at: Timestamp) -> Result<()> {
-        each!(Pool: &self.write, pool => sqlx::query("UPDATE users SET password_hash = $1, updated_at = $2 WHERE uid = $3")
-            .bind(password_hash)
-            .bind(at)
-            .bind(user)
-            .execute(pool)
-            .await
-            .map(|_| ()))?;
-        Ok(())
+    /// Puts a new hash in the place of this one; false if somebody else was first.
+    pub async fn set_password(&self, user: &User, password_hash: &str, at: Timestamp) -> Result<bool> {
+        let rows = each!(Pool: &self.write, pool => sqlx::query(
+            "UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4 AND deleted_at IS NULL",
+        )
+        .bind(password_hash)
+        .bind(at)
+        .bind(user.id)
+        .bind(&user.password_hash)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// Another name and address, if they are free.
+    pub async fn set_profile(
+        &self,
+        user: AccountId,
+        username: &str,
+        email: Option<&str>,
+        at: Timestamp,
+    ) -> Result<User> {
+        let changed = each!(Pool: &self.write, pool => sqlx::query_as::<_, User>(
+            "UPDATE users SET username = $1, username_key = $2, email = $3, email_key = $4, updated_at = $5 \
+             WHERE uid = $6 AND deleted_at IS NULL \
+             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at",
+        )
+        .bind(username)
+        .bind(fold(username))
+        .bind(email)
+        .bind(email.map(fold))
+        .bind(at)
+        .bind(user)
+        .fetch_optional(pool)
+        .await);
+        changed.map_err(is_taken)?.ok_or_else(|| Error::not_found("account"))
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, is_admin FROM users WHERE uid = $1",
+            "SELECT id, uid, username, is_admin FROM users WHERE uid = $1 AND deleted_at IS NULL",
         )
         .bind(id)
         .fetch_optional(pool)
@@ -148,7 +166,7 @@ impl Database {
     /// By name, in any case.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1 AND plugin IS NULL",
+            "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1 AND plugin IS NULL AND deleted_at IS NULL",
         )
         .bind(fold(name))
         .fetch_optional(pool)
@@ -173,88 +191,12 @@ impl Database {
         .await)?;
         Ok(Bot { plugin: plugin.into(), id, number })
     }
+}
 
-    pub async fn add_login(&self, user: i64, refresh_hash: &str, at: Timestamp, expires: Timestamp) -> Result<LoginId> {
-        let id = LoginId::new();
-        each!(Pool: &self.write, pool => sqlx::query(
-            "INSERT INTO logins (uid, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(id)
-        .bind(user)
-        .bind(refresh_hash)
-        .bind(at)
-        .bind(expires)
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        Ok(id)
-    }
-
-    pub async fn login(&self, id: LoginId) -> Result<Option<LoginRow>> {
-        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT uid, user_id, refresh_hash, expires_at, revoked_at FROM logins WHERE uid = $1",
-        )
-        .bind(id)
-        .fetch_optional(pool)
-        .await)?)
-    }
-
-    /// The login whose refresh token this is, or was one rotation ago.
-    pub async fn login_by_refresh(&self, hash: &str) -> Result<Option<(LoginRow, AccountId)>> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            #[sqlx(flatten)]
-            login: LoginRow,
-            account: AccountId,
-        }
-        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT l.uid, l.user_id, l.refresh_hash, l.expires_at, l.revoked_at, u.uid AS account \
-             FROM logins l JOIN users u ON u.id = l.user_id WHERE l.refresh_hash = $1 OR l.previous_hash = $1",
-        )
-        .bind(hash)
-        .fetch_optional(pool)
-        .await)?;
-        Ok(row.map(|row| (row.login, row.account)))
-    }
-
-    /// Puts a new refresh token in the place of this one; false if somebody else was first.
-    pub async fn rotate_refresh(&self, login: LoginId, old: &str, new: &str, expires: Timestamp) -> Result<bool> {
-        let rows = each!(Pool: &self.write, pool => sqlx::query(
-            "UPDATE logins SET refresh_hash = $1, previous_hash = $2, expires_at = $3 \
-             WHERE uid = $4 AND refresh_hash = $2 AND revoked_at IS NULL",
-        )
-        .bind(new)
-        .bind(old)
-        .bind(expires)
-        .bind(login)
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
-    /// Ends every login of a user.
-    pub async fn revoke_logins(&self, user: i64, at: Timestamp) -> Result<()> {
-        each!(Pool: &self.write, pool => sqlx::query(
-            "UPDATE logins SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL",
-        )
-        .bind(at)
-        .bind(user)
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        Ok(())
-    }
-
-    pub async fn revoke_login(&self, login: LoginId, at: Timestamp) -> Result<()> {
-        each!(Pool: &self.write, pool => sqlx::query(
-            "UPDATE logins SET revoked_at = $1 WHERE uid = $2 AND revoked_at IS NULL",
-        )
-        .bind(at)
-        .bind(login)
-        .execute(pool)
-        .await
-        .map(|_| ()))?;
-        Ok(())
+fn is_taken(error: sqlx::Error) -> Error {
+    match taken(&error) {
+        Some(which) if which.contains("email") => Error::Conflict("this e-mail address has an account already".into()),
+        Some(_) => Error::Conflict("this user name is taken".into()),
+        None => error.into(),
     }
 }

@@ -1,12 +1,20 @@
 //! Reading rooms' logs, and how an entry that is not a post is kept in its `data`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::rows::{AuthorRow, damaged};
 use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::protocol::{Entry, Happening, Message, Page, Post, Removal, Role, RoomId, Visibility, Whom};
+use crate::protocol::{
+    AccountId, Attachment, Entry, Happening, Message, Page, Post, Reaction, Removal, Role, RoomId, Visibility, Whom,
+};
+
+/// How many of those who reacted alike are told by name.
+const REACTING: usize = 100;
 
 /// What the `data` column holds, by kind. Stored for good: fields are only ever added, with a default.
 #[derive(Serialize, Deserialize)]
@@ -16,6 +24,8 @@ enum Data {
     Edited { of: u64, body: String },
     #[serde(rename = "message.deleted")]
     Deleted { of: u64 },
+    #[serde(rename = "message.reacted")]
+    Reacted { of: u64, emoji: String, on: bool },
     #[serde(rename = "member.added")]
     MemberAdded { whom: Whom, role: Role },
     #[serde(rename = "member.removed")]
@@ -36,6 +46,7 @@ pub(super) fn to_columns(what: &Happening) -> Result<Option<(&'static str, Strin
     let (kind, data) = match what.clone() {
         Happening::Edited { of, body } => ("message.edited", Data::Edited { of, body: (*body).into() }),
         Happening::Deleted { of } => ("message.deleted", Data::Deleted { of }),
+        Happening::Reacted { of, emoji, on } => ("message.reacted", Data::Reacted { of, emoji: (*emoji).into(), on }),
         Happening::MemberAdded { whom, role } => ("member.added", Data::MemberAdded { whom, role }),
         Happening::MemberRemoved { whom, why, reason } => ("member.removed", Data::MemberRemoved { whom, why, reason }),
         Happening::MemberRole { whom, role } => ("member.role", Data::MemberRole { whom, role }),
@@ -45,13 +56,28 @@ pub(super) fn to_columns(what: &Happening) -> Result<Option<(&'static str, Strin
             Data::RoomUpdated { name: (*name).into(), topic: (*topic).into(), visibility, member_limit },
         ),
         // A room that is gone takes its log along.
-        Happening::RoomDeleted { .. } | Happening::Posted(_) => return Ok(None),
+        Happening::RoomDeleted { .. } | Happening::Posted(_) | Happening::Tombstone => return Ok(None),
     };
     Ok(Some((kind, serde_json::to_string(&data).map_err(damaged)?)))
 }
 
+/// The `data` of an edit: rewritten when the message is deleted.
+pub(super) fn edited_data(of: u64, body: &str) -> Result<String> {
+    serde_json::to_string(&Data::Edited { of, body: body.to_owned() }).map_err(damaged)
+}
+
+/// What `SELECT` has to name for an [`EntryRow`], of `entries e` and `users u`.
+macro_rules! columns {
+    () => {
+        "e.id, e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.deleted_at, e.attachments, e.data, \
+         e.author_id, e.author_name, e.author_guest, u.uid AS author_uid, u.username, u.plugin"
+    };
+}
+pub(super) use columns;
+
 #[derive(sqlx::FromRow)]
-struct EntryRow {
+pub(super) struct EntryRow {
+    pub(super) id: i64,
     seq: i64,
     kind: String,
     at: i64,
@@ -59,48 +85,66 @@ struct EntryRow {
     key: Option<String>,
     reply_to: Option<i64>,
     edited_at: Option<i64>,
+    deleted_at: Option<i64>,
+    attachments: Option<String>,
     data: Option<String>,
     #[sqlx(flatten)]
     author: AuthorRow,
 }
 
 impl EntryRow {
-    fn post(body: Option<String>, key: Option<String>, reply_to: Option<i64>) -> Post {
-        Post {
-            body: body.unwrap_or_default().into(),
-            key: key.map(Into::into),
-            reply_to: reply_to.map(i64::unsigned_abs),
-        }
-    }
-
     fn entry(self, room: RoomId) -> Result<Entry> {
-        let what = if self.kind == POSTED {
-            Happening::Posted(Self::post(self.body, self.key, self.reply_to))
-        } else {
-            match serde_json::from_str(&self.data.unwrap_or_default()).map_err(damaged)? {
-                Data::Edited { of, body } => Happening::Edited { of, body: body.into() },
-                Data::Deleted { of } => Happening::Deleted { of },
-                Data::MemberAdded { whom, role } => Happening::MemberAdded { whom, role },
-                Data::MemberRemoved { whom, why, reason } => Happening::MemberRemoved { whom, why, reason },
-                Data::MemberRole { whom, role } => Happening::MemberRole { whom, role },
-                Data::Invited { whom } => Happening::Invited { whom },
-                Data::RoomUpdated { name, topic, visibility, member_limit } => {
-                    Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit }
-                }
-            }
+        let what = match (&*self.kind, self.deleted_at) {
+            (POSTED, Some(_)) => Happening::Tombstone,
+            (POSTED, None) => Happening::Posted(post(self.body, self.key, self.reply_to, self.attachments)?),
+            _ => happening(&self.data.unwrap_or_default())?,
         };
-        Ok(Entry { room, seq: self.seq.unsigned_abs(), at: Timestamp(self.at), by: self.author.into(), what })
+        Ok(Entry {
+            room,
+            seq: self.seq.unsigned_abs(),
+            number: self.id,
+            at: Timestamp(self.at),
+            by: self.author.into(),
+            what,
+        })
     }
 
-    fn message(self) -> Message {
-        Message {
+    pub(super) fn message(self) -> Result<Message> {
+        Ok(Message {
             seq: self.seq.unsigned_abs(),
+            number: self.id,
             at: Timestamp(self.at),
             from: self.author.into(),
-            post: Self::post(self.body, self.key, self.reply_to),
+            post: post(self.body, self.key, self.reply_to, self.attachments)?,
             edited_at: self.edited_at.map(Timestamp),
-        }
+            deleted_at: self.deleted_at.map(Timestamp),
+            reactions: Vec::new(),
+        })
     }
+}
+
+fn post(body: Option<String>, key: Option<String>, reply_to: Option<i64>, attachments: Option<String>) -> Result<Post> {
+    let attachments: Arc<[Attachment]> = match attachments {
+        Some(json) => serde_json::from_str(&json).map_err(damaged)?,
+        None => Arc::default(),
+    };
+    let reply_to = reply_to.map(i64::unsigned_abs);
+    Ok(Post { body: body.unwrap_or_default().into(), key: key.map(Into::into), reply_to, attachments })
+}
+
+fn happening(data: &str) -> Result<Happening> {
+    Ok(match serde_json::from_str(data).map_err(damaged)? {
+        Data::Edited { of, body } => Happening::Edited { of, body: body.into() },
+        Data::Deleted { of } => Happening::Deleted { of },
+        Data::Reacted { of, emoji, on } => Happening::Reacted { of, emoji: emoji.into(), on },
+        Data::MemberAdded { whom, role } => Happening::MemberAdded { whom, role },
+        Data::MemberRemoved { whom, why, reason } => Happening::MemberRemoved { whom, why, reason },
+        Data::MemberRole { whom, role } => Happening::MemberRole { whom, role },
+        Data::Invited { whom } => Happening::Invited { whom },
+        Data::RoomUpdated { name, topic, visibility, member_limit } => {
+            Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit }
+        }
+    })
 }
 
 impl Database {
@@ -129,13 +173,26 @@ impl Database {
         Ok(last.unwrap_or(0).unsigned_abs())
     }
 
+    /// A message as it is now, also one that was deleted; without its reactions.
+    pub async fn message(&self, room: RoomId, seq: u64) -> Result<Option<Message>> {
+        let row: Option<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", columns!(), " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+             WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.seq = $2 AND e.kind = $3",
+        ))
+        .bind(room)
+        .bind(bounded(seq))
+        .bind(POSTED)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(EntryRow::message).transpose()
+    }
+
     /// Entries after `after` up to and with `to`, in order.
     pub async fn entries(&self, room: RoomId, after: u64, to: u64, limit: u32) -> Result<Vec<Entry>> {
-        let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
-             u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+        let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", columns!(), " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
              WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4",
-        )
+        ))
         .bind(room)
         .bind(bounded(after))
         .bind(bounded(to))
@@ -145,42 +202,92 @@ impl Database {
         rows.into_iter().map(|row| row.entry(room)).collect()
     }
 
-    /// Messages in their present state, oldest first, and whether there are more in that direction.
-    pub async fn messages(&self, room: RoomId, page: Page, limit: u32) -> Result<(Vec<Message>, bool)> {
+    /// Messages in their present state, oldest first, with or without those that were deleted, and whether there are more
+    /// in that direction.
+    pub async fn messages(
+        &self,
+        room: RoomId,
+        page: Page,
+        limit: u32,
+        tombstones: Tombstones,
+    ) -> Result<(Vec<Message>, bool)> {
         let wanted = i64::from(limit) + 1;
-        let mut rows: Vec<EntryRow> = match page {
-            Page::Before(before) => each!(Pool: &self.read, pool => sqlx::query_as(
-                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
-                 u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.deleted_at IS NULL AND e.seq < $3 \
-                 ORDER BY e.seq DESC LIMIT $4",
-            )
+        let (sql, from) = match page {
+            Page::Before(before) => (
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+                     WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq < $3 \
+                     AND ($5 OR e.deleted_at IS NULL) ORDER BY e.seq DESC LIMIT $4",
+                ),
+                before.map_or(i64::MAX, bounded),
+            ),
+            Page::After(after) => (
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+                     WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq > $3 \
+                     AND ($5 OR e.deleted_at IS NULL) ORDER BY e.seq LIMIT $4",
+                ),
+                bounded(after),
+            ),
+        };
+        let mut rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(sql)
             .bind(room)
             .bind(POSTED)
-            .bind(before.map_or(i64::MAX, bounded))
+            .bind(from)
             .bind(wanted)
+            .bind(tombstones == Tombstones::Shown)
             .fetch_all(pool)
-            .await),
-            Page::After(after) => each!(Pool: &self.read, pool => sqlx::query_as(
-                "SELECT e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.data, e.author_id, e.author_name, e.author_guest, \
-                 u.uid AS author_uid, u.username, u.plugin FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                 WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.deleted_at IS NULL AND e.seq > $3 \
-                 ORDER BY e.seq LIMIT $4",
-            )
-            .bind(room)
-            .bind(POSTED)
-            .bind(bounded(after))
-            .bind(wanted)
-            .fetch_all(pool)
-            .await),
-        }?;
+            .await)?;
         let more = rows.len() as i64 == wanted;
         rows.truncate(limit as usize);
         if matches!(page, Page::Before(_)) {
             rows.reverse();
         }
-        Ok((rows.into_iter().map(EntryRow::message).collect(), more))
+        let mut messages = rows.into_iter().map(EntryRow::message).collect::<Result<Vec<_>>>()?;
+        self.add_reactions(room, &mut messages).await?;
+        Ok((messages, more))
     }
+
+    async fn add_reactions(&self, room: RoomId, messages: &mut [Message]) -> Result<()> {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
+        let rows: Vec<(i64, String, AccountId)> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT r.seq, r.emoji, u.uid FROM reactions r JOIN users u ON u.id = r.user_id \
+             WHERE r.room_id = (SELECT id FROM rooms WHERE uid = $1) AND r.seq >= $2 AND r.seq <= $3 \
+             ORDER BY r.seq, r.at, r.user_id, r.emoji",
+        )
+        .bind(room)
+        .bind(bounded(first.seq))
+        .bind(bounded(last.seq))
+        .fetch_all(pool)
+        .await)?;
+        let mut by_message: HashMap<u64, Vec<Reaction>> = HashMap::new();
+        for (seq, emoji, account) in rows {
+            let reactions = by_message.entry(seq.unsigned_abs()).or_default();
+            let at = reactions.iter().position(|reaction| reaction.emoji == emoji).unwrap_or_else(|| {
+                reactions.push(Reaction { emoji, count: 0, accounts: Vec::new() });
+                reactions.len() - 1
+            });
+            reactions[at].count += 1;
+            if reactions[at].accounts.len() < REACTING {
+                reactions[at].accounts.push(account);
+            }
+        }
+        for message in messages {
+            message.reactions = by_message.remove(&message.seq).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// Whether messages that were deleted are listed, as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tombstones {
+    Shown,
+    LeftOut,
 }
 
 /// A `seq` as the column has it; clients may send any number.

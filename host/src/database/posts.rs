@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::entries::POSTED;
+use super::rows::damaged;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -32,14 +33,22 @@ const EXISTING_POSTGRES: &str = "SELECT p.i, e.seq, e.at \
     FROM json_to_recordset($1::json) AS p (i BIGINT, room TEXT, author BIGINT, key TEXT) \
     JOIN rooms r ON r.uid = p.room JOIN entries e ON e.room_id = r.id AND e.author_id = p.author AND e.key = p.key";
 const INSERT_SQLITE: &str = "INSERT INTO entries \
-    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to) \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
     SELECT p.value ->> 'room', p.value ->> 'seq', $2, $3, p.value ->> 'author', p.value ->> 'name', \
-    p.value ->> 'guest', p.value ->> 'body', p.value ->> 'key', p.value ->> 'reply_to' FROM json_each($1) p";
+    p.value ->> 'guest', p.value ->> 'body', p.value ->> 'key', p.value ->> 'reply_to', \
+    p.value ->> 'attachments' FROM json_each($1) p RETURNING id, room_id, seq";
 const INSERT_POSTGRES: &str = "INSERT INTO entries \
-    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to) \
-    SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
+    SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to, p.attachments \
     FROM json_to_recordset($1::json) AS p \
-    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT)";
+    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT, attachments TEXT) RETURNING id, room_id, seq";
+// A file that went meanwhile is missing from the message's files, not from its text.
+const ATTACH_SQLITE: &str = "INSERT INTO attachments (room_id, seq, media_id) \
+    SELECT p.value ->> 'room', p.value ->> 'seq', m.id FROM json_each($1) p JOIN media m ON m.uid = p.value ->> 'media' \
+    WHERE TRUE ON CONFLICT DO NOTHING";
+const ATTACH_POSTGRES: &str = "INSERT INTO attachments (room_id, seq, media_id) \
+    SELECT p.room, p.seq, m.id FROM json_to_recordset($1::json) AS p (room BIGINT, seq BIGINT, media TEXT) \
+    JOIN media m ON m.uid = p.media ON CONFLICT DO NOTHING";
 
 impl Tx {
     /// Stores posts in the order given, as the next entries of their rooms: one outcome for each, or an error and nothing
@@ -74,6 +83,7 @@ impl Tx {
 
         let mut outcomes: Vec<PostOutcome> = Vec::with_capacity(posts.len());
         let mut rows: Vec<Value> = Vec::with_capacity(posts.len());
+        let mut files: Vec<Value> = Vec::new();
         for (i, new) in posts.iter().enumerate() {
             let outcome = if let Some(&(seq, at)) = known.get(&i) {
                 PostOutcome::Duplicate { seq, at }
@@ -86,11 +96,16 @@ impl Tx {
                 let entry = Entry {
                     room: new.room,
                     seq: seq.unsigned_abs(),
+                    // Known once it is stored.
+                    number: 0,
                     at,
                     by: Author::from(&new.by),
                     what: Happening::Posted(new.post.clone()),
                 };
-                rows.push(row(new, *room, *seq));
+                rows.push(row(new, *room, *seq)?);
+                files.extend(
+                    new.post.attachments.iter().map(|file| json!({"room": *room, "seq": *seq, "media": file.id})),
+                );
                 *seq += 1;
                 PostOutcome::Posted(entry)
             } else {
@@ -101,9 +116,24 @@ impl Tx {
         if !rows.is_empty() {
             let rows = Value::Array(rows).to_string();
             let sql = self.pick(INSERT_SQLITE, INSERT_POSTGRES);
-            each!(Tx: self, tx => {
-                sqlx::query(sql).bind(&rows).bind(POSTED).bind(at).execute(&mut **tx).await.map(|_| ())
+            let numbers: Vec<(i64, i64, i64)> = each!(Tx: self, tx => {
+                sqlx::query_as(sql).bind(&rows).bind(POSTED).bind(at).fetch_all(&mut **tx).await
             })?;
+            let numbers: HashMap<_, _> =
+                numbers.into_iter().map(|(number, room, seq)| ((room, seq.unsigned_abs()), number)).collect();
+            for outcome in &mut outcomes {
+                if let PostOutcome::Posted(entry) = outcome
+                    && let Some((room, _)) = next.get(&entry.room)
+                    && let Some(number) = numbers.get(&(*room, entry.seq))
+                {
+                    entry.number = *number;
+                }
+            }
+        }
+        if !files.is_empty() {
+            let files = Value::Array(files).to_string();
+            let sql = self.pick(ATTACH_SQLITE, ATTACH_POSTGRES);
+            each!(Tx: self, tx => sqlx::query(sql).bind(&files).execute(&mut **tx).await.map(|_| ()))?;
         }
         Ok(outcomes)
     }
@@ -161,9 +191,13 @@ fn key_of(new: &NewPost) -> Option<Key> {
     }
 }
 
-fn row(new: &NewPost, room: i64, seq: i64) -> Value {
+fn row(new: &NewPost, room: i64, seq: i64) -> Result<Value> {
     let author = Author::from(&new.by);
-    json!({
+    let attachments = match &*new.post.attachments {
+        [] => None,
+        some => Some(serde_json::to_string(some).map_err(damaged)?),
+    };
+    Ok(json!({
         "room": room,
         "seq": seq,
         "author": author.account.map(|(_, number)| number),
@@ -172,5 +206,6 @@ fn row(new: &NewPost, room: i64, seq: i64) -> Value {
         "body": &*new.post.body,
         "key": new.post.key.as_deref(),
         "reply_to": new.post.reply_to,
-    })
+        "attachments": attachments,
+    }))
 }

@@ -1,6 +1,6 @@
 //! Reading rooms, their members and how somebody stands to them.
 
-use super::rows::{MemberRow, RoomRow, damaged};
+use super::rows::{MemberRow, RoomRow, damaged, room_columns};
 use super::{Database, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -10,10 +10,9 @@ use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
 impl Database {
     /// A room and how many members it has.
     pub async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
-             FROM rooms WHERE uid = $1",
-        )
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.uid = $1",
+        ))
         .bind(id)
         .fetch_optional(pool)
         .await)?;
@@ -22,10 +21,9 @@ impl Database {
 
     /// By name, in any case.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
-             FROM rooms WHERE name_key = $1",
-        )
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.name_key = $1",
+        ))
         .bind(fold(name))
         .fetch_optional(pool)
         .await)?;
@@ -42,13 +40,12 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<(Room, u32)>> {
         let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
-        let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.created_at \
-             FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 AND r.name_key LIKE $2 ESCAPE '\\' \
+        let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 AND r.name_key LIKE $2 ESCAPE '\\' \
              AND (r.visibility = 'public' OR EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
                   WHERE m.room_id = r.id AND u.uid = $3)) \
              ORDER BY r.name_key LIMIT $4",
-        )
+        ))
         .bind(after)
         .bind(&pattern)
         .bind(account)
@@ -98,38 +95,65 @@ impl Database {
 
     /// How an account stands to a room: its membership and whatever else holds for it there.
     pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            role: Option<String>,
-            invited: Option<bool>,
-            banned: Option<bool>,
-            muted_until: Option<i64>,
-        }
-        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
-             LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
-             LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1",
-        )
-        .bind(room)
-        .bind(account)
+        let row: Option<StandingRow> = each!(Pool: &self.read, pool => sqlx::query_as(STANDING)
+            .bind(room)
+            .bind(account)
+            .fetch_optional(pool)
+            .await)?;
+        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+    }
+
+    /// The room of a pair, if there is one.
+    pub async fn direct_room(&self, one: i64, other: i64) -> Result<Option<Room>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.pair_low = $1 AND r.pair_high = $2",
+        ))
+        .bind(one.min(other))
+        .bind(one.max(other))
         .fetch_optional(pool)
         .await)?;
-        let Some(row) = row else { return Ok(Standing::default()) };
+        row.map(RoomRow::room).transpose()
+    }
+}
+
+const STANDING: &str = "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
+    LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
+    LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1";
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    role: Option<String>,
+    invited: Option<bool>,
+    banned: Option<bool>,
+    muted_until: Option<i64>,
+}
+
+impl StandingRow {
+    fn standing(self) -> Result<Standing> {
         Ok(Standing {
-            role: row.role.map(|role| role.parse()).transpose().map_err(damaged)?,
-            invited: row.invited.unwrap_or(false),
-            banned: row.banned.unwrap_or(false),
-            muted_until: row.muted_until.map(Timestamp),
+            role: self.role.map(|role| role.parse()).transpose().map_err(damaged)?,
+            invited: self.invited.unwrap_or(false),
+            banned: self.banned.unwrap_or(false),
+            muted_until: self.muted_until.map(Timestamp),
         })
     }
 }
 
 impl Tx {
+    /// As [`Database::standing`], with what this transaction did so far.
+    pub async fn standing(&mut self, room: RoomId, account: AccountId) -> Result<Standing> {
+        let row: Option<StandingRow> = each!(Tx: self, tx => sqlx::query_as(STANDING)
+            .bind(room)
+            .bind(account)
+            .fetch_optional(&mut **tx)
+            .await)?;
+        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+    }
+
     pub(super) async fn room(&mut self, id: RoomId) -> Result<Room> {
-        let row: Option<RoomRow> = each!(Tx: self, tx => sqlx::query_as(
-            "SELECT id, uid, code, name, kind, visibility, topic, member_limit, member_count, created_at \
-             FROM rooms WHERE uid = $1",
-        )
+        let row: Option<RoomRow> = each!(Tx: self, tx => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.uid = $1",
+        ))
         .bind(id)
         .fetch_optional(&mut **tx)
         .await)?;
@@ -142,6 +166,6 @@ fn counted(row: RoomRow) -> Result<(Room, u32)> {
     Ok((row.room()?, members))
 }
 
-fn escape_like(text: &str) -> String {
+pub(super) fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -2,12 +2,22 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AccountId, Author, AuthorKind, Member, Room, RoomId};
+use crate::protocol::{Account, AccountId, Author, AuthorKind, Member, Peer, Room, RoomId};
 
 /// A column that only this program writes holds something it never wrote.
 pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
     Error::internal(format_args!("the database holds what this program never wrote: {what}"))
 }
+
+/// What `SELECT` has to name for a [`RoomRow`], of `rooms r`.
+macro_rules! room_columns {
+    () => {
+        "r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.created_at, \
+         r.pair_low, r.pair_high, (SELECT p.uid FROM users p WHERE p.id = r.pair_low) AS low_uid, \
+         (SELECT p.uid FROM users p WHERE p.id = r.pair_high) AS high_uid"
+    };
+}
+pub(super) use room_columns;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct RoomRow {
@@ -21,6 +31,10 @@ pub(super) struct RoomRow {
     pub member_limit: Option<i64>,
     pub member_count: i64,
     pub created_at: i64,
+    pub pair_low: Option<i64>,
+    pub pair_high: Option<i64>,
+    pub low_uid: Option<AccountId>,
+    pub high_uid: Option<AccountId>,
 }
 
 impl RoomRow {
@@ -29,6 +43,9 @@ impl RoomRow {
     }
 
     pub(super) fn room(self) -> Result<Room> {
+        let low = self.low_uid.zip(self.pair_low);
+        let high = self.high_uid.zip(self.pair_high);
+        let pair = low.zip(high).map(|(low, high)| [low, high].map(|(id, number)| Peer { id, number }));
         Ok(Room {
             id: self.uid,
             number: self.id,
@@ -38,6 +55,7 @@ impl RoomRow {
             visibility: self.visibility.parse().map_err(damaged)?,
             topic: self.topic.into(),
             member_limit: self.member_limit.and_then(|limit| u32::try_from(limit).ok()),
+            pair,
             created_at: Timestamp(self.created_at),
         })
     }

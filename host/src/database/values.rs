@@ -1,7 +1,8 @@
 //! The plugins' own keys and values.
 
-use super::{Database, each};
-use crate::error::Result;
+use super::{Database, Tx, each};
+use crate::error::{Error, Result};
+use crate::protocol::StorageRead;
 
 impl Database {
     /// A value and its version.
@@ -38,5 +39,49 @@ impl Database {
         .fetch_one(pool)
         .await)?;
         Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+}
+
+impl Tx {
+    pub(super) async fn put_value(&mut self, plugin: &str, key: &str, value: &[u8]) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query(
+            "INSERT INTO plugin_values (plugin, key, value, version) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value, version = excluded.version",
+        )
+        .bind(plugin)
+        .bind(key)
+        .bind(value)
+        .bind(rand::random_range(1..i64::MAX))
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    pub(super) async fn delete_value(&mut self, plugin: &str, key: &str) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query(
+            "DELETE FROM plugin_values WHERE plugin = $1 AND key = $2",
+        )
+        .bind(plugin)
+        .bind(key)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    pub(super) async fn check_read(&mut self, read: &StorageRead) -> Result<()> {
+        let version: Option<i64> = each!(Tx: self, tx => sqlx::query_scalar(
+            "SELECT version FROM plugin_values WHERE plugin = $1 AND key = $2",
+        )
+        .bind(&*read.plugin)
+        .bind(&read.key)
+        .fetch_optional(&mut **tx)
+        .await)?;
+        if version.unwrap_or(0) == read.version {
+            Ok(())
+        } else {
+            Err(Error::Conflict("somebody else changed the same thing meanwhile; try again".into()))
+        }
     }
 }

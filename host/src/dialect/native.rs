@@ -4,4 +4,6 @@ mod decode;
 mod encode;
 
 pub use self::decode::{CORE_OPS, Request, decode};
-pub use self::encode::{Greeting, PROTOCOL, encode_error, encode_event, encode_reply, message_json, room_json};
+pub use self::encode::{
+    Greeting, PROTOCOL, encode_error, encode_event, encode_reply, file_json, message_json, room_json,
+};

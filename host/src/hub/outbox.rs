@@ -21,6 +21,7 @@ impl Close {
     pub const TOO_SLOW: u16 = 4408;
     pub const FLOODING: u16 = 4429;
     pub const BAD_FIRST_FRAME: u16 = 4500;
+    pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
     pub const NORMAL: u16 = 1000;
     pub const GOING_AWAY: u16 = 1012;

@@ -52,7 +52,8 @@ fn show(registry: &Registry, new: &mut NewPost, room: Option<&Room>, call: &Call
         origin: None,
         depth: call.depth,
     };
-    let draft = Draft { body: new.post.body.to_string(), reply_to: new.post.reply_to, edit_of: None };
+    let draft =
+        Draft { body: new.post.body.to_string(), reply_to: new.post.reply_to, edit_of: None, attachments: Vec::new() };
     if let Some(rewritten) = filter::run(registry, &call, draft, Some(&plugin))? {
         new.post.body = Arc::from(rewritten);
     }

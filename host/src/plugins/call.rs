@@ -140,7 +140,7 @@ impl From<Error> for wire::Error {
             Error::TooLarge { .. } => wire::ErrorCode::TooLarge,
             Error::Rejected { .. } => wire::ErrorCode::Rejected,
             Error::Plugin { .. } => wire::ErrorCode::PluginFailed,
-            Error::Unavailable(_) => wire::ErrorCode::Unavailable,
+            Error::Unavailable(_) | Error::Contended => wire::ErrorCode::Unavailable,
             Error::Internal(_) => wire::ErrorCode::Internal,
         };
         let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));

@@ -26,6 +26,8 @@ pub struct Draft {
     pub reply_to: Option<u64>,
     /// The `seq` of the message whose new text this is.
     pub edit_of: Option<u64>,
+    /// Links to what it carries along.
+    pub attachments: Vec<String>,
 }
 
 /// What a filter said.
@@ -124,8 +126,8 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option
         return Ok(None);
     }
     let context = call.context();
-    let Draft { body, reply_to, edit_of } = draft;
-    let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments: Vec::new() };
+    let Draft { body, reply_to, edit_of, attachments } = draft;
+    let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments };
     let mut rewritten = false;
     for plugin in registry.filters().iter().filter(|plugin| author != Some(&*plugin.id)) {
         let Some(visit) = Visit::begin_filter(plugin)? else { continue };

@@ -2,7 +2,7 @@
 
 use super::bindings::wire;
 use crate::clock::Timestamp;
-use crate::protocol::{Author, AuthorKind, Message, Post, Whom};
+use crate::protocol::{Attachment, Author, AuthorKind, Message, Post, Whom};
 
 impl From<&Author> for wire::Author {
     fn from(author: &Author) -> Self {
@@ -18,7 +18,7 @@ impl From<&Author> for wire::Author {
 
 impl From<Message> for wire::Message {
     fn from(message: Message) -> Self {
-        let Message { seq, at, from, post, edited_at } = message;
+        let Message { seq, at, from, post, edited_at, .. } = message;
         Self { edited_at: edited_at.map(millis), ..new(seq, &from, at, &post) }
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn new(seq: u64, author: &Author, at: Timestamp, post: &Post) -> wire
         at: millis(at),
         reply_to: post.reply_to,
         edited_at: None,
-        attachments: Vec::new(),
+        attachments: post.attachments.iter().map(Attachment::link).collect(),
     }
 }
 

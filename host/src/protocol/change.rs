@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Actor, ConnectionId, Removal, Role, RoomId, Visibility};
+use super::{AccountId, Actor, ConnectionId, MediaId, Removal, Role, RoomId, Visibility};
 use crate::clock::Timestamp;
 
 /// The text of a message and what belongs to it.
@@ -16,6 +16,26 @@ pub struct Post {
     pub key: Option<Arc<str>>,
     /// The `seq` of the message it answers.
     pub reply_to: Option<u64>,
+    pub attachments: Arc<[Attachment]>,
+}
+
+/// A file that a message carries, as it was when it was attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub id: MediaId,
+    pub name: String,
+    /// As its bytes say, such as `image/png`.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Attachment {
+    /// Where the server gives it out.
+    pub fn link(&self) -> String {
+        format!("/media/{}", self.id)
+    }
 }
 
 /// A post on its way to the writer.
@@ -94,6 +114,36 @@ pub enum Change {
         room: RoomId,
         seq: u64,
     },
+    /// Shown to the filters before, as a post is.
+    EditMessage {
+        room: RoomId,
+        seq: u64,
+        body: Arc<str>,
+    },
+    /// Adds an account's reaction to a message, or takes it away.
+    React {
+        room: RoomId,
+        seq: u64,
+        emoji: Arc<str>,
+        on: bool,
+    },
+    /// The account has read everything up to this entry.
+    MarkRead {
+        room: RoomId,
+        seq: u64,
+    },
+    /// Makes the room of these two, unless there is one.
+    OpenDirect {
+        id: RoomId,
+        code: String,
+        between: [AccountId; 2],
+    },
+    /// Takes a room's oldest entries away, up to this one and no more than so many.
+    Prune {
+        room: RoomId,
+        up_to: u64,
+        limit: u32,
+    },
     PutValue {
         plugin: Arc<str>,
         key: String,
@@ -114,6 +164,22 @@ pub enum Change {
         name: String,
         due_at: Timestamp,
     },
+}
+
+impl Change {
+    /// Whose standing it changes, and where.
+    pub fn standing(&self) -> Option<(RoomId, AccountId)> {
+        match self {
+            Self::Invite { room, account }
+            | Self::AddMember { room, account, .. }
+            | Self::RemoveMember { room, account, .. }
+            | Self::SetRole { room, account, .. }
+            | Self::Unban { room, account }
+            | Self::Mute { room, account, .. } => Some((*room, *account)),
+            Self::CreateRoom(new) => new.owner.map(|owner| (new.id, owner)),
+            _ => None,
+        }
+    }
 }
 
 /// When a plugin wants to be woken, and why.
@@ -159,6 +225,11 @@ impl fmt::Debug for Change {
             Self::Mute { room, account, until } => write!(f, "Mute({room}, {account}, {until:?})"),
             Self::Post(new) => write!(f, "Post({}, {} bytes)", new.room, new.post.body.len()),
             Self::DeleteMessage { room, seq } => write!(f, "DeleteMessage({room}, {seq})"),
+            Self::EditMessage { room, seq, body } => write!(f, "EditMessage({room}, {seq}, {} bytes)", body.len()),
+            Self::React { room, seq, emoji, on } => write!(f, "React({room}, {seq}, {emoji}, {on})"),
+            Self::MarkRead { room, seq } => write!(f, "MarkRead({room}, {seq})"),
+            Self::OpenDirect { id, between, .. } => write!(f, "OpenDirect({id}, {between:?})"),
+            Self::Prune { room, up_to, limit } => write!(f, "Prune({room}, {up_to}, {limit})"),
             Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),
             Self::DeleteValue { plugin, key } => write!(f, "DeleteValue({plugin}, {key})"),
             Self::SetTimer(timer) => write!(f, "SetTimer({}, {}, {})", timer.plugin, timer.name, timer.due_at),

@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident = $new:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one, ordered by time.
+            /// A new one.
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(Uuid::$new())
             }
         }
 
@@ -79,17 +79,21 @@ macro_rules! id {
 
 id! {
     /// An account's `uid`.
-    AccountId
+    AccountId = now_v7
 }
 id! {
     /// A room's `uid`.
-    RoomId
+    RoomId = now_v7
 }
 id! {
     /// One live connection; a guest is known by it.
-    ConnectionId
+    ConnectionId = now_v7
 }
 id! {
     /// One signing in: what its refresh token belongs to and what logging out ends.
-    LoginId
+    LoginId = now_v7
+}
+id! {
+    /// An uploaded file. Whoever knows it may fetch the file, so it is all random: nobody guesses one.
+    MediaId = new_v4
 }

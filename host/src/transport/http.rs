@@ -3,10 +3,14 @@
 mod admin;
 mod auth;
 pub(super) mod extract;
+mod me;
+mod media;
+mod openapi;
 mod rooms;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -19,9 +23,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
 use crate::session::Core;
@@ -29,10 +37,14 @@ use crate::session::Core;
 /// No request of ours is larger.
 const MAX_BODY: usize = 64 * 1024;
 
+/// How long browsers believe what they were told of other pages' requests.
+const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
+
 /// What requests work with.
 pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
+    pub media: Media,
     pub metrics: Arc<Metrics>,
     /// Web pages that may connect.
     pub origins: Vec<String>,
@@ -67,7 +79,7 @@ impl IntoResponse for Failure {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Plugin { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
@@ -87,28 +99,10 @@ type Answer = Result<Response, Failure>;
 
 /// All that is answered over HTTP.
 pub fn app(state: Arc<State>) -> Router {
-    let api = Router::new()
-        .route("/api/auth/signup", post(auth::sign_up))
-        .route("/api/auth/login", post(auth::log_in))
-        .route("/api/auth/refresh", post(auth::refresh))
-        .route("/api/auth/logout", post(auth::log_out))
-        .route("/register", post(auth::sign_up))
-        .route("/login", post(auth::log_in))
-        .route("/refresh", post(auth::refresh))
-        .route("/api/me", get(auth::me))
-        .route("/api/users", get(auth::find))
-        .route("/api/rooms", get(rooms::list).post(rooms::create))
-        .route("/api/rooms/{room}/messages", get(rooms::messages))
-        .route("/api/admin/plugins", get(admin::plugins))
-        .route("/api/admin/plugins/reload", post(admin::reload))
-        .route("/api/admin/plugins/{id}/enable", post(admin::enable))
-        .route("/api/admin/plugins/{id}/disable", post(admin::disable))
-        .route("/api/admin/plugins/{id}/logs", get(admin::logs));
+    let (api, document) = api();
     Router::new()
         .merge(api)
-        .route("/healthz", get(async || "ok"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .merge(openapi::pages(document))
         .route("/", get(super::websocket::upgrade))
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
@@ -132,7 +126,48 @@ pub fn app(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-/// Whether the server takes work: not while it stops, and not without its database.
+/// The routes of REST. What a handler's `utoipa::path` says goes into the document: nothing else is to be done for a new one.
+fn api() -> (Router<Arc<State>>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(auth::sign_up))
+        .routes(routes!(auth::log_in))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::log_out))
+        .routes(routes!(auth::log_out_everywhere))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(me::show, me::change, me::delete))
+        .routes(routes!(me::find))
+        .routes(routes!(rooms::list, rooms::create))
+        .routes(routes!(rooms::messages))
+        .routes(routes!(media::upload))
+        .routes(routes!(media::fetch))
+        .routes(routes!(admin::accounts::list))
+        .routes(routes!(admin::accounts::disable))
+        .routes(routes!(admin::accounts::enable))
+        .routes(routes!(admin::accounts::log_out))
+        .routes(routes!(admin::plugins))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::enable))
+        .routes(routes!(admin::disable))
+        .routes(routes!(admin::logs))
+        .routes(routes!(alive))
+        .routes(routes!(ready))
+        .routes(routes!(metrics))
+        // Aliases, which the document leaves out: what they stand for is in it.
+        .route("/register", post(auth::sign_up))
+        .route("/login", post(auth::log_in))
+        .route("/refresh", post(auth::refresh))
+        .split_for_parts()
+}
+
+/// That the process lives
+#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
+async fn alive() -> &'static str {
+    "ok"
+}
+
+/// Whether the server takes work: not while it stops, and not without its database
+#[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn ready(axum::extract::State(state): axum::extract::State<Arc<State>>) -> Answer {
     if state.stop.is_cancelled() {
         return Err(Error::Unavailable("stopping".into()).into());
@@ -141,7 +176,8 @@ async fn ready(axum::extract::State(state): axum::extract::State<Arc<State>>) ->
     Ok("ready".into_response())
 }
 
-/// For Prometheus.
+/// Figures for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn metrics(axum::extract::State(state): axum::extract::State<Arc<State>>) -> impl IntoResponse {
     let hub = &state.core.hub;
     let text = state.metrics.render(hub.count(), hub.posted());
@@ -154,7 +190,9 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER])
         .allow_credentials(true)
+        .max_age(PREFLIGHT_HOLDS)
 }
 
 /// Browsers name the page's origin; it has to be ours or a listed one. Whoever names none is no browser.

@@ -17,6 +17,7 @@ use super::http::extract::From;
 use super::http::{Failure, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
+use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox};
@@ -55,7 +56,8 @@ pub(super) async fn upgrade(
     };
     let limits = &state.core.limits;
     // The first frame decides where neither path nor subprotocol says what is spoken.
-    let undecided = uri.path() != "/ws/native" && !offers(&headers, PROTOCOL);
+    let native = uri.path() == "/ws/native" || offers(&headers, PROTOCOL);
+    let dialect = native.then_some(Dialect::Native);
     let core = state.core.clone();
     let tasks = state.connections.clone();
     let upgrade = upgrade
@@ -67,7 +69,7 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, origin, identity, undecided)).await;
+        let _ = tasks.spawn(connection(core, socket, origin, identity, dialect)).await;
     }))
 }
 
@@ -90,11 +92,17 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-async fn connection(core: Arc<Core>, socket: WebSocket, origin: Origin, identity: Option<Identity>, undecided: bool) {
+async fn connection(
+    core: Arc<Core>,
+    socket: WebSocket,
+    origin: Origin,
+    identity: Option<Identity>,
+    dialect: Option<Dialect>,
+) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), origin, undecided).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), origin, dialect).run(identity, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.

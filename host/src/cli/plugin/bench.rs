@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
+use crate::accounts::keys::Keys;
 use crate::accounts::password::PasswordHasher;
+use crate::accounts::token::Tokens;
 use crate::clock::{Timestamp, now};
 use crate::config::{Config, Grant, Plugin, Settings};
 use crate::database::{self, Database, NewUser};
@@ -24,7 +26,7 @@ use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Entry, NewRoom, Role, Room, RoomId, RoomName, Timer, Unit, Visibility,
+    Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Timer, Unit, Visibility,
 };
 use crate::rooms::{Known, Rooms, new_code};
 use crate::router::{Caller, Router};
@@ -66,9 +68,9 @@ impl Bench {
         let writer = writer.telling(move |unit| told.lock().push(unit.clone()));
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
-        let secret = Uuid::new_v4();
+        let tokens = Tokens::new(Keys::of_secret(Uuid::new_v4().as_bytes()), config.auth.access_ttl);
         let accounts =
-            Accounts::new(database.clone(), passwords.clone(), secret.as_bytes(), &config.auth, &config.limits);
+            Accounts::new(database.clone(), passwords.clone(), tokens, hub.clone(), &config.auth, &config.limits);
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
         let services = Services::new(
@@ -150,8 +152,13 @@ impl Bench {
         Ok(())
     }
 
-    /// Makes a change on somebody's behalf; gives what the room's log has of it.
-    pub(super) async fn commit_for(&self, account: &Account, change: Change) -> Result<Vec<Entry>> {
+    /// The number of the last entry in a room's log.
+    pub(super) async fn last_seq(&self, room: &Room) -> Result<u64> {
+        Ok(self.database.last_seq(room.id).await?)
+    }
+
+    /// Makes a change on somebody's behalf.
+    pub(super) async fn commit_for(&self, account: &Account, change: Change) -> Result<()> {
         Ok(self.router.writer.commit(Unit::new(Actor::Account(account.clone()), vec![change])).await?)
     }
 
@@ -174,7 +181,7 @@ impl Bench {
     /// The names behind the ids that there are now.
     pub(super) async fn names(&self) -> Result<HashMap<Uuid, String>> {
         let mut names = HashMap::new();
-        for user in self.database.users(0, 1000).await? {
+        for user in self.database.users(None, 0, 1000).await? {
             names.insert(user.uid.0, user.username);
         }
         for (room, _) in self.database.rooms(None, None, "", 1000).await? {

@@ -54,5 +54,11 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         Change::CancelTimer { name, .. } => format!("cancel the timer {name:?}"),
         Change::EndTimer { name, .. } => format!("end the timer {name:?}"),
         Change::DeleteValue { key, .. } => format!("delete {key:?} from the storage"),
+        // No plugin can ask for these.
+        other @ (Change::EditMessage { .. }
+        | Change::React { .. }
+        | Change::MarkRead { .. }
+        | Change::OpenDirect { .. }
+        | Change::Prune { .. }) => format!("{other:?}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -92,7 +93,7 @@ impl Test {
         let (mut allowed, mut rewritten, mut rejected) = (0, 0, 0);
         let samples = messages();
         for body in samples.iter().cycle().take(samples.len() * ROUNDS) {
-            let draft = Draft { body: body.clone(), reply_to: None, edit_of: None };
+            let draft = Draft { body: body.clone(), reply_to: None, edit_of: None, attachments: Vec::new() };
             let call = call(&self.ann, &self.lobby, Some(Role::Owner));
             let began = Instant::now();
             let verdict = self.bench.router.plugins.filter(&call, draft);
@@ -145,13 +146,12 @@ impl Test {
         let mut happened = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
         self.bench.add_member(&room, &ann, Role::Owner).await?;
         self.bench.add_member(&room, &bob, Role::Member).await?;
-        let mut last = 0;
         for body in messages() {
-            let post = Post { body: body.into(), key: None, reply_to: None };
+            let post = Post { body: body.into(), key: None, reply_to: None, attachments: Arc::default() };
             let new = NewPost { room: room.id, by: Actor::Account(bob.clone()), post };
-            let entries = self.bench.commit_for(&bob, Change::Post(new)).await?;
-            last = entries.last().map_or(last, |entry| entry.seq);
+            self.bench.commit_for(&bob, Change::Post(new)).await?;
         }
+        let last = self.bench.last_seq(&room).await?;
         let topic = RoomChange { topic: Some("frogs".into()), ..RoomChange::default() };
         for change in [
             Change::DeleteMessage { room: room.id, seq: last },

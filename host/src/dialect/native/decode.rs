@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
-use crate::protocol::{AccountId, Command, Page, Proof, RoomName};
+use crate::protocol::{AccountId, Command, MediaId, Page, Proof, RoomName};
 use crate::rooms::password_credential;
 
 /// How many messages a page of history has, if the client does not say.
@@ -92,6 +92,47 @@ struct Post {
     body: String,
     key: Option<String>,
     reply_to: Option<u64>,
+    #[serde(default)]
+    attachments: Vec<MediaId>,
+}
+
+#[derive(Deserialize)]
+struct Edit {
+    room: String,
+    seq: u64,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct OneMessage {
+    room: String,
+    seq: u64,
+}
+
+#[derive(Deserialize)]
+struct React {
+    room: String,
+    seq: u64,
+    emoji: String,
+    on: bool,
+}
+
+#[derive(Deserialize)]
+struct Whom {
+    account: String,
+}
+
+#[derive(Deserialize)]
+struct Watch {
+    accounts: Vec<AccountId>,
+}
+
+#[derive(Deserialize)]
+struct Search {
+    query: String,
+    room: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +141,7 @@ struct Find {
 }
 
 /// The names that no plugin can take.
-pub const CORE_OPS: [&str; 10] = [
+pub const CORE_OPS: [&str; 19] = [
     "connect",
     "room.list",
     "room.get",
@@ -109,6 +150,15 @@ pub const CORE_OPS: [&str; 10] = [
     "room.members",
     "room.history",
     "message.post",
+    "message.edit",
+    "message.delete",
+    "message.react",
+    "message.read",
+    "typing",
+    "direct.open",
+    "presence.watch",
+    "unread",
+    "search",
     "account.find",
     "commands",
 ];
@@ -138,9 +188,30 @@ pub fn decode(text: &str) -> Result<Request, (Option<Value>, Error)> {
 fn command(op: &str, args: &str) -> Result<Command> {
     Ok(match op {
         "message.post" => {
-            let Post { room, body, key, reply_to } = parse(args)?;
-            Command::Post { room: RoomName::parse(room), body, key, reply_to }
+            let Post { room, body, key, reply_to, attachments } = parse(args)?;
+            Command::Post { room: RoomName::parse(room), body, key, reply_to, attachments }
         }
+        "message.edit" => {
+            let Edit { room, seq, body } = parse(args)?;
+            Command::Edit { room: RoomName::parse(room), seq, body }
+        }
+        "message.delete" => {
+            let OneMessage { room, seq } = parse(args)?;
+            Command::Delete { room: RoomName::parse(room), seq }
+        }
+        "message.react" => {
+            let React { room, seq, emoji, on } = parse(args)?;
+            Command::React { room: RoomName::parse(room), seq, emoji, on }
+        }
+        "message.read" => {
+            let OneMessage { room, seq } = parse(args)?;
+            Command::Read { room: RoomName::parse(room), seq }
+        }
+        "typing" => Command::Typing { room: in_room(args)? },
+        "direct.open" => Command::DirectOpen { account: parse::<Whom>(args)?.account },
+        "presence.watch" => Command::PresenceWatch { accounts: parse::<Watch>(args)?.accounts },
+        "unread" => Command::Unread,
+        "search" => search(parse(args)?)?,
         "connect" => connect(parse(args)?)?,
         "room.list" => {
             let List { query, cursor } = parse(args)?;
@@ -177,17 +248,25 @@ fn connect(args: Connect) -> Result<Command> {
     Ok(Command::Connect { proof, listen_all: matches!(args.listen, Some(Listen::All)) })
 }
 
+fn search(args: Search) -> Result<Command> {
+    let cursor = args.cursor.map(|cursor| cursor.parse()).transpose();
+    let cursor = cursor.map_err(|_| Error::invalid("cursor", "should be the `next` of an earlier answer"))?;
+    let room = args.room.map(RoomName::parse);
+    Ok(Command::Search { query: args.query, room, cursor, limit: page_size(args.limit)? })
+}
+
+fn page_size(limit: Option<u32>) -> Result<u32> {
+    let limit = limit.unwrap_or(DEFAULT_PAGE);
+    if (1..=MAX_PAGE).contains(&limit) { Ok(limit) } else { Err(Error::invalid("limit", format!("1 to {MAX_PAGE}"))) }
+}
+
 fn history(args: History) -> Result<Command> {
     let page = match (args.before, args.after) {
         (Some(_), Some(_)) => return Err(Error::BadRequest("room.history wants `before` or `after`, not both".into())),
         (before, None) => Page::Before(before),
         (None, Some(after)) => Page::After(after),
     };
-    let limit = args.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")));
-    }
-    Ok(Command::RoomHistory { room: RoomName::parse(args.room), page, limit })
+    Ok(Command::RoomHistory { room: RoomName::parse(args.room), page, limit: page_size(args.limit)? })
 }
 
 /// Reads `args`; the error names the field.

@@ -9,8 +9,8 @@ use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::error::Error;
 use crate::protocol::{
-    Account, AccountId, Actor, Author, AuthorKind, Entry, Event, Happening, Member, Message, Push, PushTarget, Reply,
-    Room, RoomId,
+    Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, Event, Happening, Member, Message, Post, Push,
+    PushTarget, Reply, Room, RoomId, UnreadRoom,
 };
 
 /// The protocol's name and version.
@@ -81,21 +81,50 @@ struct Posted<'a> {
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<File<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
     at: Timestamp,
 }
 
-pub fn encode_event(event: &Event) -> Utf8Bytes {
-    match event {
+/// Something attached, with where to fetch it.
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(flatten)]
+    attachment: &'a Attachment,
+    url: String,
+}
+
+fn files(post: &Post) -> Vec<File<'_>> {
+    post.attachments.iter().map(|attachment| File { attachment, url: attachment.link() }).collect()
+}
+
+/// A file as its uploader is told of it.
+pub fn file_json(attachment: &Attachment) -> Value {
+    json!(File { attachment, url: attachment.link() })
+}
+
+/// None for what native clients are not told.
+pub fn encode_event(event: &Event) -> Option<Utf8Bytes> {
+    Some(match event {
         Event::Entry(entry) => encode_entry(entry),
-        Event::GuestJoined { room, guest } => {
-            frame("guest.joined", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        Event::Arrived { room, who } if who.kind == AuthorKind::Guest => {
+            frame("guest.joined", Some(*room), None, json!({"guest": {"name": &*who.name}}))
         }
-        Event::GuestLeft { room, guest } => {
-            frame("guest.left", Some(*room), None, json!({"guest": {"name": &*guest.name}}))
+        Event::Departed { room, who } if who.kind == AuthorKind::Guest => {
+            frame("guest.left", Some(*room), None, json!({"guest": {"name": &*who.name}}))
+        }
+        // Members come and go by entries of the log, and are online or not.
+        Event::Arrived { .. } | Event::Departed { .. } => return None,
+        Event::Read { room, whom, seq } => frame("read", Some(*room), None, json!({"account": whom, "seq": seq})),
+        Event::Typing { room, by } => frame("typing", Some(*room), None, json!({"by": By::new(by)})),
+        Event::Presence { account, online } => {
+            frame("presence", None, None, json!({"account": account, "online": online}))
         }
         Event::Pushed(push) => encode_push(push),
         Event::TokenExpiring { at } => frame("token.expiring", None, None, json!({"expires_at": at})),
-    }
+    })
 }
 
 fn encode_push(push: &Push) -> Utf8Bytes {
@@ -115,8 +144,17 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
         // The one that a busy server sends all day: written straight, without a tree of values between.
         Happening::Posted(post) => {
             let (key, reply_to) = (post.key.as_deref(), post.reply_to);
-            let data = Posted { from: by, body: &post.body, key, reply_to, at };
+            let data =
+                Posted { from: by, body: &post.body, key, reply_to, attachments: files(post), deleted: false, at };
             return frame("message.posted", Some(entry.room), Some(entry.seq), data);
+        }
+        Happening::Tombstone => {
+            let data =
+                Posted { from: by, body: "", key: None, reply_to: None, attachments: Vec::new(), deleted: true, at };
+            return frame("message.posted", Some(entry.room), Some(entry.seq), data);
+        }
+        Happening::Reacted { of, emoji, on } => {
+            ("message.reacted", json!({"message": of, "emoji": &**emoji, "on": on, "by": by, "at": at}))
         }
         Happening::Edited { of, body } => {
             ("message.edited", json!({"message": of, "body": &**body, "by": by, "at": at}))
@@ -220,6 +258,22 @@ fn ok(reply: Reply, greeting: &Greeting) -> Value {
             json!({"messages": messages, "more": more})
         }
         Reply::Posted { seq, at, duplicate } => json!({"seq": seq, "at": at, "duplicate": duplicate}),
+        Reply::Logged(Some((seq, at))) => json!({"seq": seq, "at": at}),
+        Reply::Logged(None) | Reply::Done => json!({}),
+        Reply::Read { seq } => json!({"seq": seq}),
+        Reply::Presence(accounts) => {
+            let accounts = accounts.iter().map(|(id, online)| json!({"id": id, "online": online}));
+            json!({"accounts": accounts.collect::<Vec<_>>()})
+        }
+        Reply::Unread(rooms) => json!({"rooms": rooms.iter().map(unread_json).collect::<Vec<_>>()}),
+        Reply::Found { messages, next } => {
+            let messages = messages.iter().map(|(room, message)| {
+                let mut value = message_json(message);
+                value["room"] = json!(room);
+                value
+            });
+            json!({"messages": messages.collect::<Vec<_>>(), "next": next.map(|place| place.to_string())})
+        }
         Reply::Account { account, online } => json!({"account": account_json(&account, online)}),
         Reply::Commands(commands) => json!({"commands": commands}),
         Reply::Result { value, slash: true } => json!({"result": value}),
@@ -238,6 +292,17 @@ pub fn room_json(room: &Room, members: Option<u32>) -> Value {
     value
 }
 
+fn unread_json(unread: &UnreadRoom) -> Value {
+    let mut value = json!({
+        "room": room_json(&unread.room, None), "last_seq": unread.last_seq, "read_seq": unread.read_seq,
+        "unread": unread.unread,
+    });
+    if let Some(with) = &unread.with {
+        value["with"] = json!({"id": with.id, "name": &*with.name});
+    }
+    value
+}
+
 fn account_json(account: &Account, online: bool) -> Value {
     json!({"id": account.id, "name": &*account.name, "online": online})
 }
@@ -251,6 +316,17 @@ pub fn message_json(message: &Message) -> Value {
     let mut value = json!({"seq": message.seq, "from": from, "body": &*post.body, "at": message.at});
     if let Some(at) = message.edited_at {
         value["edited_at"] = json!(at);
+    }
+    if let Some(at) = message.deleted_at {
+        value["deleted_at"] = json!(at);
+    }
+    if !post.attachments.is_empty() {
+        value["attachments"] = json!(files(post));
+    }
+    if !message.reactions.is_empty() {
+        let reactions = message.reactions.iter();
+        let reactions = reactions.map(|r| json!({"emoji": r.emoji, "count": r.count, "accounts": r.accounts}));
+        value["reactions"] = reactions.collect();
     }
     if let Some(key) = &post.key {
         value["key"] = json!(&**key);

@@ -13,7 +13,7 @@ use crate::plugins::message;
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::protocol::{
-    Actor, Author, AuthorKind, Bot, ConnectionId, Entry, Happening, Page, Removal, Room, RoomId, RoomName,
+    Actor, Author, AuthorKind, Bot, ConnectionId, Entry, Happening, Removal, Room, RoomId, RoomName,
 };
 
 /// The last event of a chain of reactions that is told.
@@ -111,10 +111,8 @@ async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observe
     Ok(Some(match &entry.what {
         Happening::Posted(post) => Event::MessagePosted(message::new(entry.seq, &entry.by, entry.at, post)),
         Happening::Edited { of, .. } => {
-            let before = Page::Before(Some(of.saturating_add(1)));
-            let (mut messages, _) = services.database.messages(entry.room, before, 1).await?;
             // Deleted meanwhile, perhaps: of that there is an event of its own.
-            match messages.pop().filter(|message| message.seq == *of) {
+            match services.database.message(entry.room, *of).await?.filter(|message| message.deleted_at.is_none()) {
                 Some(message) => Event::MessageEdited(message.into()),
                 None => return Ok(None),
             }
@@ -126,7 +124,9 @@ async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observe
         }
         Happening::RoomUpdated { .. } => Event::RoomUpdated,
         Happening::RoomDeleted { .. } => Event::RoomDeleted,
-        Happening::MemberRole { .. } | Happening::Invited { .. } => return Ok(None),
+        Happening::MemberRole { .. } | Happening::Invited { .. } | Happening::Reacted { .. } | Happening::Tombstone => {
+            return Ok(None);
+        }
     }))
 }
 

@@ -55,7 +55,9 @@ pub(super) fn kind(observed: &Observed) -> Option<wire_observer::EventKind> {
         Happening::MemberRemoved { .. } => Some(EventKind::MemberLeft),
         Happening::RoomUpdated { .. } => Some(EventKind::RoomUpdated),
         Happening::RoomDeleted { .. } => Some(EventKind::RoomDeleted),
-        Happening::MemberRole { .. } | Happening::Invited { .. } => None,
+        Happening::MemberRole { .. } | Happening::Invited { .. } | Happening::Reacted { .. } | Happening::Tombstone => {
+            None
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::UnitOfWork;
+use crate::database::Tombstones;
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Actor, Author, Change, Message, NewPost, Page, Post, Room, RoomId};
@@ -23,7 +24,8 @@ impl UnitOfWork {
         // As many more as may be left out.
         let deleted = self.deleted.range((room, 0)..=(room, u64::MAX)).count();
         let wanted = limit.saturating_add(u32::try_from(deleted).unwrap_or(u32::MAX));
-        let (mut messages, _) = self.services.database.messages(room, Page::Before(before), wanted).await?;
+        let (mut messages, _) =
+            self.services.database.messages(room, Page::Before(before), wanted, Tombstones::LeftOut).await?;
         messages.retain(|message| !self.deleted.contains(&(room, message.seq)));
         Ok(messages.split_off(messages.len().saturating_sub(limit as usize)))
     }
@@ -47,7 +49,7 @@ impl UnitOfWork {
         }
         self.check_not_muted(room).await?;
         let by = Actor::Plugin(self.services.bot(plugin).await?);
-        let post = Post { body: body.into(), key: None, reply_to };
+        let post = Post { body: body.into(), key: None, reply_to, attachments: Arc::default() };
         self.stage(Change::Post(NewPost { room, by, post }))?;
         self.posts += 1;
         self.posted_in.insert(room, there);

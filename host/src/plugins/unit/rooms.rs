@@ -39,6 +39,7 @@ impl UnitOfWork {
             None => None,
         };
         let room = Room {
+            pair: None,
             id: new.id,
             // Given out by the database; nothing in the contract shows it.
             number: 0,

@@ -1,25 +1,29 @@
-//! What administrators may see and do: the plugins.
+//! What administrators may see and do: the plugins, and everybody's accounts.
+
+pub(super) mod accounts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State as Shared};
+use axum::extract::{FromRequestParts, State as Shared};
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Authorized, Query};
+use super::extract::{Authorized, Path, Query};
 use super::{Answer, Failure, State};
 use crate::config::{self, Config, EditError};
 use crate::error::{Error, Result};
 use crate::plugins::PluginStatus;
+use crate::protocol::AccountId;
 
 /// How many lines are given if nobody says how many.
 const LINES: usize = 100;
 
 /// Somebody whose account has the admin flag.
-pub(super) struct Admin;
+pub(super) struct Admin(AccountId);
 
 impl FromRequestParts<Arc<State>> for Admin {
     type Rejection = Failure;
@@ -29,7 +33,7 @@ impl FromRequestParts<Arc<State>> for Admin {
         // Asked of the database each time: the flag may have gone since the token was given out.
         let user = state.core.accounts.user(identity.account.id).await?;
         if user.is_admin && user.disabled_at.is_none() {
-            Ok(Self)
+            Ok(Self(user.uid))
         } else {
             let name = user.username;
             Err(Error::Forbidden(format!(
@@ -40,11 +44,14 @@ impl FromRequestParts<Arc<State>> for Admin {
     }
 }
 
+/// All plugins and how they are
+#[utoipa::path(get, path = "/api/admin/plugins", tag = "administration", security(("token" = [])), operation_id = "list_plugins", responses((status = 200, body = Listed)))]
 pub(super) async fn plugins(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     Ok(axum::Json(listed(&state)).into_response())
 }
 
-/// Reads the plugins' tables and looks at their folder, as both are noticed by themselves a little later.
+/// Read the plugins' tables and their folder now, instead of a little later
+#[utoipa::path(post, path = "/api/admin/plugins/reload", tag = "administration", security(("token" = [])), operation_id = "reload_plugins", responses((status = 200, body = Listed)))]
 pub(super) async fn reload(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let file = state.config_file.clone();
     let config = off_thread(move || {
@@ -55,10 +62,14 @@ pub(super) async fn reload(Shared(state): Shared<Arc<State>>, _: Admin) -> Answe
     Ok(axum::Json(listed(&state)).into_response())
 }
 
+/// Switch a plugin on, in the configuration file
+#[utoipa::path(post, path = "/api/admin/plugins/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(super) async fn enable(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>) -> Answer {
     switch(&state, id, true).await
 }
 
+/// Switch a plugin off, in the configuration file
+#[utoipa::path(post, path = "/api/admin/plugins/{id}/disable", tag = "administration", security(("token" = [])), operation_id = "disable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(super) async fn disable(Shared(state): Shared<Arc<State>>, _: Admin, Path(id): Path<String>) -> Answer {
     switch(&state, id, false).await
 }
@@ -84,13 +95,18 @@ fn config_file(state: &State) -> Result<PathBuf> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Logs {
+    /// At the most; 100 if it is not said.
     lines: Option<usize>,
     /// Only what is newer than the line of this number.
+    #[param(format = "uint64")]
     after: Option<u64>,
 }
 
+/// What the log said of a plugin lately
+#[utoipa::path(get, path = "/api/admin/plugins/{id}/logs", tag = "administration", security(("token" = [])), operation_id = "plugin_logs", params(("id" = String, Path), Logs), responses((status = 200, body = Lines)))]
 pub(super) async fn logs(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
@@ -103,6 +119,37 @@ pub(super) async fn logs(
         find(&state, &id)?;
     }
     Ok(axum::Json(json!({"lines": lines})).into_response())
+}
+
+/// A plugin, as `shown` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Plugin {
+    id: String,
+    state: String,
+    #[schema(required)]
+    name: Option<String>,
+    #[schema(required)]
+    version: Option<String>,
+    #[schema(required)]
+    error: Option<String>,
+    hooks: Vec<String>,
+    commands: Vec<String>,
+    order: i32,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Plugins)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Listed {
+    plugins: Vec<Plugin>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PluginLog)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Lines {
+    lines: Vec<Value>,
 }
 
 fn find(state: &State, id: &str) -> Result<PluginStatus> {

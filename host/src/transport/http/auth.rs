@@ -1,45 +1,71 @@
-//! Signing up, logging in and out, and looking people up.
+//! Signing up, logging in and out.
 
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::extract::{Authorized, From, Json, Query};
+use super::extract::{Authorized, From, Json};
+use super::me::{Done, User};
+use super::openapi::Problem;
 use super::{Answer, State};
 use crate::accounts::{Session, SignUp};
-use crate::clock::Timestamp;
-use crate::database::User;
 use crate::error::Error;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct NewAccount {
+    #[schema(min_length = 1, max_length = 64)]
     username: String,
+    /// The shortest is the operator's to choose.
+    #[schema(min_length = 1, max_length = 1024)]
     password: String,
+    #[schema(format = Email, max_length = 254)]
     email: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A name or an address, and the password.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     username: Option<String>,
+    /// Counts, where both are given.
     email: Option<String>,
+    #[schema(min_length = 1, max_length = 1024)]
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Refresh {
     #[serde(rename = "refreshToken", alias = "refresh_token")]
     refresh_token: String,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Find {
-    name: String,
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewPassword {
+    /// The current one.
+    #[schema(min_length = 1, max_length = 1024)]
+    password: String,
+    #[serde(alias = "new_password")]
+    #[schema(min_length = 1, max_length = 1024)]
+    new_password: String,
 }
 
+/// What somebody gets who signs up or logs in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tokens<'a> {
+    token: &'a str,
+    refresh_token: &'a str,
+    /// Seconds.
+    expires_in: u64,
+    user: User<'a>,
+}
+
+/// Make an account and log in
+#[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = NewAccount, responses((status = 201, body = Tokens<'static>)))]
 pub(super) async fn sign_up(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
@@ -50,6 +76,8 @@ pub(super) async fn sign_up(
     Ok(tokens(StatusCode::CREATED, &session))
 }
 
+/// Log in by name or e-mail address
+#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = Credentials, responses((status = 200, body = Tokens<'static>), (status = 401, body = Problem), (status = 403, description = "The account is disabled", body = Problem)))]
 pub(super) async fn log_in(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
@@ -61,61 +89,51 @@ pub(super) async fn log_in(
     Ok(tokens(StatusCode::OK, &session))
 }
 
+/// Trade a refresh token, once, for new tokens
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = Refresh, responses((status = 200, body = Tokens<'static>), (status = 401, body = Problem)))]
 pub(super) async fn refresh(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
     Json(given): Json<Refresh>,
 ) -> Answer {
-    match state.core.accounts.refresh(origin, &given.refresh_token).await {
-        Ok(session) => Ok(tokens(StatusCode::OK, &session)),
-        Err((error, ended)) => {
-            if let Some(login) = ended {
-                state.core.hub.close_login(login);
-            }
-            Err(error.into())
-        }
-    }
+    let session = state.core.accounts.refresh(origin, &given.refresh_token).await?;
+    Ok(tokens(StatusCode::OK, &session))
 }
 
+/// End this login and its connections
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", security(("token" = [])), responses((status = 200, body = Done)))]
 pub(super) async fn log_out(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     state.core.accounts.log_out(&identity).await?;
-    state.core.hub.close_login(identity.login);
-    Ok(axum::Json(json!({"message": "logged out"})).into_response())
+    Ok(Done::answer("logged out"))
 }
 
-pub(super) async fn me(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
+/// End all logins of the account
+#[utoipa::path(post, path = "/api/auth/logout-all", tag = "accounts", security(("token" = [])), responses((status = 200, body = Done)))]
+pub(super) async fn log_out_everywhere(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     let user = state.core.accounts.user(identity.account.id).await?;
-    Ok(axum::Json(user_json(&user)).into_response())
+    state.core.accounts.log_out_everywhere(&user, None).await?;
+    Ok(Done::answer("logged out everywhere"))
 }
 
-pub(super) async fn find(
+/// Change the password; every other login of the account ends
+#[utoipa::path(post, path = "/api/auth/password", tag = "accounts", security(("token" = [])), request_body = NewPassword, responses((status = 200, body = Done)))]
+pub(super) async fn change_password(
     Shared(state): Shared<Arc<State>>,
-    _: Authorized,
-    Query(Find { name }): Query<Find>,
+    Authorized(identity): Authorized,
+    From(origin): From,
+    Json(given): Json<NewPassword>,
 ) -> Answer {
-    let account = state.core.accounts.find(&name).await?;
-    let online = state.core.hub.is_online(account.id);
-    let found = json!({"uid": account.id, "number": account.number, "name": &*account.name, "online": online});
-    Ok(axum::Json(found).into_response())
+    state.core.accounts.change_password(origin, &identity, given.password, given.new_password).await?;
+    Ok(Done::answer("the password is changed; every other login has ended"))
 }
 
 fn tokens(status: StatusCode, session: &Session) -> Response {
-    let body = json!({
-        "token": session.token,
-        "refreshToken": session.refresh_token,
-        "expiresIn": session.expires_in.as_secs(),
-        "user": user_json(&session.user),
-    });
+    let body = Tokens {
+        token: &session.token,
+        refresh_token: &session.refresh_token,
+        expires_in: session.expires_in.as_secs(),
+        user: (&session.user).into(),
+    };
     // Tokens belong in nobody's cache.
     (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(body)).into_response()
-}
-
-fn user_json(user: &User) -> Value {
-    json!({
-        "id": user.uid,
-        "number": user.id,
-        "username": user.username,
-        "email": user.email,
-        "createdAt": Timestamp(user.created_at),
-    })
 }

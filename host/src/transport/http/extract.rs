@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
@@ -25,18 +26,33 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for Json<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Failure> {
+        if let Some(other) = request.headers().get(header::CONTENT_TYPE).filter(|kind| !is_json(kind)) {
+            let other = String::from_utf8_lossy(other.as_bytes());
+            return Err(Error::BadRequest(format!("content-type: is {other}; wanted application/json")).into());
+        }
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|_| Error::TooLarge { what: "body", limit: format!("{MAX_BODY} bytes") })?;
+        // serde takes an array for an object, field by field; nobody means that.
+        if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Error::BadRequest("body: wanted a JSON object".into()).into());
+        }
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
-            let place = if path == "." { "body" } else { &path };
+            let place = if matches!(path.as_str(), "." | "?") { "body" } else { &path };
             Error::BadRequest(format!("{place}: {}", error.inner()))
         })?;
         json.end().map_err(|error| Error::BadRequest(format!("body: {error}")))?;
         Ok(Self(value))
     }
+}
+
+/// Whoever says nothing means JSON.
+fn is_json(kind: &HeaderValue) -> bool {
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 /// The query string.
@@ -49,6 +65,20 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<State>> for Query<T> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => Err(Error::BadRequest(format!("query: {}", error.body_text())).into()),
+        }
+    }
+}
+
+/// What the path names.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(error) => Err(Error::BadRequest(format!("path: {}", error.body_text())).into()),
         }
     }
 }

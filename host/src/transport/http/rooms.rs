@@ -2,32 +2,153 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::extract::{Authorized, From, Json, Query};
+use super::extract::{Authorized, From, Json, Path, Query};
 use super::{Answer, State};
 use crate::dialect::native::{message_json, room_json};
 use crate::error::Error;
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Command, Page, Reply, RoomName};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct List {
+    /// Part of a name.
     query: Option<String>,
+    /// What the page before gave as `next`.
     cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct History {
+    /// Messages before this number; not together with `after`.
+    #[param(format = "uint64")]
     before: Option<u64>,
+    #[param(format = "uint64")]
     after: Option<u64>,
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
+/// A room, as `room_json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Room {
+    uid: Uuid,
+    code: String,
+    name: String,
+    kind: String,
+    visibility: Visibility,
+    topic: String,
+    #[schema(required)]
+    member_limit: Option<u32>,
+    members: Option<u32>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it documents a shape")]
+enum Visibility {
+    Public,
+    Private,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Rooms {
+    rooms: Vec<Room>,
+    /// None on the last page.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// What the command `room.create` takes; the plugin that offers it may take more.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct NewRoom {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    visibility: Option<Visibility>,
+    topic: Option<String>,
+    password: Option<String>,
+    member_limit: Option<u32>,
+}
+
+/// What the plugin answers.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct MadeRoom {
+    room: NewRoomIds,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+struct NewRoomIds {
+    uid: Uuid,
+    code: String,
+    name: String,
+}
+
+/// Who wrote a message.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Author {
+    /// None for guests.
+    id: Option<Uuid>,
+    name: String,
+}
+
+/// A message, as `message_json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Message {
+    seq: u64,
+    from: Author,
+    /// Empty once the message is deleted.
+    body: String,
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(format = DateTime)]
+    edited_at: Option<String>,
+    #[schema(format = DateTime)]
+    deleted_at: Option<String>,
+    /// The number of the message that it answers.
+    reply_to: Option<u64>,
+    key: Option<String>,
+    attachments: Option<Vec<super::media::File>>,
+    reactions: Option<Vec<Reaction>>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+struct Reaction {
+    emoji: String,
+    count: u32,
+    /// Whose, the earliest first; not all of them if they are very many.
+    accounts: Vec<Uuid>,
+}
+
+/// Oldest first.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Messages {
+    messages: Vec<Message>,
+    /// Whether there is more in that direction.
+    more: bool,
+}
+
+/// Public rooms and one's own
+#[utoipa::path(get, path = "/api/rooms", tag = "rooms", security(("token" = [])), operation_id = "list_rooms", params(List), responses((status = 200, body = Rooms)))]
 pub(super) async fn list(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
@@ -43,7 +164,8 @@ pub(super) async fn list(
     }
 }
 
-/// The same as the op `room.create`, and by the same plugin.
+/// Make a room; the same as the op `room.create`, and by the same plugin
+#[utoipa::path(post, path = "/api/rooms", tag = "rooms", security(("token" = [])), operation_id = "create_room", request_body = NewRoom, responses((status = 201, body = MadeRoom)))]
 pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
@@ -57,6 +179,8 @@ pub(super) async fn create(
     }
 }
 
+/// A room's messages, in their present state
+#[utoipa::path(get, path = "/api/rooms/{room}/messages", tag = "rooms", security(("token" = [])), params(("room" = String, Path, description = "Its uid or its name"), History), responses((status = 200, body = Messages)))]
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,

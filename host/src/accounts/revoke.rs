@@ -1,0 +1,87 @@
+//! Ending logins: their tokens, and the connections that came by them.
+
+use super::{Accounts, Identity};
+use crate::clock::now;
+use crate::database::User;
+use crate::error::{Error, Result};
+use crate::hub::Close;
+use crate::protocol::{AccountId, LoginId};
+
+/// How many logins are asked about at a time.
+const RECHECKED: usize = 5000;
+
+impl Accounts {
+    pub async fn log_out(&self, identity: &Identity) -> Result<()> {
+        self.revoke(identity.login).await
+    }
+
+    /// Ends every login of an account but this one.
+    pub async fn log_out_everywhere(&self, user: &User, except: Option<LoginId>) -> Result<()> {
+        let ended = self.database.revoke_logins(user.id, except, now()).await?;
+        self.end(&ended, &logged_out());
+        Ok(())
+    }
+
+    /// Lets somebody in no more; whoever is in goes at once.
+    pub async fn disable(&self, user: &User) -> Result<()> {
+        let at = now();
+        self.database.set_disabled(user.uid, Some(at), at).await?;
+        let ended = self.database.revoke_logins(user.id, None, at).await?;
+        self.end(&ended, &disabled());
+        Ok(())
+    }
+
+    pub async fn enable(&self, user: &User) -> Result<()> {
+        self.database.set_disabled(user.uid, None, now()).await
+    }
+
+    /// Deletes an account. What it wrote stays, as a deleted account's; its rooms are left when the server sees to that.
+    pub async fn delete(&self, account: AccountId) -> Result<()> {
+        let ended = self.database.delete_user(account, now()).await?.ok_or_else(|| Error::not_found("account"))?;
+        self.end(&ended, &Close::new(Close::LOGGED_OUT, "the account was deleted"));
+        Ok(())
+    }
+
+    /// Looks whether the logins of live connections still hold: another process may have ended them.
+    pub async fn recheck(&self) -> Result<()> {
+        let logins: Vec<LoginId> = self.hub.logins().into_iter().collect();
+        for some in logins.chunks(RECHECKED) {
+            let (off, out): (Vec<_>, Vec<_>) =
+                self.database.ended_logins(some).await?.into_iter().partition(|(_, disabled)| *disabled);
+            for (ended, close) in [(off, disabled()), (out, logged_out())] {
+                self.end(&ended.into_iter().map(|(login, _)| login).collect::<Vec<_>>(), &close);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn revoke(&self, login: LoginId) -> Result<()> {
+        self.database.revoke_login(login, now()).await?;
+        self.end(&[login], &logged_out());
+        Ok(())
+    }
+
+    /// To be called after the commit that ended them.
+    fn end(&self, logins: &[LoginId], close: &Close) {
+        for login in logins {
+            self.logins.forget(login);
+        }
+        self.hub.close_logins(logins, close);
+    }
+
+    /// What is kept of an account's logins holds no more.
+    pub(super) async fn forget_logins(&self, user: &User) -> Result<()> {
+        for login in self.database.logins_of(user.id).await? {
+            self.logins.forget(&login);
+        }
+        Ok(())
+    }
+}
+
+fn logged_out() -> Close {
+    Close::new(Close::LOGGED_OUT, "logged out")
+}
+
+fn disabled() -> Close {
+    Close::new(Close::DISABLED, "the account is disabled")
+}

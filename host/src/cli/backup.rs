@@ -1,0 +1,49 @@
+//! `natterjack backup`: the database in one file.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::config::{self, Config};
+use crate::database::{BackupError, Database};
+use crate::server;
+
+/// Copy the database while it is in use.
+///
+/// For SQLite: the copy is a database of its own, as of one moment; to go back to it, stop the server and put it in the place
+/// of natterjack.db. Nothing is overwritten. For PostgreSQL this says which command of PostgreSQL's does it. The signing key,
+/// jwt.key in the data folder, is not in it: keep that too.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file to make
+    file: PathBuf,
+    /// The server's configuration file
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let config = Config::load(args.config.as_deref(), config::environment())?;
+    let options = server::database_options(&config);
+    let file = args.file.display().to_string();
+    if options.file().is_none() {
+        let command = format!(
+            "pg_dump --format=custom --file={} --dbname={}",
+            quoted(&file),
+            quoted(&options.url_without_password())
+        );
+        bail!("{}; run:\n  {command}\n(its password comes from PGPASSWORD or ~/.pgpass)", BackupError::Postgres);
+    }
+    let database = Database::open_as_it_is(&options).await?;
+    let done = database.back_up(&args.file).await;
+    database.close().await;
+    done?;
+    let bytes = std::fs::metadata(&args.file)?.len();
+    println!("{} is in {file} ({bytes} bytes)", options.shown_url());
+    Ok(())
+}
+
+/// As one word of a shell's command.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,108 @@
+//! `natterjack check`: what would keep a server from starting, before it has to.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::accounts::keys::Keys;
+use crate::config::{self, Config};
+use crate::database::Database;
+use crate::plugins::PluginState;
+use crate::server;
+
+/// Look whether a server could start: configuration, keys, database, plugins.
+///
+/// Changes nothing. Each part is told as `ok` or `FAULT`; with a fault the exit code is 1.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The server's configuration file
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    faults: usize,
+}
+
+impl Findings {
+    fn tell(&mut self, part: &str, found: Result<String, impl Display>) {
+        match found {
+            Ok(what) => println!("ok     {part:<9} {what}"),
+            Err(fault) => {
+                self.faults += 1;
+                println!("FAULT  {part:<9} {}", fault.to_string().replace('\n', "\n                 "));
+            }
+        }
+    }
+}
+
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
+    let mut findings = Findings::default();
+    match Config::load(args.config.as_deref(), config::environment()) {
+        Ok(config) => {
+            let file = args
+                .config
+                .map_or("the defaults, or config.toml if it is here".to_owned(), |file| file.display().to_string());
+            findings.tell("config", Ok::<_, String>(file));
+            findings.tell("keys", keys(&config));
+            findings.tell("database", database(&config).await);
+            plugins(&config, &mut findings).await;
+        }
+        Err(faults) => findings.tell("config", Err(faults)),
+    }
+    Ok(if findings.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn keys(config: &Config) -> Result<String, String> {
+    match Keys::look(&config.auth, &config.server.data_dir) {
+        Ok(true) => Ok("tokens can be signed".to_owned()),
+        Ok(false) => Ok("none yet: the first start makes one".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let options = server::database_options(config);
+    let url = options.shown_url();
+    if options.file().is_some_and(|file| !file.exists()) {
+        return Ok(format!("{url}: none yet, the first start makes it"));
+    }
+    let database = Database::open_as_it_is(&options).await.map_err(|error| error.to_string())?;
+    let missing = database.missing().await;
+    database.close().await;
+    match missing.map_err(|error| error.to_string())?.as_slice() {
+        [] => Ok(format!("{url}: up to date")),
+        missing => {
+            let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            Err(format!("{url} lacks {}; `natterjack migrate` brings it up to date", names.join(", ")))
+        }
+    }
+}
+
+async fn plugins(config: &Config, findings: &mut Findings) {
+    let folder = config.plugins.folder.display();
+    if !config.plugins.folder.exists() {
+        return findings
+            .tell("plugins", Ok::<_, String>(format!("{folder}: no such folder, the first start makes it")));
+    }
+    let statuses = match server::try_plugins(config).await {
+        Ok(statuses) => statuses,
+        Err(error) => return findings.tell("plugins", Err(error)),
+    };
+    if statuses.is_empty() {
+        findings.tell("plugins", Ok::<_, String>(format!("{folder}: none")));
+    }
+    for status in statuses {
+        let version = status.version.as_deref().unwrap_or_default();
+        let found = match (&status.error, status.state) {
+            (Some(error), _) => Err(format!("{}: {error}", status.id)),
+            (None, PluginState::Disabled) => Ok(format!("{} is disabled", status.id)),
+            (None, _) => Ok(format!("{} {version}", status.id)),
+        };
+        findings.tell("plugin", found);
+    }
+}

@@ -1,0 +1,104 @@
+//! Making and changing rooms.
+
+use super::super::rows::damaged;
+use super::super::{Tx, each, taken};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::name::fold;
+use crate::protocol::{AccountId, Happening, NewRoom, Role, RoomChange, RoomId};
+
+impl Tx {
+    pub(super) async fn create_room(&mut self, new: &NewRoom, at: Timestamp) -> Result<Option<(RoomId, Happening)>> {
+        let added = each!(Tx: self, tx => sqlx::query(
+            "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at) \
+             VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8)",
+        )
+        .bind(new.id)
+        .bind(&new.code)
+        .bind(&new.name)
+        .bind(fold(&new.name))
+        .bind(new.visibility.as_str())
+        .bind(&new.topic)
+        .bind(new.member_limit.map(i64::from))
+        .bind(at)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()));
+        added.map_err(|error| name_taken(error, &new.name))?;
+        match new.owner {
+            Some(owner) => self.add_member(new.id, owner, Role::Owner, at).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn update_room(
+        &mut self,
+        room: RoomId,
+        change: &RoomChange,
+    ) -> Result<Option<(RoomId, Happening)>> {
+        let head = self.room_head(room).await?;
+        if head.kind != "room" {
+            return Err(Error::Forbidden("only rooms of kind `room` can be changed".into()));
+        }
+        let name = change.name.clone().unwrap_or(head.name);
+        let topic = change.topic.clone().unwrap_or(head.topic);
+        let old_visibility = head.visibility.parse().map_err(damaged)?;
+        let visibility = change.visibility.unwrap_or(old_visibility);
+        let old_limit = head.member_limit.and_then(|limit| u32::try_from(limit).ok());
+        let member_limit = change.member_limit.unwrap_or(old_limit);
+        let updated = each!(Tx: self, tx => sqlx::query(
+            "UPDATE rooms SET name = $1, name_key = $2, topic = $3, visibility = $4, member_limit = $5 WHERE id = $6",
+        )
+        .bind(&name)
+        .bind(fold(&name))
+        .bind(&topic)
+        .bind(visibility.as_str())
+        .bind(member_limit.map(i64::from))
+        .bind(head.id)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()));
+        updated.map_err(|error| name_taken(error, &name))?;
+        let what = Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit };
+        Ok(Some((room, what)))
+    }
+
+    /// Makes the room of a pair and says who is in it now; nothing if there is one.
+    pub(super) async fn open_direct(
+        &mut self,
+        id: RoomId,
+        code: &str,
+        between: [AccountId; 2],
+        at: Timestamp,
+    ) -> Result<Vec<Happening>> {
+        let [(one, _), (other, _)] = [self.whom(between[0]).await?, self.whom(between[1]).await?];
+        let added = each!(Tx: self, tx => sqlx::query(
+            "INSERT INTO rooms (uid, code, name, kind, visibility, pair_low, pair_high, created_at) \
+             VALUES ($1, $2, '', 'direct', 'private', $3, $4, $5) ON CONFLICT (pair_low, pair_high) DO NOTHING",
+        )
+        .bind(id)
+        .bind(code)
+        .bind(one.min(other))
+        .bind(one.max(other))
+        .bind(at)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()));
+        if added.map_err(|error| name_taken(error, ""))? == 0 {
+            return Ok(Vec::new());
+        }
+        let mut happened = Vec::with_capacity(between.len());
+        for account in between {
+            happened.extend(self.add_member(id, account, Role::Member, at).await?.map(|(_, what)| what));
+        }
+        Ok(happened)
+    }
+}
+
+fn name_taken(error: sqlx::Error, name: &str) -> Error {
+    match taken(&error) {
+        Some(which) if which.contains("code") => Error::Conflict("the room's code is taken; try again".into()),
+        Some(_) => Error::Conflict(format!("a room named {name} exists already")),
+        None => error.into(),
+    }
+}

@@ -1,0 +1,56 @@
+//! How much of each of its rooms is new to an account.
+
+use super::entries::POSTED;
+use super::rows::{AccountRow, RoomRow, room_columns};
+use super::{Database, each};
+use crate::error::Result;
+use crate::protocol::{AccountId, UnreadRoom};
+
+#[derive(sqlx::FromRow)]
+struct UnreadRow {
+    #[sqlx(flatten)]
+    room: RoomRow,
+    last_seq: i64,
+    read_seq: i64,
+    unread: i64,
+    with_number: Option<i64>,
+    with_uid: Option<AccountId>,
+    with_name: Option<String>,
+}
+
+impl Database {
+    /// The rooms of an account, those with the latest entries first. Unread are other people's messages after the read marker.
+    pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
+        let rows: Vec<UnreadRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), ", r.last_seq, m.read_seq, \
+             (SELECT COUNT(*) FROM entries e WHERE e.room_id = r.id AND e.seq > m.read_seq AND e.kind = $2 \
+              AND e.deleted_at IS NULL AND (e.author_id IS NULL OR e.author_id <> me.id)) AS unread, \
+             o.id AS with_number, o.uid AS with_uid, o.username AS with_name \
+             FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
+             LEFT JOIN users o ON o.id = CASE WHEN r.pair_low = me.id THEN r.pair_high ELSE r.pair_low END \
+             WHERE me.uid = $1 \
+             ORDER BY COALESCE((SELECT e.at FROM entries e WHERE e.room_id = r.id AND e.seq = r.last_seq), r.created_at) DESC, r.id",
+        ))
+        .bind(account)
+        .bind(POSTED)
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(UnreadRow::unread).collect()
+    }
+}
+
+impl UnreadRow {
+    fn unread(self) -> Result<UnreadRoom> {
+        let with = match (self.with_number, self.with_uid, self.with_name) {
+            (Some(id), Some(uid), Some(username)) => Some(AccountRow { id, uid, username, is_admin: false }.into()),
+            _ => None,
+        };
+        Ok(UnreadRoom {
+            room: self.room.room()?,
+            with,
+            last_seq: self.last_seq.unsigned_abs(),
+            read_seq: self.read_seq.unsigned_abs(),
+            unread: self.unread.unsigned_abs(),
+        })
+    }
+}

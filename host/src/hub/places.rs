@@ -1,0 +1,324 @@
+//! Who hears which room, and the way of its events to all of them.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::ws::Utf8Bytes;
+use parking_lot::Mutex;
+
+use super::{Connection, Hub};
+use crate::dialect::Encoded;
+use crate::name::fold;
+use crate::protocol::{AccountId, Actor, Author, ConnectionId, Entry, Event, Guest, Happening, Room, RoomId};
+
+/// A room as those hear it who listen to it now.
+pub(super) struct Place {
+    room: Room,
+    listeners: HashMap<ConnectionId, Listener>,
+    /// By how many connections each account hears it.
+    accounts: HashMap<AccountId, usize>,
+    /// How many connections want to be told who else listens.
+    curious: usize,
+    /// It is not in the hub any more: whoever comes in needs another one.
+    closed: bool,
+}
+
+/// A connection's place in a room.
+struct Listener {
+    connection: Arc<Connection>,
+    /// A guest may have another name in each room.
+    name: Arc<str>,
+    /// It has everything up to this entry.
+    after: u64,
+    /// Until it has caught up, what is new waits here.
+    held: Option<Vec<(u64, Utf8Bytes)>>,
+}
+
+impl Listener {
+    fn author(&self) -> Author {
+        Author { name: self.name.clone(), ..Author::from(&self.connection.actor) }
+    }
+
+    fn offer(&mut self, seq: u64, text: Option<Utf8Bytes>) {
+        match (text, &mut self.held) {
+            (None, _) => {}
+            (Some(text), None) => self.connection.outbox.offer(text),
+            (Some(text), Some(held)) => held.push((seq, text)),
+        }
+    }
+}
+
+/// Somebody else is called so in this room.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NameInUse;
+
+impl Place {
+    fn new(room: Room) -> Self {
+        Self { room, listeners: HashMap::new(), accounts: HashMap::new(), curious: 0, closed: false }
+    }
+
+    /// True if nobody heard the room as this account, or as this guest, before.
+    fn add(&mut self, listener: Listener) -> bool {
+        let connection = listener.connection.clone();
+        let known = self.listeners.insert(connection.id, listener).is_some();
+        if known {
+            return false;
+        }
+        self.curious += usize::from(connection.dialect.is_curious());
+        connection.account().is_none_or(|account| {
+            let count = self.accounts.entry(account.id).or_default();
+            *count += 1;
+            *count == 1
+        })
+    }
+
+    /// Who does not hear the room any more, now that this connection does not.
+    fn remove(&mut self, connection: ConnectionId) -> Option<Author> {
+        let listener = self.listeners.remove(&connection)?;
+        self.curious -= usize::from(listener.connection.dialect.is_curious());
+        let last = listener.connection.account().is_none_or(|account| match self.accounts.entry(account.id) {
+            Slot::Occupied(mut count) if *count.get() > 1 => {
+                *count.get_mut() -= 1;
+                false
+            }
+            Slot::Occupied(count) => {
+                count.remove();
+                true
+            }
+            Slot::Vacant(_) => true,
+        });
+        last.then(|| listener.author())
+    }
+
+    fn deliver(&mut self, event: &Event, seq: u64) {
+        let mut encoded = Encoded::new(event, Some(&self.room));
+        for listener in self.listeners.values_mut() {
+            if seq == 0 || seq > listener.after {
+                listener.offer(seq, encoded.for_dialect(listener.connection.dialect));
+            }
+        }
+    }
+
+    /// Tells that somebody came or went, if anybody wants to know.
+    fn tell_of_people(&mut self, event: &Event, who: &Author) {
+        if who.account.is_none() || self.curious > 0 {
+            self.deliver(event, 0);
+        }
+    }
+}
+
+impl Hub {
+    /// Lets a connection hear a room, from the entry after the one that `release` names; what happens until then waits.
+    /// With a `nick` it is called so there, if nobody else is.
+    pub fn listen(&self, room: &Room, connection: &Arc<Connection>, nick: Option<Arc<str>>) -> Result<(), NameInUse> {
+        self.in_place(room, |place| {
+            let others = || place.listeners.values().filter(|other| other.connection.id != connection.id);
+            if nick.as_ref().is_some_and(|nick| others().any(|other| fold(&other.name) == fold(nick))) {
+                return Err(NameInUse);
+            }
+            let name = nick.unwrap_or_else(|| connection.actor.name().into());
+            let listener = Listener { connection: connection.clone(), name, after: 0, held: Some(Vec::new()) };
+            let who = listener.author();
+            connection.hears.lock().insert(room.id);
+            if place.add(listener) {
+                place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who);
+            }
+            Ok(())
+        })
+    }
+
+    /// The connection has caught up to this entry: sends `first`, then what waited beyond it, and from now on everything at
+    /// once. False, and nothing is sent, if it was put out meanwhile or the room has gone: what waited went with its place.
+    pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> bool {
+        let Some(place) = self.existing(room) else { return false };
+        let mut place = place.lock();
+        let Some(listener) = place.listeners.get_mut(&connection) else { return false };
+        first();
+        listener.after = after;
+        for (seq, text) in listener.held.take().unwrap_or_default() {
+            // Events without a number are not in what was caught up on.
+            if seq == 0 || seq > after {
+                listener.connection.outbox.offer(text);
+            }
+        }
+        true
+    }
+
+    pub fn stop_listening(&self, room: RoomId, connection: &Connection) {
+        let Some(place) = self.existing(room) else { return };
+        let mut place = place.lock();
+        connection.hears.lock().remove(&room);
+        if let Some(who) = place.remove(connection.id) {
+            place.tell_of_people(&Event::Departed { room, who: who.clone() }, &who);
+        }
+        drop(place);
+        self.forget_if_empty(room);
+    }
+
+    pub fn is_listening(&self, room: RoomId, connection: ConnectionId) -> bool {
+        self.name_in(room, connection).is_some()
+    }
+
+    /// What a connection is called in a room that it hears.
+    pub fn name_in(&self, room: RoomId, connection: ConnectionId) -> Option<Arc<str>> {
+        let place = self.existing(room)?;
+        let place = place.lock();
+        place.listeners.get(&connection).map(|listener| listener.name.clone())
+    }
+
+    /// Guests who listen to a room.
+    pub fn guests(&self, room: RoomId) -> Vec<Guest> {
+        let Some(place) = self.existing(room) else { return Vec::new() };
+        let place = place.lock();
+        let guests = place.listeners.values().filter_map(|listener| {
+            let guest = listener.connection.guest()?;
+            Some(Guest { id: guest.id, name: listener.name.clone() })
+        });
+        guests.collect()
+    }
+
+    /// Everybody who hears a room, each once.
+    pub fn listeners(&self, room: RoomId) -> Vec<Author> {
+        let Some(place) = self.existing(room) else { return Vec::new() };
+        let place = place.lock();
+        let mut people: Vec<Author> = Vec::with_capacity(place.listeners.len());
+        let mut accounts = std::collections::HashSet::new();
+        for listener in place.listeners.values() {
+            if listener.connection.account().is_none_or(|account| accounts.insert(account.id)) {
+                people.push(listener.author());
+            }
+        }
+        people
+    }
+
+    /// Tells the others in a room that somebody is writing.
+    pub fn typing(&self, room: RoomId, by: &Actor, connection: Option<ConnectionId>) {
+        let Some(place) = self.existing(room) else { return };
+        let place = place.lock();
+        let event = Event::Typing { room, by: Author::from(by) };
+        let mut encoded = Encoded::new(&event, Some(&place.room));
+        for listener in place.listeners.values() {
+            let other = &listener.connection;
+            let same = Some(other.id) == connection || other.account().is_some_and(|a| Some(a) == by.account());
+            // Whoever is still catching up is told of what is said, not of what is being said.
+            if !same
+                && listener.held.is_none()
+                && let Some(text) = encoded.for_dialect(other.dialect)
+            {
+                other.outbox.offer(text);
+            }
+        }
+    }
+
+    /// Sends an entry to all who hear its room. Those of one room must be published in their order.
+    pub(super) fn publish_to(&self, room: &Room, entry: &Entry, event: &Event) {
+        match &entry.what {
+            Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
+            Happening::Invited { whom } => {
+                let mut encoded = Encoded::new(event, Some(room));
+                for connection in self.connections_of(whom.id) {
+                    if !self.is_listening(room.id, connection.id)
+                        && let Some(text) = encoded.for_dialect(connection.dialect)
+                    {
+                        connection.outbox.offer(text);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let Some(place) = self.existing(room.id) else { return };
+        let mut place = place.lock();
+        if let Happening::RoomUpdated { .. } = entry.what {
+            place.room = room.clone();
+        }
+        place.deliver(event, entry.seq);
+        if let Happening::MemberRemoved { whom, .. } = &entry.what {
+            let gone: Vec<_> = place
+                .listeners
+                .values()
+                .filter(|listener| listener.connection.account().is_some_and(|account| account.id == whom.id))
+                .map(|listener| listener.connection.clone())
+                .collect();
+            for connection in gone {
+                connection.hears.lock().remove(&room.id);
+                if let Some(who) = place.remove(connection.id) {
+                    place.tell_of_people(&Event::Departed { room: room.id, who: who.clone() }, &who);
+                }
+            }
+        }
+        if let Happening::RoomDeleted { .. } = entry.what {
+            place.closed = true;
+            drop(place);
+            self.rooms.write().remove(&room.id);
+        } else {
+            drop(place);
+            self.forget_if_empty(room.id);
+        }
+    }
+
+    /// Sends what has no number to all who hear a room.
+    pub(super) fn publish_aside(&self, room: RoomId, event: &Event) {
+        if let Some(place) = self.existing(room) {
+            place.lock().deliver(event, 0);
+        }
+    }
+
+    /// An account came into a room: those of its connections that hear all of its rooms hear this one too.
+    fn listen_for_account(&self, room: &Room, account: AccountId, seq: u64) {
+        for connection in self.connections_of(account) {
+            if !connection.listens_to_all.load(Ordering::Relaxed) {
+                continue;
+            }
+            self.in_place(room, |place| {
+                connection.hears.lock().insert(room.id);
+                if place.listeners.contains_key(&connection.id) {
+                    return;
+                }
+                let name = connection.actor.name().into();
+                let listener = Listener { connection, name, after: seq.saturating_sub(1), held: None };
+                let who = listener.author();
+                if place.add(listener) {
+                    place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who);
+                }
+            });
+        }
+    }
+
+    fn existing(&self, room: RoomId) -> Option<Arc<Mutex<Place>>> {
+        self.rooms.read().get(&room).cloned()
+    }
+
+    /// Does something in a room's place, making it if nobody was there.
+    fn in_place<T>(&self, room: &Room, act: impl FnOnce(&mut Place) -> T) -> T {
+        loop {
+            let there = self.existing(room.id);
+            let place = there.unwrap_or_else(|| {
+                let mut rooms = self.rooms.write();
+                rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(Place::new(room.clone())))).clone()
+            });
+            let mut place = place.lock();
+            // It may have been forgotten before it was locked.
+            if !place.closed {
+                return act(&mut place);
+            }
+        }
+    }
+
+    fn forget_if_empty(&self, room: RoomId) {
+        if self.existing(room).is_some_and(|place| place.lock().listeners.is_empty()) {
+            let mut rooms = self.rooms.write();
+            let Some(place) = rooms.get(&room).cloned() else { return };
+            let mut place = place.lock();
+            // Somebody may have come in meanwhile.
+            if place.listeners.is_empty() {
+                place.closed = true;
+                rooms.remove(&room);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What becomes of a connection that is still catching up.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::clock::now;
+use crate::config::Limits;
+use crate::dialect::Dialect;
+use crate::hub::{Frame, Outbox};
+use crate::protocol::{Account, Removal, RoomKind, Visibility, Whom};
+
+struct Scene {
+    hub: Hub,
+    room: Room,
+    ann: Account,
+    connection: Arc<Connection>,
+}
+
+/// Ann listens to a room and has not caught up with it.
+fn ann_comes_in() -> Scene {
+    let room = Room {
+        id: RoomId::new(),
+        number: 1,
+        code: "ABCDE".into(),
+        name: "pond".into(),
+        kind: RoomKind::Room,
+        visibility: Visibility::Public,
+        topic: "".into(),
+        member_limit: None,
+        created_at: now(),
+        pair: None,
+    };
+    let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
+    let outbox = Arc::new(Outbox::new(&Limits::default()));
+    let actor = Actor::Account(ann.clone());
+    let connection = Arc::new(Connection::new(Dialect::Native, outbox, actor, ConnectionId::new(), None));
+    let hub = Hub::default();
+    hub.connect(&connection);
+    hub.listen(&room, &connection, None).unwrap();
+    Scene { hub, room, ann, connection }
+}
+
+impl Scene {
+    fn happens(&self, seq: u64, what: Happening) {
+        let by = Author::from(&Actor::Server);
+        let entry = Entry { room: self.room.id, seq, number: 0, at: now(), by, what };
+        self.hub.publish_entry(&self.room, entry, &Actor::Server, 0);
+    }
+
+    fn release(&self, after: u64) -> bool {
+        let first = || self.connection.outbox.offer("first".into());
+        self.hub.release(self.room.id, self.connection.id, after, first)
+    }
+}
+
+fn topic() -> Happening {
+    let (name, topic) = ("pond".into(), "frogs".into());
+    Happening::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
+}
+
+#[tokio::test]
+async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice() {
+    let scene = ann_comes_in();
+    scene.happens(7, topic());
+    scene.happens(8, topic());
+    assert!(scene.release(7));
+    scene.happens(9, topic());
+    let mut frames = VecDeque::new();
+    scene.connection.outbox.take(&mut frames).await;
+    let Some(Frame::Text(first)) = frames.pop_front() else { panic!("{frames:?}") };
+    assert_eq!(&*first, "first");
+    let seqs = frames.iter().map(|frame| match frame {
+        Frame::Text(text) => serde_json::from_str::<serde_json::Value>(text).unwrap()["seq"].as_u64().unwrap(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(seqs.collect::<Vec<_>>(), [8, 9]);
+}
+
+#[test]
+fn who_is_put_out_while_catching_up_is_not_told_that_all_went_well() {
+    let scene = ann_comes_in();
+    let whom = Whom { id: scene.ann.id, name: scene.ann.name.clone() };
+    scene.happens(7, Happening::MemberRemoved { whom, why: Removal::Kicked, reason: None });
+    assert!(!scene.release(6));
+}
+
+#[test]
+fn who_catches_up_with_a_room_that_goes_meanwhile_is_not_told_that_all_went_well() {
+    let scene = ann_comes_in();
+    scene.happens(7, Happening::RoomDeleted { was: Box::new(scene.room.clone()) });
+    assert!(!scene.release(6));
+}

@@ -1,0 +1,160 @@
+//! Files that people upload, to be attached to messages.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
+
+use crate::clock::now;
+use crate::config;
+use crate::database::{Database, Upload};
+use crate::error::{Error, Result};
+use crate::protocol::{AccountId, Attachment, MediaId};
+
+/// How much of a file is stored, or read, at a time.
+const PART: usize = 256 * 1024;
+const MAX_NAME_BYTES: usize = 200;
+/// For bytes of which nothing is known.
+const UNKNOWN: &str = "application/octet-stream";
+
+pub struct Media {
+    database: Database,
+    max_bytes: usize,
+    account_bytes: usize,
+}
+
+impl Media {
+    pub fn new(database: Database, config: &config::Media) -> Self {
+        Self { database, max_bytes: config.max_bytes, account_bytes: config.account_bytes }
+    }
+
+    /// That a file is larger than it may be.
+    pub fn too_large(&self) -> Error {
+        Error::TooLarge { what: "the file", limit: format!("{} bytes", self.max_bytes) }
+    }
+
+    /// Whether a file that says how large it is may be sent at all.
+    pub fn check_size(&self, announced: u64) -> Result<()> {
+        if announced > self.max_bytes as u64 { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// Stores a file as it comes in. What it is, its bytes say, not whoever sends it.
+    pub async fn store<E>(
+        &self,
+        by: AccountId,
+        name: Option<&str>,
+        bytes: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<Attachment> {
+        let name = clean_name(name.unwrap_or_default());
+        let upload = self.database.begin_upload(by, &name, self.account_bytes as u64, now()).await?;
+        let stored = self.store_parts(upload, bytes).await;
+        if stored.is_err() {
+            // If this fails too, what is there goes later, as files that nothing refers to do.
+            let _ = self.database.drop_upload(upload).await;
+        }
+        stored
+    }
+
+    async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<Attachment> {
+        let mut bytes = std::pin::pin!(bytes);
+        let (mut waiting, mut size, mut part) = (BytesMut::new(), 0, 0);
+        let mut media_type = None;
+        loop {
+            let more = bytes.next().await;
+            let ended = more.is_none();
+            if let Some(chunk) = more {
+                let chunk = chunk.map_err(|_| Error::BadRequest("the upload broke off; nothing was stored".into()))?;
+                size += chunk.len();
+                if size > self.max_bytes {
+                    return Err(self.too_large());
+                }
+                waiting.extend_from_slice(&chunk);
+            }
+            while waiting.len() >= PART || (ended && !waiting.is_empty()) {
+                let bytes = waiting.split_to(waiting.len().min(PART));
+                media_type.get_or_insert_with(|| sniff(&bytes));
+                self.database.add_part(upload, part, &bytes).await?;
+                part += 1;
+            }
+            if ended {
+                break;
+            }
+        }
+        let Some(media_type) = media_type else {
+            return Err(Error::invalid("body", "should hold the file's bytes, and is empty"));
+        };
+        self.database.finish_upload(upload, media_type).await
+    }
+
+    /// A file and its bytes, in parts.
+    pub async fn open(&self, id: MediaId) -> Result<(Attachment, impl Stream<Item = Result<Bytes>> + use<>)> {
+        let (number, file) = self.database.media(id).await?.ok_or_else(|| Error::not_found("file"))?;
+        let database = self.database.clone();
+        let parts = stream::try_unfold(0, move |part| {
+            let database = database.clone();
+            async move {
+                let bytes = database.media_part(number, part).await?;
+                Ok(bytes.map(|bytes| (Bytes::from(bytes), part + 1)))
+            }
+        });
+        Ok((file, parts))
+    }
+}
+
+/// Whether browsers may show it by themselves: pictures can do no harm, everything else is downloaded.
+pub fn is_shown(media_type: &str) -> bool {
+    matches!(media_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif")
+}
+
+fn sniff(start: &[u8]) -> &'static str {
+    match infer::get(start) {
+        Some(kind) => kind.mime_type(),
+        None if is_text(start) => "text/plain",
+        None => UNKNOWN,
+    }
+}
+
+/// As far as can be seen: the part may end in the middle of a character.
+fn is_text(start: &[u8]) -> bool {
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+/// A name that is no path and holds nothing that a header or a terminal would trip over.
+fn clean_name(given: &str) -> String {
+    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut name: String = last.chars().filter(|c| !c.is_control()).collect();
+    while name.len() > MAX_NAME_BYTES {
+        name.pop();
+    }
+    let name = name.trim();
+    if name.is_empty() || name.chars().all(|c| c == '.') { "file".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_bytes_say() {
+        assert_eq!(sniff(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "image/png");
+        assert_eq!(sniff("grüß dich".as_bytes()), "text/plain");
+        assert_eq!(sniff(&"ü".as_bytes()[..1]), "text/plain", "cut within a character");
+        assert_eq!(sniff(b"\xff\x00\x01"), UNKNOWN);
+        assert!(!is_shown(sniff(b"<!DOCTYPE html><script>")), "a page is downloaded, not shown");
+        assert!(!is_shown(sniff(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>")), "it may hold a script");
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        assert_eq!(clean_name("../../etc/passwd"), "passwd");
+        assert_eq!(clean_name("C:\\cat.png"), "cat.png");
+        assert_eq!(clean_name("a\r\nSet-Cookie: b"), "aSet-Cookie: b");
+        assert_eq!(clean_name(".."), "file");
+        assert_eq!(clean_name(&"ü".repeat(300)).len(), MAX_NAME_BYTES);
+    }
+}

@@ -1,0 +1,327 @@
+//! The writer's own task: from a batch of jobs to one transaction, and what is told after it.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{BATCH, Job, Posted, UnitJob};
+use crate::clock::{Timestamp, now};
+use crate::database::{Database, PostOutcome, Tx};
+use crate::error::{Error, Result};
+use crate::hub::Hub;
+use crate::protocol::{AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
+use crate::rooms::{Known, Rooms};
+
+/// How often a batch that another writer got in the way of is tried.
+const TRIES: u32 = 5;
+/// How soon it is looked again whether a batch of unknown outcome was stored.
+const DOUBT_RETRY: Duration = Duration::from_millis(500);
+/// How many entries of one room are told late at a time.
+const LATE: u32 = 1000;
+
+pub(super) struct Task {
+    database: Database,
+    hub: Arc<Hub>,
+    known: Arc<Known>,
+    queue: mpsc::Receiver<Job>,
+    doubts: Doubts,
+}
+
+/// What the database did not say whether it stored: its answer to a commit was lost. Those who asked were told that it
+/// failed; if it did not, everybody has to hear of it before anything newer.
+#[derive(Default)]
+struct Doubts {
+    /// By room, the first number that was given out.
+    rooms: HashMap<RoomId, u64>,
+    changes: Vec<Change>,
+}
+
+/// What the transaction made of a job, to be told after the commit.
+enum Outcome {
+    Post(PostOutcome),
+    Unit(Vec<Event>),
+}
+
+/// Whose standing the batch at hand has changed so far.
+type Touched = HashSet<(RoomId, AccountId)>;
+
+impl Task {
+    pub(super) fn new(database: Database, hub: Arc<Hub>, known: Arc<Known>, queue: mpsc::Receiver<Job>) -> Self {
+        Self { database, hub, known, queue, doubts: Doubts::default() }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                received = self.queue.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                () = stop.cancelled(), if !self.queue.is_closed() => {
+                    // No more from here on; what is queued is still written.
+                    self.queue.close();
+                    continue;
+                }
+                () = sleep(DOUBT_RETRY), if !self.doubts.rooms.is_empty() => {}
+            }
+            let outcomes = self.write(&batch).await;
+            self.settle_doubts(&outcomes).await;
+            let mut rooms = HashMap::new();
+            for (job, outcome) in batch.drain(..).zip(outcomes) {
+                self.tell(&mut rooms, job, outcome).await;
+            }
+        }
+    }
+
+    /// One outcome for each job. Nothing is committed if the transaction as a whole fails.
+    async fn write(&mut self, batch: &[Job]) -> Vec<Result<Outcome>> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let mut tries = 1;
+        loop {
+            match self.try_write(batch).await {
+                Ok(outcomes) => return outcomes,
+                Err(Error::Contended) if tries < TRIES => tries += 1,
+                Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
+            }
+        }
+    }
+
+    async fn try_write(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome>>> {
+        let mut tx = self.database.begin().await?;
+        let at = now();
+        let mut touched = Touched::new();
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let is_post = |job: &Job| matches!(job, Job::Post(..));
+        // Neighbouring posts are stored together; a unit of work stays in its place between them.
+        for run in batch.chunk_by(|a, b| is_post(a) && is_post(b)) {
+            if let [Job::Unit(UnitJob { unit, .. })] = run {
+                outcomes.push(self.apply(&mut tx, &mut touched, unit, at).await.map(Outcome::Unit));
+                continue;
+            }
+            let mut allowed = Vec::with_capacity(run.len());
+            let mut refused = HashMap::new();
+            for (i, job) in run.iter().enumerate() {
+                let Job::Post(post, _) = job else { continue };
+                match self.check_speaker(&mut tx, &touched, post.room, &post.by, at).await {
+                    Ok(()) => allowed.push(post.clone()),
+                    Err(error) => {
+                        refused.insert(i, error);
+                    }
+                }
+            }
+            let mut stored = store_posts(&mut tx, &allowed, at).await.into_iter();
+            outcomes.extend((0..run.len()).filter_map(|i| match refused.remove(&i) {
+                Some(error) => Some(Err(error)),
+                None => stored.next().map(|one| one.map(Outcome::Post)),
+            }));
+        }
+        // The transaction is over, whatever of it seemed to succeed; what came after it must not count either.
+        if let Some(error) = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).find(|e| e.ends_transaction())
+        {
+            return Err(error.clone());
+        }
+        if let Err(error) = tx.commit().await {
+            self.doubts.add(batch, &outcomes);
+            return Err(error);
+        }
+        Ok(outcomes)
+    }
+
+    async fn apply(&self, tx: &mut Tx, touched: &mut Touched, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
+        for room in unit.changes.iter().filter_map(says_something_in) {
+            self.check_speaker(tx, touched, room, &unit.by, at).await?;
+        }
+        let told = tx.apply(unit, at).await?;
+        touched.extend(unit.changes.iter().filter_map(Change::standing));
+        Ok(told)
+    }
+
+    /// Whether an account may still speak in the room: it may have been put out or muted since it was asked first.
+    async fn check_speaker(
+        &self,
+        tx: &mut Tx,
+        touched: &Touched,
+        room: RoomId,
+        by: &Actor,
+        at: Timestamp,
+    ) -> Result<()> {
+        let Some(account) = by.account() else { return Ok(()) };
+        let key = (room, account.id);
+        let known = if touched.contains(&key) { None } else { self.known.standing(&key) };
+        let standing = match known {
+            Some(standing) => standing,
+            None => tx.standing(room, account.id).await?,
+        };
+        Rooms::may_speak(standing, at)
+    }
+
+    async fn tell(&mut self, rooms: &mut HashMap<RoomId, Room>, job: Job, outcome: Result<Outcome>) {
+        match (job, outcome) {
+            (Job::Post(new, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+                done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
+                self.publish(rooms, entry, &new.by, 0).await;
+            }
+            (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+                done(Ok(Posted { seq, at, duplicate: true }));
+            }
+            (Job::Post(_, done), Ok(_)) => done(Err(Error::not_found("room"))),
+            (Job::Post(_, done), Err(error)) => done(Err(error)),
+            (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
+                for change in &unit.changes {
+                    self.known.forget(change);
+                }
+                if let Some(first) = first {
+                    first(&events);
+                }
+                for change in &unit.changes {
+                    if let Change::UpdateRoom { room, .. } = change {
+                        rooms.remove(room);
+                    }
+                }
+                for event in &events {
+                    // Of a room that is gone nobody but this event knows any more.
+                    if let Event::Entry(Entry { room, what: Happening::RoomDeleted { was }, .. }) = event {
+                        rooms.insert(*room, (**was).clone());
+                    }
+                }
+                for event in events {
+                    match event {
+                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, unit.depth).await,
+                        other => self.hub.publish(&other),
+                    }
+                }
+                for push in unit.pushes {
+                    self.hub.publish(&Event::Pushed(push));
+                }
+                // Whoever asked may have gone; the change stands.
+                let _ = done.send(Ok(()));
+            }
+            (Job::Unit(UnitJob { done, .. }), Ok(Outcome::Post(_))) => {
+                let _ = done.send(Err(Error::internal("a unit of work was answered as a post")));
+            }
+            (Job::Unit(UnitJob { done, .. }), Err(error)) => {
+                let _ = done.send(Err(error));
+            }
+        }
+    }
+
+    /// Tells a room what was stored in it.
+    async fn publish(&mut self, rooms: &mut HashMap<RoomId, Room>, entry: Entry, by: &Actor, depth: u8) {
+        // Behind what the room is still to be told of, and told together with it.
+        if self.doubts.rooms.contains_key(&entry.room) {
+            return;
+        }
+        let room = match rooms.entry(entry.room) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(free) => match self.known.room(&self.database, entry.room).await {
+                Ok(Some(room)) => free.insert(room),
+                // Deleted meanwhile, and everybody has heard of that.
+                Ok(None) => return,
+                // It is told once the database answers again.
+                Err(_) => return self.doubts.add_entry(entry.room, entry.seq),
+            },
+        };
+        self.hub.publish_entry(room, entry, by, depth);
+    }
+
+    /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.
+    async fn settle_doubts(&mut self, outcomes: &[Result<Outcome>]) {
+        if self.doubts.rooms.is_empty() {
+            return;
+        }
+        let next = first_numbers(outcomes);
+        for (room, from) in std::mem::take(&mut self.doubts.rooms) {
+            let up_to = next.get(&room).map_or(u64::MAX, |first| first - 1);
+            if self.tell_late(room, from, up_to).await.is_err() {
+                self.doubts.rooms.insert(room, from);
+            }
+        }
+        for change in &self.doubts.changes {
+            self.known.forget(change);
+        }
+        if self.doubts.rooms.is_empty() {
+            self.doubts.changes.clear();
+        }
+    }
+
+    async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
+        let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
+        let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
+        for entry in entries {
+            tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
+            self.hub.publish_late(&room, &entry);
+        }
+        Ok(())
+    }
+}
+
+impl Doubts {
+    fn add_entry(&mut self, room: RoomId, seq: u64) {
+        let first = self.rooms.entry(room).or_insert(seq);
+        *first = seq.min(*first);
+    }
+
+    fn add(&mut self, batch: &[Job], outcomes: &[Result<Outcome>]) {
+        for (room, first) in first_numbers(outcomes) {
+            self.add_entry(room, first);
+        }
+        self.changes.extend(batch.iter().flat_map(|job| match job {
+            Job::Unit(UnitJob { unit, .. }) => unit.changes.clone(),
+            Job::Post(..) => Vec::new(),
+        }));
+    }
+}
+
+/// The first number that a batch gave out in each room.
+fn first_numbers(outcomes: &[Result<Outcome>]) -> HashMap<RoomId, u64> {
+    let mut first = HashMap::new();
+    let mut add = |room: RoomId, seq: u64| {
+        first.entry(room).or_insert(seq);
+    };
+    for outcome in outcomes.iter().flatten() {
+        match outcome {
+            Outcome::Post(PostOutcome::Posted(entry)) => add(entry.room, entry.seq),
+            Outcome::Post(_) => {}
+            Outcome::Unit(events) => {
+                for event in events {
+                    if let Event::Entry(entry) = event {
+                        add(entry.room, entry.seq);
+                    }
+                }
+            }
+        }
+    }
+    first
+}
+
+/// The room in which a change needs a voice, not only a right.
+fn says_something_in(change: &Change) -> Option<RoomId> {
+    match change {
+        Change::EditMessage { room, .. } | Change::React { room, on: true, .. } => Some(*room),
+        _ => None,
+    }
+}
+
+/// Stores posts together, and one by one if that fails: a bad one must not take its neighbours along.
+async fn store_posts(tx: &mut Tx, posts: &[NewPost], at: Timestamp) -> Vec<Result<PostOutcome>> {
+    match tx.add_posts(posts, at).await {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(error) if posts.len() == 1 || error.ends_transaction() => {
+            posts.iter().map(|_| Err(error.clone())).collect()
+        }
+        Err(_) => {
+            let mut outcomes = Vec::with_capacity(posts.len());
+            for post in posts {
+                let one = tx.add_posts(std::slice::from_ref(post), at).await;
+                outcomes
+                    .push(one.and_then(|mut one| one.pop().ok_or_else(|| Error::internal("no outcome for a post"))));
+            }
+            outcomes
+        }
+    }
+}

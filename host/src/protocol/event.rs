@@ -1,0 +1,136 @@
+//! What happens: the entries of a room's log, and what live connections are told besides.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Author, Post, Push, Role, Room, RoomId, Visibility};
+use crate::clock::Timestamp;
+
+/// Why somebody is no longer a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Removal {
+    Left,
+    Kicked,
+    Banned,
+}
+words!(Removal, "removal", Left = "left", Kicked = "kicked", Banned = "banned");
+
+/// One numbered line of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub room: RoomId,
+    /// 1, 2, 3 … without gaps in each room.
+    pub seq: u64,
+    /// The integer that dialects with integer ids show, unlike any other entry's; 0 for what is not kept.
+    pub number: i64,
+    pub at: Timestamp,
+    pub by: Author,
+    pub what: Happening,
+}
+
+/// An account that something happened to, as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whom {
+    pub id: AccountId,
+    pub name: Arc<str>,
+}
+
+/// What an entry says happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    Posted(Post),
+    /// A post that was deleted since: it keeps its number.
+    Tombstone,
+    /// The message numbered `of` has this text now.
+    Edited {
+        of: u64,
+        body: Arc<str>,
+    },
+    /// The message numbered `of` has no text any more.
+    Deleted {
+        of: u64,
+    },
+    /// Somebody added this reaction to the message numbered `of`, or took it away.
+    Reacted {
+        of: u64,
+        emoji: Arc<str>,
+        on: bool,
+    },
+    MemberAdded {
+        whom: Whom,
+        role: Role,
+    },
+    MemberRemoved {
+        whom: Whom,
+        why: Removal,
+        reason: Option<String>,
+    },
+    MemberRole {
+        whom: Whom,
+        role: Role,
+    },
+    Invited {
+        whom: Whom,
+    },
+    /// The room as it is from now on.
+    RoomUpdated {
+        name: Arc<str>,
+        topic: Arc<str>,
+        visibility: Visibility,
+        member_limit: Option<u32>,
+    },
+    RoomDeleted {
+        /// The room that is gone.
+        was: Box<Room>,
+    },
+}
+
+impl Happening {
+    /// The message that this is about, if it is about another entry.
+    pub fn target(&self) -> Option<u64> {
+        match self {
+            Self::Edited { of, .. } | Self::Deleted { of } | Self::Reacted { of, .. } => Some(*of),
+            _ => None,
+        }
+    }
+}
+
+/// What live connections are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Entry(Entry),
+    /// Somebody hears the room now, who did not by any other connection.
+    Arrived {
+        room: RoomId,
+        who: Author,
+    },
+    /// The last connection by which somebody heard the room has gone.
+    Departed {
+        room: RoomId,
+        who: Author,
+    },
+    /// An account has read everything up to `seq`.
+    Read {
+        room: RoomId,
+        whom: Whom,
+        seq: u64,
+    },
+    /// To the others in the room.
+    Typing {
+        room: RoomId,
+        by: Author,
+    },
+    /// To those who watch the account: its first connection came, or its last one went.
+    Presence {
+        account: AccountId,
+        online: bool,
+    },
+    /// To one connection: a fresh token is due.
+    TokenExpiring {
+        at: Timestamp,
+    },
+    /// A plugin's own.
+    Pushed(Push),
+}

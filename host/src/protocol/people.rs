@@ -1,0 +1,109 @@
+//! Who acts, and who wrote.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, ConnectionId};
+
+/// An account, as the rest of the house needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    /// The integer that dialects with integer ids show.
+    pub number: i64,
+    pub name: Arc<str>,
+    pub is_admin: bool,
+}
+
+/// Somebody connected without an account; known by the connection, for as long as it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    pub id: ConnectionId,
+    pub name: Arc<str>,
+}
+
+/// A plugin, as somebody who acts and posts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bot {
+    /// The plugin's id, and the name that people see.
+    pub plugin: Arc<str>,
+    /// The account that its posts are stored under.
+    pub id: AccountId,
+    pub number: i64,
+}
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    Account(Account),
+    Guest(Guest),
+    Plugin(Bot),
+    Server,
+}
+
+impl Actor {
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Account(account) => Some(account),
+            _ => None,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Account(account) => &account.name,
+            Self::Guest(guest) => &guest.name,
+            Self::Plugin(bot) => &bot.plugin,
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a member may do; each role includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Member,
+    Moderator,
+    Owner,
+}
+
+words!(Role, "role", Member = "member", Moderator = "moderator", Owner = "owner");
+
+/// What kind of somebody wrote or did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorKind {
+    Account,
+    Guest,
+    Plugin,
+    Server,
+}
+
+/// Who wrote or did something in a room's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub kind: AuthorKind,
+    /// None for guests and for the server.
+    pub account: Option<(AccountId, i64)>,
+    /// A plugin's is its id.
+    pub name: Arc<str>,
+}
+
+impl From<&Actor> for Author {
+    fn from(actor: &Actor) -> Self {
+        let (kind, account) = match actor {
+            Actor::Account(account) => (AuthorKind::Account, Some((account.id, account.number))),
+            Actor::Guest(_) => (AuthorKind::Guest, None),
+            Actor::Plugin(bot) => (AuthorKind::Plugin, Some((bot.id, bot.number))),
+            Actor::Server => (AuthorKind::Server, None),
+        };
+        let name = match actor {
+            Actor::Account(account) => account.name.clone(),
+            Actor::Guest(guest) => guest.name.clone(),
+            Actor::Plugin(bot) => bot.plugin.clone(),
+            Actor::Server => "server".into(),
+        };
+        Self { kind, account, name }
+    }
+}

@@ -1,0 +1,50 @@
+//! Coming into a room, and what was missed meanwhile.
+
+use super::{Caller, Joined, Router, call};
+use crate::accounts::throttle::Guesser;
+use crate::error::Result;
+use crate::protocol::{Credential, Room, RoomName};
+use crate::rooms::{Door, Rooms};
+
+impl Router {
+    /// Lets somebody into a room, if the door or a guard says so.
+    pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
+        let room = self.rooms.get(name).await?;
+        let standing = self.standing(caller, &room).await?;
+        match Rooms::door(&room, standing)? {
+            Door::Inside => return Ok(room),
+            Door::Open => {}
+            Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
+        }
+        self.rooms.add_member(room.id, &caller.actor).await?;
+        Ok(room)
+    }
+
+    /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
+    async fn ask_guards(&self, caller: &Caller, room: &Room, credentials: &[Credential]) -> Result<()> {
+        let guesser = match caller.actor.account() {
+            Some(account) => Guesser::Account(account.id),
+            None => Guesser::Origin(caller.origin),
+        };
+        let key = (room.id, guesser);
+        let throttle = &self.accounts.throttles.room_passwords;
+        throttle.check(&key)?;
+        let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
+        if verdict.is_err() && !credentials.is_empty() {
+            throttle.failed(&key);
+        }
+        verdict
+    }
+
+    /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
+    /// put out between coming in and listening is found out here.
+    pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
+        let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
+        let last_seq = self.messages.last_seq(room.id).await?;
+        let backlog = match since {
+            Some(since) => self.messages.backlog(room.id, since, last_seq).await?,
+            None => None,
+        };
+        Ok(Joined { room, last_seq, backlog })
+    }
+}

@@ -1,0 +1,178 @@
+//! What happens to messages: posting, changing, reacting, reading, finding.
+
+use super::{Caller, Router, call};
+use crate::clock::now;
+use crate::error::{Error, Result};
+use crate::messages::{Messages, PostDone, UnitDone};
+use crate::plugins::Draft;
+use crate::protocol::{
+    Attachment, Author, Change, Command, Event, MediaId, NewPost, Post, Reply, Role, Room, RoomName, Standing, Unit,
+};
+use crate::rooms::Rooms;
+
+/// A message as a client asks for it.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub body: String,
+    pub key: Option<String>,
+    pub reply_to: Option<u64>,
+    pub attachments: Vec<MediaId>,
+}
+
+impl Router {
+    /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
+    pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
+        match self.prepare(caller, to, message).await {
+            Ok(new) => self.writer.post(new, done).await,
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    async fn prepare(&self, caller: &Caller, to: &RoomName, message: NewMessage) -> Result<NewPost> {
+        let (room, standing) = self.presence(caller, to).await?;
+        check_voice(caller, standing)?;
+        let NewMessage { mut body, key, reply_to, attachments } = message;
+        // A second slash says that the first one is meant as text.
+        if body.starts_with("//") {
+            body.remove(0);
+        }
+        let attachments = self.messages.attachments(&attachments, &Author::from(&caller.actor)).await?;
+        self.check_text(&body, &attachments)?;
+        if let Some(key) = &key {
+            Messages::check_key(key)?;
+        }
+        if let Some(seq) = reply_to {
+            self.messages.get(room.id, seq).await.map_err(|error| match error {
+                Error::NotFound(_) => Error::invalid("reply_to", format!("there is no message {seq} in this room")),
+                other => other,
+            })?;
+        }
+        let id = room.id;
+        let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
+        let body = self.filtered(caller, room, standing, draft, &attachments)?;
+        let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
+        Ok(NewPost { room: id, by: caller.actor.clone(), post })
+    }
+
+    /// The text as the filters leave it.
+    fn filtered(
+        &self,
+        caller: &Caller,
+        room: Room,
+        standing: Standing,
+        draft: Draft,
+        attachments: &[Attachment],
+    ) -> Result<String> {
+        let body = draft.body.clone();
+        match self.plugins.filter(&call(caller, Some(room), standing.role), draft)? {
+            Some(rewritten) => self.check_text(&rewritten, attachments).map(|()| rewritten),
+            None => Ok(body),
+        }
+    }
+
+    fn check_text(&self, body: &str, attachments: &[Attachment]) -> Result<()> {
+        if attachments.is_empty() { self.messages.check_body(body) } else { self.messages.check_caption(body) }
+    }
+
+    /// Edits, deletes or reacts; `answer` is called before the room hears of it.
+    pub async fn change_message(
+        &self,
+        caller: &Caller,
+        command: Command,
+        answer: Box<dyn FnOnce(Reply) + Send + Sync>,
+    ) -> Result<()> {
+        let change = match command {
+            Command::Edit { room, seq, body } => self.edit(caller, &room, seq, body).await?,
+            Command::Delete { room, seq } => self.delete(caller, &room, seq).await?,
+            Command::React { room, seq, emoji, on } => {
+                let (room, standing) = self.presence(caller, &room).await?;
+                self.account(caller)?;
+                if on {
+                    check_voice(caller, standing)?;
+                }
+                Messages::check_emoji(&emoji)?;
+                Change::React { room: room.id, seq, emoji: emoji.into(), on }
+            }
+            _ => return Err(Error::internal("a command came to the wrong place")),
+        };
+        let first: UnitDone = Box::new(|events| {
+            let logged = events.iter().find_map(|event| match event {
+                Event::Entry(entry) => Some((entry.seq, entry.at)),
+                _ => None,
+            });
+            answer(Reply::Logged(logged));
+        });
+        self.writer.commit_and_answer(Unit::new(caller.actor.clone(), vec![change]), first).await
+    }
+
+    async fn edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String) -> Result<Change> {
+        let (room, standing) = self.presence(caller, to).await?;
+        let me = self.account(caller)?.id;
+        check_voice(caller, standing)?;
+        let message = self.messages.get(room.id, seq).await?;
+        if message.from.account.is_none_or(|(author, _)| author != me) {
+            return Err(Error::Forbidden("only its author can edit a message".into()));
+        }
+        let attachments = message.post.attachments;
+        self.check_text(&body, &attachments)?;
+        let id = room.id;
+        let draft =
+            Draft { body, reply_to: message.post.reply_to, edit_of: Some(seq), attachments: links(&attachments) };
+        let body = self.filtered(caller, room, standing, draft, &attachments)?;
+        Ok(Change::EditMessage { room: id, seq, body: body.into() })
+    }
+
+    async fn delete(&self, caller: &Caller, to: &RoomName, seq: u64) -> Result<Change> {
+        let (room, standing) = self.presence(caller, to).await?;
+        let me = self.account(caller)?.id;
+        let message = self.messages.get(room.id, seq).await?;
+        let own = message.from.account.is_some_and(|(author, _)| author == me);
+        if !own && standing.role < Some(Role::Moderator) {
+            return Err(Error::Forbidden("only its author or a moderator can delete a message".into()));
+        }
+        Ok(Change::DeleteMessage { room: room.id, seq })
+    }
+
+    pub(super) async fn read(&self, caller: &Caller, room: &Room, seq: u64) -> Result<Reply> {
+        self.account(caller)?;
+        // Nobody has read what is not there yet.
+        let seq = seq.min(self.messages.last_seq(room.id).await?);
+        self.writer.commit(Unit::new(caller.actor.clone(), vec![Change::MarkRead { room: room.id, seq }])).await?;
+        Ok(Reply::Read { seq })
+    }
+
+    pub(super) fn typing(&self, caller: &Caller, room: &Room, standing: Standing) -> Result<Reply> {
+        check_voice(caller, standing)?;
+        self.hub.typing(room.id, &caller.actor, caller.connection);
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn search(
+        &self,
+        caller: &Caller,
+        query: &str,
+        room: Option<&RoomName>,
+        cursor: Option<i64>,
+        limit: u32,
+    ) -> Result<Reply> {
+        let me = self.account(caller)?.id;
+        let room = match room {
+            Some(name) => Some(self.presence(caller, name).await?.0.id),
+            None => None,
+        };
+        let (messages, next) = self.messages.search(me, query, room, cursor, limit).await?;
+        Ok(Reply::Found { messages, next })
+    }
+}
+
+/// Whether somebody who is in the room may say something now. Guests have no standing that could be against it.
+fn check_voice(caller: &Caller, standing: Standing) -> Result<()> {
+    match caller.actor.account() {
+        Some(_) => Rooms::may_speak(standing, now()),
+        None => Ok(()),
+    }
+}
+
+fn links(attachments: &[Attachment]) -> Vec<String> {
+    attachments.iter().map(Attachment::link).collect()
+}

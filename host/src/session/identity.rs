@@ -1,0 +1,123 @@
+//! Who a connection is: as whom it comes in, and for how long.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Session;
+use crate::accounts::Identity;
+use crate::clock::Timestamp;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::hub::Connection;
+use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomName};
+
+/// How long before a token ends its connection is told.
+const EXPIRY_WARNING: Duration = Duration::from_secs(60);
+
+/// When a connection's token ends.
+pub(super) struct TokenClock {
+    pub(super) expires_at: Timestamp,
+    pub(super) ends: Instant,
+    pub(super) warned: bool,
+}
+
+impl TokenClock {
+    pub(super) fn new(expires_at: Timestamp) -> Self {
+        Self { expires_at, ends: Instant::now() + expires_at.remaining(), warned: false }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        if self.warned { self.ends } else { self.ends.checked_sub(EXPIRY_WARNING).unwrap_or(self.ends) }
+    }
+}
+
+impl Session {
+    pub(super) async fn connect(&mut self, proof: Proof, listen_all: bool) -> Result<Reply> {
+        match (proof, self.me.clone()) {
+            (Proof::Token(token), None) => {
+                let identity = self.core.accounts.identify(&token).await?;
+                Ok(self.identify(identity, listen_all).await)
+            }
+            // A fresh token prolongs a live connection; it cannot become somebody else.
+            (Proof::Token(token), Some(me)) => {
+                let identity = self.core.accounts.identify(&token).await?;
+                if me.actor.account().map(|account| account.id) != Some(identity.account.id) {
+                    return Err(Error::Forbidden("this connection is somebody else's; open another one".into()));
+                }
+                self.token = Some(TokenClock::new(identity.expires_at));
+                Ok(self.connected(&me, Some(identity.expires_at)))
+            }
+            (Proof::Guest(name), None) => {
+                if !self.core.guests {
+                    return Err(Error::Unauthenticated(
+                        "guests are not let in here; log in and connect with `token`".into(),
+                    ));
+                }
+                let name = match name {
+                    Some(name) => self.core.accounts.guest_name(&name).await?,
+                    None => format!("guest-{:04x}", rand::random::<u16>()),
+                };
+                let guest = Guest { id: self.id, name: name.into() };
+                let me = self.enter(Actor::Guest(guest), None, false);
+                Ok(self.connected(&me, None))
+            }
+            (Proof::Guest(_), Some(_)) => Err(Error::Conflict("this connection has said who it is already".into())),
+        }
+    }
+
+    pub(super) async fn identify(&mut self, identity: Identity, listen_all: bool) -> Reply {
+        self.token = Some(TokenClock::new(identity.expires_at));
+        let expires_at = identity.expires_at;
+        let account = identity.account.id;
+        let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
+        if listen_all {
+            self.listen_to_all(&me, account).await;
+        }
+        self.connected(&me, Some(expires_at))
+    }
+
+    pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
+        let me = Arc::new(Connection::new(
+            self.dialect.unwrap_or(Dialect::Native),
+            self.outbox.clone(),
+            actor,
+            self.id,
+            login,
+        ));
+        me.listens_to_all.store(listen_all, Ordering::Relaxed);
+        self.core.hub.connect(&me);
+        self.me = Some(me.clone());
+        me
+    }
+
+    async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) {
+        let rooms = match self.core.router.rooms.of(account).await {
+            Ok(rooms) => rooms,
+            // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
+            Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
+        };
+        for room in rooms {
+            // One that was deleted meanwhile is not heard of any more.
+            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
+                self.hear(&room, me);
+                // And whoever was put out before listening must not listen.
+                match self.core.router.rooms.standing(room.id, account).await {
+                    Ok(standing) if standing.role.is_some() => drop(self.core.hub.release(room.id, me.id, 0, || ())),
+                    _ => self.core.hub.stop_listening(room.id, me),
+                }
+            }
+        }
+    }
+
+    pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) {
+        // Without a nick there is nothing that could be in use.
+        let _ = self.core.hub.listen(room, me, None);
+    }
+
+    fn connected(&self, me: &Connection, expires_at: Option<Timestamp>) -> Reply {
+        Reply::Connected { actor: me.actor.clone(), connection: self.id, expires_at }
+    }
+}

@@ -1,0 +1,164 @@
+//! How a session of the native protocol goes: each answer in its place among the events.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use serde_json::Value;
+
+use super::{FAULT_COST, IN_FLIGHT, Session};
+use crate::config;
+use crate::dialect::native::{self, Greeting, Request};
+use crate::error::{Error, Result};
+use crate::hub::{Connection, Outbox};
+use crate::messages::Posted;
+use crate::protocol::{Command, Event, Reply, Room, RoomName};
+use crate::router::{Caller, NewMessage, slash_text};
+
+impl Session {
+    pub(super) async fn on_native(&mut self, text: &str) {
+        match native::decode(text) {
+            Ok(request) => self.on_request(request).await,
+            Err((id, error)) => self.answer(id.as_ref(), Err(error)),
+        }
+    }
+
+    async fn on_request(&mut self, Request { id, command }: Request) {
+        if let Command::Connect { proof, listen_all } = command {
+            let done = self.connect(proof, listen_all).await;
+            return self.answer(id.as_ref(), done);
+        }
+        let Some(me) = self.me.clone() else {
+            let error = Error::Unauthenticated("say who you are first: `connect` with `token` or `guest`".into());
+            return self.answer(id.as_ref(), Err(error));
+        };
+        let caller = self.caller(&me);
+        match command {
+            Command::Post { room, body, key, reply_to, attachments } if slash_text(&body).is_none() => {
+                let message = NewMessage { body, key, reply_to, attachments };
+                self.post(&caller, &room, message, id).await;
+            }
+            command => {
+                // What this connection posted before is settled before its next command is looked at.
+                let settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let done = self.run_command(&me, &caller, id.as_ref(), command).await;
+                drop(settled);
+                if let Some(done) = done.transpose() {
+                    self.answer(id.as_ref(), done);
+                }
+            }
+        }
+    }
+
+    async fn post(&self, caller: &Caller, room: &RoomName, message: NewMessage, id: Option<Value>) {
+        // Closed never: the session owns it.
+        let place = self.in_flight.clone().acquire_owned().await.ok();
+        let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
+        let done = move |outcome: Result<Posted>| {
+            if let Err(Error::Plugin { .. }) = outcome {
+                // As much of it as there is.
+                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+            }
+            answer(
+                &outbox,
+                &core.greeting,
+                id.as_ref(),
+                outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }),
+            );
+            drop(place);
+        };
+        self.core.router.post(caller, room, message, Box::new(done)).await;
+    }
+
+    /// None if the answer has been given already.
+    async fn run_command(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        id: Option<&Value>,
+        command: Command,
+    ) -> Result<Option<Reply>> {
+        let router = &self.core.router;
+        match command {
+            Command::RoomJoin { room, since, credentials } => {
+                let room = router.join(caller, &room, &credentials).await?;
+                self.listen(me, caller, id, room, since).await.map(|()| None)
+            }
+            Command::RoomLeave { room } => {
+                let id = router.rooms.get(&room).await?.id;
+                let reply = router.handle(caller, Command::RoomLeave { room }).await?;
+                self.core.hub.stop_listening(id, me);
+                Ok(Some(reply))
+            }
+            Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
+                let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
+                // Before the event of what was changed.
+                let first = move |reply| answer(&outbox, &core.greeting, id.as_ref(), Ok(reply));
+                router.change_message(caller, command, Box::new(first)).await.map(|()| None)
+            }
+            Command::Post { room, body, .. } => {
+                let text = slash_text(&body).unwrap_or_default();
+                router.slash(caller, &room, text).await.map(Some)
+            }
+            other => router.handle(caller, other).await.map(Some),
+        }
+    }
+
+    /// Answers a join, sends what was missed, and then what is new.
+    async fn listen(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        id: Option<&Value>,
+        room: Room,
+        since: Option<u64>,
+    ) -> Result<()> {
+        let room_id = room.id;
+        // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
+        self.hear(&room, me);
+        let joined = match self.core.router.catch_up(caller, room, since).await {
+            Ok(joined) => joined,
+            Err(error) => {
+                self.core.hub.stop_listening(room_id, me);
+                return Err(error);
+            }
+        };
+        // Written before the room has to wait for it.
+        let missed = joined.backlog.map(|entries| {
+            let events = entries.into_iter().map(Event::Entry);
+            events.filter_map(|event| native::encode_event(&event)).collect::<Vec<_>>()
+        });
+        let missed = missed.filter(|missed| fits(&self.core.limits, missed));
+        let recovered = missed.is_some();
+        let still_there = self.core.hub.release(room_id, me.id, joined.last_seq, || {
+            self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
+            missed.into_iter().flatten().for_each(|text| self.outbox.offer(text));
+        });
+        if still_there { Ok(()) } else { Err(Error::Forbidden("put out of this room meanwhile".into())) }
+    }
+
+    fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
+        answer(&self.outbox, &self.core.greeting, id, outcome);
+    }
+
+    /// The frame's own id goes with the error, if it can be read.
+    pub(super) fn refuse_native(&self, frame: Option<&str>, error: &Error) {
+        let id = frame.and_then(|text| native::decode(text).map_or_else(|(id, _)| id, |request| request.id));
+        self.outbox.offer(native::encode_error(id.as_ref(), error));
+    }
+}
+
+/// Whether what was missed can wait for a connection at once, with room for what happens meanwhile. More would close it as
+/// too slow, however fast it reads, and again whenever it came back.
+fn fits(limits: &config::Limits, missed: &[Utf8Bytes]) -> bool {
+    let bytes: usize = missed.iter().map(|text| text.len()).sum();
+    missed.len() <= limits.outbox_frames / 16 * 15 && bytes <= limits.outbox_bytes / 16 * 15
+}
+
+/// A request without an id is answered only if it failed.
+fn answer(outbox: &Outbox, greeting: &Greeting, id: Option<&Value>, outcome: Result<Reply>) {
+    match (outcome, id) {
+        (Ok(reply), Some(id)) => outbox.offer(native::encode_reply(id, reply, greeting)),
+        (Ok(_), None) => {}
+        (Err(error), id) => outbox.offer(native::encode_error(id, &error)),
+    }
+}

@@ -1,0 +1,141 @@
+//! One's own account, and looking up those of others.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Authorized, From, Json, Query};
+use super::openapi::Problem;
+use super::{Answer, State};
+use crate::accounts::ProfileChange;
+use crate::clock::Timestamp;
+use crate::database;
+use crate::protocol::AccountId;
+
+/// An account, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User<'a> {
+    #[schema(value_type = Uuid)]
+    id: AccountId,
+    number: i64,
+    username: &'a str,
+    #[schema(required)]
+    email: Option<&'a str>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl<'a> std::convert::From<&'a database::User> for User<'a> {
+    fn from(user: &'a database::User) -> Self {
+        Self {
+            id: user.uid,
+            number: user.id,
+            username: &user.username,
+            email: user.email.as_deref(),
+            created_at: Timestamp(user.created_at),
+        }
+    }
+}
+
+/// That something was done, for people to read.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Done {
+    message: &'static str,
+}
+
+impl Done {
+    pub(super) fn answer(message: &'static str) -> Response {
+        axum::Json(Self { message }).into_response()
+    }
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ProfileChange)]
+pub(super) struct Change {
+    #[schema(min_length = 1, max_length = 64)]
+    username: Option<String>,
+    /// Null takes the address away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = Email, max_length = 254)]
+    email: Option<Option<String>>,
+}
+
+/// Tells null from what is left out.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Confirmed {
+    #[schema(min_length = 1, max_length = 1024)]
+    password: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Find {
+    /// A user name, in any case.
+    name: String,
+}
+
+/// An account, as others see it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Person)]
+pub(super) struct Found {
+    #[schema(value_type = Uuid)]
+    uid: AccountId,
+    number: i64,
+    name: String,
+    online: bool,
+}
+
+/// One's own account
+#[utoipa::path(get, path = "/api/me", tag = "accounts", security(("token" = [])), responses((status = 200, body = User<'static>)))]
+pub(super) async fn show(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
+    let user = state.core.accounts.user(identity.account.id).await?;
+    Ok(axum::Json(User::from(&user)).into_response())
+}
+
+/// Change one's name or e-mail address
+#[utoipa::path(patch, path = "/api/me", tag = "accounts", security(("token" = [])), request_body = Change, responses((status = 200, body = User<'static>)))]
+pub(super) async fn change(
+    Shared(state): Shared<Arc<State>>,
+    Authorized(identity): Authorized,
+    From(origin): From,
+    Json(Change { username, email }): Json<Change>,
+) -> Answer {
+    let user = state.core.accounts.change_profile(origin, &identity, ProfileChange { username, email }).await?;
+    Ok(axum::Json(User::from(&user)).into_response())
+}
+
+/// Delete one's account; its messages stay, as a deleted account's
+#[utoipa::path(delete, path = "/api/me", tag = "accounts", security(("token" = [])), request_body = Confirmed, responses((status = 200, body = Done)))]
+pub(super) async fn delete(
+    Shared(state): Shared<Arc<State>>,
+    Authorized(identity): Authorized,
+    From(origin): From,
+    Json(Confirmed { password }): Json<Confirmed>,
+) -> Answer {
+    state.core.accounts.delete_own(origin, &identity, password).await?;
+    // The account is gone; if this fails, the server tries again by itself.
+    let _ = state.core.router.rooms.see_off_deleted().await;
+    Ok(Done::answer("the account is deleted"))
+}
+
+/// Look somebody up by name
+#[utoipa::path(get, path = "/api/users", tag = "accounts", security(("token" = [])), params(Find), responses((status = 200, body = Found), (status = 404, body = Problem)))]
+pub(super) async fn find(
+    Shared(state): Shared<Arc<State>>,
+    _: Authorized,
+    Query(Find { name }): Query<Find>,
+) -> Answer {
+    let account = state.core.accounts.find(&name).await?;
+    let online = state.core.hub.is_online(account.id);
+    let found = Found { uid: account.id, number: account.number, name: account.name.to_string(), online };
+    Ok(axum::Json(found).into_response())
+}

@@ -1,0 +1,96 @@
+//! Files that people upload and attach.
+
+use serde_json::json;
+
+use crate::harness::{Server, Setup};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
+
+#[tokio::test]
+async fn a_picture_is_attached_and_shown() {
+    let server = Server::start().await;
+    let ann = server.sign_up("ann").await;
+    let (status, file) = server.upload("/api/media?name=pond.png", Some(&ann.token), PNG.to_vec()).await;
+    assert_eq!(status, 201, "{file}");
+    assert_eq!(
+        (&file["name"], &file["type"], &file["size"]),
+        (&json!("pond.png"), &json!("image/png"), &json!(PNG.len()))
+    );
+    let (mut of_ann, mut bob) = (server.log_in(&ann).await, server.join_as("bob").await);
+    of_ann.join("lobby").await;
+    bob.join("lobby").await;
+    of_ann.call("message.post", json!({"room": "lobby", "body": "", "attachments": [file["id"]]})).await.unwrap();
+    let event = bob.expect_event("message.posted").await;
+    assert_eq!(event["data"]["attachments"], json!([file]));
+    let page = bob.call("room.history", json!({"room": "lobby"})).await.unwrap();
+    assert_eq!(page["messages"][0]["attachments"], json!([file]));
+
+    let response = server.fetch(file["url"].as_str().unwrap()).await;
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!((header("content-type"), header("x-content-type-options")), ("image/png".into(), "nosniff".into()));
+    assert!(header("content-disposition").starts_with("inline"));
+    assert_eq!(response.bytes().await.unwrap(), PNG);
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_downloaded_whatever_it_calls_itself() {
+    let server = Server::start().await;
+    let ann = server.sign_up("ann").await;
+    let page = b"<!DOCTYPE html><script>alert(1)</script>".to_vec();
+    let (_, file) = server.upload("/api/media?name=pond.png", Some(&ann.token), page).await;
+    let response = server.fetch(file["url"].as_str().unwrap()).await;
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert!(header("content-disposition").starts_with("attachment"));
+    assert_eq!(header("content-security-policy"), "default-src 'none'; sandbox");
+}
+
+#[tokio::test]
+async fn a_large_file_comes_back_as_it_went_and_a_too_large_one_is_refused() {
+    let server = Setup::new().replace("max_bytes = 10485760", "max_bytes = 1000000").start().await;
+    let ann = server.sign_up("ann").await;
+    let bytes: Vec<u8> = (0..900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (status, file) = server.upload("/api/media", Some(&ann.token), bytes.clone()).await;
+    assert_eq!((status, &file["name"]), (201, &json!("file")));
+    assert_eq!(server.fetch(file["url"].as_str().unwrap()).await.bytes().await.unwrap(), bytes);
+    let (status, refused) = server.upload("/api/media", Some(&ann.token), vec![7; 1_000_001]).await;
+    assert_eq!((status, &refused["error"]["code"]), (413, &json!("too_large")));
+    assert_eq!(server.upload("/api/media", Some(&ann.token), vec![]).await.0, 400);
+    assert_eq!(server.upload("/api/media", None, PNG.to_vec()).await.0, 401);
+    assert_eq!(server.get("/media/0198c0de-0000-7000-8000-000000000000", None).await.0, 404);
+    assert_eq!(server.get("/media/nothing", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn only_files_of_one_s_own_can_be_attached() {
+    let server = Server::start().await;
+    let ann = server.sign_up("ann").await;
+    let (_, file) = server.upload("/api/media?name=pond.png", Some(&ann.token), PNG.to_vec()).await;
+    let mut bob = server.join_as("bob").await;
+    bob.join("lobby").await;
+    let post = json!({"room": "lobby", "body": "look", "attachments": [file["id"]]});
+    assert_eq!(bob.call("message.post", post.clone()).await.unwrap_err().code(), "invalid");
+    let mut guest = server.guest("gus").await;
+    guest.join("lobby").await;
+    assert_eq!(guest.call("message.post", post).await.unwrap_err().code(), "forbidden");
+}
+
+#[tokio::test]
+async fn a_file_goes_with_its_message_and_one_that_nothing_carries_goes_after_a_while() {
+    let mut server = Setup::new()
+        .replace("unused_ttl = \"24h\"", "unused_ttl = \"1s\"")
+        .replace("interval = \"10m\"", "interval = \"200ms\"")
+        .start()
+        .await;
+    let ann = server.sign_up("ann").await;
+    let mut of_ann = server.log_in(&ann).await;
+    of_ann.join("lobby").await;
+    let (_, carried) = server.upload("/api/media?name=a.png", Some(&ann.token), PNG.to_vec()).await;
+    let post = json!({"room": "lobby", "body": "look", "attachments": [carried["id"]]});
+    let seq = of_ann.call("message.post", post).await.unwrap()["seq"].clone();
+    let (_, unused) = server.upload("/api/media?name=b.png", Some(&ann.token), PNG.to_vec()).await;
+    server.expect_output("took away files that no message carries").await;
+    assert_eq!(server.fetch(unused["url"].as_str().unwrap()).await.status(), 404);
+    assert_eq!(server.fetch(carried["url"].as_str().unwrap()).await.status(), 200);
+    of_ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await.unwrap();
+    assert_eq!(server.fetch(carried["url"].as_str().unwrap()).await.status(), 404);
+}

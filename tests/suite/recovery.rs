@@ -1,0 +1,119 @@
+//! Whoever falls behind or breaks off goes on where they were.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Server, Setup};
+
+fn seqs(frames: &[Value]) -> Vec<u64> {
+    frames.iter().filter_map(|frame| frame["seq"].as_u64()).collect()
+}
+
+/// Comes back to the lobby after this entry; gives the numbers of what was missed, by recovery or, if that is too far back,
+/// by the history. All of it are messages.
+async fn catch_up(client: &mut Client, since: u64) -> Vec<u64> {
+    let joined = client.call("room.join", json!({"room": "lobby", "since": since})).await.unwrap();
+    let last = joined["last_seq"].as_u64().unwrap();
+    let mut missed = Vec::new();
+    while since + (missed.len() as u64) < last {
+        if joined["recovered"] == true {
+            missed.push(client.expect_event("message.posted").await["seq"].as_u64().unwrap());
+        } else {
+            let after = missed.last().copied().unwrap_or(since);
+            let args = json!({"room": "lobby", "after": after, "limit": 100});
+            let page = client.call("room.history", args).await.unwrap();
+            missed.extend(seqs(page["messages"].as_array().unwrap()));
+        }
+    }
+    missed
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed_as_too_slow_and_comes_back_to_all_that_it_missed() {
+    const POSTS: u64 = 1000;
+    let server = Setup::bare()
+        .replace("command_burst = 200", "command_burst = 10000")
+        .replace("outbox_frames = 1024", "outbox_frames = 64")
+        .start()
+        .await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    server.log_in(&ann).await.join("lobby").await;
+    // A member who does not listen.
+    let mut ann = server.log_in(&ann).await;
+    let mut slow = server.log_in(&bob).await;
+    let before = slow.join("lobby").await["last_seq"].as_u64().unwrap();
+
+    // More than all buffers between here and there hold, while nothing is read.
+    let body = "🐢".repeat(4000);
+    for _ in 0..POSTS / 50 {
+        let mut sent = Vec::new();
+        for _ in 0..50 {
+            sent.push(ann.send("message.post", json!({"room": "lobby", "body": body})).await);
+        }
+        for id in sent {
+            ann.answer(id).await.unwrap();
+        }
+    }
+    let (frames, code) = slow.read_to_close().await;
+    assert_eq!(code, 4408);
+    let mut heard = seqs(&frames);
+    assert!((heard.len() as u64) < POSTS);
+    let mut bob = server.log_in(&bob).await;
+    heard.extend(catch_up(&mut bob, heard.last().copied().unwrap_or(before)).await);
+    assert_eq!(heard, (before + 1..=before + POSTS).collect::<Vec<_>>());
+    ann.post("lobby", "and on").await.unwrap();
+    assert_eq!(bob.expect_message().await, "and on");
+}
+
+#[tokio::test]
+async fn what_is_more_than_may_wait_for_a_connection_is_paged_instead_of_closing_it() {
+    let server = Setup::bare().replace("outbox_frames = 1024", "outbox_frames = 64").start().await;
+    let (mut ann, bob) = (server.join_as("ann").await, server.sign_up("bob").await);
+    ann.join("lobby").await;
+    let since = server.log_in(&bob).await.join("lobby").await["last_seq"].as_u64().unwrap();
+    for n in 0..65 {
+        ann.post("lobby", &format!("message {n}")).await.unwrap();
+    }
+    let mut bob = server.log_in(&bob).await;
+    assert_eq!(catch_up(&mut bob, since).await, (since + 1..=since + 65).collect::<Vec<_>>());
+    bob.post("lobby", "still here").await.unwrap();
+}
+
+/// Joins again and again from where it was, on one connection, until it has heard all up to `last`.
+async fn hammer(server: &Server, name: &str, last: u64) {
+    let mut client = server.join_as(name).await;
+    let mut seen = client.join("lobby").await["last_seq"].as_u64().unwrap();
+    while seen < last {
+        let joined = client.call("room.join", json!({"room": "lobby", "since": seen})).await.unwrap();
+        assert_eq!(joined["recovered"], true);
+        // Until the answer it went on as before; after it, everything since is told once more.
+        let before = seqs(&client.heard());
+        assert_eq!(before, (seen + 1..=seen + before.len() as u64).collect::<Vec<_>>());
+        // Some of that, and some of what is new.
+        for _ in 0..7 {
+            if seen < last {
+                let event = client.next_frame().await;
+                assert_eq!(event["seq"], seen + 1, "{event}");
+                seen += 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn joining_again_and_again_while_others_post_leaves_no_hole_and_doubles_nothing() {
+    const POSTS: u64 = 300;
+    const HAMMERS: u64 = 4;
+    let server = Setup::bare().replace("command_burst = 200", "command_burst = 10000").start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    // Each of those who come in is an entry, too.
+    let last = 1 + HAMMERS + POSTS;
+    let hammering = join_all((0..HAMMERS).map(async |n| hammer(&server, &format!("hammer-{n}"), last).await));
+    let posting = async {
+        for n in 0..POSTS {
+            ann.post("lobby", &format!("message {n}")).await.unwrap();
+        }
+    };
+    tokio::join!(posting, hammering);
+}

@@ -1,0 +1,297 @@
+//! Somebody who talks, comes and goes, loses the connection, and writes down all that is heard and all that is promised.
+
+mod hearing;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::history::{Attempt, Stay};
+use crate::harness::{Account, Client};
+
+/// How many posts to one room may wait for their answers.
+const UNANSWERED: usize = 40;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
+/// What the chatters are asked to do.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    Talk,
+    /// To say nothing new, have everything acknowledged, and listen to every room.
+    Settle,
+    /// To hear each room up to this entry, and go.
+    Finish(HashMap<String, u64>),
+}
+
+/// How much has happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) kills: AtomicU64,
+    pub(super) stops: AtomicU64,
+    pub(super) acknowledged: AtomicU64,
+    pub(super) heard: AtomicU64,
+    pub(super) connections: AtomicU64,
+}
+
+/// What a chatter wrote down.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) stays: Vec<Stay>,
+    pub(super) strays: Vec<(String, u64)>,
+    /// Answers that nothing explains.
+    pub(super) surprises: Vec<String>,
+}
+
+/// A room, as a chatter knows it.
+struct Place {
+    room: String,
+    owned: bool,
+    stay: Option<Stay>,
+    /// What the answer to the join named last: up to here, what is heard has been before.
+    caught_up: u64,
+    /// The latest that was heard of the chatter itself is that it was removed.
+    removed: bool,
+    joining: bool,
+    leaving: bool,
+    /// Where to go on after a break; none before the first visit.
+    seen: Option<u64>,
+    /// Attempts without an answer, in their order.
+    unanswered: VecDeque<usize>,
+}
+
+/// What an answer will be to.
+enum Asked {
+    Connect,
+    Join {
+        place: usize,
+        since: Option<u64>,
+    },
+    Leave {
+        place: usize,
+    },
+    Post {
+        place: usize,
+        attempt: usize,
+    },
+    /// Keeping order in a room of one's own.
+    Govern,
+}
+
+/// What all chatters share.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    /// Where servers listen; they come back at other addresses.
+    pub(super) nodes: watch::Receiver<Vec<String>>,
+    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) tally: Arc<Tally>,
+}
+
+pub(super) struct Chatter {
+    account: Account,
+    others: Vec<String>,
+    places: Vec<Place>,
+    random: StdRng,
+    around: Surroundings,
+    notes: Notes,
+    asked: HashMap<u64, Asked>,
+    /// Told once there is nothing left to say or to be acknowledged.
+    settled: Option<oneshot::Sender<()>>,
+}
+
+/// The connection is of no more use.
+struct Gone;
+
+impl Chatter {
+    /// `rooms` with whether they are this account's own.
+    pub(super) fn new(
+        account: Account,
+        others: Vec<String>,
+        rooms: Vec<(String, bool)>,
+        seed: u64,
+        around: Surroundings,
+        settled: oneshot::Sender<()>,
+    ) -> Self {
+        let place = |(room, owned)| Place {
+            room,
+            owned,
+            stay: None,
+            caught_up: 0,
+            removed: false,
+            joining: false,
+            leaving: false,
+            seen: None,
+            unanswered: VecDeque::new(),
+        };
+        Self {
+            account,
+            others,
+            places: rooms.into_iter().map(place).collect(),
+            random: StdRng::seed_from_u64(seed),
+            around,
+            notes: Notes::default(),
+            asked: HashMap::new(),
+            settled: Some(settled),
+        }
+    }
+
+    /// Lives through connection after connection until all is heard.
+    pub(super) async fn run(mut self) -> Notes {
+        loop {
+            let nodes = self.around.nodes.borrow().clone();
+            let address = &nodes[self.random.random_range(0..nodes.len())];
+            let Some(mut client) = Client::try_open(&format!("ws://{address}/ws/native")).await else {
+                sleep(BETWEEN_ATTEMPTS).await;
+                continue;
+            };
+            self.around.tally.connections.fetch_add(1, Ordering::Relaxed);
+            let done = self.live(&mut client).await.is_ok();
+            self.lose_connection();
+            if done {
+                return self.notes;
+            }
+        }
+    }
+
+    /// One connection, to its end.
+    async fn live(&mut self, client: &mut Client) -> Result<(), Gone> {
+        self.ask(client, Asked::Connect, "connect", json!({"token": self.account.token})).await?;
+        let mut next_act = Instant::now();
+        loop {
+            if self.has_heard_all() {
+                return Ok(());
+            }
+            tokio::select! {
+                frame = client.try_frame() => self.on_frame(client, &frame.ok_or(Gone)?).await?,
+                () = sleep_until(next_act) => {
+                    next_act = Instant::now() + Duration::from_millis(self.random.random_range(1..40));
+                    self.act(client).await?;
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self, client: &mut Client, asked: Asked, op: &str, args: Value) -> Result<(), Gone> {
+        let id = client.try_send(op, args).await.ok_or(Gone)?;
+        self.asked.insert(id, asked);
+        Ok(())
+    }
+
+    async fn act(&mut self, client: &mut Client) -> Result<(), Gone> {
+        if self.asked.values().any(|asked| matches!(asked, Asked::Connect)) {
+            return Ok(());
+        }
+        let place = self.random.random_range(0..self.places.len());
+        if !matches!(*self.around.phase.borrow(), Phase::Talk) {
+            return self.settle(client).await;
+        }
+        let here = &self.places[place];
+        let busy = here.joining || here.leaving;
+        match self.random.random_range(0..100) {
+            _ if busy => Ok(()),
+            // Coming back to a room that is being heard starts anew from where it was left, like a recovery.
+            0..3 => self.join(client, place).await,
+            _ if here.stay.is_none() => self.join(client, place).await,
+            3..6 if !here.owned && here.unanswered.is_empty() => {
+                self.places[place].leaving = true;
+                let args = json!({"room": self.places[place].room});
+                self.ask(client, Asked::Leave { place }, "room.leave", args).await
+            }
+            6..8 => Err(Gone),
+            8..14 if here.owned => self.govern(client, place).await,
+            _ => {
+                for _ in 0..self.random.random_range(1..6) {
+                    self.post(client, place).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything acknowledged, every room heard: that is all that is left to do.
+    async fn settle(&mut self, client: &mut Client) -> Result<(), Gone> {
+        for place in 0..self.places.len() {
+            let here = &self.places[place];
+            if here.stay.is_none() && !here.joining && !here.leaving {
+                self.join(client, place).await?;
+            }
+        }
+        let quiet = self.asked.is_empty() && self.places.iter().all(|place| place.unanswered.is_empty());
+        if quiet && let Some(settled) = self.settled.take() {
+            // The round may have been given up.
+            let _ = settled.send(());
+        }
+        Ok(())
+    }
+
+    fn has_heard_all(&mut self) -> bool {
+        let Phase::Finish(last) = &*self.around.phase.borrow() else { return false };
+        let heard = |stay: &Stay| stay.heard.last().map_or(stay.after, |(seq, _)| *seq) >= last[&stay.room];
+        self.asked.is_empty() && self.places.iter().all(|place| place.stay.as_ref().is_some_and(heard))
+    }
+
+    async fn join(&mut self, client: &mut Client, place: usize) -> Result<(), Gone> {
+        self.places[place].joining = true;
+        let (room, since) = (&self.places[place].room, self.places[place].seen);
+        let args = match since {
+            Some(since) => json!({"room": room, "since": since}),
+            None => json!({"room": room}),
+        };
+        self.ask(client, Asked::Join { place, since }, "room.join", args).await
+    }
+
+    async fn post(&mut self, client: &mut Client, place: usize) -> Result<(), Gone> {
+        if self.places[place].unanswered.len() >= UNANSWERED {
+            return Ok(());
+        }
+        let attempt = self.notes.attempts.len();
+        let by = self.account.name.clone();
+        self.notes.attempts.push(Attempt {
+            room: self.places[place].room.clone(),
+            key: format!("{by} {attempt}"),
+            body: format!("{by} says {}", self.random.random::<u64>()),
+            by,
+            acknowledged: Vec::new(),
+        });
+        self.places[place].unanswered.push_back(attempt);
+        self.send_post(client, place, attempt).await
+    }
+
+    async fn send_post(&mut self, client: &mut Client, place: usize, attempt: usize) -> Result<(), Gone> {
+        let Attempt { room, key, body, .. } = &self.notes.attempts[attempt];
+        let args = json!({"room": room, "body": body, "key": key});
+        self.ask(client, Asked::Post { place, attempt }, "message.post", args).await
+    }
+
+    async fn govern(&mut self, client: &mut Client, place: usize) -> Result<(), Gone> {
+        let room = &self.places[place].room;
+        if self.random.random_bool(0.5) {
+            let args = json!({"room": room, "topic": format!("topic {}", self.random.random::<u16>())});
+            return self.ask(client, Asked::Govern, "room.update", args).await;
+        }
+        let whom = &self.others[self.random.random_range(0..self.others.len())];
+        let args = json!({"room": room, "account": whom});
+        self.ask(client, Asked::Govern, "member.kick", args).await
+    }
+
+    fn lose_connection(&mut self) {
+        let finished = match &*self.around.phase.borrow() {
+            Phase::Finish(last) => Some(last.clone()),
+            _ => None,
+        };
+        for place in &mut self.places {
+            (place.joining, place.leaving) = (false, false);
+            let Some(mut stay) = place.stay.take() else { continue };
+            stay.until = finished.as_ref().map_or(0, |last| last[&stay.room]);
+            self.notes.stays.push(stay);
+        }
+        self.asked.clear();
+    }
+}

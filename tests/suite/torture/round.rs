@@ -1,0 +1,227 @@
+//! One round: servers that are killed and started again while people talk, and then everything that was said and heard.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::chatter::{Chatter, Phase, Surroundings, Tally};
+use super::history::{Fault, History, Log, What, faults};
+use crate::harness::{Account, PATIENCE, Plugin, Server, Setup, database};
+
+const CHATTERS: usize = 8;
+const ROOMS: usize = 3;
+const PAGE: u64 = 200;
+
+/// What came of a round.
+pub(super) struct Report {
+    seed: u64,
+    tally: Arc<Tally>,
+    entries: u64,
+    pub(super) faults: Vec<Fault>,
+    pub(super) surprises: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn is_clean(&self) -> bool {
+        self.faults.is_empty() && self.surprises.is_empty()
+    }
+
+    pub(super) fn kills(&self) -> u64 {
+        self.tally.kills.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.tally.acknowledged.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { kills, stops, acknowledged, heard, connections } = &*self.tally;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (kills, stops, connections) = (count(kills), count(stops), count(connections));
+        let (acknowledged, heard, entries) = (count(acknowledged), count(heard), self.entries);
+        write!(
+            f,
+            "seed {}: {kills} kills, {stops} stops, {connections} connections, {entries} entries, \
+             {acknowledged} posts acknowledged, {heard} entries heard",
+            self.seed
+        )?;
+        for fault in self.faults.iter().take(20) {
+            write!(f, "\n  fault: {fault}")?;
+        }
+        for surprise in self.surprises.iter().take(20) {
+            write!(f, "\n  surprise: {surprise}")?;
+        }
+        if !self.is_clean() {
+            write!(f, "\n  {} faults, {} surprises in all", self.faults.len(), self.surprises.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// One round. Whatever is random in it follows the seed.
+pub(super) async fn round(seed: u64, lasting: Duration) -> Report {
+    let setup = Setup::bare()
+        .replace("command_burst = 200", "command_burst = 1000000")
+        .replace("commands_per_second = 20", "commands_per_second = 1000000")
+        .replace("attempts_burst = 30", "attempts_burst = 1000000");
+    setup.install(Plugin::Groups, Plugin::Groups.file_name());
+    // They share the database; one, for as long as servers do not know of each other.
+    let mut nodes = vec![setup.start().await];
+    let (accounts, rooms) = people(&nodes[0]).await;
+
+    let tally = Arc::new(Tally::default());
+    let (addresses, nodes_now) = watch::channel(addresses(&nodes));
+    let (phase, phase_now) = watch::channel(Phase::Talk);
+    let around = Surroundings { nodes: nodes_now, phase: phase_now, tally: tally.clone() };
+    let (mut chatters, mut settled) = (JoinSet::new(), Vec::new());
+    for (i, account) in accounts.iter().enumerate() {
+        let others = accounts.iter().filter(|other| other.id != account.id).map(|other| other.id.clone()).collect();
+        let places = rooms.iter().enumerate().map(|(n, room)| (room.clone(), n == i)).collect();
+        let (done, heard) = oneshot::channel();
+        settled.push(heard);
+        let chatter = Chatter::new(account.clone(), others, places, seed ^ (i as u64 + 1), around.clone(), done);
+        chatters.spawn(chatter.run());
+    }
+
+    torment(&mut nodes, &addresses, seed, lasting, &tally).await;
+
+    phase.send_replace(Phase::Settle);
+    for settled in settled {
+        timeout(PATIENCE, settled).await.expect("everything is acknowledged in the end").expect("a chatter lives");
+    }
+    let url = nodes[0].setup().database_url();
+    let mut last = HashMap::new();
+    for room in &rooms {
+        last.insert(room.clone(), database::last_seq(&url, room).await);
+    }
+    phase.send_replace(Phase::Finish(last));
+    let mut history = History::default();
+    let mut surprises = Vec::new();
+    let hearing = async {
+        while let Some(notes) = chatters.join_next().await {
+            let notes = notes.expect("a chatter lives");
+            history.attempts.extend(notes.attempts);
+            history.stays.extend(notes.stays);
+            history.strays.extend(notes.strays);
+            surprises.extend(notes.surprises);
+        }
+    };
+    if timeout(PATIENCE, hearing).await.is_err() {
+        surprises.push("not everybody heard the end of every room".to_owned());
+    }
+    history.logs = logs(&nodes[0], &accounts[0], &rooms).await;
+    let entries = history.logs.values().map(|log| log.last_seq).sum();
+    Report { seed, tally, entries, faults: faults(&history), surprises }
+}
+
+/// Accounts, and rooms of which each of the first has one.
+async fn people(server: &Server) -> (Vec<Account>, Vec<String>) {
+    let (mut accounts, mut rooms) = (Vec::new(), Vec::new());
+    for i in 0..CHATTERS {
+        let account = server.sign_up(&format!("chatter-{i}")).await;
+        if i < ROOMS {
+            let mut owner = server.log_in(&account).await;
+            let created = owner.call("room.create", json!({"name": format!("room {i}")})).await.expect("a room");
+            rooms.push(created["room"]["uid"].as_str().expect("a uid").to_owned());
+        }
+        accounts.push(account);
+    }
+    (accounts, rooms)
+}
+
+fn addresses(nodes: &[Server]) -> Vec<String> {
+    nodes.iter().map(|node| node.address().to_owned()).collect()
+}
+
+/// Ends servers without warning, or now and then with one, and starts them again.
+async fn torment(
+    nodes: &mut [Server],
+    addresses_now: &watch::Sender<Vec<String>>,
+    seed: u64,
+    lasting: Duration,
+    tally: &Tally,
+) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let end = Instant::now() + lasting;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(random.random_range(100..1500))).await;
+        let at = random.random_range(0..nodes.len());
+        let node = &mut nodes[at];
+        if random.random_bool(0.2) {
+            node.stop().await;
+            tally.stops.fetch_add(1, Ordering::Relaxed);
+        } else {
+            node.kill().await;
+            tally.kills.fetch_add(1, Ordering::Relaxed);
+        }
+        if random.random_bool(0.2) {
+            // It does not even get to its first connection.
+            let mut short_lived = node.setup().command(&["serve"]);
+            let short_lived = short_lived.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut short_lived = short_lived.spawn().expect("the server's binary runs");
+            sleep(Duration::from_millis(random.random_range(0..200))).await;
+            short_lived.kill().await.expect("it is killed");
+            tally.kills.fetch_add(1, Ordering::Relaxed);
+        }
+        node.start_again().await;
+        addresses_now.send_replace(addresses(nodes));
+    }
+}
+
+/// The rooms at the end: as they are stored, and as their history shows them.
+async fn logs(server: &Server, reader: &Account, rooms: &[String]) -> BTreeMap<String, Log> {
+    let mut reader = server.log_in(reader).await;
+    let url = server.setup().database_url();
+    let mut logs = BTreeMap::new();
+    for room in rooms {
+        let mut pages = Vec::new();
+        let mut after = 0;
+        loop {
+            let args = json!({"room": room, "after": after, "limit": PAGE});
+            let page = reader.call("room.history", args).await.expect("a page");
+            let messages = page["messages"].as_array().expect("messages");
+            pages.extend(messages.iter().map(|message| {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let (by, key) = (text(&message["from"]["name"]), text(&message["key"]));
+                let seq = message["seq"].as_u64().expect("a number");
+                (seq, What::Posted { by, key, body: text(&message["body"]) })
+            }));
+            match (pages.last(), page["more"] == true) {
+                (Some((seq, _)), true) => after = *seq,
+                _ => break,
+            }
+        }
+        let stored = database::entries(&url, room).await;
+        let entries = stored.into_iter().map(|entry| (entry.seq, what(entry))).collect();
+        logs.insert(room.clone(), Log { last_seq: database::last_seq(&url, room).await, entries, pages });
+    }
+    logs
+}
+
+/// What a stored entry says.
+fn what(entry: database::StoredEntry) -> What {
+    let data: Value = serde_json::from_str(&entry.data.unwrap_or_default()).unwrap_or_default();
+    let whom = || data["whom"]["name"].as_str().unwrap_or_default().to_owned();
+    match &*entry.kind {
+        "message.posted" => What::Posted {
+            by: entry.author.unwrap_or_default(),
+            key: entry.key.unwrap_or_default(),
+            body: entry.body.unwrap_or_default(),
+        },
+        "member.added" => What::Added { whom: whom() },
+        "member.removed" => What::Removed { whom: whom() },
+        other => What::Other(format!("{other} {}", data["topic"])),
+    }
+}

@@ -1,0 +1,4 @@
+//! What the chores and the tests both need: other programs, and a private PostgreSQL.
+
+pub mod command;
+pub mod postgres;

@@ -1,0 +1,43 @@
+//! `cargo xtask torture`.
+
+use anyhow::Result;
+use xtask::command::{self, cargo};
+use xtask::postgres::Postgres;
+
+use crate::plugins;
+use crate::workspace::Workspace;
+
+/// The test of the suite that goes on for as long as it is told to.
+const LONG_FORM: &str = "torture::nothing_is_lost_doubled_or_reordered_for_as_long_as_one_likes";
+
+/// Kill the server again and again while people talk, and check that nothing is lost, doubled or reordered.
+///
+/// It goes in rounds of a minute, each with a server, rooms and a seed of its own, and says after each what came of it. What is
+/// random in a round follows its seed; what the machine makes of it does not, so that the same seed may need several runs.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How long
+    #[arg(long, default_value_t = 30)]
+    minutes: u32,
+    /// The first round's seed; the next rounds have the next ones [default: any]
+    #[arg(long)]
+    seed: Option<u32>,
+    /// On a private PostgreSQL instead of SQLite
+    #[arg(long)]
+    postgres: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    plugins::build(workspace, false)?;
+    command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
+    let postgres = if args.postgres { Some(Postgres::start()?) } else { None };
+    let mut test = cargo(&["test", "--workspace", "--locked", "--test=suite", "--", "--exact", LONG_FORM]);
+    test.args(["--ignored", "--nocapture"]).env("NATTERJACK_TORTURE_MINUTES", args.minutes.to_string());
+    if let Some(seed) = args.seed {
+        test.env("NATTERJACK_TORTURE_SEED", seed.to_string());
+    }
+    if let Some(postgres) = &postgres {
+        test.env("NATTERJACK_TEST_POSTGRES", postgres.url());
+    }
+    command::run(&mut test)
+}

@@ -13,6 +13,7 @@ pub mod config;
 pub mod database;
 pub mod dialect;
 pub mod error;
+mod follow;
 pub mod hub;
 pub mod media;
 pub mod messages;

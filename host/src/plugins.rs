@@ -8,6 +8,7 @@
 
 mod apply;
 mod args;
+mod attempt;
 mod bindings;
 mod call;
 mod command;
@@ -50,7 +51,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,8 @@ pub use self::services::Services;
 use self::timer::Timers;
 use crate::config;
 use crate::error::{Error, Result};
-use crate::protocol::Credential;
+use crate::hub::Observed;
+use crate::protocol::{Credential, Timer};
 
 /// The plugins' tables in the configuration, by id.
 pub type Tables = BTreeMap<String, config::Plugin>;
@@ -135,9 +136,20 @@ pub struct StartError(String);
 /// The plugins that run.
 pub struct Plugins {
     shared: Arc<Shared>,
-    /// Until somebody watches it.
-    folder: Mutex<Option<Folder>>,
+    /// To whoever follows the folder.
     orders: mpsc::Sender<Order>,
+}
+
+/// What plugins need to stay with a running server.
+pub struct Live<'a> {
+    /// Where changes of the plugins' tables are followed.
+    pub config_file: Option<PathBuf>,
+    /// Ends the following.
+    pub stop: CancellationToken,
+    /// The tasks of observers and timers.
+    pub reacting: &'a TaskTracker,
+    /// What has happened until then is still told, and no more timers come due.
+    pub stop_reacting: CancellationToken,
 }
 
 /// Where compiled plugins are kept. Without such a place each start compiles them all, which is no reason not to start.
@@ -161,48 +173,63 @@ struct Shared {
     calls: Semaphore,
 }
 
+impl Shared {
+    fn new(services: Arc<Services>, core_ops: &'static [&'static str]) -> Self {
+        let (registry, statuses) = (ArcSwap::default(), ArcSwap::default());
+        Self { registry, statuses, services, core_ops, calls: Semaphore::new(CALLS) }
+    }
+}
+
 impl Plugins {
-    /// Loads what is in the folder. A plugin that does not start is logged and listed, and the others run.
-    /// `core_ops` are the commands that no plugin can take; what is compiled is kept
-    /// in `data_dir`.
+    /// Loads what is in the folder and stays with it: follows what changes, tells observers of what happens and wakes those
+    /// who set timers. A plugin that does not start is logged and listed, and the others run. `core_ops` are the commands that
+    /// no plugin can take; what is compiled is kept in `data_dir`.
     pub async fn start(
         config: &config::Plugins,
         tables: &Tables,
         services: Arc<Services>,
         core_ops: &'static [&'static str],
         data_dir: &Path,
+        live: Live<'_>,
     ) -> Result<Arc<Self>, StartError> {
+        let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir).await?;
+        let Live { config_file, stop, reacting, stop_reacting } = live;
+        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
+        Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
+        reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));
+        Ok(Arc::new(plugins))
+    }
+
+    /// Loads what is in the folder, once: for trying plugins out.
+    pub async fn load(
+        config: &config::Plugins,
+        tables: &Tables,
+        services: Arc<Services>,
+        core_ops: &'static [&'static str],
+        data_dir: &Path,
+    ) -> Result<Arc<Self>, StartError> {
+        let (plugins, _) = Self::open(config, tables, services, core_ops, data_dir).await?;
+        Ok(Arc::new(plugins))
+    }
+
+    async fn open(
+        config: &config::Plugins,
+        tables: &Tables,
+        services: Arc<Services>,
+        core_ops: &'static [&'static str],
+        data_dir: &Path,
+    ) -> Result<(Self, Folder), StartError> {
         let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
         tokio::fs::create_dir_all(&config.folder)
             .await
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
         let compiled = if config.cache { kept(data_dir).await } else { None };
         let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
-        let shared = Arc::new(Shared {
-            registry: ArcSwap::default(),
-            statuses: ArcSwap::default(),
-            services,
-            core_ops,
-            calls: Semaphore::new(CALLS),
-        });
+        let shared = Arc::new(Shared::new(services, core_ops));
         let (orders, waiting) = mpsc::channel(ORDERS);
         let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables.clone(), waiting);
         folder.scan(Look::Read).await;
-        Ok(Arc::new(Self { shared, folder: Mutex::new(Some(folder)), orders }))
-    }
-
-    /// Follows the folder, and the plugins' tables in the configuration, until `stop`.
-    pub fn watch(&self, config_file: Option<PathBuf>, stop: CancellationToken) -> Result<(), StartError> {
-        let folder = self.folder.lock().take().ok_or_else(|| StartError("the folder is watched already".into()))?;
-        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
-        Ok(())
-    }
-
-    /// Tells observers of what happens from now on, and wakes those who set timers. After `stop`, what has happened until
-    /// then is told, and no more timers come due.
-    pub fn react(&self, tasks: &TaskTracker, stop: &CancellationToken) {
-        Observers::start(self.shared.clone(), tasks, stop.clone());
-        tasks.spawn(Timers::new(self.shared.clone()).run(stop.clone()));
+        Ok((Self { shared, orders }, folder))
     }
 
     /// Shows a message to the filters. Gives the text to store instead, if there is one.
@@ -222,6 +249,17 @@ impl Plugins {
         let _turn = self.turn().await?;
         let registry = self.shared.registry.load_full();
         guard::admit(&registry, &self.shared.services, call, credentials).await
+    }
+
+    /// Tells observers of one event, and waits until they have dealt with it; whether it was told to any. For trying
+    /// plugins out: a server tells them while it goes on.
+    pub async fn tell(&self, observed: Observed) -> Result<bool> {
+        observer::tell_at_once(&self.shared, observed).await
+    }
+
+    /// Wakes a timer's plugin, due or not, and waits until it is done: for trying plugins out.
+    pub async fn wake(&self, timer: &Timer) -> Result<()> {
+        timer::wake_at_once(&self.shared, timer).await
     }
 
     /// The commands that plugins offer, as JSON.
@@ -254,10 +292,6 @@ impl Plugins {
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
-        // Until somebody watches, nobody would ever obey.
-        if self.folder.lock().is_some() {
-            return Err(unwatched());
-        }
         let (done, heard) = oneshot::channel();
         self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
         heard.await.map_err(|_| unwatched())

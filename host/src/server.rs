@@ -24,7 +24,7 @@ use crate::hub::{Close, Hub};
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{PluginStatus, Plugins, RecentLines, Services};
+use crate::plugins::{Live, PluginStatus, Plugins, RecentLines, Services};
 use crate::rooms::{Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
@@ -126,11 +126,15 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
+        let live = Live {
+            config_file: config_file.map(Path::to_owned),
+            stop: stop.clone(),
+            reacting: &reacting,
+            stop_reacting: stop_reacting.clone(),
+        };
+        let data_dir = &config.server.data_dir;
         let plugins =
-            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, &config.server.data_dir)
-                .await?;
-        plugins.watch(config_file.map(Path::to_owned), stop.clone())?;
-        plugins.react(&reacting, &stop_reacting);
+            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
 
         let core = Arc::new(Core {
             router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },
@@ -290,7 +294,7 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
     );
     // Nothing of the server's own is touched, not even what it keeps compiled.
     let folder = config::Plugins { cache: false, ..config.plugins.clone() };
-    let plugins = Plugins::start(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;
+    let plugins = Plugins::load(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;
     let statuses = plugins.statuses();
     drop(plugins);
     stop.cancel();

@@ -67,3 +67,12 @@ pub fn member(room: &RoomId, account: &AccountId) -> Result<Option<Member>> {
 pub fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<Vec<Member>> {
     host::rooms::members(room, after, limit)
 }
+
+/// Until when an account may not post in a room, member or not; none if it is not muted (any more). What a plugin posts for
+/// somebody later, from a timer, is nobody's call that the host could refuse: the plugin has to ask.
+///
+/// # Errors
+/// As the host's.
+pub fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
+    host::rooms::muted_until(room, account)
+}

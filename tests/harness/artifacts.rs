@@ -21,6 +21,10 @@ pub(crate) enum Plugin {
     Hostile,
 }
 
+/// What the hostile plugin imports: everything.
+pub(crate) const HOSTILE_GRANTS: &str =
+    r#"grants = ["storage", "accounts", "rooms", "rooms-admin", "messages", "passwords", "push", "timers", "http"]"#;
+
 impl Plugin {
     pub(crate) const SHIPPED: [Self; 5] = [Self::Groups, Self::RoomPassword, Self::WordFilter, Self::Slash, Self::Echo];
 

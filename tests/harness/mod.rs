@@ -5,7 +5,7 @@ mod client;
 pub(crate) mod database;
 mod server;
 
-pub(crate) use self::artifacts::{Plugin, natterjack};
+pub(crate) use self::artifacts::{HOSTILE_GRANTS, Plugin, natterjack};
 pub(crate) use self::client::{Client, Failure};
 pub(crate) use self::server::{Account, Server, Setup};
 

@@ -40,7 +40,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("argon2::", &["accounts"]),
         ("bcrypt::", &["accounts"]),
         ("ed25519_dalek::", &["accounts"]),
-        ("notify::", &["plugins"]),
+        ("notify::", &["follow"]),
         ("metrics_exporter_prometheus", &["metrics"]),
         ("reqwest::", &["cli"]),
         ("toml_edit", &["config"]),

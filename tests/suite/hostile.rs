@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Failure, Plugin, Server, Setup};
+use crate::harness::{Client, Failure, HOSTILE_GRANTS, Plugin, Server, Setup, database};
 
 /// Small budgets, so that running into them takes little time; memory enough to make 100 MB of.
 const TABLE: &str = "[plugin.hostile]\nlimits = { filter_ms = 200, call_ms = 300, memory_mib = 160 }\n";
@@ -10,7 +10,7 @@ const TABLE: &str = "[plugin.hostile]\nlimits = { filter_ms = 200, call_ms = 300
 fn setup(table: &str) -> Setup {
     // Without the shipped guard: a guard that fails must not be saved by another.
     let setup = Setup::new()
-        .replace("[log]", &format!("{table}\n[log]"))
+        .replace("[log]", &format!("{table}{HOSTILE_GRANTS}\n[log]"))
         .replace("wrong_room_passwords_per_minute = 5", "wrong_room_passwords_per_minute = 100");
     setup.remove(Plugin::RoomPassword);
     setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
@@ -80,9 +80,10 @@ async fn a_filter_that_does_its_worst_keeps_that_message_out_and_no_other() {
     bob.join("lobby").await;
     for (deed, reasons) in DEEDS {
         let before = server.mark();
-        assert_plugin_failed(ann.post("lobby", &format!("do {deed}")).await);
-        expect_fault(&mut server, before, "message-filter", reasons).await;
+        let posted = ann.send("message.post", json!({"room": "lobby", "body": format!("do {deed}")})).await;
         assert_goes_on(&mut bob, deed).await;
+        assert_plugin_failed(ann.answer(posted).await);
+        expect_fault(&mut server, before, "message-filter", reasons).await;
         // Such messages cost their sender dear; a new connection has its budget whole.
         ann = server.log_in(&account).await;
     }
@@ -116,13 +117,181 @@ async fn a_flood_of_log_lines_is_cut_and_owned_up_to() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_imports_cost_a_plugin_its_own_time_only() {
-    let server = setup("[plugin.hostile]\nlimits = { call_ms = 20000 }\n").start().await;
+async fn an_observer_that_does_its_worst_is_no_concern_of_those_who_talk() {
+    let mut server = setup(TABLE).start().await;
+    let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
+    ann.join("lobby").await;
+    bob.join("lobby").await;
+    for (deed, reasons) in DEEDS {
+        let before = server.mark();
+        ann.post("lobby", &format!("watch {deed}")).await.unwrap();
+        assert_goes_on(&mut bob, deed).await;
+        expect_fault(&mut server, before, "observer", reasons).await;
+    }
+    let said = DEEDS.iter().flat_map(|(deed, _)| [format!("watch {deed}"), (*deed).to_owned()]);
+    assert_eq!(ann.history("lobby").await, said.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_timer_that_does_its_worst_holds_nobody_up() {
+    let mut server = setup(TABLE).start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     bob.join("lobby").await;
-    let asked = ann.send("hostile.do", json!({"deed": "pester"})).await;
+    let before = server.mark();
+    for (deed, _) in DEEDS {
+        ann.call("hostile.later", json!({"deed": deed})).await.unwrap();
+    }
+    for (deed, reasons) in DEEDS {
+        expect_fault(&mut server, before, "timer", reasons).await;
+        assert_goes_on(&mut bob, deed).await;
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_timers_are_refused_once_and_leave_nothing() {
+    let server = setup("[plugin.hostile]\nlimits = { call_ms = 20000 }\n").start().await;
+    let mut ann = server.join_as("ann").await;
+    let refused = ann.call("hostile.do", json!({"deed": "timers"})).await.unwrap_err();
+    assert_eq!(refused.code(), "invalid");
+    assert!(refused.message().contains("the number of changes in one call") && refused.message().contains("1000"));
+    assert_eq!(ann.call("hostile.left", json!({})).await.unwrap()["timers"], 0);
+
+    // Nor does patience help.
+    for _ in 0..10 {
+        ann.call("hostile.do", json!({"deed": "some-timers"})).await.unwrap();
+    }
+    let refused = ann.call("hostile.do", json!({"deed": "some-timers"})).await.unwrap_err();
+    assert!(refused.message().contains("the number of this plugin's timers") && refused.message().contains("10000"));
+}
+
+/// Every function that a plugin can ask the host for.
+const IMPORTS: [&str; 35] = [
+    "log.write",
+    "clock.now",
+    "random.bytes",
+    "directory.commands",
+    "storage.get",
+    "storage.put",
+    "storage.delete",
+    "storage.list",
+    "accounts.get",
+    "accounts.find",
+    "rooms.get",
+    "rooms.find",
+    "rooms.get-member",
+    "rooms.members",
+    "rooms.muted-until",
+    "rooms-admin.create-room",
+    "rooms-admin.update-room",
+    "rooms-admin.delete-room",
+    "rooms-admin.invite",
+    "rooms-admin.add-member",
+    "rooms-admin.remove-member",
+    "rooms-admin.set-role",
+    "rooms-admin.ban",
+    "rooms-admin.unban",
+    "rooms-admin.mute",
+    "passwords.hash",
+    "passwords.verify",
+    "messages.history",
+    "messages.post",
+    "messages.delete",
+    "push.send",
+    "timers.set",
+    "timers.cancel",
+    "timers.list",
+    "http.fetch",
+];
+
+#[test]
+fn every_import_of_the_contract_is_among_those_that_are_tried() {
+    let contract = include_str!("../../plugin-sdk/wit/imports.wit");
+    let mut interface = "";
+    let mut found = Vec::new();
+    for line in contract.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("interface ") {
+            interface = name.trim_end_matches(" {");
+        } else if let Some((name, _)) = line.split_once(": func(") {
+            found.push(format!("{interface}.{}", name.trim_start_matches('%')));
+        }
+    }
+    assert_eq!(found, IMPORTS);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_calls_of_any_import_cost_a_plugin_its_own_time_only() {
+    let mut server = setup(TABLE).start().await;
+    let (account, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
+    bob.join("lobby").await;
+    let mut asked = Vec::new();
+    for import in IMPORTS {
+        let mut ann = server.log_in(&account).await;
+        ann.join("lobby").await;
+        let id = ann.send("hostile.pester", json!({"room": "lobby", "import": import})).await;
+        asked.push((import, ann, id));
+    }
+    let before = server.count_output(FAILED);
     assert_goes_on(&mut bob, "meanwhile").await;
-    ann.answer(asked).await.unwrap();
+    for (import, mut ann, id) in asked {
+        // Either it got through within its time, or it was stopped: both are one clear answer.
+        let failure = ann.answer(id).await.unwrap_err();
+        let through = failure.message().contains(&format!("called {import} 100000 times"));
+        assert!(through || failure.code() == "plugin_failed", "{import}: {failure:?}");
+    }
+    server.expect_more_output(FAILED, before).await;
+    let left = bob.call("hostile.left", json!({})).await.unwrap();
+    assert_eq!(left, json!({"keys": 0, "timers": 0}));
+    assert_eq!(bob.history("lobby").await, ["meanwhile"]);
+    let rooms = bob.call("room.list", json!({})).await.unwrap();
+    assert!(!rooms.to_string().contains("hostile"), "{rooms}");
+}
+
+#[tokio::test]
+async fn hostile_text_after_a_slash_is_answered_and_harms_nobody() {
+    let server = setup(TABLE).start().await;
+    let account = server.sign_up("ann").await;
+    let mut bob = server.join_as("bob").await;
+    bob.join("lobby").await;
+    let long = "x".repeat(3990);
+    for text in [
+        "/",
+        "//",
+        "/ do loop",
+        "/do",
+        "/do \"nothing",
+        "/do \\",
+        "/do nothing nothing",
+        "/do {\"deed\":\"loop\"}",
+        "/do \u{202e}nothing",
+        "/do \u{0}",
+        "/do ../../etc/passwd",
+        "/do %00%s%n'; DROP TABLE users; --",
+        "/DO nothing",
+        "/d\u{f6}",
+        "/\u{1f438}",
+        "/hostile.do loop",
+        "/kick \u{0}\r\n",
+        "/topic \u{1b}[2J",
+        "/remind 99999999999999999999d x",
+        "/remind -1s x",
+        "/roll 4294967296d4294967296",
+        "/mute bob 1e999",
+        "/me",
+        &format!("/do {long}"),
+        &format!("/{long}"),
+        &format!("/remind 1d {long}"),
+    ] {
+        let mut ann = server.log_in(&account).await;
+        ann.join("lobby").await;
+        // An answer of either kind; and a clear one if it is no.
+        if let Err(failure) = ann.post("lobby", text).await {
+            assert!(!failure.message().is_empty(), "{text:?}: {failure:?}");
+            let codes = ["bad_request", "invalid", "too_large", "not_found", "forbidden"];
+            assert!(codes.contains(&failure.code()), "{text:?}: {failure:?}");
+        }
+        ann.settle().await;
+    }
+    assert_goes_on(&mut bob, "still here").await;
 }
 
 #[tokio::test]
@@ -181,6 +350,55 @@ async fn a_message_that_a_filter_fails_over_costs_its_sender_dear() {
     assert_eq!(refused.code(), "rate_limited");
     // Without that, the burst alone would be 200.
     assert!(faults < 100, "{faults} faults");
+}
+
+/// The bot, to be quarantined for what its observer does.
+async fn bot() -> Server {
+    let setup = Setup::new().configure(
+        r#"
+        [plugin.bot]
+        grants = ["storage", "rooms", "messages", "push", "timers", "http"]
+        settings = { commands = true, answers = { hello = "hi there" } }
+        "#,
+    );
+    setup.install(Plugin::Bot, Plugin::Bot.file_name());
+    setup.start().await
+}
+
+#[tokio::test]
+async fn a_quarantined_observer_misses_what_happens_and_its_timers_wait() {
+    let mut server = bot().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    for name in ["bob", "cyd", "dan"] {
+        let mut client = server.join_as(name).await;
+        client.join("lobby").await;
+        client.post("lobby", "trap").await.unwrap();
+    }
+    let line = server.expect_output("quarantined for 30s").await;
+    assert!(line.contains("plugin=bot") && line.contains("export=\"observer\""), "{line}");
+    ann.post("lobby", "hello").await.unwrap();
+    // One of its timers comes due, and after that one of another plugin's, which is woken.
+    database::execute(
+        &server.setup().database_url(),
+        "INSERT INTO timers (plugin, name, due_at, payload) SELECT 'bot', 'a', 1, \
+         '{\"room\":\"' || uid || '\",\"text\":\"back again\",\"again\":0}' FROM rooms WHERE name = 'lobby'",
+    )
+    .await;
+    ann.post("lobby", "/remind 1s tea").await.unwrap();
+    server.expect_output("its timers wait until its quarantine is over").await;
+    while ann.expect_message().await != "@ann: tea" {}
+    assert_eq!(server.count_output("the timer failed"), 0);
+
+    // A new file is a new plugin, whose timers need not wait any more.
+    let mut other = std::fs::read(Plugin::Bot.path()).unwrap();
+    other.extend([0, 1, 0]);
+    server.setup().install_bytes(Plugin::Bot.file_name(), &other);
+    assert_eq!(ann.expect_message().await, "back again");
+    assert_eq!(ann.history("lobby").await, ["trap", "trap", "trap", "hello", "@ann: tea", "back again"]);
+    ann.post("lobby", "hello").await.unwrap();
+    assert_eq!(ann.expect_message().await, "hello");
+    assert_eq!(ann.expect_message().await, "hi there");
 }
 
 /// Has three people run into it.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Plugin, Server, Setup};
+use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
 
 /// A component that exports an empty instance by this name.
 fn component_exporting(name: &str) -> Vec<u8> {
@@ -31,7 +31,9 @@ fn padded(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
 }
 
 fn with_settings(settings: &str) -> Setup {
-    let table = format!("[plugin.hostile]\nsettings = {settings}\nlimits = {{ call_ms = 300, memory_mib = 160 }}\n");
+    let table = format!(
+        "[plugin.hostile]\n{HOSTILE_GRANTS}\nsettings = {settings}\nlimits = {{ call_ms = 300, memory_mib = 160 }}\n"
+    );
     let setup = Setup::new().replace("[log]", &format!("{table}\n[log]"));
     setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
     setup
@@ -47,7 +49,8 @@ async fn what_is_no_plugin_is_refused_with_what_to_do_and_the_rest_runs() {
         ("cut-off", built(Plugin::Groups)[..50_000].to_vec(), "it cannot be compiled"),
         ("twin", built(Plugin::Hostile), "belongs to the plugin hostile already; rename it, or remove one of the two"),
     ];
-    let setup = Setup::new();
+    let tables = ["hostile", "twin"].map(|id| format!("[plugin.{id}]\n{HOSTILE_GRANTS}\n"));
+    let setup = Setup::new().configure(&tables.concat());
     setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
     for (name, bytes, _) in &mistakes {
         setup.install_bytes(&format!("{name}.wasm"), bytes);
@@ -75,6 +78,43 @@ async fn a_plugin_that_does_not_start_says_why_and_the_rest_runs() {
         assert!(line.contains("plugin not loaded") && line.contains(wanted), "{wanted} in: {line}");
         server.join_as("ann").await.join("lobby").await;
     }
+}
+
+#[tokio::test]
+async fn a_plugin_that_does_its_worst_while_it_starts_is_not_started_and_the_rest_runs() {
+    let deeds: [(&str, &[&str]); 7] = [
+        ("loop", &["it used up its"]),
+        ("recurse", &["it recursed too deep", "as from recursing too deep"]),
+        ("hoard", &["it asked for more memory than its 160 MiB"]),
+        ("trap", &["it trapped: wasm"]),
+        ("panic", &["told to panic"]),
+        ("huge", &["it trapped: ", "it asked for more memory than its 160 MiB", "it used up its"]),
+        ("sleep", &["it was still waiting"]),
+    ];
+    let mut setup = Setup::new();
+    for export in ["init", "describe", "specs", "wants"] {
+        for (deed, _) in deeds {
+            let id = format!("{export}-{deed}");
+            setup = setup.configure(&format!(
+                "[plugin.{id}]\n{HOSTILE_GRANTS}\nsettings.{export} = \"{deed}\"\nlimits = {{ call_ms = 200, memory_mib = 160 }}\n"
+            ));
+            setup.install(Plugin::Hostile, &format!("{id}.wasm"));
+        }
+    }
+    let server = setup.start().await;
+    for export in ["init", "describe", "specs", "wants"] {
+        for (deed, reasons) in deeds {
+            let id = format!("{export}-{deed}");
+            // There it has no answer to give that could be huge.
+            if deed == "huge" && ["init", "wants"].contains(&export) {
+                continue;
+            }
+            let line = server.last_output(&format!("plugin={id} ")).unwrap();
+            assert!(line.contains("plugin not loaded"), "{line}");
+            assert!(reasons.iter().any(|reason| line.contains(reason)), "{reasons:?} in: {line}");
+        }
+    }
+    server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
 }
 
 #[tokio::test]
@@ -114,4 +154,11 @@ async fn what_was_compiled_is_kept_for_the_next_start() {
     assert_eq!(std::fs::read_dir(kept).unwrap().count(), Plugin::SHIPPED.len());
     server.start_again().await;
     server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_compiled_plugins_where_that_is_not_wanted() {
+    let server = Setup::new().replace("cache = true", "cache = false").start().await;
+    server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
+    assert!(!server.path().join("data/compiled-plugins").exists());
 }

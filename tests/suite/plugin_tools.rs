@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 
 use crate::harness::{Client, PATIENCE, Plugin, Setup};
 
@@ -30,23 +31,28 @@ fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].into_iter().map(|text| String::from_utf8_lossy(text)).collect()
 }
 
-async fn greeting(client: &mut Client) -> Option<String> {
-    let reply = client.call("tester.greet", json!({})).await.ok()?;
+async fn greeting(client: &mut Client) -> String {
+    let reply = client.call("tester.greet", json!({})).await.unwrap();
     let reply = reply.get("result").unwrap_or(&reply);
-    reply["text"].as_str().map(ToOwned::to_owned)
+    reply["text"].as_str().unwrap().to_owned()
 }
 
-async fn until_greeted(client: &mut Client, wanted: &str) {
-    let deadline = Instant::now() + PATIENCE * BUILDING;
-    while greeting(client).await.as_deref() != Some(wanted) {
-        assert!(Instant::now() < deadline, "nobody ever said `{wanted}`");
-        sleep(PATIENCE / 300).await;
-    }
+/// Reads on until a line holds this; for what is told after building.
+async fn expect_line(lines: &mut Lines<impl AsyncBufRead + Unpin>, text: &str) {
+    let found = timeout(PATIENCE * BUILDING, async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(text) {
+                return true;
+            }
+        }
+        false
+    });
+    assert_eq!(found.await, Ok(true), "`{text}` was never said");
 }
 
 #[tokio::test]
 async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes() {
-    let mut server = Setup::bare().replace("commands_per_second = 20", "commands_per_second = 100000").start().await;
+    let mut server = Setup::bare().start().await;
     let setup = server.setup();
     let made = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
     assert!(made.status.success(), "{}", said(&made));
@@ -64,19 +70,25 @@ async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes(
     assert!(server.path().join("plugins/tester.wasm").exists());
     server.expect_output("not granted").await;
     server.write_config(|text| format!("{text}\n[plugin.tester]\n{line}\n"));
-
+    server.expect_output("plugin loaded").await;
     let mut ann = server.join_as("ann").await;
-    until_greeted(&mut ann, "Hello, ann!").await;
+    assert_eq!(greeting(&mut ann).await, "Hello, ann!");
 
     let mut watch = server.setup().command(&["plugin", "watch", "tester"]);
-    let _watching = prepared(&mut watch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut watching = prepared(&mut watch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut installed = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut failed = BufReader::new(watching.stderr.take().unwrap()).lines();
+    expect_line(&mut installed, "tester.wasm in").await;
     let lib = folder.join("src/lib.rs");
     let text = std::fs::read_to_string(&lib).unwrap();
     // What does not build leaves the plugin as it is.
     std::fs::write(&lib, text.replace("Hello", "Ahoy\"")).unwrap();
-    sleep(PATIENCE / 30).await;
+    expect_line(&mut failed, "not installed, what was there stays").await;
+    assert_eq!(greeting(&mut ann).await, "Hello, ann!");
     std::fs::write(&lib, text.replace("Hello", "Ahoy")).unwrap();
-    until_greeted(&mut ann, "Ahoy, ann!").await;
+    expect_line(&mut installed, "tester.wasm in").await;
+    server.expect_output("plugin replaced").await;
+    assert_eq!(greeting(&mut ann).await, "Ahoy, ann!");
 }
 
 #[tokio::test]
@@ -109,9 +121,20 @@ async fn an_inspection_names_hooks_and_missing_grants_and_commands() {
 #[tokio::test]
 async fn a_plugin_is_tried_out_under_the_real_limits() {
     let setup = Setup::bare();
-    for tried in [Plugin::Groups, Plugin::RoomPassword, Plugin::WordFilter, Plugin::NoAds] {
+    for (tried, told) in [
+        (Plugin::Groups, "member.kick: answered"),
+        (Plugin::RoomPassword, "room-guard: 5 at the door"),
+        (Plugin::WordFilter, "message-filter: 1100 messages"),
+        (Plugin::NoAds, "message-filter: 1100 messages"),
+        (Plugin::Slash, "timer: 1 that it set, 0 came to nothing"),
+        // Of sessions alone it wants to hear.
+        (Plugin::Echo, "observer: not called"),
+        (Plugin::Hostile, "observer: 19 events that it wants, 0 came to nothing"),
+        (Plugin::Hostile, "timer: 1 that it set"),
+    ] {
         let output = plugin(&setup, &["test", tried.path().to_str().unwrap()]).await;
         assert!(output.status.success() && said(&output).contains("no faults"), "{tried:?}: {}", said(&output));
+        assert!(said(&output).contains(told), "{told} in:\n{}", said(&output));
     }
     let filter = Plugin::WordFilter.path();
     let output = plugin(&setup, &["test", filter.to_str().unwrap(), "--settings", r#"{"action": "shout"}"#]).await;
@@ -134,6 +157,12 @@ async fn a_call_shows_the_reply_and_what_it_would_change() {
     let kick = call("member.kick", r#"{"account": "bob"}"#);
     let kicked = run(kick.clone(), &["--role", "owner"]).await;
     assert!(said(&kicked).contains("remove bob from lobby, kicked"), "{}", said(&kicked));
+    let made_up =
+        run(call("room.create", r#"{"name": "den", "visibility": "private", "password": "sesame"}"#), &[]).await;
+    assert!(!made_up.status.success() && said(&made_up).contains("no room guard"), "{}", said(&made_up));
+    let wanted = said(&made_up);
+    let (_, not_done) = wanted.split_once("not done, since the call failed:").unwrap_or_else(|| panic!("{wanted}"));
+    assert!(not_done.contains("make the private room den"), "{not_done}");
     let refused = run(kick, &["--role", "member"]).await;
     assert!(!refused.status.success() && said(&refused).contains("moderator"), "{}", said(&refused));
     let unknown = run(call("room.crate", "{}"), &[]).await;

@@ -9,7 +9,7 @@ use natterjack::config;
 use natterjack::database::{Database, Options};
 use natterjack::hub::Hub;
 use natterjack::messages::{Messages, Writer};
-use natterjack::plugins::{Call, Plugins, Services, Tables};
+use natterjack::plugins::{Call, Live, Plugins, Services, Tables};
 use natterjack::protocol::{Account, AccountId, Actor, Room, RoomId, RoomKind, Visibility};
 use natterjack::rooms::{Known, Rooms};
 use tokio_util::sync::CancellationToken;
@@ -66,12 +66,18 @@ impl House {
     }
 
     pub(crate) async fn start(&self, services: Arc<Services>) -> Arc<Plugins> {
-        let config = config::Plugins {
-            folder: self.folder.path().join("plugins"),
-            cache: self.cache,
-            ..config::Plugins::default()
-        };
-        Plugins::start(&config, &self.tables, services, &[], self.folder.path()).await.unwrap()
+        Plugins::load(&self.config(), &self.tables, services, &[], self.folder.path()).await.unwrap()
+    }
+
+    /// The same, and what happens in the folder is followed until `stop`.
+    pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
+        let tasks = TaskTracker::new();
+        let live = Live { config_file: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+        Plugins::start(&self.config(), &self.tables, services, &[], self.folder.path(), live).await.unwrap()
+    }
+
+    fn config(&self) -> config::Plugins {
+        config::Plugins { folder: self.folder.path().join("plugins"), cache: self.cache, ..config::Plugins::default() }
     }
 }
 

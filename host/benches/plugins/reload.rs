@@ -47,11 +47,8 @@ pub(crate) fn save(bench: &mut Criterion) {
         ("a file compiled before", House::new(&["groups.wasm"], GRANTS).cached()),
     ] {
         let services = runtime.block_on(house.services());
-        let plugins = runtime.block_on(house.start(services));
         let stop = CancellationToken::new();
-        let guard = runtime.enter();
-        plugins.watch(None, stop.clone()).unwrap();
-        drop(guard);
+        let plugins = runtime.block_on(house.follow(services, stop.clone()));
         // Two plugins of about one size take turns; without the cache each turn compiles.
         let turns = [house::built("room-password.wasm"), house::built("groups.wasm")];
         let mut turn = 0;

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Services;
-use super::apply::apply;
+use super::attempt::{Answered, Attempt, conclude, fresh};
 use super::bindings::wire;
-use super::call::{Call, said};
+use super::call::Call;
 use super::fault::{Fault, misfit};
-use super::instance::Instance;
-use super::meter::Meter;
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::visit::{Hook, Verdict, Visit};
+use super::visit::{Hook, Visit};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
 
@@ -133,20 +131,7 @@ pub(super) async fn run(
         }
         once => once,
     }
-    .map_err(|(Attempt::Overtaken(error) | Attempt::Failed(error))| error)
-}
-
-/// Why one attempt at a command came to nothing.
-enum Attempt {
-    /// Another call changed what this one rests on: a second attempt may do.
-    Overtaken(Error),
-    Failed(Error),
-}
-
-impl From<Error> for Attempt {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
+    .map_err(Into::into)
 }
 
 async fn attempt(
@@ -159,28 +144,9 @@ async fn attempt(
 ) -> Result<Value, Attempt> {
     let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
     let visit = Visit::begin(plugin, Hook::Commands)?;
-    let (answer, unit) = match ask(plugin, unit, name, call, args).await {
-        Ok(answered) => answered,
-        Err(fault) => return Err(visit.failed(call, &fault).into()),
-    };
-    let reply = match answer.as_deref().map(serde_json::from_str) {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(error)) => {
-            let fault = Fault::Nonsense(format!("its reply is no JSON: {error}"));
-            return Err(visit.failed(call, &fault).into());
-        }
-        Err(_) => Value::Null,
-    };
-    visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
-    answer.map_err(|error| said(error, &plugin.id, call.request))?;
-    match apply(registry, plugin, unit, call).await {
-        Ok(()) => Ok(reply),
-        Err(error @ Error::Conflict(_)) => Err(Attempt::Overtaken(error)),
-        Err(error) => Err(Attempt::Failed(error)),
-    }
+    let answered = ask(plugin, unit, name, call, args).await;
+    conclude(registry, plugin, call, visit, answered).await
 }
-
-type Answer = std::result::Result<String, wire::Error>;
 
 async fn ask(
     plugin: &Plugin,
@@ -188,20 +154,21 @@ async fn ask(
     name: &str,
     call: &Call,
     args: &str,
-) -> Result<(Answer, Box<UnitOfWork>), Fault> {
+) -> Answered<Result<Value, wire::Error>> {
     let indices = plugin.hooks.commands.as_ref().ok_or_else(|| Fault::NoInstance("it has no commands".into()))?;
-    let meter = Meter::call(plugin.budget.call);
-    let context = call.context();
-    meter
-        .run(async {
-            let mut instance = Instance::new(plugin, &meter, call.request).await?;
-            instance.enter(unit);
-            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
-            let args = args.to_owned();
-            let answer = guest.natterjack_plugin_commands().call_run(&mut instance.store, &context, name, &args).await;
-            Ok((instance.answered(answer)?, instance.leave()?))
-        })
-        .await
+    fresh(plugin, unit, call, |mut instance, context| async move {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let args = args.to_owned();
+        let answer = guest.natterjack_plugin_commands().call_run(&mut instance.store, &context, name, &args).await;
+        let reply = match instance.answered(answer)? {
+            Ok(reply) => serde_json::from_str(&reply)
+                .map(Ok)
+                .map_err(|error| Fault::Nonsense(format!("its reply is no JSON: {error}")))?,
+            Err(error) => Err(error),
+        };
+        Ok((reply, instance))
+    })
+    .await
 }
 
 /// What the plugin offers, as the host keeps it.

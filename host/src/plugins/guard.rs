@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::Services;
 use super::apply::apply;
+use super::attempt::{Answered, fresh};
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
 use super::call::{Call, rejected, said};
 use super::fault::{Fault, misfit};
-use super::instance::Instance;
-use super::meter::Meter;
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
@@ -116,27 +115,20 @@ async fn consult(
     }
 }
 
-type Protected = std::result::Result<wire_guard::Protection, wire::Error>;
-
 async fn ask_protect(
     guard: &Plugin,
     unit: Box<UnitOfWork>,
     call: &Call,
     credentials: &[wire::Credential],
-) -> Result<(Protected, Box<UnitOfWork>), Fault> {
+) -> Answered<std::result::Result<wire_guard::Protection, wire::Error>> {
     let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
-    let meter = Meter::call(guard.budget.call);
-    let context = call.context();
-    meter
-        .run(async {
-            let mut instance = Instance::new(guard, &meter, call.request).await?;
-            instance.enter(unit);
-            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
-            let room_guard = guest.natterjack_plugin_room_guard();
-            let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
-            Ok((instance.answered(answer)?, instance.leave()?))
-        })
-        .await
+    fresh(guard, unit, call, |mut instance, context| async move {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let room_guard = guest.natterjack_plugin_room_guard();
+        let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
+        Ok((instance.answered(answer)?, instance))
+    })
+    .await
 }
 
 async fn ask_admit(
@@ -144,18 +136,13 @@ async fn ask_admit(
     unit: Box<UnitOfWork>,
     call: &Call,
     credentials: &[wire::Credential],
-) -> Result<(wire_guard::Admission, Box<UnitOfWork>), Fault> {
+) -> Answered<wire_guard::Admission> {
     let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
-    let meter = Meter::call(guard.budget.call);
-    let context = call.context();
-    meter
-        .run(async {
-            let mut instance = Instance::new(guard, &meter, call.request).await?;
-            instance.enter(unit);
-            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
-            let room_guard = guest.natterjack_plugin_room_guard();
-            let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
-            Ok((instance.answered(answer)?, instance.leave()?))
-        })
-        .await
+    fresh(guard, unit, call, |mut instance, context| async move {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let room_guard = guest.natterjack_plugin_room_guard();
+        let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;
+        Ok((instance.answered(answer)?, instance))
+    })
+    .await
 }

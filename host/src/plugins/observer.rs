@@ -19,9 +19,8 @@ use tokio_util::task::TaskTracker;
 use self::event::Told;
 pub(super) use self::interest::Interest;
 use super::Shared;
-use super::plugin::Plugin;
 use super::registry::Registry;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::hub::Observed;
 
 /// Events that may wait until it is known whom they concern.
@@ -30,8 +29,6 @@ const QUEUE: usize = 4096;
 const LANE: usize = 1024;
 /// More cores than this do not work for one plugin at once.
 const LANES: usize = 8;
-/// The last event of a chain of reactions that is told.
-const DEPTH: u8 = 4;
 
 /// Hands events to those who observe.
 pub(super) struct Observers {
@@ -75,14 +72,12 @@ impl Observers {
             return;
         }
         let told = match event::told(&self.shared.services, kind, observed).await {
-            Ok(Some(told)) if told.call.depth <= DEPTH => Arc::new(told),
-            Ok(_) => return,
+            Ok(Some(told)) => Arc::new(told),
+            Ok(None) => return,
             // It was logged where it went wrong.
             Err(_) => return tracing::warn!("observers miss an event that could not be read"),
         };
-        let interested =
-            |plugin: &&Arc<Plugin>| told.author.as_ref() != Some(&plugin.id) && plugin.interest.covers(&told);
-        for plugin in registry.observers().iter().filter(interested) {
+        for plugin in told.audience(registry) {
             let lane = usize::try_from(told.order % self.lanes_each as u64).unwrap_or(0);
             let key = (plugin.id.clone(), lane);
             let lane = self.lanes.entry(key).or_insert_with(|| {
@@ -95,6 +90,19 @@ impl Observers {
             }
         }
     }
+}
+
+/// Tells all those whom it interests of one event, one after the other; whether there was any.
+pub(super) async fn tell_at_once(shared: &Shared, observed: Observed) -> Result<bool> {
+    let registry = shared.registry.load_full();
+    let Some(kind) = interest::kind(&observed) else { return Ok(false) };
+    let Some(told) = event::told(&shared.services, kind, observed).await? else { return Ok(false) };
+    let mut any = false;
+    for plugin in told.audience(&registry) {
+        any = true;
+        call::tell(&registry, &shared.services, plugin, &told).await?;
+    }
+    Ok(any)
 }
 
 /// Tells one plugin, whatever version of it runs, of one event after the other.

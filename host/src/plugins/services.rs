@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
-use crate::protocol::Bot;
+use crate::protocol::{Bot, Unit};
 use crate::rooms::Rooms;
 
 /// Bots whose accounts are kept at hand; more plugins than this are never installed.
@@ -32,7 +32,10 @@ pub struct Services {
     /// Told when timers may be due sooner than they were.
     pub(super) timers_changed: Notify,
     bots: Cache<Arc<str>, Bot>,
+    staged: Option<Staged>,
 }
+
+type Staged = Box<dyn Fn(&Unit) + Send + Sync>;
 
 impl Services {
     pub fn new(
@@ -55,6 +58,22 @@ impl Services {
             metrics,
             timers_changed: Notify::new(),
             bots: Cache::new(BOTS),
+            staged: None,
+        }
+    }
+
+    /// The same, telling of what each call has staged, whether it becomes true or not: for trying plugins out.
+    pub fn telling_staged(self, told: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
+        Self { staged: Some(Box::new(told)), ..self }
+    }
+
+    pub(super) fn wants_staged(&self) -> bool {
+        self.staged.is_some()
+    }
+
+    pub(super) fn tell_staged(&self, unit: &Unit) {
+        if let Some(staged) = &self.staged {
+            staged(unit);
         }
     }
 

@@ -25,19 +25,14 @@ pub(super) struct State {
     /// Whether it has a `timer` to be woken by.
     pub(super) has_timer: bool,
     pub(super) http_hosts: Arc<[config::HttpHost]>,
-    wasi: WasiCtx,
+    /// Made when the guest first asks for something of it: most calls never do.
+    wasi: Option<WasiCtx>,
     table: ResourceTable,
 }
 
 impl State {
     pub(super) fn new(plugin: &Plugin, meter: &Arc<Meter>) -> Self {
         let journal = Journal::new(plugin.id.clone());
-        let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output { journal: journal.clone(), stream: Stream::Out })
-            .stderr(Output { journal: journal.clone(), stream: Stream::Error })
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false);
         Self {
             plugin: plugin.id.clone(),
             limits: Limits::new(plugin.budget.memory_bytes),
@@ -46,7 +41,7 @@ impl State {
             meter: meter.clone(),
             has_timer: plugin.hooks.timer.is_some(),
             http_hosts: plugin.http_hosts.clone(),
-            wasi: wasi.build(),
+            wasi: None,
             table: ResourceTable::new(),
         }
     }
@@ -65,6 +60,17 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView { ctx: self.wasi.get_or_insert_with(|| wasi(&self.journal)), table: &mut self.table }
     }
+}
+
+/// Empty but for two streams, which go to the log.
+fn wasi(journal: &Journal) -> WasiCtx {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(Output { journal: journal.clone(), stream: Stream::Out })
+        .stderr(Output { journal: journal.clone(), stream: Stream::Error })
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false);
+    wasi.build()
 }

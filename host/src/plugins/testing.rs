@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Services;
+use super::{Services, Shared};
 use crate::accounts::password::PasswordHasher;
 use crate::clock::now;
 use crate::config;
@@ -36,6 +36,11 @@ impl World {
         let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
         let services = Services::new(database, passwords, writer, rooms, messages, hub, Arc::default());
         Self { services: Arc::new(services), folder }
+    }
+
+    /// What callers have in common, with no plugin in it.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::new(Shared::new(self.services.clone(), &[]))
     }
 
     pub(super) async fn account(&self, name: &str) -> Account {

@@ -5,14 +5,16 @@
 
 mod call;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::call::Woken;
 use super::Shared;
+use super::plugin::Plugin;
 use crate::clock::{Timestamp, now};
 use crate::error::{Error, Result};
 use crate::protocol::Timer;
@@ -35,11 +37,24 @@ pub(super) struct Timers {
     busy: HashMap<Id, Arc<str>>,
     /// Timers that have failed before: how often, and when they come due again.
     failures: HashMap<(Arc<str>, String), (usize, Timestamp)>,
+    /// Plugins whose timers have come due while they are quarantined.
+    held: HashSet<Arc<str>>,
+}
+
+/// Wakes a timer's plugin, due or not.
+pub(super) async fn wake_at_once(shared: &Shared, timer: &Timer) -> Result<()> {
+    let registry = shared.registry.load_full();
+    let plugin = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some());
+    let plugin = plugin.ok_or_else(|| Error::not_found("the timer's plugin"))?;
+    match call::run(&registry, &shared.services, plugin, timer).await? {
+        Woken::Done => Ok(()),
+        Woken::Held => Err(Error::Unavailable(format!("the plugin {} is quarantined", plugin.id))),
+    }
 }
 
 impl Timers {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, jobs: JoinSet::new(), busy: HashMap::new(), failures: HashMap::new() }
+        Self { shared, jobs: JoinSet::new(), busy: HashMap::new(), failures: HashMap::new(), held: HashSet::new() }
     }
 
     /// Until `stop`; what is under way then is ended in order.
@@ -63,8 +78,8 @@ impl Timers {
 
     /// Wakes the plugins whose timers have come due. Gives the next moment when there is something to do.
     async fn begin_due(&mut self, stop: &CancellationToken) -> Result<Option<Timestamp>> {
-        let registry = self.shared.registry.load_full();
-        let database = &self.shared.services.database;
+        let shared = self.shared.clone();
+        let (registry, database) = (shared.registry.load_full(), &shared.services.database);
         let mut next: Option<Timestamp> = None;
         for plugin in registry.timers() {
             if self.busy.values().any(|busy| *busy == plugin.id) {
@@ -76,10 +91,26 @@ impl Timers {
                 next = next.into_iter().chain(own).min();
                 continue;
             }
+            if let Some(left) = self.held_for(plugin) {
+                next = next.into_iter().chain([now() + left]).min();
+                continue;
+            }
             let job = self.jobs.spawn(call::wake(self.shared.clone(), due, stop.clone()));
             self.busy.insert(job.id(), plugin.id.clone());
         }
         Ok(next)
+    }
+
+    /// For how long a plugin is quarantined. Its timers come due when that is over, and none of their attempts is used up;
+    /// when another version takes its place the registry changes, and all is looked at again.
+    fn held_for(&mut self, plugin: &Plugin) -> Option<Duration> {
+        let left = plugin.conduct.quarantine().map(|(_, left)| left).filter(|left| !left.is_zero());
+        if left.is_none() {
+            self.held.remove(&plugin.id);
+        } else if self.held.insert(plugin.id.clone()) {
+            tracing::info!(target: "plugin", plugin = %plugin.id, "its timers wait until its quarantine is over");
+        }
+        left
     }
 
     async fn end(&mut self, done: Result<(Id, Vec<Timer>), JoinError>) {
@@ -126,5 +157,58 @@ impl Timers {
         self.failures.retain(|_, (_, due_at)| *due_at + LOOK > timer.due_at);
         self.failures.insert(key, (before + 1, again));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::plugins::RecentLines;
+    use crate::plugins::testing::World;
+    use crate::protocol::{Actor, Change, Unit};
+
+    #[tokio::test]
+    async fn a_timer_that_failed_its_last_attempt_is_dropped_and_the_log_says_so() {
+        let world = World::new().await;
+        let database = &world.services.database;
+        let mut timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
+        let set = Unit::new(Actor::Server, vec![Change::SetTimer(timer.clone())]);
+        world.services.writer.commit(set).await.unwrap();
+        let mut timers = Timers::new(world.shared());
+
+        let lines = Arc::new(RecentLines::default());
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone().layer()));
+        for _ in WAITS {
+            timers.failed(timer.clone()).await.unwrap();
+            assert!(!database.has_timer(&timer).await.unwrap(), "it comes due later");
+            timer.due_at = database.next_timer("karma").await.unwrap().unwrap();
+        }
+        timers.failed(timer.clone()).await.unwrap();
+        assert_eq!(database.next_timer("karma").await.unwrap(), None);
+        let said: Vec<String> = lines.of("karma", 0, 10).into_iter().map(|line| line.text).collect();
+        assert_eq!(
+            said,
+            [
+                "the timer failed: it comes due again in 2s timer=tick",
+                "the timer failed: it comes due again in 20s timer=tick",
+                "the timer failed: it comes due again in 2m timer=tick",
+                "the timer failed: it comes due again in 10m timer=tick",
+                "the timer failed 5 times: it is dropped timer=tick",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_was_set_again_has_all_its_attempts() {
+        let world = World::new().await;
+        let timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
+        let mut timers = Timers::new(world.shared());
+        for _ in 0..10 {
+            timers.failed(timer.clone()).await.unwrap();
+        }
+        let failures = timers.failures.values().map(|(failures, _)| *failures).collect::<Vec<_>>();
+        assert_eq!(failures, [1]);
     }
 }

@@ -123,12 +123,31 @@ impl UnitOfWork {
 
     /// What the writer has to make true; none if nothing was staged.
     pub(super) fn finish(mut self) -> Option<Unit> {
+        self.put_off_timers();
+        self.take()
+    }
+
+    fn take(&mut self) -> Option<Unit> {
         if self.changes.is_empty() && self.pushes.is_empty() {
             return None;
         }
-        self.put_off_timers();
-        let reads = self.reads.into_iter().map(|((plugin, key), version)| StorageRead { plugin, key, version });
-        Some(Unit { reads: reads.collect(), pushes: self.pushes, ..Unit::new(self.actor, self.changes) })
+        let reads = std::mem::take(&mut self.reads).into_iter();
+        let unit = Unit {
+            reads: reads.map(|((plugin, key), version)| StorageRead { plugin, key, version }).collect(),
+            pushes: std::mem::take(&mut self.pushes),
+            ..Unit::new(self.actor.clone(), std::mem::take(&mut self.changes))
+        };
+        self.services.tell_staged(&unit);
+        Some(unit)
+    }
+}
+
+impl Drop for UnitOfWork {
+    /// Whoever tries a plugin out wants to see what it staged even where nothing comes of it.
+    fn drop(&mut self) {
+        if self.services.wants_staged() {
+            self.take();
+        }
     }
 }
 

@@ -155,7 +155,7 @@ pub(crate) mod accounts {
 pub(crate) mod rooms {
     use super::granted;
     use crate::rooms::{Member, Room};
-    use crate::{AccountId, Error, Result, RoomId};
+    use crate::{AccountId, Error, Result, RoomId, Timestamp};
 
     pub(crate) fn get(id: &RoomId) -> Result<Option<Room>> {
         granted("rooms", |state| Ok(state.world.room_by_id(id).map(|room| room.describe())))
@@ -174,6 +174,13 @@ pub(crate) mod rooms {
             let room = state.world.room_by_id(room).ok_or_else(|| Error::not_found("there is no such room"))?;
             let members = room.members.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
             Ok(members.take(limit.clamp(1, 1_000) as usize).map(|(_, member)| member.clone()).collect())
+        })
+    }
+
+    pub(crate) fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
+        granted("rooms", |state| {
+            let now = state.world.now;
+            Ok(state.world.room_by_id(room).and_then(|room| room.muted_until(account, now)))
         })
     }
 }

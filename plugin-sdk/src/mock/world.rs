@@ -27,7 +27,8 @@ pub(super) struct MockRoom {
     code: String,
     pub(super) members: BTreeMap<AccountId, Member>,
     banned: BTreeSet<AccountId>,
-    muted: BTreeSet<AccountId>,
+    /// Until when.
+    muted: BTreeMap<AccountId, Timestamp>,
     pub(super) messages: Vec<Message>,
     last_seq: u64,
 }
@@ -103,7 +104,7 @@ impl World {
             code: format!("R{number:04}"),
             members: BTreeMap::new(),
             banned: BTreeSet::new(),
-            muted: BTreeSet::new(),
+            muted: BTreeMap::new(),
             messages: Vec::new(),
             last_seq: 0,
         });
@@ -219,11 +220,12 @@ impl World {
     }
 
     pub(super) fn mute(&mut self, room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
+        let until = self.now + u64::from(seconds) * 1_000;
         let room = self.room_mut(room)?;
         room.member_mut(account)?;
         match seconds {
             0 => room.muted.remove(account),
-            _ => room.muted.insert(account.clone()),
+            _ => room.muted.insert(account.clone(), until),
         };
         Ok(())
     }
@@ -243,8 +245,8 @@ impl MockRoom {
         self.members.get_mut(account).ok_or_else(|| Error::not_found("not a member of the room"))
     }
 
-    pub(super) fn is_muted(&self, account: &AccountId) -> bool {
-        self.muted.contains(account)
+    pub(super) fn muted_until(&self, account: &AccountId, now: Timestamp) -> Option<Timestamp> {
+        self.muted.get(account).copied().filter(|until| *until > now)
     }
 
     /// The next entry of the room's log.

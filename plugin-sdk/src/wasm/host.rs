@@ -62,7 +62,7 @@ pub(crate) mod accounts {
 pub(crate) mod rooms {
     use crate::rooms::{Member, Room};
     use crate::wasm::imports::rooms as wit;
-    use crate::{AccountId, Result, RoomId};
+    use crate::{AccountId, Result, RoomId, Timestamp};
 
     pub(crate) fn get(id: &RoomId) -> Result<Option<Room>> {
         Ok(wit::get(id.as_str())?.map(Into::into))
@@ -79,6 +79,10 @@ pub(crate) mod rooms {
     pub(crate) fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<Vec<Member>> {
         let members = wit::members(room.as_str(), after.map(AccountId::as_str), limit)?;
         Ok(members.into_iter().map(Into::into).collect())
+    }
+
+    pub(crate) fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
+        Ok(wit::muted_until(room.as_str(), account.as_str())?)
     }
 }
 

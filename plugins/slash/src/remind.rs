@@ -51,6 +51,10 @@ pub(crate) fn remind(reminder: Reminder) -> Result<()> {
         log::debug(format_args!("a reminder for {} in {} is dropped", reminder.account, reminder.room));
         return Ok(());
     };
+    if rooms::muted_until(&reminder.room, &reminder.account)?.is_some() {
+        log::debug(format_args!("a reminder for {} in {} is dropped: muted there", reminder.account, reminder.room));
+        return Ok(());
+    }
     messages::post(&reminder.room, &format!("@{}: {}", member.account.name, reminder.text))
 }
 

@@ -190,6 +190,30 @@ fn a_reminder_is_dropped_where_its_account_is_no_longer_a_member() {
 }
 
 #[test]
+fn a_reminder_is_dropped_where_its_account_was_banned_or_muted_meanwhile() {
+    for banned in [true, false] {
+        let chat = lobby();
+        run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
+        let (room, bob) = (chat.room_id("lobby"), chat.account_id("bob"));
+        match banned {
+            true => rooms_admin::ban(&room, &bob, None).unwrap(),
+            false => rooms_admin::mute(&room, &bob, 3_600).unwrap(),
+        }
+        chat.fire_timer(&mut Slash, &chat.timers().remove(0)).unwrap();
+        assert!(chat.timers().is_empty() && chat.said("lobby").is_empty());
+    }
+}
+
+#[test]
+fn whoever_may_speak_again_is_reminded() {
+    let chat = lobby();
+    run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
+    rooms_admin::mute(&chat.room_id("lobby"), &chat.account_id("bob"), 30).unwrap();
+    chat.fire_timer(&mut Slash, &chat.timers().remove(0)).unwrap();
+    assert_eq!(chat.said("lobby"), ["@bob: tea"]);
+}
+
+#[test]
 fn nobody_hoards_reminders() {
     let chat = lobby();
     let remind = |who: &str| run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" }));

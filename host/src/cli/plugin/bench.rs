@@ -18,16 +18,21 @@ use crate::accounts::Accounts;
 use crate::accounts::keys::Keys;
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::Tokens;
-use crate::clock::now;
+use crate::clock::{Timestamp, now};
 use crate::config::{Config, Grant, Plugin, Settings};
 use crate::database::{self, Database, NewUser};
 use crate::dialect::native::CORE_OPS;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
-use crate::protocol::{Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Unit, Visibility};
+use crate::protocol::{
+    Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Timer, Unit, Visibility,
+};
 use crate::rooms::{Known, Rooms, new_code};
 use crate::router::{Caller, Router};
+
+/// Enough of a plugin's timers to try it out.
+const MOST_TIMERS: u32 = 100;
 
 /// The plugin, running, and a small world for it to act on.
 pub(super) struct Bench {
@@ -35,6 +40,7 @@ pub(super) struct Bench {
     id: String,
     database: Database,
     committed: Arc<Mutex<Vec<Unit>>>,
+    staged: Arc<Mutex<Vec<Unit>>>,
     stop: CancellationToken,
     writing: TaskTracker,
     /// Database and plugin; goes with the bench.
@@ -67,7 +73,7 @@ impl Bench {
             Accounts::new(database.clone(), passwords.clone(), tokens, hub.clone(), &config.auth, &config.limits);
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), &config.limits));
-        let services = Arc::new(Services::new(
+        let services = Services::new(
             database.clone(),
             passwords,
             writer.clone(),
@@ -75,10 +81,13 @@ impl Bench {
             messages.clone(),
             hub.clone(),
             Arc::default(),
-        ));
-        let plugins = Plugins::start(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
+        );
+        let staged: Arc<Mutex<Vec<Unit>>> = Arc::default();
+        let told = staged.clone();
+        let services = Arc::new(services.telling_staged(move |unit| told.lock().push(unit.clone())));
+        let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins };
-        Ok(Self { router, id: id.to_owned(), database, committed, stop, writing, _folder: folder })
+        Ok(Self { router, id: id.to_owned(), database, committed, staged, stop, writing, _folder: folder })
     }
 
     pub(super) fn status(&self) -> Result<PluginStatus> {
@@ -143,9 +152,30 @@ impl Bench {
         Ok(())
     }
 
+    /// The number of the last entry in a room's log.
+    pub(super) async fn last_seq(&self, room: &Room) -> Result<u64> {
+        Ok(self.database.last_seq(room.id).await?)
+    }
+
+    /// Makes a change on somebody's behalf.
+    pub(super) async fn commit_for(&self, account: &Account, change: Change) -> Result<()> {
+        Ok(self.router.writer.commit(Unit::new(Actor::Account(account.clone()), vec![change])).await?)
+    }
+
     /// What has been committed since the last time this was asked.
     pub(super) fn take_committed(&self) -> Vec<Unit> {
         std::mem::take(&mut *self.committed.lock())
+    }
+
+    /// What the plugin's last call wanted to write, whatever became of it.
+    pub(super) fn take_staged(&self) -> Option<Unit> {
+        std::mem::take(&mut *self.staged.lock()).pop()
+    }
+
+    /// The timers that the plugin has set, due or not.
+    pub(super) async fn timers(&self) -> Result<Vec<Timer>> {
+        let id: Arc<str> = self.id.as_str().into();
+        Ok(self.database.due_timers(&id, Timestamp(i64::MAX), MOST_TIMERS).await?)
     }
 
     /// The names behind the ids that there are now.

@@ -1,20 +1,22 @@
 //! `natterjack plugin call`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::bench::{Bench, caller, is_account_id, object, settings, show_log};
 use super::changes;
 use super::read_component;
 use crate::plugins::{ParamKind, Place, inspect};
-use crate::protocol::{Command, Reply, Role, Visibility};
+use crate::protocol::{Change, Command, Reply, Role, Visibility};
 
 /// Call one command of a plugin in a server that is thrown away, and show what it would have changed
 ///
 /// Everything that the plugin asks for is granted. Accounts and rooms that the arguments name are made first. The reply is
-/// JSON on standard output; everything else goes to standard error.
+/// JSON on standard output; everything else goes to standard error, what a call that failed wanted to write included.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's .wasm file
@@ -85,11 +87,22 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
     let command = Command::Plugin { name: args.command, args: given };
     let reply = bench.router.handle(&caller(&caller_account), command).await;
     let units = bench.take_committed();
-    let names = names.into_iter().chain(bench.names().await?).collect();
+    let staged = bench.take_staged();
+    let mut names: HashMap<Uuid, String> = names.into_iter().chain(bench.names().await?).collect();
     let value = match reply {
         Ok(Reply::Result { value, .. }) => value,
         Ok(_) => bail!("the reply is none of a plugin's"),
         Err(error) => {
+            if let Some(staged) = staged {
+                names.extend(staged.changes.iter().filter_map(|change| match change {
+                    Change::CreateRoom(room) => Some((room.id.0, room.name.clone())),
+                    _ => None,
+                }));
+                eprintln!("not done, since the call failed:");
+                for line in changes::told(&staged, &names) {
+                    eprintln!("  {line}");
+                }
+            }
             return Err(anyhow::Error::new(error)).context("it answered with an error, so that nothing was committed");
         }
     };

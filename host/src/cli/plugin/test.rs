@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,11 +12,17 @@ use tokio::time::Instant;
 use super::bench::{Bench, call, caller, settings, show_log};
 use super::{read_component, size};
 use crate::error::Error;
+use crate::hub::Observed;
 use crate::plugins::{CommandInfo, Draft, ParamKind, inspect};
-use crate::protocol::{Account, Command, Credential, Role, Room, Visibility};
+use crate::protocol::{
+    Account, Actor, Change, Command, ConnectionId, Credential, NewPost, Post, Removal, Role, Room, RoomChange,
+    Visibility,
+};
 
 /// How often each sample is shown to a filter.
 const ROUNDS: usize = 100;
+/// More events than the samples make.
+const EVENTS: usize = 1000;
 
 /// Run a plugin under a server's limits against samples of what it hooks into, and tell faults and times
 ///
@@ -69,11 +76,14 @@ impl Test {
         if hooks.contains(&"room-guard") {
             self.guard().await?;
         }
-        for hook in hooks.iter().filter(|hook| ["observer", "timer"].contains(hook)) {
-            println!("{hook}: not tried here; it is called when something has happened");
-        }
         for info in self.bench.commands() {
             self.command(&info).await?;
+        }
+        if hooks.contains(&"observer") {
+            self.observer().await?;
+        }
+        if hooks.contains(&"timer") {
+            self.timer().await?;
         }
         Ok(())
     }
@@ -124,6 +134,83 @@ impl Test {
             times.len(),
             spread(times)
         );
+        Ok(())
+    }
+
+    /// An evening in a room, from its making to its end, and what the plugin does about it.
+    async fn observer(&mut self) -> Result<()> {
+        let mut events = self.bench.router.hub.watch(EVENTS);
+        let room = self.bench.room("observed", Visibility::Public).await?;
+        let (ann, bob) = (self.ann.clone(), self.bench.account("bob").await?);
+        let connection = ConnectionId::new();
+        let mut happened = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
+        self.bench.add_member(&room, &ann, Role::Owner).await?;
+        self.bench.add_member(&room, &bob, Role::Member).await?;
+        for body in messages() {
+            let post = Post { body: body.into(), key: None, reply_to: None, attachments: Arc::default() };
+            let new = NewPost { room: room.id, by: Actor::Account(bob.clone()), post };
+            self.bench.commit_for(&bob, Change::Post(new)).await?;
+        }
+        let last = self.bench.last_seq(&room).await?;
+        let topic = RoomChange { topic: Some("frogs".into()), ..RoomChange::default() };
+        for change in [
+            Change::DeleteMessage { room: room.id, seq: last },
+            Change::UpdateRoom { room: room.id, change: topic },
+            Change::RemoveMember {
+                room: room.id,
+                account: bob.id,
+                why: Removal::Kicked,
+                reason: Some("sample".into()),
+            },
+        ] {
+            self.bench.commit_for(&ann, change).await?;
+        }
+        happened.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        let (mut times, mut errors) = (Vec::new(), 0);
+        self.tell(happened, &mut times, &mut errors).await;
+        // Its room is there until it has heard of all that was in it.
+        self.bench.commit_for(&ann, Change::DeleteRoom { room: room.id }).await?;
+        let mut rest: Vec<Observed> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        rest.push(Observed::Closed { by: Actor::Account(bob), connection });
+        self.tell(rest, &mut times, &mut errors).await;
+        match times.len() {
+            0 => println!("observer: not called, since it wants nothing of what happens in a room like others"),
+            told => println!("observer: {told} events that it wants, {errors} came to nothing; {}", spread(times)),
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, happened: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
+        for observed in happened {
+            let began = Instant::now();
+            match self.bench.router.plugins.tell(observed).await {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) if is_fault(&error) => self.faults += 1,
+                Err(_) => *errors += 1,
+            }
+            times.push(began.elapsed());
+        }
+    }
+
+    /// The timers that its commands and its observer have set, due or not.
+    async fn timer(&mut self) -> Result<()> {
+        let timers = self.bench.timers().await?;
+        if timers.is_empty() {
+            println!("timer: not called, since nothing that was tried here set one");
+            return Ok(());
+        }
+        let (mut times, mut errors) = (Vec::new(), 0);
+        for timer in &timers {
+            let began = Instant::now();
+            match self.bench.router.plugins.wake(timer).await {
+                Ok(()) => {}
+                Err(error) if is_fault(&error) => self.faults += 1,
+                Err(_) => errors += 1,
+            }
+            times.push(began.elapsed());
+        }
+        println!("timer: {} that it set, {errors} came to nothing; {}", times.len(), spread(times));
         Ok(())
     }
 

@@ -1,17 +1,15 @@
 //! `natterjack plugin watch`.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
-use anyhow::Result;
-use tokio::time::{Instant, sleep};
+use anyhow::{Context as _, Result};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::crate_folder::{CrateFolder, plugins_folder};
-
-/// How often the sources are looked at. A crate has few files, so this needs no help from the system.
-const LOOK: Duration = Duration::from_millis(250);
+use crate::follow::{Watch, follow, quiet};
 
 /// Build and install a plugin whenever its sources change, until interrupted
 #[derive(Debug, clap::Args)]
@@ -30,8 +28,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let folder = plugins_folder(args.folder)?;
     let plugin = CrateFolder::open(args.dir)?;
     println!("watching {}; it goes to {}", plugin.dir.display(), folder.display());
+    let changed = Arc::new(Notify::new());
     loop {
-        let sources = settled(&plugin.dir).await;
+        // Anew each time, since there may be new folders; and before building, so that what changes meanwhile counts.
+        let _sources = follow_sources(&plugin.dir, &changed)?;
         let began = Instant::now();
         match plugin.build(&args.cargo).await {
             Ok(built) => match built.install(&folder) {
@@ -42,71 +42,57 @@ pub(super) async fn run(args: Args) -> Result<()> {
             },
             Err(error) => eprintln!("not installed, what was there stays: {error:#}"),
         }
-        // Cargo may have written Cargo.lock: that is no change of ours to build again.
-        while look(&plugin.dir) == sources {
-            sleep(LOOK).await;
-        }
+        changed.notified().await;
+        // Editors save in several steps.
+        quiet(&changed).await;
     }
 }
 
-/// When each source last changed.
-type Sources = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
-
-/// The sources, once nobody has written any for a moment: editors save in several steps.
-async fn settled(dir: &Path) -> Sources {
-    let mut before = look(dir);
-    loop {
-        sleep(LOOK).await;
-        let now = look(dir);
-        if now == before {
-            return now;
-        }
-        before = now;
-    }
-}
-
-fn look(dir: &Path) -> Sources {
-    let mut sources = Sources::new();
-    gather(dir, true, &mut sources);
-    sources
-}
-
-/// All files but hidden ones and what cargo makes.
-fn gather(dir: &Path, top: bool, sources: &mut Sources) {
-    // What is gone by now, or cannot be read, will show at the next look or in cargo's messages.
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with('.') || (top && (name == "target" || name == "Cargo.lock")) {
-            continue;
-        }
-        let Ok(about) = entry.metadata() else { continue };
-        if about.is_dir() {
-            gather(&entry.path(), false, sources);
-        } else {
-            sources.insert(entry.path(), (about.len(), about.modified().ok()));
+/// Follows the crate and its folders, but for hidden ones and what cargo makes.
+fn follow_sources(dir: &Path, changed: &Arc<Notify>) -> Result<Watch> {
+    let cannot = || format!("cannot watch {}", dir.display());
+    let top = dir.to_owned();
+    let mut watch = follow(dir, move |path| is_source(&top, path), changed).with_context(cannot)?;
+    for entry in std::fs::read_dir(dir).with_context(cannot)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_source(dir, &entry.path()) {
+            watch.and_all_below(&entry.path()).with_context(cannot)?;
         }
     }
+    Ok(watch)
+}
+
+fn is_source(dir: &Path, path: &Path) -> bool {
+    let Ok(inside) = path.strip_prefix(dir) else { return false };
+    let mut names = inside.components().map(|part| part.as_os_str().to_string_lossy());
+    let made_by_cargo = names.clone().next().is_none_or(|first| first == "target" || first == "Cargo.lock");
+    !made_by_cargo && !names.any(|name| name.starts_with('.'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_change_of_a_source_is_seen_and_what_cargo_makes_is_not() {
+    #[tokio::test]
+    async fn a_change_of_a_source_is_noticed_however_deep_it_lies() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        write("src/lib.rs", "one");
-        let before = look(folder.path());
-        write("target/debug/x", "built");
-        write("Cargo.lock", "locked");
-        write("src/.lib.rs.swp", "editor");
-        assert_eq!(look(folder.path()), before);
-        write("src/lib.rs", "three");
-        assert_ne!(look(folder.path()), before);
+        let deep = folder.path().join("src/words");
+        std::fs::create_dir_all(&deep).unwrap();
+        let changed = Arc::new(Notify::new());
+        let _watch = follow_sources(folder.path(), &changed).unwrap();
+        std::fs::write(deep.join("mod.rs"), "one").unwrap();
+        changed.notified().await;
+        std::fs::write(folder.path().join("build.rs"), "two").unwrap();
+        changed.notified().await;
+    }
+
+    #[test]
+    fn what_cargo_and_editors_make_is_no_source() {
+        let dir = Path::new("/p");
+        for source in ["src/lib.rs", "Cargo.toml", "src/target/mod.rs", "tests"] {
+            assert!(is_source(dir, &dir.join(source)), "{source}");
+        }
+        for other in ["", "target", "target/debug/x", "Cargo.lock", "src/.lib.rs.swp", ".git", ".git/index"] {
+            assert!(!is_source(dir, &dir.join(other)), "{other}");
+        }
     }
 }

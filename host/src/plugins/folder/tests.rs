@@ -1,15 +1,21 @@
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
 use crate::config;
 use crate::plugins::testing::World;
-use crate::plugins::{PluginState, Plugins, Tables};
+use crate::plugins::{Live, PluginState, Plugins, Tables};
 
 /// The smallest component: it has nothing in it.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
+fn config(world: &World) -> config::Plugins {
+    config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() }
+}
+
 async fn start(world: &World, tables: &Tables) -> Arc<Plugins> {
-    let config = config::Plugins { folder: world.folder.path().join("plugins"), ..config::Plugins::default() };
-    Plugins::start(&config, tables, world.services.clone(), &[], world.folder.path()).await.unwrap()
+    Plugins::load(&config(world), tables, world.services.clone(), &[], world.folder.path()).await.unwrap()
 }
 
 fn put(world: &World, name: &str, bytes: &[u8]) {
@@ -59,10 +65,11 @@ async fn a_pinned_file_must_be_the_one_that_was_pinned() {
 async fn the_folder_is_looked_at_again_on_request() {
     let world = World::new().await;
     put(&world, "one.wasm", b"hello");
-    let plugins = start(&world, &Tables::new()).await;
-    assert!(plugins.reload(None).await.is_err(), "nobody watches yet");
-    let stop = tokio_util::sync::CancellationToken::new();
-    plugins.watch(None, stop.clone()).unwrap();
+    assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "nobody follows this one");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let live = Live { config_file: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+    let (config, services, folder) = (config(&world), world.services.clone(), world.folder.path());
+    let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, live).await.unwrap();
 
     put(&world, "two.wasm", EMPTY_COMPONENT);
     std::fs::remove_file(world.folder.path().join("plugins/one.wasm")).unwrap();

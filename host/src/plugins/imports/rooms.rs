@@ -32,6 +32,12 @@ impl rooms::Host for State {
         let after = after.map(|after| id("after", &after)).transpose()?;
         Ok(unit.members(id("room", &room)?, after, limit).await?.into_iter().map(member).collect())
     }
+
+    async fn muted_until(&mut self, room: String, account: String) -> Result<Option<u64>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        let until = unit.muted_until(id("room", &room)?, id("account", &account)?).await?;
+        Ok(until.map(|until| u64::try_from(until.0).unwrap_or(0)))
+    }
 }
 
 fn shown((room, members): (Room, u32)) -> rooms::Room {

@@ -10,9 +10,14 @@ use crate::plugins::Services;
 use crate::plugins::bindings::observer::exports::natterjack::plugin::observer as wire_observer;
 use crate::plugins::call::Call;
 use crate::plugins::message;
+use crate::plugins::plugin::Plugin;
+use crate::plugins::registry::Registry;
 use crate::protocol::{
     Actor, Author, AuthorKind, Bot, ConnectionId, Entry, Happening, Removal, Room, RoomId, RoomName,
 };
+
+/// The last event of a chain of reactions that is told.
+const DEPTH: u8 = 4;
 
 /// An event with all that observers have to know of it.
 pub(super) struct Told {
@@ -24,6 +29,14 @@ pub(super) struct Told {
     pub(super) author: Option<Arc<str>>,
     /// Events with the same number are told in their order.
     pub(super) order: u64,
+}
+
+impl Told {
+    /// Whom to tell: never whoever wrote it, and nobody at the end of a long chain of reactions.
+    pub(super) fn audience<'a>(&'a self, registry: &'a Registry) -> impl Iterator<Item = &'a Arc<Plugin>> {
+        let observers = if self.call.depth > DEPTH { &[] } else { registry.observers() };
+        observers.iter().filter(|plugin| self.author.as_ref() != Some(&plugin.id) && plugin.interest.covers(self))
+    }
 }
 
 /// None for what cannot be told any more.

@@ -7,68 +7,63 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::plugins::apply::apply;
+use crate::plugins::attempt::{Answered, Attempt, conclude, fresh};
 use crate::plugins::bindings::wire;
-use crate::plugins::call::{Call, said};
+use crate::plugins::call::Call;
 use crate::plugins::fault::{Fault, misfit};
-use crate::plugins::instance::Instance;
-use crate::plugins::meter::Meter;
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::UnitOfWork;
-use crate::plugins::visit::{Hook, Verdict, Visit};
+use crate::plugins::visit::{Hook, Visit};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
-/// The least and the most that timers wait when their plugin is quarantined.
-const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// While another call shows whether a quarantined plugin is well again.
+const PROBED: Duration = Duration::from_secs(1);
 
-/// Wakes a plugin for each of its timers, or for none more after `stop`. Gives those that failed.
+/// Wakes a plugin for each of its timers, or for none more after `stop` or while it is quarantined. Gives those that failed.
 pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
     let mut failures = Vec::new();
     for timer in timers {
-        loop {
-            let registry = shared.registry.load_full();
-            // Gone meanwhile: its timers stay until it is back.
-            let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else {
-                return failures;
-            };
-            let Ok(turn) = shared.calls.acquire().await else { return failures };
-            match run(&registry, &shared.services, plugin, &timer).await {
-                Ok(Woken::Done) => break,
-                Ok(Woken::Held) => {
-                    drop(turn);
-                    let left = plugin.conduct.quarantine().map_or(Duration::ZERO, |(_, left)| left);
-                    let wait = tokio::time::sleep(left.clamp(HELD.0, HELD.1));
-                    if stop.run_until_cancelled(wait).await.is_none() {
-                        return failures;
-                    }
-                }
-                Err(error) => {
-                    // Of a plugin's own failure the log knows more already.
-                    if !matches!(error, Error::Plugin { .. }) {
-                        tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
-                    }
-                    failures.push(timer);
-                    break;
-                }
-            }
-        }
         if stop.is_cancelled() {
             break;
+        }
+        let registry = shared.registry.load_full();
+        // Gone meanwhile: its timers stay until it is back.
+        let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
+        let Ok(turn) = shared.calls.acquire().await else { break };
+        match run(&registry, &shared.services, plugin, &timer).await {
+            Ok(Woken::Done) => {}
+            Ok(Woken::Held) => {
+                drop(turn);
+                stop.run_until_cancelled(tokio::time::sleep(PROBED)).await;
+                break;
+            }
+            Err(error) => {
+                // Of a plugin's own failure the log knows more already.
+                if !matches!(error, Error::Plugin { .. }) {
+                    tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
+                }
+                failures.push(timer);
+            }
         }
     }
     failures
 }
 
 /// What became of a timer that did not fail.
-enum Woken {
+pub(super) enum Woken {
     Done,
     /// The plugin is quarantined: that is no fault of the timer's.
     Held,
 }
 
-async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin, timer: &Timer) -> Result<Woken> {
+pub(super) async fn run(
+    registry: &Arc<Registry>,
+    services: &Arc<Services>,
+    plugin: &Plugin,
+    timer: &Timer,
+) -> Result<Woken> {
     let call = Call {
         request: Uuid::now_v7(),
         actor: Actor::Plugin(services.bot(&plugin.id).await?),
@@ -83,42 +78,30 @@ async fn run(registry: &Arc<Registry>, services: &Arc<Services>, plugin: &Plugin
         let mut unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
         unit.end_timer(timer)?;
         let Ok(visit) = Visit::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
-        let (answer, unit) = match ask(plugin, unit, &call, timer).await {
-            Ok(answered) => answered,
-            Err(fault) => return Err(visit.failed(&call, &fault)),
-        };
-        visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
-        answer.map_err(|error| said(error, &plugin.id, call.request))?;
-        match apply(registry, plugin, unit, &call).await {
+        let answered = ask(plugin, unit, &call, timer).await;
+        match conclude(registry, plugin, &call, visit, answered).await {
             // Cancelled or set again meanwhile: then this one is no more.
-            Err(Error::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
-            Err(Error::Conflict(_)) if turn.is_none() => {
+            Err(Attempt::Overtaken(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
+            Err(Attempt::Overtaken(_)) if turn.is_none() => {
                 turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
             }
-            done => return done.map(|()| Woken::Done),
+            done => return done.map(|()| Woken::Done).map_err(Into::into),
         }
     }
 }
-
-type Answer = std::result::Result<(), wire::Error>;
 
 async fn ask(
     plugin: &Plugin,
     unit: Box<UnitOfWork>,
     call: &Call,
     timer: &Timer,
-) -> Result<(Answer, Box<UnitOfWork>), Fault> {
+) -> Answered<std::result::Result<(), wire::Error>> {
     let indices = plugin.hooks.timer.as_ref().ok_or_else(|| Fault::NoInstance("it has no timer".into()))?;
-    let meter = Meter::call(plugin.budget.call);
-    let context = call.context();
-    meter
-        .run(async {
-            let mut instance = Instance::new(plugin, &meter, call.request).await?;
-            instance.enter(unit);
-            let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
-            let exported = guest.natterjack_plugin_timer();
-            let answer = exported.call_on_timer(&mut instance.store, &context, &timer.name, &timer.payload).await;
-            Ok((instance.answered(answer)?, instance.leave()?))
-        })
-        .await
+    fresh(plugin, unit, call, |mut instance, context| async move {
+        let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
+        let exported = guest.natterjack_plugin_timer();
+        let answer = exported.call_on_timer(&mut instance.store, &context, &timer.name, &timer.payload).await;
+        Ok((instance.answered(answer)?, instance))
+    })
+    .await
 }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::UnitOfWork;
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Change, Member, Removal, Role, RoomId};
 
@@ -136,6 +136,19 @@ impl UnitOfWork {
         self.account(account).await?;
         let until = (seconds > 0).then(|| clock::now() + Duration::from_secs(seconds.into()));
         self.stage(Change::Mute { room, account, until })
+    }
+
+    /// Until when the account may not post there, by what this call leaves behind; none if that is over.
+    pub(in super::super) async fn muted_until(&self, room: RoomId, account: AccountId) -> Result<Option<Timestamp>> {
+        let staged = self.changes.iter().rev().find_map(|change| match change {
+            Change::Mute { room: of, account: whom, until } if (*of, *whom) == (room, account) => Some(*until),
+            _ => None,
+        });
+        let until = match staged {
+            Some(until) => until,
+            None => self.services.rooms.standing(room, account).await?.muted_until,
+        };
+        Ok(until.filter(|until| *until > clock::now()))
     }
 
     /// Changes how many members the call sees in a room.

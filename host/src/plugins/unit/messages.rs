@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::UnitOfWork;
-use crate::clock;
 use crate::database::Tombstones;
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
@@ -90,8 +89,7 @@ impl UnitOfWork {
     /// Nobody gets round being muted by way of a bot.
     async fn check_not_muted(&self, room: RoomId) -> Result<()> {
         let Some((account, _)) = Author::from(&self.actor).account else { return Ok(()) };
-        let standing = self.services.rooms.standing(room, account).await?;
-        match standing.muted_until.filter(|until| *until > clock::now()) {
+        match self.muted_until(room, account).await? {
             Some(until) => Err(Error::Forbidden(format!("muted in this room until {until}"))),
             None => Ok(()),
         }

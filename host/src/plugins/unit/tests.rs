@@ -171,6 +171,28 @@ async fn members_are_listed_as_the_call_leaves_them() {
 }
 
 #[tokio::test]
+async fn a_mute_is_seen_by_the_call_that_makes_it_and_by_those_after_it() {
+    let world = World::new().await;
+    let ann = world.account("ann").await;
+    let mut before = unit(&world);
+    let new = new_room("den", Some(&ann));
+    let id = new.id;
+    before.create_room(new, Vec::new()).await.unwrap();
+    commit(&world, before).await.unwrap();
+
+    let mut muting = unit(&world);
+    assert_eq!(muting.muted_until(id, ann.id).await, Ok(None));
+    muting.mute(id, ann.id, 3600).await.unwrap();
+    assert!(muting.muted_until(id, ann.id).await.unwrap() > Some(now()));
+    commit(&world, muting).await.unwrap();
+
+    let mut unit = unit(&world);
+    assert!(unit.muted_until(id, ann.id).await.unwrap() > Some(now()));
+    unit.mute(id, ann.id, 0).await.unwrap();
+    assert_eq!(unit.muted_until(id, ann.id).await, Ok(None));
+}
+
+#[tokio::test]
 async fn credentials_are_offered_to_guards_but_not_by_guards() {
     let world = World::new().await;
     let password = || vec![Credential { name: "password".into(), value: Some("sesame".into()) }];

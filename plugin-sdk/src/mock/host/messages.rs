@@ -51,7 +51,7 @@ fn check_post(state: &State, room: &RoomId, body: &str, reply_to: Option<u64>) -
         return Err(Error::too_large("a call posts at most 20 messages"));
     }
     if let Some(Actor::Account(actor)) = &state.actor
-        && room.is_muted(&actor.id)
+        && room.muted_until(&actor.id, state.world.now).is_some()
     {
         return Err(Error::forbidden("muted in this room"));
     }

@@ -1,0 +1,79 @@
+//! One attempt at a call that may write: on an instance of its own, with a unit of work that becomes true if it succeeds.
+
+use super::apply::apply;
+use super::bindings::wire;
+use super::call::{Call, said};
+use super::fault::Fault;
+use super::instance::Instance;
+use super::meter::Meter;
+use super::plugin::Plugin;
+use super::registry::Registry;
+use super::unit::UnitOfWork;
+use super::visit::{Verdict, Visit};
+use crate::error::Error;
+
+/// Why one came to nothing.
+pub(super) enum Attempt {
+    /// Another call changed what this one rests on: a second attempt may do.
+    Overtaken(Error),
+    Failed(Error),
+}
+
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Attempt> for Error {
+    fn from(attempt: Attempt) -> Self {
+        let (Attempt::Overtaken(error) | Attempt::Failed(error)) = attempt;
+        error
+    }
+}
+
+/// What a call answered, and the unit of work as it left it.
+pub(super) type Answered<T> = Result<(T, Box<UnitOfWork>), Fault>;
+
+/// Makes an instance for one call, which gives it back with the answer.
+pub(super) async fn fresh<T, F>(
+    plugin: &Plugin,
+    unit: Box<UnitOfWork>,
+    call: &Call,
+    ask: impl FnOnce(Instance, wire::Context) -> F,
+) -> Answered<T>
+where
+    F: Future<Output = Result<(T, Instance), Fault>>,
+{
+    let meter = Meter::call(plugin.budget.call);
+    let context = call.context();
+    meter
+        .run(async {
+            let mut instance = Instance::new(plugin, &meter, call.request).await?;
+            instance.enter(unit);
+            let (answer, instance) = ask(instance, context).await?;
+            Ok((answer, instance.leave()?))
+        })
+        .await
+}
+
+/// Ends a visit with what was answered: a fault is the plugin's, an error is an answer, and what an answer staged is made true.
+pub(super) async fn conclude<T>(
+    registry: &Registry,
+    plugin: &Plugin,
+    call: &Call,
+    visit: Visit<'_>,
+    answered: Answered<Result<T, wire::Error>>,
+) -> Result<T, Attempt> {
+    let (answer, unit) = match answered {
+        Ok(answered) => answered,
+        Err(fault) => return Err(visit.failed(call, &fault).into()),
+    };
+    visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
+    let answer = answer.map_err(|error| said(error, &plugin.id, call.request))?;
+    match apply(registry, plugin, unit, call).await {
+        Ok(()) => Ok(answer),
+        Err(error @ Error::Conflict(_)) => Err(Attempt::Overtaken(error)),
+        Err(error) => Err(Attempt::Failed(error)),
+    }
+}

@@ -103,6 +103,17 @@ impl Messages {
         Ok(files.into())
     }
 
+    /// Messages in their present state, oldest first, without those that were deleted.
+    pub async fn page(&self, room: RoomId, page: Page, limit: u32) -> Result<Vec<Message>> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        Ok(self.database.messages(room, page, limit, Tombstones::LeftOut).await?.0)
+    }
+
+    /// The `seq` of the entry that has this number, or of the first one after it in the room.
+    pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
+        self.database.seq_from_number(room, number).await
+    }
+
     /// A message that is there, not deleted.
     pub async fn get(&self, room: RoomId, seq: u64) -> Result<Message> {
         let message = self.database.message(room, seq).await?.filter(|message| message.deleted_at.is_none());

@@ -9,9 +9,9 @@ use super::{FAULT_COST, IN_FLIGHT, Session};
 use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
-use crate::hub::{Close, Connection, Outbox, Released};
+use crate::hub::{Connection, Outbox, Released};
 use crate::messages::Posted;
-use crate::protocol::{Command, Entry, Event, Reply, Room, RoomId, RoomName};
+use crate::protocol::{Command, Event, Reply, Room, RoomName};
 use crate::router::{Caller, Joined, NewMessage, slash_text};
 
 impl Session {
@@ -123,6 +123,7 @@ impl Session {
             }
         };
         let Joined { room, last_seq, backlog } = joined;
+        let here = room.clone();
         let recovered = backlog.is_some();
         let reply = Ok(Reply::Joined { room, recovered, last_seq });
         let backlog = backlog.unwrap_or_default();
@@ -138,52 +139,15 @@ impl Session {
             return match released {
                 Released::Live => Ok(()),
                 Released::Behind => {
-                    self.catch_up(me, caller, room_id, last_seq).await;
+                    self.catch_up(me, caller, &here, last_seq).await;
                     Ok(())
                 }
                 Released::Gone => Err(Error::Forbidden("put out of this room meanwhile".into())),
             };
         }
         self.answer(id, reply);
-        self.catch_up(me, caller, room_id, since.unwrap_or(last_seq)).await;
+        self.catch_up(me, caller, &here, since.unwrap_or(last_seq)).await;
         Ok(())
-    }
-
-    /// Sends what is in the log after this entry, as fast as the client reads it, until it hears what is new.
-    async fn catch_up(&self, me: &Arc<Connection>, caller: &Caller, room: RoomId, after: u64) {
-        let (router, hub) = (&self.core.router, &self.core.hub);
-        let mut after = after;
-        while !self.outbox.is_closed() {
-            let entries = match router.next_entries(caller, room, after).await {
-                Ok(entries) => entries,
-                Err(Error::Forbidden(_) | Error::NotFound(_)) => {
-                    hub.stop_listening(room, me);
-                    return self.send_all(router.last_entries(caller, room, after).await.unwrap_or_default()).await;
-                }
-                // The client comes back, and goes on from the last one that it got.
-                Err(error) => return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string())),
-            };
-            let Some(last) = entries.last().map(|last| last.seq) else {
-                match hub.release(room, me.id, after, || ()) {
-                    Released::Live => return,
-                    // What happened meanwhile is in the log.
-                    Released::Behind => continue,
-                    Released::Gone => {
-                        return self.send_all(router.last_entries(caller, room, after).await.unwrap_or_default()).await;
-                    }
-                }
-            };
-            self.send_all(entries).await;
-            after = last;
-        }
-    }
-
-    async fn send_all(&self, entries: Vec<Entry>) {
-        for entry in entries {
-            if let Some(text) = native::encode_event(&Event::Entry(entry)) {
-                self.outbox.offer_when_free(text).await;
-            }
-        }
     }
 
     fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {

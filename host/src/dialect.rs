@@ -3,6 +3,7 @@
 
 pub mod go;
 pub mod native;
+pub mod rooms;
 
 use axum::extract::ws::Utf8Bytes;
 use serde::de::IgnoredAny;
@@ -16,10 +17,11 @@ use crate::protocol::{Event, Room};
 pub enum Dialect {
     Native,
     Go,
+    Rooms,
 }
 
 /// How many there are.
-const DIALECTS: usize = 2;
+const DIALECTS: usize = 3;
 
 impl Dialect {
     /// What a connection speaks that shows it by its first frame.
@@ -27,15 +29,30 @@ impl Dialect {
         #[derive(Deserialize)]
         struct Shape {
             op: Option<IgnoredAny>,
+            #[serde(rename = "type")]
+            kind: Option<IgnoredAny>,
+            payload: Option<IgnoredAny>,
         }
-        let shape: Shape = serde_json::from_str(text).ok()?;
-        shape.op.map(|_| Self::Native)
+        match serde_json::from_str(text).ok()? {
+            Shape { op: Some(_), .. } => Some(Self::Native),
+            Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
+            _ => None,
+        }
+    }
+
+    /// Whether a connection gets the event of what it did itself; else its answer says all.
+    pub fn echoes(self) -> bool {
+        match self {
+            Self::Native | Self::Go => true,
+            Self::Rooms => false,
+        }
     }
 
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {
             Self::Native | Self::Go => false,
+            Self::Rooms => true,
         }
     }
 }
@@ -60,6 +77,7 @@ impl<'a> Encoded<'a> {
             .get_or_insert_with(|| match dialect {
                 Dialect::Native => native::encode_event(event),
                 Dialect::Go => go::encode_event(event, room),
+                Dialect::Rooms => rooms::encode_event(event, room),
             })
             .clone()
     }

@@ -120,18 +120,19 @@ impl Hub {
         }
     }
 
-    /// Publishes an entry of a room's log. `depth` counts the plugins' reactions that led to it.
-    pub fn publish_entry(&self, room: &Room, entry: Entry, by: &Actor, depth: u8) {
+    /// Publishes an entry of a room's log. `own` is the connection that it came from; `depth` counts the plugins' reactions
+    /// that led to it.
+    pub fn publish_entry(&self, room: &Room, entry: Entry, by: &Actor, own: Option<ConnectionId>, depth: u8) {
         if let Happening::Posted(_) = entry.what {
             self.posted.fetch_add(1, Ordering::Relaxed);
         }
-        self.publish_late(room, &entry);
+        self.publish_to(room, &entry, &Event::Entry(entry.clone()), own);
         self.observe(|| Observed::Entry { entry, by: by.clone(), depth });
     }
 
     /// The same for what is told so late that observers are not told any more.
     pub fn publish_late(&self, room: &Room, entry: &Entry) {
-        self.publish_to(room, entry, &Event::Entry(entry.clone()));
+        self.publish_to(room, entry, &Event::Entry(entry.clone()), None);
     }
 
     /// Publishes what is no entry to those whom it is for.

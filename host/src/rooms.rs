@@ -15,6 +15,8 @@ use crate::protocol::{
 };
 
 const CACHED_ROOMS: usize = 10_000;
+/// How many rooms are listed where a list has no pages.
+const OPEN_ROOMS: u32 = 1000;
 const CACHED_STANDINGS: usize = 100_000;
 /// Five characters that a person can pass on.
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -40,6 +42,7 @@ impl Known {
         match change {
             Change::CreateRoom(NewRoom { id: room, .. })
             | Change::UpdateRoom { room, .. }
+            | Change::SetGuarded { room, .. }
             | Change::DeleteRoom { room } => self.rooms.forget(room),
             Change::OpenDirect { id, between, .. } => {
                 self.rooms.forget(id);
@@ -91,6 +94,16 @@ impl Rooms {
             RoomName::Name(name) => self.database.room_named(name).await?.map(|(room, _)| room),
         };
         found.ok_or_else(|| Error::not_found("room"))
+    }
+
+    /// By its five characters, in any case.
+    pub async fn coded(&self, code: &str) -> Result<Room> {
+        self.database.room_coded(&code.to_uppercase()).await?.ok_or_else(|| Error::not_found("room"))
+    }
+
+    /// The rooms that somebody can come into without being invited: public ones and those with a password.
+    pub async fn open_rooms(&self) -> Result<Vec<Room>> {
+        self.database.open_rooms(OPEN_ROOMS).await
     }
 
     pub async fn numbered(&self, number: i64) -> Result<Room> {

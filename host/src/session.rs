@@ -4,6 +4,7 @@ mod catch_up;
 mod go;
 mod identity;
 mod native;
+mod rooms;
 
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -26,7 +27,7 @@ use crate::dialect::native::Greeting;
 use crate::dialect::{self, Dialect, Encoded};
 use crate::error::Error;
 use crate::hub::{Close, Connection, Hub, Outbox};
-use crate::protocol::{ConnectionId, Event};
+use crate::protocol::{Actor, ConnectionId, Event};
 use crate::router::{Caller, Router};
 
 /// How many posts of one connection may be on their way at a time.
@@ -111,6 +112,10 @@ impl Session {
         let mut incoming = pin!(incoming);
         match (identity, self.dialect) {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
+            // Only native clients know how to bring a fresh token.
+            (Some(identity), Some(Dialect::Rooms)) => {
+                drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
+            }
             (Some(identity), _) => drop(self.identify(identity, false).await),
             (None, _) => {}
         }
@@ -135,15 +140,23 @@ impl Session {
         }
     }
 
+    /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
+    fn owes_a_word(&self) -> bool {
+        match self.dialect {
+            None | Some(Dialect::Native) => self.me.is_none(),
+            Some(Dialect::Go | Dialect::Rooms) => false,
+        }
+    }
+
     fn next_deadline(&self) -> Instant {
-        let connect = self.me.is_none().then_some(self.connect_by);
+        let connect = self.owes_a_word().then_some(self.connect_by);
         let token = self.token.as_ref().map(TokenClock::next);
         [connect, token].into_iter().flatten().fold(self.next_ping, Instant::min)
     }
 
     fn on_deadline(&mut self) {
         let now = Instant::now();
-        if self.me.is_none() && now >= self.connect_by {
+        if self.owes_a_word() && now >= self.connect_by {
             let close = match self.dialect {
                 Some(_) => Close::new(Close::TOKEN_EXPIRED, "no `connect` in time"),
                 None => Close::new(Close::BAD_FIRST_FRAME, "no first frame in time"),
@@ -189,6 +202,7 @@ impl Session {
         match self.dialect.or_else(|| self.decide(&text)) {
             Some(Dialect::Native) => self.on_native(&text).await,
             Some(Dialect::Go) => self.on_go(&text).await,
+            Some(Dialect::Rooms) => self.on_rooms(&text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -212,6 +226,10 @@ impl Session {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
+            Some(Dialect::Rooms) => {
+                let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
+                self.outbox.offer(dialect::rooms::refused(&kind, &error.to_string()));
+            }
         }
     }
 

@@ -115,6 +115,11 @@ impl Client {
         self.expect(name, |frame| frame["type"] == name).await
     }
 
+    /// The next frame with a `code` that answers a frame of this `type`.
+    pub(crate) async fn expect_answer(&mut self, to: &str) -> Value {
+        self.expect(to, |frame| frame["type"] == to && frame["code"].is_u64()).await
+    }
+
     /// The next message; gives its body.
     pub(crate) async fn expect_message(&mut self) -> String {
         let event = self.expect_event("message.posted").await;

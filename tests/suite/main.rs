@@ -35,6 +35,7 @@ mod reload;
 mod rest;
 mod rest_document;
 mod room_model;
+mod rooms;
 mod starting;
 mod timers;
 mod torture;

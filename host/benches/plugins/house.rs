@@ -85,6 +85,7 @@ impl House {
 pub(crate) fn call() -> Call {
     let account = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
     let room = Room {
+        guarded: false,
         pair: None,
         id: RoomId::new(),
         number: 1,

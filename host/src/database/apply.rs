@@ -90,6 +90,7 @@ impl Tx {
             Change::EditMessage { room, seq, body } => self.edit_message(*room, *seq, body, at).await.map(Some),
             Change::DeleteMessage { room, seq } => self.delete_message(*room, *seq, at).await.map(Some),
             Change::React { room, seq, emoji, on } => self.react(*room, *seq, by, emoji, *on, at).await,
+            Change::SetGuarded { room, guarded } => self.set_guarded(*room, *guarded).await.map(|()| None),
             Change::Prune { room, up_to, limit } => self.prune(*room, *up_to, *limit).await.map(|()| None),
             Change::SetTimer(timer) => self.set_timer(timer).await.map(|()| None),
             Change::CancelTimer { plugin, name } => self.cancel_timer(plugin, name).await.map(|()| None),

@@ -30,6 +30,28 @@ impl Database {
         row.map(RoomRow::room).transpose()
     }
 
+    pub async fn room_coded(&self, code: &str) -> Result<Option<Room>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.code = $1 AND r.kind = 'room'",
+        ))
+        .bind(code)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(RoomRow::room).transpose()
+    }
+
+    /// Public rooms and guarded ones, by name.
+    pub async fn open_rooms(&self, limit: u32) -> Result<Vec<Room>> {
+        let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND (r.visibility = 'public' OR r.guarded) \
+             ORDER BY r.name_key LIMIT $1",
+        ))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(RoomRow::room).collect()
+    }
+
     /// By name, in any case.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
         let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(

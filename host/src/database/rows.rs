@@ -12,7 +12,7 @@ pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
 /// What `SELECT` has to name for a [`RoomRow`], of `rooms r`.
 macro_rules! room_columns {
     () => {
-        "r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.created_at, \
+        "r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.guarded, r.created_at, \
          r.pair_low, r.pair_high, (SELECT p.uid FROM users p WHERE p.id = r.pair_low) AS low_uid, \
          (SELECT p.uid FROM users p WHERE p.id = r.pair_high) AS high_uid"
     };
@@ -30,6 +30,7 @@ pub(super) struct RoomRow {
     pub topic: String,
     pub member_limit: Option<i64>,
     pub member_count: i64,
+    pub guarded: bool,
     pub created_at: i64,
     pub pair_low: Option<i64>,
     pub pair_high: Option<i64>,
@@ -55,6 +56,7 @@ impl RoomRow {
             visibility: self.visibility.parse().map_err(damaged)?,
             topic: self.topic.into(),
             member_limit: self.member_limit.and_then(|limit| u32::try_from(limit).ok()),
+            guarded: self.guarded,
             pair,
             created_at: Timestamp(self.created_at),
         })

@@ -122,19 +122,21 @@ impl Place {
         last.then(|| listener.author())
     }
 
-    fn deliver(&mut self, event: &Event, seq: u64) {
+    /// `own` is the connection that it came from, which some dialects tell of it by their answer alone.
+    fn deliver(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
         for listener in self.listeners.values_mut() {
-            if seq == 0 || seq > listener.after {
+            let told = Some(listener.connection.id) == own && !listener.connection.dialect.echoes();
+            if !told && (seq == 0 || seq > listener.after) {
                 listener.offer(seq, encoded.for_dialect(listener.connection.dialect));
             }
         }
     }
 
     /// Tells that somebody came or went, if anybody wants to know.
-    fn tell_of_people(&mut self, event: &Event, who: &Author) {
+    fn tell_of_people(&mut self, event: &Event, who: &Author, own: ConnectionId) {
         if who.account.is_none() || self.curious > 0 {
-            self.deliver(event, 0);
+            self.deliver(event, 0, Some(own));
         }
     }
 }
@@ -153,7 +155,7 @@ impl Hub {
             let who = listener.author();
             connection.hears.lock().insert(room.id);
             if place.add(listener) {
-                place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who);
+                place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, connection.id);
             }
             Ok(())
         })
@@ -186,7 +188,7 @@ impl Hub {
         let mut place = place.lock();
         connection.hears.lock().remove(&room);
         if let Some(who) = place.remove(connection.id) {
-            place.tell_of_people(&Event::Departed { room, who: who.clone() }, &who);
+            place.tell_of_people(&Event::Departed { room, who: who.clone() }, &who, connection.id);
         }
         drop(place);
         self.forget_if_empty(room);
@@ -248,7 +250,7 @@ impl Hub {
     }
 
     /// Sends an entry to all who hear its room. Those of one room must be published in their order.
-    pub(super) fn publish_to(&self, room: &Room, entry: &Entry, event: &Event) {
+    pub(super) fn publish_to(&self, room: &Room, entry: &Entry, event: &Event, own: Option<ConnectionId>) {
         match &entry.what {
             Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
             Happening::Invited { whom } => {
@@ -268,7 +270,7 @@ impl Hub {
         if let Happening::RoomUpdated { .. } = entry.what {
             place.room = room.clone();
         }
-        place.deliver(event, entry.seq);
+        place.deliver(event, entry.seq, own);
         if let Happening::MemberRemoved { whom, .. } = &entry.what {
             let gone: Vec<_> = place
                 .listeners
@@ -279,7 +281,7 @@ impl Hub {
             for connection in gone {
                 connection.hears.lock().remove(&room.id);
                 if let Some(who) = place.remove(connection.id) {
-                    place.tell_of_people(&Event::Departed { room: room.id, who: who.clone() }, &who);
+                    place.tell_of_people(&Event::Departed { room: room.id, who: who.clone() }, &who, connection.id);
                 }
             }
         }
@@ -296,7 +298,7 @@ impl Hub {
     /// Sends what has no number to all who hear a room.
     pub(super) fn publish_aside(&self, room: RoomId, event: &Event) {
         if let Some(place) = self.existing(room) {
-            place.lock().deliver(event, 0);
+            place.lock().deliver(event, 0, None);
         }
     }
 
@@ -312,10 +314,11 @@ impl Hub {
                     return;
                 }
                 let name = connection.actor.name().into();
+                let own = connection.id;
                 let listener = Listener { connection, name, after: seq.saturating_sub(1), held: None };
                 let who = listener.author();
                 if place.add(listener) {
-                    place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who);
+                    place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, own);
                 }
             });
         }

@@ -24,6 +24,7 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
             Some(account) => unit.member(offer.room.id, account.id).await?.map(|member| member.role),
             None => None,
         };
+        let room = offer.room.id;
         let call = Call { room: Some(offer.room), role, ..call.clone() };
         let credentials: Vec<_> = offer.credentials.iter().map(Into::into).collect();
         let mut accepted = false;
@@ -48,6 +49,8 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
         if !accepted {
             return Err(nobody_took(&offer.credentials));
         }
+        let guarded = offer.credentials.iter().any(|credential| credential.value.is_some());
+        unit.set_guarded(room, guarded)?;
     }
     Ok(unit)
 }

@@ -43,6 +43,8 @@ impl Attachment {
 pub struct NewPost {
     pub room: RoomId,
     pub by: Actor,
+    /// The connection that it came by.
+    pub from: Option<ConnectionId>,
     pub post: Post,
 }
 
@@ -131,6 +133,11 @@ pub enum Change {
     MarkRead {
         room: RoomId,
         seq: u64,
+    },
+    /// Whether a room guard has credentials for the room now.
+    SetGuarded {
+        room: RoomId,
+        guarded: bool,
     },
     /// Makes the room of these two, unless there is one.
     OpenDirect {
@@ -228,6 +235,7 @@ impl fmt::Debug for Change {
             Self::EditMessage { room, seq, body } => write!(f, "EditMessage({room}, {seq}, {} bytes)", body.len()),
             Self::React { room, seq, emoji, on } => write!(f, "React({room}, {seq}, {emoji}, {on})"),
             Self::MarkRead { room, seq } => write!(f, "MarkRead({room}, {seq})"),
+            Self::SetGuarded { room, guarded } => write!(f, "SetGuarded({room}, {guarded})"),
             Self::OpenDirect { id, between, .. } => write!(f, "OpenDirect({id}, {between:?})"),
             Self::Prune { room, up_to, limit } => write!(f, "Prune({room}, {up_to}, {limit})"),
             Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),

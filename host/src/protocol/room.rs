@@ -39,6 +39,8 @@ pub struct Room {
     pub visibility: Visibility,
     pub topic: Arc<str>,
     pub member_limit: Option<u32>,
+    /// Whether a room guard lets people in by what they offer, a password say.
+    pub guarded: bool,
     /// The two whose direct room it is.
     pub pair: Option<[Peer; 2]>,
     pub created_at: Timestamp,

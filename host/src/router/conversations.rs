@@ -1,9 +1,11 @@
 //! Conversations by integer: with one account, or in one group.
 
+use serde_json::{Map, Value};
+
 use super::{Caller, Router};
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
-use crate::protocol::{Message, Page, Room};
+use crate::protocol::{Command, Message, Page, Reply, Room, RoomName};
 
 /// Whom one talks to, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,18 @@ impl Router {
                 self.rooms.direct(self.account(caller)?, &other).await
             }
         }
+    }
+
+    /// Makes a room as the op `room.create` does, by the same plugin.
+    pub async fn make_room(&self, caller: &Caller, args: Map<String, Value>) -> Result<Room> {
+        let command = Command::Plugin { name: "room.create".into(), args };
+        let Reply::Result { value, .. } = self.handle(caller, command).await? else {
+            return Err(Error::internal("a command was answered as another"));
+        };
+        let uid = value["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
+        let uid =
+            uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))?;
+        self.rooms.get(&RoomName::Id(uid)).await
     }
 
     /// The latest messages of a conversation before the message of this number, oldest first; no room if the two have never
@@ -55,7 +69,7 @@ impl Router {
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")));
         }
-        self.presence(caller, &crate::protocol::RoomName::Id(room.id)).await?;
+        self.presence(caller, &RoomName::Id(room.id)).await?;
         let last_seq = self.messages.last_seq(room.id).await?;
         Ok((self.messages.page(room.id, page, limit).await?, last_seq))
     }

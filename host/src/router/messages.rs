@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::messages::{Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
-    Attachment, Author, Change, Command, Event, MediaId, NewPost, Post, Reply, Role, Room, RoomName, Standing, Unit,
+    Actor, Attachment, Author, Change, Command, Event, MediaId, NewPost, Post, Reply, Role, Room, RoomName, Standing,
+    Unit,
 };
 use crate::rooms::Rooms;
 
@@ -31,6 +32,7 @@ impl Router {
     async fn prepare(&self, caller: &Caller, to: &RoomName, message: NewMessage) -> Result<NewPost> {
         let (room, standing) = self.presence(caller, to).await?;
         check_voice(caller, standing)?;
+        let caller = &self.as_known_in(&room, caller);
         let NewMessage { mut body, key, reply_to, attachments } = message;
         // A second slash says that the first one is meant as text.
         if body.starts_with("//") {
@@ -51,7 +53,18 @@ impl Router {
         let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
         let body = self.filtered(caller, room, standing, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
-        Ok(NewPost { room: id, by: caller.actor.clone(), post })
+        Ok(NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post })
+    }
+
+    /// The caller under the name that a guest has in this room.
+    fn as_known_in(&self, room: &Room, caller: &Caller) -> Caller {
+        let mut caller = caller.clone();
+        if let (Actor::Guest(guest), Some(connection)) = (&mut caller.actor, caller.connection)
+            && let Some(name) = self.hub.name_in(room.id, connection)
+        {
+            guest.name = name;
+        }
+        caller
     }
 
     /// The text as the filters leave it.

@@ -60,6 +60,7 @@ pub(super) async fn upgrade(
     let dialect = match uri.path() {
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
+        "/ws/rooms" => Some(Dialect::Rooms),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
         _ if identity.is_some() => Some(Dialect::Go),
         _ => None,

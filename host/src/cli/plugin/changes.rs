@@ -54,6 +54,8 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         Change::CancelTimer { name, .. } => format!("cancel the timer {name:?}"),
         Change::EndTimer { name, .. } => format!("end the timer {name:?}"),
         Change::DeleteValue { key, .. } => format!("delete {key:?} from the storage"),
+        Change::SetGuarded { room, guarded: true } => format!("note that a guard keeps {}", name(&room.0)),
+        Change::SetGuarded { room, guarded: false } => format!("note that no guard keeps {}", name(&room.0)),
         // No plugin can ask for these.
         other @ (Change::EditMessage { .. }
         | Change::React { .. }

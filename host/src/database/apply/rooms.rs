@@ -63,6 +63,16 @@ impl Tx {
         Ok(Some((room, what)))
     }
 
+    pub(super) async fn set_guarded(&mut self, room: RoomId, guarded: bool) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query("UPDATE rooms SET guarded = $1 WHERE uid = $2")
+            .bind(guarded)
+            .bind(room)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
     /// Makes the room of a pair and says who is in it now; nothing if there is one.
     pub(super) async fn open_direct(
         &mut self,

@@ -28,6 +28,7 @@ fn ann_comes_in() -> Scene {
         topic: "".into(),
         member_limit: None,
         created_at: now(),
+        guarded: false,
         pair: None,
     };
     let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
@@ -44,7 +45,7 @@ impl Scene {
     fn happens(&self, seq: u64, what: Happening) {
         let by = Author::from(&Actor::Server);
         let entry = Entry { room: self.room.id, seq, number: 0, at: now(), by, what };
-        self.hub.publish_entry(&self.room, entry, &Actor::Server, 0);
+        self.hub.publish_entry(&self.room, entry, &Actor::Server, None, 0);
     }
 
     fn release(&self, after: u64) -> Released {

@@ -14,7 +14,7 @@ use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::protocol::{AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
+use crate::protocol::{AccountId, Actor, Change, ConnectionId, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
 use crate::rooms::{Known, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
@@ -164,7 +164,7 @@ impl Task {
         match (job, outcome) {
             (Job::Post(new, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.publish(rooms, entry, &new.by, 0).await;
+                self.publish(rooms, entry, &new.by, new.from, 0).await;
             }
             (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
@@ -191,7 +191,7 @@ impl Task {
                 }
                 for event in events {
                     match event {
-                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, unit.depth).await,
+                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, None, unit.depth).await,
                         other => self.hub.publish(&other),
                     }
                 }
@@ -211,7 +211,14 @@ impl Task {
     }
 
     /// Tells a room what was stored in it.
-    async fn publish(&mut self, rooms: &mut HashMap<RoomId, Room>, entry: Entry, by: &Actor, depth: u8) {
+    async fn publish(
+        &mut self,
+        rooms: &mut HashMap<RoomId, Room>,
+        entry: Entry,
+        by: &Actor,
+        own: Option<ConnectionId>,
+        depth: u8,
+    ) {
         // Behind what the room is still to be told of, and told together with it.
         if self.doubts.rooms.contains_key(&entry.room) {
             return;
@@ -226,7 +233,7 @@ impl Task {
                 Err(_) => return self.doubts.add_entry(entry.room, entry.seq),
             },
         };
-        self.hub.publish_entry(room, entry, by, depth);
+        self.hub.publish_entry(room, entry, by, own, depth);
     }
 
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.

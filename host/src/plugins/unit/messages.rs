@@ -50,7 +50,7 @@ impl UnitOfWork {
         self.check_not_muted(room).await?;
         let by = Actor::Plugin(self.services.bot(plugin).await?);
         let post = Post { body: body.into(), key: None, reply_to, attachments: Arc::default() };
-        self.stage(Change::Post(NewPost { room, by, post }))?;
+        self.stage(Change::Post(NewPost { room, by, from: None, post }))?;
         self.posts += 1;
         self.posted_in.insert(room, there);
         Ok(())

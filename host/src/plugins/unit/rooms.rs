@@ -10,6 +10,11 @@ const TOPIC_CHARS: usize = 500;
 const MEMBER_LIMITS: std::ops::RangeInclusive<u32> = 1..=100_000;
 
 impl UnitOfWork {
+    /// Notes whether a guard keeps the room, once one has taken its credentials.
+    pub(in super::super) fn set_guarded(&mut self, room: RoomId, guarded: bool) -> Result<()> {
+        self.stage(Change::SetGuarded { room, guarded })
+    }
+
     /// A room and how many members it has.
     pub(in super::super) async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
         match self.rooms.get(&id) {
@@ -39,6 +44,7 @@ impl UnitOfWork {
             None => None,
         };
         let room = Room {
+            guarded: false,
             pair: None,
             id: new.id,
             // Given out by the database; nothing in the contract shows it.

@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Authorized, From, Json, Path, Query};
 use super::{Answer, State};
 use crate::dialect::go::{To, group_json, message_json};
-use crate::error::{Error, Result};
-use crate::protocol::{Command, Reply, RoomId, RoomName};
+use crate::error::Error;
+use crate::protocol::{Command, Reply, RoomName};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -106,19 +106,8 @@ pub(super) async fn create(
     Json(NewGroup { name }): Json<NewGroup>,
 ) -> Answer {
     let args = Map::from_iter([("name".to_owned(), json!(name)), ("visibility".to_owned(), json!("public"))]);
-    let command = Command::Plugin { name: "room.create".into(), args };
-    let room = match state.core.router.handle(&who.caller(from), command).await? {
-        Reply::Result { value, .. } => made(&value)?,
-        _ => return Err(Error::internal("a command was answered as another").into()),
-    };
-    let room = state.core.router.rooms.get(&RoomName::Id(room)).await?;
+    let room = state.core.router.make_room(&who.caller(from), args).await?;
     Ok((StatusCode::CREATED, axum::Json(group_json(&room))).into_response())
-}
-
-/// The room that a plugin says it made.
-fn made(answer: &Value) -> Result<RoomId> {
-    let uid = answer["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
-    uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))
 }
 
 /// Become a member of a group

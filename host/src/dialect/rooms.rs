@@ -1,0 +1,210 @@
+//! `rooms`: rooms known by five characters, people by a nick in each, `{"type", "payload"}` both ways.
+
+use std::borrow::Cow;
+
+use axum::extract::ws::Utf8Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{fields, to_text};
+use crate::error::{Error, Result};
+use crate::protocol::{Author, Entry, Event, Happening, Room, RoomId, Visibility};
+
+/// What a frame asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Create { name: String, visibility: Visibility, pass: String },
+    Query,
+    Join { name: String, room: String, pass: String },
+    Chat { room: String, msg: String },
+    Leave { room: String },
+}
+
+/// The frame's own `type`, for the answer; and what it asks for.
+pub fn decode(text: &str) -> (String, Result<Request>) {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    match fields::<Kind<'_>>(text) {
+        Ok(Kind { kind }) => (kind.clone().into_owned(), request(&kind, text)),
+        Err(error) => ("error".to_owned(), Err(error)),
+    }
+}
+
+#[derive(Deserialize)]
+struct Frame<T> {
+    payload: T,
+}
+
+fn request(kind: &str, text: &str) -> Result<Request> {
+    #[derive(Deserialize)]
+    struct Create {
+        name: String,
+        visibility: Visibility,
+        #[serde(default)]
+        pass: String,
+    }
+    #[derive(Deserialize)]
+    struct Query {
+        query: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Join {
+        name: String,
+        room_id: String,
+        #[serde(default)]
+        pass: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Chat {
+        room_id: String,
+        msg: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Leave {
+        room_id: String,
+    }
+    Ok(match kind {
+        "create" => {
+            let Create { name, visibility, pass } = payload(text)?;
+            if visibility == Visibility::Private && pass.is_empty() {
+                return Err(Error::invalid("payload.pass", "a private room needs one"));
+            }
+            Request::Create { name, visibility, pass }
+        }
+        "query" => match payload::<Query>(text)?.query.as_str() {
+            "rooms" => Request::Query,
+            other => {
+                let other = other.escape_debug();
+                return Err(Error::invalid("payload.query", format!("there is no `{other}`; there is `rooms`")));
+            }
+        },
+        "join" => {
+            let Join { name, room_id, pass } = payload(text)?;
+            Request::Join { name, room: room_id, pass }
+        }
+        "chat" => {
+            let Chat { room_id, msg } = payload(text)?;
+            Request::Chat { room: room_id, msg }
+        }
+        "leave" => Request::Leave { room: payload::<Leave>(text)?.room_id },
+        other => {
+            return Err(Error::BadRequest(format!(
+                "type: there is no `{}`; there are `create`, `query`, `join`, `chat` and `leave`",
+                other.escape_debug()
+            )));
+        }
+    })
+}
+
+fn payload<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    Ok(fields::<Frame<T>>(text)?.payload)
+}
+
+/// None for what this dialect has no words for. `from` is told of its message by the answer, and not again.
+pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
+    let room = room?;
+    let code = &*room.code;
+    Some(match event {
+        Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }) => to_text(&json!({
+            "type": "chat",
+            "payload": {
+                "roomId": code, "user": &*by.name, "msg": &*post.body, "id": message_id(room.id, *seq), "timestamp": at,
+            },
+        })),
+        Event::Arrived { who, .. } => person("joined", code, who),
+        Event::Departed { who, .. } => person("left", code, who),
+        _ => return None,
+    })
+}
+
+fn person(kind: &str, code: &str, who: &Author) -> Utf8Bytes {
+    to_text(&json!({"type": kind, "payload": {"roomId": code, "user": &*who.name}}))
+}
+
+/// A message's id where one is wanted: always the same for the same message.
+pub fn message_id(room: RoomId, seq: u64) -> Uuid {
+    Uuid::new_v5(&room.0, &seq.to_be_bytes())
+}
+
+fn answer(code: u8, kind: &str, message: &str, payload: &Value) -> Utf8Bytes {
+    to_text(&json!({"code": code, "message": message, "type": kind, "payload": payload}))
+}
+
+pub fn created(code: &str, name: &str, visibility: Visibility) -> Utf8Bytes {
+    let payload = json!({"roomId": code, "name": name, "visibility": visibility});
+    answer(0, "create", &format!("Room created successfully, Room id: {code}"), &payload)
+}
+
+pub fn joined(room: &Room, nick: &str) -> Utf8Bytes {
+    let payload = json!({"roomId": &*room.code, "name": &*room.name, "visibility": room.visibility, "user": nick});
+    answer(0, "join", &format!("Successfully joined the Room: {}", room.name), &payload)
+}
+
+pub fn sent(room: &Room, seq: u64) -> Utf8Bytes {
+    answer(0, "chat", "Message sent", &json!({"roomId": &*room.code, "id": message_id(room.id, seq)}))
+}
+
+pub fn left(room: &Room, nick: &str) -> Utf8Bytes {
+    let payload = json!({"roomId": &*room.code, "user": nick});
+    answer(0, "leave", &format!("User '{nick}' left the Room '{}'", room.name), &payload)
+}
+
+/// The bare list; of rooms whose people are not everybody's business it has none.
+pub fn rooms(rooms: &[(Room, Vec<Author>)]) -> Utf8Bytes {
+    let rooms: Vec<Value> = rooms
+        .iter()
+        .map(|(room, people)| {
+            let people: Vec<Value> = people.iter().map(|who| json!({"name": &*who.name})).collect();
+            json!({"id": &*room.code, "name": &*room.name, "visibility": room.visibility, "people": people})
+        })
+        .collect();
+    to_text(&rooms)
+}
+
+/// Why it was not done.
+pub fn refused(kind: &str, message: &str) -> Utf8Bytes {
+    answer(1, kind, message, &json!({}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_page_are_understood() {
+        let read = |text| decode(text).1.unwrap();
+        let create = r#"{"type": "create", "payload": {"name": "galaxy", "visibility": "public", "pass": ""}}"#;
+        let public = Visibility::Public;
+        assert_eq!(read(create), Request::Create { name: "galaxy".into(), visibility: public, pass: String::new() });
+        assert_eq!(read(r#"{"type": "query", "payload": {"query": "rooms"}}"#), Request::Query);
+        let join = r#"{"type": "join", "payload": {"name": "alok", "roomId": "EOF29", "pass": ""}}"#;
+        assert_eq!(read(join), Request::Join { name: "alok".into(), room: "EOF29".into(), pass: String::new() });
+        let chat = r#"{"type": "chat", "payload": {"roomId": "EOF29", "msg": "Hello"}}"#;
+        assert_eq!(read(chat), Request::Chat { room: "EOF29".into(), msg: "Hello".into() });
+        assert_eq!(
+            read(r#"{"type": "leave", "payload": {"roomId": "ABC23"}}"#),
+            Request::Leave { room: "ABC23".into() }
+        );
+    }
+
+    #[test]
+    fn a_fault_names_the_field_and_goes_with_the_frame_s_own_type() {
+        let said = |text| {
+            let (kind, request) = decode(text);
+            format!("{kind}: {}", request.unwrap_err())
+        };
+        assert!(said(r#"{"type": "chat", "payload": {"roomId": 5, "msg": "x"}}"#).starts_with("chat: payload.roomId:"));
+        assert!(said(r#"{"type": "chat"}"#).contains("`payload`"));
+        assert!(said(r#"{"type": "fly", "payload": {}}"#).starts_with("fly: type:"));
+        assert!(said("[]").starts_with("error:"));
+        let open = r#"{"type": "create", "payload": {"name": "x", "visibility": "private", "pass": ""}}"#;
+        assert!(said(open).starts_with("create: payload.pass:"));
+    }
+}

@@ -1,0 +1,179 @@
+//! How a session of `rooms` goes: everybody is let in, and has a name in each room that they join.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use super::{FAULT_COST, IN_FLIGHT, Session};
+use crate::dialect::rooms::{self, Request};
+use crate::error::{Error, Result};
+use crate::hub::{Connection, Released};
+use crate::messages::Posted;
+use crate::protocol::{Actor, Command, ConnectionId, Guest, Room, RoomName, Visibility};
+use crate::rooms::password_credential;
+use crate::router::{Caller, NewMessage};
+
+impl Session {
+    /// Nobody logs in here: whoever brought no token is a guest.
+    pub(super) async fn on_rooms(&mut self, text: &str) {
+        let (kind, request) = rooms::decode(text);
+        let me = match self.me.clone() {
+            Some(me) => me,
+            None if self.core.guests => {
+                let name = format!("guest-{:04x}", rand::random::<u16>());
+                self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
+            }
+            None => {
+                let why = "guests are not let in here; connect with a token";
+                return self.outbox.offer(rooms::refused(&kind, why));
+            }
+        };
+        let caller = self.caller(&me);
+        let done = match request {
+            Ok(Request::Chat { room, msg }) => self.chat(&caller, &room, msg).await,
+            Ok(request) => {
+                // What this connection posted before is settled before its next command is looked at.
+                let settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let done = self.run_rooms(&me, &caller, request).await;
+                drop(settled);
+                done
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            self.outbox.offer(rooms::refused(&kind, &error.to_string()));
+        }
+    }
+
+    async fn run_rooms(&self, me: &Arc<Connection>, caller: &Caller, request: Request) -> Result<()> {
+        match request {
+            Request::Create { name, visibility, pass } => self.create_room(caller, name, visibility, pass).await,
+            Request::Query => self.query_rooms(me).await,
+            Request::Join { name, room, pass } => self.join_room(me, caller, name, &room, pass).await,
+            Request::Leave { room } => self.leave_room(me, caller, &room).await,
+            Request::Chat { room, msg } => self.chat(caller, &room, msg).await,
+        }
+    }
+
+    async fn create_room(&self, caller: &Caller, name: String, visibility: Visibility, pass: String) -> Result<()> {
+        let mut args = Map::from_iter([("name".to_owned(), json!(name)), ("visibility".to_owned(), json!(visibility))]);
+        if visibility == Visibility::Private {
+            args.insert("password".to_owned(), json!(pass));
+        }
+        let room = self.core.router.make_room(caller, args).await?;
+        self.outbox.offer(rooms::created(&room.code, &room.name, room.visibility));
+        Ok(())
+    }
+
+    async fn query_rooms(&self, me: &Arc<Connection>) -> Result<()> {
+        let hub = &self.core.hub;
+        let found = self.core.router.rooms.open_rooms().await?;
+        let listed: Vec<_> = found
+            .into_iter()
+            .map(|room| {
+                let known = room.visibility == Visibility::Public || hub.is_listening(room.id, me.id);
+                let people = if known { hub.listeners(room.id) } else { Vec::new() };
+                (room, people)
+            })
+            .collect();
+        self.outbox.offer(rooms::rooms(&listed));
+        Ok(())
+    }
+
+    async fn join_room(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        nick: String,
+        code: &str,
+        pass: String,
+    ) -> Result<()> {
+        let router = &self.core.router;
+        let room = match router.rooms.coded(code).await {
+            Err(Error::NotFound(_)) => return Err(Error::NotFound("Room does not exist".into())),
+            other => other?,
+        };
+        if self.core.hub.is_listening(room.id, me.id) {
+            return Err(Error::Conflict(format!("You are already in the Room: {}", room.name)));
+        }
+        let name_taken = || Error::Conflict("Name is taken".into());
+        // An account has its name already; a guest has one of its own in each room.
+        let nick: Option<Arc<str>> = match &me.actor {
+            Actor::Guest(_) => match self.core.accounts.guest_name(&nick).await {
+                Err(Error::Conflict(_)) => return Err(name_taken()),
+                other => Some(other?.into()),
+            },
+            _ => None,
+        };
+        let credentials = password_credential((!pass.is_empty()).then_some(pass));
+        let room = match router.join(caller, &RoomName::Id(room.id), &credentials).await {
+            Err(Error::Forbidden(_) | Error::Rejected { .. }) if room.visibility == Visibility::Private => {
+                return Err(Error::Forbidden("Invalid Pass Key!".into()));
+            }
+            other => other?,
+        };
+        self.core.hub.listen(&room, me, nick).map_err(|_| name_taken())?;
+        let shown = self.core.hub.name_in(room.id, me.id).unwrap_or_default();
+        let last_seq = match router.catch_up(caller, room.clone(), None).await {
+            Ok(joined) => joined.last_seq,
+            Err(error) => {
+                self.core.hub.stop_listening(room.id, me);
+                return Err(error);
+            }
+        };
+        let released = self.core.hub.release(room.id, me.id, last_seq, || {
+            self.outbox.offer(rooms::joined(&room, &shown));
+        });
+        match released {
+            Released::Live => {}
+            Released::Behind => self.catch_up(me, caller, &room, last_seq).await,
+            Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
+        }
+        Ok(())
+    }
+
+    async fn leave_room(&self, me: &Arc<Connection>, caller: &Caller, code: &str) -> Result<()> {
+        let (room, nick) = self.joined_room(me.id, code).await?;
+        if caller.actor.account().is_some() {
+            self.core.router.handle(caller, Command::RoomLeave { room: RoomName::Id(room.id) }).await?;
+        }
+        self.core.hub.stop_listening(room.id, me);
+        self.outbox.offer(rooms::left(&room, &nick));
+        Ok(())
+    }
+
+    /// Posts as who one is in this room; the others hear it, the sender is told that it was sent.
+    async fn chat(&self, caller: &Caller, code: &str, msg: String) -> Result<()> {
+        let (room, _) = self.joined_room(self.id, code).await?;
+        // Closed never: the session owns it.
+        let place = self.in_flight.clone().acquire_owned().await.ok();
+        let (outbox, flood, here) = (self.outbox.clone(), self.flood.clone(), room.clone());
+        let done = move |outcome: Result<Posted>| {
+            match outcome {
+                Ok(posted) => outbox.offer(rooms::sent(&here, posted.seq)),
+                Err(error) => {
+                    if let Error::Plugin { .. } = error {
+                        // As much of it as there is.
+                        let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+                    }
+                    outbox.offer(rooms::refused("chat", &error.to_string()));
+                }
+            }
+            drop(place);
+        };
+        let message = NewMessage { body: msg, key: None, reply_to: None, attachments: Vec::new() };
+        self.core.router.post(caller, &RoomName::Id(room.id), message, Box::new(done)).await;
+        Ok(())
+    }
+
+    /// A room that this connection is in, and what it is called there.
+    async fn joined_room(&self, me: ConnectionId, code: &str) -> Result<(Room, Arc<str>)> {
+        let not_in = || Error::Forbidden("You are not in the Room".into());
+        let room = self.core.router.rooms.coded(code).await.map_err(|error| match error {
+            Error::NotFound(_) => not_in(),
+            other => other,
+        })?;
+        let nick = self.core.hub.name_in(room.id, me).ok_or_else(not_in)?;
+        Ok((room, nick))
+    }
+}

@@ -233,6 +233,10 @@ impl Accounts {
         self.database.user(id).await?.ok_or_else(|| Error::not_found("account"))
     }
 
+    pub async fn numbered(&self, number: i64) -> Result<Account> {
+        self.database.account_numbered(number).await?.ok_or_else(|| Error::not_found("account"))
+    }
+
     pub async fn find(&self, name: &str) -> Result<Account> {
         self.database.account_named(name).await?.ok_or_else(|| Error::not_found("account"))
     }

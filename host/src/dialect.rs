@@ -1,22 +1,25 @@
 //! Wire syntaxes: what a client writes becomes a [`Command`](crate::protocol::Command), and replies and events become what it reads.
 //! No chat logic, no I/O.
 
+pub mod go;
 pub mod native;
 
 use axum::extract::ws::Utf8Bytes;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::protocol::{Event, Room};
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     Native,
+    Go,
 }
 
 /// How many there are.
-const DIALECTS: usize = 1;
+const DIALECTS: usize = 2;
 
 impl Dialect {
     /// What a connection speaks that shows it by its first frame.
@@ -32,7 +35,7 @@ impl Dialect {
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {
-            Self::Native => false,
+            Self::Native | Self::Go => false,
         }
     }
 }
@@ -52,11 +55,44 @@ impl<'a> Encoded<'a> {
     }
 
     pub fn for_dialect(&mut self, dialect: Dialect) -> Option<Utf8Bytes> {
-        let (event, _room) = (self.event, self.room);
+        let (event, room) = (self.event, self.room);
         self.texts[dialect as usize]
             .get_or_insert_with(|| match dialect {
                 Dialect::Native => native::encode_event(event),
+                Dialect::Go => go::encode_event(event, room),
             })
             .clone()
+    }
+}
+
+/// Reads a flat frame's fields; the error names the one that is wrong.
+fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        let what = match (inner.classify(), &*path) {
+            (serde_json::error::Category::Data, ".") if !text.trim_start().starts_with('{') => {
+                "the frame should be a JSON object".to_owned()
+            }
+            (serde_json::error::Category::Data, ".") => inner.to_string(),
+            (serde_json::error::Category::Data, field) => format!("{field}: {inner}"),
+            _ => format!("the frame is not JSON: {inner}"),
+        };
+        Error::BadRequest(what)
+    })?;
+    json.end().map_err(|error| Error::BadRequest(format!("the frame is not JSON: {error}")))?;
+    Ok(read)
+}
+
+/// A frame's text.
+fn to_text(frame: &impl Serialize) -> Utf8Bytes {
+    match serde_json::to_string(frame) {
+        Ok(text) => text.into(),
+        // Only a map with keys that are no strings could fail, and none of ours has any.
+        Err(error) => {
+            tracing::error!(%error, "a frame could not be written");
+            Utf8Bytes::from_static(r#"{"error":{"code":"internal","message":"a frame could not be written"}}"#)
+        }
     }
 }

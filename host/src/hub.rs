@@ -13,8 +13,8 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 pub use self::outbox::{Close, Frame, Outbox};
-pub use self::places::NameInUse;
 use self::places::Place;
+pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
 use crate::dialect::{Dialect, Encoded};
 use crate::protocol::{

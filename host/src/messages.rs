@@ -17,7 +17,9 @@ use crate::protocol::{AccountId, Attachment, Author, Entry, MediaId, Message, Pa
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
 /// How many missed entries are sent one by one; whoever missed more pages through the history.
-const MAX_BACKLOG: u64 = 1000;
+const MAX_BACKLOG: u64 = 20_000;
+/// How many of them are read at a time.
+pub const BACKLOG_PAGE: u32 = 200;
 const MAX_KEY_BYTES: usize = 128;
 /// How many files one message carries.
 const MAX_ATTACHMENTS: usize = 10;
@@ -101,6 +103,17 @@ impl Messages {
         Ok(files.into())
     }
 
+    /// Messages in their present state, oldest first, without those that were deleted.
+    pub async fn page(&self, room: RoomId, page: Page, limit: u32) -> Result<Vec<Message>> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        Ok(self.database.messages(room, page, limit, Tombstones::LeftOut).await?.0)
+    }
+
+    /// The `seq` of the entry that has this number, or of the first one after it in the room.
+    pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
+        self.database.seq_from_number(room, number).await
+    }
+
     /// A message that is there, not deleted.
     pub async fn get(&self, room: RoomId, seq: u64) -> Result<Message> {
         let message = self.database.message(room, seq).await?.filter(|message| message.deleted_at.is_none());
@@ -142,14 +155,19 @@ impl Messages {
         self.database.last_seq(room).await
     }
 
-    /// All entries after `since` up to `last`, or none if they are too many to send one by one.
+    /// The first entries after `since` up to `last`; none if it is too far back, or not all of them are kept any more.
     pub async fn backlog(&self, room: RoomId, since: u64, last: u64) -> Result<Option<Vec<Entry>>> {
         if since > last || last - since > MAX_BACKLOG {
             return Ok(None);
         }
-        let limit = u32::try_from(MAX_BACKLOG).unwrap_or(u32::MAX);
-        let entries = self.database.entries(room, since, last, limit).await?;
-        // Whole or not at all.
-        Ok((entries.len() as u64 == last - since).then_some(entries))
+        let entries = self.database.entries(room, since, last, BACKLOG_PAGE).await?;
+        // Whole or not at all. What is old goes from the log's beginning, so it is whole if its first one is there.
+        let whole = since == last || entries.first().is_some_and(|first| first.seq == since + 1);
+        Ok(whole.then_some(entries))
+    }
+
+    /// A page of entries after this one.
+    pub async fn next_entries(&self, room: RoomId, after: u64) -> Result<Vec<Entry>> {
+        self.database.entries(room, after, u64::MAX, BACKLOG_PAGE).await
     }
 }

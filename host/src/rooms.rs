@@ -93,6 +93,15 @@ impl Rooms {
         found.ok_or_else(|| Error::not_found("room"))
     }
 
+    pub async fn numbered(&self, number: i64) -> Result<Room> {
+        self.database.room_numbered(number).await?.ok_or_else(|| Error::not_found("room"))
+    }
+
+    /// The room of two accounts, if there is one.
+    pub async fn direct_between(&self, one: &Account, other: &Account) -> Result<Option<Room>> {
+        self.database.direct_room(one.number, other.number).await
+    }
+
     /// A room with its number of members, fresh from the database.
     pub async fn get_counted(&self, room: RoomId) -> Result<(Room, u32)> {
         self.database.room(room).await?.ok_or_else(|| Error::not_found("room"))

@@ -1,5 +1,6 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
+mod conversations;
 mod door;
 mod messages;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::conversations::Partner;
 pub use self::messages::NewMessage;
 use crate::accounts::Accounts;
 use crate::accounts::throttle::Origin;
@@ -259,7 +261,8 @@ impl Router {
         Ok(Reply::Presence(accounts.into_iter().zip(online).collect()))
     }
 
-    fn account<'a>(&self, caller: &'a Caller) -> Result<&'a Account> {
+    /// The caller's account; guests have none.
+    pub fn account<'a>(&self, caller: &'a Caller) -> Result<&'a Account> {
         let account = caller.actor.account();
         account.ok_or_else(|| Error::Forbidden("this is for accounts; log in first".into()))
     }

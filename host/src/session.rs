@@ -1,5 +1,7 @@
 //! One live connection: what it says, in which dialect, and when it has to end.
 
+mod catch_up;
+mod go;
 mod identity;
 mod native;
 
@@ -21,7 +23,7 @@ use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
 use crate::config;
 use crate::dialect::native::Greeting;
-use crate::dialect::{Dialect, Encoded};
+use crate::dialect::{self, Dialect, Encoded};
 use crate::error::Error;
 use crate::hub::{Close, Connection, Hub, Outbox};
 use crate::protocol::{ConnectionId, Event};
@@ -99,10 +101,18 @@ impl Session {
     }
 
     /// Lives until the socket or the server ends it. `identity` is whoever the upgrade request's token proved.
-    pub async fn run(mut self, identity: Option<Identity>, incoming: impl Stream<Item = Incoming>) {
+    /// `recent` messages of each conversation are sent at once where the dialect has words for that.
+    pub async fn run(
+        mut self,
+        identity: Option<Identity>,
+        recent: Option<u32>,
+        incoming: impl Stream<Item = Incoming>,
+    ) {
         let mut incoming = pin!(incoming);
-        if let Some(identity) = identity {
-            self.identify(identity, false).await;
+        match (identity, self.dialect) {
+            (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
+            (Some(identity), _) => drop(self.identify(identity, false).await),
+            (None, _) => {}
         }
         let mut timer = pin!(sleep_until(self.next_deadline()));
         loop {
@@ -178,6 +188,7 @@ impl Session {
         }
         match self.dialect.or_else(|| self.decide(&text)) {
             Some(Dialect::Native) => self.on_native(&text).await,
+            Some(Dialect::Go) => self.on_go(&text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -200,6 +211,7 @@ impl Session {
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
+            Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
         }
     }
 

@@ -110,6 +110,11 @@ impl Client {
         self.expect(name, |frame| frame["event"] == name).await
     }
 
+    /// The next frame whose `type` this is.
+    pub(crate) async fn expect_type(&mut self, name: &str) -> Value {
+        self.expect(name, |frame| frame["type"] == name).await
+    }
+
     /// The next message; gives its body.
     pub(crate) async fn expect_message(&mut self) -> String {
         let event = self.expect_event("message.posted").await;

@@ -14,6 +14,7 @@ mod conversation;
 mod dependencies;
 mod errors;
 mod frames;
+mod go;
 mod guests;
 mod hostile;
 mod http;

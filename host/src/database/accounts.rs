@@ -153,6 +153,17 @@ impl Database {
         changed.map_err(is_taken)?.ok_or_else(|| Error::not_found("account"))
     }
 
+    /// By the integer that it is known by where ids are integers.
+    pub async fn account_numbered(&self, number: i64) -> Result<Option<Account>> {
+        let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT id, uid, username, is_admin FROM users WHERE id = $1 AND deleted_at IS NULL AND plugin IS NULL",
+        )
+        .bind(number)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(row.map(Into::into))
+    }
+
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE uid = $1 AND deleted_at IS NULL",

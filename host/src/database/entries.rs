@@ -187,6 +187,18 @@ impl Database {
         row.map(EntryRow::message).transpose()
     }
 
+    /// The `seq` of the entry that has this number, or of the first one after it in the room.
+    pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
+        let seq: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT MIN(e.seq) FROM entries e WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.id >= $2",
+        )
+        .bind(room)
+        .bind(number)
+        .fetch_one(pool)
+        .await)?;
+        Ok(seq.map(i64::unsigned_abs))
+    }
+
     /// Entries after `after` up to and with `to`, in order.
     pub async fn entries(&self, room: RoomId, after: u64, to: u64, limit: u32) -> Result<Vec<Entry>> {
         let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(

@@ -19,6 +19,17 @@ impl Database {
         row.map(counted).transpose()
     }
 
+    /// By the integer that it is known by where ids are integers.
+    pub async fn room_numbered(&self, number: i64) -> Result<Option<Room>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1",
+        ))
+        .bind(number)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(RoomRow::room).transpose()
+    }
+
     /// By name, in any case.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
         let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(

@@ -1,6 +1,7 @@
 //! What waits to be written to one connection: bounded by number and by size, and whoever cannot keep up is let go.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
@@ -58,6 +59,7 @@ struct Queue {
 pub struct Outbox {
     queue: Mutex<Queue>,
     ready: Notify,
+    taken: Notify,
     max_frames: usize,
     max_bytes: usize,
 }
@@ -67,6 +69,7 @@ impl Outbox {
         Self {
             queue: Mutex::new(Queue { frames: VecDeque::new(), bytes: 0, closed: false }),
             ready: Notify::new(),
+            taken: Notify::new(),
             max_frames: limits.outbox_frames,
             max_bytes: limits.outbox_bytes,
         }
@@ -75,6 +78,25 @@ impl Outbox {
     /// Queues text. A connection that lets too much wait is closed as too slow, and may come back and catch up.
     pub fn offer(&self, text: Utf8Bytes) {
         self.push(Frame::Text(text));
+    }
+
+    /// Queues text once at least half of the queue is free: for much at a time, as fast as the client reads. What is
+    /// offered meanwhile may overtake it.
+    pub async fn offer_when_free(&self, text: Utf8Bytes) {
+        loop {
+            let mut taken = pin!(self.taken.notified());
+            // From here on no taking is missed.
+            taken.as_mut().enable();
+            {
+                let queue = self.queue.lock();
+                let free = queue.frames.len() <= self.max_frames / 2 && queue.bytes + text.len() <= self.max_bytes / 2;
+                if free || queue.frames.is_empty() || queue.closed {
+                    drop(queue);
+                    return self.offer(text);
+                }
+            }
+            taken.await;
+        }
     }
 
     pub fn ping(&self) {
@@ -96,8 +118,12 @@ impl Outbox {
             queue.bytes += frame.len();
             queue.frames.push_back(frame);
         }
+        let closed = queue.closed;
         drop(queue);
         self.ready.notify_one();
+        if closed {
+            self.taken.notify_waiters();
+        }
     }
 
     /// Ends the connection after what is queued. The first close is the one that counts.
@@ -108,6 +134,7 @@ impl Outbox {
             queue.frames.push_back(Frame::Close(close));
             drop(queue);
             self.ready.notify_one();
+            self.taken.notify_waiters();
         }
     }
 
@@ -124,6 +151,8 @@ impl Outbox {
                 if !queue.frames.is_empty() {
                     std::mem::swap(&mut queue.frames, into);
                     queue.bytes = 0;
+                    drop(queue);
+                    self.taken.notify_waiters();
                     return;
                 }
             }
@@ -169,6 +198,20 @@ mod tests {
         outbox.offer("123456".into());
         outbox.offer("78901".into());
         assert!(matches!(&taken(&outbox).await[..], [Frame::Close(close)] if close.code == Close::TOO_SLOW));
+    }
+
+    #[tokio::test]
+    async fn whoever_offers_much_waits_until_half_of_it_is_free() {
+        let outbox = outbox(4, 100);
+        for _ in 0..3 {
+            outbox.offer("x".into());
+        }
+        let (taken, ()) = tokio::join!(taken(&outbox), outbox.offer_when_free("y".into()));
+        assert_eq!(taken.len(), 3);
+        assert_eq!(self::taken(&outbox).await, [Frame::Text("y".into())]);
+        outbox.offer("x".repeat(60).into());
+        outbox.close(Close::new(Close::NORMAL, ""));
+        outbox.offer_when_free("nobody waits for what is closed".into()).await;
     }
 
     #[tokio::test]

@@ -36,7 +36,29 @@ struct Listener {
     /// It has everything up to this entry.
     after: u64,
     /// Until it has caught up, what is new waits here.
-    held: Option<Vec<(u64, Utf8Bytes)>>,
+    held: Option<Held>,
+}
+
+/// What waits for a listener that is catching up. It can be read again, so there is no need to keep very much of it.
+#[derive(Default)]
+struct Held {
+    events: Vec<(u64, Utf8Bytes)>,
+    /// There was more than fits: it has to be read from the log.
+    dropped: bool,
+}
+
+/// How many events wait for a listener that is catching up.
+const HELD: usize = 256;
+
+/// What became of a listener that has caught up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// From now on it gets everything at once.
+    Live,
+    /// So much has happened that there is more to be read from the log first.
+    Behind,
+    /// It has no place in the room any more.
+    Gone,
 }
 
 impl Listener {
@@ -48,7 +70,12 @@ impl Listener {
         match (text, &mut self.held) {
             (None, _) => {}
             (Some(text), None) => self.connection.outbox.offer(text),
-            (Some(text), Some(held)) => held.push((seq, text)),
+            (Some(_), Some(held)) if held.dropped => {}
+            (Some(_), Some(held)) if held.events.len() == HELD => {
+                held.events.clear();
+                held.dropped = true;
+            }
+            (Some(text), Some(held)) => held.events.push((seq, text)),
         }
     }
 }
@@ -122,7 +149,7 @@ impl Hub {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
-            let listener = Listener { connection: connection.clone(), name, after: 0, held: Some(Vec::new()) };
+            let listener = Listener { connection: connection.clone(), name, after: 0, held: Some(Held::default()) };
             let who = listener.author();
             connection.hears.lock().insert(room.id);
             if place.add(listener) {
@@ -132,21 +159,26 @@ impl Hub {
         })
     }
 
-    /// The connection has caught up to this entry: sends `first`, then what waited beyond it, and from now on everything at
-    /// once. False, and nothing is sent, if it was put out meanwhile or the room has gone: what waited went with its place.
-    pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> bool {
-        let Some(place) = self.existing(room) else { return false };
+    /// The connection has caught up to this entry: calls `first`, sends what waited beyond it, and from now on everything at
+    /// once.
+    pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> Released {
+        let Some(place) = self.existing(room) else { return Released::Gone };
         let mut place = place.lock();
-        let Some(listener) = place.listeners.get_mut(&connection) else { return false };
+        let Some(listener) = place.listeners.get_mut(&connection) else { return Released::Gone };
         first();
         listener.after = after;
-        for (seq, text) in listener.held.take().unwrap_or_default() {
+        let held = listener.held.take().unwrap_or_default();
+        if held.dropped {
+            listener.held = Some(Held::default());
+            return Released::Behind;
+        }
+        for (seq, text) in held.events {
             // Events without a number are not in what was caught up on.
             if seq == 0 || seq > after {
                 listener.connection.outbox.offer(text);
             }
         }
-        true
+        Released::Live
     }
 
     pub fn stop_listening(&self, room: RoomId, connection: &Connection) {

@@ -3,7 +3,7 @@
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::Result;
-use crate::protocol::{Credential, Room, RoomName};
+use crate::protocol::{Credential, Entry, Happening, Room, RoomId, RoomName};
 use crate::rooms::{Door, Rooms};
 
 impl Router {
@@ -46,5 +46,23 @@ impl Router {
             None => None,
         };
         Ok(Joined { room, last_seq, backlog })
+    }
+
+    /// The next entries of a room that somebody is catching up on; none if there are none, an error if they are not in it
+    /// any more.
+    pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
+        self.presence(caller, &RoomName::Id(room)).await?;
+        self.messages.next_entries(room, after).await
+    }
+
+    /// What somebody who was put out may still be told: the entries up to the one that says so.
+    pub async fn last_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
+        let me = caller.actor.account().map(|account| account.id);
+        let mut entries = self.messages.next_entries(room, after).await?;
+        let put_out = entries
+            .iter()
+            .position(|entry| matches!(&entry.what, Happening::MemberRemoved { whom, .. } if Some(whom.id) == me));
+        entries.truncate(put_out.map_or(0, |last| last + 1));
+        Ok(entries)
     }
 }

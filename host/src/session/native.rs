@@ -9,10 +9,10 @@ use super::{FAULT_COST, IN_FLIGHT, Session};
 use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
-use crate::hub::{Connection, Outbox};
+use crate::hub::{Connection, Outbox, Released};
 use crate::messages::Posted;
 use crate::protocol::{Command, Event, Reply, Room, RoomName};
-use crate::router::{Caller, NewMessage, slash_text};
+use crate::router::{Caller, Joined, NewMessage, slash_text};
 
 impl Session {
     pub(super) async fn on_native(&mut self, text: &str) {
@@ -122,18 +122,32 @@ impl Session {
                 return Err(error);
             }
         };
-        // Written before the room has to wait for it.
-        let missed = joined.backlog.map(|entries| {
-            let events = entries.into_iter().map(Event::Entry);
-            events.filter_map(|event| native::encode_event(&event)).collect::<Vec<_>>()
-        });
-        let missed = missed.filter(|missed| fits(&self.core.limits, missed));
-        let recovered = missed.is_some();
-        let still_there = self.core.hub.release(room_id, me.id, joined.last_seq, || {
-            self.answer(id, Ok(Reply::Joined { room: joined.room, recovered, last_seq: joined.last_seq }));
-            missed.into_iter().flatten().for_each(|text| self.outbox.offer(text));
-        });
-        if still_there { Ok(()) } else { Err(Error::Forbidden("put out of this room meanwhile".into())) }
+        let Joined { room, last_seq, backlog } = joined;
+        let here = room.clone();
+        let recovered = backlog.is_some();
+        let reply = Ok(Reply::Joined { room, recovered, last_seq });
+        let backlog = backlog.unwrap_or_default();
+        // All that was missed, if it is little: then answer, entries and what waited come without anything between them.
+        let missed: Vec<_> =
+            backlog.iter().filter_map(|entry| native::encode_event(&Event::Entry(entry.clone()))).collect();
+        let end = backlog.last().map_or(last_seq, |last| last.seq);
+        if end == last_seq && fits(&self.core.limits, &missed) {
+            let released = self.core.hub.release(room_id, me.id, last_seq, || {
+                self.answer(id, reply);
+                missed.into_iter().for_each(|text| self.outbox.offer(text));
+            });
+            return match released {
+                Released::Live => Ok(()),
+                Released::Behind => {
+                    self.catch_up(me, caller, &here, last_seq).await;
+                    Ok(())
+                }
+                Released::Gone => Err(Error::Forbidden("put out of this room meanwhile".into())),
+            };
+        }
+        self.answer(id, reply);
+        self.catch_up(me, caller, &here, since.unwrap_or(last_seq)).await;
+        Ok(())
     }
 
     fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
@@ -151,7 +165,7 @@ impl Session {
 /// too slow, however fast it reads, and again whenever it came back.
 fn fits(limits: &config::Limits, missed: &[Utf8Bytes]) -> bool {
     let bytes: usize = missed.iter().map(|text| text.len()).sum();
-    missed.len() <= limits.outbox_frames / 16 * 15 && bytes <= limits.outbox_bytes / 16 * 15
+    missed.len() <= limits.outbox_frames / 2 && bytes <= limits.outbox_bytes / 2
 }
 
 /// A request without an id is answered only if it failed.

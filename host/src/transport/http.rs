@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod conversations;
 pub(super) mod extract;
 mod me;
 mod media;
@@ -106,6 +107,7 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/", get(super::websocket::upgrade))
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
+        .route("/ws/go", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
             (
@@ -139,6 +141,9 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(me::find))
         .routes(routes!(rooms::list, rooms::create))
         .routes(routes!(rooms::messages))
+        .routes(routes!(conversations::messages))
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::join))
         .routes(routes!(media::upload))
         .routes(routes!(media::fetch))
         .routes(routes!(admin::accounts::list))

@@ -21,6 +21,7 @@ use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox};
+use crate::messages::MAX_PAGE;
 use crate::session::{Core, Incoming, Session};
 
 /// How long a closing handshake may take.
@@ -55,9 +56,18 @@ pub(super) async fn upgrade(
         None => None,
     };
     let limits = &state.core.limits;
-    // The first frame decides where neither path nor subprotocol says what is spoken.
-    let native = uri.path() == "/ws/native" || offers(&headers, PROTOCOL);
-    let dialect = native.then_some(Dialect::Native);
+    // The first frame decides where neither path nor subprotocol nor token says what is spoken.
+    let dialect = match uri.path() {
+        "/ws/native" => Some(Dialect::Native),
+        "/ws/go" => Some(Dialect::Go),
+        _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
+        _ if identity.is_some() => Some(Dialect::Go),
+        _ => None,
+    };
+    if dialect == Some(Dialect::Go) && identity.is_none() {
+        return Err(Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()).into());
+    }
+    let recent = recent(uri.query().unwrap_or_default())?;
     let core = state.core.clone();
     let tasks = state.connections.clone();
     let upgrade = upgrade
@@ -69,8 +79,19 @@ pub(super) async fn upgrade(
         .max_frame_size(limits.frame_bytes);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, origin, identity, dialect)).await;
+        let _ = tasks.spawn(connection(core, socket, origin, dialect, identity, recent)).await;
     }))
+}
+
+/// How much of each conversation a client wants to be told at once: `?history=50`.
+fn recent(query: &str) -> Result<Option<u32>, Error> {
+    let Some((_, asked)) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "history") else {
+        return Ok(None);
+    };
+    match asked.parse() {
+        Ok(count) if (1..=MAX_PAGE).contains(&count) => Ok(Some(count)),
+        _ => Err(Error::invalid("history", format!("1 to {MAX_PAGE}"))),
+    }
 }
 
 /// The values of `Sec-WebSocket-Protocol`.
@@ -96,13 +117,14 @@ async fn connection(
     core: Arc<Core>,
     socket: WebSocket,
     origin: Origin,
-    identity: Option<Identity>,
     dialect: Option<Dialect>,
+    identity: Option<Identity>,
+    recent: Option<u32>,
 ) {
     let outbox = Arc::new(Outbox::new(&core.limits));
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), origin, dialect).run(identity, incoming(frames));
+    let session = Session::new(core, outbox.clone(), origin, dialect).run(identity, recent, incoming(frames));
     let writer = write(sink, &outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.

@@ -28,8 +28,8 @@ impl Tx {
             return Err(Error::Forbidden("banned from this room".into()));
         }
         let added = each!(Tx: self, tx => sqlx::query(
-            "INSERT INTO members (room_id, user_id, role, joined_at, read_seq) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO members (room_id, user_id, role, joined_at, read_seq) \
+             SELECT $1, u.id, $3, $4, $5 FROM users u WHERE u.id = $2 AND u.deleted_at IS NULL ON CONFLICT DO NOTHING",
         )
         .bind(head.id)
         .bind(number)
@@ -41,7 +41,7 @@ impl Tx {
         .await
         .map(|done| done.rows_affected()))?;
         if added == 0 {
-            // A member already: nothing happened.
+            // A member already, or an account that was deleted meanwhile: nothing happened.
             return Ok(None);
         }
         if head.member_limit.is_some_and(|limit| head.member_count >= limit) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{Timestamp, now};
 use crate::config;
+use crate::dialect::to_text;
 use crate::error::Error;
 use crate::protocol::{
     Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, Event, Happening, Member, Message, Post, Push,
@@ -182,11 +183,11 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
 }
 
 fn frame(event: &str, room: Option<RoomId>, seq: Option<u64>, data: impl Serialize) -> Utf8Bytes {
-    text(&EventFrame { event, room, seq, data })
+    to_text(&EventFrame { event, room, seq, data })
 }
 
 pub fn encode_reply(id: &Value, reply: Reply, greeting: &Greeting) -> Utf8Bytes {
-    text(&json!({"id": id, "ok": ok(reply, greeting)}))
+    to_text(&json!({"id": id, "ok": ok(reply, greeting)}))
 }
 
 pub fn encode_error(id: Option<&Value>, error: &Error) -> Utf8Bytes {
@@ -201,18 +202,7 @@ pub fn encode_error(id: Option<&Value>, error: &Error) -> Utf8Bytes {
     if let Some(id) = id {
         frame["id"] = id.clone();
     }
-    text(&frame)
-}
-
-fn text(frame: &impl Serialize) -> Utf8Bytes {
-    match serde_json::to_string(frame) {
-        Ok(text) => text.into(),
-        // Only a map with keys that are no strings could fail, and none of ours has any.
-        Err(error) => {
-            tracing::error!(%error, "a frame could not be written");
-            Utf8Bytes::from_static(r#"{"error":{"code":"internal","message":"a frame could not be written"}}"#)
-        }
-    }
+    to_text(&frame)
 }
 
 fn ok(reply: Reply, greeting: &Greeting) -> Value {

@@ -47,7 +47,7 @@ impl Scene {
         self.hub.publish_entry(&self.room, entry, &Actor::Server, 0);
     }
 
-    fn release(&self, after: u64) -> bool {
+    fn release(&self, after: u64) -> Released {
         let first = || self.connection.outbox.offer("first".into());
         self.hub.release(self.room.id, self.connection.id, after, first)
     }
@@ -63,7 +63,7 @@ async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice()
     let scene = ann_comes_in();
     scene.happens(7, topic());
     scene.happens(8, topic());
-    assert!(scene.release(7));
+    assert_eq!(scene.release(7), Released::Live);
     scene.happens(9, topic());
     let mut frames = VecDeque::new();
     scene.connection.outbox.take(&mut frames).await;
@@ -81,12 +81,28 @@ fn who_is_put_out_while_catching_up_is_not_told_that_all_went_well() {
     let scene = ann_comes_in();
     let whom = Whom { id: scene.ann.id, name: scene.ann.name.clone() };
     scene.happens(7, Happening::MemberRemoved { whom, why: Removal::Kicked, reason: None });
-    assert!(!scene.release(6));
+    assert_eq!(scene.release(6), Released::Gone);
 }
 
 #[test]
 fn who_catches_up_with_a_room_that_goes_meanwhile_is_not_told_that_all_went_well() {
     let scene = ann_comes_in();
     scene.happens(7, Happening::RoomDeleted { was: Box::new(scene.room.clone()) });
-    assert!(!scene.release(6));
+    assert_eq!(scene.release(6), Released::Gone);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_for_one_who_catches_up_is_read_from_the_log() {
+    let scene = ann_comes_in();
+    for seq in 1..=HELD as u64 + 1 {
+        scene.happens(seq, topic());
+    }
+    assert_eq!(scene.release(0), Released::Behind);
+    let last = HELD as u64 + 1;
+    scene.happens(last + 1, topic());
+    assert_eq!(scene.release(last), Released::Live);
+    let mut frames = VecDeque::new();
+    scene.connection.outbox.take(&mut frames).await;
+    // Twice what comes first, and of what happened only what is newer than what was read.
+    assert_eq!(frames.len(), 3);
 }

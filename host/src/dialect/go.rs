@@ -1,0 +1,187 @@
+//! `go`: messages to one account or to one group, both known by integers, on a connection that a token opened.
+
+use std::borrow::Cow;
+
+use axum::extract::ws::Utf8Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{fields, to_text};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::protocol::{Author, ConnectionId, Entry, Event, Happening, Message, Room, RoomKind};
+
+/// What a frame asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Send { to: To, message: String },
+    JoinGroup { group: i64 },
+    History { of: To, before: Option<i64>, limit: Option<u32> },
+}
+
+/// Whom a message is for, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    Account(i64),
+    Group(i64),
+}
+
+impl To {
+    /// Exactly one of the two.
+    pub fn new(receiver: Option<i64>, group: Option<i64>) -> Result<Self> {
+        match (receiver, group) {
+            (Some(account), None) => Ok(Self::Account(account)),
+            (None, Some(group)) => Ok(Self::Group(group)),
+            _ => Err(Error::BadRequest("exactly one of `receiver_id` and `group_id` should be given".into())),
+        }
+    }
+
+    fn named(self) -> (&'static str, i64) {
+        match self {
+            Self::Account(number) => ("receiver_id", number),
+            Self::Group(number) => ("group_id", number),
+        }
+    }
+}
+
+pub fn decode(text: &str) -> Result<Request> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<Cow<'a, str>>,
+    }
+    #[derive(Deserialize)]
+    struct Send {
+        receiver_id: Option<i64>,
+        group_id: Option<i64>,
+        message: String,
+    }
+    #[derive(Deserialize)]
+    struct Join {
+        group_id: i64,
+    }
+    #[derive(Deserialize)]
+    struct History {
+        receiver_id: Option<i64>,
+        group_id: Option<i64>,
+        before: Option<i64>,
+        limit: Option<u32>,
+    }
+    match fields::<Kind<'_>>(text)?.kind.as_deref() {
+        None | Some("message") => {
+            let Send { receiver_id, group_id, message } = fields(text)?;
+            Ok(Request::Send { to: To::new(receiver_id, group_id)?, message })
+        }
+        Some("join_group") => Ok(Request::JoinGroup { group: fields::<Join>(text)?.group_id }),
+        Some("history") => {
+            let History { receiver_id, group_id, before, limit } = fields(text)?;
+            Ok(Request::History { of: To::new(receiver_id, group_id)?, before, limit })
+        }
+        Some(other) => Err(Error::BadRequest(format!(
+            "type: there is no `{}`; there are `message`, `join_group` and `history`",
+            other.escape_debug()
+        ))),
+    }
+}
+
+/// A message, in events, histories and REST.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    id: i64,
+    /// None for guests.
+    sender_id: Option<i64>,
+    receiver_id: Option<i64>,
+    group_id: Option<i64>,
+    message: &'a str,
+    timestamp: Timestamp,
+}
+
+impl<'a> Shown<'a> {
+    fn new(room: &Room, number: i64, from: &Author, message: &'a str, timestamp: Timestamp) -> Self {
+        let sender = from.account;
+        let receiver_id = sender.and_then(|(id, _)| room.other_than(id)).map(|peer| peer.number);
+        let group_id = (room.kind != RoomKind::Direct).then_some(room.number);
+        Self {
+            kind: None,
+            id: number,
+            sender_id: sender.map(|(_, number)| number),
+            receiver_id,
+            group_id,
+            message,
+            timestamp,
+        }
+    }
+}
+
+/// None for what this dialect has no words for: it knows messages only.
+pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
+    match (event, room) {
+        (Event::Entry(Entry { number, at, by, what: Happening::Posted(post), .. }), Some(room)) => {
+            let shown = Shown::new(room, *number, by, &post.body, *at);
+            Some(to_text(&Shown { kind: Some("message"), ..shown }))
+        }
+        _ => None,
+    }
+}
+
+/// As histories and REST show a message.
+pub fn message_json(room: &Room, message: &Message) -> Value {
+    json!(Shown::new(room, message.number, &message.from, &message.post.body, message.at))
+}
+
+/// A group, as REST shows it.
+pub fn group_json(room: &Room) -> Value {
+    json!({"id": room.number, "name": &*room.name, "created_at": room.created_at})
+}
+
+pub fn connected(connection: ConnectionId, account: i64) -> Utf8Bytes {
+    to_text(&json!({"type": "connected", "connection_id": connection, "user_id": account}))
+}
+
+pub fn joined(room: &Room) -> Utf8Bytes {
+    to_text(&json!({"type": "join_group", "group_id": room.number, "name": &*room.name}))
+}
+
+/// A page of a conversation, the oldest message first.
+pub fn history(of: To, room: &Room, messages: &[Message]) -> Utf8Bytes {
+    let messages: Vec<Value> = messages.iter().map(|message| message_json(room, message)).collect();
+    let (field, number) = of.named();
+    to_text(&json!({"type": "history", field: number, "messages": messages}))
+}
+
+/// Two who have never talked.
+pub fn no_history(of: To) -> Utf8Bytes {
+    let (field, number) = of.named();
+    to_text(&json!({"type": "history", field: number, "messages": []}))
+}
+
+pub fn error(error: &Error) -> Utf8Bytes {
+    to_text(&json!({"type": "error", "code": error.code(), "message": error.to_string()}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_for_one_account_or_for_one_group() {
+        let to = |to| Ok(Request::Send { to, message: "hi".into() });
+        assert_eq!(decode(r#"{"receiver_id": 2, "message": "hi"}"#), to(To::Account(2)));
+        assert_eq!(decode(r#"{"type": "message", "group_id": 3, "message": "hi"}"#), to(To::Group(3)));
+        for neither in [r#"{"message": "hi"}"#, r#"{"receiver_id": 2, "group_id": 3, "message": "hi"}"#] {
+            assert_eq!(decode(neither).unwrap_err().code(), "bad_request");
+        }
+    }
+
+    #[test]
+    fn a_fault_names_the_field() {
+        let said = |text| decode(text).unwrap_err().to_string();
+        assert!(said(r#"{"receiver_id": "two", "message": "hi"}"#).starts_with("receiver_id:"));
+        assert!(said(r#"{"receiver_id": 2}"#).contains("`message`"));
+        assert!(said(r#"{"type": "dance"}"#).starts_with("type:"));
+        assert!(said("[]").contains("object"));
+        assert!(said("{").contains("not JSON"));
+    }
+}

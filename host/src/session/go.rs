@@ -1,0 +1,131 @@
+//! How a session of `go` goes: a token opens it, every room of the account is heard, and what is sent comes back as the
+//! message that it became.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{FAULT_COST, Session};
+use crate::accounts::Identity;
+use crate::dialect::go::{self, Request, To};
+use crate::error::{Error, Result};
+use crate::hub::Connection;
+use crate::messages::Posted;
+use crate::protocol::{Account, Actor, Page, Room, RoomName};
+use crate::router::{Caller, NewMessage, Partner};
+
+/// How long a page of a conversation is, if the client does not say.
+const DEFAULT_PAGE: u32 = 50;
+
+impl Session {
+    /// Says who is connected, then what was said last in each conversation if that was asked for, then what is new.
+    pub(super) async fn begin_go(&mut self, identity: Identity, recent: Option<u32>) {
+        let account = identity.account.clone();
+        // The first frame, before anything can be heard.
+        self.outbox.offer(go::connected(self.id, account.number));
+        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        let Ok(rooms) = self.core.router.rooms.of(account.id).await else {
+            me.listens_to_all.store(false, Ordering::Relaxed);
+            let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
+            return self.outbox.offer(go::error(&error));
+        };
+        let caller = self.caller(&me);
+        for id in rooms {
+            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(id)).await {
+                self.begin_conversation(&me, &caller, &account, &room, recent).await;
+            }
+        }
+    }
+
+    /// Listens before reading, so that nothing falls between the two.
+    async fn begin_conversation(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        account: &Account,
+        room: &Room,
+        recent: Option<u32>,
+    ) {
+        self.hear(room, me);
+        let Some(limit) = recent else {
+            self.core.hub.release(room.id, me.id, 0, || ());
+            return;
+        };
+        match self.core.router.page(caller, room, Page::Before(None), limit).await {
+            Ok((messages, last_seq)) => {
+                let of = room.other_than(account.id).map_or(To::Group(room.number), |peer| To::Account(peer.number));
+                self.outbox.offer_when_free(go::history(of, room, &messages)).await;
+                let after = messages.last().map_or(last_seq, |last| last.seq.max(last_seq));
+                self.catch_up(me, caller, room, after).await;
+            }
+            Err(_) => self.core.hub.stop_listening(room.id, me),
+        }
+    }
+
+    pub(super) async fn on_go(&mut self, text: &str) {
+        let Some(me) = self.me.clone() else {
+            let error = Error::Unauthenticated("connect with `Authorization: Bearer <token>`".into());
+            return self.outbox.offer(go::error(&error));
+        };
+        let caller = self.caller(&me);
+        if let Err(error) = self.run_go(&me, &caller, text).await {
+            self.outbox.offer(go::error(&error));
+        }
+    }
+
+    async fn run_go(&self, me: &Arc<Connection>, caller: &Caller, text: &str) -> Result<()> {
+        let router = &self.core.router;
+        match go::decode(text)? {
+            Request::Send { to, message } => {
+                let room = router.conversation(caller, to.into()).await?;
+                self.send_go(caller, &room, message).await;
+            }
+            Request::JoinGroup { group } => {
+                let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
+                let room = router.rooms.numbered(group).await?;
+                let room = router.join(caller, &RoomName::Id(room.id), &[]).await?;
+                if !self.core.hub.is_listening(room.id, me.id) {
+                    self.begin_conversation(me, caller, &router.account(caller)?.clone(), &room, None).await;
+                }
+                self.outbox.offer(go::joined(&room));
+            }
+            Request::History { of, before, limit } => {
+                let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
+                let limit = limit.unwrap_or(DEFAULT_PAGE);
+                let (room, messages) = router.conversation_page(caller, of.into(), before, limit).await?;
+                self.outbox.offer(match room {
+                    Some(room) => go::history(of, &room, &messages),
+                    None => go::no_history(of),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The message itself is the answer; only a failure is told otherwise.
+    async fn send_go(&self, caller: &Caller, room: &Room, body: String) {
+        // Closed never: the session owns it.
+        let place = self.in_flight.clone().acquire_owned().await.ok();
+        let (outbox, flood) = (self.outbox.clone(), self.flood.clone());
+        let done = move |outcome: Result<Posted>| {
+            if let Err(error) = outcome {
+                if let Error::Plugin { .. } = error {
+                    // As much of it as there is.
+                    let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+                }
+                outbox.offer(go::error(&error));
+            }
+            drop(place);
+        };
+        let message = NewMessage { body, key: None, reply_to: None, attachments: Vec::new() };
+        self.core.router.post(caller, &RoomName::Id(room.id), message, Box::new(done)).await;
+    }
+}
+
+impl From<To> for Partner {
+    fn from(to: To) -> Self {
+        match to {
+            To::Account(number) => Self::Account(number),
+            To::Group(number) => Self::Group(number),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Groups and conversations by integer, for clients that speak `go`.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Authorized, From, Json, Path, Query};
+use super::{Answer, State};
+use crate::dialect::go::{To, group_json, message_json};
+use crate::error::{Error, Result};
+use crate::protocol::{Command, Reply, RoomId, RoomName};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Conversation {
+    /// The other one's `number`; not together with `group_id`.
+    receiver_id: Option<i64>,
+    group_id: Option<i64>,
+    /// Messages before the one of this id.
+    before: Option<i64>,
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// A message, as `message_json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+#[schema(as = ConversationMessage)]
+pub(super) struct Message {
+    id: i64,
+    /// None for guests.
+    #[schema(required)]
+    sender_id: Option<i64>,
+    #[schema(required)]
+    receiver_id: Option<i64>,
+    #[schema(required)]
+    group_id: Option<i64>,
+    message: String,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+/// A group, as `group_json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Group {
+    id: i64,
+    name: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct NewGroup {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+}
+
+/// A conversation's messages, oldest first
+#[utoipa::path(get, path = "/api/messages", tag = "groups", security(("token" = [])), operation_id = "list_messages", params(Conversation), responses((status = 200, body = Vec<Message>), (status = 404, description = "Not there", body = super::openapi::Problem)))]
+pub(super) async fn messages(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Query(Conversation { receiver_id, group_id, before, limit }): Query<Conversation>,
+) -> Answer {
+    let with = To::new(receiver_id, group_id)?;
+    let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit.unwrap_or(50)).await?;
+    let messages: Vec<Value> = match &page {
+        (Some(room), messages) => messages.iter().map(|message| message_json(room, message)).collect(),
+        (None, _) => Vec::new(),
+    };
+    Ok(axum::Json(messages).into_response())
+}
+
+/// Public groups and one's own
+#[utoipa::path(get, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "list_groups", responses((status = 200, body = Vec<Group>)))]
+pub(super) async fn list(Shared(state): Shared<Arc<State>>, who: Authorized, from: From) -> Answer {
+    let caller = who.caller(from);
+    let (mut groups, mut cursor) = (Vec::new(), None);
+    loop {
+        match state.core.router.handle(&caller, Command::RoomList { query: None, cursor }).await? {
+            Reply::Rooms { rooms, next } => {
+                groups.extend(rooms.iter().map(|(room, _)| group_json(room)));
+                cursor = next;
+            }
+            _ => return Err(Error::internal("a command was answered as another").into()),
+        }
+        if cursor.is_none() {
+            return Ok(axum::Json(groups).into_response());
+        }
+    }
+}
+
+/// Make a public group
+#[utoipa::path(post, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "create_group", request_body = NewGroup, responses((status = 201, body = Group)))]
+pub(super) async fn create(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Json(NewGroup { name }): Json<NewGroup>,
+) -> Answer {
+    let args = Map::from_iter([("name".to_owned(), json!(name)), ("visibility".to_owned(), json!("public"))]);
+    let command = Command::Plugin { name: "room.create".into(), args };
+    let room = match state.core.router.handle(&who.caller(from), command).await? {
+        Reply::Result { value, .. } => made(&value)?,
+        _ => return Err(Error::internal("a command was answered as another").into()),
+    };
+    let room = state.core.router.rooms.get(&RoomName::Id(room)).await?;
+    Ok((StatusCode::CREATED, axum::Json(group_json(&room))).into_response())
+}
+
+/// The room that a plugin says it made.
+fn made(answer: &Value) -> Result<RoomId> {
+    let uid = answer["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
+    uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))
+}
+
+/// Become a member of a group
+#[utoipa::path(post, path = "/api/groups/{id}/join", tag = "groups", security(("token" = [])), operation_id = "join_group", params(("id" = i64, Path, description = "The group's id")), responses((status = 200, body = Group)))]
+pub(super) async fn join(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Path(id): Path<i64>,
+) -> Answer {
+    let room = state.core.router.rooms.numbered(id).await?;
+    let room = state.core.router.join(&who.caller(from), &RoomName::Id(room.id), &[]).await?;
+    Ok(axum::Json(group_json(&room)).into_response())
+}

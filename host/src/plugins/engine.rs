@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::compiled::Compiled;
 
@@ -18,6 +18,9 @@ const PARTS: u32 = 16;
 
 /// Memories that a component may bring: its own, and an adapter's.
 pub(super) const MEMORIES: u32 = 4;
+
+/// How much of a memory or table stays with its slot for the next instance.
+const KEPT: usize = 256 << 10;
 
 /// How deep a guest may recurse, in bytes of native stack; well within the stack a call runs on.
 const GUEST_STACK: usize = 512 << 10;
@@ -60,7 +63,12 @@ fn configured(pooled: bool, cache: Option<Cache>) -> Config {
             .total_stacks(INSTANCES)
             .max_core_instances_per_component(PARTS)
             .max_tables_per_component(PARTS)
-            .max_memories_per_component(MEMORIES);
+            .max_memories_per_component(MEMORIES)
+            // The few pages that a call touched are wiped by hand, which is cheaper than handing them back and faulting them
+            // in again; where the kernel can say which ones those are.
+            .pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEPT)
+            .table_keep_resident(KEPT);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

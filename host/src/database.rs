@@ -258,6 +258,10 @@ impl From<sqlx::Error> for Error {
         if matches!(code.as_deref(), Some("40001" | "40P01")) {
             return Self::Contended;
         }
+        // PostgreSQL keeps no U+0000 in texts, and SQLite finds nothing by one.
+        if matches!(code.as_deref(), Some("22021" | "22P05")) {
+            return Self::BadRequest("a text holds the control character U+0000, which nothing here can".into());
+        }
         let unavailable = match &error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true

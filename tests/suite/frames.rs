@@ -120,3 +120,33 @@ async fn a_frame_without_an_id_is_answered_only_if_it_fails() {
     ann.send_text(r#"{"op":"message.post","args":{"room":"lobby","body":""}}"#).await;
     assert_eq!(ann.next_frame().await["error"]["code"], "invalid");
 }
+
+#[tokio::test]
+async fn a_zero_character_is_in_nobody_s_name() {
+    let server = Server::start().await;
+    let ann = server.sign_up("ann").await;
+    let mut client = server.log_in(&ann).await;
+    client.join("lobby").await;
+    for (op, args) in [
+        ("room.get", json!({"room": "\0"})),
+        ("room.list", json!({"query": "a\0b"})),
+        ("room.list", json!({"cursor": "\0"})),
+        ("account.find", json!({"name": "ann\0"})),
+        ("direct.open", json!({"account": "\0"})),
+        ("search", json!({"query": "a\0"})),
+        ("room.create", json!({"name": "po\0nd"})),
+        ("room.create", json!({"name": "pond", "topic": "fr\0gs"})),
+        ("member.kick", json!({"room": "lobby", "account": "\0"})),
+    ] {
+        if let Err(failure) = client.call(op, args.clone()).await {
+            let codes = ["bad_request", "invalid", "not_found", "forbidden"];
+            assert!(codes.contains(&failure.code()), "{op} {args}: {failure:?}");
+        }
+    }
+    for path in ["/api/users?name=%00", "/api/rooms?query=%00", "/api/rooms/%00/messages"] {
+        assert!(server.get(path, Some(&ann.token)).await.0 < 500, "{path}");
+    }
+    let login = json!({"username": "an\0n", "password": "p\0"});
+    assert!(server.post("/api/auth/login", None, &login).await.0 < 500);
+    // The server is not at fault in any of this: that is seen when it goes.
+}

@@ -251,3 +251,23 @@ async fn other_tools_find_plain_tables_of_users_messages_and_groups() {
     let users = "SELECT username FROM users WHERE password_hash <> '' AND created_at IS NOT NULL ORDER BY id";
     assert_eq!(database::texts(&url, users).await, ["ann", "bob"]);
 }
+
+#[tokio::test]
+async fn what_is_older_than_it_may_be_goes() {
+    let mut server = Setup::new()
+        .replace("max_age = \"0s\"", "max_age = \"1s\"")
+        .replace("interval = \"10m\"", "interval = \"100ms\"")
+        .start()
+        .await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    ann.post("lobby", "of yesterday").await.unwrap();
+    loop {
+        let said = server.count_output("took away old entries");
+        if ann.history("lobby").await.is_empty() {
+            break;
+        }
+        server.expect_more_output("took away old entries", said).await;
+    }
+    ann.post("lobby", "of today").await.unwrap();
+}

@@ -25,10 +25,11 @@ use crate::accounts::{Accounts, Identity};
 use crate::config;
 use crate::dialect::native::Greeting;
 use crate::dialect::{self, Dialect, Encoded};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Hub, Outbox};
-use crate::protocol::{Actor, ConnectionId, Event};
-use crate::router::{Caller, Router};
+use crate::messages::Posted;
+use crate::protocol::{Actor, ConnectionId, Event, RoomName};
+use crate::router::{Caller, NewMessage, Router};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
@@ -238,6 +239,28 @@ impl Session {
         if let Some(text) = self.dialect.and_then(|dialect| Encoded::new(event, None).for_dialect(dialect)) {
             self.outbox.offer(text);
         }
+    }
+
+    /// Posts without waiting for what becomes of it: `answer` hears that, before the room does.
+    async fn post(
+        &self,
+        caller: &Caller,
+        room: &RoomName,
+        message: NewMessage,
+        answer: impl FnOnce(&Outbox, Result<Posted>) + Send + Sync + 'static,
+    ) {
+        // Closed never: the session owns it.
+        let place = self.in_flight.clone().acquire_owned().await.ok();
+        let (outbox, flood) = (self.outbox.clone(), self.flood.clone());
+        let done = move |outcome: Result<Posted>| {
+            if let Err(Error::Plugin { .. }) = outcome {
+                // As much of it as there is.
+                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+            }
+            answer(&outbox, outcome);
+            drop(place);
+        };
+        self.core.router.post(caller, room, message, Box::new(done)).await;
     }
 
     fn caller(&self, me: &Connection) -> Caller {

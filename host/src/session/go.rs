@@ -4,12 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{FAULT_COST, Session};
+use super::Session;
 use crate::accounts::Identity;
 use crate::dialect::go::{self, Request, To};
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::messages::Posted;
 use crate::protocol::{Account, Actor, Page, Room, RoomName};
 use crate::router::{Caller, NewMessage, Partner};
 
@@ -103,21 +102,13 @@ impl Session {
 
     /// The message itself is the answer; only a failure is told otherwise.
     async fn send_go(&self, caller: &Caller, room: &Room, body: String) {
-        // Closed never: the session owns it.
-        let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, flood) = (self.outbox.clone(), self.flood.clone());
-        let done = move |outcome: Result<Posted>| {
+        let message = NewMessage { body, key: None, reply_to: None, attachments: Vec::new() };
+        self.post(caller, &RoomName::Id(room.id), message, |outbox, outcome| {
             if let Err(error) = outcome {
-                if let Error::Plugin { .. } = error {
-                    // As much of it as there is.
-                    let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-                }
                 outbox.offer(go::error(&error));
             }
-            drop(place);
-        };
-        let message = NewMessage { body, key: None, reply_to: None, attachments: Vec::new() };
-        self.core.router.post(caller, &RoomName::Id(room.id), message, Box::new(done)).await;
+        })
+        .await;
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 
-use super::{FAULT_COST, IN_FLIGHT, Session};
+use super::{IN_FLIGHT, Session};
 use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox, Released};
 use crate::messages::Posted;
-use crate::protocol::{Command, Event, Reply, Room, RoomName};
+use crate::protocol::{Command, Event, Reply, Room};
 use crate::router::{Caller, Joined, NewMessage, slash_text};
 
 impl Session {
@@ -35,7 +35,12 @@ impl Session {
         match command {
             Command::Post { room, body, key, reply_to, attachments } if slash_text(&body).is_none() => {
                 let message = NewMessage { body, key, reply_to, attachments };
-                self.post(&caller, &room, message, id).await;
+                let core = self.core.clone();
+                let posted = |Posted { seq, at, duplicate }: Posted| Reply::Posted { seq, at, duplicate };
+                self.post(&caller, &room, message, move |outbox, outcome| {
+                    answer(outbox, &core.greeting, id.as_ref(), outcome.map(posted));
+                })
+                .await;
             }
             command => {
                 // What this connection posted before is settled before its next command is looked at.
@@ -47,26 +52,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    async fn post(&self, caller: &Caller, room: &RoomName, message: NewMessage, id: Option<Value>) {
-        // Closed never: the session owns it.
-        let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, core, flood) = (self.outbox.clone(), self.core.clone(), self.flood.clone());
-        let done = move |outcome: Result<Posted>| {
-            if let Err(Error::Plugin { .. }) = outcome {
-                // As much of it as there is.
-                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-            }
-            answer(
-                &outbox,
-                &core.greeting,
-                id.as_ref(),
-                outcome.map(|Posted { seq, at, duplicate }| Reply::Posted { seq, at, duplicate }),
-            );
-            drop(place);
-        };
-        self.core.router.post(caller, room, message, Box::new(done)).await;
     }
 
     /// None if the answer has been given already.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 
-use super::{FAULT_COST, IN_FLIGHT, Session};
+use super::{IN_FLIGHT, Session};
 use crate::dialect::rooms::{self, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Released};
-use crate::messages::Posted;
 use crate::protocol::{Actor, Command, ConnectionId, Guest, Room, RoomName, Visibility};
 use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
@@ -145,24 +144,15 @@ impl Session {
     /// Posts as who one is in this room; the others hear it, the sender is told that it was sent.
     async fn chat(&self, caller: &Caller, code: &str, msg: String) -> Result<()> {
         let (room, _) = self.joined_room(self.id, code).await?;
-        // Closed never: the session owns it.
-        let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, flood, here) = (self.outbox.clone(), self.flood.clone(), room.clone());
-        let done = move |outcome: Result<Posted>| {
-            match outcome {
-                Ok(posted) => outbox.offer(rooms::sent(&here, posted.seq)),
-                Err(error) => {
-                    if let Error::Plugin { .. } = error {
-                        // As much of it as there is.
-                        let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-                    }
-                    outbox.offer(rooms::refused("chat", &error.to_string()));
-                }
-            }
-            drop(place);
-        };
         let message = NewMessage { body: msg, key: None, reply_to: None, attachments: Vec::new() };
-        self.core.router.post(caller, &RoomName::Id(room.id), message, Box::new(done)).await;
+        let here = room.clone();
+        self.post(caller, &RoomName::Id(room.id), message, move |outbox, outcome| {
+            outbox.offer(match outcome {
+                Ok(posted) => rooms::sent(&here, posted.seq),
+                Err(error) => rooms::refused("chat", &error.to_string()),
+            });
+        })
+        .await;
         Ok(())
     }
 

@@ -8,9 +8,10 @@ pub mod rooms;
 use axum::extract::ws::Utf8Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::protocol::{Event, Room};
+use crate::protocol::{Event, Room, RoomId};
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +102,11 @@ fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     })?;
     json.end().map_err(|error| Error::BadRequest(format!("the frame is not JSON: {error}")))?;
     Ok(read)
+}
+
+/// A message's id where a dialect wants one: always the same for the same message.
+fn message_id(room: RoomId, seq: u64) -> Uuid {
+    Uuid::new_v5(&room.0, &seq.to_be_bytes())
 }
 
 /// A frame's text.

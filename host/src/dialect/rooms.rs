@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{fields, to_text};
+use super::{fields, message_id, to_text};
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Happening, Room, RoomId, Visibility};
+use crate::protocol::{Author, Entry, Event, Happening, Room, Visibility};
 
 /// What a frame asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +125,6 @@ pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
 
 fn person(kind: &str, code: &str, who: &Author) -> Utf8Bytes {
     to_text(&json!({"type": kind, "payload": {"roomId": code, "user": &*who.name}}))
-}
-
-/// A message's id where one is wanted: always the same for the same message.
-pub fn message_id(room: RoomId, seq: u64) -> Uuid {
-    Uuid::new_v5(&room.0, &seq.to_be_bytes())
 }
 
 fn answer(code: u8, kind: &str, message: &str, payload: &Value) -> Utf8Bytes {

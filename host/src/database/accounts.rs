@@ -53,12 +53,12 @@ impl Database {
         added.map_err(is_taken)
     }
 
-    /// By name or e-mail address, in any case.
+    /// Somebody who has a password here, by name or e-mail address, in any case.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
         let key = fold(login);
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at \
-             FROM users WHERE (username_key = $1 OR email_key = $1) AND plugin IS NULL AND deleted_at IS NULL",
+             FROM users WHERE (username_key = $1 OR email_key = $1) AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
         )
         .bind(key)
         .fetch_optional(pool)
@@ -82,7 +82,7 @@ impl Database {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
              WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
-             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
+             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' OR LOWER(external_id) LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
         )
         .bind(after)
         .bind(&pattern)
@@ -174,8 +174,11 @@ impl Database {
         Ok(row.map(Into::into))
     }
 
-    /// By name, in any case.
+    /// By name, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
+        if let Some(external) = self.external_user_named(name).await? {
+            return Ok(Some(external.account()));
+        }
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1 AND plugin IS NULL AND deleted_at IS NULL",
         )

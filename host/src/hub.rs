@@ -1,5 +1,6 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
+mod announcer;
 mod logins;
 pub mod outbox;
 mod places;
@@ -28,6 +29,8 @@ pub struct Connection {
     pub outbox: Arc<Outbox>,
     pub actor: Actor,
     pub login: Option<LoginId>,
+    /// What the issuer of its token calls its account, if that is not this server.
+    pub external: Option<Arc<str>>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
     /// The rooms it hears, so that its end costs no more than its rooms.
@@ -36,7 +39,12 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
-        Self { id, dialect, outbox, actor, login, listens_to_all: AtomicBool::new(false), hears: Mutex::default() }
+        let (listens_to_all, hears) = (AtomicBool::new(false), Mutex::default());
+        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, hears }
+    }
+
+    pub fn known_as(self, external: Option<Arc<str>>) -> Self {
+        Self { external, ..self }
     }
 
     fn account(&self) -> Option<&Account> {

@@ -98,6 +98,7 @@ impl Server {
         let (accepting, connections) = (TaskTracker::new(), TaskTracker::new());
         let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
         let hub = Arc::new(Hub::default());
+        tokio::spawn(hub.clone().announce(stop.clone()));
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);

@@ -11,7 +11,7 @@ use crate::accounts::Identity;
 use crate::clock::Timestamp;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::hub::Connection;
+use crate::hub::{Connection, Released};
 use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomName};
 
 /// How long before a token ends its connection is told.
@@ -74,30 +74,30 @@ impl Session {
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
         if listen_all {
-            self.listen_to_all(&me, account).await;
+            // If that fails the client hears nothing until it joins its rooms one by one, which tells it what is wrong.
+            let _ = self.listen_to_all(&me, account).await;
         }
         self.connected(&me, Some(expires_at))
     }
 
     pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
-        let me = Arc::new(Connection::new(
-            self.dialect.unwrap_or(Dialect::Native),
-            self.outbox.clone(),
-            actor,
-            self.id,
-            login,
-        ));
+        let dialect = self.dialect.unwrap_or(Dialect::Native);
+        let me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login).known_as(self.external.clone());
+        let me = Arc::new(me);
         me.listens_to_all.store(listen_all, Ordering::Relaxed);
         self.core.hub.connect(&me);
         self.me = Some(me.clone());
         me
     }
 
-    async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) {
+    /// False if nothing is heard, since the rooms could not be read.
+    pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) -> bool {
         let rooms = match self.core.router.rooms.of(account).await {
             Ok(rooms) => rooms,
-            // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-            Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
+            Err(_) => {
+                me.listens_to_all.store(false, Ordering::Relaxed);
+                return false;
+            }
         };
         for room in rooms {
             // One that was deleted meanwhile is not heard of any more.
@@ -105,11 +105,15 @@ impl Session {
                 self.hear(&room, me);
                 // And whoever was put out before listening must not listen.
                 match self.core.router.rooms.standing(room.id, account).await {
-                    Ok(standing) if standing.role.is_some() => drop(self.core.hub.release(room.id, me.id, 0, || ())),
+                    Ok(standing) if standing.role.is_some() => {
+                        // What was too much to be held is in the log, for those who ask for it.
+                        while self.core.hub.release(room.id, me.id, 0, || ()) == Released::Behind {}
+                    }
                     _ => self.core.hub.stop_listening(room.id, me),
                 }
             }
         }
+        true
     }
 
     pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) {

@@ -51,9 +51,10 @@ pub(super) async fn upgrade(
             Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
         );
     }
-    let identity = match offered_token(&headers) {
-        Some(token) => Some(state.core.accounts.identify(&token).await?),
-        None => None,
+    let identity = match (offered_token(&headers), uri.path()) {
+        (Some(token), "/ws/direct") => Some(state.core.accounts.identify_anyone(&token).await?),
+        (Some(token), _) => Some(state.core.accounts.identify(&token).await?),
+        (None, _) => None,
     };
     let limits = &state.core.limits;
     // The first frame decides where neither path nor subprotocol nor token says what is spoken.
@@ -61,6 +62,7 @@ pub(super) async fn upgrade(
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
         "/ws/rooms" => Some(Dialect::Rooms),
+        "/ws/direct" => Some(Dialect::Direct),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
         _ if identity.is_some() => Some(Dialect::Go),
         _ => None,

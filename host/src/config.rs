@@ -39,7 +39,8 @@ pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{
-    Auth, AuthKey, Cors, Database, KeyAlgorithm, Limits, Log, LogFormat, Media, Retention, Rooms, Server, Synchronous,
+    Auth, AuthKey, Cors, Database, Dialects, Echo, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat, Media,
+    PlainDialect, Retention, Rooms, Server, Synchronous,
 };
 
 use self::fault::Place;
@@ -56,6 +57,7 @@ section! {
         database: Database = Database::default();
         auth: Auth = Auth::default();
         cors: Cors = Cors::default();
+        dialects: Dialects = Dialects::default();
         limits: Limits = Limits::default();
         rooms: Rooms = Rooms::default();
         media: Media = Media::default();

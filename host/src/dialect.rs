@@ -2,6 +2,7 @@
 //! No chat logic, no I/O.
 
 pub mod go;
+pub mod groups;
 pub mod native;
 pub mod rooms;
 
@@ -17,14 +18,25 @@ use crate::protocol::{Event, Room, RoomId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     Native,
+    Groups,
     Go,
     Rooms,
 }
 
 /// How many there are.
-const DIALECTS: usize = 3;
+const DIALECTS: usize = 4;
 
 impl Dialect {
+    /// What the configuration and the paths call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Groups => "groups",
+            Self::Go => "go",
+            Self::Rooms => "rooms",
+        }
+    }
+
     /// What a connection speaks that shows it by its first frame.
     pub fn of_first_frame(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
@@ -37,6 +49,7 @@ impl Dialect {
         match serde_json::from_str(text).ok()? {
             Shape { op: Some(_), .. } => Some(Self::Native),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
+            Shape { kind: Some(_), .. } => Some(Self::Groups),
             _ => None,
         }
     }
@@ -44,7 +57,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Go => true,
+            Self::Native | Self::Groups | Self::Go => true,
             Self::Rooms => false,
         }
     }
@@ -53,7 +66,7 @@ impl Dialect {
     pub fn is_curious(self) -> bool {
         match self {
             Self::Native | Self::Go => false,
-            Self::Rooms => true,
+            Self::Groups | Self::Rooms => true,
         }
     }
 }
@@ -77,6 +90,7 @@ impl<'a> Encoded<'a> {
         self.texts[dialect as usize]
             .get_or_insert_with(|| match dialect {
                 Dialect::Native => native::encode_event(event),
+                Dialect::Groups => groups::encode_event(event, room),
                 Dialect::Go => go::encode_event(event, room),
                 Dialect::Rooms => rooms::encode_event(event, room),
             })

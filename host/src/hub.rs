@@ -30,13 +30,24 @@ pub struct Connection {
     pub login: Option<LoginId>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
+    /// Whether it gets the messages that it sent itself.
+    pub echoes: bool,
     /// The rooms it hears, so that its end costs no more than its rooms.
     hears: Mutex<HashSet<RoomId>>,
 }
 
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
-        Self { id, dialect, outbox, actor, login, listens_to_all: AtomicBool::new(false), hears: Mutex::default() }
+        let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
+        Self { id, dialect, outbox, actor, login, listens_to_all, echoes, hears: Mutex::default() }
+    }
+
+    /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.
+    fn hears_its_own(&self, event: &Event) -> bool {
+        match event {
+            Event::Arrived { .. } | Event::Departed { .. } => !self.dialect.is_curious(),
+            _ => self.echoes,
+        }
     }
 
     fn account(&self) -> Option<&Account> {

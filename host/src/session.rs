@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod go;
+mod groups;
 mod identity;
 mod native;
 mod rooms;
@@ -56,6 +57,7 @@ pub struct Core {
     pub hub: Arc<Hub>,
     pub limits: config::Limits,
     pub guests: bool,
+    pub dialects: config::Dialects,
     pub greeting: Greeting,
 }
 
@@ -117,6 +119,11 @@ impl Session {
             (Some(identity), Some(Dialect::Rooms)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
+            (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
+                let id = account.id;
+                let me = self.enter(Actor::Account(account), Some(login), true);
+                self.listen_to_all(&me, id, |_| ()).await;
+            }
             (Some(identity), _) => drop(self.identify(identity, false).await),
             (None, _) => {}
         }
@@ -145,7 +152,7 @@ impl Session {
     fn owes_a_word(&self) -> bool {
         match self.dialect {
             None | Some(Dialect::Native) => self.me.is_none(),
-            Some(Dialect::Go | Dialect::Rooms) => false,
+            Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
         }
     }
 
@@ -202,6 +209,7 @@ impl Session {
         }
         match self.dialect.or_else(|| self.decide(&text)) {
             Some(Dialect::Native) => self.on_native(&text).await,
+            Some(Dialect::Groups) => self.on_groups(&text).await,
             Some(Dialect::Go) => self.on_go(&text).await,
             Some(Dialect::Rooms) => self.on_rooms(&text).await,
             None => {
@@ -226,6 +234,7 @@ impl Session {
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
+            Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);

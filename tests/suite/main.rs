@@ -15,6 +15,7 @@ mod dependencies;
 mod errors;
 mod frames;
 mod go;
+mod groups;
 mod guests;
 mod hostile;
 mod http;

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::Session;
 use crate::accounts::Identity;
 use crate::clock::Timestamp;
+use crate::config::Echo;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::hub::Connection;
+use crate::hub::{Connection, Released};
 use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomName};
 
 /// How long before a token ends its connection is told.
@@ -74,41 +75,48 @@ impl Session {
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
         if listen_all {
-            self.listen_to_all(&me, account).await;
+            self.listen_to_all(&me, account, |_| ()).await;
         }
         self.connected(&me, Some(expires_at))
     }
 
     pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
-        let me = Arc::new(Connection::new(
-            self.dialect.unwrap_or(Dialect::Native),
-            self.outbox.clone(),
-            actor,
-            self.id,
-            login,
-        ));
+        let dialect = self.dialect.unwrap_or(Dialect::Native);
+        let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
+        if dialect == Dialect::Groups {
+            me.echoes = self.core.dialects.groups.echo == Echo::All;
+        }
+        let me = Arc::new(me);
         me.listens_to_all.store(listen_all, Ordering::Relaxed);
         self.core.hub.connect(&me);
         self.me = Some(me.clone());
         me
     }
 
-    async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) {
-        let rooms = match self.core.router.rooms.of(account).await {
-            Ok(rooms) => rooms,
+    /// Hears every room of the account; `first` is called with them before anything that happens there.
+    pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
+        let (rooms, hub) = (&self.core.router.rooms, &self.core.hub);
+        let of_account = rooms.of(account).await.unwrap_or_else(|error| {
             // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-            Err(_) => return me.listens_to_all.store(false, Ordering::Relaxed),
-        };
-        for room in rooms {
+            tracing::warn!(%error, "a connection does not hear its account's rooms");
+            me.listens_to_all.store(false, Ordering::Relaxed);
+            Vec::new()
+        });
+        let mut heard = Vec::with_capacity(of_account.len());
+        for room in of_account {
             // One that was deleted meanwhile is not heard of any more.
-            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
-                self.hear(&room, me);
-                // And whoever was put out before listening must not listen.
-                match self.core.router.rooms.standing(room.id, account).await {
-                    Ok(standing) if standing.role.is_some() => drop(self.core.hub.release(room.id, me.id, 0, || ())),
-                    _ => self.core.hub.stop_listening(room.id, me),
-                }
+            let Ok(room) = rooms.get(&RoomName::Id(room)).await else { continue };
+            self.hear(&room, me);
+            // And whoever was put out before listening must not listen.
+            match rooms.standing(room.id, account).await {
+                Ok(standing) if standing.role.is_some() => heard.push(room),
+                _ => hub.stop_listening(room.id, me),
             }
+        }
+        first(&heard);
+        for room in heard {
+            // What did not fit meanwhile the client sees missing by its number.
+            while hub.release(room.id, me.id, 0, || ()) == Released::Behind {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
 use super::http::extract::From;
-use super::http::{Failure, State as HttpState, origin_allowed};
+use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
 use crate::dialect::Dialect;
@@ -39,6 +40,7 @@ pub(super) async fn upgrade(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     From(origin): From,
+    Extension(Spoken(spoken)): Extension<Spoken>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = match upgrade {
@@ -61,7 +63,9 @@ pub(super) async fn upgrade(
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
         "/ws/rooms" => Some(Dialect::Rooms),
+        "/ws/groups" => Some(Dialect::Groups),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
+        _ if spoken.is_some() => spoken,
         _ if identity.is_some() => Some(Dialect::Go),
         _ => None,
     };

@@ -55,6 +55,8 @@ pub struct SignUp {
     pub username: String,
     pub email: Option<String>,
     pub password: String,
+    /// Another name by which clients know the account.
+    pub handle: Option<String>,
 }
 
 pub struct Accounts {
@@ -104,19 +106,26 @@ impl Accounts {
     /// An account that nobody has logged in to yet.
     pub async fn add(&self, new: SignUp) -> Result<User> {
         let (username, email) = (clean_username(&new.username)?, clean_email(new.email.as_deref())?);
+        let handle = new.handle.as_deref().map(clean_handle).transpose()?;
         let hash = self.hash_new(new.password).await?;
-        self.store(&username, email.as_deref(), &hash).await
+        self.store(&username, email.as_deref(), &hash, handle.as_deref()).await
     }
 
     /// An account of somebody who has a password elsewhere, of which this is the hash.
     pub async fn import(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
         let (username, email) = (clean_username(username)?, clean_email(email)?);
         self.passwords.check_hash(password_hash)?;
-        self.store(&username, email.as_deref(), password_hash).await
+        self.store(&username, email.as_deref(), password_hash, None).await
     }
 
-    async fn store(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
-        self.database.add_user(&NewUser { username, email, password_hash }, now()).await
+    async fn store(
+        &self,
+        username: &str,
+        email: Option<&str>,
+        password_hash: &str,
+        handle: Option<&str>,
+    ) -> Result<User> {
+        self.database.add_user(&NewUser { username, email, password_hash, handle }, now()).await
     }
 
     async fn hash_new(&self, password: String) -> Result<String> {
@@ -130,7 +139,13 @@ impl Accounts {
         self.passwords.hash(password).await
     }
 
-    /// `who` is a user name or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
+    /// Whether log-ins by this name, id or e-mail address can succeed. Tell nobody who does not know the answer, unless the
+    /// operator wants that.
+    pub async fn is_known(&self, who: &str) -> Result<bool> {
+        Ok(self.database.user_by_login(who).await?.is_some())
+    }
+
+    /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
     pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
         self.throttles.attempts.take(&from)?;
         let key = name::fold(who);
@@ -258,13 +273,19 @@ impl Accounts {
 }
 
 fn clean_username(username: &str) -> Result<String> {
-    let username = name::clean("username", username)?;
+    no_address("username", name::clean("username", username)?)
+}
+
+fn clean_handle(handle: &str) -> Result<String> {
+    no_address("id", name::clean_handle("id", handle)?)
+}
+
+fn no_address(field: &'static str, name: String) -> Result<String> {
     // Also in a spelling that is the same as one.
-    if name::fold(&username).contains('@') {
-        let why = "must not hold an @: log-ins by e-mail address could not be told apart";
-        return Err(Error::invalid("username", why));
+    match name::fold(&name).contains('@') {
+        true => Err(Error::invalid(field, "must not hold an @: log-ins by e-mail address could not be told apart")),
+        false => Ok(name),
     }
-    Ok(username)
 }
 
 fn clean_email(email: Option<&str>) -> Result<Option<String>> {

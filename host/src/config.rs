@@ -39,8 +39,8 @@ pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{
-    Auth, AuthKey, Cors, Database, External, KeyAlgorithm, Limits, Log, LogFormat, Media, Retention, Rooms, Server,
-    Synchronous,
+    Auth, AuthKey, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat,
+    Media, PlainDialect, Retention, Rooms, Server, Synchronous,
 };
 
 use self::fault::Place;
@@ -57,6 +57,7 @@ section! {
         database: Database = Database::default();
         auth: Auth = Auth::default();
         cors: Cors = Cors::default();
+        dialects: Dialects = Dialects::default();
         limits: Limits = Limits::default();
         rooms: Rooms = Rooms::default();
         media: Media = Media::default();

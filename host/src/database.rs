@@ -7,6 +7,7 @@ mod backup;
 mod departures;
 mod entries;
 mod external;
+mod guest_rooms;
 mod logins;
 mod media;
 mod migrate;

@@ -3,6 +3,7 @@
 
 pub mod direct;
 pub mod go;
+pub mod groups;
 pub mod native;
 pub mod rooms;
 
@@ -19,6 +20,7 @@ use crate::protocol::{Event, Room, RoomId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     Native,
+    Groups,
     Go,
     Rooms,
     Direct,
@@ -27,9 +29,20 @@ pub enum Dialect {
 }
 
 /// How many there are.
-const DIALECTS: usize = 5;
+const DIALECTS: usize = 6;
 
 impl Dialect {
+    /// What the configuration and the paths call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Groups => "groups",
+            Self::Go => "go",
+            Self::Rooms => "rooms",
+            Self::Direct | Self::DirectExternal => "direct",
+        }
+    }
+
     /// What a connection speaks that shows it by its first frame.
     pub fn of_first_frame(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
@@ -44,6 +57,7 @@ impl Dialect {
             Shape { op: Some(_), .. } => Some(Self::Native),
             Shape { event: Some(_), .. } => Some(Self::Direct),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
+            Shape { kind: Some(_), .. } => Some(Self::Groups),
             _ => None,
         }
     }
@@ -51,7 +65,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Go | Self::Direct | Self::DirectExternal => true,
+            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal => true,
             Self::Rooms => false,
         }
     }
@@ -60,7 +74,7 @@ impl Dialect {
     pub fn is_curious(self) -> bool {
         match self {
             Self::Native | Self::Go | Self::Direct | Self::DirectExternal => false,
-            Self::Rooms => true,
+            Self::Groups | Self::Rooms => true,
         }
     }
 
@@ -89,6 +103,7 @@ impl<'a> Encoded<'a> {
         self.texts[dialect as usize]
             .get_or_insert_with(|| match dialect {
                 Dialect::Native => native::encode_event(event),
+                Dialect::Groups => groups::encode_event(event, room),
                 Dialect::Go => go::encode_event(event, room),
                 Dialect::Rooms => rooms::encode_event(event, room),
                 Dialect::Direct => direct::encode_event(event, room, Ids::Ours),

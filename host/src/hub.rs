@@ -33,18 +33,24 @@ pub struct Connection {
     pub external: Option<Arc<str>>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
+    /// Whether it gets the messages that it sent itself.
+    pub echoes: bool,
     /// The rooms it hears, so that its end costs no more than its rooms.
     hears: Mutex<HashSet<RoomId>>,
 }
 
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
-        let (listens_to_all, hears) = (AtomicBool::new(false), Mutex::default());
-        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, hears }
+        let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
+        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, echoes, hears: Mutex::default() }
     }
 
-    pub fn known_as(self, external: Option<Arc<str>>) -> Self {
-        Self { external, ..self }
+    /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.
+    fn hears_its_own(&self, event: &Event) -> bool {
+        match event {
+            Event::Arrived { .. } | Event::Departed { .. } => !self.dialect.is_curious(),
+            _ => self.echoes,
+        }
     }
 
     fn account(&self) -> Option<&Account> {

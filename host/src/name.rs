@@ -21,6 +21,16 @@ pub fn fold(name: &str) -> String {
 
 /// A name as it is stored: trimmed and composed; or what is wrong with it.
 pub fn clean(field: &'static str, name: &str) -> Result<String> {
+    let name = clean_handle(field, name)?;
+    // A client may name a room or an account either way, so a name must never look like an id.
+    if uuid::Uuid::try_parse(&name).is_ok() {
+        return Err(Error::invalid(field, "must not be a UUID"));
+    }
+    Ok(name)
+}
+
+/// The same for what a client calls an account besides its name, which may look like anything.
+pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     let name: String = name.trim().nfc().collect();
     if name.is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
@@ -30,10 +40,6 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
     }
     if let Some(bad) = name.chars().find(|c| misleads(*c)) {
         return Err(Error::invalid(field, format!("must not hold the character U+{:04X}", u32::from(bad))));
-    }
-    // A client may name a room or an account either way, so a name must never look like an id.
-    if uuid::Uuid::try_parse(&name).is_ok() {
-        return Err(Error::invalid(field, "must not be a UUID"));
     }
     if fold(&name).starts_with(BOT_PREFIX) {
         return Err(Error::invalid(field, format!("must not begin with {BOT_PREFIX}")));

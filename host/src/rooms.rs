@@ -1,9 +1,11 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
 mod departures;
+mod guest_rooms;
 
 use std::sync::Arc;
 
+pub use self::guest_rooms::GuestRooms;
 use crate::cache::Cache;
 use crate::clock::Timestamp;
 use crate::database::Database;

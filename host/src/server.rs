@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::Tokens;
 use crate::config::{self, Config, Synchronous};
 use crate::database::{self, Database, OpenError};
+use crate::dialect::Dialect;
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
 use crate::hub::{Close, Hub};
@@ -25,7 +27,7 @@ use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
 use crate::plugins::{Live, PluginStatus, Plugins, RecentLines, Services};
-use crate::rooms::{Known, Rooms};
+use crate::rooms::{GuestRooms, Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
 use crate::transport;
@@ -70,7 +72,7 @@ fn hint(error: &io::Error, address: &SocketAddr) -> String {
 pub struct Server {
     core: Arc<Core>,
     database: Database,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(SocketAddr, Option<Dialect>)>,
     new_key: Option<PathBuf>,
     accepting: TaskTracker,
     connections: TaskTracker,
@@ -118,6 +120,8 @@ impl Server {
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
         let retention = Retention::new(database.clone(), writer.clone(), &config.retention, &config.media);
         tokio::spawn(retention.run(stop.clone()));
+        let guest_rooms = GuestRooms::new(database.clone(), writer.clone(), hub.clone(), config.rooms.guest_rooms_ttl);
+        tokio::spawn(guest_rooms.run(stop.clone()));
         let services = Services::new(
             database.clone(),
             passwords,
@@ -143,6 +147,7 @@ impl Server {
             hub,
             limits: config.limits.clone(),
             guests: config.auth.guests,
+            dialects: config.dialects.clone(),
             greeting: Greeting::new(&config.server, &config.limits),
         });
         let app = http::app(Arc::new(http::State {
@@ -158,11 +163,12 @@ impl Server {
             recent_lines,
         }));
         let mut addresses = Vec::new();
-        for address in &config.server.listen {
-            let listen_error = |source| StartError::Listen { address: *address, source };
+        for (address, dialect) in listeners(config) {
+            let listen_error = |source| StartError::Listen { address, source };
             let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-            addresses.push(listener.local_addr().map_err(listen_error)?);
-            accepting.spawn(transport::serve(listener, app.clone(), connections.clone(), stop.clone()));
+            addresses.push((listener.local_addr().map_err(listen_error)?, dialect));
+            let app = app.clone().layer(Extension(http::Spoken(dialect)));
+            accepting.spawn(transport::serve(listener, app, connections.clone(), stop.clone()));
         }
         tracing::info!(?addresses, "accepting connections");
         Ok(Self {
@@ -181,8 +187,8 @@ impl Server {
         })
     }
 
-    /// Where it listens.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    /// Where it listens, and what is spoken there if that is not the clients' choice.
+    pub fn addresses(&self) -> &[(SocketAddr, Option<Dialect>)] {
         &self.addresses
     }
 
@@ -220,6 +226,18 @@ impl Server {
         self.database.close().await;
         orderly && reacted && written
     }
+}
+
+fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Option<Dialect>)> {
+    let dialects = &config.dialects;
+    let any = config.server.listen.iter().map(|address| (*address, None));
+    let one = [
+        (&dialects.groups.listen, Dialect::Groups),
+        (&dialects.direct.listen, Dialect::Direct),
+        (&dialects.rooms.listen, Dialect::Rooms),
+        (&dialects.go.listen, Dialect::Go),
+    ];
+    any.chain(one.into_iter().flat_map(|(listen, dialect)| listen.iter().map(move |address| (*address, Some(dialect)))))
 }
 
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {

@@ -3,6 +3,7 @@
 mod catch_up;
 mod direct;
 mod go;
+mod groups;
 mod identity;
 mod native;
 mod rooms;
@@ -57,6 +58,7 @@ pub struct Core {
     pub hub: Arc<Hub>,
     pub limits: config::Limits,
     pub guests: bool,
+    pub dialects: config::Dialects,
     pub greeting: Greeting,
 }
 
@@ -122,6 +124,11 @@ impl Session {
             (Some(identity), Some(Dialect::Rooms)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
+            (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
+                let id = account.id;
+                let me = self.enter(Actor::Account(account), Some(login), true);
+                self.listen_to_all(&me, id, |_| ()).await;
+            }
             (Some(identity), _) => drop(self.identify(identity, false).await),
             (None, _) => {}
         }
@@ -150,7 +157,7 @@ impl Session {
     fn owes_a_word(&self) -> bool {
         match self.dialect {
             None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal) => self.me.is_none(),
-            Some(Dialect::Go | Dialect::Rooms) => false,
+            Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
         }
     }
 
@@ -208,6 +215,7 @@ impl Session {
         }
         match self.dialect.or_else(|| self.decide(&text)) {
             Some(Dialect::Native) => self.on_native(&text).await,
+            Some(Dialect::Groups) => self.on_groups(&text).await,
             Some(Dialect::Go) => self.on_go(&text).await,
             Some(Dialect::Rooms) => self.on_rooms(&text).await,
             Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(&text).await,
@@ -233,6 +241,7 @@ impl Session {
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
+            Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
             Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
             Some(Dialect::Rooms) => {

@@ -308,6 +308,9 @@ async fn messages_are_unread_until_their_receiver_fetches_them() {
     }
     // Whoever wrote them does not make them read, nor does what comes before their receiver's next command overtake it.
     assert!(chats(&mut of_ann, &bob.id).await[1..].iter().all(|message| message["isRead"] == false));
+    // Once her next command is answered, what she fetched is read.
+    say(&mut of_ann, json!({"event": "unReadMessages", "receiverId": bob.id})).await;
+    of_ann.expect_event("noUnreadMessages").await;
     say(&mut of_bob, json!({"event": "fetchChats", "receiverId": ann.id})).await;
     say(&mut of_bob, ask.clone()).await;
     say(&mut of_bob, json!({"event": "fetchChats", "receiverId": ann.id})).await;

@@ -16,6 +16,7 @@ mod direct;
 mod errors;
 mod frames;
 mod go;
+mod groups;
 mod guests;
 mod hostile;
 mod http;

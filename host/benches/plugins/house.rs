@@ -15,12 +15,15 @@ use natterjack::rooms::{Known, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A plugin as `cargo xtask plugins` builds it.
+/// A plugin as `cargo xtask plugins` builds it, or one of the tests' own.
 pub(crate) fn built(name: &str) -> Vec<u8> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), PathBuf::from);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("plugins").join(name);
-    std::fs::read(&file)
-        .unwrap_or_else(|error| panic!("{} cannot be read ({error}): run `cargo xtask plugins` first", file.display()))
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
+    let places = [target.join("plugins").join(name), target.join("wasm32-wasip2/plugin").join(name)];
+    places
+        .iter()
+        .find_map(|file| std::fs::read(file).ok())
+        .unwrap_or_else(|| panic!("{name} is not in {}: build it first, as docs/figures.md says", target.display()))
 }
 
 /// What an operator who put these plugins there has.

@@ -77,8 +77,11 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     use std::fmt::Write as _;
     let mut text = format!("Natterjack {}\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
-    for address in server.addresses() {
-        let _ = writeln!(text, "  listening   http://{address}");
+    for (address, dialect) in server.addresses() {
+        let _ = match dialect {
+            None => writeln!(text, "  listening   http://{address}"),
+            Some(dialect) => writeln!(text, "  listening   ws://{address} ({})", dialect.name()),
+        };
     }
     match file {
         Some(file) => {
@@ -98,7 +101,7 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     for plugin in &plugins {
         let _ = writeln!(text, "{}", plugin_lines(plugin));
     }
-    if let Some(address) = server.addresses().first() {
+    if let Some((address, _)) = server.addresses().first() {
         let program = program();
         let _ = write!(
             text,

@@ -88,7 +88,7 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
                 Some(hash) => accounts.import(&name, email.as_deref(), &hash).await?,
                 None => {
                     let password = password(password_stdin)?;
-                    accounts.add(SignUp { username: name, email, password }).await?
+                    accounts.add(SignUp { username: name, email, password, handle: None }).await?
                 }
             };
             if admin {

@@ -131,6 +131,45 @@ section! {
     }
 }
 
+choice! {
+    /// Who hears a message.
+    Echo {
+        /// Everybody, its sender too.
+        All = "all",
+        Others = "others",
+    }
+}
+
+section! {
+    /// `[dialects]`: what older servers' clients speak. Every listener takes all of it; where a client can say neither by its
+    /// path nor by its first frame what it speaks, it has a listener of its own.
+    Dialects {
+        groups: GroupsDialect = GroupsDialect::default();
+        direct: PlainDialect = PlainDialect::default();
+        rooms: PlainDialect = PlainDialect::default();
+        go: PlainDialect = PlainDialect::default();
+    }
+}
+
+section! {
+    /// `[dialects.NAME]`, for those without settings of their own.
+    PlainDialect {
+        /// Addresses where this is spoken from the first frame on.
+        listen: Vec<SocketAddr> = vec![];
+    }
+}
+
+section! {
+    /// `[dialects.groups]`.
+    GroupsDialect {
+        listen: Vec<SocketAddr> = vec![];
+        /// Who hears a message.
+        echo: Echo = Echo::All;
+        /// Whether a log-in tells an unknown name from a wrong password.
+        reveal_unknown_users: bool = false;
+    }
+}
+
 section! {
     /// `[limits]`: what one connection, one address or one account may ask of the server.
     Limits {
@@ -164,6 +203,8 @@ section! {
     Rooms {
         /// Rooms that exist from the start.
         preset: Vec<String> = vec!["lobby".to_owned()], room_names;
+        /// How long a room stays that a guest made and nobody is in; zero keeps it for good.
+        guest_rooms_ttl: Duration = DAY, lasting(Duration::ZERO, 3650 * DAY);
     }
 }
 

@@ -19,6 +19,7 @@ pub struct User {
     pub is_admin: bool,
     pub disabled_at: Option<i64>,
     pub created_at: i64,
+    pub handle: Option<String>,
 }
 
 impl User {
@@ -31,15 +32,18 @@ pub struct NewUser<'a> {
     pub username: &'a str,
     pub email: Option<&'a str>,
     pub password_hash: &'a str,
+    /// Another name by which clients know it.
+    pub handle: Option<&'a str>,
 }
 
 impl Database {
     /// Adds a user; a taken name or address is a conflict.
     pub async fn add_user(&self, new: &NewUser<'_>, at: Timestamp) -> Result<User> {
         let added = each!(Pool: &self.write, pool => sqlx::query_as::<_, User>(
-            "INSERT INTO users (uid, username, username_key, email, email_key, password_hash, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
-             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at",
+            "INSERT INTO users \
+             (uid, username, username_key, email, email_key, password_hash, created_at, updated_at, handle, handle_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9) \
+             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle",
         )
         .bind(AccountId::new())
         .bind(new.username)
@@ -48,17 +52,20 @@ impl Database {
         .bind(new.email.map(fold))
         .bind(new.password_hash)
         .bind(at)
+        .bind(new.handle)
+        .bind(new.handle.map(fold))
         .fetch_one(pool)
         .await);
         added.map_err(is_taken)
     }
 
-    /// Somebody who has a password here, by name or e-mail address, in any case.
+    /// Somebody who has a password here, by name, handle or e-mail address, in any case.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
         let key = fold(login);
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at \
-             FROM users WHERE (username_key = $1 OR email_key = $1) AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
+             WHERE (id = (SELECT user_id FROM user_names WHERE key = $1) OR email_key = $1) \
+             AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
         )
         .bind(key)
         .fetch_optional(pool)
@@ -67,7 +74,7 @@ impl Database {
 
     pub async fn user(&self, id: AccountId) -> Result<Option<User>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE uid = $1 AND deleted_at IS NULL",
         )
         .bind(id)
@@ -80,7 +87,7 @@ impl Database {
     pub async fn users(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<User>> {
         let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
              AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' OR LOWER(external_id) LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
         )
@@ -140,7 +147,7 @@ impl Database {
         let changed = each!(Pool: &self.write, pool => sqlx::query_as::<_, User>(
             "UPDATE users SET username = $1, username_key = $2, email = $3, email_key = $4, updated_at = $5 \
              WHERE uid = $6 AND deleted_at IS NULL \
-             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at",
+             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle",
         )
         .bind(username)
         .bind(fold(username))
@@ -174,13 +181,14 @@ impl Database {
         Ok(row.map(Into::into))
     }
 
-    /// By name, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
+    /// By name or handle, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
         if let Some(external) = self.external_user_named(name).await? {
             return Ok(Some(external.account()));
         }
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, is_admin FROM users WHERE username_key = $1 AND plugin IS NULL AND deleted_at IS NULL",
+            "SELECT id, uid, username, is_admin FROM users \
+             WHERE id = (SELECT user_id FROM user_names WHERE key = $1) AND plugin IS NULL",
         )
         .bind(fold(name))
         .fetch_optional(pool)

@@ -69,7 +69,7 @@ impl Tx {
         at: Timestamp,
     ) -> Result<Option<(RoomId, Happening)>> {
         match change {
-            Change::CreateRoom(new) => self.create_room(new, at).await,
+            Change::CreateRoom(new) => self.create_room(new, by, at).await,
             Change::UpdateRoom { room, change } => self.update_room(*room, change).await,
             Change::DeleteRoom { room } => {
                 let was = Box::new(self.room(*room).await?);

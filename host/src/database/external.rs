@@ -10,7 +10,7 @@ impl Database {
     /// The account of this issuer's id.
     pub async fn external_user(&self, issuer: &str, id: &str) -> Result<Option<User>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at FROM users \
+            "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE issuer = $1 AND external_id = $2",
         )
         .bind(issuer)
@@ -27,7 +27,7 @@ impl Database {
             "INSERT INTO users (uid, username, username_key, password_hash, issuer, external_id, created_at, updated_at) \
              VALUES ($1, $2, $3, '', $4, $5, $6, $6) \
              ON CONFLICT (issuer, external_id) DO UPDATE SET updated_at = users.updated_at \
-             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at",
+             RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle",
         )
         .bind(uid)
         .bind(name(issuer, id))

@@ -126,7 +126,7 @@ impl Place {
     fn deliver(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
         for listener in self.listeners.values_mut() {
-            let told = Some(listener.connection.id) == own && !listener.connection.dialect.echoes();
+            let told = Some(listener.connection.id) == own && !listener.connection.hears_its_own(event);
             if !told && (seq == 0 || seq > listener.after) {
                 listener.offer(seq, encoded.for_dialect(listener.connection.dialect));
             }
@@ -192,6 +192,11 @@ impl Hub {
         }
         drop(place);
         self.forget_if_empty(room);
+    }
+
+    /// Whether anybody hears a room.
+    pub fn is_heard(&self, room: RoomId) -> bool {
+        self.existing(room).is_some_and(|place| !place.lock().listeners.is_empty())
     }
 
     pub fn is_listening(&self, room: RoomId, connection: ConnectionId) -> bool {

@@ -44,7 +44,7 @@ impl World {
     }
 
     pub(super) async fn account(&self, name: &str) -> Account {
-        let new = NewUser { username: name, email: None, password_hash: "none" };
+        let new = NewUser { username: name, email: None, password_hash: "none", handle: None };
         self.services.database.add_user(&new, now()).await.unwrap().account()
     }
 }

@@ -19,6 +19,13 @@ pub struct NewMessage {
     pub attachments: Vec<Attach>,
 }
 
+impl NewMessage {
+    /// Nothing but words.
+    pub fn text(body: String) -> Self {
+        Self { body, key: None, reply_to: None, attachments: Vec::new() }
+    }
+}
+
 impl Router {
     /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {

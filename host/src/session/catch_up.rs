@@ -2,14 +2,44 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::Utf8Bytes;
+
 use super::Session;
 use crate::dialect::{Dialect, Encoded};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Released};
 use crate::protocol::{Entry, Event, Room};
 use crate::router::Caller;
 
 impl Session {
+    /// Begins to hear a room that lets this connection in; with a nick it is called so there. The answer, made with what it is
+    /// called, comes before anything that happens there.
+    pub(super) async fn come_in(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        room: &Room,
+        nick: Option<Arc<str>>,
+        answer: impl FnOnce(&str) -> Utf8Bytes,
+    ) -> Result<()> {
+        let hub = &self.core.hub;
+        hub.listen(room, me, nick).map_err(|_| Error::Conflict("Name is taken".into()))?;
+        let shown = hub.name_in(room.id, me.id).unwrap_or_default();
+        let last_seq = match self.core.router.catch_up(caller, room.clone(), None).await {
+            Ok(joined) => joined.last_seq,
+            Err(error) => {
+                hub.stop_listening(room.id, me);
+                return Err(error);
+            }
+        };
+        match hub.release(room.id, me.id, last_seq, || self.outbox.offer(answer(&shown))) {
+            Released::Live => {}
+            Released::Behind => self.catch_up(me, caller, room, last_seq).await,
+            Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
+        }
+        Ok(())
+    }
+
     /// Sends what is in the log after this entry, as fast as the client reads it, until it hears what is new.
     pub(super) async fn catch_up(&self, me: &Arc<Connection>, caller: &Caller, room: &Room, mut after: u64) {
         let (router, hub, id) = (&self.core.router, &self.core.hub, room.id);

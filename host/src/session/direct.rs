@@ -1,6 +1,8 @@
 //! How a session of `direct` goes: a token opens it, every room of the account is heard, and only those of two have words
 //! here.
 
+use std::sync::atomic::Ordering;
+
 use super::{IN_FLIGHT, Session};
 use crate::accounts::Identity;
 use crate::dialect::direct::{self, Ids, Read, Request};
@@ -20,12 +22,19 @@ impl Session {
         self.external = identity.external;
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
-        if !self.listen_to_all(&me, account).await {
+        // From here on it hears everything, and this comes first.
+        let hears_all = || me.listens_to_all.load(Ordering::Relaxed);
+        let first = || {
+            if hears_all() {
+                self.tell_online(account)
+            }
+        };
+        self.listen_to_all(&me, account, |_| first()).await;
+        if !hears_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.outbox.offer(direct::error(&error));
-            return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
+            self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
-        self.tell_online(account);
     }
 
     fn tell_online(&self, account: AccountId) {

@@ -102,8 +102,7 @@ impl Session {
 
     /// The message itself is the answer; only a failure is told otherwise.
     async fn send_go(&self, caller: &Caller, room: &Room, body: String) {
-        let message = NewMessage { body, key: None, reply_to: None, attachments: Vec::new() };
-        self.post(caller, &RoomName::Id(room.id), message, |outbox, outcome| {
+        self.post(caller, &RoomName::Id(room.id), NewMessage::text(body), |outbox, outcome| {
             if let Err(error) = outcome {
                 outbox.offer(go::error(&error));
             }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Session;
 use crate::accounts::Identity;
 use crate::clock::Timestamp;
+use crate::config::Echo;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Released};
@@ -74,15 +75,18 @@ impl Session {
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
         if listen_all {
-            // If that fails the client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-            let _ = self.listen_to_all(&me, account).await;
+            self.listen_to_all(&me, account, |_| ()).await;
         }
         self.connected(&me, Some(expires_at))
     }
 
     pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
         let dialect = self.dialect.unwrap_or(Dialect::Native);
-        let me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login).known_as(self.external.clone());
+        let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
+        me.external = self.external.clone();
+        if dialect == Dialect::Groups {
+            me.echoes = self.core.dialects.groups.echo == Echo::All;
+        }
         let me = Arc::new(me);
         me.listens_to_all.store(listen_all, Ordering::Relaxed);
         self.core.hub.connect(&me);
@@ -90,30 +94,31 @@ impl Session {
         me
     }
 
-    /// False if nothing is heard, since the rooms could not be read.
-    pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId) -> bool {
-        let rooms = match self.core.router.rooms.of(account).await {
-            Ok(rooms) => rooms,
-            Err(_) => {
-                me.listens_to_all.store(false, Ordering::Relaxed);
-                return false;
-            }
-        };
-        for room in rooms {
+    /// Hears every room of the account; `first` is called with them before anything that happens there.
+    pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
+        let (rooms, hub) = (&self.core.router.rooms, &self.core.hub);
+        let of_account = rooms.of(account).await.unwrap_or_else(|error| {
+            // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
+            tracing::warn!(%error, "a connection does not hear its account's rooms");
+            me.listens_to_all.store(false, Ordering::Relaxed);
+            Vec::new()
+        });
+        let mut heard = Vec::with_capacity(of_account.len());
+        for room in of_account {
             // One that was deleted meanwhile is not heard of any more.
-            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(room)).await {
-                self.hear(&room, me);
-                // And whoever was put out before listening must not listen.
-                match self.core.router.rooms.standing(room.id, account).await {
-                    Ok(standing) if standing.role.is_some() => {
-                        // What was too much to be held is in the log, for those who ask for it.
-                        while self.core.hub.release(room.id, me.id, 0, || ()) == Released::Behind {}
-                    }
-                    _ => self.core.hub.stop_listening(room.id, me),
-                }
+            let Ok(room) = rooms.get(&RoomName::Id(room)).await else { continue };
+            self.hear(&room, me);
+            // And whoever was put out before listening must not listen.
+            match rooms.standing(room.id, account).await {
+                Ok(standing) if standing.role.is_some() => heard.push(room),
+                _ => hub.stop_listening(room.id, me),
             }
         }
-        true
+        first(&heard);
+        for room in heard {
+            // What did not fit meanwhile the client sees missing by its number.
+            while hub.release(room.id, me.id, 0, || ()) == Released::Behind {}
+        }
     }
 
     pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) {

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use super::{IN_FLIGHT, Session};
 use crate::dialect::rooms::{self, Request};
 use crate::error::{Error, Result};
-use crate::hub::{Connection, Released};
+use crate::hub::Connection;
 use crate::protocol::{Actor, Command, ConnectionId, Guest, Room, RoomName, Visibility};
 use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
@@ -111,24 +111,7 @@ impl Session {
             }
             other => other?,
         };
-        self.core.hub.listen(&room, me, nick).map_err(|_| name_taken())?;
-        let shown = self.core.hub.name_in(room.id, me.id).unwrap_or_default();
-        let last_seq = match router.catch_up(caller, room.clone(), None).await {
-            Ok(joined) => joined.last_seq,
-            Err(error) => {
-                self.core.hub.stop_listening(room.id, me);
-                return Err(error);
-            }
-        };
-        let released = self.core.hub.release(room.id, me.id, last_seq, || {
-            self.outbox.offer(rooms::joined(&room, &shown));
-        });
-        match released {
-            Released::Live => {}
-            Released::Behind => self.catch_up(me, caller, &room, last_seq).await,
-            Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
-        }
-        Ok(())
+        self.come_in(me, caller, &room, nick, |nick| rooms::joined(&room, nick)).await
     }
 
     async fn leave_room(&self, me: &Arc<Connection>, caller: &Caller, code: &str) -> Result<()> {
@@ -144,9 +127,8 @@ impl Session {
     /// Posts as who one is in this room; the others hear it, the sender is told that it was sent.
     async fn chat(&self, caller: &Caller, code: &str, msg: String) -> Result<()> {
         let (room, _) = self.joined_room(self.id, code).await?;
-        let message = NewMessage { body: msg, key: None, reply_to: None, attachments: Vec::new() };
         let here = room.clone();
-        self.post(caller, &RoomName::Id(room.id), message, move |outbox, outcome| {
+        self.post(caller, &RoomName::Id(room.id), NewMessage::text(msg), move |outbox, outcome| {
             outbox.offer(match outcome {
                 Ok(posted) => rooms::sent(&here, posted.seq),
                 Err(error) => rooms::refused("chat", &error.to_string()),

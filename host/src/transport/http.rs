@@ -29,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::database::Database;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::media::Media;
 use crate::metrics::Metrics;
@@ -58,6 +59,10 @@ pub struct State {
     pub config_file: Option<PathBuf>,
     pub recent_lines: Arc<RecentLines>,
 }
+
+/// What is spoken at a listener, if that is not the clients' choice.
+#[derive(Clone, Copy, Debug)]
+pub struct Spoken(pub Option<Dialect>);
 
 /// An error on its way to a REST client.
 pub(crate) struct Failure(Error);
@@ -110,6 +115,7 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/go", get(super::websocket::upgrade))
         .route("/ws/rooms", get(super::websocket::upgrade))
         .route("/ws/direct", get(super::websocket::upgrade))
+        .route("/ws/groups", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
             (

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
 use super::http::extract::From;
-use super::http::{Failure, State as HttpState, origin_allowed};
+use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
 use crate::dialect::Dialect;
@@ -39,6 +40,7 @@ pub(super) async fn upgrade(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     From(origin): From,
+    Extension(Spoken(spoken)): Extension<Spoken>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = match upgrade {
@@ -51,22 +53,24 @@ pub(super) async fn upgrade(
             Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
         );
     }
-    let identity = match (offered_token(&headers), uri.path()) {
-        (Some(token), "/ws/direct") => Some(state.core.accounts.identify_anyone(&token).await?),
-        (Some(token), _) => Some(state.core.accounts.identify(&token).await?),
-        (None, _) => None,
-    };
     let limits = &state.core.limits;
     // The first frame decides where neither path nor subprotocol nor token says what is spoken.
-    let dialect = match uri.path() {
+    let named = match uri.path() {
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
         "/ws/rooms" => Some(Dialect::Rooms),
         "/ws/direct" => Some(Dialect::Direct),
+        "/ws/groups" => Some(Dialect::Groups),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
-        _ if identity.is_some() => Some(Dialect::Go),
-        _ => None,
+        _ => spoken,
     };
+    let accounts = &state.core.accounts;
+    let identity = match (offered_token(&headers), named) {
+        (Some(token), Some(Dialect::Direct)) => Some(accounts.identify_anyone(&token).await?),
+        (Some(token), _) => Some(accounts.identify(&token).await?),
+        (None, _) => None,
+    };
+    let dialect = named.or(identity.is_some().then_some(Dialect::Go));
     if dialect == Some(Dialect::Go) && identity.is_none() {
         return Err(Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()).into());
     }

@@ -146,6 +146,20 @@ async fn only_the_issuers_own_good_tokens_are_taken_and_only_here() {
 }
 
 #[tokio::test]
+async fn a_listener_of_its_own_takes_them_too_and_needs_no_path() {
+    let setup = Setup::new()
+        .replace("[dialects.direct]\nlisten = []", "[dialects.direct]\nlisten = [\"127.0.0.1:0\"]")
+        .replace("issuer = \"\"", "issuer = \"shop\"")
+        .variable("JWT_SECRET", SECRET);
+    let mut server = setup.start().await;
+    let line = server.expect_output("(direct)").await;
+    let address = line.split("ws://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let bearer = format!("Bearer {}", token("7"));
+    let mut client = Client::open_with(&format!("ws://{address}"), &[("authorization", &bearer)]).await.unwrap();
+    assert_eq!(client.next_frame().await, status("7", true));
+}
+
+#[tokio::test]
 async fn without_an_issuer_no_token_but_ours_is_taken() {
     let server = Setup::new().variable("JWT_SECRET", SECRET).start().await;
     assert_eq!(enter(&server, &token("7")).await.read_to_close().await.1, 4401);

@@ -114,7 +114,7 @@ impl Bench {
             return Ok(account);
         }
         let name = crate::name::clean("name", name)?;
-        let new = NewUser { username: &name, email: None, password_hash: "nobody logs in here" };
+        let new = NewUser { username: &name, email: None, password_hash: "nobody logs in here", handle: None };
         Ok(self.database.add_user(&new, now()).await?.account())
     }
 

@@ -5,13 +5,18 @@ use super::super::{Tx, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::fold;
-use crate::protocol::{AccountId, Happening, NewRoom, Role, RoomChange, RoomId};
+use crate::protocol::{AccountId, Author, AuthorKind, Happening, NewRoom, Role, RoomChange, RoomId};
 
 impl Tx {
-    pub(super) async fn create_room(&mut self, new: &NewRoom, at: Timestamp) -> Result<Option<(RoomId, Happening)>> {
+    pub(super) async fn create_room(
+        &mut self,
+        new: &NewRoom,
+        by: &Author,
+        at: Timestamp,
+    ) -> Result<Option<(RoomId, Happening)>> {
         let added = each!(Tx: self, tx => sqlx::query(
-            "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at) \
-             VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8)",
+            "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at, guest_seen_at) \
+             VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8, $9)",
         )
         .bind(new.id)
         .bind(&new.code)
@@ -21,6 +26,7 @@ impl Tx {
         .bind(&new.topic)
         .bind(new.member_limit.map(i64::from))
         .bind(at)
+        .bind((by.kind == AuthorKind::Guest).then_some(at))
         .execute(&mut **tx)
         .await
         .map(|_| ()));

@@ -71,7 +71,7 @@ pub(super) async fn sign_up(
     From(origin): From,
     Json(new): Json<NewAccount>,
 ) -> Answer {
-    let new = SignUp { username: new.username, email: new.email, password: new.password };
+    let new = SignUp { username: new.username, email: new.email, password: new.password, handle: None };
     let session = state.core.accounts.sign_up(origin, new).await?;
     Ok(tokens(StatusCode::CREATED, &session))
 }

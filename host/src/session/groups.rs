@@ -1,0 +1,219 @@
+//! How a session of `groups` goes: a name is bound to the connection, by its first group or by logging in.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use super::{IN_FLIGHT, Session};
+use crate::accounts;
+use crate::accounts::SignUp;
+use crate::dialect::groups::{self, Person, Request};
+use crate::error::{Error, Result};
+use crate::hub::Connection;
+use crate::name::fold;
+use crate::protocol::{Actor, Guest, Room, RoomKind, RoomName, Visibility};
+use crate::router::{Caller, NewMessage};
+
+/// Where everybody is who names no group.
+const LOBBY: &str = "lobby";
+
+impl Session {
+    pub(super) async fn on_groups(&mut self, text: &str) {
+        let request = match groups::decode(text) {
+            Ok(request) => request,
+            Err(error) => return self.outbox.offer(groups::refused(&error.to_string())),
+        };
+        if let Request::Message { name, group, text } = request {
+            if let Err(error) = self.send_to_group(&name, group, text).await {
+                self.outbox.offer(groups::refused(&error.to_string()));
+            }
+            return;
+        }
+        // What this connection posted before is settled before its next command is looked at.
+        let in_flight = self.in_flight.clone();
+        let _settled = in_flight.acquire_many(IN_FLIGHT).await;
+        if let Err(answer) = self.run_groups(request).await {
+            self.outbox.offer(answer);
+        }
+    }
+
+    /// An error is worded already: each command has its own way to say no.
+    async fn run_groups(&mut self, request: Request) -> Result<(), axum::extract::ws::Utf8Bytes> {
+        let refused = |error: Error| groups::refused(&error.to_string());
+        match request {
+            Request::FirstConnect { name, group } => self.first_connect(&name, group).await.map_err(|why| match why {
+                Error::Conflict(_) => groups::rejected("User Exists"),
+                other => groups::rejected(&other.to_string()),
+            }),
+            Request::MakeGroup { group, name } => self.make_group(&group, name).await.map_err(refused),
+            Request::LogIn { name, password } => match self.log_in(&name, password).await {
+                Err(Error::Unauthenticated(_)) => Err(self.wrong_password(&name).await),
+                other => other.map_err(refused),
+            },
+            Request::SignUp { name, password, id, groups } => {
+                let new = SignUp { username: name, email: None, password, handle: id };
+                self.sign_up(new, groups).await.map_err(|error| match error {
+                    Error::Conflict(_) => groups::refused("Similar IDs"),
+                    other => refused(other),
+                })
+            }
+            Request::GetGroups => self.list_groups().await.map_err(refused),
+            Request::Message { name, group, text } => self.send_to_group(&name, group, text).await.map_err(refused),
+        }
+    }
+
+    async fn first_connect(&mut self, name: &str, group: Option<String>) -> Result<()> {
+        let bound = self.me.is_some();
+        let me = self.bind(name).await?;
+        let joined = self.join_group(&me, group.as_deref().unwrap_or(LOBBY)).await;
+        if joined.is_err() && !bound {
+            // Free to try another name.
+            self.unbind();
+        }
+        joined
+    }
+
+    /// The connection under its name, which from here on is this one.
+    async fn bind(&mut self, name: &str) -> Result<Arc<Connection>> {
+        match self.me.clone() {
+            Some(me) if fold(me.actor.name()) == fold(name.trim()) => Ok(me),
+            Some(me) => Err(not_yours(me.actor.name())),
+            None if self.core.guests => {
+                let name = self.core.accounts.guest_name(name).await?;
+                Ok(self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false))
+            }
+            None => Err(Error::Unauthenticated("guests are not let in here; log in first".into())),
+        }
+    }
+
+    /// Leaves every group; whoever speaks next may be somebody else.
+    fn unbind(&mut self) {
+        if let Some(me) = self.me.take() {
+            self.core.hub.disconnect(&me);
+        }
+    }
+
+    async fn join_group(&self, me: &Arc<Connection>, group: &str) -> Result<()> {
+        let room = self.group(group).await?;
+        if self.core.hub.is_listening(room.id, me.id) {
+            self.outbox.offer(groups::acknowledged(me.actor.name(), &room.name));
+            return Ok(());
+        }
+        let caller = self.caller(me);
+        let room = self.core.router.join(&caller, &RoomName::Id(room.id), &[]).await?;
+        self.enter_group(me, &caller, &room).await
+    }
+
+    async fn enter_group(&self, me: &Arc<Connection>, caller: &Caller, room: &Room) -> Result<()> {
+        // An account may be there several times, by all of its devices; a guest's name is that guest's alone.
+        let nick = matches!(me.actor, Actor::Guest(_)).then(|| me.actor.name().into());
+        self.come_in(me, caller, room, nick, |name| groups::acknowledged(name, &room.name)).await
+    }
+
+    async fn make_group(&mut self, group: &str, name: Option<String>) -> Result<()> {
+        let me = match (name, self.me.clone()) {
+            (Some(name), _) => self.bind(&name).await?,
+            (None, Some(me)) => me,
+            (None, None) => return Err(nobody_yet()),
+        };
+        let caller = self.caller(&me);
+        let args =
+            Map::from_iter([("name".to_owned(), json!(group)), ("visibility".to_owned(), json!(Visibility::Public))]);
+        let room = self.core.router.make_room(&caller, args).await?;
+        // Its owner may hear it already.
+        self.core.hub.stop_listening(room.id, &me);
+        self.enter_group(&me, &caller, &room).await
+    }
+
+    async fn log_in(&mut self, name: &str, password: String) -> Result<()> {
+        let session = self.core.accounts.log_in(self.origin, name, password).await?;
+        self.become_account(&session, &[], groups::logged_in).await
+    }
+
+    async fn wrong_password(&self, name: &str) -> axum::extract::ws::Utf8Bytes {
+        let reveal = self.core.dialects.groups.reveal_unknown_users;
+        match reveal && matches!(self.core.accounts.is_known(name).await, Ok(false)) {
+            true => groups::unknown_user(),
+            false => groups::refused("wrong-password"),
+        }
+    }
+
+    async fn sign_up(&mut self, new: SignUp, wanted: Vec<String>) -> Result<()> {
+        // Before there is an account: what is wrong with the groups leaves none behind.
+        let mut join = Vec::with_capacity(wanted.len());
+        for group in &wanted {
+            join.push(self.group(group).await?);
+        }
+        let session = self.core.accounts.sign_up(self.origin, new).await?;
+        self.become_account(&session, &join, groups::signed_up).await
+    }
+
+    /// From now on the connection is this account's, in its groups and in these.
+    async fn become_account(
+        &mut self,
+        session: &accounts::Session,
+        join: &[Room],
+        answer: impl Fn(&Person, &str) -> axum::extract::ws::Utf8Bytes,
+    ) -> Result<()> {
+        let identity = self.core.accounts.identify(&session.token).await?;
+        self.unbind();
+        let account = identity.account.id;
+        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        let caller = self.caller(&me);
+        for room in join {
+            // A door that stays shut is seen by the answer, which does not name the group.
+            let _ = self.core.router.join(&caller, &RoomName::Id(room.id), &[]).await;
+        }
+        let user = &session.user;
+        self.listen_to_all(&me, account, |heard| {
+            let groups = heard.iter().filter(|room| room.kind == RoomKind::Room).map(|room| room.name.to_string());
+            let id = user.handle.clone().unwrap_or_else(|| user.username.clone());
+            let who = Person { name: user.username.clone(), id, groups: groups.collect() };
+            self.outbox.offer(answer(&who, &session.token));
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn list_groups(&self) -> Result<()> {
+        let rooms = self.core.router.rooms.open_rooms().await?;
+        let here = |room: &Room| self.core.hub.is_listening(room.id, self.id);
+        let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || here(room));
+        self.outbox.offer(groups::groups(&open.map(|room| &*room.name).collect::<Vec<_>>()));
+        Ok(())
+    }
+
+    async fn send_to_group(&self, name: &str, group: String, text: String) -> Result<()> {
+        let me = self.me.as_ref().ok_or_else(nobody_yet)?;
+        if fold(me.actor.name()) != fold(name.trim()) {
+            return Err(not_yours(me.actor.name()));
+        }
+        let room = self.group(&group).await?;
+        if !self.core.hub.is_listening(room.id, me.id) {
+            return Err(Error::Forbidden(format!("you are not in the group {}; `first-connect` joins it", room.name)));
+        }
+        // The message itself is the answer; only a failure is told otherwise.
+        self.post(&self.caller(me), &RoomName::Id(room.id), NewMessage::text(text), |outbox, outcome| {
+            if let Err(error) = outcome {
+                outbox.offer(groups::refused(&error.to_string()));
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn group(&self, name: &str) -> Result<Room> {
+        match self.core.router.rooms.get(&RoomName::Name(name.to_owned())).await {
+            Err(Error::NotFound(_)) => Err(Error::NotFound(format!("there is no group {}", name.escape_debug()))),
+            other => other,
+        }
+    }
+}
+
+fn nobody_yet() -> Error {
+    Error::Unauthenticated("say who you are first: `first-connect` or `log_in`".into())
+}
+
+fn not_yours(name: &str) -> Error {
+    Error::Forbidden(format!("name: this connection is {name}'s"))
+}

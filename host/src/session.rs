@@ -143,9 +143,6 @@ impl Session {
             }
             timer.as_mut().reset(self.next_deadline());
         }
-        if let Some(me) = &self.me {
-            self.core.hub.disconnect(me);
-        }
     }
 
     /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
@@ -274,5 +271,14 @@ impl Session {
 
     fn caller(&self, me: &Connection) -> Caller {
         Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() }
+    }
+}
+
+impl Drop for Session {
+    /// However it ends: of a peer that does not say goodbye the transport lets go in the middle.
+    fn drop(&mut self) {
+        if let Some(me) = &self.me {
+            self.core.hub.disconnect(me);
+        }
     }
 }

@@ -15,6 +15,7 @@ mod retention;
 mod rooms;
 mod rows;
 mod search;
+mod sessions;
 mod timers;
 mod unread;
 mod values;

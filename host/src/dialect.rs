@@ -5,6 +5,7 @@ pub mod go;
 pub mod groups;
 pub mod native;
 pub mod rooms;
+pub mod sessions;
 
 use axum::extract::ws::Utf8Bytes;
 use serde::de::IgnoredAny;
@@ -21,10 +22,11 @@ pub enum Dialect {
     Groups,
     Go,
     Rooms,
+    Sessions,
 }
 
 /// How many there are.
-const DIALECTS: usize = 4;
+const DIALECTS: usize = 5;
 
 impl Dialect {
     /// What the configuration and the paths call it.
@@ -34,6 +36,7 @@ impl Dialect {
             Self::Groups => "groups",
             Self::Go => "go",
             Self::Rooms => "rooms",
+            Self::Sessions => "echo-sessions",
         }
     }
 
@@ -57,7 +60,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Groups | Self::Go => true,
+            Self::Native | Self::Groups | Self::Go | Self::Sessions => true,
             Self::Rooms => false,
         }
     }
@@ -65,7 +68,7 @@ impl Dialect {
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {
-            Self::Native | Self::Go => false,
+            Self::Native | Self::Go | Self::Sessions => false,
             Self::Groups | Self::Rooms => true,
         }
     }
@@ -93,6 +96,7 @@ impl<'a> Encoded<'a> {
                 Dialect::Groups => groups::encode_event(event, room),
                 Dialect::Go => go::encode_event(event, room),
                 Dialect::Rooms => rooms::encode_event(event, room),
+                Dialect::Sessions => sessions::encode_event(event, room),
             })
             .clone()
     }

@@ -6,6 +6,7 @@ mod groups;
 mod identity;
 mod native;
 mod rooms;
+mod sessions;
 
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -116,7 +117,7 @@ impl Session {
         match (identity, self.dialect) {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
             // Only native clients know how to bring a fresh token.
-            (Some(identity), Some(Dialect::Rooms)) => {
+            (Some(identity), Some(Dialect::Rooms | Dialect::Sessions)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
             (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
@@ -148,7 +149,7 @@ impl Session {
     /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
     fn owes_a_word(&self) -> bool {
         match self.dialect {
-            None | Some(Dialect::Native) => self.me.is_none(),
+            None | Some(Dialect::Native | Dialect::Sessions) => self.me.is_none(),
             Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
         }
     }
@@ -209,6 +210,7 @@ impl Session {
             Some(Dialect::Groups) => self.on_groups(&text).await,
             Some(Dialect::Go) => self.on_go(&text).await,
             Some(Dialect::Rooms) => self.on_rooms(&text).await,
+            Some(Dialect::Sessions) => self.on_sessions(&text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -233,6 +235,7 @@ impl Session {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
             Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
+            Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
                 self.outbox.offer(dialect::rooms::refused(&kind, &error.to_string()));

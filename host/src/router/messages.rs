@@ -3,6 +3,7 @@
 use super::{Caller, Router, call};
 use crate::clock::now;
 use crate::error::{Error, Result};
+use crate::hub::Reserved;
 use crate::messages::{Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
@@ -31,20 +32,22 @@ impl Router {
     /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
         match self.prepare(caller, to, message).await {
-            Ok(new) => self.writer.post(new, done).await,
+            Ok((new, place)) => self.writer.post(new, place, done).await,
             Err(error) => done(Err(error)),
         }
     }
 
-    async fn prepare(&self, caller: &Caller, to: &RoomName, message: NewMessage) -> Result<NewPost> {
+    /// The post, and its place among what observers of sessions still have to answer.
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        to: &RoomName,
+        message: NewMessage,
+    ) -> Result<(NewPost, Option<Reserved>)> {
         let (room, standing) = self.presence(caller, to).await?;
         check_voice(caller, standing)?;
         let caller = &self.as_known_in(&room, caller);
-        let NewMessage { mut body, key, reply_to, attachments } = message;
-        // A second slash says that the first one is meant as text.
-        if body.starts_with("//") {
-            body.remove(0);
-        }
+        let NewMessage { body, key, reply_to, attachments } = message;
         let attachments = self.messages.attachments(&attachments, &Author::from(&caller.actor)).await?;
         self.check_text(&body, &attachments)?;
         if let Some(key) = &key {
@@ -56,11 +59,12 @@ impl Router {
                 other => other,
             })?;
         }
-        let id = room.id;
+        let (id, kind) = (room.id, room.kind);
         let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
         let body = self.filtered(caller, room, standing, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
-        Ok(NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post })
+        let place = self.hub.reserve(kind).await;
+        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post }, place))
     }
 
     /// The caller under the name that a guest has in this room.

@@ -13,6 +13,7 @@ mod configuration;
 mod conversation;
 mod dependencies;
 mod errors;
+mod foreign;
 mod frames;
 mod go;
 mod groups;

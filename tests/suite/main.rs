@@ -43,5 +43,6 @@ mod starting;
 mod timers;
 mod together;
 mod torture;
+mod transcripts;
 mod users;
 mod word_filter;

@@ -137,3 +137,6 @@ fn to_text(frame: &impl Serialize) -> Utf8Bytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

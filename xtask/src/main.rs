@@ -3,6 +3,7 @@
 
 mod check;
 mod foreign;
+mod fuzz;
 mod plugins;
 mod run;
 mod schemathesis;
@@ -28,6 +29,7 @@ enum Task {
     Check(check::Args),
     Schemathesis(schemathesis::Args),
     Foreign(foreign::Args),
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check::run(&workspace, &args),
         Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
         Task::Foreign(args) => foreign::run(&workspace, &args),
+        Task::Fuzz(args) => fuzz::run(&workspace, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

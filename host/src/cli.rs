@@ -2,7 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "this is what speaks to the terminal")]
 
+mod address;
 mod backup;
+mod bench;
 mod chat;
 mod check;
 mod migrate;
@@ -32,6 +34,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Copy the database while it is in use
     Backup(backup::Args),
+    /// Load a server as many clients would, and measure it
+    Bench(bench::Args),
     /// Talk in a room from the terminal
     Chat(chat::Args),
     /// Make plugins, try them out, and look after those of a running server
@@ -54,6 +58,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(args) => runtime.block_on(check::run(args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => runtime.block_on(backup::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Plugin(args) => runtime.block_on(plugin::run(args)),
         Command::User(args) => runtime.block_on(user::run(args)).map(|()| ExitCode::SUCCESS),

@@ -8,6 +8,7 @@ mod harness;
 mod accounts;
 mod accounts_admin;
 mod admin;
+mod bench;
 mod chat_client;
 mod configuration;
 mod conversation;

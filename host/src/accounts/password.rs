@@ -6,7 +6,8 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{OnceCell, Semaphore};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 use crate::config;
 use crate::error::{Error, Result};
@@ -65,8 +66,9 @@ impl Stored {
 /// Hashes passwords and checks them.
 pub struct PasswordHasher {
     argon2: Argon2<'static>,
-    workers: Arc<Semaphore>,
-    queue: Semaphore,
+    /// The same few threads for all: the allocator keeps what a hash took, once for each thread that ever made one.
+    workers: ThreadPool,
+    queue: Arc<Semaphore>,
     /// Checked where there is no account, so that an unknown name takes as long as a wrong password.
     decoy: OnceCell<String>,
 }
@@ -75,10 +77,17 @@ impl PasswordHasher {
     pub fn new(config: &config::Auth) -> Result<Self> {
         let params = Params::new(config.hash_memory_kib, config.hash_iterations, config.hash_parallelism, None)
             .map_err(|e| Error::invalid("auth.hash_*", e.to_string()))?;
+        // A panic ends the one request, as if nobody had answered it.
+        let workers = ThreadPoolBuilder::new()
+            .num_threads(config.hash_concurrency)
+            .thread_name(|index| format!("password-hasher-{index}"))
+            .panic_handler(|_| ())
+            .build()
+            .map_err(Error::internal)?;
         Ok(Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            workers: Arc::new(Semaphore::new(config.hash_concurrency)),
-            queue: Semaphore::new(config.hash_concurrency * WAITING_PER_WORKER),
+            workers,
+            queue: Arc::new(Semaphore::new(config.hash_concurrency * WAITING_PER_WORKER)),
             decoy: OnceCell::new(),
         })
     }
@@ -130,15 +139,16 @@ impl PasswordHasher {
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let busy =
             |_| Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
-        let _place = self.queue.try_acquire().map_err(busy)?;
-        let worker = self.workers.clone().acquire_owned().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || {
-            // Held in here, since the work goes on even if nobody waits for it any more.
-            let _worker = worker;
-            work()
-        })
-        .await
-        .map_err(Error::internal)?
+        let place = self.queue.clone().try_acquire_owned().map_err(busy)?;
+        let (done, result) = oneshot::channel();
+        self.workers.spawn(move || {
+            // Held in here: whoever goes away does not make room for one more before it is seen that they have gone.
+            let _place = place;
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
+        });
+        result.await.map_err(Error::internal)?
     }
 }
 

@@ -1,6 +1,5 @@
 //! `natterjack chat`: a small terminal client. It speaks the native protocol and knows nothing else of the server.
 
-mod address;
 mod conversation;
 mod link;
 mod render;
@@ -17,6 +16,7 @@ use url::Url;
 use self::conversation::{Conversation, Do, Identity};
 use self::link::{BackOff, Heard, Lost, Socket};
 use self::terminal::Terminal;
+use super::address;
 
 /// How long a person who leaves waits for what was typed to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(3);

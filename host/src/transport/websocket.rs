@@ -32,6 +32,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 const WRITING: Duration = Duration::from_secs(20);
 /// Small, since every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 4096;
+/// Frames that wait together are written together, up to so much at a time: what counts is the number of writes.
+const WRITE_BUFFER: usize = 64 * 1024;
 /// The subprotocol under which a browser passes its token.
 const BEARER: &str = "bearer";
 
@@ -87,8 +89,8 @@ pub(super) async fn upgrade(
 fn within(upgrade: WebSocketUpgrade, limits: &config::Limits) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(limits.outbox_bytes + limits.frame_bytes)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(WRITE_BUFFER + limits.outbox_bytes + limits.frame_bytes)
         .max_message_size(limits.frame_bytes)
         .max_frame_size(limits.frame_bytes)
 }

@@ -1,0 +1,211 @@
+//! `natterjack bench`: loads a server as many clients would, and measures what they see of it.
+
+mod client;
+mod crowd;
+mod marker;
+mod report;
+mod requests;
+mod storm;
+mod talk;
+mod tally;
+mod usage;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{Subcommand, ValueEnum};
+use url::Url;
+
+use self::report::Report;
+
+/// Load a server as many clients would, and measure it.
+///
+/// The clients speak the native protocol. Nothing but a server is needed, whose limits let so many clients from one address do so
+/// much: raise command_burst and commands_per_second in [limits], and for scenarios with accounts attempts_burst and
+/// attempts_per_minute. What the server refuses is counted and told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// One room: everybody hears every message
+    Fanout(Fanout),
+    /// Pairs of accounts, each chatting in a direct room
+    Direct(Direct),
+    /// Many small rooms
+    Rooms(Rooms),
+    /// Connections that do nothing, for what they cost
+    Idle(Idle),
+    /// Logging in by name and password
+    Login(Requests),
+    /// Reading pages of a room's history
+    History(Requests),
+    /// Everybody is thrown out, comes back at once, and catches up
+    Reconnect(Reconnect),
+}
+
+/// What all scenarios have in common.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH
+    #[arg(long, default_value = "127.0.0.1:5000")]
+    url: String,
+    /// For how long to measure
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    time: Duration,
+    /// For how long to load the server before that
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    warm_up: Duration,
+    /// The server's process, for its CPU time and memory (on this machine)
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print the figures as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// How messages are sent.
+#[derive(Debug, Clone, clap::Args)]
+struct Load {
+    /// Send so many messages a second in all, whatever the server does; latency counts from when a message was due
+    #[arg(long, conflicts_with = "in_flight")]
+    rate: Option<f64>,
+    /// Without --rate: so many messages of each room are on their way at a time; the next is sent when its sender has one back
+    #[arg(long, default_value_t = 1)]
+    in_flight: u32,
+    /// Characters in a message
+    #[arg(long, default_value_t = 120)]
+    size: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct Fanout {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    load: Load,
+    /// How many are in the room
+    #[arg(long, default_value_t = 100)]
+    clients: usize,
+    /// What is spoken; all but native is for comparing other servers
+    #[arg(long, value_enum, default_value_t = Speech::Native, hide = true)]
+    speech: Speech,
+}
+
+/// What the clients of `fanout` and `rooms` speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Speech {
+    Native,
+    /// Every text is sent to everybody, as it is.
+    Plain,
+    /// Socket.IO over WebSocket: the event `message`, to everybody.
+    SocketIo,
+}
+
+#[derive(Debug, clap::Args)]
+struct Direct {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    load: Load,
+    #[arg(long, default_value_t = 50)]
+    pairs: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rooms {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    load: Load,
+    #[arg(long, default_value_t = 100)]
+    rooms: usize,
+    /// How many are in each
+    #[arg(long, default_value_t = 10)]
+    members: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct Idle {
+    #[command(flatten)]
+    common: Common,
+    #[arg(long, default_value_t = 1000)]
+    clients: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct Requests {
+    #[command(flatten)]
+    common: Common,
+    /// How many ask at a time
+    #[arg(long, default_value_t = 8)]
+    workers: usize,
+}
+
+#[derive(Debug, clap::Args)]
+struct Reconnect {
+    #[command(flatten)]
+    common: Common,
+    #[arg(long, default_value_t = 500)]
+    clients: usize,
+    /// How many messages everybody has missed
+    #[arg(long, default_value_t = 50)]
+    missed: u32,
+}
+
+/// Ends badly if anything was lost, doubled, out of order or refused.
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
+    let (common, report) = match args.scenario {
+        Scenario::Fanout(args) => {
+            let crowd = crowd::fanout(&target(&args.common)?, args.speech, args.clients).await?;
+            let report = talk::run("fanout", crowd, &args.load, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::Rooms(args) => {
+            let crowd = crowd::rooms(&target(&args.common)?, args.rooms, args.members).await?;
+            let report = talk::run("rooms", crowd, &args.load, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::Direct(args) => {
+            let crowd = crowd::direct(&target(&args.common)?, args.pairs).await?;
+            let report = talk::run("direct", crowd, &args.load, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::Idle(args) => {
+            let report = crowd::idle(&target(&args.common)?, args.clients, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::Login(args) => {
+            let report = requests::login(&target(&args.common)?, args.workers, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::History(args) => {
+            let report = requests::history(&target(&args.common)?, args.workers, &args.common).await?;
+            (args.common, report)
+        }
+        Scenario::Reconnect(args) => {
+            let report = storm::run(&target(&args.common)?, args.clients, args.missed, &args.common).await?;
+            (args.common, report)
+        }
+    };
+    print(&report, common.json);
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn target(common: &Common) -> Result<Url> {
+    if common.time.is_zero() {
+        bail!("--time: wanted more than nothing, such as 10s");
+    }
+    super::address::parse(&common.url)
+}
+
+fn print(report: &Report, json: bool) {
+    match json {
+        true => println!("{}", report.json()),
+        false => print!("{report}"),
+    }
+}

@@ -1,0 +1,186 @@
+//! Who takes part: clients, connected and in their rooms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::client::{Client, Heard, Who};
+use super::report::{Progress, Report};
+use super::tally::Faults;
+use super::usage::Usage;
+use super::{Common, Speech};
+
+/// How many connect at a time.
+const AT_ONCE: usize = 50;
+
+/// Clients by room.
+pub(super) struct Crowd {
+    pub(super) rooms: Vec<Vec<Client>>,
+}
+
+impl Crowd {
+    pub(super) fn clients(&self) -> usize {
+        self.rooms.iter().map(Vec::len).sum()
+    }
+}
+
+/// A name that no other run uses.
+pub(super) fn run_name() -> String {
+    format!("bench-{:06x}", rand::random::<u32>() & 0xff_ffff)
+}
+
+/// Makes so many, several at a time, and says how far it is.
+pub(super) async fn make<T, F: Future<Output = Result<T>>>(
+    what: &str,
+    count: usize,
+    one: impl Fn(usize) -> F,
+) -> Result<Vec<T>> {
+    let progress = Arc::new(Progress::new());
+    let made = AtomicUsize::new(0);
+    let all = stream::iter(0..count).map(|index| {
+        let making = one(index);
+        let (made, progress) = (&made, &progress);
+        async move {
+            let done = making.await;
+            progress.show(|| format!("{what}: {} of {count}", made.fetch_add(1, Ordering::Relaxed) + 1));
+            done
+        }
+    });
+    let all = all.buffered(AT_ONCE).try_collect().await;
+    progress.end();
+    all
+}
+
+/// Everybody in one room of their own.
+pub(super) async fn fanout(url: &Url, speech: Speech, clients: usize) -> Result<Crowd> {
+    let run = run_name();
+    if speech == Speech::Native {
+        let mut maker = Client::native(url, Who::Guest(&run)).await?;
+        make_room(&mut maker, &run).await?;
+    }
+    let room = make("connecting", clients, |index| {
+        let run = &run;
+        async move {
+            match speech {
+                Speech::Native => in_room(url, &format!("{run}-{index}"), run).await,
+                Speech::Plain => Client::plain(url).await,
+                Speech::SocketIo => Client::socket_io(url).await,
+            }
+        }
+    });
+    Ok(Crowd { rooms: vec![room.await?] })
+}
+
+/// The same number of guests in each room.
+pub(super) async fn rooms(url: &Url, rooms: usize, members: usize) -> Result<Crowd> {
+    let run = run_name();
+    let mut maker = Client::native(url, Who::Guest(&run)).await?;
+    for room in 0..rooms {
+        make_room(&mut maker, &format!("{run}-{room}")).await?;
+    }
+    let mut clients = make("connecting", rooms * members, |index| {
+        let run = &run;
+        async move { in_room(url, &format!("{run}-{index}"), &format!("{run}-{}", index / members)).await }
+    })
+    .await?
+    .into_iter();
+    Ok(Crowd { rooms: (0..rooms).map(|_| clients.by_ref().take(members).collect()).collect() })
+}
+
+/// Two accounts in each direct room.
+pub(super) async fn direct(url: &Url, pairs: usize) -> Result<Crowd> {
+    let run = run_name();
+    let accounts = make("signing up", pairs * 2, |index| {
+        let name = format!("{run}-{index}");
+        async move { sign_up(url, &name).await }
+    })
+    .await?;
+    let accounts = &accounts;
+    let rooms = make("connecting", pairs, |pair| async move {
+        let (one, other) = (&accounts[pair * 2], &accounts[pair * 2 + 1]);
+        let mut first = Client::native(url, Who::Token(&one.token)).await?;
+        let opened = first.call("direct.open", json!({"account": other.id})).await?;
+        let room = opened["room"]["uid"].as_str().context("a direct room has no uid")?;
+        let mut second = Client::native(url, Who::Token(&other.token)).await?;
+        first.join(room, None).await?;
+        second.join(room, None).await?;
+        Ok(vec![first, second])
+    });
+    Ok(Crowd { rooms: rooms.await? })
+}
+
+/// Connections that say nothing once they are there, and what they cost the server.
+pub(super) async fn idle(url: &Url, clients: usize, common: &Common) -> Result<Report> {
+    let before = Usage::of(common.pid)?;
+    let run = run_name();
+    let crowd = make("connecting", clients, |index| {
+        let name = format!("{run}-{index}");
+        async move { Client::native(url, Who::Guest(&name)).await }
+    })
+    .await?;
+    let connected = Usage::of(common.pid)?;
+    let began = tokio::time::Instant::now();
+    let end = began + common.time;
+    let closed = stream::iter(crowd).map(|mut client| async move {
+        loop {
+            match tokio::time::timeout_at(end, client.hear()).await {
+                Ok(Heard::Text(_)) => {}
+                Ok(Heard::Closed(why)) => return Some(why),
+                Err(_) => return None,
+            }
+        }
+    });
+    let closed: Vec<String> = closed.buffer_unordered(clients.max(1)).filter_map(std::future::ready).collect().await;
+    let after = Usage::of(common.pid)?;
+    let mut report = Report::new("idle", clients, began.elapsed());
+    report.memory(before, after);
+    report.cpu(connected, after);
+    report.faults = Faults { closed: closed.len() as u64, first: closed.into_iter().next(), ..Faults::default() };
+    Ok(report)
+}
+
+async fn in_room(url: &Url, name: &str, room: &str) -> Result<Client> {
+    let mut client = Client::native(url, Who::Guest(name)).await?;
+    client.join(room, None).await?;
+    Ok(client)
+}
+
+pub(super) async fn make_room(maker: &mut Client, name: &str) -> Result<()> {
+    let made = maker.call("room.create", json!({"name": name, "visibility": "public"})).await;
+    made.context("a room is needed; the plugin `groups` makes them")?;
+    Ok(())
+}
+
+pub(super) struct Account {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) token: String,
+}
+
+pub(super) const PASSWORD: &str = "the bench's own";
+
+pub(super) async fn sign_up(url: &Url, name: &str) -> Result<Account> {
+    let body = json!({"username": name, "password": PASSWORD});
+    let answer = post(&reqwest::Client::new(), url, "/api/auth/signup", &body).await?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| anyhow!("an unknown answer: {answer}"));
+    Ok(Account { id: text(&answer["user"]["id"])?, name: name.to_owned(), token: text(&answer["token"])? })
+}
+
+/// Asks by REST; a refusal is an error that says why.
+pub(super) async fn post(client: &reqwest::Client, url: &Url, path: &str, body: &Value) -> Result<Value> {
+    let mut url = url.clone();
+    // `ws` and `http` are both special, so this cannot fail.
+    let _ = url.set_scheme("http");
+    url.set_path(path);
+    let response = client.post(url).json(body).send().await.with_context(|| format!("{path} was not answered"))?;
+    let status = response.status();
+    let answer: Value = response.json().await.with_context(|| format!("{path}: the answer is no JSON"))?;
+    if !status.is_success() {
+        bail!("{path}: {} ({status})", answer["error"]["message"].as_str().unwrap_or("refused"));
+    }
+    Ok(answer)
+}

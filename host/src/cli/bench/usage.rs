@@ -1,0 +1,50 @@
+//! What a process has used, by the kernel's account.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// In all, by all its threads.
+    pub(super) cpu: Duration,
+    /// Resident now.
+    pub(super) memory: u64,
+}
+
+impl Usage {
+    /// None without a process to look at.
+    pub(super) fn of(pid: Option<u32>) -> Result<Option<Self>> {
+        pid.map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .with_context(|| format!("--pid {pid}: no such process on this machine"))?;
+            parse(&stat).with_context(|| format!("/proc/{pid}/stat is not understood"))
+        })
+        .transpose()
+    }
+}
+
+fn parse(stat: &str) -> Option<Usage> {
+    // The second field is a name in parentheses, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let ticks = field(14)? + field(15)?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Some(Usage {
+        cpu: Duration::from_millis(ticks * 1000 / per_second.max(1)),
+        memory: field(24)? * rustix::param::page_size() as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_s_cpu_time_and_memory_are_read() {
+        let usage = Usage::of(Some(std::process::id())).unwrap().unwrap();
+        assert!(usage.memory > 1 << 20, "{usage:?}");
+        assert!(Usage::of(Some(u32::MAX)).is_err());
+        assert_eq!(Usage::of(None).unwrap(), None);
+    }
+}

@@ -5,6 +5,7 @@ pub mod direct;
 pub mod go;
 pub mod groups;
 pub mod native;
+mod object;
 pub mod rooms;
 pub mod sessions;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::direct::Ids;
+use self::object::Object;
 use crate::error::{Error, Result};
 use crate::protocol::{Event, Room, RoomId};
 
@@ -56,7 +58,8 @@ impl Dialect {
             kind: Option<IgnoredAny>,
             payload: Option<IgnoredAny>,
         }
-        match serde_json::from_str(text).ok()? {
+        let Object(shape) = serde_json::from_str(text).ok()?;
+        match shape {
             Shape { op: Some(_), .. } => Some(Self::Native),
             Shape { event: Some(_), .. } => Some(Self::Direct),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
@@ -120,7 +123,7 @@ impl<'a> Encoded<'a> {
 /// Reads a flat frame's fields; the error names the one that is wrong.
 fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let Object(read) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         let what = match (inner.classify(), &*path) {
@@ -153,3 +156,6 @@ fn to_text(frame: &impl Serialize) -> Utf8Bytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,7 @@ pub mod router;
 pub mod server;
 pub mod session;
 pub mod transport;
+
+// The entries of the fuzz targets, which the tests run too, know this crate by its name.
+#[cfg(test)]
+extern crate self as natterjack;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -45,7 +46,7 @@ const FIRST_FRAME: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub enum Incoming {
     Text(Utf8Bytes),
-    Binary,
+    Binary(Bytes),
     /// A pong or another sign of life.
     Alive,
     /// The socket is beyond use; the client is told this, if it can be.
@@ -200,7 +201,7 @@ impl Session {
             Incoming::Text(text) => text,
             Incoming::Alive => return,
             Incoming::Failed(close) => return self.outbox.close(close),
-            Incoming::Binary => {
+            Incoming::Binary(_) => {
                 let error = Error::BadRequest("binary frames are not understood; send JSON as text".into());
                 return self.refuse(None, &error);
             }

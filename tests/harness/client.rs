@@ -151,6 +151,11 @@ impl Client {
         }
     }
 
+    /// Says goodbye.
+    pub(crate) async fn close(mut self) {
+        self.socket.close(None).await.expect("the close is sent");
+    }
+
     /// Reads on until the server closes; gives the code.
     pub(crate) async fn expect_close(&mut self) -> u16 {
         loop {

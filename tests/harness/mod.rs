@@ -3,6 +3,7 @@
 mod artifacts;
 mod client;
 pub(crate) mod database;
+pub(crate) mod nonsense;
 mod server;
 mod socketio;
 

@@ -18,6 +18,8 @@ async fn a_bad_frame_gets_one_error_that_names_the_fault_and_the_connection_live
         ("{", "bad_request", "not JSON"),
         ("[]", "bad_request", "object"),
         ("7", "bad_request", "object"),
+        (r#"[1,"room.get",{"room":"lobby"}]"#, "bad_request", "object"),
+        (r#"{"id":1,"op":"room.get","args":["lobby"]}"#, "bad_request", "args"),
         (r#"{"id":1}"#, "bad_request", "`op`"),
         (r#"{"id":{},"op":"commands"}"#, "bad_request", "`id`"),
         (r#"{"id":1,"op":"message.shout"}"#, "bad_request", "message.shout"),

@@ -1,4 +1,5 @@
 //! What the chores and the tests both need: other programs, and a private PostgreSQL.
 
 pub mod command;
+pub mod debian;
 pub mod postgres;

@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
 mod check;
+mod foreign;
+mod fuzz;
 mod plugins;
 mod run;
 mod schemathesis;
@@ -26,6 +28,8 @@ enum Task {
     Torture(torture::Args),
     Check(check::Args),
     Schemathesis(schemathesis::Args),
+    Foreign(foreign::Args),
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +41,8 @@ fn main() -> ExitCode {
         Task::Torture(args) => torture::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
         Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
+        Task::Foreign(args) => foreign::run(&workspace, &args),
+        Task::Fuzz(args) => fuzz::run(&workspace, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::command;
+use crate::debian::{self, is_root};
 
 /// Where Debian keeps the programs, by version.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -107,15 +108,8 @@ fn programs() -> Option<PathBuf> {
 }
 
 fn install() -> Result<()> {
-    if !is_root() || !command::succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(
-            "the tests need PostgreSQL's programs (`initdb`, `pg_ctl`): install PostgreSQL 15 or later, it need not run"
-        );
-    }
-    command::run(Command::new("apt-get").args(["update", "-qq"]))?;
-    command::run(Command::new("apt-get").args(["install", "-y", "-qq", "postgresql"]))
-}
-
-fn is_root() -> bool {
-    command::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+    debian::install(
+        &["postgresql"],
+        "the tests need PostgreSQL's programs (`initdb`, `pg_ctl`): install PostgreSQL 15 or later, it need not run",
+    )
 }

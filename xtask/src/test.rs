@@ -5,7 +5,10 @@ use xtask::command::{self, cargo};
 use xtask::postgres::Postgres;
 
 use crate::workspace::Workspace;
-use crate::{plugins, schemathesis};
+use crate::{foreign, plugins, schemathesis};
+
+/// Slow tests that are about what is before the database: once is enough.
+const SAME_ON_EVERY_DATABASE: [&str; 1] = ["foreign::"];
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
@@ -19,6 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    foreign::install(workspace)?;
     schemathesis::install(workspace)?;
     plugins::build(workspace, true)?;
     command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
@@ -33,9 +37,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     // Of the workspace, as before: other packages would mean other features, and building most of it again.
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
-    if !args.filters.is_empty() {
-        again.arg("--").args(&args.filters);
-    }
+    again.arg("--").args(&args.filters).args(SAME_ON_EVERY_DATABASE.iter().flat_map(|tests| ["--skip", *tests]));
     println!("once more, on PostgreSQL");
     command::run(&mut again)?;
     drop(postgres);

@@ -6,6 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::object::Object;
 use super::{fields, message_id, to_text};
 use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, Event, Happening, Room, Visibility};
@@ -35,7 +36,7 @@ pub fn decode(text: &str) -> (String, Result<Request>) {
 
 #[derive(Deserialize)]
 struct Frame<T> {
-    payload: T,
+    payload: Object<T>,
 }
 
 fn request(kind: &str, text: &str) -> Result<Request> {
@@ -103,7 +104,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
 }
 
 fn payload<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    Ok(fields::<Frame<T>>(text)?.payload)
+    Ok(fields::<Frame<T>>(text)?.payload.0)
 }
 
 /// None for what this dialect has no words for. `from` is told of its message by the answer, and not again.
@@ -196,6 +197,13 @@ mod tests {
         };
         assert!(said(r#"{"type": "chat", "payload": {"roomId": 5, "msg": "x"}}"#).starts_with("chat: payload.roomId:"));
         assert!(said(r#"{"type": "chat"}"#).contains("`payload`"));
+        assert!(
+            said(r#"{"type": "chat", "payload": null}"#).contains("payload: invalid type: null, expected an object")
+        );
+        assert!(
+            said(r#"{"type": "chat", "payload": ["EOF29", "Hello"]}"#)
+                .starts_with("chat: payload: invalid type: sequence")
+        );
         assert!(said(r#"{"type": "fly", "payload": {}}"#).starts_with("fly: type:"));
         assert!(said("[]").starts_with("error:"));
         let open = r#"{"type": "create", "payload": {"name": "x", "visibility": "private", "pass": ""}}"#;

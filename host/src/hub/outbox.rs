@@ -36,6 +36,9 @@ impl Close {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     Text(Utf8Bytes),
+    /// What no dialect sends; the socket itself is tested with it.
+    #[cfg(test)]
+    Binary(bytes::Bytes),
     Ping,
     /// The last one.
     Close(Close),
@@ -45,6 +48,8 @@ impl Frame {
     fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            #[cfg(test)]
+            Self::Binary(bytes) => bytes.len(),
             Self::Ping | Self::Close(_) => 0,
         }
     }
@@ -78,6 +83,11 @@ impl Outbox {
     /// Queues text. A connection that lets too much wait is closed as too slow, and may come back and catch up.
     pub fn offer(&self, text: Utf8Bytes) {
         self.push(Frame::Text(text));
+    }
+
+    #[cfg(test)]
+    pub fn offer_bytes(&self, bytes: bytes::Bytes) {
+        self.push(Frame::Binary(bytes));
     }
 
     /// Queues text once at least half of the queue is free: for much at a time, as fast as the client reads. What is

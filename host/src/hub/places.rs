@@ -227,7 +227,9 @@ impl Hub {
         let place = place.lock();
         let mut people: Vec<Author> = Vec::with_capacity(place.listeners.len());
         let mut accounts = std::collections::HashSet::new();
-        for listener in place.listeners.values() {
+        let mut listeners: Vec<(&ConnectionId, &Listener)> = place.listeners.iter().collect();
+        listeners.sort_unstable_by_key(|(id, _)| **id);
+        for (_, listener) in listeners {
             if listener.connection.account().is_none_or(|account| accounts.insert(account.id)) {
                 people.push(listener.author());
             }

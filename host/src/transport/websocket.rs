@@ -18,6 +18,7 @@ use super::http::extract::From;
 use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
+use crate::config;
 use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
@@ -79,17 +80,21 @@ pub(super) async fn upgrade(
     let recent = recent(uri.query().unwrap_or_default())?;
     let core = state.core.clone();
     let tasks = state.connections.clone();
-    let upgrade = upgrade
-        .protocols([PROTOCOL, BEARER])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(WRITE_BUFFER + limits.outbox_bytes + limits.frame_bytes)
-        .max_message_size(limits.frame_bytes)
-        .max_frame_size(limits.frame_bytes);
+    let upgrade = within(upgrade, limits).protocols([PROTOCOL, BEARER]);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Tracked, so that a stopping server waits for its connections.
         let _ = tasks.spawn(connection(core, socket, origin, dialect, identity, recent)).await;
     }))
+}
+
+/// The buffers and limits that every socket has.
+fn within(upgrade: WebSocketUpgrade, limits: &config::Limits) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(WRITE_BUFFER + limits.outbox_bytes + limits.frame_bytes)
+        .max_message_size(limits.frame_bytes)
+        .max_frame_size(limits.frame_bytes)
 }
 
 /// How much of each conversation a client wants to be told at once: `?history=50`.
@@ -134,7 +139,16 @@ async fn connection(
     let _registered = core.hub.register(&outbox);
     let (sink, frames) = socket.split();
     let session = Session::new(core, outbox.clone(), origin, dialect).run(identity, recent, incoming(frames));
-    let writer = write(sink, &outbox);
+    carry(sink, &outbox, session).await;
+}
+
+/// Writes what the session has to say until both have ended.
+async fn carry(
+    sink: impl Sink<Message, Error = axum::Error> + Unpin,
+    outbox: &Outbox,
+    session: impl Future<Output = ()>,
+) {
+    let writer = write(sink, outbox);
     pin!(session, writer);
     // Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.
     tokio::select! {
@@ -154,7 +168,7 @@ fn incoming(frames: impl Stream<Item = Result<Message, axum::Error>>) -> impl St
     stream::unfold((Box::pin(frames), false), |(mut frames, failed)| async move {
         let incoming = match frames.next().await? {
             Ok(Message::Text(text)) => Incoming::Text(text),
-            Ok(Message::Binary(_)) => Incoming::Binary,
+            Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Incoming::Alive,
             Err(error) if !failed => return Some((Incoming::Failed(reason(&error)?), (frames, true))),
             Err(_) => return None,
@@ -185,6 +199,8 @@ async fn write(mut sink: impl Sink<Message, Error = axum::Error> + Unpin, outbox
             for frame in frames.drain(..) {
                 let message = match frame {
                     Frame::Text(text) => Message::Text(text),
+                    #[cfg(test)]
+                    Frame::Binary(bytes) => Message::Binary(bytes),
                     Frame::Ping => Message::Ping(bytes::Bytes::new()),
                     Frame::Close(close) => {
                         closing = true;
@@ -203,3 +219,6 @@ async fn write(mut sink: impl Sink<Message, Error = axum::Error> + Unpin, outbox
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::dialect::object::Object;
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{AccountId, Command, MediaId, Page, Proof, RoomName};
@@ -165,7 +166,7 @@ pub const CORE_OPS: [&str; 19] = [
 
 /// Reads a frame; an error comes with the request's `id`, if that could be read.
 pub fn decode(text: &str) -> Result<Request, (Option<Value>, Error)> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+    let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(text).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Data => "the frame should be an object with `id`, `op` and `args`",
             _ => "the frame is not JSON",
@@ -272,7 +273,8 @@ fn history(args: History) -> Result<Command> {
 /// Reads `args`; the error names the field.
 fn parse<T: DeserializeOwned>(args: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(args);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let read = serde_path_to_error::deserialize(&mut json).map(|Object(args)| args);
+    read.map_err(|error| {
         let path = error.path().to_string();
         let place = if path == "." { "args".to_owned() } else { format!("args.{path}") };
         // Line and column would count within `args`, which misleads.

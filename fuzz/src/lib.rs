@@ -1,0 +1,48 @@
+//! What has to hold for any bytes that a decoder is shown. A test of the host runs these on the corpus and on made-up frames,
+//! so that they cannot rot; `cargo xtask fuzz` runs them on whatever finds new ways through the code.
+
+use natterjack::dialect::{
+    Dialect, go as go_dialect, groups as groups_dialect, native as native_dialect, rooms as rooms_dialect,
+};
+use natterjack::error::Error;
+
+pub fn native(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let Err((_, error)) = native_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn go(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let Err(error) = go_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn groups(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let Err(error) = groups_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn rooms(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let (_, Err(error)) = rooms_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+/// A frame's text, as it may also be the first one of a connection.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let _ = Dialect::of_first_frame(text);
+    Some(text)
+}
+
+fn is_the_client_s_fault(text: &str, error: &Error) {
+    assert!(["bad_request", "invalid", "too_large"].contains(&error.code()), "{error:?} for {text}");
+    let said = error.to_string();
+    assert!(!said.is_empty() && !said.contains("struct "), "{said} for {text}");
+}

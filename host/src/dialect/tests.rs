@@ -1,0 +1,64 @@
+//! Decoders and what nobody should send: an error that is the client's fault, and never a panic.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use serde_json::{Value, json};
+
+#[path = "../../../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "it is a crate of its own, too")]
+mod fuzz;
+#[path = "../../../tests/harness/nonsense.rs"]
+mod nonsense;
+
+type Entry = fn(&[u8]);
+
+const ENTRIES: [(&str, Entry); 4] =
+    [("native", fuzz::native), ("groups", fuzz::groups), ("go", fuzz::go), ("rooms", fuzz::rooms)];
+
+fn corpus(dialect: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(dialect);
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn the_corpus_of_each_fuzz_target_holds() {
+    let targets = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets")).unwrap();
+    assert_eq!(targets.count(), ENTRIES.len(), "each target has its entry here");
+    for (dialect, entry) in ENTRIES {
+        let corpus = corpus(dialect);
+        assert!(!corpus.is_empty());
+        corpus.iter().for_each(|bytes| entry(bytes));
+    }
+}
+
+/// The frames of the corpus that are frames.
+fn valid() -> Vec<Value> {
+    let bytes = ENTRIES.iter().flat_map(|(dialect, _)| corpus(dialect));
+    let mut valid: Vec<Value> = bytes.filter_map(|bytes| serde_json::from_slice(&bytes).ok()).collect();
+    valid.push(json!({"op": "x", "type": "x", "event": "x", "payload": {}, "args": {}}));
+    valid
+}
+
+proptest! {
+    // The same ones each time; `cargo xtask fuzz` is for new ones.
+    #![proptest_config(ProptestConfig {
+        cases: 10_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_decoder_minds_any_nonsense(frame in nonsense::frame(valid())) {
+        for (_, entry) in ENTRIES {
+            entry(frame.as_bytes());
+        }
+    }
+
+    #[test]
+    fn no_decoder_minds_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for (_, entry) in ENTRIES {
+            entry(&bytes);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The socket itself, without any chat: its upgrade, its limits, its way in and out, shown the cases of the Autobahn test suite.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::transport::listen;
+
+/// All that is about WebSockets alone; 12 and 13 are about compression, which is not offered.
+const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
+
+const LIMITS: fn() -> config::Limits = || config::Limits {
+    // The cases' largest message has 16 MiB.
+    frame_bytes: 32 << 20,
+    outbox_frames: 1_000_000,
+    outbox_bytes: 256 << 20,
+    ..config::Limits::default()
+};
+
+async fn echo(upgrade: WebSocketUpgrade) -> Response {
+    within(upgrade, &LIMITS()).on_upgrade(async |socket| {
+        let outbox = Outbox::new(&LIMITS());
+        let (sink, frames) = socket.split();
+        let mut frames = Box::pin(incoming(frames));
+        let session = async {
+            while let Some(frame) = frames.next().await {
+                match frame {
+                    Incoming::Text(text) => outbox.offer(text),
+                    Incoming::Binary(bytes) => outbox.offer_bytes(bytes),
+                    Incoming::Alive => {}
+                    Incoming::Failed(close) => outbox.close(close),
+                }
+            }
+        };
+        carry(sink, &outbox, session).await;
+    })
+}
+
+/// Where `cargo xtask foreign` puts the program that has the cases.
+fn kosoku() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let install = Command::new(env!("CARGO")).args(["xtask", "foreign"]).current_dir(root).status();
+    assert!(install.unwrap().success(), "kosoku could not be installed; the reason is above");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), |target| root.join(target));
+    target.join("foreign/python/bin/kosoku")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_autobahn_cases_pass() {
+    let program = tokio::task::spawn_blocking(kosoku).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("ws://{}", listener.local_addr().unwrap());
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let server = listen::serve(listener, Router::new().route("/", get(echo)), tasks, stop.clone());
+    let server = tokio::spawn(server);
+    let report = tempfile::tempdir().unwrap();
+    let mut run = tokio::process::Command::new(program);
+    run.args(CASES.iter().flat_map(|cases| ["--include", *cases])).args(["--parallelism", "4", "--outdir"]);
+    let output = run.arg(report.path()).arg(&address).kill_on_drop(true).output().await.unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("301 cases passed"), "{said}");
+    stop.cancel();
+    server.await.unwrap();
+}

@@ -1,0 +1,12 @@
+// Tells a story with the browser's own WebSocket, and with the bundle of `socket.io-client` that is made for browsers.
+
+import { world } from "./talk.mjs";
+
+// A page cannot set headers: it passes its token as a subprotocol.
+const connect = (url, token) => (token ? new WebSocket(url, ["bearer", token]) : new WebSocket(url));
+
+export async function tell(server, name) {
+  const [{ default: story }, { io }] = await Promise.all([import(`./stories/${name}.mjs`), import("./socket.io.mjs")]);
+  await story(world(server, connect, io));
+  return "as its page says";
+}

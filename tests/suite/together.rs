@@ -1,0 +1,170 @@
+//! People of all dialects in one room: each hears the others in words of its own, in one order.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Server, Setup};
+
+/// Who wrote it, and what.
+type Message = (String, String);
+/// What message a frame is, if it is one.
+type Reading = Box<dyn Fn(&Value) -> Option<Message>>;
+
+/// Somebody in the room, by what they speak.
+struct Person {
+    dialect: &'static str,
+    client: Client,
+    /// How their dialect says a text in the room.
+    say: Box<dyn Fn(&str) -> Value>,
+    heard: Reading,
+    /// Whether they get to hear themselves.
+    echoes: bool,
+}
+
+impl Person {
+    async fn says(&mut self, text: &str) {
+        self.client.send_text((self.say)(text).to_string()).await;
+    }
+
+    async fn hears(&mut self) -> Message {
+        loop {
+            let frame = self.client.next_frame().await;
+            if let Some(message) = (self.heard)(&frame) {
+                return message;
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+async fn native(server: &Server) -> Person {
+    let mut client = server.join_as("nat").await;
+    client.join("pond").await;
+    Person {
+        dialect: "native",
+        client,
+        say: Box::new(|body| json!({"op": "message.post", "args": {"room": "pond", "body": body}})),
+        heard: Box::new(|frame| {
+            let data = &frame["data"];
+            (frame["event"] == "message.posted").then(|| (text(&data["from"]["name"]), text(&data["body"])))
+        }),
+        echoes: true,
+    }
+}
+
+async fn go(server: &Server, group: &Value) -> Person {
+    let account = server.sign_up("gopher").await;
+    let url = format!("ws://{}/ws/go", server.address());
+    let mut client = Client::open_with(&url, &[("authorization", &format!("Bearer {}", account.token))]).await.unwrap();
+    client.send_text(json!({"type": "join_group", "group_id": group}).to_string()).await;
+    client.expect_type("join_group").await;
+    let (group, here) = (group.clone(), group.clone());
+    Person {
+        dialect: "go",
+        client,
+        say: Box::new(move |message| json!({"group_id": group, "message": message})),
+        heard: Box::new(move |frame| {
+            (frame["type"] == "message" && frame["group_id"] == here)
+                .then(|| (text(&frame["sender_id"]), text(&frame["message"])))
+        }),
+        echoes: true,
+    }
+}
+
+async fn rooms(server: &Server) -> Person {
+    let mut client = Client::open(&format!("ws://{}/ws/rooms", server.address())).await;
+    client.send_text(json!({"type": "query", "payload": {"query": "rooms"}}).to_string()).await;
+    let list = client.next_frame().await;
+    let pond = list.as_array().unwrap().iter().find(|room| room["name"] == "pond").unwrap()["id"].clone();
+    client
+        .send_text(json!({"type": "join", "payload": {"name": "roomer", "roomId": pond, "pass": ""}}).to_string())
+        .await;
+    assert_eq!(client.expect_answer("join").await["code"], 0);
+    Person {
+        dialect: "rooms",
+        client,
+        say: Box::new(move |msg| json!({"type": "chat", "payload": {"roomId": pond, "msg": msg}})),
+        heard: Box::new(|frame| {
+            let payload = &frame["payload"];
+            (frame["type"] == "chat" && frame["code"].is_null())
+                .then(|| (text(&payload["user"]), text(&payload["msg"])))
+        }),
+        echoes: false,
+    }
+}
+
+async fn groups(server: &Server) -> Person {
+    let mut client = Client::open(&format!("ws://{}/ws/groups", server.address())).await;
+    let join = json!({"type": "first-connect", "name": "grouper", "group": "pond"});
+    client.send_text(join.to_string()).await;
+    client.expect_type("acknowledge-connect").await;
+    Person {
+        dialect: "groups",
+        client,
+        say: Box::new(|body| json!({"type": "message", "name": "grouper", "group": "pond", "Text": body})),
+        heard: Box::new(|frame| (frame["type"] == "message").then(|| (text(&frame["name"]), text(&frame["Text"])))),
+        echoes: true,
+    }
+}
+
+/// A public room, one person of each dialect in it, and nothing in the way of talking fast.
+async fn pond() -> (Server, Vec<Person>) {
+    let mut setup = Setup::new();
+    for (from, to) in
+        [("command_burst = 200", "command_burst = 100000"), ("outbox_frames = 1024", "outbox_frames = 65536")]
+    {
+        setup = setup.replace(from, to);
+    }
+    let server = setup.start().await;
+    let owner = server.sign_up("owner").await;
+    let (_, group) = server.post("/api/groups", Some(&owner.token), &json!({"name": "pond"})).await;
+    let people =
+        vec![native(&server).await, go(&server, &group["id"]).await, rooms(&server).await, groups(&server).await];
+    (server, people)
+}
+
+#[tokio::test]
+async fn each_dialect_hears_the_others_in_its_own_words() {
+    let (_server, mut people) = pond().await;
+    for speaker in 0..people.len() {
+        let said = format!("I speak {}", people[speaker].dialect);
+        people[speaker].says(&said).await;
+        // By name, or by number where that is what a dialect knows people by: the owner is number 1, guests have none.
+        let name = ["nat", "gopher", "roomer", "grouper"][speaker];
+        let number = ["2", "3", "null", "null"][speaker];
+        for (place, person) in people.iter_mut().enumerate() {
+            if place != speaker || person.echoes {
+                let by = if person.dialect == "go" { number } else { name };
+                assert_eq!(person.hears().await, (by.to_owned(), said.clone()), "{}", person.dialect);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn five_hundred_at_once_are_heard_in_order_and_once_whatever_is_spoken() {
+    const BURST: usize = 500;
+    let (_server, mut people) = pond().await;
+    for speaker in 0..people.len() {
+        let dialect = people[speaker].dialect;
+        for number in 0..BURST {
+            people[speaker].says(&format!("{dialect} {number}")).await;
+        }
+        join_all(people.iter_mut().enumerate().map(async |(place, person)| {
+            if place != speaker || person.echoes {
+                for number in 0..BURST {
+                    assert_eq!(person.hears().await.1, format!("{dialect} {number}"), "as {} has it", person.dialect);
+                }
+            }
+        }))
+        .await;
+    }
+    // Nothing came twice: what is said now is the next that everybody hears.
+    people[0].says("the end").await;
+    for person in &mut people {
+        assert_eq!(person.hears().await.1, "the end", "{}", person.dialect);
+    }
+}

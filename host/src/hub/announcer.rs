@@ -85,11 +85,6 @@ impl State {
 }
 
 impl Announcer {
-    /// The connection is told from now on.
-    pub(super) fn admit(&self, connection: &Arc<Connection>) {
-        self.state.lock().audience.insert(connection.id, connection.clone());
-    }
-
     pub(super) fn dismiss(&self, connection: ConnectionId) {
         self.state.lock().dismiss(connection);
     }
@@ -103,6 +98,11 @@ impl Announcer {
 }
 
 impl Hub {
+    /// Tells the connection from now on who comes and who goes, until it ends.
+    pub fn admit(&self, connection: &Arc<Connection>) {
+        self.presence.announcer.state.lock().audience.insert(connection.id, connection.clone());
+    }
+
     /// Tells of those who came and went, until the server stops.
     pub async fn announce(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(async {

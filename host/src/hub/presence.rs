@@ -62,9 +62,6 @@ impl Hub {
 
     pub(super) fn arrive(&self, connection: &Arc<Connection>) {
         let Some(account) = connection.account() else { return };
-        if connection.dialect.announces() {
-            self.presence.announcer.admit(connection);
-        }
         let mut accounts = self.presence.accounts.lock();
         let connections = accounts.entry(account.id).or_default();
         connections.push(connection.clone());

@@ -33,8 +33,10 @@ impl Session {
         if !hears_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.outbox.offer(direct::error(&error));
-            self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
+            return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
+        // Not before it was told of itself: whatever comes first is the answer to its token.
+        self.core.hub.admit(&me);
     }
 
     fn tell_online(&self, account: AccountId) {

@@ -110,7 +110,9 @@ async fn many_who_say_much_at_once_get_all_of_it_back_in_order() {
 
 #[tokio::test]
 async fn another_plugin_in_the_place_of_echo_makes_sessions_a_bot_while_people_are_connected() {
-    let server = Setup::new().start().await;
+    // It says hello until it is answered otherwise.
+    let setup = Setup::new().variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
+    let server = setup.start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
     let session = new_id();

@@ -1,5 +1,6 @@
 //! Accounts: signing up, logging in, and who a token belongs to.
 
+mod external;
 pub mod keys;
 pub mod password;
 mod profile;
@@ -10,6 +11,7 @@ pub mod token;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::external::ExternalIssuer;
 use self::password::{PasswordHasher, Verdict};
 use self::throttle::{Origin, Throttles};
 use self::token::{Tokens, new_refresh_token, refresh_hash};
@@ -45,6 +47,8 @@ pub struct Identity {
     pub account: Account,
     pub login: LoginId,
     pub expires_at: Timestamp,
+    /// What the token's issuer calls the account, if that is not this server.
+    pub external: Option<Arc<str>>,
 }
 
 pub struct SignUp {
@@ -59,6 +63,7 @@ pub struct Accounts {
     database: Database,
     passwords: Arc<PasswordHasher>,
     tokens: Tokens,
+    external: Option<ExternalIssuer>,
     hub: Arc<Hub>,
     refresh_ttl: Duration,
     min_password: usize,
@@ -82,6 +87,7 @@ impl Accounts {
             database,
             passwords,
             tokens,
+            external: ExternalIssuer::new(config),
             hub,
             refresh_ttl: config.refresh_ttl,
             min_password: config.min_password_chars,
@@ -233,7 +239,7 @@ impl Accounts {
             (_, account) = self.logins.get_or_load(&bearer.login, load()).await?;
         }
         let account = account.ok_or_else(|| Error::Unauthenticated("logged out; log in again".into()))?;
-        Ok(Identity { account, login: bearer.login, expires_at: bearer.expires_at })
+        Ok(Identity { account, login: bearer.login, expires_at: bearer.expires_at, external: None })
     }
 
     async fn account_of(&self, login: LoginId, account: AccountId) -> Result<Option<Account>> {
@@ -275,7 +281,8 @@ fn clean_handle(handle: &str) -> Result<String> {
 }
 
 fn no_address(field: &'static str, name: String) -> Result<String> {
-    match name.contains('@') {
+    // Also in a spelling that is the same as one.
+    match name::fold(&name).contains('@') {
         true => Err(Error::invalid(field, "must not hold an @: log-ins by e-mail address could not be told apart")),
         false => Ok(name),
     }

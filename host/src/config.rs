@@ -39,8 +39,8 @@ pub use self::http_host::HttpHost;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{
-    Auth, AuthKey, Cors, Database, Dialects, Echo, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat, Media,
-    PlainDialect, Retention, Rooms, Server, Synchronous,
+    Auth, AuthKey, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat,
+    Media, PlainDialect, Retention, Rooms, Server, Synchronous,
 };
 
 use self::fault::Place;
@@ -162,6 +162,19 @@ impl Config {
             auth.hash_memory_kib < least,
             format!("Argon2id needs 8 KiB a lane; wanted hash_memory_kib ≥ {least} for this hash_parallelism"),
         );
+        let external = &auth.external;
+        let without_issuer = external.issuer.is_empty() && *external != External::default();
+        let wanted = "is for the tokens of another issuer, and there is no `issuer`; wanted its name";
+        for key in ["secret", "audience", "id_claim"] {
+            contradiction("auth.external", [key, "issuer"], without_issuer, wanted.to_owned());
+        }
+        contradiction(
+            "auth.external",
+            ["issuer", "secret"],
+            !external.issuer.is_empty() && external.secret.is_empty() && auth.jwt_secret.is_empty(),
+            "there is nothing to check its tokens with; wanted `secret`, or `auth.jwt_secret` if it signs with that"
+                .to_owned(),
+        );
         let limits = &self.limits;
         contradiction(
             "limits",
@@ -189,8 +202,12 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// Where a key was written, if it was.
 fn place(tree: &Table, section: &str, key: &str) -> Option<Place> {
-    match tree.get(section)? {
-        Node { value: Value::Table(table), .. } => table.get(key).map(|node| node.place.clone()),
-        _ => None,
+    let mut table = tree;
+    for part in section.split('.') {
+        match table.get(part)? {
+            Node { value: Value::Table(inner), .. } => table = inner,
+            _ => return None,
+        }
     }
+    table.get(key).map(|node| node.place.clone())
 }

@@ -6,6 +6,7 @@ mod apply;
 mod backup;
 mod departures;
 mod entries;
+mod external;
 mod guest_rooms;
 mod logins;
 mod media;

@@ -1,6 +1,7 @@
 //! Wire syntaxes: what a client writes becomes a [`Command`](crate::protocol::Command), and replies and events become what it reads.
 //! No chat logic, no I/O.
 
+pub mod direct;
 pub mod go;
 pub mod groups;
 pub mod native;
@@ -12,6 +13,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::direct::Ids;
 use self::object::Object;
 use crate::error::{Error, Result};
 use crate::protocol::{Event, Room, RoomId};
@@ -23,10 +25,13 @@ pub enum Dialect {
     Groups,
     Go,
     Rooms,
+    Direct,
+    /// The same for people who log in elsewhere: they know each other by the ids that they have there.
+    DirectExternal,
 }
 
 /// How many there are.
-const DIALECTS: usize = 4;
+const DIALECTS: usize = 6;
 
 impl Dialect {
     /// What the configuration and the paths call it.
@@ -36,6 +41,7 @@ impl Dialect {
             Self::Groups => "groups",
             Self::Go => "go",
             Self::Rooms => "rooms",
+            Self::Direct | Self::DirectExternal => "direct",
         }
     }
 
@@ -44,6 +50,7 @@ impl Dialect {
         #[derive(Deserialize)]
         struct Shape {
             op: Option<IgnoredAny>,
+            event: Option<IgnoredAny>,
             #[serde(rename = "type")]
             kind: Option<IgnoredAny>,
             payload: Option<IgnoredAny>,
@@ -51,6 +58,7 @@ impl Dialect {
         let Object(shape) = serde_json::from_str(text).ok()?;
         match shape {
             Shape { op: Some(_), .. } => Some(Self::Native),
+            Shape { event: Some(_), .. } => Some(Self::Direct),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
             Shape { kind: Some(_), .. } => Some(Self::Groups),
             _ => None,
@@ -60,7 +68,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Groups | Self::Go => true,
+            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal => true,
             Self::Rooms => false,
         }
     }
@@ -68,9 +76,14 @@ impl Dialect {
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {
-            Self::Native | Self::Go => false,
+            Self::Native | Self::Go | Self::Direct | Self::DirectExternal => false,
             Self::Groups | Self::Rooms => true,
         }
+    }
+
+    /// Whether it tells its clients of everybody who comes online or goes, asked or not.
+    pub fn announces(self) -> bool {
+        matches!(self, Self::Direct | Self::DirectExternal)
     }
 }
 
@@ -96,6 +109,8 @@ impl<'a> Encoded<'a> {
                 Dialect::Groups => groups::encode_event(event, room),
                 Dialect::Go => go::encode_event(event, room),
                 Dialect::Rooms => rooms::encode_event(event, room),
+                Dialect::Direct => direct::encode_event(event, room, Ids::Ours),
+                Dialect::DirectExternal => direct::encode_event(event, room, Ids::External),
             })
             .clone()
     }
@@ -122,7 +137,7 @@ fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
 }
 
 /// A message's id where a dialect wants one: always the same for the same message.
-fn message_id(room: RoomId, seq: u64) -> Uuid {
+pub fn message_id(room: RoomId, seq: u64) -> Uuid {
     Uuid::new_v5(&room.0, &seq.to_be_bytes())
 }
 

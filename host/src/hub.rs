@@ -1,5 +1,6 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
+mod announcer;
 mod logins;
 pub mod outbox;
 mod places;
@@ -28,6 +29,8 @@ pub struct Connection {
     pub outbox: Arc<Outbox>,
     pub actor: Actor,
     pub login: Option<LoginId>,
+    /// What the issuer of its token calls its account, if that is not this server.
+    pub external: Option<Arc<str>>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
     /// Whether it gets the messages that it sent itself.
@@ -39,7 +42,7 @@ pub struct Connection {
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
         let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
-        Self { id, dialect, outbox, actor, login, listens_to_all, echoes, hears: Mutex::default() }
+        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, echoes, hears: Mutex::default() }
     }
 
     /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.

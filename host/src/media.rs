@@ -7,7 +7,7 @@ use crate::clock::now;
 use crate::config;
 use crate::database::{Database, Upload};
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Attachment, MediaId};
+use crate::protocol::{AccountId, MediaFile, MediaId};
 
 /// How much of a file is stored, or read, at a time.
 const PART: usize = 256 * 1024;
@@ -42,7 +42,7 @@ impl Media {
         by: AccountId,
         name: Option<&str>,
         bytes: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<Attachment> {
+    ) -> Result<MediaFile> {
         let name = clean_name(name.unwrap_or_default());
         let upload = self.database.begin_upload(by, &name, self.account_bytes as u64, now()).await?;
         let stored = self.store_parts(upload, bytes).await;
@@ -53,7 +53,7 @@ impl Media {
         stored
     }
 
-    async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<Attachment> {
+    async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<MediaFile> {
         let mut bytes = std::pin::pin!(bytes);
         let (mut waiting, mut size, mut part) = (BytesMut::new(), 0, 0);
         let mut media_type = None;
@@ -85,7 +85,7 @@ impl Media {
     }
 
     /// A file and its bytes, in parts.
-    pub async fn open(&self, id: MediaId) -> Result<(Attachment, impl Stream<Item = Result<Bytes>> + use<>)> {
+    pub async fn open(&self, id: MediaId) -> Result<(MediaFile, impl Stream<Item = Result<Bytes>> + use<>)> {
         let (number, file) = self.database.media(id).await?.ok_or_else(|| Error::not_found("file"))?;
         let database = self.database.clone();
         let parts = stream::try_unfold(0, move |part| {
@@ -104,7 +104,8 @@ pub fn is_shown(media_type: &str) -> bool {
     matches!(media_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif")
 }
 
-fn sniff(start: &[u8]) -> &'static str {
+/// What bytes are, by how they begin.
+pub fn sniff(start: &[u8]) -> &'static str {
     match infer::get(start) {
         Some(kind) => kind.mime_type(),
         None if is_text(start) => "text/plain",

@@ -1,18 +1,18 @@
 //! Messages: what may be posted, and reading what was.
 
+mod attachments;
 pub mod retention;
 pub mod writer;
 
-use std::sync::Arc;
-
 use unicode_segmentation::UnicodeSegmentation as _;
 
+pub use self::attachments::Attach;
 pub use self::retention::Retention;
 pub use self::writer::{PostDone, Posted, UnitDone, Writer};
 use crate::config;
 use crate::database::{Database, Tombstones};
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Attachment, Author, Entry, MediaId, Message, Page, RoomId, UnreadRoom};
+use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
 
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
@@ -21,8 +21,6 @@ const MAX_BACKLOG: u64 = 20_000;
 /// How many of them are read at a time.
 pub const BACKLOG_PAGE: u32 = 200;
 const MAX_KEY_BYTES: usize = 128;
-/// How many files one message carries.
-const MAX_ATTACHMENTS: usize = 10;
 /// A family with skin tones takes 41 bytes, a flag of a region 28.
 const MAX_EMOJI_BYTES: usize = 64;
 const MAX_QUERY_CHARS: usize = 200;
@@ -79,30 +77,6 @@ impl Messages {
         Ok(())
     }
 
-    /// The files of these ids, as a message of this account's may carry them.
-    pub async fn attachments(&self, ids: &[MediaId], by: &Author) -> Result<Arc<[Attachment]>> {
-        if ids.is_empty() {
-            return Ok(Arc::default());
-        }
-        if ids.len() > MAX_ATTACHMENTS {
-            return Err(Error::TooLarge { what: "attachments", limit: format!("{MAX_ATTACHMENTS} files") });
-        }
-        let Some((account, _)) = by.account else {
-            return Err(Error::Forbidden("only accounts can attach files; log in first".into()));
-        };
-        let mut files: Vec<Attachment> = Vec::with_capacity(ids.len());
-        for id in ids {
-            let file = self.database.attachable(*id, account).await?;
-            let file = file.ok_or_else(|| {
-                Error::invalid("attachments", format!("{id} is no file that you uploaded; `POST /api/media` gives ids"))
-            })?;
-            if !files.iter().any(|there| there.id == file.id) {
-                files.push(file);
-            }
-        }
-        Ok(files.into())
-    }
-
     /// Messages in their present state, oldest first, without those that were deleted.
     pub async fn page(&self, room: RoomId, page: Page, limit: u32) -> Result<Vec<Message>> {
         let limit = limit.clamp(1, MAX_PAGE);
@@ -122,6 +96,17 @@ impl Messages {
 
     pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
         self.database.unread(account).await
+    }
+
+    /// Of other people's messages in a room that are new to a member, how many there are and the latest of them, oldest
+    /// first.
+    pub async fn unread_in(&self, room: RoomId, account: AccountId, limit: u32) -> Result<(Vec<Message>, u64)> {
+        self.database.unread_in(room, account, limit.clamp(1, MAX_PAGE)).await
+    }
+
+    /// How far each member has read.
+    pub async fn read_by(&self, room: RoomId) -> Result<Vec<(AccountId, u64)>> {
+        self.database.read_by(room).await
     }
 
     /// Messages that hold all words of `query`, the newest first, in rooms that the account is a member of; and where to go

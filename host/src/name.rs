@@ -9,6 +9,8 @@ pub const MAX_CHARS: usize = 64;
 const MAX_BYTES: usize = 255;
 /// What the names of plugins' own accounts begin with, and no person's does.
 pub const BOT_PREFIX: &str = "plugin:";
+/// What our own tokens say of who issued them.
+pub const OUR_ISSUER: &str = "natterjack";
 /// What all deleted accounts are called, and nobody else.
 pub const DELETED: &str = "deleted account";
 
@@ -36,7 +38,7 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     if name.chars().count() > MAX_CHARS || name.len() > MAX_BYTES {
         return Err(Error::invalid(field, format!("at most {MAX_CHARS} characters and {MAX_BYTES} bytes")));
     }
-    if let Some(bad) = name.chars().find(|c| c.is_control() || is_invisible(*c)) {
+    if let Some(bad) = name.chars().find(|c| misleads(*c)) {
         return Err(Error::invalid(field, format!("must not hold the character U+{:04X}", u32::from(bad))));
     }
     if fold(&name).starts_with(BOT_PREFIX) {
@@ -46,6 +48,11 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
         return Err(Error::invalid(field, format!("must not be `{DELETED}`: that is what they are all called")));
     }
     Ok(name)
+}
+
+/// Whether a text that holds it may look like another one.
+pub fn misleads(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Characters that take no room, turn the text around or separate lines: a name with them passes for another.

@@ -117,6 +117,11 @@ impl Rooms {
         self.database.direct_room(one.number, other.number).await
     }
 
+    /// The room of an account and another one, which may be deleted, if there is one.
+    pub async fn direct_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
+        self.database.direct_room_of(one, other).await
+    }
+
     /// A room with its number of members, fresh from the database.
     pub async fn get_counted(&self, room: RoomId) -> Result<(Room, u32)> {
         self.database.room(room).await?.ok_or_else(|| Error::not_found("room"))

@@ -3,6 +3,7 @@
 mod conversations;
 mod door;
 mod messages;
+mod pairs;
 
 use std::sync::Arc;
 

@@ -100,6 +100,7 @@ impl Server {
         let (accepting, connections) = (TaskTracker::new(), TaskTracker::new());
         let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
         let hub = Arc::new(Hub::default());
+        tokio::spawn(hub.clone().announce(stop.clone()));
         let known = Arc::new(Known::default());
         let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
@@ -232,6 +233,7 @@ fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Option<Dialec
     let any = config.server.listen.iter().map(|address| (*address, None));
     let one = [
         (&dialects.groups.listen, Dialect::Groups),
+        (&dialects.direct.listen, Dialect::Direct),
         (&dialects.rooms.listen, Dialect::Rooms),
         (&dialects.go.listen, Dialect::Go),
     ];

@@ -1,6 +1,7 @@
 //! One live connection: what it says, in which dialect, and when it has to end.
 
 mod catch_up;
+mod direct;
 mod go;
 mod groups;
 mod identity;
@@ -71,6 +72,8 @@ pub struct Session {
     me: Option<Arc<Connection>>,
     /// None until the first frame decides.
     dialect: Option<Dialect>,
+    /// What the issuer of its token calls its account, if that is not this server.
+    external: Option<Arc<str>>,
     token: Option<TokenClock>,
     connect_by: Instant,
     heard_at: Instant,
@@ -94,6 +97,7 @@ impl Session {
             origin,
             me: None,
             dialect,
+            external: None,
             token: None,
             connect_by: now + first_word,
             heard_at: now,
@@ -116,6 +120,7 @@ impl Session {
         let mut incoming = pin!(incoming);
         match (identity, self.dialect) {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
+            (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
             // Only native clients know how to bring a fresh token.
             (Some(identity), Some(Dialect::Rooms)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
@@ -152,7 +157,7 @@ impl Session {
     /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
     fn owes_a_word(&self) -> bool {
         match self.dialect {
-            None | Some(Dialect::Native) => self.me.is_none(),
+            None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal) => self.me.is_none(),
             Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
         }
     }
@@ -167,6 +172,7 @@ impl Session {
         let now = Instant::now();
         if self.owes_a_word() && now >= self.connect_by {
             let close = match self.dialect {
+                Some(Dialect::Direct) => Close::new(Close::TOKEN_EXPIRED, "no `authenticate` in time"),
                 Some(_) => Close::new(Close::TOKEN_EXPIRED, "no `connect` in time"),
                 None => Close::new(Close::BAD_FIRST_FRAME, "no first frame in time"),
             };
@@ -213,6 +219,7 @@ impl Session {
             Some(Dialect::Groups) => self.on_groups(&text).await,
             Some(Dialect::Go) => self.on_go(&text).await,
             Some(Dialect::Rooms) => self.on_rooms(&text).await,
+            Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(&text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -237,6 +244,7 @@ impl Session {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
             Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
+            Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
                 self.outbox.offer(dialect::rooms::refused(&kind, &error.to_string()));

@@ -58,6 +58,7 @@ async fn a_bad_signing_up_says_what_is_wrong() {
         (json!({"username": "", "password": "long enough"}), "invalid", "username"),
         (json!({"username": "b\u{202e}b", "password": "long enough"}), "invalid", "username"),
         (json!({"username": "b@b", "password": "long enough"}), "invalid", "username"),
+        (json!({"username": "b＠b", "password": "long enough"}), "invalid", "username"),
         (json!({"username": "bob", "password": "long enough", "email": "bob"}), "invalid", "email"),
         (json!({"username": "bob"}), "bad_request", "password"),
         (json!({"username": 7, "password": "long enough"}), "bad_request", "username"),

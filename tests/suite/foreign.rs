@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::harness::{PATIENCE, Server};
 
 /// The dialects by the names of their stories; Python's modules have an underscore for the dash.
-const STORIES: [&str; 4] = ["native", "groups", "go", "rooms"];
+const STORIES: [&str; 5] = ["native", "groups", "direct", "go", "rooms"];
 
 /// The folder that the clients are installed in, with everything there.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {

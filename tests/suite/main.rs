@@ -13,6 +13,7 @@ mod chat_client;
 mod configuration;
 mod conversation;
 mod dependencies;
+mod direct;
 mod errors;
 mod foreign;
 mod frames;

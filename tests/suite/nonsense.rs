@@ -171,6 +171,41 @@ async fn nonsense_in_native_gets_one_error_each() {
 }
 
 #[tokio::test]
+async fn nonsense_in_direct_gets_one_error_each() {
+    let server = patient_server().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
+    let picture = "https://pictures.example/frog.png";
+    // A bad token ends the connection; that is looked at elsewhere.
+    let valid = vec![
+        json!({"event": "message", "receiverId": bob.id, "message": "Hello!"}),
+        json!({"event": "message", "receiverId": bob.id, "message": "", "images": [picture, "data:image/png;base64,AA=="]}),
+        json!({"event": "fetchChats", "receiverId": bob.id}),
+        json!({"event": "fetchChats", "receiverId": bob.id, "before": key, "limit": 5}),
+        json!({"event": "unReadMessages", "receiverId": bob.id}),
+    ];
+    let spoken = Spoken {
+        name: "direct",
+        valid,
+        is_answer: |frame| frame["event"] != "userStatus",
+        answers: |_| (1, 1),
+        mark: Box::new(|n| {
+            let known = "`authenticate`, `message`, `fetchChats` and `unReadMessages`";
+            let why = format!("event: there is no `mark {n}`; there are {known}");
+            (json!({"event": format!("mark {n}")}), json!({"event": "error", "code": "bad_request", "message": why}))
+        }),
+    };
+    let url = format!("ws://{}/ws/direct", server.address());
+    each_frame_gets_its_answer(&spoken, async || {
+        let mut client = Client::open(&url).await;
+        client.send_text(json!({"event": "authenticate", "token": ann.token}).to_string()).await;
+        client.expect_event("userStatus").await;
+        client
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nonsense_in_go_gets_one_error_each() {
     let server = patient_server().await;
     let ann = server.sign_up("ann").await;

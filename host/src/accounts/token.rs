@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{AccountId, LoginId};
 
 /// Who issues our tokens and whom they are for.
-const ISSUER: &str = "natterjack";
+const ISSUER: &str = crate::name::OUR_ISSUER;
 const AUDIENCE: &str = "natterjack";
 
 #[derive(Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Tokens {
     }
 }
 
-fn expired() -> Error {
+pub(super) fn expired() -> Error {
     Error::Unauthenticated("the token has expired; log in again or use the refresh token".into())
 }
 

@@ -118,12 +118,12 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
             println!("{} is deleted", user.username);
         }
         Action::Password { name, password_stdin } => {
-            let user = find(database, &name).await?;
+            let user = find_own(database, &name).await?;
             accounts.set_password(&user, password(password_stdin)?).await?;
             println!("{} has a new password, and is logged out everywhere", user.username);
         }
         Action::Token { name } => {
-            let user = find(database, &name).await?;
+            let user = find_own(database, &name).await?;
             if user.disabled_at.is_some() {
                 bail!("{} is disabled; `natterjack user enable {name}` lets them in again", user.username);
             }
@@ -134,8 +134,20 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
 }
 
 async fn find(database: &Database, name: &str) -> Result<User> {
-    let found = database.user_by_login(name).await?;
+    let found = match database.user_by_login(name).await? {
+        Some(user) => Some(user),
+        None => database.external_user_named(name).await?,
+    };
     found.with_context(|| format!("nobody is called {name}; `natterjack user list` shows who is there"))
+}
+
+/// Somebody who logs in here.
+async fn find_own(database: &Database, name: &str) -> Result<User> {
+    let user = find(database, name).await?;
+    if database.user_by_login(name).await?.is_none() {
+        bail!("{} logs in elsewhere: it has neither password nor tokens here", user.username);
+    }
+    Ok(user)
 }
 
 async fn list(database: &Database) -> Result<()> {

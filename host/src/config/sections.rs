@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::key::{choice, lasting, not_blank, section, within};
-use super::secret::{Secret, strong_key};
+use super::secret::{Secret, strong_key, strong_shared_key};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,6 +61,8 @@ section! {
         jwt_secret: Secret = Secret::default(), strong_key;
         /// Further keys: to replace one by another, or to sign with Ed25519.
         keys: Vec<AuthKey> = vec![], usable_keys;
+        /// Another issuer whose tokens are taken.
+        external: External = External::default();
         access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
         refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
         /// Whether people may chat without an account.
@@ -77,6 +79,20 @@ section! {
         hash_parallelism: u32 = 1, within(1..=64);
         /// How many passwords are hashed at a time.
         hash_concurrency: usize = 2, within(1..=256);
+    }
+}
+
+section! {
+    /// `[auth.external]`: another issuer of tokens, whose people have no password here.
+    External {
+        /// What its accounts are told apart by, and what its tokens' `iss` says if they have one. Empty: no such tokens.
+        issuer: String = String::new(), issuer_name;
+        /// What it signs with. Empty: the same secret as ours, `jwt_secret`.
+        secret: Secret = Secret::default(), strong_shared_key;
+        /// What its tokens' `aud` has to hold. Empty: they have none.
+        audience: String = String::new();
+        /// Where its tokens have the account's id. Empty: `sub`, or else `id`, `userId` or `_id`.
+        id_claim: String = String::new();
     }
 }
 
@@ -250,6 +266,19 @@ fn usable_keys(keys: &[AuthKey]) -> Result<(), String> {
             _ => continue,
         };
         return Err(format!("key `{kid}`: {wrong}"));
+    }
+    Ok(())
+}
+
+fn issuer_name(issuer: &str) -> Result<(), String> {
+    if issuer == crate::name::OUR_ISSUER {
+        return Err(format!("`{issuer}` is what this server's own tokens say; wanted the other issuer's name"));
+    }
+    if issuer.chars().count() > 100 || issuer.chars().any(|c| c == '@' || crate::name::misleads(c) || c.is_whitespace())
+    {
+        return Err(format!(
+            "`{issuer}` cannot be shown in names; wanted 100 characters at the most, no @ and no blanks"
+        ));
     }
     Ok(())
 }

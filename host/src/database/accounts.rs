@@ -59,12 +59,13 @@ impl Database {
         added.map_err(is_taken)
     }
 
-    /// By name, handle or e-mail address, in any case.
+    /// Somebody who has a password here, by name, handle or e-mail address, in any case.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
         let key = fold(login);
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
-             WHERE (id = (SELECT user_id FROM user_names WHERE key = $1) OR email_key = $1) AND plugin IS NULL AND deleted_at IS NULL",
+             WHERE (id = (SELECT user_id FROM user_names WHERE key = $1) OR email_key = $1) \
+             AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
         )
         .bind(key)
         .fetch_optional(pool)
@@ -88,7 +89,7 @@ impl Database {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
-             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
+             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' OR LOWER(external_id) LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
         )
         .bind(after)
         .bind(&pattern)
@@ -180,8 +181,11 @@ impl Database {
         Ok(row.map(Into::into))
     }
 
-    /// By name or handle, in any case.
+    /// By name or handle, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
+        if let Some(external) = self.external_user_named(name).await? {
+            return Ok(Some(external.account()));
+        }
         let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users \
              WHERE id = (SELECT user_id FROM user_names WHERE key = $1) AND plugin IS NULL",

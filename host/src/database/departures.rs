@@ -15,7 +15,7 @@ impl Database {
         // A uid is nobody's name, so this key can neither be taken nor be found by name.
         let deleted: Option<i64> = each!(Tx: &mut tx, tx => sqlx::query_scalar(
             "UPDATE users SET username = $1, username_key = uid, email = NULL, email_key = NULL, handle = NULL, handle_key = NULL, \
-             password_hash = '', \
+             password_hash = '', issuer = NULL, external_id = NULL, \
              is_admin = FALSE, deleted_at = $2, updated_at = $2 \
              WHERE uid = $3 AND deleted_at IS NULL AND plugin IS NULL RETURNING id",
         )

@@ -3,7 +3,7 @@
 use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Attachment, MediaId};
+use crate::protocol::{AccountId, MediaFile, MediaId};
 
 /// A file that is being stored.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +23,9 @@ struct MediaRow {
 }
 
 impl MediaRow {
-    fn attachment(self) -> Attachment {
+    fn file(self) -> MediaFile {
         let size = self.size.unsigned_abs();
-        Attachment { id: self.uid, name: self.name, media_type: self.media_type, size }
+        MediaFile { id: self.uid, name: self.name, media_type: self.media_type, size }
     }
 }
 
@@ -77,7 +77,7 @@ impl Database {
     }
 
     /// From now on the file can be fetched.
-    pub async fn finish_upload(&self, upload: Upload, media_type: &str) -> Result<Attachment> {
+    pub async fn finish_upload(&self, upload: Upload, media_type: &str) -> Result<MediaFile> {
         let row: MediaRow = each!(Pool: &self.write, pool => sqlx::query_as(
             "UPDATE media SET type = $1, complete = TRUE WHERE id = $2 RETURNING id, uid, name, type, size",
         )
@@ -85,7 +85,7 @@ impl Database {
         .bind(upload.number)
         .fetch_one(pool)
         .await)?;
-        Ok(row.attachment())
+        Ok(row.file())
     }
 
     pub async fn drop_upload(&self, upload: Upload) -> Result<()> {
@@ -98,14 +98,14 @@ impl Database {
     }
 
     /// A file that is whole, with the number under which its parts are read.
-    pub async fn media(&self, id: MediaId) -> Result<Option<(i64, Attachment)>> {
+    pub async fn media(&self, id: MediaId) -> Result<Option<(i64, MediaFile)>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, name, type, size FROM media WHERE uid = $1 AND complete",
         )
         .bind(id)
         .fetch_optional(pool)
         .await)?;
-        Ok(row.map(|row| (row.id, row.attachment())))
+        Ok(row.map(|row| (row.id, row.file())))
     }
 
     pub async fn media_part(&self, number: i64, part: u32) -> Result<Option<Vec<u8>>> {
@@ -119,7 +119,7 @@ impl Database {
     }
 
     /// A file that this account uploaded, as a message may carry it.
-    pub async fn attachable(&self, id: MediaId, by: AccountId) -> Result<Option<Attachment>> {
+    pub async fn attachable(&self, id: MediaId, by: AccountId) -> Result<Option<MediaFile>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT m.id, m.uid, m.name, m.type, m.size FROM media m JOIN users u ON u.id = m.user_id \
              WHERE m.uid = $1 AND u.uid = $2 AND m.complete",
@@ -128,7 +128,7 @@ impl Database {
         .bind(by)
         .fetch_optional(pool)
         .await)?;
-        Ok(row.map(MediaRow::attachment))
+        Ok(row.map(MediaRow::file))
     }
 
     /// Takes away a few of the files that were uploaded before `before` and that no message carries; says how many.

@@ -9,7 +9,7 @@ use super::rows::damaged;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::protocol::{Author, AuthorKind, Entry, Happening, NewPost, RoomId};
+use crate::protocol::{Attachment, Author, AuthorKind, Entry, Happening, NewPost, RoomId};
 
 /// What became of a post.
 #[derive(Clone, Debug)]
@@ -103,9 +103,10 @@ impl Tx {
                     what: Happening::Posted(new.post.clone()),
                 };
                 rows.push(row(new, *room, *seq)?);
-                files.extend(
-                    new.post.attachments.iter().map(|file| json!({"room": *room, "seq": *seq, "media": file.id})),
-                );
+                files.extend(new.post.attachments.iter().filter_map(|attached| match attached {
+                    Attachment::File(file) => Some(json!({"room": *room, "seq": *seq, "media": file.id})),
+                    Attachment::Picture { .. } => None,
+                }));
                 *seq += 1;
                 PostOutcome::Posted(entry)
             } else {

@@ -147,6 +147,20 @@ impl Database {
         .await)?;
         row.map(RoomRow::room).transpose()
     }
+
+    /// The room of an account and another one, which may be deleted, if there is one.
+    pub async fn direct_room_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
+        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), " FROM users a JOIN users b ON b.uid = $2 \
+             JOIN rooms r ON (r.pair_low = a.id AND r.pair_high = b.id) OR (r.pair_low = b.id AND r.pair_high = a.id) \
+             WHERE a.uid = $1",
+        ))
+        .bind(one)
+        .bind(other)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(RoomRow::room).transpose()
+    }
 }
 
 const STANDING: &str = "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \

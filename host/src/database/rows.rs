@@ -14,7 +14,9 @@ macro_rules! room_columns {
     () => {
         "r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.guarded, r.created_at, \
          r.pair_low, r.pair_high, (SELECT p.uid FROM users p WHERE p.id = r.pair_low) AS low_uid, \
-         (SELECT p.uid FROM users p WHERE p.id = r.pair_high) AS high_uid"
+         (SELECT p.uid FROM users p WHERE p.id = r.pair_high) AS high_uid, \
+         (SELECT p.external_id FROM users p WHERE p.id = r.pair_low) AS low_external, \
+         (SELECT p.external_id FROM users p WHERE p.id = r.pair_high) AS high_external"
     };
 }
 pub(super) use room_columns;
@@ -36,6 +38,8 @@ pub(super) struct RoomRow {
     pub pair_high: Option<i64>,
     pub low_uid: Option<AccountId>,
     pub high_uid: Option<AccountId>,
+    pub low_external: Option<String>,
+    pub high_external: Option<String>,
 }
 
 impl RoomRow {
@@ -44,9 +48,12 @@ impl RoomRow {
     }
 
     pub(super) fn room(self) -> Result<Room> {
-        let low = self.low_uid.zip(self.pair_low);
-        let high = self.high_uid.zip(self.pair_high);
-        let pair = low.zip(high).map(|(low, high)| [low, high].map(|(id, number)| Peer { id, number }));
+        let peer = |id: Option<AccountId>, number: Option<i64>, external: Option<String>| {
+            Some(Peer { id: id?, number: number?, external: external.map(Into::into) })
+        };
+        let low = peer(self.low_uid, self.pair_low, self.low_external);
+        let high = peer(self.high_uid, self.pair_high, self.high_external);
+        let pair = low.zip(high).map(|(low, high)| [low, high]);
         Ok(Room {
             id: self.uid,
             number: self.id,

@@ -1,10 +1,10 @@
 //! How much of each of its rooms is new to an account.
 
-use super::entries::POSTED;
+use super::entries::{EntryRow, POSTED, columns};
 use super::rows::{AccountRow, RoomRow, room_columns};
 use super::{Database, each};
 use crate::error::Result;
-use crate::protocol::{AccountId, UnreadRoom};
+use crate::protocol::{AccountId, Message, RoomId, UnreadRoom};
 
 #[derive(sqlx::FromRow)]
 struct UnreadRow {
@@ -36,6 +36,58 @@ impl Database {
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(UnreadRow::unread).collect()
+    }
+
+    /// Of other people's messages in a room that are new to a member, the latest, oldest first; and how many there are.
+    pub async fn unread_in(&self, room: RoomId, account: AccountId, limit: u32) -> Result<(Vec<Message>, u64)> {
+        macro_rules! unread {
+            ($what:expr) => {
+                concat!(
+                    "SELECT ",
+                    $what,
+                    " FROM entries e JOIN rooms r ON r.id = e.room_id \
+                 JOIN users me ON me.uid = $2 JOIN members m ON m.room_id = r.id AND m.user_id = me.id \
+                 LEFT JOIN users u ON u.id = e.author_id \
+                 WHERE r.uid = $1 AND e.seq > m.read_seq AND e.kind = $3 AND e.deleted_at IS NULL \
+                 AND (e.author_id IS NULL OR e.author_id <> me.id)"
+                )
+            };
+        }
+        let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+            concat!(unread!(columns!()), " ORDER BY e.seq DESC LIMIT $4"),
+        )
+        .bind(room)
+        .bind(account)
+        .bind(POSTED)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        let count = match rows.len() < limit as usize {
+            true => rows.len() as u64,
+            false => {
+                let count: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(unread!("COUNT(*)"))
+                    .bind(room)
+                    .bind(account)
+                    .bind(POSTED)
+                    .fetch_one(pool)
+                    .await)?;
+                count.unsigned_abs()
+            }
+        };
+        let messages = rows.into_iter().rev().map(EntryRow::message).collect::<Result<_>>()?;
+        Ok((messages, count))
+    }
+
+    /// Up to which entry each member of a room has read.
+    pub async fn read_by(&self, room: RoomId) -> Result<Vec<(AccountId, u64)>> {
+        let rows: Vec<(AccountId, i64)> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT u.uid, m.read_seq FROM members m JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \
+             WHERE r.uid = $1",
+        )
+        .bind(room)
+        .fetch_all(pool)
+        .await)?;
+        Ok(rows.into_iter().map(|(account, seq)| (account, seq.unsigned_abs())).collect())
     }
 }
 

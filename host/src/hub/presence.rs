@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::announcer::Announcer;
 use super::{Connection, Hub, offer};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
@@ -14,6 +15,7 @@ pub(super) struct Presence {
     /// An account is online for as long as it has a connection, however many those are.
     accounts: Mutex<HashMap<AccountId, Vec<Arc<Connection>>>>,
     watchers: Mutex<Watchers>,
+    pub(super) announcer: Announcer,
 }
 
 #[derive(Default)]
@@ -60,32 +62,39 @@ impl Hub {
 
     pub(super) fn arrive(&self, connection: &Arc<Connection>) {
         let Some(account) = connection.account() else { return };
+        if connection.dialect.announces() {
+            self.presence.announcer.admit(connection);
+        }
         let mut accounts = self.presence.accounts.lock();
         let connections = accounts.entry(account.id).or_default();
         connections.push(connection.clone());
         // Told under the lock, so that coming and going are told in their order.
         if connections.len() == 1 {
-            self.tell_presence(account.id, true);
+            self.tell_presence(account.id, connection, true);
         }
     }
 
     pub(super) fn depart(&self, connection: &Connection) {
         self.presence.watchers.lock().remove(connection.id);
         let Some(account) = connection.account() else { return };
+        if connection.dialect.announces() {
+            self.presence.announcer.dismiss(connection.id);
+        }
         let mut accounts = self.presence.accounts.lock();
         let Slot::Occupied(mut slot) = accounts.entry(account.id) else { return };
         slot.get_mut().retain(|other| other.id != connection.id);
         if slot.get().is_empty() {
             slot.remove();
-            self.tell_presence(account.id, false);
+            self.tell_presence(account.id, connection, false);
         }
     }
 
-    fn tell_presence(&self, account: AccountId, online: bool) {
+    fn tell_presence(&self, account: AccountId, by: &Connection, online: bool) {
+        self.presence.announcer.note(account, by.external.as_ref(), online);
         let watchers = self.presence.watchers.lock();
         let Some(watching) = watchers.of.get(&account) else { return };
         let connections = self.connections.lock();
         let watching: Vec<_> = watching.iter().filter_map(|id| connections.get(id).cloned()).collect();
-        offer(&watching, &Event::Presence { account, online });
+        offer(&watching, &Event::Presence { account, external: by.external.clone(), online });
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn new(seq: u64, author: &Author, at: Timestamp, post: &Post) -> wire
         at: millis(at),
         reply_to: post.reply_to,
         edited_at: None,
-        attachments: post.attachments.iter().map(Attachment::link).collect(),
+        attachments: post.attachments.iter().map(Attachment::told).collect(),
     }
 }
 

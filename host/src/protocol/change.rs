@@ -1,5 +1,6 @@
 //! What the writer can be asked to make true.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,9 +20,37 @@ pub struct Post {
     pub attachments: Arc<[Attachment]>,
 }
 
-/// A file that a message carries, as it was when it was attached.
+/// Something that a message carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
+#[serde(untagged)]
+pub enum Attachment {
+    File(MediaFile),
+    /// A picture that is not kept here: a link to it, or a `data:` URL that is all of it.
+    Picture {
+        url: Arc<str>,
+    },
+}
+
+impl Attachment {
+    /// Where it can be fetched.
+    pub fn url(&self) -> Cow<'_, str> {
+        match self {
+            Self::File(file) => file.link().into(),
+            Self::Picture { url } => (&**url).into(),
+        }
+    }
+
+    /// What plugins are told: of a picture within the message only the kind, such as `data:image/png`.
+    pub fn told(&self) -> String {
+        let url = self.url();
+        let kind = if url.starts_with("data:") { url.find([';', ',']) } else { None };
+        url[..kind.unwrap_or(url.len())].to_owned()
+    }
+}
+
+/// An uploaded file, as it was when it was attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaFile {
     pub id: MediaId,
     pub name: String,
     /// As its bytes say, such as `image/png`.
@@ -31,7 +60,7 @@ pub struct Attachment {
     pub size: u64,
 }
 
-impl Attachment {
+impl MediaFile {
     /// Where the server gives it out.
     pub fn link(&self) -> String {
         format!("/media/{}", self.id)

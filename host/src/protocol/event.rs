@@ -125,6 +125,8 @@ pub enum Event {
     /// To those who watch the account: its first connection came, or its last one went.
     Presence {
         account: AccountId,
+        /// As in a direct room's `Peer`.
+        external: Option<Arc<str>>,
         online: bool,
     },
     /// To one connection: a fresh token is due.

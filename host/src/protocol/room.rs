@@ -47,16 +47,18 @@ pub struct Room {
 }
 
 /// One of the two in a direct room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub id: AccountId,
     pub number: i64,
+    /// What the issuer of its tokens calls it, if that is not this server.
+    pub external: Option<Arc<str>>,
 }
 
 impl Room {
     /// In a direct room: the other one.
-    pub fn other_than(&self, account: AccountId) -> Option<Peer> {
-        self.pair?.into_iter().find(|peer| peer.id != account)
+    pub fn other_than(&self, account: AccountId) -> Option<&Peer> {
+        self.pair.as_ref()?.iter().find(|peer| peer.id != account)
     }
 }
 

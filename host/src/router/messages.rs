@@ -3,11 +3,10 @@
 use super::{Caller, Router, call};
 use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::messages::{Messages, PostDone, UnitDone};
+use crate::messages::{Attach, Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
-    Actor, Attachment, Author, Change, Command, Event, MediaId, NewPost, Post, Reply, Role, Room, RoomName, Standing,
-    Unit,
+    Actor, Attachment, Author, Change, Command, Event, NewPost, Post, Reply, Role, Room, RoomName, Standing, Unit,
 };
 use crate::rooms::Rooms;
 
@@ -17,7 +16,7 @@ pub struct NewMessage {
     pub body: String,
     pub key: Option<String>,
     pub reply_to: Option<u64>,
-    pub attachments: Vec<MediaId>,
+    pub attachments: Vec<Attach>,
 }
 
 impl NewMessage {
@@ -40,11 +39,7 @@ impl Router {
         let (room, standing) = self.presence(caller, to).await?;
         check_voice(caller, standing)?;
         let caller = &self.as_known_in(&room, caller);
-        let NewMessage { mut body, key, reply_to, attachments } = message;
-        // A second slash says that the first one is meant as text.
-        if body.starts_with("//") {
-            body.remove(0);
-        }
+        let NewMessage { body, key, reply_to, attachments } = message;
         let attachments = self.messages.attachments(&attachments, &Author::from(&caller.actor)).await?;
         self.check_text(&body, &attachments)?;
         if let Some(key) = &key {
@@ -61,6 +56,12 @@ impl Router {
         let body = self.filtered(caller, room, standing, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
         Ok(NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post })
+    }
+
+    /// Whether a message may be one, wherever it goes.
+    pub(super) async fn check(&self, caller: &Caller, message: &NewMessage) -> Result<()> {
+        let attachments = self.messages.attachments(&message.attachments, &Author::from(&caller.actor)).await?;
+        self.check_text(&message.body, &attachments)
     }
 
     /// The caller under the name that a guest has in this room.
@@ -194,5 +195,5 @@ fn check_voice(caller: &Caller, standing: Standing) -> Result<()> {
 }
 
 fn links(attachments: &[Attachment]) -> Vec<String> {
-    attachments.iter().map(Attachment::link).collect()
+    attachments.iter().map(Attachment::told).collect()
 }

@@ -83,6 +83,7 @@ impl Session {
     pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
         let dialect = self.dialect.unwrap_or(Dialect::Native);
         let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
+        me.external = self.external.clone();
         if dialect == Dialect::Groups {
             me.echoes = self.core.dialects.groups.echo == Echo::All;
         }

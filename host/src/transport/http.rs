@@ -114,6 +114,7 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/native", get(super::websocket::upgrade))
         .route("/ws/go", get(super::websocket::upgrade))
         .route("/ws/rooms", get(super::websocket::upgrade))
+        .route("/ws/direct", get(super::websocket::upgrade))
         .route("/ws/groups", get(super::websocket::upgrade))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {

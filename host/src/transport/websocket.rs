@@ -56,22 +56,24 @@ pub(super) async fn upgrade(
             Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
         );
     }
-    let identity = match offered_token(&headers) {
-        Some(token) => Some(state.core.accounts.identify(&token).await?),
-        None => None,
-    };
     let limits = &state.core.limits;
     // The first frame decides where neither path nor subprotocol nor token says what is spoken.
-    let dialect = match uri.path() {
+    let named = match uri.path() {
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
         "/ws/rooms" => Some(Dialect::Rooms),
+        "/ws/direct" => Some(Dialect::Direct),
         "/ws/groups" => Some(Dialect::Groups),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
-        _ if spoken.is_some() => spoken,
-        _ if identity.is_some() => Some(Dialect::Go),
-        _ => None,
+        _ => spoken,
     };
+    let accounts = &state.core.accounts;
+    let identity = match (offered_token(&headers), named) {
+        (Some(token), Some(Dialect::Direct)) => Some(accounts.identify_anyone(&token).await?),
+        (Some(token), _) => Some(accounts.identify(&token).await?),
+        (None, _) => None,
+    };
+    let dialect = named.or(identity.is_some().then_some(Dialect::Go));
     if dialect == Some(Dialect::Go) && identity.is_none() {
         return Err(Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()).into());
     }

@@ -1,5 +1,7 @@
 //! From replies and events to frames.
 
+use std::borrow::Cow;
+
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,8 +12,8 @@ use crate::config;
 use crate::dialect::to_text;
 use crate::error::Error;
 use crate::protocol::{
-    Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, Event, Happening, Member, Message, Post, Push,
-    PushTarget, Reply, Room, RoomId, UnreadRoom,
+    Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, Event, Happening, MediaFile, Member, Message,
+    Post, Push, PushTarget, Reply, Room, RoomId, UnreadRoom,
 };
 
 /// The protocol's name and version.
@@ -89,21 +91,25 @@ struct Posted<'a> {
     at: Timestamp,
 }
 
-/// Something attached, with where to fetch it.
+/// Something attached, with where to fetch it: that is all there is to say of what is not kept here.
 #[derive(Serialize)]
 struct File<'a> {
     #[serde(flatten)]
-    attachment: &'a Attachment,
-    url: String,
+    file: Option<&'a MediaFile>,
+    url: Cow<'a, str>,
 }
 
 fn files(post: &Post) -> Vec<File<'_>> {
-    post.attachments.iter().map(|attachment| File { attachment, url: attachment.link() }).collect()
+    let attached = post.attachments.iter().map(|attachment| match attachment {
+        Attachment::File(file) => File { file: Some(file), url: attachment.url() },
+        Attachment::Picture { .. } => File { file: None, url: attachment.url() },
+    });
+    attached.collect()
 }
 
 /// A file as its uploader is told of it.
-pub fn file_json(attachment: &Attachment) -> Value {
-    json!(File { attachment, url: attachment.link() })
+pub fn file_json(file: &MediaFile) -> Value {
+    json!(File { file: Some(file), url: file.link().into() })
 }
 
 /// None for what native clients are not told.
@@ -120,7 +126,7 @@ pub fn encode_event(event: &Event) -> Option<Utf8Bytes> {
         Event::Arrived { .. } | Event::Departed { .. } => return None,
         Event::Read { room, whom, seq } => frame("read", Some(*room), None, json!({"account": whom, "seq": seq})),
         Event::Typing { room, by } => frame("typing", Some(*room), None, json!({"by": By::new(by)})),
-        Event::Presence { account, online } => {
+        Event::Presence { account, online, .. } => {
             frame("presence", None, None, json!({"account": account, "online": online}))
         }
         Event::Pushed(push) => encode_push(push),

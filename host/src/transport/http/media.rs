@@ -24,6 +24,18 @@ pub(super) struct Named {
     name: Option<String>,
 }
 
+/// Something attached: of a picture that is not kept here there is the address alone.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Attached {
+    id: Option<Uuid>,
+    name: Option<String>,
+    r#type: Option<String>,
+    size: Option<u64>,
+    /// Where it can be fetched; a picture within the message is a `data:` URL.
+    url: String,
+}
+
 /// A file, as `file_json` writes it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]

@@ -136,7 +136,7 @@ mod tests {
             .filter_map(|rest| rest.split('"').next())
             .filter(|path| path.starts_with('/'))
             .collect();
-        let sockets = ["/", "/ws", "/ws/native", "/ws/go", "/ws/rooms"];
+        let sockets = ["/", "/ws", "/ws/native", "/ws/go", "/ws/rooms", "/ws/direct", "/ws/groups"];
         let aliases = ["/register", "/login", "/refresh"];
         let pages = ["/api/openapi.json", "/api/docs", "/api/docs.js", "/api/docs.css"];
         assert_eq!(plain, [&sockets[..], &aliases, &pages].concat().into_iter().collect());

@@ -125,7 +125,7 @@ pub(super) struct Message {
     /// The number of the message that it answers.
     reply_to: Option<u64>,
     key: Option<String>,
-    attachments: Option<Vec<super::media::File>>,
+    attachments: Option<Vec<super::media::Attached>>,
     reactions: Option<Vec<Reaction>>,
 }
 

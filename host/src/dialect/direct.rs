@@ -1,0 +1,285 @@
+//! `direct`: messages and pictures between two accounts, what of them is unread, and who is online.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::extract::ws::Utf8Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{fields, message_id, to_text};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::protocol::{
+    AccountId, Attachment, Author, Entry, Event, Happening, Message, Peer, Post, Room, RoomId, RoomKind,
+};
+
+/// By which ids a client knows accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// By their uid.
+    Ours,
+    /// By the id that their tokens' issuer has for them; those who log in here by their uid.
+    External,
+}
+
+/// What a frame asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Request {
+    Authenticate { token: String },
+    Message { receiver: String, message: String, images: Vec<String> },
+    FetchChats { receiver: String, before: Option<Uuid>, limit: Option<u32> },
+    UnreadMessages { receiver: String },
+}
+
+// A token is a secret.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authenticate { .. } => f.write_str("Authenticate(…)"),
+            Self::Message { receiver, .. } => write!(f, "Message({receiver}, …)"),
+            Self::FetchChats { receiver, before, limit } => write!(f, "FetchChats({receiver}, {before:?}, {limit:?})"),
+            Self::UnreadMessages { receiver } => write!(f, "UnreadMessages({receiver})"),
+        }
+    }
+}
+
+pub fn decode(text: &str) -> Result<Request> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        event: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct Authenticate {
+        token: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Send {
+        receiver_id: String,
+        message: Option<String>,
+        images: Option<Vec<String>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fetch {
+        receiver_id: String,
+        before: Option<Uuid>,
+        limit: Option<u32>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Unread {
+        receiver_id: String,
+    }
+    match &*fields::<Kind<'_>>(text)?.event {
+        "authenticate" => {
+            let Authenticate { token } = fields(text)?;
+            // Many clients have it at hand as HTTP wants it.
+            let token = token.trim();
+            Ok(Request::Authenticate { token: token.strip_prefix("Bearer ").unwrap_or(token).to_owned() })
+        }
+        "message" => {
+            let Send { receiver_id, message, images } = fields(text)?;
+            let images = images.unwrap_or_default();
+            match message {
+                None if images.is_empty() => Err(Error::BadRequest("message: is missing; wanted a text".into())),
+                message => Ok(Request::Message { receiver: receiver_id, message: message.unwrap_or_default(), images }),
+            }
+        }
+        "fetchChats" => {
+            let Fetch { receiver_id, before, limit } = fields(text)?;
+            Ok(Request::FetchChats { receiver: receiver_id, before, limit })
+        }
+        "unReadMessages" => Ok(Request::UnreadMessages { receiver: fields::<Unread>(text)?.receiver_id }),
+        other => Err(Error::BadRequest(format!(
+            "event: there is no `{}`; there are `authenticate`, `message`, `fetchChats` and `unReadMessages`",
+            other.escape_debug()
+        ))),
+    }
+}
+
+#[derive(Serialize)]
+struct Frame<T> {
+    event: &'static str,
+    data: T,
+}
+
+/// A message, wherever it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    id: Uuid,
+    /// None for what the server itself says.
+    sender_id: Option<String>,
+    /// None for what neither of the two says, but a plugin.
+    receiver_id: Option<String>,
+    room_id: RoomId,
+    message: &'a str,
+    images: Vec<Cow<'a, str>>,
+    is_read: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Ids {
+    fn of(self, id: AccountId, external: Option<&str>) -> String {
+        match external {
+            Some(external) if self == Self::External => external.to_owned(),
+            _ => id.to_string(),
+        }
+    }
+
+    fn shown<'a>(self, room: &Room, seq: u64, from: &Author, at: Timestamp, post: &'a Post) -> Shown<'a> {
+        let of_peer = |peer: &Peer| self.of(peer.id, peer.external.as_deref());
+        let sender = from.account.map(|(id, _)| id);
+        let (sender_id, receiver_id) = match room.pair.iter().flatten().find(|peer| Some(peer.id) == sender) {
+            Some(peer) => (Some(of_peer(peer)), room.other_than(peer.id).map(of_peer)),
+            None => (sender.map(|id| id.to_string()), None),
+        };
+        Shown {
+            id: message_id(room.id, seq),
+            sender_id,
+            receiver_id,
+            room_id: room.id,
+            message: &post.body,
+            images: post.attachments.iter().map(Attachment::url).collect(),
+            is_read: false,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
+/// None for what this dialect has no words for: it knows messages of two, and who is online.
+pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8Bytes> {
+    match (event, room) {
+        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+            if room.kind == RoomKind::Direct =>
+        {
+            Some(to_text(&Frame { event: "message", data: ids.shown(room, *seq, by, *at, post) }))
+        }
+        (Event::Presence { account, external, online }, _) => {
+            Some(user_status(&ids.of(*account, external.as_deref()), *online))
+        }
+        _ => None,
+    }
+}
+
+/// What is said of an account to its own connection, which knows it by this id.
+pub fn user_status(id: &str, online: bool) -> Utf8Bytes {
+    to_text(&Frame { event: "userStatus", data: json!({"userId": id, "isOnline": online}) })
+}
+
+/// How far each of the two has read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    pub me: AccountId,
+    pub by_me: u64,
+    pub by_other: u64,
+}
+
+impl Read {
+    pub fn is_mine(self, message: &Message) -> bool {
+        message.from.account.is_some_and(|(id, _)| id == self.me)
+    }
+
+    /// Whether the one whom the message is for has read it.
+    fn has(self, message: &Message) -> bool {
+        message.seq <= if self.is_mine(message) { self.by_other } else { self.by_me }
+    }
+}
+
+/// The latest of these messages that fit in so many bytes, the oldest first, and one at least.
+fn latest(room: &Room, messages: &[Message], read: Read, ids: Ids, bytes: usize) -> Vec<Value> {
+    let mut left = bytes;
+    let mut shown: Vec<Value> = Vec::with_capacity(messages.len());
+    for message in messages.iter().rev() {
+        let one = Shown {
+            is_read: read.has(message),
+            updated_at: message.edited_at.unwrap_or(message.at),
+            ..ids.shown(room, message.seq, &message.from, message.at, &message.post)
+        };
+        let one = json!(one);
+        let size = one.to_string().len() + 1;
+        if size > left && !shown.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(size);
+        shown.push(one);
+    }
+    shown.reverse();
+    shown
+}
+
+/// A page of a conversation; `bytes` is how much fits in one frame.
+pub fn chats(room: &Room, messages: &[Message], read: Read, ids: Ids, bytes: usize) -> Utf8Bytes {
+    to_text(&Frame { event: "fetchChats", data: latest(room, messages, read, ids, bytes) })
+}
+
+/// Two who have never talked.
+pub fn no_room() -> Utf8Bytes {
+    Utf8Bytes::from_static(r#"{"event":"noRoomFound"}"#)
+}
+
+/// What is unread of a conversation: how much it is, and the latest of it.
+pub fn unread(room: &Room, messages: &[Message], count: u64, read: Read, ids: Ids, bytes: usize) -> Utf8Bytes {
+    let messages = latest(room, messages, read, ids, bytes);
+    to_text(&Frame { event: "unReadMessages", data: json!({"messages": messages, "count": count}) })
+}
+
+pub fn nothing_unread() -> Utf8Bytes {
+    Utf8Bytes::from_static(r#"{"event":"noUnreadMessages","data":[]}"#)
+}
+
+/// The error, with the fields as frames name them.
+pub fn error(error: &Error) -> Utf8Bytes {
+    let field = |name| match name {
+        "body" => "message",
+        other => other,
+    };
+    let error = match error.clone() {
+        Error::Invalid { field: name, why } => Error::Invalid { field: field(name), why },
+        Error::TooLarge { what, limit } => Error::TooLarge { what: field(what), limit },
+        other => other,
+    };
+    to_text(&json!({"event": "error", "message": error.to_string(), "code": error.code()}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_what_its_event_says() {
+        let message = |message: &str, images: &[&str]| {
+            let images = images.iter().map(|&image| image.to_owned()).collect();
+            Ok(Request::Message { receiver: "b".into(), message: message.into(), images })
+        };
+        assert_eq!(decode(r#"{"event":"message","receiverId":"b","message":"hi"}"#), message("hi", &[]));
+        let pictured = r#"{"event":"message","receiverId":"b","images":["/media/x"]}"#;
+        assert_eq!(decode(pictured), message("", &["/media/x"]));
+        let token = Ok(Request::Authenticate { token: "a.b.c".into() });
+        assert_eq!(decode(r#"{"event":"authenticate","token":"a.b.c"}"#), token);
+        assert_eq!(decode(r#"{"event":"authenticate","token":"Bearer a.b.c"}"#), token);
+    }
+
+    #[test]
+    fn a_fault_names_the_field() {
+        let said = |text| decode(text).unwrap_err().to_string();
+        assert!(said(r#"{"event":"message","message":"hi"}"#).contains("`receiverId`"));
+        assert!(said(r#"{"event":"message","receiverId":"b"}"#).starts_with("message:"));
+        assert!(said(r#"{"event":"message","receiverId":"b","images":["/media/x",7]}"#).starts_with("images[1]:"));
+        assert!(said(r#"{"event":"fetchChats","receiverId":"b","before":"soon"}"#).starts_with("before:"));
+        assert!(said(r#"{"event":"dance"}"#).starts_with("event:"));
+        assert!(said(r#"{"event":7}"#).starts_with("event:"));
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let request = decode(r#"{"event":"authenticate","token":"a.b.c"}"#).unwrap();
+        assert!(!format!("{request:?}").contains("a.b.c"));
+    }
+}

@@ -1,0 +1,177 @@
+//! What a message carries beside its text: uploaded files, and pictures by their address.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use url::Url;
+
+use super::Messages;
+use crate::error::{Error, Result};
+use crate::media::{is_shown, sniff};
+use crate::protocol::{AccountId, Attachment, Author, MediaFile, MediaId};
+
+/// How many of them one message carries.
+const MAX_ATTACHMENTS: usize = IMAGES.len();
+/// The longest link.
+const MAX_LINK: usize = 2048;
+/// The largest picture within a message, as text.
+const MAX_DATA: usize = 256 * 1024;
+/// What errors call them.
+const IMAGES: [&str; 10] = [
+    "images[0]",
+    "images[1]",
+    "images[2]",
+    "images[3]",
+    "images[4]",
+    "images[5]",
+    "images[6]",
+    "images[7]",
+    "images[8]",
+    "images[9]",
+];
+
+/// Something that a message should carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// A file that its author uploaded.
+    File(MediaId),
+    /// A picture: an `https:` link, `/media/…`, or a `data:` URL.
+    Image(String),
+}
+
+impl Messages {
+    /// What a message of this author's should carry, as it may carry it.
+    pub async fn attachments(&self, wanted: &[Attach], by: &Author) -> Result<Arc<[Attachment]>> {
+        if wanted.is_empty() {
+            return Ok(Arc::default());
+        }
+        if wanted.len() > MAX_ATTACHMENTS {
+            return Err(match wanted {
+                [Attach::Image(_), ..] => Error::TooLarge { what: "images", limit: format!("{MAX_ATTACHMENTS}") },
+                _ => Error::TooLarge { what: "attachments", limit: format!("{MAX_ATTACHMENTS} files") },
+            });
+        }
+        let Some((account, _)) = by.account else {
+            return Err(Error::Forbidden("only accounts can attach files; log in first".into()));
+        };
+        let mut attached: Vec<Attachment> = Vec::with_capacity(wanted.len());
+        for (one, field) in wanted.iter().zip(IMAGES) {
+            match one {
+                Attach::File(id) => {
+                    let file = self.database.attachable(*id, account).await?.ok_or_else(|| {
+                        let why = format!("{id} is no file that you uploaded; `POST /api/media` gives ids");
+                        Error::invalid("attachments", why)
+                    })?;
+                    let file = Attachment::File(file);
+                    if !attached.contains(&file) {
+                        attached.push(file);
+                    }
+                }
+                Attach::Image(image) => attached.push(self.image(field, image, account).await?),
+            }
+        }
+        Ok(attached.into())
+    }
+
+    async fn image(&self, field: &'static str, image: &str, by: AccountId) -> Result<Attachment> {
+        if let Some(id) = image.strip_prefix("/media/") {
+            return Ok(Attachment::File(self.uploaded_image(field, id, by).await?));
+        }
+        match image.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
+            Some("data") => check_data(field, image)?,
+            Some("https") => check_link(field, image)?,
+            _ => return Err(Error::invalid(field, "should be an https link, `/media/…`, or `data:image/…;base64,…`")),
+        }
+        Ok(Attachment::Picture { url: image.into() })
+    }
+
+    async fn uploaded_image(&self, field: &'static str, id: &str, by: AccountId) -> Result<MediaFile> {
+        let file = match id.parse() {
+            Ok(id) => self.database.attachable(id, by).await?,
+            Err(_) => None,
+        };
+        let file = file.ok_or_else(|| {
+            Error::invalid(field, "is no file that you uploaded; `POST /api/media` gives the address as `url`")
+        })?;
+        if !is_shown(&file.media_type) {
+            return Err(Error::invalid(field, format!("is no picture, but {}", file.media_type)));
+        }
+        Ok(file)
+    }
+}
+
+fn check_link(field: &'static str, link: &str) -> Result<()> {
+    if link.len() > MAX_LINK {
+        return Err(Error::TooLarge { what: field, limit: format!("{MAX_LINK} bytes for a link") });
+    }
+    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '`');
+    let whole = Url::parse(link).is_ok_and(|url| {
+        url.scheme() == "https" && url.host().is_some() && url.username().is_empty() && url.password().is_none()
+    });
+    if !whole || link.chars().any(bad) {
+        return Err(Error::invalid(field, "is no link; wanted one such as https://example.org/pond.png"));
+    }
+    Ok(())
+}
+
+/// A picture is what its bytes say, and what it calls itself has to be one, too.
+fn check_data(field: &'static str, image: &str) -> Result<()> {
+    if image.len() > MAX_DATA {
+        return Err(Error::TooLarge {
+            what: field,
+            limit: format!("{MAX_DATA} bytes within a message; upload it by `POST /api/media` and send its address"),
+        });
+    }
+    let no_picture = || Error::invalid(field, "should be `data:image/…;base64,…` with a PNG, JPEG, GIF, WebP or AVIF");
+    let (head, data) = image.split_once(',').ok_or_else(no_picture)?;
+    let kind = head.get("data:".len()..).and_then(|kind| kind.strip_suffix(";base64")).ok_or_else(no_picture)?;
+    let kind = if kind == "image/jpg" { "image/jpeg" } else { kind };
+    let bytes = BASE64_STANDARD.decode(data).map_err(|_| no_picture())?;
+    if is_shown(kind) && is_shown(sniff(&bytes)) { Ok(()) } else { Err(no_picture()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_within_the_message_is_one_by_its_bytes() {
+        let png = BASE64_STANDARD.encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+        let page = BASE64_STANDARD.encode(b"<!DOCTYPE html><script>alert(1)</script>");
+        for good in [format!("data:image/png;base64,{png}"), format!("data:image/jpg;base64,{png}")] {
+            assert_eq!(check_data("images[0]", &good), Ok(()));
+        }
+        for bad in [
+            format!("data:image/png;base64,{page}"),
+            format!("data:image/svg+xml;base64,{png}"),
+            format!("data:text/html;base64,{png}"),
+            format!("data:image/png,{png}"),
+            "data:image/png;base64,not base64".to_owned(),
+            "data:image/png;base64,".to_owned(),
+            "data:".to_owned(),
+            "data:,".to_owned(),
+            "data:é".to_owned(),
+        ] {
+            assert_eq!(check_data("images[0]", &bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
+        }
+        let huge = format!("data:image/png;base64,{png}{}", "A".repeat(MAX_DATA));
+        assert_eq!(check_data("images[0]", &huge).map_err(|error| error.code()), Err("too_large"));
+    }
+
+    #[test]
+    fn a_link_is_whole_and_nothing_else() {
+        assert_eq!(check_link("images[0]", "https://example.org/pond.png?size=2#top"), Ok(()));
+        for bad in [
+            "https://",
+            "https:example.org pond",
+            "https://ann:secret@example.org/",
+            "https://example.org/\"><script>",
+            "https://example.org/\n",
+        ] {
+            assert_eq!(check_link("images[0]", bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
+        }
+        let long = format!("https://example.org/{}", "a".repeat(MAX_LINK));
+        assert_eq!(check_link("images[0]", &long).map_err(|error| error.code()), Err("too_large"));
+    }
+}

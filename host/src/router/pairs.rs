@@ -1,0 +1,83 @@
+//! Conversations of two, each known by who the other one is.
+
+use uuid::Uuid;
+
+use super::{Caller, NewMessage, Router};
+use crate::error::{Error, Result};
+use crate::messages::MAX_PAGE;
+use crate::protocol::{AccountId, Message, Page, Room, RoomName};
+
+/// How many entries back a message is looked for by an id that does not say where it is …
+const SEARCHED: u64 = 100_000;
+/// … and how many at a time, so that others get their turn.
+const AT_A_TIME: u64 = 1000;
+
+/// How far each of the two has read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBy {
+    pub me: u64,
+    pub other: u64,
+}
+
+impl Router {
+    /// The room of the caller and this account, made where there is none for this message: a bad one makes no room.
+    pub async fn room_with(&self, caller: &Caller, other: AccountId, first: &NewMessage) -> Result<Room> {
+        let (me, other) = (self.account(caller)?, self.accounts.user(other).await?.account());
+        if let Some(room) = self.rooms.direct_between(me, &other).await? {
+            return Ok(room);
+        }
+        self.check(caller, first).await?;
+        self.rooms.direct(me, &other).await
+    }
+
+    /// The same if it is there, also if the other account is deleted.
+    pub async fn known_room_with(&self, caller: &Caller, other: AccountId) -> Result<Option<Room>> {
+        self.rooms.direct_of(self.account(caller)?.id, other).await
+    }
+
+    /// What is unread of a room that the caller is in: the latest of it, the oldest first, and how much it is.
+    pub async fn unread_in(&self, caller: &Caller, room: &Room) -> Result<(Vec<Message>, u64)> {
+        self.presence(caller, &RoomName::Id(room.id)).await?;
+        self.messages.unread_in(room.id, self.account(caller)?.id, MAX_PAGE).await
+    }
+
+    pub async fn read_by(&self, caller: &Caller, room: &Room) -> Result<ReadBy> {
+        let me = self.account(caller)?.id;
+        let mut read = ReadBy { me: 0, other: 0 };
+        for (account, seq) in self.messages.read_by(room.id).await? {
+            *(if account == me { &mut read.me } else { &mut read.other }) = seq;
+        }
+        Ok(read)
+    }
+
+    /// The page of a room's messages before the one whose id this is; without one, the latest.
+    pub async fn page_before(
+        &self,
+        caller: &Caller,
+        room: &Room,
+        before: Option<Uuid>,
+        limit: u32,
+        id: impl Fn(u64) -> Uuid,
+    ) -> Result<Vec<Message>> {
+        let before = match before {
+            Some(before) => Some(self.seq_of(room, before, id).await?),
+            None => None,
+        };
+        Ok(self.page(caller, room, Page::Before(before), limit).await?.0)
+    }
+
+    /// An id is made of the message's number and does not give it back: it is compared, the latest first.
+    async fn seq_of(&self, room: &Room, wanted: Uuid, id: impl Fn(u64) -> Uuid) -> Result<u64> {
+        let last = self.messages.last_seq(room.id).await?;
+        let first = last.saturating_sub(SEARCHED) + 1;
+        for seq in (first..=last).rev() {
+            if id(seq) == wanted {
+                return Ok(seq);
+            }
+            if seq % AT_A_TIME == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Err(Error::invalid("before", format!("is no message among the latest {SEARCHED} of this conversation")))
+    }
+}

@@ -1,0 +1,177 @@
+//! How a session of `direct` goes: a token opens it, every room of the account is heard, and only those of two have words
+//! here.
+
+use std::sync::atomic::Ordering;
+
+use super::{IN_FLIGHT, Session};
+use crate::accounts::Identity;
+use crate::dialect::direct::{self, Ids, Read, Request};
+use crate::dialect::{Dialect, message_id};
+use crate::error::{Error, Result};
+use crate::hub::Close;
+use crate::messages::{Attach, MAX_PAGE};
+use crate::protocol::{AccountId, Actor, Command, Room, RoomName};
+use crate::router::{Caller, NewMessage};
+
+impl Session {
+    /// Says that the account is online once its connection hears everything.
+    pub(super) async fn begin_direct(&mut self, identity: Identity) {
+        if identity.external.is_some() {
+            self.dialect = Some(Dialect::DirectExternal);
+        }
+        self.external = identity.external;
+        let account = identity.account.id;
+        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        // From here on it hears everything, and this comes first.
+        let hears_all = || me.listens_to_all.load(Ordering::Relaxed);
+        let first = || {
+            if hears_all() {
+                self.tell_online(account)
+            }
+        };
+        self.listen_to_all(&me, account, |_| first()).await;
+        if !hears_all() {
+            let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
+            self.outbox.offer(direct::error(&error));
+            self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
+        }
+    }
+
+    fn tell_online(&self, account: AccountId) {
+        let id = self.external.as_deref().map_or_else(|| account.to_string(), str::to_owned);
+        self.outbox.offer(direct::user_status(&id, true));
+    }
+
+    pub(super) async fn on_direct(&mut self, text: &str) {
+        let done = match direct::decode(text) {
+            Ok(Request::Authenticate { token }) => return self.authenticate(&token).await,
+            Ok(request) => self.run_direct(request).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            self.outbox.offer(direct::error(&error));
+        }
+    }
+
+    async fn authenticate(&mut self, token: &str) {
+        let identity = match self.core.accounts.identify_anyone(token).await {
+            Ok(identity) => identity,
+            Err(error) => {
+                self.outbox.offer(direct::error(&error));
+                let code = match error {
+                    Error::Unauthenticated(_) => Close::TOKEN_EXPIRED,
+                    Error::Forbidden(_) => Close::DISABLED,
+                    // The token may be good, and can be sent again.
+                    _ => return,
+                };
+                return self.outbox.close(Close::new(code, error.to_string()));
+            }
+        };
+        match self.me.as_ref().map(|me| me.actor.account().map(|account| account.id)) {
+            None => self.begin_direct(identity).await,
+            Some(mine) if mine == Some(identity.account.id) => self.tell_online(identity.account.id),
+            Some(_) => {
+                let error = Error::Conflict("this connection is somebody else's; open another one".into());
+                self.outbox.offer(direct::error(&error));
+            }
+        }
+    }
+
+    async fn run_direct(&self, request: Request) -> Result<()> {
+        let Some(me) = &self.me else {
+            return Err(Error::Unauthenticated("say who you are first: `authenticate` with a `token`".into()));
+        };
+        let caller = self.caller(me);
+        match request {
+            Request::Authenticate { .. } => Ok(()),
+            Request::Message { receiver, message, images } => {
+                let attachments = images.into_iter().map(Attach::Image).collect();
+                let message = NewMessage { body: message, key: None, reply_to: None, attachments };
+                let room = self.room_for(&caller, &receiver, &message).await?;
+                self.send_direct(&caller, &room, message).await;
+                Ok(())
+            }
+            Request::FetchChats { receiver, before, limit } => {
+                let _settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let Some(room) = self.room_with(&caller, &receiver).await? else {
+                    self.outbox.offer(direct::no_room());
+                    return Ok(());
+                };
+                let id = |seq| message_id(room.id, seq);
+                let limit = limit.unwrap_or(MAX_PAGE);
+                let messages = self.core.router.page_before(&caller, &room, before, limit, id).await?;
+                let read = self.read(&caller, &room).await?;
+                self.outbox.offer(direct::chats(&room, &messages, read, self.ids(), self.frame_bytes()));
+                match messages.iter().rfind(|message| !read.is_mine(message)) {
+                    Some(last) if last.seq > read.by_me => {
+                        let command = Command::Read { room: RoomName::Id(room.id), seq: last.seq };
+                        self.core.router.handle(&caller, command).await.map(drop)
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Request::UnreadMessages { receiver } => {
+                let _settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let answer = match self.room_with(&caller, &receiver).await? {
+                    Some(room) => {
+                        let read = self.read(&caller, &room).await?;
+                        let (messages, count) = self.core.router.unread_in(&caller, &room).await?;
+                        (count > 0)
+                            .then(|| direct::unread(&room, &messages, count, read, self.ids(), self.frame_bytes()))
+                    }
+                    None => None,
+                };
+                self.outbox.offer(answer.unwrap_or_else(direct::nothing_unread));
+                Ok(())
+            }
+        }
+    }
+
+    /// The message itself is the answer; only a failure is told otherwise.
+    async fn send_direct(&self, caller: &Caller, room: &Room, message: NewMessage) {
+        self.post(caller, &RoomName::Id(room.id), message, |outbox, outcome| {
+            if let Err(error) = outcome {
+                outbox.offer(direct::error(&error));
+            }
+        })
+        .await;
+    }
+
+    /// Where this message for this one goes.
+    async fn room_for(&self, caller: &Caller, receiver: &str, message: &NewMessage) -> Result<Room> {
+        let nobody = || Error::NotFound("receiverId: nobody here has this id".into());
+        let other = self.named(receiver).await?.ok_or_else(nobody)?;
+        self.core.router.room_with(caller, other, message).await.map_err(|error| match error {
+            Error::NotFound(_) => nobody(),
+            Error::Invalid { field: "account", why } => Error::Invalid { field: "receiverId", why },
+            other => other,
+        })
+    }
+
+    /// The conversation with this one, if there is any.
+    async fn room_with(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
+        match self.named(receiver).await? {
+            Some(other) => self.core.router.known_room_with(caller, other).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn named(&self, receiver: &str) -> Result<Option<AccountId>> {
+        self.core.accounts.named_by(self.external.is_some(), receiver).await
+    }
+
+    async fn read(&self, caller: &Caller, room: &Room) -> Result<Read> {
+        let me = self.core.router.account(caller)?.id;
+        let by = self.core.router.read_by(caller, room).await?;
+        Ok(Read { me, by_me: by.me, by_other: by.other })
+    }
+
+    fn ids(&self) -> Ids {
+        if self.external.is_some() { Ids::External } else { Ids::Ours }
+    }
+
+    /// How long a frame may be that the client did not have to ask for in parts.
+    fn frame_bytes(&self) -> usize {
+        self.core.limits.outbox_bytes / 2
+    }
+}

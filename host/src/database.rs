@@ -16,6 +16,7 @@ mod retention;
 mod rooms;
 mod rows;
 mod search;
+mod sessions;
 mod timers;
 mod unread;
 mod values;

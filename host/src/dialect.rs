@@ -7,6 +7,7 @@ pub mod groups;
 pub mod native;
 mod object;
 pub mod rooms;
+pub mod sessions;
 
 use axum::extract::ws::Utf8Bytes;
 use serde::de::IgnoredAny;
@@ -28,10 +29,11 @@ pub enum Dialect {
     Direct,
     /// The same for people who log in elsewhere: they know each other by the ids that they have there.
     DirectExternal,
+    Sessions,
 }
 
 /// How many there are.
-const DIALECTS: usize = 6;
+const DIALECTS: usize = 7;
 
 impl Dialect {
     /// What the configuration and the paths call it.
@@ -42,6 +44,7 @@ impl Dialect {
             Self::Go => "go",
             Self::Rooms => "rooms",
             Self::Direct | Self::DirectExternal => "direct",
+            Self::Sessions => "echo-sessions",
         }
     }
 
@@ -68,7 +71,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal => true,
+            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => true,
             Self::Rooms => false,
         }
     }
@@ -76,7 +79,7 @@ impl Dialect {
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn is_curious(self) -> bool {
         match self {
-            Self::Native | Self::Go | Self::Direct | Self::DirectExternal => false,
+            Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => false,
             Self::Groups | Self::Rooms => true,
         }
     }
@@ -111,6 +114,7 @@ impl<'a> Encoded<'a> {
                 Dialect::Rooms => rooms::encode_event(event, room),
                 Dialect::Direct => direct::encode_event(event, room, Ids::Ours),
                 Dialect::DirectExternal => direct::encode_event(event, room, Ids::External),
+                Dialect::Sessions => sessions::encode_event(event, room),
             })
             .clone()
     }

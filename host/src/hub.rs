@@ -5,18 +5,20 @@ mod logins;
 pub mod outbox;
 mod places;
 mod presence;
+mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
 
 pub use self::outbox::{Close, Frame, Outbox};
 use self::places::Place;
 pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
+use self::watch::Watchers;
+pub use self::watch::{Observed, Reserved};
 use crate::dialect::{Dialect, Encoded};
 use crate::protocol::{
     Account, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId,
@@ -72,28 +74,8 @@ pub struct Hub {
     presence: Presence,
     /// Every open socket, also of those who have not said who they are.
     open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
-    watcher: Mutex<Option<mpsc::Sender<Observed>>>,
+    watchers: Watchers,
     posted: AtomicU64,
-}
-
-/// Something that happened, for those who watch everything.
-#[derive(Clone, Debug)]
-pub enum Observed {
-    Entry {
-        entry: Entry,
-        by: Actor,
-        /// How many plugins' reactions led to it.
-        depth: u8,
-    },
-    /// A connection has said who it is.
-    Opened {
-        by: Actor,
-        connection: ConnectionId,
-    },
-    Closed {
-        by: Actor,
-        connection: ConnectionId,
-    },
 }
 
 fn offer(connections: &[Arc<Connection>], event: &Event) {
@@ -118,30 +100,22 @@ impl Drop for Registered {
 }
 
 impl Hub {
-    /// From now on, everything that observers may want to know, in its order. What does not fit the queue is dropped
-    /// and logged: nobody who talks waits for those who watch.
-    pub fn watch(&self, queue: usize) -> mpsc::Receiver<Observed> {
-        let (sender, receiver) = mpsc::channel(queue);
-        *self.watcher.lock() = Some(sender);
-        receiver
-    }
-
-    fn observe(&self, what: impl FnOnce() -> Observed) {
-        if let Some(watcher) = &*self.watcher.lock()
-            && let Err(mpsc::error::TrySendError::Full(_)) = watcher.try_send(what())
-        {
-            tracing::warn!("observers cannot keep up: they miss an event");
-        }
-    }
-
     /// Publishes an entry of a room's log. `own` is the connection that it came from; `depth` counts the plugins' reactions
-    /// that led to it.
-    pub fn publish_entry(&self, room: &Room, entry: Entry, by: &Actor, own: Option<ConnectionId>, depth: u8) {
+    /// that led to it; `place` is what was reserved for it.
+    pub fn publish_entry(
+        &self,
+        room: &Room,
+        entry: Entry,
+        by: &Actor,
+        own: Option<ConnectionId>,
+        depth: u8,
+        place: Option<Reserved>,
+    ) {
         if let Happening::Posted(_) = entry.what {
             self.posted.fetch_add(1, Ordering::Relaxed);
         }
         self.publish_to(room, &entry, &Event::Entry(entry.clone()), own);
-        self.observe(|| Observed::Entry { entry, by: by.clone(), depth });
+        self.observe_entry(room, place, || Observed::Entry { entry, by: by.clone(), depth });
     }
 
     /// The same for what is told so late that observers are not told any more.

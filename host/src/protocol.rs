@@ -39,4 +39,4 @@ pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Rep
 pub use self::event::{Entry, Event, Happening, Removal, Whom};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};
-pub use self::room::{Member, Peer, Room, RoomKind, Standing, Visibility};
+pub use self::room::{Member, Peer, Room, RoomKind, SessionSummary, Standing, Visibility};

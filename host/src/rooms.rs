@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
     Account, AccountId, Actor, Change, Credential, Member, NewRoom, Removal, Role, Room, RoomId, RoomKind, RoomName,
-    Standing, Unit, Visibility,
+    SessionSummary, Standing, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -45,7 +45,8 @@ impl Known {
             Change::CreateRoom(NewRoom { id: room, .. })
             | Change::UpdateRoom { room, .. }
             | Change::SetGuarded { room, .. }
-            | Change::DeleteRoom { room } => self.rooms.forget(room),
+            | Change::DeleteRoom { room }
+            | Change::OpenSession { id: room, .. } => self.rooms.forget(room),
             Change::OpenDirect { id, between, .. } => {
                 self.rooms.forget(id);
                 for account in between {
@@ -109,7 +110,9 @@ impl Rooms {
     }
 
     pub async fn numbered(&self, number: i64) -> Result<Room> {
-        self.database.room_numbered(number).await?.ok_or_else(|| Error::not_found("room"))
+        let room = self.database.room_numbered(number).await?;
+        // A session is known by its uid alone.
+        room.filter(|room| room.kind != RoomKind::Session).ok_or_else(|| Error::not_found("room"))
     }
 
     /// The room of two accounts, if there is one.
@@ -200,6 +203,40 @@ impl Rooms {
         self.database.direct_room(me.number, other.number).await?.ok_or_else(|| Error::not_found("room"))
     }
 
+    /// An account's session of this id, made under this name if there is no room of this id; somebody else's is not there.
+    pub async fn session(&self, me: &Account, id: RoomId, name: &str) -> Result<Room> {
+        match self.get(&RoomName::Id(id)).await {
+            Err(Error::NotFound(_)) => {
+                let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id };
+                self.commit(&Actor::Account(me.clone()), open).await?;
+                // Made just now, or by somebody who was faster.
+                self.own_session(me, id).await
+            }
+            Ok(room) => self.check_session(me, room).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An account's session of this id.
+    pub async fn own_session(&self, me: &Account, id: RoomId) -> Result<Room> {
+        match self.get(&RoomName::Id(id)).await {
+            Ok(room) => self.check_session(me, room).await,
+            Err(Error::NotFound(_)) => Err(no_session()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All who have no business there are told the same, whatever it is that has this id.
+    async fn check_session(&self, me: &Account, room: Room) -> Result<Room> {
+        let mine = room.kind == RoomKind::Session && self.standing(room.id, me.id).await?.role == Some(Role::Owner);
+        if mine { Ok(room) } else { Err(no_session()) }
+    }
+
+    /// An account's sessions, the latest first, before the one of this number.
+    pub async fn sessions(&self, me: &Account, before: Option<i64>, limit: u32) -> Result<Vec<SessionSummary>> {
+        self.database.sessions(me.id, before, limit).await
+    }
+
     async fn commit(&self, by: &Actor, change: Change) -> Result<()> {
         self.writer.commit(Unit::new(by.clone(), vec![change])).await
     }
@@ -228,6 +265,10 @@ impl Rooms {
 
 pub fn not_a_member() -> Error {
     Error::Forbidden("not a member of this room; join it first".into())
+}
+
+fn no_session() -> Error {
+    Error::not_found("session")
 }
 
 /// A new room's code.

@@ -4,6 +4,7 @@ mod conversations;
 mod door;
 mod messages;
 mod pairs;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub use self::conversations::Partner;
 pub use self::messages::NewMessage;
+pub use self::sessions::MAX_LISTED;
 use crate::accounts::Accounts;
 use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
@@ -215,8 +217,10 @@ impl Router {
     }
 
     async fn leave(&self, caller: &Caller, room: &Room) -> Result<Reply> {
-        if room.kind == RoomKind::Direct {
-            return Err(Error::Forbidden("a direct conversation cannot be left".into()));
+        match room.kind {
+            RoomKind::Room => {}
+            RoomKind::Direct => return Err(Error::Forbidden("a direct conversation cannot be left".into())),
+            RoomKind::Session => return Err(Error::Forbidden("a session cannot be left".into())),
         }
         // An account's connections stop listening when they hear of it; a guest's session does it for itself.
         self.rooms.leave(room.id, &caller.actor).await?;
@@ -313,4 +317,12 @@ fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
 /// The text of a command, if this message calls one.
 pub fn slash_text(body: &str) -> Option<&str> {
     body.strip_prefix('/').filter(|rest| !rest.starts_with('/'))
+}
+
+/// What a message says that calls no command: a second slash says that the first one is meant as text.
+pub fn plain_text(mut body: String) -> String {
+    if body.starts_with("//") {
+        body.remove(0);
+    }
+    body
 }

@@ -7,6 +7,7 @@ mod groups;
 mod identity;
 mod native;
 mod rooms;
+mod sessions;
 
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -122,7 +123,7 @@ impl Session {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
             (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
             // Only native clients know how to bring a fresh token.
-            (Some(identity), Some(Dialect::Rooms)) => {
+            (Some(identity), Some(Dialect::Rooms | Dialect::Sessions)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
             (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
@@ -149,15 +150,14 @@ impl Session {
             }
             timer.as_mut().reset(self.next_deadline());
         }
-        if let Some(me) = &self.me {
-            self.core.hub.disconnect(me);
-        }
     }
 
     /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
     fn owes_a_word(&self) -> bool {
         match self.dialect {
-            None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal) => self.me.is_none(),
+            None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal | Dialect::Sessions) => {
+                self.me.is_none()
+            }
             Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
         }
     }
@@ -220,6 +220,7 @@ impl Session {
             Some(Dialect::Go) => self.on_go(&text).await,
             Some(Dialect::Rooms) => self.on_rooms(&text).await,
             Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(&text).await,
+            Some(Dialect::Sessions) => self.on_sessions(&text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -245,6 +246,7 @@ impl Session {
             Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
             Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
+            Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
                 self.outbox.offer(dialect::rooms::refused(&kind, &error.to_string()));
@@ -283,5 +285,14 @@ impl Session {
 
     fn caller(&self, me: &Connection) -> Caller {
         Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() }
+    }
+}
+
+impl Drop for Session {
+    /// However it ends: of a peer that does not say goodbye the transport lets go in the middle.
+    fn drop(&mut self) {
+        if let Some(me) = &self.me {
+            self.core.hub.disconnect(me);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod http;
 mod listen;
+mod socketio;
 mod websocket;
 
 pub use self::listen::serve;

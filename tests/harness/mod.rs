@@ -5,10 +5,12 @@ mod client;
 pub(crate) mod database;
 pub(crate) mod nonsense;
 mod server;
+mod socketio;
 
 pub(crate) use self::artifacts::{HOSTILE_GRANTS, Plugin, natterjack};
 pub(crate) use self::client::{Client, Failure};
 pub(crate) use self::server::{Account, Server, Setup};
+pub(crate) use self::socketio::SocketIo;
 
 use std::time::Duration;
 

@@ -36,6 +36,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("sqlx::", &["database", "protocol", "clock", "error"][..]),
         ("wasmtime", &["plugins"]),
         ("tokio_tungstenite", &["transport", "cli"]),
+        ("socketioxide", &["transport"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
         ("bcrypt::", &["accounts"]),

@@ -41,6 +41,8 @@ mod rest;
 mod rest_document;
 mod room_model;
 mod rooms;
+mod sessions;
+mod sessions_rest;
 mod starting;
 mod timers;
 mod together;

@@ -46,6 +46,18 @@ async fn a_direct_room_is_nobody_else_s() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_say_goodbye_is_offline_all_the_same() {
+    let server = Server::start().await;
+    let (ann, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
+    // It is never read from again, so the server's close is not answered.
+    let _silent = server.log_in(&ann).await;
+    let watched = bob.call("presence.watch", json!({"accounts": [ann.id]})).await.unwrap();
+    assert_eq!(watched["accounts"][0]["online"], true);
+    assert_eq!(server.post("/api/auth/logout", Some(&ann.token), &json!({})).await.0, 200);
+    assert_eq!(bob.expect_event("presence").await["data"]["online"], false);
+}
+
+#[tokio::test]
 async fn an_account_is_online_until_its_last_connection_goes() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;

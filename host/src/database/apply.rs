@@ -77,6 +77,7 @@ impl Tx {
             }
             Change::Invite { room, account } => self.invite(*room, *account).await,
             Change::AddMember { room, account, role } => self.add_member(*room, *account, *role, at).await,
+            Change::OpenSession { id, name, owner } => self.open_session(*id, name, *owner, at).await,
             Change::RemoveMember { room, account, why, reason } => {
                 self.remove_member(*room, *account, *why, reason.clone()).await
             }

@@ -118,7 +118,10 @@ impl<'a> Shown<'a> {
 /// None for what this dialect has no words for: it knows messages only.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
-        (Event::Entry(Entry { number, at, by, what: Happening::Posted(post), .. }), Some(room)) => {
+        (Event::Entry(Entry { number, at, by, what: Happening::Posted(post), .. }), Some(room))
+            // A session is no group.
+            if room.kind != RoomKind::Session =>
+        {
             let shown = Shown::new(room, *number, by, &post.body, *at);
             Some(to_text(&Shown { kind: Some("message"), ..shown }))
         }

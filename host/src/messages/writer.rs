@@ -13,7 +13,7 @@ use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::hub::{Hub, Reserved};
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::Known;
 
@@ -38,7 +38,7 @@ pub type PostDone = Box<dyn FnOnce(Result<Posted>) + Send + Sync>;
 pub type UnitDone = Box<dyn FnOnce(&[Event]) + Send + Sync>;
 
 enum Job {
-    Post(NewPost, PostDone),
+    Post(NewPost, Option<Reserved>, PostDone),
     Unit(UnitJob),
 }
 
@@ -78,9 +78,10 @@ impl Writer {
         Self { told: Some(Arc::new(told)), ..self }
     }
 
-    /// Queues a post; `done` hears what became of it. Waits if the queue is full.
-    pub async fn post(&self, post: NewPost, done: PostDone) {
-        if let Err(mpsc::error::SendError(Job::Post(_, done))) = self.jobs.send(Job::Post(post, done)).await {
+    /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
+    pub async fn post(&self, post: NewPost, place: Option<Reserved>, done: PostDone) {
+        let job = Job::Post(post, place, done);
+        if let Err(mpsc::error::SendError(Job::Post(.., done))) = self.jobs.send(job).await {
             done(Err(stopping()));
         }
     }

@@ -3,6 +3,9 @@
 //! What the hub saw goes into one bounded queue; from there into the lanes of each observing plugin, each a bounded
 //! queue with a task of its own. A room always takes the same lane of a plugin, so that the plugin sees the room's
 //! events in their order; another plugin, or another room, need not wait for a slow one.
+//!
+//! Sessions have a queue and lanes of their own, which nothing falls out of: whoever speaks there wants an answer, and
+//! waits before speaking until there is place.
 
 mod call;
 mod event;
@@ -25,6 +28,8 @@ use crate::hub::Observed;
 
 /// Events that may wait until it is known whom they concern.
 const QUEUE: usize = 4096;
+/// Messages in sessions that may be on their way to those who answer.
+const SESSIONS: usize = 1024;
 /// Events that may wait for one plugin, in each lane.
 const LANE: usize = 1024;
 /// More cores than this do not work for one plugin at once.
@@ -36,16 +41,21 @@ pub(super) struct Observers {
     queue: mpsc::Receiver<Observed>,
     lanes: HashMap<(Arc<str>, usize), mpsc::Sender<Arc<Told>>>,
     lanes_each: usize,
+    /// Whether a full lane is waited for.
+    patient: bool,
     tasks: TaskTracker,
 }
 
 impl Observers {
     /// From now on, everything that happens is told. After `stop`, what has happened until then.
     pub(super) fn start(shared: Arc<Shared>, tasks: &TaskTracker, stop: CancellationToken) {
-        let queue = shared.services.hub.watch(QUEUE);
+        let hub = &shared.services.hub;
         let lanes_each = available_parallelism().map_or(1, usize::from).min(LANES);
-        let observers = Self { shared, queue, lanes: HashMap::new(), lanes_each, tasks: tasks.clone() };
-        tasks.spawn(observers.run(stop));
+        for (queue, patient) in [(hub.watch(QUEUE), false), (hub.watch_sessions(SESSIONS), true)] {
+            let (shared, tasks) = (shared.clone(), tasks.clone());
+            let observers = Self { shared, queue, lanes: HashMap::new(), lanes_each, patient, tasks };
+            observers.tasks.clone().spawn(observers.run(stop.clone()));
+        }
     }
 
     async fn run(mut self, stop: CancellationToken) {
@@ -85,7 +95,13 @@ impl Observers {
                 self.tasks.spawn(work(self.shared.clone(), plugin.id.clone(), waiting));
                 lane
             });
-            if lane.try_send(told.clone()).is_err() {
+            let waiting = if self.patient {
+                // A lane ends with its sender, which is ours.
+                lane.send(told.clone()).await.is_ok()
+            } else {
+                lane.try_send(told.clone()).is_ok()
+            };
+            if !waiting {
                 tracing::warn!(target: "plugin", plugin = %plugin.id, "the observer cannot keep up: it misses an event");
             }
         }

@@ -174,6 +174,12 @@ pub enum Change {
         code: String,
         between: [AccountId; 2],
     },
+    /// Makes an account's session of this id, unless there is a room of this id.
+    OpenSession {
+        id: RoomId,
+        name: String,
+        owner: AccountId,
+    },
     /// Takes a room's oldest entries away, up to this one and no more than so many.
     Prune {
         room: RoomId,
@@ -213,6 +219,7 @@ impl Change {
             | Self::Unban { room, account }
             | Self::Mute { room, account, .. } => Some((*room, *account)),
             Self::CreateRoom(new) => new.owner.map(|owner| (new.id, owner)),
+            Self::OpenSession { id, owner, .. } => Some((*id, *owner)),
             _ => None,
         }
     }
@@ -266,6 +273,7 @@ impl fmt::Debug for Change {
             Self::MarkRead { room, seq } => write!(f, "MarkRead({room}, {seq})"),
             Self::SetGuarded { room, guarded } => write!(f, "SetGuarded({room}, {guarded})"),
             Self::OpenDirect { id, between, .. } => write!(f, "OpenDirect({id}, {between:?})"),
+            Self::OpenSession { id, owner, .. } => write!(f, "OpenSession({id}, {owner})"),
             Self::Prune { room, up_to, limit } => write!(f, "Prune({room}, {up_to}, {limit})"),
             Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),
             Self::DeleteValue { plugin, key } => write!(f, "DeleteValue({plugin}, {key})"),

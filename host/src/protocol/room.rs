@@ -70,6 +70,14 @@ pub struct Member {
     pub joined_at: Timestamp,
 }
 
+/// A session, and when something was said in it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    pub room: Room,
+    /// None if nothing was said yet, or all of it was deleted.
+    pub last_message_at: Option<Timestamp>,
+}
+
 /// How somebody stands to a room: what the preconditions look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {

@@ -3,6 +3,7 @@
 use super::{Caller, Router, call};
 use crate::clock::now;
 use crate::error::{Error, Result};
+use crate::hub::Reserved;
 use crate::messages::{Attach, Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
@@ -30,12 +31,18 @@ impl Router {
     /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
         match self.prepare(caller, to, message).await {
-            Ok(new) => self.writer.post(new, done).await,
+            Ok((new, place)) => self.writer.post(new, place, done).await,
             Err(error) => done(Err(error)),
         }
     }
 
-    async fn prepare(&self, caller: &Caller, to: &RoomName, message: NewMessage) -> Result<NewPost> {
+    /// The post, and its place among what observers of sessions still have to answer.
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        to: &RoomName,
+        message: NewMessage,
+    ) -> Result<(NewPost, Option<Reserved>)> {
         let (room, standing) = self.presence(caller, to).await?;
         check_voice(caller, standing)?;
         let caller = &self.as_known_in(&room, caller);
@@ -51,11 +58,12 @@ impl Router {
                 other => other,
             })?;
         }
-        let id = room.id;
+        let (id, kind) = (room.id, room.kind);
         let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
         let body = self.filtered(caller, room, standing, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
-        Ok(NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post })
+        let place = self.hub.reserve(kind).await;
+        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post }, place))
     }
 
     /// Whether a message may be one, wherever it goes.

@@ -9,7 +9,7 @@ use crate::accounts::Identity;
 use crate::dialect::go::{self, Request, To};
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::protocol::{Account, Actor, Page, Room, RoomName};
+use crate::protocol::{Account, Actor, Page, Room, RoomKind, RoomName};
 use crate::router::{Caller, NewMessage, Partner};
 
 /// How long a page of a conversation is, if the client does not say.
@@ -29,7 +29,9 @@ impl Session {
         };
         let caller = self.caller(&me);
         for id in rooms {
-            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(id)).await {
+            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(id)).await
+                && room.kind != RoomKind::Session
+            {
                 self.begin_conversation(&me, &caller, &account, &room, recent).await;
             }
         }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox, Released};
 use crate::messages::{Attach, Posted};
 use crate::protocol::{Command, Event, Reply, Room};
-use crate::router::{Caller, Joined, NewMessage, slash_text};
+use crate::router::{Caller, Joined, NewMessage, plain_text, slash_text};
 
 impl Session {
     pub(super) async fn on_native(&mut self, text: &str) {
@@ -34,10 +34,8 @@ impl Session {
         let caller = self.caller(&me);
         match command {
             Command::Post { room, body, key, reply_to, attachments } if slash_text(&body).is_none() => {
-                // A second slash says that the first one is meant as text.
-                let body = if body.starts_with("//") { body[1..].to_owned() } else { body };
                 let attachments = attachments.into_iter().map(Attach::File).collect();
-                let message = NewMessage { body, key, reply_to, attachments };
+                let message = NewMessage { body: plain_text(body), key, reply_to, attachments };
                 let core = self.core.clone();
                 let posted = |Posted { seq, at, duplicate }: Posted| Reply::Posted { seq, at, duplicate };
                 self.post(&caller, &room, message, move |outbox, outcome| {

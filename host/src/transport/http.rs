@@ -8,6 +8,7 @@ mod me;
 mod media;
 mod openapi;
 mod rooms;
+mod sessions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,6 +117,7 @@ pub fn app(state: Arc<State>) -> Router {
         .route("/ws/rooms", get(super::websocket::upgrade))
         .route("/ws/direct", get(super::websocket::upgrade))
         .route("/ws/groups", get(super::websocket::upgrade))
+        .merge(super::socketio::routes(&state))
         .fallback(async || Failure(Error::not_found("page")))
         .method_not_allowed_fallback(async || {
             (
@@ -152,6 +154,8 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(conversations::messages))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::join))
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::messages))
         .routes(routes!(media::upload))
         .routes(routes!(media::fetch))
         .routes(routes!(admin::accounts::list))
@@ -203,7 +207,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers([header::LINK, header::RETRY_AFTER])
         .allow_credentials(true)
         .max_age(PREFLIGHT_HOLDS)
 }

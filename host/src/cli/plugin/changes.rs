@@ -61,6 +61,7 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         | Change::React { .. }
         | Change::MarkRead { .. }
         | Change::OpenDirect { .. }
+        | Change::OpenSession { .. }
         | Change::Prune { .. }) => format!("{other:?}"),
     }
 }

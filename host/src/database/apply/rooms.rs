@@ -109,6 +109,28 @@ impl Tx {
         }
         Ok(happened)
     }
+
+    /// Makes a session and says whose it is; nothing if there is a room of this id.
+    pub(super) async fn open_session(
+        &mut self,
+        id: RoomId,
+        name: &str,
+        owner: AccountId,
+        at: Timestamp,
+    ) -> Result<Option<(RoomId, Happening)>> {
+        let added = each!(Tx: self, tx => sqlx::query(
+            // Nobody types the code of a session, so it takes none of the short ones.
+            "INSERT INTO rooms (uid, code, name, kind, visibility, created_at) \
+             VALUES ($1, $1, $2, 'session', 'private', $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(at)
+        .execute(&mut **tx)
+        .await
+        .map(|done| done.rows_affected()))?;
+        if added == 0 { Ok(None) } else { self.add_member(id, owner, Role::Owner, at).await }
+    }
 }
 
 fn name_taken(error: sqlx::Error, name: &str) -> Error {

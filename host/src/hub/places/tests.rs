@@ -45,7 +45,7 @@ impl Scene {
     fn happens(&self, seq: u64, what: Happening) {
         let by = Author::from(&Actor::Server);
         let entry = Entry { room: self.room.id, seq, number: 0, at: now(), by, what };
-        self.hub.publish_entry(&self.room, entry, &Actor::Server, None, 0);
+        self.hub.publish_entry(&self.room, entry, &Actor::Server, None, 0, None);
     }
 
     fn release(&self, after: u64) -> Released {

@@ -13,7 +13,7 @@ use super::{BATCH, Job, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::hub::{Hub, Reserved};
 use crate::protocol::{AccountId, Actor, Change, ConnectionId, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
 use crate::rooms::{Known, Rooms};
 
@@ -106,7 +106,7 @@ impl Task {
             let mut allowed = Vec::with_capacity(run.len());
             let mut refused = HashMap::new();
             for (i, job) in run.iter().enumerate() {
-                let Job::Post(post, _) = job else { continue };
+                let Job::Post(post, ..) = job else { continue };
                 match self.check_speaker(&mut tx, &touched, post.room, &post.by, at).await {
                     Ok(()) => allowed.push(post.clone()),
                     Err(error) => {
@@ -162,15 +162,15 @@ impl Task {
 
     async fn tell(&mut self, rooms: &mut HashMap<RoomId, Room>, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(new, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(new, place, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.publish(rooms, entry, &new.by, new.from, 0).await;
+                self.publish(rooms, entry, &new.by, new.from, 0, place).await;
             }
-            (Job::Post(_, done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+            (Job::Post(.., done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(_, done), Ok(_)) => done(Err(Error::not_found("room"))),
-            (Job::Post(_, done), Err(error)) => done(Err(error)),
+            (Job::Post(.., done), Ok(_)) => done(Err(Error::not_found("room"))),
+            (Job::Post(.., done), Err(error)) => done(Err(error)),
             (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
                 for change in &unit.changes {
                     self.known.forget(change);
@@ -191,7 +191,7 @@ impl Task {
                 }
                 for event in events {
                     match event {
-                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, None, unit.depth).await,
+                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, None, unit.depth, None).await,
                         other => self.hub.publish(&other),
                     }
                 }
@@ -218,6 +218,7 @@ impl Task {
         by: &Actor,
         own: Option<ConnectionId>,
         depth: u8,
+        place: Option<Reserved>,
     ) {
         // Behind what the room is still to be told of, and told together with it.
         if self.doubts.rooms.contains_key(&entry.room) {
@@ -233,7 +234,7 @@ impl Task {
                 Err(_) => return self.doubts.add_entry(entry.room, entry.seq),
             },
         };
-        self.hub.publish_entry(room, entry, by, own, depth);
+        self.hub.publish_entry(room, entry, by, own, depth, place);
     }
 
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.

@@ -1,0 +1,246 @@
+//! `echo-sessions`: an account talks to the server in sessions of its own, over Socket.IO.
+//!
+//! A frame is a Socket.IO event or acknowledgement as it is on the wire, without the digit for its kind: `["message",{…}]`,
+//! or with the number of the acknowledgement before it, `7["message",{…}]`.
+
+use std::borrow::Cow;
+
+use axum::extract::ws::Utf8Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{message_id, to_text};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::protocol::{Account, AuthorKind, Entry, Event, Happening, Message, Room, RoomId, RoomKind, SessionSummary};
+
+/// What an event asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Request {
+    Connection { token: String },
+    Join { session: RoomId },
+    Message { session: RoomId, content: String },
+}
+
+/// The acknowledgement that the client waits for, if any; and what it asks for.
+pub fn decode(frame: &str) -> (Option<i64>, Result<Request>) {
+    let (ack, event) = split(frame);
+    (ack, request(event))
+}
+
+fn split(frame: &str) -> (Option<i64>, &str) {
+    let digits = frame.bytes().take_while(u8::is_ascii_digit).count();
+    let (ack, rest) = frame.split_at(digits);
+    (ack.parse().ok(), rest)
+}
+
+fn request(event: &str) -> Result<Request> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Said {
+        session_id: String,
+        content: String,
+    }
+    let parts: Vec<&RawValue> =
+        serde_json::from_str(event).map_err(|error| Error::BadRequest(format!("the event is not JSON: {error}")))?;
+    let name: Cow<'_, str> = match parts.first().map(|name| serde_json::from_str(name.get())) {
+        Some(Ok(name)) => name,
+        _ => return Err(Error::BadRequest("the event has no name".into())),
+    };
+    let data = parts.get(1).map_or("null", |data| data.get());
+    match &*name {
+        "connection" => Ok(Request::Connection { token: argument("token", data)? }),
+        "join-session" => Ok(Request::Join { session: session_id(&argument::<String>("sessionId", data)?)? }),
+        "message" => {
+            let Said { session_id: session, content } = argument("message", data)?;
+            Ok(Request::Message { session: session_id(&session)?, content })
+        }
+        other => Err(Error::BadRequest(format!(
+            "there is no event `{}`; there are `connection`, `join-session` and `message`",
+            other.escape_debug()
+        ))),
+    }
+}
+
+/// What an event brings along; the error names the field that is wrong, or else `name`.
+fn argument<'a, T: Deserialize<'a>>(name: &str, data: &'a str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(data);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { name } else { &path };
+        Error::BadRequest(format!("{field}: {}", error.inner()))
+    })
+}
+
+/// Clients choose the ids of their sessions, as UUIDs in the usual form.
+pub fn session_id(text: &str) -> Result<RoomId> {
+    match text.parse() {
+        Ok(id) if text.len() == uuid::fmt::Hyphenated::LENGTH => Ok(id),
+        _ => Err(Error::invalid("sessionId", "should be a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")),
+    }
+}
+
+/// None for what is not said by the server in a session: its owner knows what they said.
+pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
+    match (event, room) {
+        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+            if room.kind == RoomKind::Session && sender(by.kind) == SERVER =>
+        {
+            Some(to_text(&json!(["message", said(room.id, *seq, &post.body, *at)])))
+        }
+        _ => None,
+    }
+}
+
+const SERVER: &str = "server";
+
+fn sender(kind: AuthorKind) -> &'static str {
+    match kind {
+        AuthorKind::Account | AuthorKind::Guest => "user",
+        AuthorKind::Plugin | AuthorKind::Server => SERVER,
+    }
+}
+
+/// A message, as events and acknowledgements have it.
+pub fn said(session: RoomId, seq: u64, content: &str, at: Timestamp) -> Value {
+    json!({"sessionId": session, "content": content, "timestamp": at, "messageId": message_id(session, seq)})
+}
+
+/// A message, as REST shows it.
+pub fn message_json(session: RoomId, message: &Message) -> Value {
+    json!({
+        "id": message_id(session, message.seq),
+        "sessionId": session,
+        "content": &*message.post.body,
+        "sender": sender(message.from.kind),
+        "timestamp": message.at,
+    })
+}
+
+/// A session, as REST shows it. Until something is said in it, it is as old as its last message.
+pub fn session_json(owner: &Account, SessionSummary { room, last_message_at }: &SessionSummary) -> Value {
+    json!({
+        "id": room.id,
+        "userId": owner.id,
+        "name": &*room.name,
+        "createdAt": room.created_at,
+        "lastMessageAt": last_message_at.unwrap_or(room.created_at),
+    })
+}
+
+/// What a client gets that waits for an acknowledgement.
+pub fn acknowledged(ack: i64, data: &Value) -> Utf8Bytes {
+    format!("{ack}{}", json!([data])).into()
+}
+
+pub fn error(error: &Error) -> Utf8Bytes {
+    to_text(&json!(["error", error_json(error)]))
+}
+
+/// The status that REST would give is the code, and whatever is wrong with what was sent is 400.
+pub fn error_json(error: &Error) -> Value {
+    let code = match error {
+        Error::BadRequest(_)
+        | Error::Conflict(_)
+        | Error::Invalid { .. }
+        | Error::Rejected { .. }
+        | Error::TooLarge { .. } => 400,
+        Error::Unauthenticated(_) => 401,
+        Error::Forbidden(_) => 403,
+        Error::NotFound(_) => 404,
+        Error::RateLimited { .. } => 429,
+        Error::Internal(_) => 500,
+        Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => 503,
+    };
+    // A message's text is called otherwise here.
+    let message = match error {
+        Error::Invalid { field: "body", why } => format!("content: {why}"),
+        Error::TooLarge { what: "body", limit } => format!("content is too large: at most {limit}"),
+        other => other.to_string(),
+    };
+    json!({"code": code, "message": message})
+}
+
+/// What a client is told before it is disconnected.
+pub fn farewell(code: u16, message: &str) -> Utf8Bytes {
+    to_text(&json!(["error", {"code": code, "message": message}]))
+}
+
+/// A frame on its way out.
+#[derive(Debug)]
+pub enum Outgoing<'a> {
+    Event { name: Cow<'a, str>, data: &'a RawValue },
+    Acknowledgement { ack: i64, data: &'a RawValue },
+}
+
+/// What a frame of ours says.
+pub fn outgoing(frame: &str) -> Option<Outgoing<'_>> {
+    match split(frame) {
+        (Some(ack), data) => {
+            let (data,) = serde_json::from_str(data).ok()?;
+            Some(Outgoing::Acknowledgement { ack, data })
+        }
+        (None, event) => {
+            let (name, data) = serde_json::from_str(event).ok()?;
+            Some(Outgoing::Event { name, data })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    #[test]
+    fn the_events_of_the_page_are_understood() {
+        let session: RoomId = ID.parse().unwrap();
+        let read = |frame: &str| {
+            let (ack, request) = decode(frame);
+            (ack, request.unwrap_or_else(|error| panic!("{frame}: {error}")))
+        };
+        let message = format!(r#"["message",{{"sessionId":"{ID}","content":"Hello, server!"}}]"#);
+        let said = Request::Message { session, content: "Hello, server!".into() };
+        assert!(read(&message) == (None, said.clone()));
+        assert!(read(&format!("12{message}")) == (Some(12), said));
+        assert!(read(&format!(r#"0["join-session","{ID}"]"#)) == (Some(0), Request::Join { session }));
+        assert!(read(r#"["connection","ey"]"#) == (None, Request::Connection { token: "ey".into() }));
+    }
+
+    #[test]
+    fn a_fault_names_the_field() {
+        let told = |frame: &str| error_json(&decode(frame).1.err().unwrap());
+        for (frame, field) in [
+            (r#"["message",{"sessionId":5,"content":"x"}]"#, "sessionId:"),
+            (r#"["message",{"sessionId":"x","content":"x"}]"#, "sessionId:"),
+            (r#"["message",{"content":"x"}]"#, "`sessionId`"),
+            (r#"["message",["0f8fad5b-d9cb-469f-a165-70867728950e"]]"#, "message:"),
+            (r#"["message"]"#, "message:"),
+            (r#"["join-session",{}]"#, "sessionId:"),
+            (r#"["join-session","{0f8fad5b-d9cb-469f-a165-70867728950e}"]"#, "sessionId:"),
+            (r#"["connection",null]"#, "token:"),
+            (r#"["dance"]"#, "`dance`"),
+            (r#"[]"#, "no name"),
+            (r#"["message",{]"#, "not JSON"),
+        ] {
+            let error = told(frame);
+            assert_eq!(error["code"], 400, "{frame}");
+            assert!(error["message"].as_str().unwrap().contains(field), "{frame}: {error}");
+        }
+        let long = error_json(&Error::TooLarge { what: "body", limit: "5 characters".into() });
+        assert_eq!(long, json!({"code": 400, "message": "content is too large: at most 5 characters"}));
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_it_was_meant() {
+        let frame = acknowledged(7, &json!({"a": [1]}));
+        assert!(
+            matches!(outgoing(&frame), Some(Outgoing::Acknowledgement { ack: 7, data }) if data.get() == r#"{"a":[1]}"#)
+        );
+        let frame = error(&Error::Unauthenticated("who are you?".into()));
+        let Some(Outgoing::Event { name, data }) = outgoing(&frame) else { panic!("{frame}") };
+        assert_eq!((&*name, data.get()), ("error", r#"{"code":401,"message":"who are you?"}"#));
+    }
+}

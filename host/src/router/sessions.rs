@@ -1,0 +1,71 @@
+//! Sessions: one account, talking to the server.
+
+use super::{Caller, Router};
+use crate::error::{Error, Result};
+use crate::messages::MAX_PAGE;
+use crate::protocol::{Message, Page, Room, RoomId, SessionSummary};
+
+/// The most sessions or messages that are listed at once. Clients that know of no pages take the first one for all.
+pub const MAX_LISTED: u32 = 1000;
+/// What a session is called whose maker did not say.
+const UNNAMED: &str = "New session";
+
+impl Router {
+    /// The caller's session of this id, made where there is none.
+    pub async fn session(&self, caller: &Caller, id: RoomId) -> Result<Room> {
+        self.rooms.session(self.account(caller)?, id, UNNAMED).await
+    }
+
+    /// A new session of the caller's.
+    pub async fn new_session(&self, caller: &Caller, name: Option<&str>) -> Result<Room> {
+        let name = match name {
+            Some(name) => crate::name::clean("name", name)?,
+            None => UNNAMED.to_owned(),
+        };
+        self.rooms.session(self.account(caller)?, RoomId::new(), &name).await
+    }
+
+    /// The caller's sessions, the latest first, before the one of this number; and the number to go on before.
+    pub async fn sessions(
+        &self,
+        caller: &Caller,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<SessionSummary>, Option<i64>)> {
+        check_limit(limit)?;
+        let sessions = self.rooms.sessions(self.account(caller)?, before, limit).await?;
+        let full = sessions.len() == limit as usize;
+        let next = sessions.last().filter(|_| full).map(|last| last.room.number);
+        Ok((sessions, next))
+    }
+
+    /// The latest messages of a session of the caller's before this `seq`, oldest first; and the `seq` to go on before.
+    pub async fn session_messages(
+        &self,
+        caller: &Caller,
+        id: RoomId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<Message>, Option<u64>)> {
+        check_limit(limit)?;
+        let room = self.rooms.own_session(self.account(caller)?, id).await?;
+        let (mut newest_first, mut before, mut left) = (Vec::new(), before, limit);
+        while left > 0 {
+            let wanted = left.min(MAX_PAGE);
+            let page = self.messages.page(room.id, Page::Before(before), wanted).await?;
+            let got = u32::try_from(page.len()).unwrap_or(wanted);
+            before = page.first().map(|first| first.seq).filter(|_| got == wanted);
+            newest_first.extend(page.into_iter().rev());
+            left -= got;
+            if before.is_none() {
+                break;
+            }
+        }
+        newest_first.reverse();
+        Ok((newest_first, before))
+    }
+}
+
+fn check_limit(limit: u32) -> Result<()> {
+    if (1..=MAX_LISTED).contains(&limit) { Ok(()) } else { Err(Error::invalid("limit", format!("1 to {MAX_LISTED}"))) }
+}

@@ -1,0 +1,99 @@
+//! How a connection of `echo-sessions` goes: a token says who it is, what is said in a session is stored, and what comes
+//! back is what the server says there.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{IN_FLIGHT, Session};
+use crate::dialect::sessions::{self, Request};
+use crate::error::{Error, Result};
+use crate::hub::{Connection, Outbox};
+use crate::protocol::{Actor, Room, RoomId, RoomName};
+use crate::router::{Caller, NewMessage};
+
+impl Session {
+    pub(super) async fn on_sessions(&mut self, frame: &str) {
+        let (ack, request) = sessions::decode(frame);
+        let done = match request {
+            Ok(request) => self.run_sessions(ack, request).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            refuse(&self.outbox, ack, &error);
+        }
+    }
+
+    /// Says what was wrong with an event.
+    pub(super) fn refuse_sessions(&self, frame: Option<&str>, error: &Error) {
+        refuse(&self.outbox, frame.and_then(|frame| sessions::decode(frame).0), error);
+    }
+
+    async fn run_sessions(&mut self, ack: Option<i64>, request: Request) -> Result<()> {
+        if let Request::Connection { token } = request {
+            return self.prove(ack, &token).await;
+        }
+        let no_token =
+            || Error::Unauthenticated("connect with `auth: {token}`, or send `connection` with a token".into());
+        let me = self.me.clone().ok_or_else(no_token)?;
+        let caller = self.caller(&me);
+        match request {
+            Request::Connection { .. } => Ok(()),
+            Request::Join { session } => {
+                let room = self.hear_session(&me, &caller, session).await?;
+                acknowledge(&self.outbox, ack, &json!({"sessionId": room.id, "name": &*room.name}));
+                Ok(())
+            }
+            Request::Message { session, content } => {
+                let room = self.hear_session(&me, &caller, session).await?;
+                let message = NewMessage { body: content.clone(), key: None, reply_to: None, attachments: Vec::new() };
+                let id = room.id;
+                self.post(&caller, &RoomName::Id(id), message, move |outbox, outcome| match outcome {
+                    Ok(posted) => acknowledge(outbox, ack, &sessions::said(id, posted.seq, &content, posted.at)),
+                    Err(error) => refuse(outbox, ack, &error),
+                })
+                .await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Says who this is; once said, it stays so.
+    async fn prove(&mut self, ack: Option<i64>, token: &str) -> Result<()> {
+        // What was said before is settled before anything can change.
+        let settled = self.in_flight.clone().acquire_many_owned(IN_FLIGHT).await;
+        let identity = self.core.accounts.identify(token).await?;
+        match self.me.as_ref().map(|me| me.actor.account().map(|account| account.id)) {
+            None => drop(self.enter(Actor::Account(identity.account.clone()), Some(identity.login), false)),
+            Some(account) if account == Some(identity.account.id) => {}
+            Some(_) => return Err(Error::Forbidden("this connection is somebody else's; open another one".into())),
+        }
+        drop(settled);
+        let account = identity.account;
+        acknowledge(&self.outbox, ack, &json!({"userId": account.id, "username": &*account.name}));
+        Ok(())
+    }
+
+    /// A session of one's own, which this connection hears from now on; made where there is none of this id.
+    async fn hear_session(&self, me: &Arc<Connection>, caller: &Caller, id: RoomId) -> Result<Room> {
+        let room = self.core.router.session(caller, id).await?;
+        if !self.core.hub.is_listening(room.id, me.id) {
+            self.hear(&room, me);
+            // What was said before is asked for over REST.
+            self.core.hub.release(room.id, me.id, 0, || ());
+        }
+        Ok(room)
+    }
+}
+
+/// Whoever waits for an acknowledgement gets the same there.
+fn refuse(outbox: &Outbox, ack: Option<i64>, error: &Error) {
+    outbox.offer(sessions::error(error));
+    acknowledge(outbox, ack, &sessions::error_json(error));
+}
+
+fn acknowledge(outbox: &Outbox, ack: Option<i64>, data: &Value) {
+    if let Some(ack) = ack {
+        outbox.offer(sessions::acknowledged(ack, data));
+    }
+}

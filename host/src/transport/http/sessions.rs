@@ -1,0 +1,138 @@
+//! One's own sessions with the server, for clients that speak `echo-sessions`.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::extract::{Authorized, From, Json, Path, Query};
+use super::{Answer, State};
+use crate::dialect::sessions::{message_json, session_id, session_json};
+use crate::protocol::SessionSummary;
+use crate::router::MAX_LISTED;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct List {
+    /// Where the page before ended; its `Link` header has the whole address.
+    before: Option<i64>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct History {
+    /// Where the page after it begins; its `Link` header has the whole address.
+    #[param(format = "uint64")]
+    before: Option<u64>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct NewSession {
+    #[schema(min_length = 1, max_length = 64)]
+    name: Option<String>,
+}
+
+/// A session, as `session_json` writes it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Session {
+    id: Uuid,
+    user_id: Uuid,
+    name: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was made, until something is said in it.
+    #[schema(format = DateTime)]
+    last_message_at: String,
+}
+
+/// A message, as `message_json` writes it.
+#[derive(ToSchema)]
+#[schema(as = SessionMessage, rename_all = "camelCase")]
+#[expect(dead_code, reason = "it documents a shape")]
+pub(super) struct Message {
+    id: Uuid,
+    session_id: Uuid,
+    content: String,
+    sender: Sender,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it documents a shape")]
+enum Sender {
+    User,
+    Server,
+}
+
+/// One's own sessions, the latest first
+///
+/// If there are more than `limit` of them, the header `Link` has the address of the next page as `rel="next"`.
+#[utoipa::path(get, path = "/api/sessions", tag = "sessions", security(("token" = [])), operation_id = "list_sessions", params(List), responses((status = 200, body = Vec<Session>)))]
+pub(super) async fn list(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Query(List { before, limit }): Query<List>,
+) -> Answer {
+    let (caller, limit) = (who.caller(from), limit.unwrap_or(MAX_LISTED));
+    let (sessions, next) = state.core.router.sessions(&caller, before, limit).await?;
+    let owner = state.core.router.account(&caller)?;
+    let sessions: Vec<Value> = sessions.iter().map(|session| session_json(owner, session)).collect();
+    Ok(page(sessions, "/api/sessions", "next", next.map(i128::from), limit))
+}
+
+/// Make a session
+#[utoipa::path(post, path = "/api/sessions", tag = "sessions", security(("token" = [])), operation_id = "create_session", request_body = NewSession, responses((status = 201, body = Session)))]
+pub(super) async fn create(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Json(NewSession { name }): Json<NewSession>,
+) -> Answer {
+    let caller = who.caller(from);
+    let room = state.core.router.new_session(&caller, name.as_deref()).await?;
+    let session = session_json(state.core.router.account(&caller)?, &SessionSummary { room, last_message_at: None });
+    Ok((StatusCode::CREATED, axum::Json(session)).into_response())
+}
+
+/// What was said in a session, oldest first
+///
+/// If there is more than `limit`, this is the latest of it, and the header `Link` has the address of what was said before
+/// as `rel="prev"`.
+#[utoipa::path(get, path = "/api/sessions/{id}/messages", tag = "sessions", security(("token" = [])), operation_id = "list_session_messages", params(("id" = Uuid, Path, description = "The session's id"), History), responses((status = 200, body = Vec<Message>)))]
+pub(super) async fn messages(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Path(id): Path<String>,
+    Query(History { before, limit }): Query<History>,
+) -> Answer {
+    let (caller, limit) = (who.caller(from), limit.unwrap_or(MAX_LISTED));
+    let id = session_id(&id)?;
+    let (messages, earlier) = state.core.router.session_messages(&caller, id, before, limit).await?;
+    let messages: Vec<Value> = messages.iter().map(|message| message_json(id, message)).collect();
+    Ok(page(messages, &format!("/api/sessions/{id}/messages"), "prev", earlier.map(i128::from), limit))
+}
+
+/// A bare array, as these clients know it; where to go on stands beside it.
+fn page(items: Vec<Value>, path: &str, rel: &str, before: Option<i128>, limit: u32) -> Response {
+    let mut response = axum::Json(items).into_response();
+    let link = before.map(|before| format!("<{path}?before={before}&limit={limit}>; rel=\"{rel}\""));
+    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}

@@ -1,0 +1,289 @@
+//! Socket.IO connections, over polling or WebSocket: the library has the protocol, the session everything else.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use futures_util::{Stream, stream};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{AckSender, Extension, SocketRef, TryData};
+use socketioxide::handler::{ConnectHandler as _, FromConnectParts, FromMessageParts, Value};
+use socketioxide::socket::Socket;
+use socketioxide::{ParserConfig, SendError, SocketError, SocketIo};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::http::extract::From;
+use super::http::{Failure, State as HttpState, bearer, origin_allowed};
+use crate::accounts::Identity;
+use crate::accounts::throttle::Origin;
+use crate::config::Limits;
+use crate::dialect::Dialect;
+use crate::dialect::sessions::{self, Outgoing};
+use crate::error::Error;
+use crate::hub::{Close, Frame, Outbox};
+use crate::session::{Incoming, Session};
+
+/// How long the goodbyes of connections may take.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long a client may take nothing before it counts as gone.
+const WRITING: Duration = Duration::from_secs(20);
+/// How soon it is looked again whether the library has room for more: it does not say so by itself.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The paths of Socket.IO, of which a server has one.
+pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
+    let limits = &state.core.limits;
+    let (service, io) = SocketIo::builder()
+        .req_path("/socket.io")
+        .ping_interval(limits.ping_interval)
+        .ping_timeout(limits.ping_interval)
+        .connect_timeout(limits.connect_timeout)
+        .max_payload(limits.frame_bytes as u64)
+        .ws_max_message_size(limits.frame_bytes)
+        .ws_max_frame_size(limits.frame_bytes)
+        .with_parser(ParserConfig::common().max_incoming_binary_buf_size(limits.frame_bytes))
+        .build_svc();
+    let writing = TaskTracker::new();
+    let enter = {
+        let state = state.clone();
+        async move |peer: Peer, socket: SocketRef, auth: TryData<Auth>| enter(&state, peer, &socket, auth.0).await
+    };
+    let go = {
+        let (state, writing) = (state.clone(), writing.clone());
+        async move |Extension(arrival): Extension<Arc<Mutex<Option<Arrival>>>>| {
+            if let Some(arrival) = arrival.lock().take() {
+                state.connections.spawn(connection(state.clone(), arrival, writing.clone()));
+            }
+        }
+    };
+    // The middleware runs before CONNECT is answered: whatever a client says from there on is heard.
+    io.ns("/", go.with(enter));
+    state.connections.spawn(close(io, state.stop.clone(), writing));
+    Router::new()
+        .route_service("/socket.io", service.clone())
+        .route_service("/socket.io/", service)
+        .layer(from_fn_with_state(state.clone(), check_origin))
+}
+
+/// Both transports: CORS alone would not keep a page's WebSocket out.
+async fn check_origin(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Result<Response, Failure> {
+    if origin_allowed(&state, request.headers()) {
+        return Ok(next.run(request).await);
+    }
+    Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into())
+}
+
+/// Lets the connections say what they still have to say when the server stops, then closes them.
+async fn close(io: SocketIo, stop: CancellationToken, writing: TaskTracker) {
+    stop.cancelled().await;
+    writing.close();
+    let _ = timeout(CLOSING, writing.wait()).await;
+    let _ = timeout(CLOSING, io.close()).await;
+}
+
+/// What the client says with its CONNECT.
+#[derive(Deserialize)]
+struct Auth {
+    token: Option<String>,
+}
+
+/// The socket, for as long as it is there: whoever held it for good would keep it from ever going.
+struct Peer(Weak<Socket>);
+
+impl FromConnectParts<LocalAdapter> for Peer {
+    type Error = Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket>, _: &Option<Value>) -> Result<Self, Infallible> {
+        Ok(Self(Arc::downgrade(socket)))
+    }
+}
+
+/// An event, as the dialect has it.
+struct Event(Incoming);
+
+impl FromMessageParts<LocalAdapter> for Event {
+    type Error = Infallible;
+
+    fn from_message_parts(_: &Arc<Socket>, event: &mut Value, ack: &Option<i64>) -> Result<Self, Infallible> {
+        Ok(Self(match event {
+            Value::Str(event, None) => {
+                let ack = ack.map(|ack| ack.to_string()).unwrap_or_default();
+                Incoming::Text(format!("{ack}{}", event.as_str()).into())
+            }
+            Value::Str(_, Some(_)) | Value::Bytes(_) => Incoming::Binary,
+        }))
+    }
+}
+
+/// Somebody at the door.
+struct Arrival {
+    peer: Peer,
+    identity: Option<Identity>,
+    origin: Origin,
+    said: mpsc::Receiver<Incoming>,
+    /// For signs of life.
+    alive: mpsc::WeakSender<Incoming>,
+    outbox: Arc<Outbox>,
+    gone: CancellationToken,
+}
+
+/// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
+async fn enter(
+    state: &Arc<HttpState>,
+    peer: Peer,
+    socket: &SocketRef,
+    auth: Result<Auth, impl std::fmt::Display>,
+) -> Result<(), Error> {
+    let Auth { token } = auth.map_err(|error| Error::BadRequest(format!("auth: {error}")))?;
+    let token = token.or_else(|| bearer(&socket.req_parts().headers).map(str::to_owned));
+    let identity = match token {
+        Some(token) => Some(state.core.accounts.identify(&token).await?),
+        None => None,
+    };
+    let From(origin) = From::from_request_parts(&mut socket.req_parts().clone(), state)
+        .await
+        .map_err(|_| Error::internal("a socket without its peer's address"))?;
+    let outbox = Arc::new(Outbox::new(&state.core.limits));
+    let (queue, said) = mpsc::channel(most_waiting(&state.core.limits));
+    let gone = CancellationToken::new();
+    let arrival =
+        Arrival { peer, identity, origin, said, alive: queue.downgrade(), outbox: outbox.clone(), gone: gone.clone() };
+    socket.extensions.insert(Arc::new(Mutex::new(Some(arrival))));
+    // The library runs handlers as tasks, which overtake each other: all is done before there is one.
+    socket.on_fallback(move |Event(event): Event| {
+        if let Err(mpsc::error::TrySendError::Full(_)) = queue.try_send(event) {
+            outbox.close(Close::new(Close::FLOODING, "flooding"));
+        }
+        ready(())
+    });
+    socket.on_disconnect(move || {
+        gone.cancel();
+        ready(())
+    });
+    Ok(())
+}
+
+/// Whatever does not fit is more than the limits let through and refuse together, for which a connection is closed anyway.
+fn most_waiting(limits: &Limits) -> usize {
+    limits.command_burst.saturating_add(limits.refusals_before_close) as usize
+}
+
+async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracker) {
+    let Arrival { peer, identity, origin, said, alive, outbox, gone } = arrival;
+    let core = state.core.clone();
+    let _registered = core.hub.register(&outbox);
+    let session = Session::new(core, outbox.clone(), origin, Some(Dialect::Sessions));
+    let writer = async {
+        let _writing = writing.token();
+        write(&peer, &outbox, &alive).await;
+        // Whatever is offered from now on has nowhere to go.
+        outbox.close(Close::new(Close::NORMAL, ""));
+    };
+    let hears = async {
+        session.run(identity, None, incoming(said, gone.clone())).await;
+        outbox.close(Close::new(Close::NORMAL, ""));
+    };
+    let writes = async {
+        writer.await;
+        // The library says when it is done with the socket; with one that takes nothing that may be never.
+        if timeout(CLOSING, gone.cancelled()).await.is_err() {
+            gone.cancel();
+        }
+    };
+    tokio::join!(hears, writes);
+}
+
+/// What the socket said, to the last word.
+fn incoming(said: mpsc::Receiver<Incoming>, gone: CancellationToken) -> impl Stream<Item = Incoming> {
+    stream::unfold((said, gone), |(mut said, gone)| async move {
+        let next = tokio::select! {
+            biased;
+            next = said.recv() => next,
+            () = gone.cancelled() => {
+                said.close();
+                said.recv().await
+            }
+        };
+        next.map(|next| (next, (said, gone)))
+    })
+}
+
+/// Hands on whatever waits in the outbox until a close, or until the socket is gone.
+async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>) {
+    let mut frames = VecDeque::new();
+    loop {
+        outbox.take(&mut frames).await;
+        for frame in frames.drain(..) {
+            let sent = match frame {
+                Frame::Text(text) => send(peer, &text).await,
+                // The library asks by itself, and lets go of whoever does not answer.
+                Frame::Ping => {
+                    if let Some(queue) = alive.upgrade() {
+                        let _ = queue.try_send(Incoming::Alive);
+                    }
+                    peer.0.strong_count() > 0
+                }
+                Frame::Close(close) => return say_goodbye(peer, &close).await,
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+}
+
+async fn say_goodbye(peer: &Peer, close: &Close) {
+    let told = match close.code {
+        Close::TOKEN_EXPIRED => Some((401, "no token in time; connect with `auth: {token}`")),
+        Close::LOGGED_OUT | Close::DISABLED => Some((401, &*close.reason)),
+        Close::FLOODING => Some((429, &*close.reason)),
+        // Not the client's doing.
+        _ => None,
+    };
+    if let Some((code, message)) = told {
+        send(peer, &sessions::farewell(code, message)).await;
+    }
+    // Of a server that stops the transport is closed, so that clients come back by themselves.
+    if close.code != Close::GOING_AWAY
+        && let Some(socket) = peer.0.upgrade()
+    {
+        let _ = SocketRef::from(socket).disconnect();
+    }
+}
+
+/// Gives the library a frame as soon as it has room for it; false if that is never.
+async fn send(peer: &Peer, frame: &str) -> bool {
+    let started = Instant::now();
+    loop {
+        match offer(peer, frame) {
+            Some(Err(SendError::Socket(SocketError::InternalChannelFull))) if started.elapsed() < WRITING => {
+                sleep(PAUSE).await;
+            }
+            Some(Ok(())) => return true,
+            Some(Err(_)) | None => return false,
+        }
+    }
+}
+
+fn offer(Peer(socket): &Peer, frame: &str) -> Option<Result<(), SendError>> {
+    let socket = socket.upgrade()?;
+    Some(match sessions::outgoing(frame)? {
+        Outgoing::Event { name, data } => socket.emit(name, data),
+        Outgoing::Acknowledgement { ack, data } => {
+            let mut nothing = Value::Bytes(bytes::Bytes::new());
+            let Ok(sender) = AckSender::from_message_parts(&socket, &mut nothing, &Some(ack));
+            sender.send(data)
+        }
+    })
+}

@@ -3,7 +3,7 @@
 
 use natterjack::dialect::{
     Dialect, direct as direct_dialect, go as go_dialect, groups as groups_dialect, native as native_dialect,
-    rooms as rooms_dialect,
+    rooms as rooms_dialect, sessions as sessions_dialect,
 };
 use natterjack::error::Error;
 
@@ -38,6 +38,13 @@ pub fn groups(bytes: &[u8]) {
 pub fn rooms(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     if let (_, Err(error)) = rooms_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn sessions(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let (_, Err(error)) = sessions_dialect::decode(text) {
         is_the_client_s_fault(text, &error);
     }
 }

@@ -89,6 +89,16 @@ impl SocketIo {
         }
     }
 
+    /// The number of the next acknowledgement; events before it do not matter.
+    pub(crate) async fn next_ack(&mut self) -> usize {
+        loop {
+            let packet = self.packet().await.expect("the connection lives");
+            if let Some(ack) = packet.strip_prefix("43") {
+                return ack.split('[').next().and_then(|number| number.parse().ok()).expect("a number");
+            }
+        }
+    }
+
     /// The data of the next event of this name.
     pub(crate) async fn expect(&mut self, event: &str) -> Value {
         loop {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Client, PATIENCE, Server, Setup, nonsense};
+use crate::harness::{Client, PATIENCE, Server, Setup, SocketIo, nonsense};
 
 const FRAMES: usize = 10_000;
 /// How many are sent before the answers are read.
@@ -203,6 +203,51 @@ async fn nonsense_in_direct_gets_one_error_each() {
         client
     })
     .await;
+}
+
+/// In packets of Socket.IO as they should be: others end the connection, which is told elsewhere.
+#[tokio::test]
+async fn nonsense_in_echo_sessions_gets_one_error_each() {
+    let server = patient_server().await;
+    let ann = server.sign_up("ann").await;
+    let session = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
+    let valid = vec![
+        json!(["connection", ann.token]),
+        json!(["join-session", session]),
+        json!(["message", {"sessionId": session, "content": "Hello, server!"}]),
+    ];
+    let spoken = Spoken {
+        name: "echo-sessions",
+        valid,
+        is_answer: |_| true,
+        answers: |_| (1, 1),
+        mark: Box::new(|_| Default::default()),
+    };
+    let is_packet = |frame: &String| match serde_json::from_str(frame) {
+        Ok(Value::Array(parts)) => {
+            parts.first().is_some_and(|name| name.as_str().is_some_and(|name| name != "connect"))
+        }
+        _ => false,
+    };
+    let mut frames = frames(&spoken, 2 * FRAMES);
+    frames.retain(is_packet);
+    assert!(frames.len() > FRAMES / 2, "{}", frames.len());
+    let mut client = SocketIo::connect(server.address(), &json!({"token": ann.token})).await.unwrap();
+    for (number, batch) in frames.chunks(BATCH).enumerate() {
+        let first = number * BATCH;
+        for (ack, frame) in (first..).zip(batch) {
+            client.send(format!("42{ack}{frame}")).await;
+        }
+        let mut acks = Vec::new();
+        for _ in batch {
+            acks.push(client.next_ack().await);
+        }
+        acks.sort_unstable();
+        assert_eq!(acks, (first..first + batch.len()).collect::<Vec<_>>());
+    }
+    // Nothing came late.
+    client.send(format!(r#"42{}["dance"]"#, frames.len())).await;
+    assert_eq!(client.next_ack().await, frames.len());
 }
 
 #[tokio::test]

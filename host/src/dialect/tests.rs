@@ -14,12 +14,13 @@ mod nonsense;
 
 type Entry = fn(&[u8]);
 
-const ENTRIES: [(&str, Entry); 5] = [
+const ENTRIES: [(&str, Entry); 6] = [
     ("native", fuzz::native),
     ("groups", fuzz::groups),
     ("direct", fuzz::direct),
     ("go", fuzz::go),
     ("rooms", fuzz::rooms),
+    ("sessions", fuzz::sessions),
 ];
 
 fn corpus(dialect: &str) -> Vec<Vec<u8>> {

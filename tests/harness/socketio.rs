@@ -89,12 +89,11 @@ impl SocketIo {
         }
     }
 
-    /// The number of the next acknowledgement; events before it do not matter.
-    pub(crate) async fn next_ack(&mut self) -> usize {
+    /// The number of the next acknowledgement, none if the connection ends; events before it do not matter.
+    pub(crate) async fn next_ack(&mut self) -> Option<usize> {
         loop {
-            let packet = self.packet().await.expect("the connection lives");
-            if let Some(ack) = packet.strip_prefix("43") {
-                return ack.split('[').next().and_then(|number| number.parse().ok()).expect("a number");
+            if let Some(ack) = self.packet().await?.strip_prefix("43") {
+                return Some(ack.split('[').next().and_then(|number| number.parse().ok()).expect("a number"));
             }
         }
     }

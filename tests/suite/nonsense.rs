@@ -223,31 +223,25 @@ async fn nonsense_in_echo_sessions_gets_one_error_each() {
         answers: |_| (1, 1),
         mark: Box::new(|_| Default::default()),
     };
-    let is_packet = |frame: &String| match serde_json::from_str(frame) {
-        Ok(Value::Array(parts)) => {
-            parts.first().is_some_and(|name| name.as_str().is_some_and(|name| name != "connect"))
-        }
-        _ => false,
+    // What is JSON, and no name with escapes: socketioxide takes neither for an event.
+    let is_packet = |frame: &String| {
+        let name = frame.strip_prefix("[\"").and_then(|rest| rest.split_once('"'));
+        let plain = name.is_some_and(|(name, _)| !name.contains('\\') && name != "connect");
+        plain && serde_json::from_str::<Vec<Value>>(frame).is_ok()
     };
-    let mut frames = frames(&spoken, 2 * FRAMES);
+    let mut frames = frames(&spoken, 4 * FRAMES);
     frames.retain(is_packet);
-    assert!(frames.len() > FRAMES / 2, "{}", frames.len());
+    assert!(frames.len() >= FRAMES, "{}", frames.len());
+    frames.truncate(FRAMES);
     let mut client = SocketIo::connect(server.address(), &json!({"token": ann.token})).await.unwrap();
-    for (number, batch) in frames.chunks(BATCH).enumerate() {
-        let first = number * BATCH;
-        for (ack, frame) in (first..).zip(batch) {
-            client.send(format!("42{ack}{frame}")).await;
-        }
-        let mut acks = Vec::new();
-        for _ in batch {
-            acks.push(client.next_ack().await);
-        }
-        acks.sort_unstable();
-        assert_eq!(acks, (first..first + batch.len()).collect::<Vec<_>>());
+    // One by one: a connection that ended would take the answers to those before with it.
+    for (number, frame) in frames.iter().enumerate() {
+        client.send(format!("42{number}{frame}")).await;
+        assert_eq!(client.next_ack().await, Some(number), "{frame}");
     }
     // Nothing came late.
     client.send(format!(r#"42{}["dance"]"#, frames.len())).await;
-    assert_eq!(client.next_ack().await, frames.len());
+    assert_eq!(client.next_ack().await, Some(frames.len()));
 }
 
 #[tokio::test]

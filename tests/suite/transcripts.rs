@@ -6,6 +6,7 @@ mod go;
 mod groups;
 mod native;
 mod rooms;
+mod sessions;
 
 use std::collections::HashMap;
 

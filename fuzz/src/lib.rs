@@ -2,13 +2,21 @@
 //! so that they cannot rot; `cargo xtask fuzz` runs them on whatever finds new ways through the code.
 
 use natterjack::dialect::{
-    Dialect, go as go_dialect, groups as groups_dialect, native as native_dialect, rooms as rooms_dialect,
+    Dialect, direct as direct_dialect, go as go_dialect, groups as groups_dialect, native as native_dialect,
+    rooms as rooms_dialect, sessions as sessions_dialect,
 };
 use natterjack::error::Error;
 
 pub fn native(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     if let Err((_, error)) = native_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn direct(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let Err(error) = direct_dialect::decode(text) {
         is_the_client_s_fault(text, &error);
     }
 }
@@ -30,6 +38,13 @@ pub fn groups(bytes: &[u8]) {
 pub fn rooms(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     if let (_, Err(error)) = rooms_dialect::decode(text) {
+        is_the_client_s_fault(text, &error);
+    }
+}
+
+pub fn sessions(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    if let (_, Err(error)) = sessions_dialect::decode(text) {
         is_the_client_s_fault(text, &error);
     }
 }

@@ -89,6 +89,15 @@ impl SocketIo {
         }
     }
 
+    /// The number of the next acknowledgement, none if the connection ends; events before it do not matter.
+    pub(crate) async fn next_ack(&mut self) -> Option<usize> {
+        loop {
+            if let Some(ack) = self.packet().await?.strip_prefix("43") {
+                return Some(ack.split('[').next().and_then(|number| number.parse().ok()).expect("a number"));
+            }
+        }
+    }
+
     /// The data of the next event of this name.
     pub(crate) async fn expect(&mut self, event: &str) -> Value {
         loop {

@@ -4,14 +4,17 @@
 mod browser;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::LazyLock;
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::harness::{PATIENCE, Server};
 
 /// The dialects by the names of their stories; Python's modules have an underscore for the dash.
-const STORIES: [&str; 4] = ["native", "groups", "go", "rooms"];
+const STORIES: [&str; 6] = ["native", "groups", "echo-sessions", "direct", "go", "rooms"];
 
 /// The folder that the clients are installed in, with everything there.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -39,7 +42,7 @@ fn python(args: &[&str]) -> Command {
 
 /// Runs it to its end; fails with what it said.
 async fn run(mut command: Command) {
-    let output = tokio::time::timeout(10 * PATIENCE, command.kill_on_drop(true).output()).await;
+    let output = timeout(10 * PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.expect("the client comes to an end").unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{said}");
@@ -60,4 +63,21 @@ async fn clients_of_python_get_what_each_page_promises() {
     let mut told = python(&["tell.py", &address]);
     told.args(&stories);
     run(told).await;
+}
+
+#[tokio::test]
+async fn a_socket_io_client_comes_back_by_itself_when_the_server_has_restarted() {
+    for transport in ["polling", "websocket"] {
+        let mut server = Server::start().await;
+        let port = server.address().rsplit(':').next().unwrap().to_owned();
+        let mut client = node(&["reconnect.mjs", &server.url(""), transport]);
+        let mut client = client.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
+        let said = timeout(PATIENCE, lines.next_line()).await.expect("the client connects").unwrap();
+        assert_eq!(said.as_deref(), Some("connected"), "{transport}");
+        assert!(server.stop().await.success());
+        server.start_again_on(&port).await;
+        let ended = timeout(PATIENCE, client.wait()).await.expect("the client comes back").unwrap();
+        assert!(ended.success(), "{transport}: its error is above");
+    }
 }

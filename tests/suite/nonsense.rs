@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Client, PATIENCE, Server, Setup, nonsense};
+use crate::harness::{Client, PATIENCE, Server, Setup, SocketIo, nonsense};
 
 const FRAMES: usize = 10_000;
 /// How many are sent before the answers are read.
@@ -168,6 +168,80 @@ async fn nonsense_in_native_gets_one_error_each() {
         }),
     };
     each_frame_gets_its_answer(&spoken, async || server.log_in(&ann).await).await;
+}
+
+#[tokio::test]
+async fn nonsense_in_direct_gets_one_error_each() {
+    let server = patient_server().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
+    let picture = "https://pictures.example/frog.png";
+    // A bad token ends the connection; that is looked at elsewhere.
+    let valid = vec![
+        json!({"event": "message", "receiverId": bob.id, "message": "Hello!"}),
+        json!({"event": "message", "receiverId": bob.id, "message": "", "images": [picture, "data:image/png;base64,AA=="]}),
+        json!({"event": "fetchChats", "receiverId": bob.id}),
+        json!({"event": "fetchChats", "receiverId": bob.id, "before": key, "limit": 5}),
+        json!({"event": "unReadMessages", "receiverId": bob.id}),
+    ];
+    let spoken = Spoken {
+        name: "direct",
+        valid,
+        is_answer: |frame| frame["event"] != "userStatus",
+        answers: |_| (1, 1),
+        mark: Box::new(|n| {
+            let known = "`authenticate`, `message`, `fetchChats` and `unReadMessages`";
+            let why = format!("event: there is no `mark {n}`; there are {known}");
+            (json!({"event": format!("mark {n}")}), json!({"event": "error", "code": "bad_request", "message": why}))
+        }),
+    };
+    let url = format!("ws://{}/ws/direct", server.address());
+    each_frame_gets_its_answer(&spoken, async || {
+        let mut client = Client::open(&url).await;
+        client.send_text(json!({"event": "authenticate", "token": ann.token}).to_string()).await;
+        client.expect_event("userStatus").await;
+        client
+    })
+    .await;
+}
+
+/// In packets of Socket.IO as they should be: others end the connection, which is told elsewhere.
+#[tokio::test]
+async fn nonsense_in_echo_sessions_gets_one_error_each() {
+    let server = patient_server().await;
+    let ann = server.sign_up("ann").await;
+    let session = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
+    let valid = vec![
+        json!(["connection", ann.token]),
+        json!(["join-session", session]),
+        json!(["message", {"sessionId": session, "content": "Hello, server!"}]),
+    ];
+    let spoken = Spoken {
+        name: "echo-sessions",
+        valid,
+        is_answer: |_| true,
+        answers: |_| (1, 1),
+        mark: Box::new(|_| Default::default()),
+    };
+    // What is JSON, and no name with escapes: socketioxide takes neither for an event.
+    let is_packet = |frame: &String| {
+        let name = frame.strip_prefix("[\"").and_then(|rest| rest.split_once('"'));
+        let plain = name.is_some_and(|(name, _)| !name.contains('\\') && name != "connect");
+        plain && serde_json::from_str::<Vec<Value>>(frame).is_ok()
+    };
+    let mut frames = frames(&spoken, 4 * FRAMES);
+    frames.retain(is_packet);
+    assert!(frames.len() >= FRAMES, "{}", frames.len());
+    frames.truncate(FRAMES);
+    let mut client = SocketIo::connect(server.address(), &json!({"token": ann.token})).await.unwrap();
+    // One by one: a connection that ended would take the answers to those before with it.
+    for (number, frame) in frames.iter().enumerate() {
+        client.send(format!("42{number}{frame}")).await;
+        assert_eq!(client.next_ack().await, Some(number), "{frame}");
+    }
+    // Nothing came late.
+    client.send(format!(r#"42{}["dance"]"#, frames.len())).await;
+    assert_eq!(client.next_ack().await, Some(frames.len()));
 }
 
 #[tokio::test]

@@ -110,15 +110,81 @@ async fn groups(server: &Server) -> Person {
     }
 }
 
-/// A public room, one person of each dialect in it, and nothing in the way of talking fast.
-async fn pond() -> (Server, Vec<Person>) {
-    let mut setup = Setup::new();
-    for (from, to) in
-        [("command_burst = 200", "command_burst = 100000"), ("outbox_frames = 1024", "outbox_frames = 65536")]
-    {
-        setup = setup.replace(from, to);
+/// Nothing is in the way of talking fast.
+fn patient() -> Setup {
+    let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
+    setup.replace("outbox_frames = 1024", "outbox_frames = 65536")
+}
+
+/// A private conversation, by ann's devices and by bob's.
+async fn conversation() -> (Server, Vec<Person>) {
+    let server = patient().start().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let mut client = server.log_in(&ann).await;
+    let room = client.call("direct.open", json!({"account": "bob"})).await.unwrap()["room"]["uid"].clone();
+    client.join(room.as_str().unwrap()).await;
+    let native = Person {
+        dialect: "native",
+        client,
+        say: Box::new(move |body| json!({"op": "message.post", "args": {"room": room, "body": body}})),
+        heard: Box::new(|frame| {
+            let data = &frame["data"];
+            (frame["event"] == "message.posted").then(|| (text(&data["from"]["id"]), text(&data["body"])))
+        }),
+        echoes: true,
+    };
+
+    let url = format!("ws://{}/ws/go", server.address());
+    let mut client = Client::open_with(&url, &[("authorization", &format!("Bearer {}", ann.token))]).await.unwrap();
+    client.expect_type("connected").await;
+    let go = Person {
+        dialect: "go",
+        client,
+        say: Box::new(|message| json!({"receiver_id": 2, "message": message})),
+        heard: Box::new(|frame| {
+            (frame["type"] == "message").then(|| (text(&frame["sender_id"]), text(&frame["message"])))
+        }),
+        echoes: true,
+    };
+
+    let mut client = Client::open(&format!("ws://{}/ws/direct", server.address())).await;
+    client.send_text(json!({"event": "authenticate", "token": bob.token}).to_string()).await;
+    client.expect_event("userStatus").await;
+    let direct = Person {
+        dialect: "direct",
+        client,
+        say: Box::new(move |message| json!({"event": "message", "receiverId": ann.id, "message": message})),
+        heard: Box::new(|frame| {
+            let data = &frame["data"];
+            (frame["event"] == "message").then(|| (text(&data["senderId"]), text(&data["message"])))
+        }),
+        echoes: true,
+    };
+    (server, vec![native, go, direct])
+}
+
+#[tokio::test]
+async fn a_conversation_of_two_is_heard_in_every_dialect_that_knows_such() {
+    let (_server, mut people) = conversation().await;
+    for speaker in 0..people.len() {
+        let said = format!("I speak {}", people[speaker].dialect);
+        people[speaker].says(&said).await;
+        let mut authors = Vec::new();
+        for person in &mut people {
+            let (author, heard) = person.hears().await;
+            assert_eq!(heard, said, "{}", person.dialect);
+            authors.push(author);
+        }
+        // By uid, or by number: the same one.
+        let number = if people[speaker].dialect == "direct" { "2" } else { "1" };
+        assert_eq!((&authors[0], &*authors[1]), (&authors[2], number), "{said}");
     }
-    let server = setup.start().await;
+    burst(&mut people).await;
+}
+
+/// A public room with one person of each dialect in it that knows rooms.
+async fn pond() -> (Server, Vec<Person>) {
+    let server = patient().start().await;
     let owner = server.sign_up("owner").await;
     let (_, group) = server.post("/api/groups", Some(&owner.token), &json!({"name": "pond"})).await;
     let people =
@@ -146,8 +212,13 @@ async fn each_dialect_hears_the_others_in_its_own_words() {
 
 #[tokio::test]
 async fn five_hundred_at_once_are_heard_in_order_and_once_whatever_is_spoken() {
-    const BURST: usize = 500;
     let (_server, mut people) = pond().await;
+    burst(&mut people).await;
+}
+
+/// Each says five hundred things at once; all hear them in order, and once.
+async fn burst(people: &mut [Person]) {
+    const BURST: usize = 500;
     for speaker in 0..people.len() {
         let dialect = people[speaker].dialect;
         for number in 0..BURST {
@@ -164,7 +235,7 @@ async fn five_hundred_at_once_are_heard_in_order_and_once_whatever_is_spoken() {
     }
     // Nothing came twice: what is said now is the next that everybody hears.
     people[0].says("the end").await;
-    for person in &mut people {
+    for person in people {
         assert_eq!(person.hears().await.1, "the end", "{}", person.dialect);
     }
 }

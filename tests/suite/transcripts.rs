@@ -1,10 +1,12 @@
 //! What is said in each dialect, word for word: every example of its page, and every error. A change of any of it shows up here
 //! (`cargo insta review`, or `INSTA_UPDATE=always`, takes it over).
 
+mod direct;
 mod go;
 mod groups;
 mod native;
 mod rooms;
+mod sessions;
 
 use std::collections::HashMap;
 
@@ -21,6 +23,8 @@ struct Transcript {
     /// What is to be seen in place of an id, a time, a token.
     names: HashMap<String, String>,
     varying: Regex,
+    /// What comes at times of its own and is not written down.
+    skips: fn(&Value) -> bool,
 }
 
 impl Transcript {
@@ -33,7 +37,8 @@ impl Transcript {
             ("long", "x{100,}"),
         ];
         let varying = patterns.map(|(name, pattern)| format!("(?<{name}>{pattern})")).join("|");
-        Self { lines: Vec::new(), clients: Vec::new(), names: HashMap::new(), varying: Regex::new(&varying).unwrap() }
+        let varying = Regex::new(&varying).unwrap();
+        Self { lines: Vec::new(), clients: Vec::new(), names: HashMap::new(), varying, skips: |_| false }
     }
 
     fn note(&mut self, what: &str) {
@@ -88,7 +93,11 @@ impl Transcript {
     async fn hear(&mut self, names: &[&str]) -> Value {
         let mut last = Value::Null;
         for name in names {
+            let skips = self.skips;
             last = self.client(name).next_frame().await;
+            while skips(&last) {
+                last = self.client(name).next_frame().await;
+            }
             let frame = last.to_string();
             self.write(name, '←', &frame);
         }
@@ -106,6 +115,13 @@ impl Transcript {
         self.lines.push(format!("{name} closes"));
         let place = self.clients.iter().position(|(known, _)| *known == name).expect("a client that was met");
         self.clients.remove(place).1.close().await;
+    }
+
+    /// The server closes its connection.
+    async fn closed(&mut self, name: &str) {
+        let place = self.clients.iter().position(|(known, _)| *known == name).expect("a client that was met");
+        let code = self.clients.remove(place).1.expect_close().await;
+        self.lines.push(format!("{name} is closed with {code}"));
     }
 
     /// The end: nobody has been sent anything that is not written down, as a last question to each shows.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::object::Object;
 use super::{message_id, to_text};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ fn request(event: &str) -> Result<Request> {
         "connection" => Ok(Request::Connection { token: argument("token", data)? }),
         "join-session" => Ok(Request::Join { session: session_id(&argument::<String>("sessionId", data)?)? }),
         "message" => {
-            let Said { session_id: session, content } = argument("message", data)?;
+            let Object(Said { session_id: session, content }) = argument("message", data)?;
             Ok(Request::Message { session: session_id(&session)?, content })
         }
         other => Err(Error::BadRequest(format!(

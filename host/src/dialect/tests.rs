@@ -14,8 +14,14 @@ mod nonsense;
 
 type Entry = fn(&[u8]);
 
-const ENTRIES: [(&str, Entry); 4] =
-    [("native", fuzz::native), ("groups", fuzz::groups), ("go", fuzz::go), ("rooms", fuzz::rooms)];
+const ENTRIES: [(&str, Entry); 6] = [
+    ("native", fuzz::native),
+    ("groups", fuzz::groups),
+    ("direct", fuzz::direct),
+    ("go", fuzz::go),
+    ("rooms", fuzz::rooms),
+    ("sessions", fuzz::sessions),
+];
 
 fn corpus(dialect: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(dialect);

@@ -77,6 +77,16 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Contended)
     }
 
+    /// The same error, with the fields that it names called what a client calls them: pairs of ours and theirs.
+    pub fn in_terms_of(&self, names: &[(&str, &'static str)]) -> Self {
+        let theirs = |ours: &'static str| names.iter().find(|(name, _)| *name == ours).map_or(ours, |(_, name)| name);
+        match self.clone() {
+            Self::Invalid { field, why } => Self::Invalid { field: theirs(field), why },
+            Self::TooLarge { what, limit } => Self::TooLarge { what: theirs(what), limit },
+            other => other,
+        }
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::NotFound(format!("{what} not found"))
     }

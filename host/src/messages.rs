@@ -104,9 +104,9 @@ impl Messages {
         self.database.unread_in(room, account, limit.clamp(1, MAX_PAGE)).await
     }
 
-    /// How far each member has read.
-    pub async fn read_by(&self, room: RoomId) -> Result<Vec<(AccountId, u64)>> {
-        self.database.read_by(room).await
+    /// How far an account has read, and how far any other member has.
+    pub async fn read_by(&self, room: RoomId, account: AccountId) -> Result<(u64, u64)> {
+        self.database.read_by(room, account).await
     }
 
     /// Messages that hold all words of `query`, the newest first, in rooms that the account is a member of; and where to go

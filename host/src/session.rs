@@ -243,13 +243,13 @@ impl Session {
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
-            Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(&error.to_string())),
+            Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(error)),
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
             Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
             Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
-                self.outbox.offer(dialect::rooms::refused(&kind, &error.to_string()));
+                self.outbox.offer(dialect::rooms::refused(&kind, error));
             }
         }
     }

@@ -392,13 +392,17 @@ async fn one_conversation_is_had_in_three_dialects() {
     assert_eq!((&heard["data"]["senderId"], &heard["data"]["receiverId"]), (&json!(bob.id), &json!(ann.id)));
     assert_eq!(texts(&chats(&mut direct, &bob.id).await), ["from direct", "from go", "from **** native"]);
 
-    // Other rooms of the account have no words here.
+    // Rooms of many are heard by their members alone, and go by their own id.
     native.join("lobby").await;
+    native.post("lobby", "to the others").await.unwrap();
     let mut of_ann = server.log_in(&ann).await;
-    of_ann.join("lobby").await;
+    let lobby = of_ann.join("lobby").await["room"]["uid"].clone();
     native.post("lobby", "to all").await.unwrap();
-    native.post(&room, "to one").await.unwrap();
-    assert_eq!(direct.expect_event("message").await["data"]["message"], "to one");
+    let heard = direct.expect_event("message").await["data"].clone();
+    assert_eq!(
+        (&heard["message"], &heard["receiverId"], &heard["roomId"], &heard["senderId"]),
+        (&json!("to all"), &lobby, &lobby, &json!(bob.id))
+    );
 }
 
 #[tokio::test]

@@ -132,14 +132,14 @@ async fn what_cannot_be_is_told_in_the_page_s_own_words() {
         (json!({"type": "first-connect", "name": "Ann", "group": "lobby"}), reject("User Exists")),
         (json!({"type": "first-connect", "name": "dora", "group": "lobby"}), reject("User Exists")),
         (json!({"type": "first-connect", "name": "bob", "group": "nowhere"}), reject("there is no group nowhere")),
-        (json!({"type": "first-connect", "name": "", "group": "lobby"}), reject("guest: must not be empty")),
+        (json!({"type": "first-connect", "name": "", "group": "lobby"}), reject("name: must not be empty")),
         (message("bob", "lobby", "hello?"), err(nobody)),
         (json!({"type": "make_group", "group_name": "pond"}), err(nobody)),
         (json!({"type": "log_in", "name": "dora", "pwrd": "wrong"}), err("wrong-password")),
         (json!({"type": "log_in", "name": "nobody", "pwrd": "wrong"}), err("wrong-password")),
         (json!({"type": "sign-up", "name": "Dora", "pwrd": "x"}), err("Similar IDs")),
         (json!({"type": "sign-up", "name": "eve", "pwrd": "x", "id": "DORA"}), err("Similar IDs")),
-        (json!({"type": "sign-up", "name": "eve", "pwrd": ""}), err("password: must not be empty")),
+        (json!({"type": "sign-up", "name": "eve", "pwrd": ""}), err("pwrd: must not be empty")),
         (json!({"type": "sign-up", "name": "eve", "pwrd": "x", "groups": ["no"]}), err("there is no group no")),
     ] {
         assert_eq!(ask(&mut bob, frame.clone()).await, wanted, "{frame}");

@@ -179,8 +179,11 @@ async fn other_people_s_sessions_and_other_rooms_are_not_there() {
     say(&mut anns, &session, "mine").await;
     anns.expect("message").await;
     let mut native = server.log_in(&bob).await;
-    let lobby = native.join("lobby").await["room"]["uid"].clone();
-    for taken in [json!(session), lobby] {
+    let mut of_ann = server.log_in(&ann).await;
+    let made = of_ann.call("room.create", json!({"name": "ann's own", "visibility": "public"})).await.unwrap();
+    let direct = native.call("direct.open", json!({"account": "ann"})).await.unwrap();
+    let [pond, direct] = [made, direct].map(|room| room["room"]["uid"].clone());
+    for taken in [json!(session), pond, direct] {
         assert_eq!(bobs.call("join-session", &taken).await["code"], 404, "{taken}");
         say(&mut bobs, taken.as_str().unwrap(), "let me in").await;
         assert_eq!(bobs.expect("error").await["code"], 404, "{taken}");

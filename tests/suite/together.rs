@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Setup};
+use crate::harness::{Account, Client, Server, Setup, SocketIo};
 
 /// Who wrote it, and what.
 type Message = (String, String);
@@ -13,7 +13,7 @@ type Reading = Box<dyn Fn(&Value) -> Option<Message>>;
 /// Somebody in the room, by what they speak.
 struct Person {
     dialect: &'static str,
-    client: Client,
+    line: Line,
     /// How their dialect says a text in the room.
     say: Box<dyn Fn(&str) -> Value>,
     heard: Reading,
@@ -21,14 +21,27 @@ struct Person {
     echoes: bool,
 }
 
+enum Line {
+    WebSocket(Client),
+    /// Messages only.
+    SocketIo(SocketIo),
+}
+
 impl Person {
     async fn says(&mut self, text: &str) {
-        self.client.send_text((self.say)(text).to_string()).await;
+        let frame = (self.say)(text);
+        match &mut self.line {
+            Line::WebSocket(client) => client.send_text(frame.to_string()).await,
+            Line::SocketIo(client) => client.emit("message", &frame).await,
+        }
     }
 
     async fn hears(&mut self) -> Message {
         loop {
-            let frame = self.client.next_frame().await;
+            let frame = match &mut self.line {
+                Line::WebSocket(client) => client.next_frame().await,
+                Line::SocketIo(client) => client.expect("message").await,
+            };
             if let Some(message) = (self.heard)(&frame) {
                 return message;
             }
@@ -45,7 +58,7 @@ async fn native(server: &Server) -> Person {
     client.join("pond").await;
     Person {
         dialect: "native",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(|body| json!({"op": "message.post", "args": {"room": "pond", "body": body}})),
         heard: Box::new(|frame| {
             let data = &frame["data"];
@@ -64,7 +77,7 @@ async fn go(server: &Server, group: &Value) -> Person {
     let (group, here) = (group.clone(), group.clone());
     Person {
         dialect: "go",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(move |message| json!({"group_id": group, "message": message})),
         heard: Box::new(move |frame| {
             (frame["type"] == "message" && frame["group_id"] == here)
@@ -85,7 +98,7 @@ async fn rooms(server: &Server) -> Person {
     assert_eq!(client.expect_answer("join").await["code"], 0);
     Person {
         dialect: "rooms",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(move |msg| json!({"type": "chat", "payload": {"roomId": pond, "msg": msg}})),
         heard: Box::new(|frame| {
             let payload = &frame["payload"];
@@ -103,7 +116,7 @@ async fn groups(server: &Server) -> Person {
     client.expect_type("acknowledge-connect").await;
     Person {
         dialect: "groups",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(|body| json!({"type": "message", "name": "grouper", "group": "pond", "Text": body})),
         heard: Box::new(|frame| (frame["type"] == "message").then(|| (text(&frame["name"]), text(&frame["Text"])))),
         echoes: true,
@@ -125,7 +138,7 @@ async fn conversation() -> (Server, Vec<Person>) {
     client.join(room.as_str().unwrap()).await;
     let native = Person {
         dialect: "native",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(move |body| json!({"op": "message.post", "args": {"room": room, "body": body}})),
         heard: Box::new(|frame| {
             let data = &frame["data"];
@@ -139,7 +152,7 @@ async fn conversation() -> (Server, Vec<Person>) {
     client.expect_type("connected").await;
     let go = Person {
         dialect: "go",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(|message| json!({"receiver_id": 2, "message": message})),
         heard: Box::new(|frame| {
             (frame["type"] == "message").then(|| (text(&frame["sender_id"]), text(&frame["message"])))
@@ -152,7 +165,7 @@ async fn conversation() -> (Server, Vec<Person>) {
     client.expect_event("userStatus").await;
     let direct = Person {
         dialect: "direct",
-        client,
+        line: Line::WebSocket(client),
         say: Box::new(move |message| json!({"event": "message", "receiverId": ann.id, "message": message})),
         heard: Box::new(|frame| {
             let data = &frame["data"];
@@ -182,29 +195,83 @@ async fn a_conversation_of_two_is_heard_in_every_dialect_that_knows_such() {
     burst(&mut people).await;
 }
 
-/// A public room with one person of each dialect in it that knows rooms.
+/// A member of the room by an account, as the native protocol makes one.
+async fn member(server: &Server, name: &str) -> (Account, Value) {
+    let account = server.sign_up(name).await;
+    let joined = server.log_in(&account).await.join("pond").await;
+    (account, joined["room"]["uid"].clone())
+}
+
+async fn direct(server: &Server) -> Person {
+    let (account, pond) = member(server, "dirk").await;
+    let mut client = Client::open(&format!("ws://{}/ws/direct", server.address())).await;
+    client.send_text(json!({"event": "authenticate", "token": account.token}).to_string()).await;
+    client.expect_event("userStatus").await;
+    let here = pond.clone();
+    Person {
+        dialect: "direct",
+        line: Line::WebSocket(client),
+        say: Box::new(move |message| json!({"event": "message", "receiverId": pond, "message": message})),
+        heard: Box::new(move |frame| {
+            let data = &frame["data"];
+            (frame["event"] == "message" && data["receiverId"] == here && data["roomId"] == here)
+                .then(|| (text(&data["senderId"]), text(&data["message"])))
+        }),
+        echoes: true,
+    }
+}
+
+async fn sessions(server: &Server) -> Person {
+    let (account, pond) = member(server, "sessie").await;
+    let mut client = SocketIo::connect(server.address(), &json!({"token": account.token})).await.unwrap();
+    client.call("join-session", &pond).await;
+    let here = pond.clone();
+    Person {
+        dialect: "echo-sessions",
+        line: Line::SocketIo(client),
+        say: Box::new(move |content| json!({"sessionId": pond, "content": content})),
+        heard: Box::new(move |data| {
+            (data["sessionId"] == here).then(|| (text(&data["sender"]), text(&data["content"])))
+        }),
+        echoes: true,
+    }
+}
+
+/// A public room with one person of each dialect in it.
 async fn pond() -> (Server, Vec<Person>) {
     let server = patient().start().await;
     let owner = server.sign_up("owner").await;
     let (_, group) = server.post("/api/groups", Some(&owner.token), &json!({"name": "pond"})).await;
-    let people =
-        vec![native(&server).await, go(&server, &group["id"]).await, rooms(&server).await, groups(&server).await];
+    let people = vec![
+        native(&server).await,
+        go(&server, &group["id"]).await,
+        rooms(&server).await,
+        groups(&server).await,
+        direct(&server).await,
+        sessions(&server).await,
+    ];
     (server, people)
 }
 
 #[tokio::test]
-async fn each_dialect_hears_the_others_in_its_own_words() {
-    let (_server, mut people) = pond().await;
+async fn each_of_the_six_dialects_hears_the_others_in_its_own_words() {
+    let (server, mut people) = pond().await;
+    let asking = server.sign_up("asking").await;
     for speaker in 0..people.len() {
         let said = format!("I speak {}", people[speaker].dialect);
         people[speaker].says(&said).await;
-        // By name, or by number where that is what a dialect knows people by: the owner is number 1, guests have none.
-        let name = ["nat", "gopher", "roomer", "grouper"][speaker];
-        let number = ["2", "3", "null", "null"][speaker];
+        // Each knows people by name, by number or by uid; guests have only a name.
+        let name = ["nat", "gopher", "roomer", "grouper", "dirk", "sessie"][speaker];
+        let (_, found) = server.get(&format!("/api/users?name={name}"), Some(&asking.token)).await;
+        let (number, uid) = (text(&found["number"]), text(&found["uid"]));
         for (place, person) in people.iter_mut().enumerate() {
             if place != speaker || person.echoes {
-                let by = if person.dialect == "go" { number } else { name };
-                assert_eq!(person.hears().await, (by.to_owned(), said.clone()), "{}", person.dialect);
+                let by = match person.dialect {
+                    "go" => number.clone(),
+                    "direct" => uid.clone(),
+                    _ => name.to_owned(),
+                };
+                assert_eq!(person.hears().await, (by, said.clone()), "{}", person.dialect);
             }
         }
     }

@@ -78,16 +78,17 @@ impl Database {
         Ok((messages, count))
     }
 
-    /// Up to which entry each member of a room has read.
-    pub async fn read_by(&self, room: RoomId) -> Result<Vec<(AccountId, u64)>> {
-        let rows: Vec<(AccountId, i64)> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT u.uid, m.read_seq FROM members m JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \
-             WHERE r.uid = $1",
+    /// Up to which entry an account has read a room, and up to which any other member has.
+    pub async fn read_by(&self, room: RoomId, account: AccountId) -> Result<(u64, u64)> {
+        let (mine, others): (Option<i64>, Option<i64>) = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT MAX(CASE WHEN u.uid = $2 THEN m.read_seq END), MAX(CASE WHEN u.uid <> $2 THEN m.read_seq END) \
+             FROM members m JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id WHERE r.uid = $1",
         )
         .bind(room)
-        .fetch_all(pool)
+        .bind(account)
+        .fetch_one(pool)
         .await)?;
-        Ok(rows.into_iter().map(|(account, seq)| (account, seq.unsigned_abs())).collect())
+        Ok((mine.unwrap_or_default().unsigned_abs(), others.unwrap_or_default().unsigned_abs()))
     }
 }
 

@@ -112,9 +112,9 @@ struct Frame<T> {
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     id: Uuid,
-    /// None for what the server itself says.
+    /// None for guests, and for what the server itself says.
     sender_id: Option<String>,
-    /// None for what neither of the two says, but a plugin.
+    /// The room, if it is one of many; none for what neither of two says, but a plugin.
     receiver_id: Option<String>,
     room_id: RoomId,
     message: &'a str,
@@ -137,7 +137,8 @@ impl Ids {
         let sender = from.account.map(|(id, _)| id);
         let (sender_id, receiver_id) = match room.pair.iter().flatten().find(|peer| Some(peer.id) == sender) {
             Some(peer) => (Some(of_peer(peer)), room.other_than(peer.id).map(of_peer)),
-            None => (sender.map(|id| id.to_string()), None),
+            // What is said in a room is for the room.
+            None => (sender.map(|id| id.to_string()), (room.kind == RoomKind::Room).then(|| room.id.to_string())),
         };
         Shown {
             id: message_id(room.id, seq),
@@ -153,11 +154,11 @@ impl Ids {
     }
 }
 
-/// None for what this dialect has no words for: it knows messages of two, and who is online.
+/// None for what this dialect has no words for: it knows messages, and who is online.
 pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
-            if room.kind == RoomKind::Direct =>
+            if room.kind != RoomKind::Session =>
         {
             Some(to_text(&Frame { event: "message", data: ids.shown(room, *seq, by, *at, post) }))
         }
@@ -234,17 +235,8 @@ pub fn nothing_unread() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"event":"noUnreadMessages","data":[]}"#)
 }
 
-/// The error, with the fields as frames name them.
 pub fn error(error: &Error) -> Utf8Bytes {
-    let field = |name| match name {
-        "body" => "message",
-        other => other,
-    };
-    let error = match error.clone() {
-        Error::Invalid { field: name, why } => Error::Invalid { field: field(name), why },
-        Error::TooLarge { what, limit } => Error::TooLarge { what: field(what), limit },
-        other => other,
-    };
+    let error = error.in_terms_of(&[("body", "message")]);
     to_text(&json!({"event": "error", "message": error.to_string(), "code": error.code()}))
 }
 

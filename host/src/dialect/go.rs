@@ -161,6 +161,7 @@ pub fn no_history(of: To) -> Utf8Bytes {
 }
 
 pub fn error(error: &Error) -> Utf8Bytes {
+    let error = error.in_terms_of(&[("body", "message")]);
     to_text(&json!({"type": "error", "code": error.code(), "message": error.to_string()}))
 }
 

@@ -133,7 +133,11 @@ pub fn acknowledged(name: &str, group: &str) -> Utf8Bytes {
 }
 
 /// Why `first-connect` was not done.
-pub fn rejected(why: &str) -> Utf8Bytes {
+pub fn rejected(error: &Error) -> Utf8Bytes {
+    let why = match error {
+        Error::Conflict(_) => "User Exists".to_owned(),
+        other => worded(other),
+    };
     to_text(&json!({"type": "reject-connect", "err": why}))
 }
 
@@ -155,8 +159,30 @@ pub fn groups(names: &[&str]) -> Utf8Bytes {
 }
 
 /// Why anything else was not done.
-pub fn refused(why: &str) -> Utf8Bytes {
+pub fn refused(error: &Error) -> Utf8Bytes {
+    said(&worded(error))
+}
+
+pub fn wrong_password() -> Utf8Bytes {
+    said("wrong-password")
+}
+
+/// Why nobody signed up.
+pub fn not_signed_up(error: &Error) -> Utf8Bytes {
+    match error {
+        Error::Conflict(_) => said("Similar IDs"),
+        other => refused(other),
+    }
+}
+
+fn said(why: &str) -> Utf8Bytes {
     to_text(&json!({"type": "err", "err": why}))
+}
+
+fn worded(error: &Error) -> String {
+    let names =
+        [("body", "Text"), ("guest", "name"), ("username", "name"), ("password", "pwrd"), ("args", "group_name")];
+    error.in_terms_of(&names).to_string()
 }
 
 #[cfg(test)]

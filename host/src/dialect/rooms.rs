@@ -164,8 +164,9 @@ pub fn rooms(rooms: &[(Room, Vec<Author>)]) -> Utf8Bytes {
 }
 
 /// Why it was not done.
-pub fn refused(kind: &str, message: &str) -> Utf8Bytes {
-    answer(1, kind, message, &json!({}))
+pub fn refused(kind: &str, error: &Error) -> Utf8Bytes {
+    let error = error.in_terms_of(&[("body", "payload.msg"), ("guest", "payload.name"), ("args", "payload")]);
+    answer(1, kind, &error.to_string(), &json!({}))
 }
 
 #[cfg(test)]

@@ -82,13 +82,21 @@ pub fn session_id(text: &str) -> Result<RoomId> {
     }
 }
 
-/// None for what is not said by the server in a session: its owner knows what they said.
+/// None for what is not said by the server in a session: its owner knows what they said. In a room everybody hears everything,
+/// with who said it.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
             if room.kind == RoomKind::Session && sender(by.kind) == SERVER =>
         {
             Some(to_text(&json!(["message", said(room.id, *seq, &post.body, *at)])))
+        }
+        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+            if room.kind == RoomKind::Room =>
+        {
+            let mut message = said(room.id, *seq, &post.body, *at);
+            message["sender"] = json!(&*by.name);
+            Some(to_text(&json!(["message", message])))
         }
         _ => None,
     }
@@ -154,13 +162,7 @@ pub fn error_json(error: &Error) -> Value {
         Error::Internal(_) => 500,
         Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => 503,
     };
-    // A message's text is called otherwise here.
-    let message = match error {
-        Error::Invalid { field: "body", why } => format!("content: {why}"),
-        Error::TooLarge { what: "body", limit } => format!("content is too large: at most {limit}"),
-        other => other.to_string(),
-    };
-    json!({"code": code, "message": message})
+    json!({"code": code, "message": error.in_terms_of(&[("body", "content")]).to_string()})
 }
 
 /// What a client is told before it is disconnected.

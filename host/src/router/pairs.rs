@@ -1,18 +1,18 @@
-//! Conversations of two, each known by who the other one is.
+//! Conversations, each known by who the other one is, or by its room.
 
 use uuid::Uuid;
 
 use super::{Caller, NewMessage, Router};
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
-use crate::protocol::{AccountId, Message, Page, Room, RoomName};
+use crate::protocol::{AccountId, Message, Page, Room, RoomId, RoomKind, RoomName};
 
 /// How many entries back a message is looked for by an id that does not say where it is …
 const SEARCHED: u64 = 100_000;
 /// … and how many at a time, so that others get their turn.
 const AT_A_TIME: u64 = 1000;
 
-/// How far each of the two has read.
+/// How far one has read, and how far anybody else has.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadBy {
     pub me: u64,
@@ -35,6 +35,15 @@ impl Router {
         self.rooms.direct_of(self.account(caller)?.id, other).await
     }
 
+    /// The room of this id, if the caller is a member of it and it is no conversation of a kind of its own.
+    pub async fn room_of_mine(&self, caller: &Caller, id: RoomId) -> Result<Option<Room>> {
+        match self.presence(caller, &RoomName::Id(id)).await {
+            Ok((room, _)) => Ok(Some(room).filter(|room| room.kind == RoomKind::Room)),
+            Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What is unread of a room that the caller is in: the latest of it, the oldest first, and how much it is.
     pub async fn unread_in(&self, caller: &Caller, room: &Room) -> Result<(Vec<Message>, u64)> {
         self.presence(caller, &RoomName::Id(room.id)).await?;
@@ -42,12 +51,8 @@ impl Router {
     }
 
     pub async fn read_by(&self, caller: &Caller, room: &Room) -> Result<ReadBy> {
-        let me = self.account(caller)?.id;
-        let mut read = ReadBy { me: 0, other: 0 };
-        for (account, seq) in self.messages.read_by(room.id).await? {
-            *(if account == me { &mut read.me } else { &mut read.other }) = seq;
-        }
-        Ok(read)
+        let (me, other) = self.messages.read_by(room.id, self.account(caller)?.id).await?;
+        Ok(ReadBy { me, other })
     }
 
     /// The page of a room's messages before the one whose id this is; without one, the latest.

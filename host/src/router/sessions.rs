@@ -11,8 +11,11 @@ pub const MAX_LISTED: u32 = 1000;
 const UNNAMED: &str = "New session";
 
 impl Router {
-    /// The caller's session of this id, made where there is none.
+    /// The caller's session of this id, or the room that they are a member of; a session is made where there is neither.
     pub async fn session(&self, caller: &Caller, id: RoomId) -> Result<Room> {
+        if let Some(room) = self.room_of_mine(caller, id).await? {
+            return Ok(room);
+        }
         self.rooms.session(self.account(caller)?, id, UNNAMED).await
     }
 

@@ -142,6 +142,9 @@ impl Session {
     /// Where this message for this one goes.
     async fn room_for(&self, caller: &Caller, receiver: &str, message: &NewMessage) -> Result<Room> {
         let nobody = || Error::NotFound("receiverId: nobody here has this id".into());
+        if let Some(room) = self.room_named(caller, receiver).await? {
+            return Ok(room);
+        }
         let other = self.named(receiver).await?.ok_or_else(nobody)?;
         self.core.router.room_with(caller, other, message).await.map_err(|error| match error {
             Error::NotFound(_) => nobody(),
@@ -152,9 +155,20 @@ impl Session {
 
     /// The conversation with this one, if there is any.
     async fn room_with(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
+        if let Some(room) = self.room_named(caller, receiver).await? {
+            return Ok(Some(room));
+        }
         match self.named(receiver).await? {
             Some(other) => self.core.router.known_room_with(caller, other).await,
             None => Ok(None),
+        }
+    }
+
+    /// A room of many that the account is in, known by its uid.
+    async fn room_named(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
+        match receiver.parse() {
+            Ok(id) => self.core.router.room_of_mine(caller, id).await,
+            Err(_) => Ok(None),
         }
     }
 

@@ -21,11 +21,11 @@ impl Session {
     pub(super) async fn on_groups(&mut self, text: &str) {
         let request = match groups::decode(text) {
             Ok(request) => request,
-            Err(error) => return self.outbox.offer(groups::refused(&error.to_string())),
+            Err(error) => return self.outbox.offer(groups::refused(&error)),
         };
         if let Request::Message { name, group, text } = request {
             if let Err(error) = self.send_to_group(&name, group, text).await {
-                self.outbox.offer(groups::refused(&error.to_string()));
+                self.outbox.offer(groups::refused(&error));
             }
             return;
         }
@@ -39,12 +39,11 @@ impl Session {
 
     /// An error is worded already: each command has its own way to say no.
     async fn run_groups(&mut self, request: Request) -> Result<(), axum::extract::ws::Utf8Bytes> {
-        let refused = |error: Error| groups::refused(&error.to_string());
+        let refused = |error: Error| groups::refused(&error);
         match request {
-            Request::FirstConnect { name, group } => self.first_connect(&name, group).await.map_err(|why| match why {
-                Error::Conflict(_) => groups::rejected("User Exists"),
-                other => groups::rejected(&other.to_string()),
-            }),
+            Request::FirstConnect { name, group } => {
+                self.first_connect(&name, group).await.map_err(|error| groups::rejected(&error))
+            }
             Request::MakeGroup { group, name } => self.make_group(&group, name).await.map_err(refused),
             Request::LogIn { name, password } => match self.log_in(&name, password).await {
                 Err(Error::Unauthenticated(_)) => Err(self.wrong_password(&name).await),
@@ -52,10 +51,7 @@ impl Session {
             },
             Request::SignUp { name, password, id, groups } => {
                 let new = SignUp { username: name, email: None, password, handle: id };
-                self.sign_up(new, groups).await.map_err(|error| match error {
-                    Error::Conflict(_) => groups::refused("Similar IDs"),
-                    other => refused(other),
-                })
+                self.sign_up(new, groups).await.map_err(|error| groups::not_signed_up(&error))
             }
             Request::GetGroups => self.list_groups().await.map_err(refused),
             Request::Message { name, group, text } => self.send_to_group(&name, group, text).await.map_err(refused),
@@ -134,7 +130,7 @@ impl Session {
         let reveal = self.core.dialects.groups.reveal_unknown_users;
         match reveal && matches!(self.core.accounts.is_known(name).await, Ok(false)) {
             true => groups::unknown_user(),
-            false => groups::refused("wrong-password"),
+            false => groups::wrong_password(),
         }
     }
 
@@ -195,7 +191,7 @@ impl Session {
         // The message itself is the answer; only a failure is told otherwise.
         self.post(&self.caller(me), &RoomName::Id(room.id), NewMessage::text(text), |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(groups::refused(&error.to_string()));
+                outbox.offer(groups::refused(&error));
             }
         })
         .await;

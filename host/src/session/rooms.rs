@@ -23,8 +23,8 @@ impl Session {
                 self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
-                let why = "guests are not let in here; connect with a token";
-                return self.outbox.offer(rooms::refused(&kind, why));
+                let error = Error::Unauthenticated("guests are not let in here; connect with a token".into());
+                return self.outbox.offer(rooms::refused(&kind, &error));
             }
         };
         let caller = self.caller(&me);
@@ -40,7 +40,7 @@ impl Session {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            self.outbox.offer(rooms::refused(&kind, &error.to_string()));
+            self.outbox.offer(rooms::refused(&kind, &error));
         }
     }
 
@@ -131,7 +131,7 @@ impl Session {
         self.post(caller, &RoomName::Id(room.id), NewMessage::text(msg), move |outbox, outcome| {
             outbox.offer(match outcome {
                 Ok(posted) => rooms::sent(&here, posted.seq),
-                Err(error) => rooms::refused("chat", &error.to_string()),
+                Err(error) => rooms::refused("chat", &error),
             });
         })
         .await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, json};
 
 use super::{IN_FLIGHT, Session};
@@ -38,7 +39,7 @@ impl Session {
     }
 
     /// An error is worded already: each command has its own way to say no.
-    async fn run_groups(&mut self, request: Request) -> Result<(), axum::extract::ws::Utf8Bytes> {
+    async fn run_groups(&mut self, request: Request) -> Result<(), Utf8Bytes> {
         let refused = |error: Error| groups::refused(&error);
         match request {
             Request::FirstConnect { name, group } => {
@@ -126,7 +127,7 @@ impl Session {
         self.become_account(&session, &[], groups::logged_in).await
     }
 
-    async fn wrong_password(&self, name: &str) -> axum::extract::ws::Utf8Bytes {
+    async fn wrong_password(&self, name: &str) -> Utf8Bytes {
         let reveal = self.core.dialects.groups.reveal_unknown_users;
         match reveal && matches!(self.core.accounts.is_known(name).await, Ok(false)) {
             true => groups::unknown_user(),
@@ -149,7 +150,7 @@ impl Session {
         &mut self,
         session: &accounts::Session,
         join: &[Room],
-        answer: impl Fn(&Person, &str) -> axum::extract::ws::Utf8Bytes,
+        answer: impl Fn(&Person, &str) -> Utf8Bytes,
     ) -> Result<()> {
         let identity = self.core.accounts.identify(&session.token).await?;
         self.unbind();

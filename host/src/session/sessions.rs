@@ -46,7 +46,7 @@ impl Session {
             }
             Request::Message { session, content } => {
                 let room = self.hear_session(&me, &caller, session).await?;
-                let message = NewMessage { body: content.clone(), key: None, reply_to: None, attachments: Vec::new() };
+                let message = NewMessage::text(content.clone());
                 let id = room.id;
                 self.post(&caller, &RoomName::Id(id), message, move |outbox, outcome| match outcome {
                     Ok(posted) => acknowledge(outbox, ack, &sessions::said(id, posted.seq, &content, posted.at)),

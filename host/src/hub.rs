@@ -67,13 +67,20 @@ impl Connection {
     }
 }
 
+/// Every open socket, also of those who have not said who they are.
+#[derive(Default)]
+struct Sockets {
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    /// How to close whoever still comes, once everybody was closed.
+    closing: Option<fn() -> Close>,
+}
+
 #[derive(Default)]
 pub struct Hub {
     rooms: RwLock<HashMap<RoomId, Arc<Mutex<Place>>>>,
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
     presence: Presence,
-    /// Every open socket, also of those who have not said who they are.
-    open: Mutex<HashMap<ConnectionId, Arc<Outbox>>>,
+    open: Mutex<Sockets>,
     watchers: Watchers,
     posted: AtomicU64,
 }
@@ -95,7 +102,7 @@ pub struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.hub.open.lock().remove(&self.id);
+        self.hub.open.lock().outboxes.remove(&self.id);
     }
 }
 
@@ -163,26 +170,48 @@ impl Hub {
     }
 
     /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its
-    /// connection has said who it is.
+    /// connection has said who it is. Once everybody was closed, it is closed at once: an upgrade may have been under way.
     pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Registered {
         let id = ConnectionId::new();
-        self.open.lock().insert(id, outbox.clone());
+        let mut open = self.open.lock();
+        open.outboxes.insert(id, outbox.clone());
+        if let Some(close) = open.closing {
+            outbox.close(close());
+        }
+        drop(open);
         Registered { hub: self.clone(), id }
     }
 
-    /// Closes every connection; `close` words it for each.
-    pub fn close_all(&self, close: impl Fn() -> Close) {
-        for outbox in self.open.lock().values() {
+    /// Closes every connection, also those that come later; `close` words it for each.
+    pub fn close_all(&self, close: fn() -> Close) {
+        let mut open = self.open.lock();
+        open.closing = Some(close);
+        for outbox in open.outboxes.values() {
             outbox.close(close());
         }
     }
 
     pub fn count(&self) -> usize {
-        self.open.lock().len()
+        self.open.lock().outboxes.len()
     }
 
     /// How many messages were published since the start.
     pub fn posted(&self) -> u64 {
         self.posted.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_after_everybody_was_closed_is_closed_too() {
+        let outbox = || Arc::new(Outbox::new(&crate::config::Limits::default()));
+        let (hub, early, late) = (Arc::new(Hub::default()), outbox(), outbox());
+        let _early = hub.register(&early);
+        hub.close_all(|| Close::new(Close::GOING_AWAY, ""));
+        let _late = hub.register(&late);
+        assert!(early.is_closed() && late.is_closed());
     }
 }

@@ -79,11 +79,12 @@ pub(super) async fn upgrade(
     }
     let recent = recent(uri.query().unwrap_or_default())?;
     let core = state.core.clone();
-    let tasks = state.connections.clone();
+    // Held from here on, so that a stopping server waits for its connections, also for those that are just coming.
+    let tracked = state.connections.token();
     let upgrade = within(upgrade, limits).protocols([PROTOCOL, BEARER]);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        // Tracked, so that a stopping server waits for its connections.
-        let _ = tasks.spawn(connection(core, socket, origin, dialect, identity, recent)).await;
+        connection(core, socket, origin, dialect, identity, recent).await;
+        drop(tracked);
     }))
 }
 

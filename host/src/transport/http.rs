@@ -8,6 +8,7 @@ mod me;
 mod media;
 mod openapi;
 mod rooms;
+mod server;
 mod sessions;
 
 use std::path::PathBuf;
@@ -110,7 +111,7 @@ pub fn app(state: Arc<State>) -> Router {
     Router::new()
         .merge(api)
         .merge(openapi::pages(document))
-        .route("/", get(super::websocket::upgrade))
+        .merge(super::web::pages())
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
         .route("/ws/go", get(super::websocket::upgrade))
@@ -167,6 +168,7 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(admin::enable))
         .routes(routes!(admin::disable))
         .routes(routes!(admin::logs))
+        .routes(routes!(server::show))
         .routes(routes!(alive))
         .routes(routes!(ready))
         .routes(routes!(metrics))

@@ -10,18 +10,19 @@ export class Connection {
   #id = 0;
   #ended = false;
   #onEvent;
-  #onEnd;
+  #close;
   /** When the server was last heard of. */
   heardAt = Date.now();
 
   /**
    * @param {typeof WebSocket} WebSocket
    * @param {string} url
-   * @param {{event: (frame: object) => void, end: (close: {code: number, reason: string}) => void}} on
+   * @param {(frame: object, connection: Connection) => void} onEvent
    */
-  constructor(WebSocket, url, on) {
-    this.#onEvent = on.event;
-    this.#onEnd = on.end;
+  constructor(WebSocket, url, onEvent) {
+    this.#onEvent = onEvent;
+    /** How it ended: `{code, reason}`. */
+    this.ended = new Promise((resolve) => (this.#close = resolve));
     this.#socket = new WebSocket(url);
     this.opened = new Promise((resolve, reject) => {
       const late = setTimeout(() => this.#end({ code: 1006, reason: "no answer" }), OPEN_WITHIN_MS);
@@ -68,7 +69,7 @@ export class Connection {
     } catch {
       return;
     }
-    if (frame.event !== undefined) return this.#onEvent(frame);
+    if (frame.event !== undefined) return this.#onEvent(frame, this);
     const waiting = this.#waiting.get(frame.id);
     if (!waiting) return;
     this.#waiting.delete(frame.id);
@@ -90,6 +91,6 @@ export class Connection {
     }
     this.#waiting.clear();
     this.#socket.close();
-    this.#onEnd(close);
+    this.#close(close);
   }
 }

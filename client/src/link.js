@@ -1,5 +1,4 @@
 import { Backoff } from "./backoff.js";
-import { Connection } from "./connection.js";
 
 /** The last connection was ended for its token alone: a fresh one is let in at once. */
 const TOKEN_ENDED = 4401;
@@ -20,12 +19,11 @@ export class Link {
   #check = () => {};
 
   /**
-   * @param {(on: object) => Connection} open
+   * @param {() => import("./connection.js").Connection} open
    * @param {{
    *   prepare: () => Promise<object>,
    *   connected: (connection: Connection, prepared: object) => Promise<number>,
    *   alive: (connection: Connection) => Promise<unknown>,
-   *   event: (frame: object) => void,
    *   state: (state: object) => void,
    *   tokenEnded: () => void,
    * }} on `connected` makes a new connection usable, with what was prepared, and gives how often to ask whether it is alive
@@ -83,12 +81,11 @@ export class Link {
     } catch (error) {
       return endedBy(error);
     }
-    let ended;
-    const end = new Promise((resolve) => (ended = resolve));
-    const connection = this.#open({ event: this.#on.event, end: ended });
+    const connection = this.#open();
     this.#stop = () => connection.close();
     if (!this.#running) connection.close();
     let beat;
+    let refusal;
     try {
       await connection.opened;
       const every = await this.#on.connected(connection, prepared);
@@ -100,13 +97,13 @@ export class Link {
       this.#on.state({ kind: "online" });
     } catch (error) {
       // If it was broken off, its end says how.
-      if (error.code !== "offline") ended(endedBy(error));
+      if (error.code !== "offline") refusal = endedBy(error);
       connection.close();
     }
-    const close = await end;
+    const close = await connection.ended;
     clearInterval(beat);
     this.#check = () => {};
-    return close;
+    return refusal ?? close;
   }
 
   /** How long to wait before the next attempt; null for ever. */

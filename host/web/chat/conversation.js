@@ -19,7 +19,7 @@ export function Conversation({ session, room, ask }) {
   const composer = useRef(null);
   useEffect(() => {
     // On a phone the keyboard would hide what one came to read.
-    if (matchMedia("(hover: hover)").matches) composer.current?.focus();
+    if (!matchMedia("(pointer: coarse)").matches) composer.current?.focus();
   }, []);
   const turnTo = (next) => {
     setAbout(next);

@@ -36,6 +36,8 @@ export class Room {
   quoted = new Map();
   #session;
   #opening = null;
+  /** A log that is being read for the first time. */
+  #coming = null;
   #typedAt = 0;
   #reading = 0;
 
@@ -73,9 +75,10 @@ export class Room {
 
   async #open() {
     const { client } = this.#session;
-    const joined = await client.join(this.uid);
-    this.lastSeq = joined.last_seq;
     const log = new RoomLog();
+    this.#coming = log;
+    const joined = await client.join(this.uid);
+    this.lastSeq = Math.max(this.lastSeq, joined.last_seq);
     await log.read(() => client.call("room.history", { room: this.uid, limit: PAGE }));
     this.newFrom = this.unread > 0 ? this.readSeq : null;
     this.log = log;
@@ -160,7 +163,7 @@ export class Room {
   event(frame) {
     const { event, seq, data } = frame;
     if (seq !== undefined) this.lastSeq = Math.max(seq, this.lastSeq);
-    this.log?.apply(frame);
+    (this.log ?? this.#coming)?.apply(frame);
     switch (event) {
       case "message.posted":
         return this.#posted(data);
@@ -190,8 +193,11 @@ export class Room {
     this.#session.raise(this);
     this.typing.delete(from.name);
     if (deleted) return;
-    if (this.#session.isMe(from)) this.newFrom = null;
-    else this.unread += 1;
+    if (this.#session.isMe(from)) {
+      this.newFrom = null;
+      // Whatever is typed from here on is something new.
+      this.#typedAt = 0;
+    } else this.unread += 1;
     this.seen();
   }
 

@@ -2,6 +2,7 @@
 // when something has changed.
 
 import { Client } from "/web/client/index.js";
+import { go } from "./address.js";
 import { People } from "./people.js";
 import { Room } from "./room.js";
 
@@ -102,6 +103,15 @@ export class Session {
     this.current = uid;
     this.notice = notice;
     this.changed();
+  }
+
+  /** Comes into a room and looks at it; says it where it is seen if that cannot be. */
+  async enter(uid) {
+    try {
+      go(await this.join(uid));
+    } catch (error) {
+      this.look(null, error.message);
+    }
   }
 
   /** Comes into a room by its name or uid, with a password if it has one; gives its uid. */

@@ -94,8 +94,18 @@ async fn whoever_has_not_logged_in_is_told_what_the_server_lets_people_do() {
 
 #[tokio::test]
 async fn the_client_module_keeps_its_word() {
+    node_tests("client", "test/client.test.js").await;
+}
+
+#[tokio::test]
+async fn the_parts_of_the_chat_page_that_need_no_browser_do_as_they_should() {
+    node_tests("tests/suite/pages", "parts.test.mjs").await;
+}
+
+/// Runs tests that are written in JavaScript.
+async fn node_tests(folder: &str, file: &str) {
     let mut tests = Command::new("node");
-    tests.args(["--test", "test/client.test.js"]).current_dir(root().join("client")).kill_on_drop(true);
+    tests.args(["--test", file]).current_dir(root().join(folder)).kill_on_drop(true);
     // Before version 22 Node.js has no WebSocket of its own.
     tests.env("NATTERJACK", natterjack()).env("NODE_PATH", INSTALLED.join("node_modules"));
     let output = timeout(10 * PATIENCE, tests.output()).await.expect("the tests come to an end").unwrap();

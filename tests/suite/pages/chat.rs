@@ -206,10 +206,51 @@ async fn direct_messages_reach_whoever_looks_elsewhere_and_are_counted_there() {
     bob.until("document.title.startsWith('(2)')").await;
     bob.click(".room-link").await;
     bob.sees("psst").await;
+    bob.find(".new").await;
     bob.until("document.querySelector('.room-link .count') === null").await;
     ann.until("document.querySelector('.seen')?.textContent === 'Seen by bob'").await;
     ann.browser.end().await;
     bob.browser.end().await;
+}
+
+#[tokio::test]
+async fn older_messages_come_in_above_as_one_scrolls_up_and_nothing_jumps() {
+    let server = Server::start().await;
+    let (account, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
+    let mut there = server.log_in(&account).await;
+    there.join("lobby").await;
+    bob.join("lobby").await;
+    for number in 1..=130 {
+        bob.post("lobby", &format!("number {number}.")).await.unwrap();
+    }
+    let ann = Visitor::come(&server).await;
+    ann.write("#username", "ann").await;
+    ann.write("#password", &format!("{}{ENTER}", account.password)).await;
+    ann.until("document.querySelector('.room-link .count')?.textContent === '99+'").await;
+    ann.click(".room-link").await;
+    ann.sees("number 130.").await;
+    assert_eq!(ann.count("number 1.").await, 0);
+    let top = "document.querySelector('.timeline').scrollTop";
+    ann.until(&format!("{top} > 0")).await;
+
+    // What is in sight stays where it is while older ones come in above it.
+    ann.run(&format!("{top} = 150; window.seen = document.querySelectorAll('[data-message]')[5]; window.place = seen.getBoundingClientRect().top"), vec![]).await;
+    ann.until("document.querySelectorAll('[data-message]').length >= 100").await;
+    let moved = ann.run("return Math.abs(window.seen.getBoundingClientRect().top - window.place)", vec![]).await;
+    assert!(moved.as_f64().unwrap() < 2.0, "it moved by {moved} pixels");
+    ann.until(&format!("({top} = 0) === 0 && document.querySelectorAll('[data-message]').length === 130")).await;
+    for number in [1, 64, 130] {
+        assert_eq!(ann.count(&format!("number {number}.")).await, 1);
+    }
+    ann.find(".beginning").await;
+    // What is new while one reads further up does not take one away from there, but says so.
+    bob.post("lobby", "the latest").await.unwrap();
+    ann.until("document.querySelector('.to-end')?.textContent.includes('1 new')").await;
+    ann.until(&format!("{top} < 100")).await;
+    ann.click(".to-end").await;
+    ann.until("document.querySelector('.to-end') === null && document.querySelector('.room-link .count') === null")
+        .await;
+    ann.browser.end().await;
 }
 
 #[tokio::test]

@@ -165,6 +165,8 @@ export class Session {
     if (state.kind === "online") {
       this.ready = true;
       if (this.current) this.open(this.current);
+      // Guests who came or went meanwhile were not told of.
+      this.room?.peopleChanged();
       this.people.watch();
     }
     this.changed();

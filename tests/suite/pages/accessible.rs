@@ -5,19 +5,20 @@ use serde_json::json;
 use super::visitor::Visitor;
 use crate::harness::{INSTALLED, Server};
 
-/// No serious fault and no critical one, in the light and in the dark.
+/// No serious fault and no critical one, on a phone and on a desk, in the dark and in the light.
 async fn check(visitor: &Visitor, place: &str) {
     let run = "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
         .filter(({ impact }) => ['serious', 'critical'].includes(impact))
         .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ''}`).join(' | ')}`))";
     let axe = std::fs::read_to_string(INSTALLED.join("node_modules/axe-core/axe.min.js")).unwrap();
-    for dark in [false, true] {
-        visitor.browser.look(1280, 800, dark).await;
-        visitor.run(&axe, vec![]).await;
-        let faults = visitor.run(run, vec![]).await;
-        assert_eq!(faults, json!([]), "{place}, {}", if dark { "dark" } else { "light" });
-        let name = format!("chat-{place}{}", if dark { "-dark" } else { "" });
-        visitor.browser.screenshot(&name).await;
+    for (width, height, size) in [(390, 844, "-phone"), (1280, 800, "")] {
+        for (dark, scheme) in [(true, "-dark"), (false, "")] {
+            visitor.browser.look(width, height, dark).await;
+            visitor.run(&axe, vec![]).await;
+            let faults = visitor.run(run, vec![]).await;
+            assert_eq!(faults, json!([]), "{place}{size}{scheme}");
+            visitor.browser.screenshot(&format!("chat-{place}{size}{scheme}")).await;
+        }
     }
 }
 

@@ -75,6 +75,14 @@ test("a log comes to the same whether events come once or again, before a page o
   assert.deepEqual([log.get(1).body, log.get(1).reactions, log.more], ["", undefined, false]);
 });
 
+test("a log does not grow for ever", () => {
+  const log = new RoomLog();
+  log.more = false;
+  for (let seq = 1; seq <= 2001; seq++) log.apply(posted(seq, ""));
+  log.trim();
+  assert.deepEqual([log.messages.length, log.messages.at(-1).seq, log.more], [1000, 2001, true]);
+});
+
 test("an older page goes above what is there", async () => {
   const log = new RoomLog();
   log.apply(posted(7, "seven"));

@@ -49,7 +49,18 @@ export class Rest {
     return this.#request("POST", `/api/media${query}`, { token, body: file, signal: signal ?? null });
   }
 
-  async #request(method, path, { token, json, body, signal = AbortSignal.timeout(PATIENCE_MS) } = {}) {
+  async #request(method, path, { signal, ...request } = {}) {
+    if (signal !== undefined) return this.#ask(method, path, request, signal);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), PATIENCE_MS);
+    try {
+      return await this.#ask(method, path, request, late.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #ask(method, path, { token, json, body }, signal) {
     const headers = {};
     if (json) headers["content-type"] = "application/json";
     if (token) headers.authorization = `Bearer ${token}`;

@@ -1,10 +1,16 @@
 // What a client can rely on, shown against the real server.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { after, test as run } from "node:test";
 
-import { Failure, Login, MemoryStore, Rest } from "../src/index.js";
-import { Server, next, online } from "./server.js";
+import * as module from "../src/index.js";
+import { Deaf, Server, next, online } from "./server.js";
+
+const { Failure, Login, MemoryStore, Rest } = module;
+
+/** Nothing here takes so long, unless it never ends. */
+const test = (name, body) => run(name, { timeout: 120_000 }, body);
 
 const cleanups = [];
 after(async () => {
@@ -75,13 +81,24 @@ test("a post that is written while the server is away arrives once, when it is b
 
 test("a post whose answer was lost is not posted again", async () => {
   const server = await started();
-  const { client: ann } = await come(server, "ann");
-  const { room } = await listen(ann);
-  const key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
-  const first = await ann.post(room, "hello", { key });
-  const again = await ann.post(room, "hello", { key });
-  assert.deepEqual(again, { ...first, duplicate: true });
-  assert.deepEqual(await bodies(ann, room), ["hello"]);
+  const [{ client: ann }, { client: bob }] = [await come(server, "ann", { WebSocket: Deaf }), await come(server, "bob")];
+  const { room, heard } = await listen(ann);
+  await bob.join("lobby");
+  for (const follows of [true, false]) {
+    // The server takes it, and everybody but ann hears of it before her connection breaks.
+    const body = `follows: ${follows}`;
+    if (!follows) await ann.leave(room).then(() => ann.call("room.join", { room }));
+    Deaf.to = body;
+    const arrived = next(bob, "message.posted", ({ data }) => data.body === body);
+    const posted = ann.post(room, body);
+    const { seq } = await arrived;
+    Deaf.last.close();
+    assert.deepEqual(await posted.then((answer) => [answer.seq, answer.duplicate]), [seq, true]);
+    assert.deepEqual(ann.unsent, []);
+    await online(ann);
+  }
+  assert.deepEqual(await bodies(bob, room), ["follows: true", "follows: false"]);
+  assert.deepEqual(heard.slice(0, 1), ["follows: true"]);
 });
 
 test("posts that were not sent outlive the program, and are sent by the next one", async () => {
@@ -127,7 +144,7 @@ test("a server that goes away says when to come back, and is asked then", async 
 });
 
 test("a token is replaced before it ends, and the connection goes on", async () => {
-  const server = await started({ AUTH__ACCESS_TTL: "4s" });
+  const server = await started({ AUTH__ACCESS_TTL: "8s" });
   const { client: ann, store } = await come(server, "ann");
   const first = store.get("login").token;
   const states = [];
@@ -203,6 +220,17 @@ test("a room that one was put out of while away is lost, and not joined again", 
   assert.equal((await lost).room, room);
   await online(ann);
   await assert.rejects(ann.post(room, "am I in?"), { code: "forbidden" });
+});
+
+test("what the module offers is declared for TypeScript, and nothing else is", async () => {
+  const declared = await readFile(new URL("../src/index.d.ts", import.meta.url), "utf8");
+  const classes = new Map([...declared.matchAll(/export declare class (\w+)[^{]*\{([^}]*(?:\{[^}]*\}[^}]*)*)\n\}/g)].map(([, name, body]) => [name, body]));
+  assert.deepEqual([...classes.keys()].sort(), Object.keys(module).sort());
+  for (const [name, body] of classes) {
+    const offered = Object.getOwnPropertyNames(module[name].prototype).filter((member) => member !== "constructor");
+    for (const member of offered) assert.match(body, new RegExp(`\\b${member}\\b`), `${name}.${member}`);
+    for (const [, member] of body.matchAll(/^  (\w+)[(<]/gm)) assert.ok(member === "constructor" || member in module[name].prototype, `${name}.${member}`);
+  }
 });
 
 test("errors have the server's code, and what cannot be asked now says so", async () => {

@@ -16,6 +16,26 @@ const BINARY = process.env.NATTERJACK ?? fileURLToPath(new URL("../../target/deb
 // Before version 22 Node.js has none of its own.
 const WebSocket = globalThis.WebSocket ?? createRequire(import.meta.url)("ws").WebSocket;
 
+/** Hears nothing more once it has said what `to` holds. */
+export class Deaf extends WebSocket {
+  static to = null;
+  static last = null;
+  #deaf = false;
+
+  send(data) {
+    if (Deaf.to !== null && data.includes(Deaf.to)) {
+      Deaf.to = null;
+      Deaf.last = this;
+      this.#deaf = true;
+    }
+    super.send(data);
+  }
+
+  addEventListener(name, listener) {
+    super.addEventListener(name, (event) => name === "message" && this.#deaf ? undefined : listener(event));
+  }
+}
+
 const PATIENCE_MS = 30_000;
 
 export class Server {
@@ -77,7 +97,7 @@ export class Server {
     const store = options.store ?? new MemoryStore();
     const login = new Login(new Rest(this.url), store);
     await login.signUp({ username, password: "correct horse" });
-    return { login, store, client: this.client({ login, store, ...options }) };
+    return { login, store, client: this.client({ ...options, login, store }) };
   }
 
   client(options) {

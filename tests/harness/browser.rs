@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use fantoccini::wd::{Capabilities, TimeoutConfiguration, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,18 +19,29 @@ use super::{PATIENCE, natterjack};
 /// A headless Chromium with a profile of its own.
 pub(crate) struct Browser {
     pub(crate) client: Client,
+    /// Chromium's process, as long as it has not been closed.
+    process: Option<i32>,
     _driver: Child,
     _profile: TempDir,
 }
 
+impl Drop for Browser {
+    /// A test that fails leaves no browser behind: its driver cannot end it any more.
+    fn drop(&mut self) {
+        if let Some(process) = self.process {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    }
+}
+
 impl Browser {
     pub(crate) async fn start() -> Self {
-        let profile = tempfile::tempdir().expect("it is driven");
+        let profile = tempfile::tempdir().expect("a temporary folder");
         let mut driver = Command::new("chromedriver");
         let mut driver =
-            driver.arg("--port=0").stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it is driven");
-        let line = first_line(driver.stdout.take().expect("it is driven"), "started successfully on port").await;
-        let port = line.rsplit(' ').next().expect("it is driven").trim_end_matches('.');
+            driver.arg("--port=0").stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("chromedriver runs");
+        let line = first_line(driver.stdout.take().expect("piped"), "started successfully on port").await;
+        let port = line.rsplit(' ').next().expect("a port").trim_end_matches('.');
         let profile_flag = format!("--user-data-dir={}", profile.path().display());
         let flags = [
             "--headless",
@@ -49,10 +62,12 @@ impl Browser {
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
-            .expect("it is driven");
+            .expect("the browser does as it is told");
         let patience = TimeoutConfiguration::new(Some(10 * PATIENCE), Some(PATIENCE), None);
-        client.update_timeouts(patience).await.expect("it is driven");
-        Self { client, _driver: driver, _profile: profile }
+        client.update_timeouts(patience).await.expect("the browser does as it is told");
+        let process = client.capabilities().and_then(|told| told.get("goog:processID")?.as_i64());
+        let process = process.and_then(|id| i32::try_from(id).ok());
+        Self { client, process, _driver: driver, _profile: profile }
     }
 
     /// How large the page is, and whether its user likes it dark.
@@ -77,8 +92,9 @@ impl Browser {
     }
 
     /// Closes the browser; its driver goes with the test.
-    pub(crate) async fn end(self) {
-        self.client.close().await.expect("it is driven");
+    pub(crate) async fn end(mut self) {
+        self.process = None;
+        self.client.clone().close().await.expect("the browser does as it is told");
     }
 }
 
@@ -103,7 +119,7 @@ impl WebDriverCompatibleCommand for Devtools {
 pub(crate) async fn first_line(output: impl AsyncRead + Unpin + Send + 'static, text: &str) -> String {
     let mut lines = BufReader::new(output).lines();
     let found = timeout(PATIENCE, async {
-        while let Some(line) = lines.next_line().await.expect("it is driven") {
+        while let Some(line) = lines.next_line().await.expect("the browser does as it is told") {
             if line.contains(text) {
                 return line;
             }

@@ -73,6 +73,28 @@ async fn all_that_a_page_is_made_of_is_there_and_nothing_else() {
     }
 }
 
+#[test]
+fn no_module_of_a_page_makes_markup_or_programs_of_text() {
+    let ways = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval(", "new Function"];
+    let mut folders = vec![root().join("host/web"), root().join("client/src")];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("vendor") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "js") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                looked_at += 1;
+                for way in ways {
+                    assert!(!text.contains(way), "{} has {way}", path.display());
+                }
+            }
+        }
+    }
+    assert!(looked_at > 30);
+}
+
 #[tokio::test]
 async fn what_others_wrote_is_as_they_published_it() {
     let package = INSTALLED.join("node_modules/htm");

@@ -10,7 +10,7 @@ use xtask::debian;
 
 use crate::workspace::Workspace;
 
-/// Install the WebSocket and Socket.IO clients, and the browser, that the tests drive the server with
+/// Install the WebSocket and Socket.IO clients, and the browser, that the tests drive the server and its pages with
 ///
 /// Libraries go under target/foreign, in the versions that tests/foreign pins; Node.js and Chromium come as Debian packages,
 /// where they are missing and that can be done. What is there already is not looked for again.

@@ -72,7 +72,7 @@ function Head({ session, room, ask, people, setPeople }) {
       <a class="icon-button only-narrow" href="#/" aria-label="All rooms"><${Icon} name="back" /></a>
       <div class="conversation-title">
         <h1>${room.name}${room.about.visibility === "private" && !room.isDirect && html`<span class="lock"><${Icon} name="lock" /><span class="sr-only">, private</span></span>`}</h1>
-        <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || "No topic: /topic sets one"}</p>
+        <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || (room.mayModerate ? "No topic yet: /topic sets one" : "No topic yet")}</p>
       </div>
       ${!room.isDirect && html`
         <button type="button" class="button quiet people-button" aria-pressed=${String(people)} onClick=${() => setPeople(!people)}>

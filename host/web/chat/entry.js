@@ -98,7 +98,7 @@ function GuestForm({ guest }) {
       <div class="field">
         <label for="guest">What shall others call you?</label>
         <input id="guest" name="name" class="input" maxlength="64" autocomplete="nickname" aria-describedby="guest-hint" />
-        <p id="guest-hint" class="hint">Left empty, a name is made up. Guests come and go without a trace: what you are in ends with this page.</p>
+        <p id="guest-hint" class="hint">Left empty, a name is made up. When you close this page, nobody knows you again; what you wrote stays.</p>
       </div>
       <button class="button primary wide">Come in</button>
     </form>`;

@@ -139,7 +139,9 @@ async fn what_is_written_without_a_connection_arrives_once_when_it_is_back() {
     ann.browser.screenshot("chat-offline").await;
 
     server.start_again_on(&port).await;
-    ann.run("document.querySelector('.banner .button')?.click()", vec![]).await;
+    for visitor in [&ann, &bob] {
+        visitor.run("document.querySelector('.banner .button')?.click()", vec![]).await;
+    }
     ann.sees("meanwhile").await;
     bob.sees("meanwhile").await;
     ann.until("document.querySelector('[data-unsent], .banner') === null").await;

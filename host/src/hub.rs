@@ -1,6 +1,7 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 mod announcer;
+mod live;
 mod logins;
 pub mod outbox;
 mod places;
@@ -8,18 +9,23 @@ mod presence;
 mod watch;
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Frame, Outbox};
 use self::places::Place;
 pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
 use self::watch::Watchers;
 pub use self::watch::{Observed, Reserved};
+use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
+use crate::latency::{Latencies, Tally};
 use crate::protocol::{
     Account, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId,
 };
@@ -70,9 +76,15 @@ impl Connection {
 /// Every open socket, also of those who have not said who they are.
 #[derive(Default)]
 struct Sockets {
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    by_id: HashMap<ConnectionId, Socket>,
     /// How to close whoever still comes, once everybody was closed.
     closing: Option<fn() -> Close>,
+}
+
+struct Socket {
+    outbox: Arc<Outbox>,
+    address: IpAddr,
+    since: Timestamp,
 }
 
 #[derive(Default)]
@@ -83,6 +95,7 @@ pub struct Hub {
     open: Mutex<Sockets>,
     watchers: Watchers,
     posted: AtomicU64,
+    delivery: Latencies,
 }
 
 fn offer(connections: &[Arc<Connection>], event: &Event) {
@@ -102,7 +115,14 @@ pub struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.hub.open.lock().outboxes.remove(&self.id);
+        self.hub.open.lock().by_id.remove(&self.id);
+    }
+}
+
+impl Registered {
+    /// What the connection is known by.
+    pub fn id(&self) -> ConnectionId {
+        self.id
     }
 }
 
@@ -171,10 +191,10 @@ impl Hub {
 
     /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its
     /// connection has said who it is. Once everybody was closed, it is closed at once: an upgrade may have been under way.
-    pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Registered {
+    pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>, address: IpAddr) -> Registered {
         let id = ConnectionId::new();
         let mut open = self.open.lock();
-        open.outboxes.insert(id, outbox.clone());
+        open.by_id.insert(id, Socket { outbox: outbox.clone(), address, since: now() });
         if let Some(close) = open.closing {
             outbox.close(close());
         }
@@ -186,18 +206,28 @@ impl Hub {
     pub fn close_all(&self, close: fn() -> Close) {
         let mut open = self.open.lock();
         open.closing = Some(close);
-        for outbox in open.outboxes.values() {
-            outbox.close(close());
+        for socket in open.by_id.values() {
+            socket.outbox.close(close());
         }
     }
 
     pub fn count(&self) -> usize {
-        self.open.lock().outboxes.len()
+        self.open.lock().by_id.len()
     }
 
     /// How many messages were published since the start.
     pub fn posted(&self) -> u64 {
         self.posted.load(Ordering::Relaxed)
+    }
+
+    /// A post was committed and put into the queue of everybody who hears its room, so long after it was sent on its way.
+    pub fn delivered(&self, took: Duration) {
+        self.delivery.record(took);
+    }
+
+    /// How long that took, of all posts since the start.
+    pub fn deliveries(&self) -> Tally {
+        self.delivery.tally()
     }
 }
 
@@ -209,9 +239,10 @@ mod tests {
     fn whoever_comes_after_everybody_was_closed_is_closed_too() {
         let outbox = || Arc::new(Outbox::new(&crate::config::Limits::default()));
         let (hub, early, late) = (Arc::new(Hub::default()), outbox(), outbox());
-        let _early = hub.register(&early);
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let _early = hub.register(&early, address);
         hub.close_all(|| Close::new(Close::GOING_AWAY, ""));
-        let _late = hub.register(&late);
+        let _late = hub.register(&late, address);
         assert!(early.is_closed() && late.is_closed());
     }
 }

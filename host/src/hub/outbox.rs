@@ -24,6 +24,7 @@ impl Close {
     pub const BAD_FIRST_FRAME: u16 = 4500;
     pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
+    pub const DISCONNECTED: u16 = 4506;
     pub const NORMAL: u16 = 1000;
     pub const GOING_AWAY: u16 = 1012;
 
@@ -150,6 +151,12 @@ impl Outbox {
 
     pub fn is_closed(&self) -> bool {
         self.queue.lock().closed
+    }
+
+    /// How many frames wait, and how many bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.frames.len(), queue.bytes)
     }
 
     /// Waits until something is queued and takes all of it.

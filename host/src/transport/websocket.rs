@@ -1,6 +1,7 @@
 //! WebSocket connections: the upgrade, and the way of frames between socket and session.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,9 @@ use tokio::pin;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
-use super::http::extract::From;
+use super::http::extract::Client;
 use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
-use crate::accounts::throttle::Origin;
 use crate::config;
 use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
@@ -42,7 +42,7 @@ pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    From(origin): From,
+    Client(address): Client,
     Extension(Spoken(spoken)): Extension<Spoken>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
@@ -83,7 +83,7 @@ pub(super) async fn upgrade(
     let tracked = state.connections.token();
     let upgrade = within(upgrade, limits).protocols([PROTOCOL, BEARER]);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        connection(core, socket, origin, dialect, identity, recent).await;
+        connection(core, socket, address, dialect, identity, recent).await;
         drop(tracked);
     }))
 }
@@ -131,15 +131,19 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
 async fn connection(
     core: Arc<Core>,
     socket: WebSocket,
-    origin: Origin,
+    address: IpAddr,
     dialect: Option<Dialect>,
     identity: Option<Identity>,
     recent: Option<u32>,
 ) {
     let outbox = Arc::new(Outbox::new(&core.limits));
-    let _registered = core.hub.register(&outbox);
+    let registered = core.hub.register(&outbox, address);
     let (sink, frames) = socket.split();
-    let session = Session::new(core, outbox.clone(), origin, dialect).run(identity, recent, incoming(frames));
+    let session = Session::new(core, registered.id(), outbox.clone(), address.into(), dialect).run(
+        identity,
+        recent,
+        incoming(frames),
+    );
     carry(sink, &outbox, session).await;
 }
 

@@ -162,15 +162,16 @@ impl Task {
 
     async fn tell(&mut self, rooms: &mut HashMap<RoomId, Room>, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(new, place, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(new, place, done, queued), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 self.publish(rooms, entry, &new.by, new.from, 0, place).await;
+                self.hub.delivered(queued.elapsed());
             }
-            (Job::Post(.., done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+            (Job::Post(_, _, done, _), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(.., done), Ok(_)) => done(Err(Error::not_found("room"))),
-            (Job::Post(.., done), Err(error)) => done(Err(error)),
+            (Job::Post(_, _, done, _), Ok(_)) => done(Err(Error::not_found("room"))),
+            (Job::Post(_, _, done, _), Err(error)) => done(Err(error)),
             (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
                 for change in &unit.changes {
                     self.known.forget(change);

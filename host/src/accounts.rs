@@ -97,6 +97,11 @@ impl Accounts {
         }
     }
 
+    /// The shortest password that somebody may choose.
+    pub fn min_password_chars(&self) -> usize {
+        self.min_password
+    }
+
     pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
         self.throttles.attempts.take(&from)?;
         let user = self.add(new).await?;

@@ -26,6 +26,11 @@ impl Media {
         Self { database, max_bytes: config.max_bytes, account_bytes: config.account_bytes }
     }
 
+    /// The largest file.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// That a file is larger than it may be.
     pub fn too_large(&self) -> Error {
         Error::TooLarge { what: "the file", limit: format!("{} bytes", self.max_bytes) }

@@ -3,6 +3,7 @@
 pub mod http;
 mod listen;
 mod socketio;
+mod web;
 mod websocket;
 
 pub use self::listen::serve;

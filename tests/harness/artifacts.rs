@@ -52,6 +52,11 @@ impl Plugin {
     }
 }
 
+/// The workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one up")
+}
+
 /// The server's binary.
 pub(crate) fn natterjack() -> PathBuf {
     BUILT.join("debug/natterjack")
@@ -60,9 +65,9 @@ pub(crate) fn natterjack() -> PathBuf {
 /// The target folder, with everything in it up to date. A test run by its name alone builds what it needs here; after
 /// `cargo xtask test` has built it, this takes no time.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one up").to_owned();
+    let root = root();
     let cargo = |args: &[&str]| {
-        let status = command::cargo(args).current_dir(&root).status().expect("cargo runs");
+        let status = command::cargo(args).current_dir(root).status().expect("cargo runs");
         assert!(status.success(), "`cargo {}` failed; its output above says why", args.join(" "));
     };
     cargo(&["build", "--locked", "--package", "natterjack"]);
@@ -76,4 +81,14 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         Some(target) => root.join(target),
         None => root.join("target"),
     }
+});
+
+/// The folder that the clients are installed in, with everything there.
+pub(crate) static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
+    let install = std::process::Command::new(env!("CARGO")).args(["xtask", "foreign"]).current_dir(root()).status();
+    assert!(
+        install.expect("cargo runs").success(),
+        "other people's clients could not be installed; the reason is above"
+    );
+    natterjack().ancestors().nth(2).expect("the target folder").join("foreign")
 });

@@ -1,13 +1,15 @@
 //! Starts servers and speaks to them as clients do.
 
 mod artifacts;
+mod browser;
 mod client;
 pub(crate) mod database;
 pub(crate) mod nonsense;
 mod server;
 mod socketio;
 
-pub(crate) use self::artifacts::{HOSTILE_GRANTS, Plugin, natterjack};
+pub(crate) use self::artifacts::{HOSTILE_GRANTS, INSTALLED, Plugin, natterjack, root};
+pub(crate) use self::browser::{Browser, first_line};
 pub(crate) use self::client::{Client, Failure};
 pub(crate) use self::server::{Account, Server, Setup};
 pub(crate) use self::socketio::SocketIo;

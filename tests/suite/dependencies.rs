@@ -37,6 +37,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("wasmtime", &["plugins"]),
         ("tokio_tungstenite", &["transport", "cli"]),
         ("socketioxide", &["transport"]),
+        ("rust_embed", &["transport"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
         ("bcrypt::", &["accounts"]),

@@ -3,29 +3,16 @@
 
 mod browser;
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::LazyLock;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::{PATIENCE, Server};
+use crate::harness::{INSTALLED, PATIENCE, Server, root};
 
 /// The dialects by the names of their stories; Python's modules have an underscore for the dash.
 const STORIES: [&str; 6] = ["native", "groups", "echo-sessions", "direct", "go", "rooms"];
-
-/// The folder that the clients are installed in, with everything there.
-static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let install = std::process::Command::new(env!("CARGO")).args(["xtask", "foreign"]).current_dir(root()).status();
-    assert!(install.unwrap().success(), "other people's clients could not be installed; the reason is above");
-    crate::harness::natterjack().ancestors().nth(2).unwrap().join("foreign")
-});
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 fn node(args: &[&str]) -> Command {
     let mut command = Command::new("node");

@@ -8,6 +8,7 @@ mod me;
 mod media;
 mod openapi;
 mod rooms;
+mod server;
 mod sessions;
 
 use std::path::PathBuf;
@@ -117,7 +118,7 @@ pub fn app(state: Arc<State>) -> Router {
     Router::new()
         .merge(api.route_layer(from_fn_with_state(state.clone(), admin::audit::record)))
         .merge(openapi::pages(document))
-        .route("/", get(super::websocket::upgrade))
+        .merge(super::web::pages())
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
         .route("/ws/go", get(super::websocket::upgrade))
@@ -165,27 +166,8 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(sessions::messages))
         .routes(routes!(media::upload))
         .routes(routes!(media::fetch))
-        .routes(routes!(admin::accounts::list))
-        .routes(routes!(admin::accounts::disable))
-        .routes(routes!(admin::accounts::enable))
-        .routes(routes!(admin::accounts::log_out))
-        .routes(routes!(admin::accounts::set_admin))
-        .routes(routes!(admin::plugins::list))
-        .routes(routes!(admin::plugins::change::reload))
-        .routes(routes!(admin::plugins::change::upload, admin::plugins::change::remove))
-        .routes(routes!(admin::plugins::change::roll_back))
-        .routes(routes!(admin::plugins::change::enable))
-        .routes(routes!(admin::plugins::change::disable))
-        .routes(routes!(admin::plugins::settings::show, admin::plugins::settings::change))
-        .routes(routes!(admin::plugins::logs))
-        .routes(routes!(admin::rooms::list))
-        .routes(routes!(admin::rooms::delete))
-        .routes(routes!(admin::connections::list))
-        .routes(routes!(admin::connections::close))
-        .routes(routes!(admin::figures::show))
-        .routes(routes!(admin::log::lines))
-        .routes(routes!(admin::log::config))
-        .routes(routes!(admin::audit::list))
+        .merge(admin::routes())
+        .routes(routes!(server::show))
         .routes(routes!(alive))
         .routes(routes!(ready))
         .routes(routes!(metrics))

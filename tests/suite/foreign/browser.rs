@@ -3,16 +3,12 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use fantoccini::wd::{Capabilities, TimeoutConfiguration};
-use fantoccini::{Client, ClientBuilder};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::process::Child;
 
-use super::{INSTALLED, STORIES, python, root};
-use crate::harness::{PATIENCE, Setup};
+use super::{STORIES, python};
+use crate::harness::{Browser, INSTALLED, Setup, first_line, root};
 
 #[tokio::test]
 async fn a_page_in_a_browser_gets_what_each_page_promises() {
@@ -70,63 +66,4 @@ impl Page {
         let port = line.split("port ").nth(1).unwrap().split(' ').next().unwrap();
         Self { origin: format!("http://127.0.0.1:{port}"), _server: server, _folder: folder }
     }
-}
-
-/// A headless Chromium with a profile of its own.
-struct Browser {
-    client: Client,
-    _driver: Child,
-    _profile: TempDir,
-}
-
-impl Browser {
-    async fn start() -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver");
-        let mut driver = driver.arg("--port=0").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let line = first_line(driver.stdout.take().unwrap(), "started successfully on port").await;
-        let port = line.rsplit(' ').next().unwrap().trim_end_matches('.');
-        let profile_flag = format!("--user-data-dir={}", profile.path().display());
-        let flags = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            &profile_flag,
-        ];
-        let capabilities: Capabilities =
-            [("goog:chromeOptions".to_owned(), json!({"args": flags}))].into_iter().collect();
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await.unwrap();
-        let patience = TimeoutConfiguration::new(Some(10 * PATIENCE), Some(PATIENCE), None);
-        client.update_timeouts(patience).await.unwrap();
-        Self { client, _driver: driver, _profile: profile }
-    }
-
-    /// Closes the browser; its driver goes with the test.
-    async fn end(self) {
-        self.client.close().await.unwrap();
-    }
-}
-
-/// Waits for the line that says where a program listens. Nothing that it says later is missed by anybody.
-async fn first_line(output: impl AsyncRead + Unpin + Send + 'static, text: &str) -> String {
-    let mut lines = BufReader::new(output).lines();
-    let found = timeout(PATIENCE, async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if line.contains(text) {
-                return line;
-            }
-        }
-        panic!("the program ended without `{text}`");
-    });
-    let line = found.await.unwrap_or_else(|_| panic!("the program never said `{text}`"));
-    // Read on, so that it never writes to nobody.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    line
 }

@@ -1,17 +1,19 @@
 //! What administrators may see and do. Whatever changes something is in the audit log.
 
-pub(super) mod accounts;
+mod accounts;
 pub(super) mod audit;
-pub(super) mod connections;
-pub(super) mod figures;
-pub(super) mod log;
-pub(super) mod plugins;
-pub(super) mod rooms;
+mod connections;
+mod figures;
+mod log;
+mod plugins;
+mod rooms;
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::extract::Authorized;
 use super::{Failure, State};
@@ -21,6 +23,31 @@ use crate::protocol::Account;
 
 /// How many of something one answer carries.
 const PAGE: u32 = 100;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<State>> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::disable))
+        .routes(routes!(accounts::enable))
+        .routes(routes!(accounts::log_out))
+        .routes(routes!(accounts::set_admin))
+        .routes(routes!(plugins::list))
+        .routes(routes!(plugins::change::reload))
+        .routes(routes!(plugins::change::upload, plugins::change::remove))
+        .routes(routes!(plugins::change::roll_back))
+        .routes(routes!(plugins::change::enable))
+        .routes(routes!(plugins::change::disable))
+        .routes(routes!(plugins::settings::show, plugins::settings::change))
+        .routes(routes!(plugins::logs))
+        .routes(routes!(rooms::list))
+        .routes(routes!(rooms::delete))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::close))
+        .routes(routes!(figures::show))
+        .routes(routes!(log::lines))
+        .routes(routes!(log::config))
+        .routes(routes!(audit::list))
+}
 
 /// Somebody whose account has the admin flag.
 #[derive(Clone)]

@@ -129,16 +129,16 @@ mod tests {
     #[test]
     fn routes_that_are_not_in_the_document_are_known() {
         // Every other route comes by `routes!`, which takes it from its documentation.
-        let sources = [include_str!("../http.rs"), include_str!("openapi.rs")];
+        let sources = [include_str!("../http.rs"), include_str!("openapi.rs"), include_str!("../web.rs")];
         let plain: BTreeSet<&str> = sources
             .iter()
             .flat_map(|source| source.split(".route(\"").skip(1))
             .filter_map(|rest| rest.split('"').next())
             .filter(|path| path.starts_with('/'))
             .collect();
-        let sockets = ["/", "/ws", "/ws/native", "/ws/go", "/ws/rooms", "/ws/direct", "/ws/groups"];
+        let sockets = ["/ws", "/ws/native", "/ws/go", "/ws/rooms", "/ws/direct", "/ws/groups"];
         let aliases = ["/register", "/login", "/refresh"];
-        let pages = ["/api/openapi.json", "/api/docs", "/api/docs.js", "/api/docs.css"];
+        let pages = ["/api/openapi.json", "/api/docs", "/api/docs.js", "/api/docs.css", "/", "/admin", "/web/{*path}"];
         assert_eq!(plain, [&sockets[..], &aliases, &pages].concat().into_iter().collect());
     }
 
@@ -165,7 +165,8 @@ mod tests {
     }
 
     fn needs_token(path: &str) -> bool {
-        let open = ["/api/auth/signup", "/api/auth/login", "/api/auth/refresh", "/healthz", "/readyz", "/metrics"];
-        !open.contains(&path) && !path.starts_with("/media/")
+        let open = ["/api/auth/signup", "/api/auth/login", "/api/auth/refresh"];
+        let server = ["/api/server", "/healthz", "/readyz", "/metrics"];
+        ![&open[..], &server].concat().contains(&path) && !path.starts_with("/media/")
     }
 }

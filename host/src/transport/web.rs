@@ -1,0 +1,82 @@
+//! The pages that come with the server, and what they are made of.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State as Shared};
+use axum::handler::Handler as _;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::http::{Failure, State};
+use super::websocket::upgrade;
+use crate::error::Error;
+
+/// Nothing runs, is shown or is asked for that is not ours, and nobody frames a page.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A folder for each page, what they share, and what others wrote.
+#[derive(RustEmbed)]
+#[folder = "web/"]
+struct Pages;
+
+/// The module that they speak to the server with, and that anybody can use.
+#[derive(RustEmbed)]
+#[folder = "../client/src/"]
+#[prefix = "client/"]
+struct Client;
+
+pub(super) fn pages() -> Router<Arc<State>> {
+    Router::new().route("/", get(chat)).route("/admin", get(admin)).route("/web/{*path}", get(asset))
+}
+
+/// Clients come here as well as browsers: whoever wants no other protocol than HTTP gets the page.
+async fn chat(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
+    if request.headers().contains_key(header::UPGRADE) {
+        return upgrade.call(request, state).await;
+    }
+    file("chat/index.html", request.headers())
+}
+
+async fn admin(headers: HeaderMap) -> Response {
+    file("admin/index.html", &headers)
+}
+
+async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    file(&path, &headers)
+}
+
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let Some(EmbeddedFile { data, metadata }) = Pages::get(path).or_else(|| Client::get(path)) else {
+        return Failure::from(Error::not_found("page")).into_response();
+    };
+    let tag: String = metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("\"{tag}\"");
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let fresh = known.flat_map(|tags| tags.split(',')).any(|known| known.trim().trim_start_matches("W/") == tag);
+    let status = if fresh { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let body = if fresh { Body::empty() } else { Body::from(data) };
+    let headers = [
+        (header::CONTENT_TYPE, media_type(path).to_owned()),
+        (header::ETAG, tag),
+        // Looked after with every load, so that a page never runs with half of another version.
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, CSP.to_owned()),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin".to_owned()),
+    ];
+    (status, headers, body).into_response()
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    }
+}

@@ -1,0 +1,82 @@
+// A room: what is said there, who is there, and where one writes.
+
+import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
+import { go } from "./address.js";
+import { Composer } from "./composer.js";
+import { Icon } from "./icons.js";
+import { Members } from "./members.js";
+import { namesOf, plural } from "./text.js";
+import { Timeline } from "./timeline.js";
+import { uploads } from "./uploads.js";
+
+const WIDE = matchMedia("(min-width: 1100px)");
+
+export function Conversation({ session, room, ask }) {
+  const [people, setPeople] = useState(WIDE.matches && !room.isDirect);
+  /** What the next text is about: `{reply: message}` or `{edit: message}`. */
+  const [about, setAbout] = useState(null);
+  const [dropping, setDropping] = useState(false);
+  const composer = useRef(null);
+  useEffect(() => {
+    // On a phone the keyboard would hide what one came to read.
+    if (matchMedia("(hover: hover)").matches) composer.current?.focus();
+  }, []);
+  const turnTo = (next) => {
+    setAbout(next);
+    composer.current?.focus();
+  };
+  const drop = {
+    onDragOver: (event) => {
+      if (![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      setDropping(true);
+    },
+    onDragLeave: (event) => event.currentTarget.contains(event.relatedTarget) || setDropping(false),
+    onDrop: (event) => {
+      event.preventDefault();
+      setDropping(false);
+      uploads.add(session, room, event.dataTransfer.files);
+    },
+  };
+  return html`
+    <div class="conversation-place" ...${session.isGuest ? {} : drop}>
+      <main class="conversation" aria-label=${room.name}>
+        <${Head} session=${session} room=${room} ask=${ask} people=${people} setPeople=${setPeople} />
+        <${Timeline} session=${session} room=${room} turnTo=${turnTo} ask=${ask} />
+        <${Typing} room=${room} />
+        <${Composer} session=${session} room=${room} about=${about} turnTo=${setAbout} field=${composer} />
+        ${dropping && html`<p class="drop">Drop to attach</p>`}
+      </main>
+      ${people && html`<${Members} session=${session} room=${room} close=${() => setPeople(false)} />`}
+    </div>`;
+}
+
+function Head({ session, room, ask, people, setPeople }) {
+  const online = room.with && session.people.isOnline(room.with.id);
+  const count = room.members.length + room.guests.length;
+  const leave = () => ask.confirm({
+    title: `Leave ${room.name}?`,
+    text: room.about.visibility === "private" ? "To come back you need its password, or an invitation." : "You can join it again at any time.",
+    action: "Leave",
+    danger: true,
+    act: () => session.leave(room.uid).then(() => go(null)),
+  });
+  return html`
+    <header class="conversation-head">
+      <a class="icon-button only-narrow" href="#/" aria-label="All rooms"><${Icon} name="back" /></a>
+      <div class="conversation-title">
+        <h1>${room.name}${room.about.visibility === "private" && !room.isDirect && html`<span class="lock"><${Icon} name="lock" /><span class="sr-only">, private</span></span>`}</h1>
+        <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || "No topic: /topic sets one"}</p>
+      </div>
+      ${!room.isDirect && html`
+        <button type="button" class="button quiet people-button" aria-pressed=${String(people)} onClick=${() => setPeople(!people)}>
+          <${Icon} name="people" /><span aria-hidden="true">${count}</span><span class="sr-only">${plural(count, "person", "people")} here</span></button>
+        <button type="button" class="icon-button" title="Leave the room" aria-label="Leave the room" onClick=${leave}><${Icon} name="leave" /></button>`}
+    </header>`;
+}
+
+function Typing({ room }) {
+  const names = [...room.typing.keys()];
+  // No live region: it would talk all the time.
+  return html`<p class="typing">${names.length > 0 && html`<span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${namesOf(names)} ${names.length === 1 ? "is" : "are"} writing`}</p>`;
+}

@@ -1,0 +1,212 @@
+// Everything the page knows while somebody is in: rooms, who is there, what is unsent. Views read it and call it; it says
+// when something has changed.
+
+import { Client } from "/web/client/index.js";
+import { People } from "./people.js";
+import { Room } from "./room.js";
+
+/** How long a command's list of commands is believed: plugins come and go. */
+const COMMANDS_HOLD_MS = 15_000;
+
+export class Session {
+  rooms = new Map();
+  /** Invitations that were not answered, by room. */
+  invited = new Map();
+  /** The room that is looked at. */
+  current = null;
+  /** Why it is not the one that was wanted. */
+  notice = null;
+  commands = [];
+  /** Whether the account's rooms are known yet. */
+  ready = false;
+  people = new People(this);
+  #commandsAt = 0;
+  #rank = 0;
+  #changed;
+
+  /**
+   * @param {{url: string, server: object, login?: object, guest?: string, store: object}} options
+   * @param {() => void} changed
+   */
+  constructor({ server, ...options }, changed) {
+    this.account = options.login?.user.id ?? null;
+    this.server = server;
+    this.isGuest = !options.login;
+    this.#changed = changed;
+    this.client = new Client(options);
+    const { client } = this;
+    client.on("state", (state) => this.#on(state));
+    client.on("unread", (rows) => this.#list(rows));
+    client.on("room", (room) => this.#know(room));
+    client.on("gap", ({ room }) => this.rooms.get(room)?.reload());
+    client.on("lost", ({ room, error }) => this.#lose(room, error));
+    client.on("unsent", () => this.changed());
+    client.on("event", (frame) => this.#event(frame));
+    client.on("presence", ({ data }) => this.people.came(data.account, data.online));
+    client.start();
+  }
+
+  get state() {
+    return this.client.state;
+  }
+
+  get me() {
+    return this.client.account;
+  }
+
+  get room() {
+    return this.rooms.get(this.current) ?? null;
+  }
+
+  get limits() {
+    return this.server.limits;
+  }
+
+  /** Rooms with what is new in all of them. */
+  get unread() {
+    return [...this.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
+  }
+
+  isMe(author) {
+    return author.id !== undefined ? author.id === this.me?.id : Boolean(author.guest) && this.isGuest && author.name === this.me?.name;
+  }
+
+  changed() {
+    this.#changed();
+  }
+
+  /** Looks at a room, and comes into it first if need be. */
+  async open(uid) {
+    this.current = uid;
+    this.notice = null;
+    this.changed();
+    try {
+      let room = this.rooms.get(uid);
+      if (!room) {
+        const joined = await this.client.join(uid);
+        room = this.#know(joined.room);
+        // It may have been asked for by its name.
+        if (this.current === uid) this.current = room.uid;
+      }
+      await room.open();
+    } catch (error) {
+      // It is opened when there is a connection again.
+      if (error.code === "offline") return;
+      if (this.current === uid && !this.rooms.get(uid)?.log) this.look(null, error.message);
+    }
+    this.changed();
+  }
+
+  /** Looks at no room. */
+  look(uid, notice = null) {
+    this.current = uid;
+    this.notice = notice;
+    this.changed();
+  }
+
+  /** Comes into a room by its name or uid, with a password if it has one; gives its uid. */
+  async join(name, password) {
+    const { room } = await this.client.join(name, { password: password || undefined });
+    this.invited.delete(room.uid);
+    this.#know(room);
+    this.changed();
+    return room.uid;
+  }
+
+  async create(args) {
+    const { room } = await this.client.call("room.create", args);
+    return this.join(room.uid, args.password);
+  }
+
+  /** The room of two, with whoever is called so. */
+  async talkTo(account) {
+    const { room } = await this.client.call("direct.open", { account });
+    if (!this.rooms.has(room.uid)) await this.refresh();
+    return room.uid;
+  }
+
+  async leave(uid) {
+    await this.client.leave(uid);
+    this.rooms.delete(uid);
+    if (this.current === uid) this.current = null;
+    this.changed();
+  }
+
+  async refresh() {
+    if (!this.isGuest) this.#list((await this.client.call("unread")).rooms);
+  }
+
+  /** What can be typed after a slash here. */
+  async loadCommands() {
+    if (Date.now() - this.#commandsAt < COMMANDS_HOLD_MS) return;
+    this.#commandsAt = Date.now();
+    const { commands } = await this.client.call("commands");
+    this.commands = commands.filter(({ slash }) => slash).sort((one, other) => one.slash.localeCompare(other.slash));
+    this.changed();
+  }
+
+  /** The liveliest first. */
+  sorted(direct) {
+    const rooms = [...this.rooms.values()].filter((room) => room.isDirect === direct);
+    return rooms.sort((one, other) => other.rank - one.rank);
+  }
+
+  #on(state) {
+    if (state.kind === "online") {
+      this.ready = true;
+      if (this.current) this.open(this.current);
+      this.people.watch();
+    }
+    this.changed();
+  }
+
+  #list(rows) {
+    const uids = new Set(rows.map(({ room }) => room.uid));
+    for (const uid of this.rooms.keys()) if (!uids.has(uid)) this.rooms.delete(uid);
+    for (const row of [...rows].reverse()) {
+      // Sessions are between an account and a program.
+      if (row.room.kind === "session") continue;
+      this.#know(row.room).count(row);
+      this.invited.delete(row.room.uid);
+    }
+    this.people.watch();
+    this.changed();
+  }
+
+  #know(about) {
+    const room = this.rooms.get(about.uid) ?? new Room(this, about.uid);
+    room.about = { ...room.about, ...about };
+    if (!this.rooms.has(about.uid)) {
+      this.rooms.set(about.uid, room);
+      this.raise(room);
+    }
+    return room;
+  }
+
+  /** Something has happened there: it goes to the top. */
+  raise(room) {
+    room.rank = ++this.#rank;
+  }
+
+  #lose(uid, error) {
+    const name = this.rooms.get(uid)?.name ?? "the room";
+    this.rooms.delete(uid);
+    if (this.current === uid) this.look(null, `You are not in ${name} any more: ${error.message}.`);
+    this.changed();
+  }
+
+  #event(frame) {
+    const { event, data } = frame;
+    const room = this.rooms.get(frame.room);
+    if (event === "room.invited" && data.account.id === this.me?.id) this.#invite(frame);
+    else if (event === "member.added" && data.account.id === this.me?.id && !room) this.refresh().catch(() => {});
+    room?.event(frame);
+    this.changed();
+  }
+
+  async #invite({ room: uid, data }) {
+    const { room } = await this.client.call("room.get", { room: uid }).catch(() => ({}));
+    this.invited.set(uid, { name: room?.name ?? "a room", by: data.by.name });
+    this.changed();
+  }
+}

@@ -1,23 +1,26 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 mod announcer;
+mod lanes;
 mod live;
 mod logins;
 pub mod outbox;
+mod packet;
 mod places;
 mod presence;
 mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use self::lanes::{Lanes, Told};
 pub use self::live::LiveConnection;
-pub use self::outbox::{Close, Frame, Outbox};
+pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
+pub use self::packet::Packet;
 use self::places::Place;
 pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
@@ -43,8 +46,9 @@ pub struct Connection {
     pub listens_to_all: AtomicBool,
     /// Whether it gets the messages that it sent itself.
     pub echoes: bool,
-    /// The rooms it hears, so that its end costs no more than its rooms.
-    hears: Mutex<HashSet<RoomId>>,
+    /// The rooms it hears, and what it is called in each: its end costs no more than its rooms, and whoever speaks need not
+    /// wait for a room that is being told something.
+    hears: Mutex<HashMap<RoomId, Arc<str>>>,
 }
 
 impl Connection {
@@ -127,27 +131,23 @@ impl Registered {
 }
 
 impl Hub {
-    /// Publishes an entry of a room's log. `own` is the connection that it came from; `depth` counts the plugins' reactions
-    /// that led to it; `place` is what was reserved for it.
-    pub fn publish_entry(
-        &self,
-        room: &Room,
-        entry: Entry,
-        by: &Actor,
-        own: Option<ConnectionId>,
-        depth: u8,
-        place: Option<Reserved>,
-    ) {
-        if let Happening::Posted(_) = entry.what {
-            self.posted.fetch_add(1, Ordering::Relaxed);
+    /// Publishes entries of one room's log, in their order.
+    fn publish_entries(&self, room: &Room, told: Vec<Told>) {
+        let posted = told.iter().filter(|told| matches!(told.entry.what, Happening::Posted(_))).count();
+        self.posted.fetch_add(posted as u64, Ordering::Relaxed);
+        self.publish_to(room, &told);
+        for queued in told.iter().filter_map(|told| told.queued) {
+            self.delivery.record(queued.elapsed());
         }
-        self.publish_to(room, &entry, &Event::Entry(entry.clone()), own);
-        self.observe_entry(room, place, || Observed::Entry { entry, by: by.clone(), depth });
+        for Told { entry, by, depth, place, .. } in told {
+            self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
+        }
     }
 
     /// The same for what is told so late that observers are not told any more.
-    pub fn publish_late(&self, room: &Room, entry: &Entry) {
-        self.publish_to(room, entry, &Event::Entry(entry.clone()), None);
+    pub fn publish_late(&self, room: &Room, entry: Entry) {
+        let by = Actor::Server;
+        self.publish_to(room, &[Told { entry, by, own: None, depth: 0, place: None, answer: None, queued: None }]);
     }
 
     /// Publishes what is no entry to those whom it is for.
@@ -183,7 +183,7 @@ impl Hub {
         self.connections.lock().remove(&connection.id);
         self.depart(connection);
         let rooms = std::mem::take(&mut *connection.hears.lock());
-        for room in rooms {
+        for room in rooms.into_keys() {
             self.stop_listening(room, connection);
         }
         self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });
@@ -220,12 +220,8 @@ impl Hub {
         self.posted.load(Ordering::Relaxed)
     }
 
-    /// A post was committed and put into the queue of everybody who hears its room, so long after it was sent on its way.
-    pub fn delivered(&self, took: Duration) {
-        self.delivery.record(took);
-    }
-
-    /// How long that took, of all posts since the start.
+    /// How long posts took from being sent on their way until they were with everybody who hears their room, since the
+    /// start.
     pub fn deliveries(&self) -> Tally {
         self.delivery.tally()
     }

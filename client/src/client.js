@@ -183,7 +183,7 @@ export class Client extends Emitter {
     this.state = state;
     if (state.kind !== "online") clearTimeout(this.#renewal);
     // The server has ended the login.
-    if (state.kind === "ended" && [4504, 4505].includes(state.code)) this.#login?.forget();
+    if (state.kind === "ended" && [4504, 4505].includes(state.code)) this.#login?.forget().catch(() => {});
     this.emit("state", state);
     if (state.kind === "online") this.#outbox.flush();
   }

@@ -118,8 +118,8 @@ export interface Store {
   set(key: string, value: unknown): void;
   delete(key: string): void;
   keys(): string[];
-  /** Runs one function at a time, of all who share the store. */
-  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  /** Puts in the place of a value what `change` makes of it, null for nothing; nobody who shares the store gets between. */
+  update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
 }
 
 export declare class MemoryStore implements Store {
@@ -127,17 +127,17 @@ export declare class MemoryStore implements Store {
   set(key: string, value: unknown): void;
   delete(key: string): void;
   keys(): string[];
-  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
 }
 
-/** In a browser's localStorage, safe across tabs. */
+/** In a browser, for all tabs. */
 export declare class WebStore implements Store {
   constructor(name: string);
   get(key: string): any;
   set(key: string, value: unknown): void;
   delete(key: string): void;
   keys(): string[];
-  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
   /** Calls `listener` when another tab changes something; gives what ends it. */
   watch(listener: (key: string) => void): () => void;
 }
@@ -161,7 +161,7 @@ export declare class Login {
   /** A token that is good for a while, and is not the one given. */
   token(options?: { instead?: string }): Promise<string>;
   logOut(): Promise<void>;
-  forget(): void;
+  forget(): Promise<void>;
 }
 
 /** What a client tells besides the protocol's events, each of which comes by its own name. */

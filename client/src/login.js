@@ -39,37 +39,41 @@ export class Login {
    * @param {{instead?: string}} [options] a token that was refused, or is about to end: another one is wanted
    * @throws {Failure} `unauthenticated` if the login has ended
    */
-  token({ instead } = {}) {
-    return this.#store.exclusively(async () => {
+  async token({ instead } = {}) {
+    let failure = null;
+    const kept = await this.#store.update(KEY, async (kept) => {
       // Whoever else has the store may have traded the refresh token meanwhile, and it is good once.
-      const kept = this.#store.get(KEY);
-      if (!kept) throw new Failure("unauthenticated", "nobody is logged in");
-      if (kept.token !== instead && kept.expiresAt - Date.now() > Math.min(MARGIN_MS, kept.lifeMs / 2)) return kept.token;
+      if (!kept || (kept.token !== instead && kept.expiresAt - Date.now() > Math.min(MARGIN_MS, kept.lifeMs / 2))) return kept;
       try {
-        this.#keep(await this.#rest.refresh(kept.refreshToken));
+        return keptOf(await this.#rest.refresh(kept.refreshToken));
       } catch (error) {
-        if (error.code === "unauthenticated") this.forget();
-        throw error;
+        failure = error;
+        return error.code === "unauthenticated" ? null : kept;
       }
-      return this.#store.get(KEY).token;
     });
+    if (failure) throw failure;
+    if (!kept) throw new Failure("unauthenticated", "nobody is logged in");
+    return kept.token;
   }
 
   /** Ends the login, here and on the server. */
   async logOut() {
     const token = this.#store.get(KEY)?.token;
-    this.forget();
+    await this.forget();
     if (token) await this.#rest.logOut(token);
   }
 
   /** Ends it here alone. */
-  forget() {
-    this.#store.delete(KEY);
+  async forget() {
+    await this.#store.update(KEY, () => null);
   }
 
-  #keep({ token, refreshToken, expiresIn, user }) {
-    const lifeMs = expiresIn * 1000;
-    this.#store.set(KEY, { token, refreshToken, lifeMs, expiresAt: Date.now() + lifeMs, user });
-    return user;
+  async #keep(tokens) {
+    return (await this.#store.update(KEY, () => keptOf(tokens))).user;
   }
+}
+
+function keptOf({ token, refreshToken, expiresIn, user }) {
+  const lifeMs = expiresIn * 1000;
+  return { token, refreshToken, lifeMs, expiresAt: Date.now() + lifeMs, user };
 }

@@ -1,5 +1,5 @@
-// Where a login and unsent posts are kept. A store has `get`, `set` and `delete`, and `exclusively`, which runs one
-// function at a time of all who share it.
+// Where a login and unsent posts are kept. A store has `get`, `set`, `delete` and `keys`, and `update`, which nobody else who
+// shares the store gets between.
 
 /** Keeps things for as long as the program runs. */
 export class MemoryStore {
@@ -22,16 +22,30 @@ export class MemoryStore {
     return [...this.#values.keys()];
   }
 
-  exclusively(work) {
-    const run = this.#last.then(work);
+  /**
+   * Puts in the place of a value what `change` makes of it; null takes it away.
+   * @param {string} key
+   * @param {(value: any) => any} change
+   */
+  update(key, change) {
+    const run = this.#last.then(async () => {
+      const value = await change(this.get(key));
+      if (value === null) this.delete(key);
+      else this.set(key, value);
+      return value;
+    });
     this.#last = run.catch(() => {});
     return run;
   }
 }
 
-/** Keeps things in a browser, for all tabs; a refresh token is good once, so no two of them may trade it. */
+/**
+ * Keeps things in a browser, for all tabs. What is updated is in IndexedDB, too: a tab may read from localStorage what another
+ * one has replaced a moment ago, and a refresh token that is traded twice ends the login.
+ */
 export class WebStore {
   #prefix;
+  #database;
   #alone = new MemoryStore();
 
   /** @param {string} name tells apart what belongs to different programs of one origin */
@@ -60,10 +74,17 @@ export class WebStore {
     return all.map((key) => key.slice(this.#prefix.length));
   }
 
-  exclusively(work) {
+  update(key, change) {
+    const work = async () => {
+      const value = await change(await this.#latest(key));
+      await this.#write(key, value);
+      if (value === null) this.delete(key);
+      else this.set(key, value);
+      return value;
+    };
     // Browsers offer locks to pages that came by HTTPS or from this machine; without them, tabs have to take their chance.
     const { locks } = navigator;
-    return locks ? locks.request(`${this.#prefix}lock`, work) : this.#alone.exclusively(work);
+    return locks ? locks.request(this.#prefix + key, work) : this.#alone.update(key, work);
   }
 
   /**
@@ -80,4 +101,31 @@ export class WebStore {
     addEventListener("storage", told);
     return () => removeEventListener("storage", told);
   }
+
+  async #latest(key) {
+    const values = await this.#values("readonly").catch(() => null);
+    // A browser that keeps no database has but the one copy.
+    return values ? ((await done(values.get(key))) ?? null) : this.get(key);
+  }
+
+  async #write(key, value) {
+    const values = await this.#values("readwrite").catch(() => null);
+    if (values) await done(value === null ? values.delete(key) : values.put(value, key));
+  }
+
+  async #values(mode) {
+    this.#database ??= new Promise((resolve, reject) => {
+      const opening = indexedDB.open(this.#prefix, 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore("values");
+      done(opening).then(resolve, reject);
+    });
+    return (await this.#database).transaction("values", mode).objectStore("values");
+  }
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 }

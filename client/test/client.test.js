@@ -157,6 +157,7 @@ test("whoever is logged out is not let in again, and is told", async () => {
   const ended = next(ann, "state", ({ kind }) => kind === "ended");
   await new Rest(server.url).logOut(await login.token());
   assert.equal((await ended).code, 4505);
+  await assert.rejects(login.token(), { code: "unauthenticated" });
   assert.equal(login.user, null);
 });
 

@@ -1,10 +1,12 @@
 //! A browser that tests drive.
 
 use std::process::Stdio;
+use std::str::FromStr;
 
-use fantoccini::wd::{Capabilities, TimeoutConfiguration};
+use fantoccini::wd::{Capabilities, TimeoutConfiguration, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
-use serde_json::json;
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -53,6 +55,19 @@ impl Browser {
         Self { client, _driver: driver, _profile: profile }
     }
 
+    /// How large the page is, and whether its user likes it dark.
+    pub(crate) async fn look(&self, width: u32, height: u32, dark: bool) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    async fn devtools(&self, command: &'static str, params: Value) {
+        self.client.issue_cmd(Devtools { command, params }).await.expect("Chromium does it");
+    }
+
     /// Keeps what is seen, for people to look at.
     pub(crate) async fn screenshot(&self, name: &str) {
         let folder = natterjack().ancestors().nth(2).expect("the target folder").join("screenshots");
@@ -64,6 +79,23 @@ impl Browser {
     /// Closes the browser; its driver goes with the test.
     pub(crate) async fn end(self) {
         self.client.close().await.expect("it is driven");
+    }
+}
+
+/// A command of Chromium's own, which WebDriver does not have.
+#[derive(Debug)]
+struct Devtools {
+    command: &'static str,
+    params: Value,
+}
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({"cmd": self.command, "params": self.params}).to_string()))
     }
 }
 

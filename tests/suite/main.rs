@@ -34,6 +34,7 @@ mod observers;
 mod operate;
 mod outage;
 mod own_account;
+mod pages;
 mod people;
 mod plugin_posts;
 mod plugin_tools;

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use crate::{foreign, plugins, schemathesis};
 
 /// Slow tests that are about what is before the database: once is enough.
-const SAME_ON_EVERY_DATABASE: [&str; 1] = ["foreign::"];
+const SAME_ON_EVERY_DATABASE: [&str; 2] = ["foreign::", "pages::"];
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///

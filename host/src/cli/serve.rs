@@ -105,7 +105,7 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
         let program = program();
         let _ = write!(
             text,
-            "Try it, in two other terminals:\n  {program} chat {address} --name ann\n  {program} chat {address} --name bob\n"
+            "Open http://{address} in a browser, or try it in two other terminals:\n  {program} chat {address} --name ann\n  {program} chat {address} --name bob\n"
         );
     }
     text

@@ -19,7 +19,13 @@ export function Conversation({ session, room, ask }) {
   const composer = useRef(null);
   useEffect(() => {
     // On a phone the keyboard would hide what one came to read.
-    if (matchMedia("(hover: hover)").matches) composer.current?.focus();
+    if (!matchMedia("(pointer: coarse)").matches) composer.current?.focus();
+  }, []);
+  useEffect(() => {
+    // Where it would lie over what is said, it is opened by hand.
+    const fit = () => WIDE.matches || setPeople(false);
+    WIDE.addEventListener("change", fit);
+    return () => WIDE.removeEventListener("change", fit);
   }, []);
   const turnTo = (next) => {
     setAbout(next);

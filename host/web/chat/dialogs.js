@@ -15,8 +15,8 @@ function Dialog({ title, close, children }) {
     const before = document.activeElement;
     dialog.current.showModal();
     dialog.current.querySelector("[data-first]")?.focus();
-    // Whoever opened it goes on from there.
-    return () => before?.focus?.();
+    // Whoever opened it goes on from there; what is seen only at the focus is not there any more, but what it belongs to.
+    return () => (before?.checkVisibility() ? before : before?.closest("[tabindex]"))?.focus();
   }, []);
   const outside = (event) => event.target === dialog.current && close();
   return html`
@@ -107,7 +107,7 @@ export function BrowseRooms({ session, close }) {
   const enter = (room) => {
     close();
     if (session.rooms.has(room.uid)) go(room.uid);
-    else session.join(room.uid).then(go, () => {});
+    else session.enter(room.uid);
   };
   return html`
     <${Dialog} title="Find a room" close=${close}>

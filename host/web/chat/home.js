@@ -1,7 +1,6 @@
 // Where one is while no room is looked at: what there is to do.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
-import { go } from "./address.js";
 import { Icon } from "./icons.js";
 import { plural } from "./text.js";
 
@@ -14,7 +13,7 @@ export function Home({ session, ask }) {
       <div class="home-inner">
         <h1>${session.me ? `Hello, ${session.me.name}` : "Hello"}</h1>
         ${session.notice && html`<p class="problem" role="status">${session.notice}</p>`}
-        <p class="soft">${session.rooms.size ? "Choose a room on the left, or join another one." : "You are in no room yet. Here is where to begin."}</p>
+        <p class="soft">${session.rooms.size ? "Choose a room, or join another one." : "You are in no room yet. Here is where to begin."}</p>
         <div class="home-actions">
           <button type="button" class="button primary" disabled=${!online} onClick=${ask.newRoom}><${Icon} name="plus" />New room</button>
           ${!session.isGuest && html`<button type="button" class="button" disabled=${!online} onClick=${ask.newMessage}><${Icon} name="people" />New message</button>`}
@@ -25,7 +24,7 @@ export function Home({ session, ask }) {
             <h2 id="open-rooms">Rooms that are open to you</h2>
             <ul class="cards">${rooms.map((room) => html`
               <li key=${room.uid}>
-                <button type="button" class="card" onClick=${() => session.join(room.uid).then(go, () => {})}>
+                <button type="button" class="card" onClick=${() => session.enter(room.uid)}>
                   <strong>${room.name}</strong>
                   <span class="soft">${room.topic || "No topic yet"}</span>
                   <span class="soft small">${plural(room.members, "member")}</span>

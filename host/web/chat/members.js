@@ -21,8 +21,9 @@ export function Members({ session, room, close }) {
         <button type="button" class="button quiet small" aria-label=${`Write to ${account.name}`} onClick=${() => session.talkTo(account.id).then(go, () => {})}>Write</button>`}
     </li>`;
   const guest = ({ name }) => html`<li key=${name} class="person"><${Avatar} name=${name} online /><span class="person-name">${name}</span><span class="badge">guest</span></li>`;
+  const keys = (event) => event.key === "Escape" && close();
   return html`
-    <aside class="members" aria-label="People here">
+    <aside class="members" aria-label="People here" onKeyDown=${keys}>
       <header><h2>People</h2><button type="button" class="icon-button" aria-label="Close the list of people" onClick=${close}><${Icon} name="close" /></button></header>
       <div class="members-scroll" tabindex="0" role="group" aria-label="List of people">
         ${group("Online", [...online.map(member), ...room.guests.map(guest)])}

@@ -18,7 +18,7 @@ export class Message extends Component {
 
   react = (emoji, on) => {
     const { session, room, message } = this.props;
-    this.setState({ picking: false });
+    if (this.state.picking) this.put();
     session.client.call("message.react", { room: room.uid, seq: message.seq, emoji, on }).catch((error) => room.say(error.message, { own: true }));
   };
 
@@ -33,6 +33,12 @@ export class Message extends Component {
     });
   };
 
+  /** Puts the picker away; the focus goes back to where it came from. */
+  put() {
+    this.base.querySelector("[aria-expanded]").focus();
+    this.setState({ picking: false });
+  }
+
   /** The picker goes with the focus. */
   left = (event) => {
     if (this.state.picking && !event.currentTarget.contains(event.relatedTarget)) this.setState({ picking: false });
@@ -41,7 +47,7 @@ export class Message extends Component {
   keys = (event) => {
     if (event.key === "Escape" && this.state.picking) {
       event.stopPropagation();
-      this.setState({ picking: false });
+      this.put();
     }
   };
 

@@ -38,6 +38,7 @@ export class People {
     const accounts = [...ids].slice(0, MOST_WATCHED);
     if (accounts.join() === this.#watched) return;
     this.#watched = accounts.join();
-    await client.watch(accounts);
+    // Without a connection they are asked for when there is one.
+    await client.watch(accounts).catch(() => {});
   }
 }

@@ -6,6 +6,8 @@ const PAGE = 50;
 /** Others are told of typing so often, and believe it for longer. */
 const TYPING_EVERY_MS = 3000;
 const TYPING_HOLDS_MS = 5000;
+const READ_AFTER_MS = 300;
+const PEOPLE_AFTER_MS = 300;
 const LINES = 200;
 
 let lineId = 0;
@@ -36,8 +38,12 @@ export class Room {
   quoted = new Map();
   #session;
   #opening = null;
+  /** A log that is being read for the first time. */
+  #coming = null;
   #typedAt = 0;
-  #reading = 0;
+  /** Timers of what is told, or asked for, a little later. */
+  #reading = null;
+  #asking = null;
 
   constructor(session, uid) {
     this.#session = session;
@@ -66,21 +72,25 @@ export class Room {
 
   /** Follows the room, and reads what was said last. */
   open() {
-    if (this.log) return this.seen();
+    if (this.log) {
+      this.newFrom = this.unread > 0 ? this.readSeq : null;
+      return this.seen();
+    }
     this.#opening ??= this.#open().finally(() => (this.#opening = null));
     return this.#opening;
   }
 
   async #open() {
     const { client } = this.#session;
-    const joined = await client.join(this.uid);
-    this.lastSeq = joined.last_seq;
     const log = new RoomLog();
+    this.#coming = log;
+    const joined = await client.join(this.uid);
+    this.lastSeq = Math.max(this.lastSeq, joined.last_seq);
     await log.read(() => client.call("room.history", { room: this.uid, limit: PAGE }));
     this.newFrom = this.unread > 0 ? this.readSeq : null;
     this.log = log;
     await this.loadPeople();
-    await this.seen();
+    this.seen();
   }
 
   async reload() {
@@ -117,15 +127,17 @@ export class Room {
     await people.watch();
   }
 
-  /** The latest is in sight: it is read. */
-  async seen() {
+  /** The latest is in sight: it is read. The server is told once of many that come together. */
+  seen() {
     const { client, isGuest, current } = this.#session;
     if (!this.log || current !== this.uid || document.hidden || !this.inSight) return;
     this.unread = 0;
-    const seq = this.lastSeq;
-    if (isGuest || seq <= Math.max(this.readSeq, this.#reading)) return;
-    this.#reading = seq;
-    await client.call("message.read", { room: this.uid, seq }).then(() => (this.readSeq = seq)).catch(() => (this.#reading = 0));
+    if (isGuest || this.lastSeq <= this.readSeq) return;
+    this.#reading ??= setTimeout(() => {
+      this.#reading = null;
+      const seq = this.lastSeq;
+      client.call("message.read", { room: this.uid, seq }).then(() => (this.readSeq = Math.max(seq, this.readSeq)), () => {});
+    }, READ_AFTER_MS);
   }
 
   /** Whether the end of the log is in sight, as the view says. */
@@ -160,7 +172,7 @@ export class Room {
   event(frame) {
     const { event, seq, data } = frame;
     if (seq !== undefined) this.lastSeq = Math.max(seq, this.lastSeq);
-    this.log?.apply(frame);
+    (this.log ?? this.#coming)?.apply(frame);
     switch (event) {
       case "message.posted":
         return this.#posted(data);
@@ -169,16 +181,16 @@ export class Room {
         return this.say(`${data.by.name} changed the room`);
       case "member.added":
         this.say(`${data.account.name} joined`);
-        return this.#peopleChanged();
+        return this.peopleChanged();
       case "member.removed":
         this.say(`${data.account.name} ${{ left: "left", kicked: "was removed", banned: "was banned" }[data.why] ?? "left"}${data.reason ? `: ${data.reason}` : ""}`);
-        return this.#peopleChanged();
+        return this.peopleChanged();
       case "member.role":
         this.say(`${data.account.name} is ${data.role === "member" ? "a member" : data.role === "owner" ? "the owner" : "a moderator"} now`);
-        return this.#peopleChanged();
+        return this.peopleChanged();
       case "guest.joined":
       case "guest.left":
-        return this.#peopleChanged();
+        return this.peopleChanged();
       case "typing":
         return this.#types(data.by.name);
       case "read":
@@ -190,8 +202,16 @@ export class Room {
     this.#session.raise(this);
     this.typing.delete(from.name);
     if (deleted) return;
-    if (this.#session.isMe(from)) this.newFrom = null;
-    else this.unread += 1;
+    if (this.#session.isMe(from)) {
+      this.newFrom = null;
+      // Whatever is typed from here on is something new.
+      this.#typedAt = 0;
+    } else {
+      // Whoever comes back to this tab sees where they were.
+      if (document.hidden && this.unread === 0) this.newFrom = this.lastSeq - 1;
+      this.unread += 1;
+    }
+    if (this.inSight) this.log?.trim();
     this.seen();
   }
 
@@ -211,8 +231,12 @@ export class Room {
     this.typing.set(name, over);
   }
 
-  #peopleChanged() {
-    // Only what is looked at has to be right at once.
-    if (this.log) this.loadPeople().then(() => this.#session.changed(), () => {});
+  /** Who is here is asked for once, however many come and go together; and of rooms that were looked at alone. */
+  peopleChanged() {
+    if (!this.log) return;
+    this.#asking ??= setTimeout(() => {
+      this.#asking = null;
+      this.loadPeople().then(() => this.#session.changed(), () => {});
+    }, PEOPLE_AFTER_MS);
   }
 }

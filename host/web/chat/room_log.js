@@ -1,6 +1,8 @@
 // What a room's log says at the moment: its messages, as far as they are known here. A message is never changed, but
 // replaced: whoever shows one sees that it is another.
 
+const MOST_MESSAGES = 2000;
+
 export class RoomLog {
   /** Oldest first. */
   messages = [];
@@ -36,6 +38,13 @@ export class RoomLog {
   apply(frame) {
     this.#since?.push(frame);
     this.#change(frame);
+  }
+
+  /** Lets go of what is far above; it can be read again. */
+  trim() {
+    if (this.messages.length <= MOST_MESSAGES) return;
+    this.messages = this.messages.slice(-MOST_MESSAGES / 2);
+    this.more = true;
   }
 
   #change({ event, seq, data }) {

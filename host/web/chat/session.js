@@ -2,6 +2,7 @@
 // when something has changed.
 
 import { Client } from "/web/client/index.js";
+import { go } from "./address.js";
 import { People } from "./people.js";
 import { Room } from "./room.js";
 
@@ -104,6 +105,15 @@ export class Session {
     this.changed();
   }
 
+  /** Comes into a room and looks at it; says it where it is seen if that cannot be. */
+  async enter(uid) {
+    try {
+      go(await this.join(uid));
+    } catch (error) {
+      this.look(null, error.message);
+    }
+  }
+
   /** Comes into a room by its name or uid, with a password if it has one; gives its uid. */
   async join(name, password) {
     const { room } = await this.client.join(name, { password: password || undefined });
@@ -155,6 +165,8 @@ export class Session {
     if (state.kind === "online") {
       this.ready = true;
       if (this.current) this.open(this.current);
+      // Guests who came or went meanwhile were not told of.
+      this.room?.peopleChanged();
       this.people.watch();
     }
     this.changed();

@@ -1,7 +1,7 @@
 // The rooms and people that one talks to.
 
 import { html } from "/web/vendor/htm/preact.js";
-import { go, hashOf } from "./address.js";
+import { hashOf } from "./address.js";
 import { Avatar } from "./avatar.js";
 import { Icon } from "./icons.js";
 
@@ -29,7 +29,7 @@ export function Sidebar({ session, ask, leave }) {
             <ul>${[...invited].map(([uid, { name, by }]) => html`
               <li key=${uid} class="invitation">
                 <p><strong>${name}</strong><br /><span class="soft">from ${by}</span></p>
-                <button type="button" class="button" onClick=${() => session.join(uid).then(go, () => {})}>Join</button>
+                <button type="button" class="button" onClick=${() => session.enter(uid)}>Join</button>
               </li>`)}</ul>
           </section>`}
         <section aria-labelledby="rooms">

@@ -1,16 +1,19 @@
 // What can be typed next, above the field.
 
-import { html, useLayoutEffect, useRef } from "/web/vendor/htm/preact.js";
+import { html } from "/web/vendor/htm/preact.js";
 import { paramText } from "./slash.js";
 
+/** So many are seen at a time, around the chosen one: there is nothing to scroll. */
+const SHOWN = 6;
+
 export function Suggestions({ options, at, take }) {
-  const list = useRef(null);
-  useLayoutEffect(() => list.current.children[at]?.scrollIntoView({ block: "nearest" }), [at]);
+  const first = Math.max(0, Math.min(at - SHOWN / 2, options.length - SHOWN));
+  const shown = options.slice(first, first + SHOWN).map((option, offset) => [option, first + offset]);
   return html`
-    <ul ref=${list} id="suggestions" class="suggestions" role="listbox" aria-label="Suggestions">
-      ${options.map((option, index) => html`
+    <ul id="suggestions" class="suggestions" role="listbox" aria-label="Suggestions">
+      ${shown.map(([option, index]) => html`
         <li key=${option.label} id=${`suggestion-${index}`} role="option" aria-selected=${String(index === at)}
-          onMouseDown=${(event) => { event.preventDefault(); take(option); }}>
+          aria-setsize=${options.length} aria-posinset=${index + 1} onMouseDown=${(event) => { event.preventDefault(); take(option); }}>
           <strong>${option.label}</strong>${option.params?.map((param) => html` <code>${paramText(param)}</code>`)}<span class="soft">${option.hint}</span>
         </li>`)}
     </ul>`;

@@ -62,7 +62,7 @@ async fn a_deleted_room_is_gone_for_those_who_are_in_it() {
     let pond = list(&server, &token, "rooms?query=pond").await.remove(0);
     let path = format!("/api/admin/rooms/{}", pond["id"].as_str().unwrap());
     assert_eq!(server.delete(&path, Some(&token)).await.0, 200);
-    assert_eq!(ann.expect_event("room.deleted").await["data"]["room"], pond["id"]);
+    assert_eq!(ann.expect_event("room.deleted").await["room"], pond["id"]);
     assert_eq!(ann.post("pond", "hello?").await.unwrap_err().code(), "not_found");
     assert_eq!(server.delete(&path, Some(&token)).await.0, 404);
     assert_eq!(list(&server, &token, "rooms").await.len(), 1);

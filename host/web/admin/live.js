@@ -12,7 +12,7 @@ export function Live({ api }) {
   const plugins = [...new Set(samples.flatMap((sample) => Object.keys(sample.plugins)))].sort();
   const hooks = plugins.map((name) => ({ name, values: samples.map((sample) => sample.plugins[name]?.p99Ms ?? null) }));
   return html`
-    <${Head} title="Live" say=${data ? `The last ${number((samples.length * data.everyMs) / 60_000)} minutes, a sample every ${data.everyMs / 1000} s.` : "The last minutes."} />
+    <${Head} title="Live" say=${data ? `The last minutes, ten at the most; a sample every ${data.everyMs / 1000} s.` : "The last minutes."} />
     <${Problem} text=${problem} />
     ${data && samples.length < 2 && html`<p class="empty soft" role="status">The first samples come in a moment.</p>`}
     ${samples.length >= 2 && html`

@@ -42,6 +42,7 @@ function ago(ms) {
 
 export function millis(ms) {
   if (ms === null || ms === undefined) return "–";
+  if (ms === 0) return "0";
   if (ms < 1) return `${number(ms * 1000)} µs`;
   return ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000)} s`;
 }

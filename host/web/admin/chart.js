@@ -11,8 +11,11 @@ const BOTTOM = 24;
 /** More lines than this cannot be told apart. */
 const SERIES = 6;
 
-/** `series` are names with a value for each time, or null where there is none; `least` is what the axis shows at least. */
-export function Chart({ title, say, times, series, show, least }) {
+/**
+ * `series` are names with a value for each time, or null where there is none; `least` is what the axis shows at least.
+ * With `named` a single one is named too.
+ */
+export function Chart({ title, say, times, series, show, least, named = false }) {
   const drawn = series.slice(0, SERIES);
   const top = niceTop(Math.max(least, ...drawn.flatMap(({ values }) => values.map((value) => value ?? 0))));
   const x = (at) => LEFT + (at / Math.max(1, times.length - 1)) * (WIDTH - LEFT - RIGHT);
@@ -25,7 +28,7 @@ export function Chart({ title, say, times, series, show, least }) {
     <figure class="chart">
       <figcaption>
         <h2>${title}</h2>
-        ${drawn.length === 1 && html`<p class="chart-now">${latest(drawn[0]) === null ? "–" : show(latest(drawn[0]))}</p>`}
+        ${drawn.length === 1 && !named && html`<p class="chart-now">${latest(drawn[0]) === null ? "–" : show(latest(drawn[0]))}</p>`}
         ${say && html`<p class="soft small">${say}</p>`}
       </figcaption>
       <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${title}. ${words.join(". ") || "Nothing measured"}.`}>
@@ -39,7 +42,7 @@ export function Chart({ title, say, times, series, show, least }) {
         ${drawn.map(({ name, values }, at) => html`<path key=${name} class=${`line series-${at}`} d=${path(values, x, y)} />`)}
         ${drawn.length === 1 && html`<path class="area series-0" d=${area(drawn[0].values, x, y)} />`}
       </svg>
-      ${drawn.length > 1 || series.length > SERIES ? html`
+      ${drawn.length > (named ? 0 : 1) ? html`
         <ul class="legend">
           ${drawn.map((one, at) => html`<li key=${one.name}><span class=${`swatch series-${at}`} aria-hidden="true"></span>${one.name} <b>${latest(one) === null ? "–" : show(latest(one))}</b></li>`)}
           ${series.length > SERIES && html`<li class="soft">and ${series.length - SERIES} more</li>`}
@@ -48,14 +51,14 @@ export function Chart({ title, say, times, series, show, least }) {
     </figure>`;
 }
 
-/** Where nothing was measured the line is broken; a value alone is a dot. */
+/** Where nothing was measured the line is broken; a value alone is a dash. */
 function path(values, x, y) {
   let d = "";
   values.forEach((value, at) => {
     if (value === null) return;
     const begins = at === 0 || values[at - 1] === null;
     d += `${begins ? "M" : "L"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
-    if (begins && (values[at + 1] ?? null) === null) d += "h0.1";
+    if (begins && (values[at + 1] ?? null) === null) d += "m-3 0h6";
   });
   return d;
 }

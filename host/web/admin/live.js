@@ -21,6 +21,6 @@ export function Live({ api }) {
         <${Chart} title="Messages a second" times=${times} series=${of("Messages a second", (sample) => sample.messagesPerSecond)} show=${number} least=${1} />
         <${Chart} title="Delivery, 99th percentile" say="From a post’s arrival until it is stored and queued for everybody." times=${times}
           series=${of("Delivery p99", (sample) => sample.deliveryP99Ms)} show=${millis} least=${1} />
-        <${Chart} title="Hook time by plugin, 99th percentile" times=${times} series=${hooks} show=${millis} least=${0.01} />
+        <${Chart} title="Hook time by plugin, 99th percentile" times=${times} series=${hooks} show=${millis} least=${0.01} named />
       </div>`}`;
 }

@@ -499,7 +499,7 @@ mod tests {
         outbox.offer("answer".into());
         drop(corked);
         let expected = Packet::of(["answer"]);
-        assert_eq!(read(&mut peer, expected.bytes().len()).await, expected.bytes());
+        assert_eq!(read(&mut peer, expected.bytes().len()).await, &expected.bytes()[..]);
     }
 
     #[tokio::test]

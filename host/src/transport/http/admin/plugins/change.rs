@@ -36,7 +36,7 @@ pub(in crate::transport::http) async fn reload(Shared(state): Shared<Arc<State>>
 ///
 /// It is started first: what is no component, speaks of another contract or wants what is not granted is refused with the
 /// reason, and the version before goes on.
-#[utoipa::path(put, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "upload_plugin", params(("id" = String, Path)), request_body(content = Vec<u8>, content_type = "application/wasm"), responses((status = 200, body = Plugin)))]
+#[utoipa::path(put, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "upload_plugin", params(("id" = String, Path)), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn upload(
     Shared(state): Shared<Arc<State>>,
     _: Admin,

@@ -19,6 +19,7 @@ mod edit;
 mod fault;
 mod http_host;
 mod key;
+mod plugin_secrets;
 mod plugins;
 mod scalars;
 mod secret;
@@ -33,9 +34,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::edit::{EditError, switch_plugin};
+pub use self::edit::{EditError, set_plugin_settings, switch_plugin};
 pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
+pub(crate) use self::plugins::is_plugin_id;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{

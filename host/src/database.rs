@@ -3,6 +3,7 @@
 
 mod accounts;
 mod apply;
+mod audit;
 mod backup;
 mod departures;
 mod entries;
@@ -31,12 +32,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 
 pub use self::accounts::{NewUser, User};
+pub use self::audit::{Action, AuditLine, Outcome};
 pub use self::backup::BackupError;
 pub use self::entries::Tombstones;
 pub use self::logins::LoginRow;
 pub use self::media::Upload;
 pub use self::migrate::Migration;
 pub use self::posts::PostOutcome;
+pub use self::rooms::RoomActivity;
 use crate::error::Error;
 
 /// How long a query waits for a connection of the pool.

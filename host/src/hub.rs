@@ -2,6 +2,7 @@
 
 mod announcer;
 mod lanes;
+mod live;
 mod logins;
 pub mod outbox;
 mod packet;
@@ -10,12 +11,14 @@ mod presence;
 mod watch;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 pub use self::lanes::{Lanes, Told};
+pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
 use self::places::Place;
@@ -23,7 +26,9 @@ pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
 use self::watch::Watchers;
 pub use self::watch::{Observed, Reserved};
+use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
+use crate::latency::{Latencies, Tally};
 use crate::protocol::{
     Account, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId,
 };
@@ -75,9 +80,15 @@ impl Connection {
 /// Every open socket, also of those who have not said who they are.
 #[derive(Default)]
 struct Sockets {
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    by_id: HashMap<ConnectionId, Socket>,
     /// How to close whoever still comes, once everybody was closed.
     closing: Option<fn() -> Close>,
+}
+
+struct Socket {
+    outbox: Arc<Outbox>,
+    address: IpAddr,
+    since: Timestamp,
 }
 
 #[derive(Default)]
@@ -88,6 +99,7 @@ pub struct Hub {
     open: Mutex<Sockets>,
     watchers: Watchers,
     posted: AtomicU64,
+    delivery: Latencies,
 }
 
 fn offer(connections: &[Arc<Connection>], event: &Event) {
@@ -107,7 +119,14 @@ pub struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.hub.open.lock().outboxes.remove(&self.id);
+        self.hub.open.lock().by_id.remove(&self.id);
+    }
+}
+
+impl Registered {
+    /// What the connection is known by.
+    pub fn id(&self) -> ConnectionId {
+        self.id
     }
 }
 
@@ -117,6 +136,9 @@ impl Hub {
         let posted = told.iter().filter(|told| matches!(told.entry.what, Happening::Posted(_))).count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
         self.publish_to(room, &told);
+        for queued in told.iter().filter_map(|told| told.queued) {
+            self.delivery.record(queued.elapsed());
+        }
         for Told { entry, by, depth, place, .. } in told {
             self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
         }
@@ -124,7 +146,8 @@ impl Hub {
 
     /// The same for what is told so late that observers are not told any more.
     pub fn publish_late(&self, room: &Room, entry: Entry) {
-        self.publish_to(room, &[Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None }]);
+        let by = Actor::Server;
+        self.publish_to(room, &[Told { entry, by, own: None, depth: 0, place: None, answer: None, queued: None }]);
     }
 
     /// Publishes what is no entry to those whom it is for.
@@ -168,10 +191,10 @@ impl Hub {
 
     /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its
     /// connection has said who it is. Once everybody was closed, it is closed at once: an upgrade may have been under way.
-    pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Registered {
+    pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>, address: IpAddr) -> Registered {
         let id = ConnectionId::new();
         let mut open = self.open.lock();
-        open.outboxes.insert(id, outbox.clone());
+        open.by_id.insert(id, Socket { outbox: outbox.clone(), address, since: now() });
         if let Some(close) = open.closing {
             outbox.close(close());
         }
@@ -183,18 +206,24 @@ impl Hub {
     pub fn close_all(&self, close: fn() -> Close) {
         let mut open = self.open.lock();
         open.closing = Some(close);
-        for outbox in open.outboxes.values() {
-            outbox.close(close());
+        for socket in open.by_id.values() {
+            socket.outbox.close(close());
         }
     }
 
     pub fn count(&self) -> usize {
-        self.open.lock().outboxes.len()
+        self.open.lock().by_id.len()
     }
 
     /// How many messages were published since the start.
     pub fn posted(&self) -> u64 {
         self.posted.load(Ordering::Relaxed)
+    }
+
+    /// How long posts took from being sent on their way until they were with everybody who hears their room, since the
+    /// start.
+    pub fn deliveries(&self) -> Tally {
+        self.delivery.tally()
     }
 }
 
@@ -206,9 +235,10 @@ mod tests {
     fn whoever_comes_after_everybody_was_closed_is_closed_too() {
         let outbox = || Arc::new(Outbox::new(&crate::config::Limits::default()));
         let (hub, early, late) = (Arc::new(Hub::default()), outbox(), outbox());
-        let _early = hub.register(&early);
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let _early = hub.register(&early, address);
         hub.close_all(|| Close::new(Close::GOING_AWAY, ""));
-        let _late = hub.register(&late);
+        let _late = hub.register(&late, address);
         assert!(early.is_closed() && late.is_closed());
     }
 }

@@ -28,6 +28,7 @@ mod load;
 mod message;
 mod meter;
 mod observer;
+mod orders;
 mod outside;
 mod plugin;
 mod quarantine;
@@ -37,10 +38,12 @@ mod services;
 pub mod slash;
 mod specs;
 mod state;
+mod status;
 #[cfg(test)]
 mod testing;
 mod timer;
 mod unit;
+mod versions;
 mod visit;
 mod workshop;
 
@@ -48,11 +51,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,14 +62,18 @@ pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
 use self::compiled::Compiled;
 pub use self::filter::Draft;
-use self::folder::{Folder, Look, Order};
+use self::folder::{Folder, Look};
 pub use self::inspect::{Inspection, inspect, wit};
 use self::load::Forge;
 use self::observer::Observers;
+use self::orders::Order;
 pub use self::recent::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
+pub use self::status::{Figures, LoadId, PluginState, PluginStatus};
 use self::timer::Timers;
+pub use self::versions::KeptVersion;
+use self::versions::Versions;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::hub::Observed;
@@ -80,53 +86,6 @@ pub type Tables = BTreeMap<String, config::Plugin>;
 const CALLS: usize = 256;
 /// Orders that may wait for the folder's keeper.
 const ORDERS: usize = 4;
-
-/// How a plugin is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PluginState {
-    Running,
-    /// It failed too often and is not called for now; `quarantine` says how.
-    Quarantined,
-    /// Switched off in `config.toml`.
-    Disabled,
-    Failed,
-}
-
-impl PluginState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Quarantined => "quarantined",
-            Self::Disabled => "disabled",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// A plugin, for operators.
-#[derive(Clone, Debug)]
-pub struct PluginStatus {
-    pub id: Arc<str>,
-    pub state: PluginState,
-    /// What it says of itself.
-    pub name: Option<String>,
-    pub version: Option<String>,
-    pub summary: Option<String>,
-    /// Of the version that runs.
-    pub sha256: Option<String>,
-    pub hooks: Vec<&'static str>,
-    pub commands: Vec<Arc<str>>,
-    /// What the version that runs imports beyond what every plugin has.
-    pub asked: Vec<String>,
-    /// What `config.toml` lets it import.
-    pub granted: Vec<config::Grant>,
-    /// Filters run from low to high.
-    pub order: i32,
-    /// Why the file as it is now does not run; an older version may.
-    pub error: Option<String>,
-    /// While it is quarantined: how it failed, and for how much longer it is not called.
-    pub quarantine: Option<(String, Duration)>,
-}
 
 /// Why plugins cannot run at all.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +127,8 @@ async fn kept(data_dir: &Path) -> Option<Compiled> {
 struct Shared {
     registry: ArcSwap<Registry>,
     statuses: ArcSwap<Vec<PluginStatus>>,
+    /// What the folder's keeper goes by.
+    tables: ArcSwap<Tables>,
     services: Arc<Services>,
     core_ops: &'static [&'static str],
     calls: Semaphore,
@@ -175,8 +136,8 @@ struct Shared {
 
 impl Shared {
     fn new(services: Arc<Services>, core_ops: &'static [&'static str]) -> Self {
-        let (registry, statuses) = (ArcSwap::default(), ArcSwap::default());
-        Self { registry, statuses, services, core_ops, calls: Semaphore::new(CALLS) }
+        let (registry, statuses, tables) = (ArcSwap::default(), ArcSwap::default(), ArcSwap::default());
+        Self { registry, statuses, tables, services, core_ops, calls: Semaphore::new(CALLS) }
     }
 }
 
@@ -227,7 +188,8 @@ impl Plugins {
         let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
         let shared = Arc::new(Shared::new(services, core_ops));
         let (orders, waiting) = mpsc::channel(ORDERS);
-        let mut folder = Folder::new(shared.clone(), forge, config.clone(), tables.clone(), waiting);
+        let versions = Versions::open(data_dir);
+        let mut folder = Folder::new(shared.clone(), forge, versions, config.clone(), tables.clone(), waiting);
         folder.scan(Look::Read).await;
         Ok((Self { shared, orders }, folder))
     }
@@ -274,27 +236,6 @@ impl Plugins {
     /// The command behind a slash word.
     pub fn slash(&self, word: &str) -> Option<Arc<CommandInfo>> {
         self.shared.registry.load().word(word).cloned()
-    }
-
-    /// Every plugin in the folder, running or not.
-    pub fn statuses(&self) -> Vec<PluginStatus> {
-        let registry = self.shared.registry.load();
-        let mut statuses = Vec::clone(&self.shared.statuses.load());
-        for status in &mut statuses {
-            status.quarantine = registry.plugin(&status.id).and_then(|plugin| plugin.conduct.quarantine());
-            if status.quarantine.is_some() {
-                status.state = PluginState::Quarantined;
-            }
-        }
-        statuses
-    }
-
-    /// Applies new tables and looks at the folder again; done when that is done.
-    pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
-        let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
-        let (done, heard) = oneshot::channel();
-        self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
-        heard.await.map_err(|_| unwatched())
     }
 
     /// Instances are bounded, so calls are; one that has to wait waits here.

@@ -22,6 +22,7 @@ use crate::database::{self, Database, OpenError};
 use crate::dialect::Dialect;
 use crate::dialect::native::{CORE_OPS, Greeting};
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::hub::{Close, Hub};
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
@@ -141,6 +142,9 @@ impl Server {
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
 
+        let figures = Arc::new(Figures::default());
+        tokio::spawn(figures.clone().run(hub.clone(), plugins.clone(), stop.clone()));
+
         let core = Arc::new(Core {
             router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },
             accounts,
@@ -161,6 +165,8 @@ impl Server {
             stop: stop.clone(),
             config_file: config_file.map(Path::to_owned),
             recent_lines,
+            figures,
+            config: config.clone(),
         }));
         let mut addresses = Vec::new();
         for (address, dialect) in listeners(config) {

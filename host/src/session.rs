@@ -86,14 +86,20 @@ pub struct Session {
 
 impl Session {
     /// Without a dialect the first frame decides.
-    pub fn new(core: Arc<Core>, outbox: Arc<Outbox>, origin: Origin, dialect: Option<Dialect>) -> Self {
+    pub fn new(
+        core: Arc<Core>,
+        id: ConnectionId,
+        outbox: Arc<Outbox>,
+        origin: Origin,
+        dialect: Option<Dialect>,
+    ) -> Self {
         let now = Instant::now();
         let first_word = if dialect.is_some() { core.limits.connect_timeout } else { FIRST_FRAME };
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(core.limits.commands_per_second))
             .allow_burst(positive(core.limits.command_burst));
         Self {
-            id: ConnectionId::new(),
+            id,
             outbox,
             origin,
             me: None,

@@ -334,6 +334,32 @@ impl Server {
         }
     }
 
+    /// Somebody with the admin flag.
+    pub(crate) async fn administrator(&self, name: &str) -> Account {
+        let account = self.sign_up(name).await;
+        let output = self.setup().command(&["user", "admin", name]).output().await.expect("the program runs");
+        assert!(output.status.success(), "{output:?}");
+        account
+    }
+
+    /// `natterjack plugin …` against this server: whether it succeeded, and all that it said.
+    pub(crate) async fn plugin_tool(&self, token: &str, args: &[&str]) -> (bool, String) {
+        let mut command = self.setup().command(&[&["plugin"], args].concat());
+        command.env("NATTERJACK_URL", self.address()).env("NATTERJACK_TOKEN", token);
+        let output = command.output().await.expect("the program runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).expect("text"))
+    }
+
+    /// Puts bytes there.
+    pub(crate) async fn put(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
+        self.request(reqwest::Client::new().put(self.url(path)).body(bytes), token).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        self.request(reqwest::Client::new().delete(self.url(path)), token).await
+    }
+
     pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         self.request(reqwest::Client::new().post(self.url(path)).json(body), token).await
     }

@@ -4,21 +4,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Plugin, Server, Setup};
 
-/// Somebody with the admin flag; gives the token.
 async fn administrator(server: &Server, name: &str) -> String {
-    let account = server.sign_up(name).await;
-    let output = server.setup().command(&["user", "admin", name]).output().await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    account.token
+    server.administrator(name).await.token
 }
 
-/// `natterjack plugin …` against this server: whether it succeeded, and all that it said.
 async fn tool(server: &Server, token: &str, args: &[&str]) -> (bool, String) {
-    let mut command = server.setup().command(&[&["plugin"], args].concat());
-    command.env("NATTERJACK_URL", server.address()).env("NATTERJACK_TOKEN", token);
-    let output = command.output().await.unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(said).unwrap())
+    server.plugin_tool(token, args).await
 }
 
 fn plugin<'a>(answer: &'a Value, id: &str) -> &'a Value {

@@ -2,6 +2,7 @@
 
 mod accessible;
 mod chat;
+mod console;
 mod visitor;
 
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ async fn the_server_s_address_is_a_page_that_runs_nothing_but_its_own() {
 async fn all_that_a_page_is_made_of_is_there_and_nothing_else() {
     let server = Server::start().await;
     let named = regex::Regex::new(r#"(?:src|href|from)(?:=| )"((?:/web/|\./)[^"]+)""#).unwrap();
-    let (mut seen, mut next) = (BTreeSet::new(), vec!["/".to_owned()]);
+    let (mut seen, mut next) = (BTreeSet::new(), vec!["/".to_owned(), "/admin".to_owned()]);
     while let Some(path) = next.pop() {
         if !seen.insert(path.clone()) {
             continue;

@@ -99,7 +99,7 @@ async fn plugins(config: &Config, findings: &mut Findings) {
     for status in statuses {
         let version = status.version.as_deref().unwrap_or_default();
         let found = match (&status.error, status.state) {
-            (Some(error), _) => Err(format!("{}: {error}", status.id)),
+            (Some((error, _)), _) => Err(format!("{}: {error}", status.id)),
             (None, PluginState::Disabled) => Ok(format!("{} is disabled", status.id)),
             (None, _) => Ok(format!("{} {version}", status.id)),
         };

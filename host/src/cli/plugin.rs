@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod call;
+mod change;
 mod changes;
 mod crate_folder;
 mod inspect;
@@ -40,6 +41,11 @@ enum Action {
     /// Switch a plugin off in a running server's config.toml (for administrators)
     Disable(remote::Switch),
     Logs(remote::Logs),
+    Upload(change::Upload),
+    Rollback(change::Rollback),
+    /// Take a plugin out of a running server's folder (for administrators)
+    Remove(change::Remove),
+    Settings(change::Settings),
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
@@ -55,6 +61,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Action::Enable(args) => remote::switch(args, true).await?,
         Action::Disable(args) => remote::switch(args, false).await?,
         Action::Logs(args) => remote::logs(args).await?,
+        Action::Upload(args) => change::upload(args).await?,
+        Action::Rollback(args) => change::roll_back(args).await?,
+        Action::Remove(args) => change::remove(args).await?,
+        Action::Settings(args) => change::settings(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -130,7 +130,7 @@ fn plugin_lines(plugin: &PluginStatus) -> String {
         text.push_str(&format!("\n              commands: {}", plugin.commands.join(", ")));
     }
     match (&plugin.error, plugin.state) {
-        (Some(error), _) => text.push_str(&format!("\n              NOT loaded: {error}")),
+        (Some((error, _)), _) => text.push_str(&format!("\n              NOT loaded: {error}")),
         (None, PluginState::Disabled) => text.push_str("\n              disabled in the configuration"),
         (None, _) => {}
     }

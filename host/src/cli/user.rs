@@ -1,5 +1,7 @@
 //! `natterjack user`: accounts, straight in the database. The server may run meanwhile, or not.
 
+mod audit;
+
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -76,7 +78,10 @@ enum Action {
 pub(super) async fn run(args: Args) -> Result<()> {
     let config = Config::load(args.config.as_deref(), config::environment())?;
     let (accounts, database) = server::open_accounts(&config).await?;
-    let done = act(args.action, &accounts, &database).await;
+    let done = match args.action.audited() {
+        Some((what, on)) => audit::noted(&database, (what, &on), act(args.action, &accounts, &database)).await,
+        None => act(args.action, &accounts, &database).await,
+    };
     database.close().await;
     done
 }

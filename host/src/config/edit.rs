@@ -1,12 +1,14 @@
 //! Changing `config.toml` from within: one key, everything else as its author left it.
 
+mod settings;
+
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use parking_lot::Mutex;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
-use super::{Config, environment};
+use super::{Config, Settings, environment};
 
 /// One change at a time: each begins with what the one before it left.
 static CHANGING: Mutex<()> = Mutex::new(());
@@ -19,12 +21,30 @@ pub enum EditError {
     /// It is wrong as it is, and a server would not start with it.
     #[error("{0}")]
     Faults(String),
-    #[error("`plugin.{id}.enabled` is set by the variable NATTERJACK__PLUGIN__{}__ENABLED, which outranks {file}; change it there", .id.replace('-', "_").to_uppercase())]
-    Outranked { id: String, file: String },
+    #[error("`plugin.{id}.{key}` is set by the variable NATTERJACK__PLUGIN__{}__{}, which outranks {file}; change it there", .id.replace('-', "_").to_uppercase(), .key.to_uppercase())]
+    Outranked { id: String, key: &'static str, file: String },
 }
 
 /// Sets `enabled` in a plugin's table, and gives the configuration as it is then. Waits for the disk.
 pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, EditError> {
+    let holds = |config: &Config| config.plugin_of(id).enabled == enabled;
+    edit(file, id, "enabled", |text| with_switch(text, id, enabled), holds)
+}
+
+/// The same for a plugin's own settings. Those that stay as they are keep their comments.
+pub fn set_plugin_settings(file: &Path, id: &str, settings: &Settings) -> Result<Config, EditError> {
+    let holds = |config: &Config| config.plugin_of(id).settings == *settings;
+    edit(file, id, "settings", |text| settings::with_settings(text, id, settings), holds)
+}
+
+/// `holds` says whether the configuration that is read back has what was written: the environment may say otherwise.
+fn edit(
+    file: &Path,
+    id: &str,
+    key: &'static str,
+    change: impl FnOnce(&str) -> Result<String, String>,
+    holds: impl FnOnce(&Config) -> bool,
+) -> Result<Config, EditError> {
     let name = file.display().to_string();
     let failed = |what| {
         let file = name.clone();
@@ -34,11 +54,11 @@ pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, Edi
     // A link stays one; what it leads to is changed.
     let target = file.canonicalize().map_err(failed("found"))?;
     let text = std::fs::read_to_string(&target).map_err(failed("read"))?;
-    let changed = with_switch(&text, id, enabled).map_err(|why| EditError::Faults(format!("{name}: {why}")))?;
+    let changed = change(&text).map_err(|why| EditError::Faults(format!("{name}: {why}")))?;
     let config =
         Config::from_text(&name, &changed, environment()).map_err(|faults| EditError::Faults(faults.to_string()))?;
-    if config.plugin_of(id).enabled != enabled {
-        return Err(EditError::Outranked { id: id.to_owned(), file: name });
+    if !holds(&config) {
+        return Err(EditError::Outranked { id: id.to_owned(), key, file: name });
     }
     if changed != text {
         replace(&target, changed.as_bytes()).map_err(failed("replaced"))?;
@@ -47,18 +67,13 @@ pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, Edi
 }
 
 fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
-    let mut parent = Table::new();
-    // `[plugin.x]` needs no `[plugin]` above it.
-    parent.set_implicit(true);
-    let plugins = table(document.entry("plugin").or_insert(Item::Table(parent)), "plugin")?;
+    let mut document = parse(text)?;
+    let plugins = plugins(&mut document)?;
     // What is not written is on.
     if enabled && plugins.get(id).and_then(Item::as_table_like).and_then(|own| own.get("enabled")).is_none() {
         return Ok(text.to_owned());
     }
-    let mut own = Table::new();
-    own.decor_mut().set_prefix("\n");
-    let own = table(plugins.entry(id).or_insert(Item::Table(own)), id)?;
+    let own = plugin(plugins, id)?;
     match own.get_mut("enabled").and_then(Item::as_value_mut) {
         Some(old) => {
             // With the comment behind it.
@@ -69,6 +84,24 @@ fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
         None => drop(own.insert("enabled", value(enabled))),
     }
     Ok(document.to_string())
+}
+
+fn parse(text: &str) -> Result<DocumentMut, String> {
+    text.parse().map_err(|error: toml_edit::TomlError| error.to_string())
+}
+
+fn plugins(document: &mut DocumentMut) -> Result<&mut dyn TableLike, String> {
+    let mut parent = Table::new();
+    // `[plugin.x]` needs no `[plugin]` above it.
+    parent.set_implicit(true);
+    table(document.entry("plugin").or_insert(Item::Table(parent)), "plugin")
+}
+
+/// A plugin's table, made if there is none.
+fn plugin<'a>(plugins: &'a mut dyn TableLike, id: &str) -> Result<&'a mut dyn TableLike, String> {
+    let mut own = Table::new();
+    own.decor_mut().set_prefix("\n");
+    table(plugins.entry(id).or_insert(Item::Table(own)), id)
 }
 
 fn table<'a>(item: &'a mut Item, key: &str) -> Result<&'a mut dyn TableLike, String> {

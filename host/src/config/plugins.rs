@@ -214,7 +214,8 @@ impl Key for BTreeMap<String, Plugin> {
     }
 }
 
-fn is_plugin_id(id: &str) -> bool {
+/// Whether a plugin can be called this: lower-case words joined by dashes.
+pub(crate) fn is_plugin_id(id: &str) -> bool {
     let word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     id.split('-').all(word) && id.starts_with(|first: char| first.is_ascii_lowercase())

@@ -227,6 +227,8 @@ section! {
         max_age: Duration = Duration::ZERO, lasting(Duration::ZERO, 36_500 * DAY);
         /// All but so many of a room's latest messages go; zero keeps all of them.
         max_messages: u32 = 0, within(0..=1_000_000_000);
+        /// How long it is remembered what administrators did; zero keeps it for good.
+        audit_max_age: Duration = 365 * DAY, lasting(Duration::ZERO, 36_500 * DAY);
         /// How often it is looked what has to go.
         interval: Duration = 10 * MINUTE, lasting(SECOND / 10, DAY);
     }

@@ -98,6 +98,22 @@ impl Database {
         .await)?)
     }
 
+    /// Rooms in the order in which they were made, after the one of this number; with `query`, those whose name holds it.
+    pub async fn room_activity(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<RoomActivity>> {
+        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
+        let rows: Vec<ActivityRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", room_columns!(), ", r.last_seq, \
+             (SELECT e.at FROM entries e WHERE e.room_id = r.id ORDER BY e.seq DESC LIMIT 1) AS active_at \
+             FROM rooms r WHERE r.kind = 'room' AND r.id > $1 AND r.name_key LIKE $2 ESCAPE '\\' ORDER BY r.id LIMIT $3",
+        ))
+        .bind(after)
+        .bind(&pattern)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(ActivityRow::activity).collect()
+    }
+
     pub async fn member(&self, room: RoomId, account: AccountId) -> Result<Option<Member>> {
         let row: Option<MemberRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m \
@@ -160,6 +176,31 @@ impl Database {
         .fetch_optional(pool)
         .await)?;
         row.map(RoomRow::room).transpose()
+    }
+}
+
+/// A room, and how much goes on there.
+pub struct RoomActivity {
+    pub room: Room,
+    pub members: u32,
+    pub entries: u64,
+    /// None if no entry is kept.
+    pub active_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ActivityRow {
+    #[sqlx(flatten)]
+    room: RoomRow,
+    last_seq: i64,
+    active_at: Option<i64>,
+}
+
+impl ActivityRow {
+    fn activity(self) -> Result<RoomActivity> {
+        let (room, members) = counted(self.room)?;
+        let (entries, active_at) = (self.last_seq.unsigned_abs(), self.active_at.map(Timestamp));
+        Ok(RoomActivity { room, members, entries, active_at })
     }
 }
 

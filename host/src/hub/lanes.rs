@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
@@ -25,6 +26,8 @@ pub struct Told {
     pub place: Option<Reserved>,
     /// Its sender's answer, which goes out together with it.
     pub answer: Option<Corked>,
+    /// Of a post: when it was sent on its way.
+    pub queued: Option<Instant>,
 }
 
 enum Job {

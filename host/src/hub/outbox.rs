@@ -32,6 +32,7 @@ impl Close {
     pub const BAD_FIRST_FRAME: u16 = 4500;
     pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
+    pub const DISCONNECTED: u16 = 4506;
     pub const NORMAL: u16 = 1000;
     /// Stands for a close without a code; never sent.
     pub const NO_STATUS: u16 = 1005;
@@ -319,6 +320,12 @@ impl Outbox {
         self.queue.lock().closed
     }
 
+    /// How many messages wait, and how many bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.messages, queue.bytes + queue.rest.len())
+    }
+
     /// Waits until something is queued.
     pub async fn ready(&self) {
         self.ready.notified().await;
@@ -492,7 +499,7 @@ mod tests {
         outbox.offer("answer".into());
         drop(corked);
         let expected = Packet::of(["answer"]);
-        assert_eq!(read(&mut peer, expected.bytes().len()).await, expected.bytes());
+        assert_eq!(read(&mut peer, expected.bytes().len()).await, &expected.bytes()[..]);
     }
 
     #[tokio::test]

@@ -248,6 +248,11 @@ impl Hub {
         self.existing(room).is_some_and(|place| !place.lock().listeners.is_empty())
     }
 
+    /// How many connections hear a room.
+    pub fn count_listeners(&self, room: RoomId) -> usize {
+        self.existing(room).map_or(0, |place| place.lock().listeners.len())
+    }
+
     pub fn is_listening(&self, room: RoomId, connection: ConnectionId) -> bool {
         self.name_in(room, connection).is_some()
     }

@@ -1,4 +1,4 @@
-//! Taking away what need not be kept any longer: old entries, and files that no message carries.
+//! Taking away what need not be kept any longer: old entries, files that no message carries, old lines of the audit log.
 
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ impl Retention {
         if files > 0 {
             tracing::info!(files, "took away files that no message carries");
         }
+        let lines = self.drop_old_audit().await?;
+        if lines > 0 {
+            tracing::info!(lines, "took away old lines of the audit log");
+        }
         if self.config.max_age.is_zero() && self.config.max_messages == 0 {
             return Ok(());
         }
@@ -70,6 +74,13 @@ impl Retention {
             gone += count;
         }
         Ok(gone)
+    }
+
+    async fn drop_old_audit(&self) -> Result<u64> {
+        match self.config.audit_max_age {
+            age if age.is_zero() => Ok(0),
+            age => self.database.drop_audit_before(now() - age).await,
+        }
     }
 
     async fn drop_unused_media(&self) -> Result<u64> {

@@ -4,6 +4,7 @@
 mod task;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ pub type PostDone = Box<dyn FnOnce(Result<Posted>) -> Option<Corked> + Send + Sy
 pub type UnitDone = Box<dyn FnOnce(&[Event]) + Send + Sync>;
 
 enum Job {
-    Post(NewPost, Option<Reserved>, PostDone),
+    Post(NewPost, Option<Reserved>, PostDone, Instant),
     Unit(UnitJob),
 }
 
@@ -82,8 +83,8 @@ impl Writer {
 
     /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
     pub async fn post(&self, post: NewPost, place: Option<Reserved>, done: PostDone) {
-        let job = Job::Post(post, place, done);
-        if let Err(mpsc::error::SendError(Job::Post(.., done))) = self.jobs.send(job).await {
+        let job = Job::Post(post, place, done, Instant::now());
+        if let Err(mpsc::error::SendError(Job::Post(_, _, done, _))) = self.jobs.send(job).await {
             drop(done(Err(stopping())));
         }
     }

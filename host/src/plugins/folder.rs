@@ -1,6 +1,7 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
 mod files;
+mod obey;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -8,13 +9,18 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use bytes::Bytes;
+use tokio::sync::mpsc;
 use wasmtime::component::Component;
 
 use self::files::{File, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
+use super::orders::Order;
 use super::plugin::{Plugin, hex};
-use super::{PluginState, PluginStatus, Shared, Tables, contract};
+use super::registry::Registry;
+use super::versions::Versions;
+use super::{Figures, PluginState, PluginStatus, Shared, Tables, contract};
+use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::metrics::{LOADS, QUARANTINED};
 
@@ -22,18 +28,11 @@ use crate::metrics::{LOADS, QUARANTINED};
 pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
     pub(super) forge: Forge,
+    pub(super) versions: Versions,
     pub(super) config: config::Plugins,
     pub(super) tables: Tables,
     pub(super) orders: mpsc::Receiver<Order>,
     known: BTreeMap<Arc<str>, Known>,
-}
-
-/// What somebody asks of the folder's keeper.
-pub(super) struct Order {
-    /// New tables, if they changed.
-    pub(super) tables: Option<Tables>,
-    /// Told when it is done.
-    pub(super) done: oneshot::Sender<()>,
 }
 
 /// A file, as it was last looked at.
@@ -41,7 +40,17 @@ struct Known {
     stamp: Option<Stamp>,
     sha256: Option<[u8; 32]>,
     terms: Terms,
-    error: Option<LoadError>,
+    /// Why it does not run, and since when.
+    error: Option<(LoadError, Timestamp)>,
+}
+
+/// A version that has started, and what the registry is with it.
+struct Ready {
+    registry: Registry,
+    sha256: [u8; 32],
+    version: Option<String>,
+    hooks: String,
+    replaces: bool,
 }
 
 /// What the operator says about a plugin.
@@ -64,11 +73,12 @@ impl Folder {
     pub(super) fn new(
         shared: Arc<Shared>,
         forge: Forge,
+        versions: Versions,
         config: config::Plugins,
         tables: Tables,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        Self { shared, forge, config, tables, orders, known: BTreeMap::new() }
+        Self { shared, forge, versions, config, tables, orders, known: BTreeMap::new() }
     }
 
     /// Brings the registry up to date. False if a file is still being written.
@@ -91,6 +101,7 @@ impl Folder {
             settled &= self.consider(&id, &file, look).await;
         }
         self.shared.statuses.store(Arc::new(self.statuses()));
+        self.shared.tables.store(Arc::new(self.tables.clone()));
         settled
     }
 
@@ -108,7 +119,7 @@ impl Folder {
             return true;
         }
         let bytes = match files::read(file).await {
-            Ok(Reading::Whole(bytes)) => bytes,
+            Ok(Reading::Whole(bytes)) => Bytes::from(bytes),
             Ok(Reading::Changing) => return false,
             Err(error) => {
                 self.refuse(id, file, None, terms, error);
@@ -121,11 +132,8 @@ impl Folder {
             known.stamp = Some(file.stamp);
             return true;
         }
-        match self.load(id, bytes, sha256, &terms).await {
-            Ok(()) => {
-                let stamp = Some(file.stamp);
-                self.known.insert(id.clone(), Known { stamp, sha256: Some(sha256), terms, error: None });
-            }
+        match self.prepare(id, bytes.clone(), &terms).await {
+            Ok(ready) => self.put_in_force(id, ready, &bytes, terms, file.stamp).await,
             Err(error) => self.refuse(id, file, Some(sha256), terms, error),
         }
         true
@@ -136,27 +144,42 @@ impl Folder {
         Terms { budget: self.config.budget(&table.limits), table }
     }
 
-    async fn load(&mut self, id: &Arc<str>, bytes: Vec<u8>, sha256: [u8; 32], terms: &Terms) -> Result<(), LoadError> {
+    /// Starts a version, and leaves everything as it is.
+    async fn prepare(&self, id: &Arc<str>, bytes: Bytes, terms: &Terms) -> Result<Ready, LoadError> {
+        let sha256 = hash(&bytes);
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
         // Where only the settings changed there is nothing to compile.
         let compiled: Option<Component> =
             former.filter(|former| former.sha256 == sha256).map(|former| former.component.clone());
         let plugin = self.forge.load(id, bytes, &terms.table, terms.budget, compiled).await?;
-        let version = plugin.about.as_ref().map(|about| about.version.clone());
-        let hooks = plugin.hooks.names().join(" ");
-        self.swap(registry.with(plugin, self.shared.core_ops)?);
-        self.count(id, if former.is_some() { "replaced" } else { "loaded" });
+        Ok(Ready {
+            sha256,
+            version: plugin.about.as_ref().map(|about| about.version.clone()),
+            hooks: plugin.hooks.names().join(" "),
+            replaces: former.is_some(),
+            registry: registry.with(plugin, self.shared.core_ops)?,
+        })
+    }
+
+    async fn put_in_force(&mut self, id: &Arc<str>, ready: Ready, bytes: &[u8], terms: Terms, stamp: Stamp) {
+        let Ready { registry, sha256, version, hooks, replaces } = ready;
+        self.swap(registry);
+        self.known.insert(id.clone(), Known { stamp: Some(stamp), sha256: Some(sha256), terms, error: None });
+        if let Err(error) = self.versions.keep(id, &hex(&sha256), bytes).await {
+            tracing::warn!(plugin = %id, %error, "this version cannot be kept; it cannot be gone back to later");
+        }
+        self.count(id, if replaces { "replaced" } else { "loaded" });
         tracing::info!(
             plugin = %id, version, sha256 = hex(&sha256[..4]), hooks,
-            "{}", if former.is_some() { "plugin replaced" } else { "plugin loaded" }
+            "{}", if replaces { "plugin replaced" } else { "plugin loaded" }
         );
-        Ok(())
     }
 
     fn refuse(&mut self, id: &Arc<str>, file: &File, sha256: Option<[u8; 32]>, terms: Terms, error: LoadError) {
-        let again = self.known.get(id).is_some_and(|known| known.error.as_ref() == Some(&error));
-        if !again {
+        let same = self.known.get(id).and_then(|known| known.error.as_ref()).filter(|(known, _)| *known == error);
+        let since = same.map(|(_, since)| *since);
+        if since.is_none() {
             let then = match self.shared.registry.load().plugin(id) {
                 Some(_) => "plugin not replaced; the version before goes on",
                 None => "plugin not loaded",
@@ -164,7 +187,8 @@ impl Folder {
             self.count(id, "refused");
             tracing::error!(plugin = %id, file = %file.path.display(), "{then}: {error}");
         }
-        self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, terms, error: Some(error) });
+        let error = Some((error, since.unwrap_or_else(now)));
+        self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, terms, error });
     }
 
     fn unload(&mut self, id: &str, why: &str) {
@@ -182,12 +206,12 @@ impl Folder {
     }
 
     /// Calls under way keep the registry that they began with.
-    fn swap(&mut self, registry: super::registry::Registry) {
+    fn swap(&mut self, registry: Registry) {
         self.shared.registry.store(Arc::new(registry));
         // Who was away may have timers that have come due.
         self.shared.services.timers_changed.notify_one();
         // A name that was taken may be free now.
-        for known in self.known.values_mut().filter(|known| matches!(known.error, Some(LoadError::Taken { .. }))) {
+        for known in self.known.values_mut().filter(|known| matches!(known.error, Some((LoadError::Taken { .. }, _)))) {
             known.stamp = None;
             known.sha256 = None;
         }
@@ -210,13 +234,16 @@ impl Folder {
                 version: about.map(|about| about.version.clone()),
                 summary: about.map(|about| about.summary.clone()),
                 sha256: running.map(|plugin| hex(&plugin.sha256)),
+                loaded_at: running.map(|plugin| plugin.loaded_at),
                 hooks: running.map(|plugin| plugin.hooks.names()).unwrap_or_default(),
                 commands: commands.iter().map(|command| command.name.clone()).collect(),
                 asked: running.map(|plugin| asked(plugin)).unwrap_or_default(),
                 granted: known.terms.table.grants.clone(),
                 order: known.terms.table.order,
-                error: known.error.as_ref().map(ToString::to_string),
+                error: known.error.as_ref().map(|(error, since)| (error.to_string(), *since)),
                 quarantine: None,
+                figures: Figures::default(),
+                versions: self.versions.of(id).to_vec(),
             }
         };
         self.known.iter().map(status).collect()

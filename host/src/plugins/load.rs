@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ use super::specs;
 use super::state::State;
 use super::visit::Conduct;
 use super::workshop::Workshop;
+use crate::clock::now;
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -100,7 +102,7 @@ impl Forge {
     pub(super) async fn load(
         &self,
         id: &Arc<str>,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         table: &config::Plugin,
         budget: config::Budget,
         compiled: Option<Component>,
@@ -126,6 +128,7 @@ impl Forge {
         let plugin = Plugin {
             id: id.clone(),
             sha256,
+            loaded_at: now(),
             short_hash: super::plugin::hex(&sha256[..4]),
             hooks: hooks(&pre)?,
             component,

@@ -11,12 +11,14 @@ use super::filter::Filter;
 use super::observer::Interest;
 use super::state::State;
 use super::visit::Conduct;
+use crate::clock::Timestamp;
 use crate::config;
 
 /// A version of a plugin, as it runs: never changed, only replaced by another.
 pub(super) struct Plugin {
     pub(super) id: Arc<str>,
     pub(super) sha256: [u8; 32],
+    pub(super) loaded_at: Timestamp,
     pub(super) short_hash: String,
     pub(super) component: Component,
     pub(super) pre: InstancePre<State>,

@@ -23,6 +23,10 @@ impl Registry {
         self.plugins.get(id)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.plugins.values()
+    }
+
     /// In the order in which they see a message.
     pub(super) fn filters(&self) -> &[Arc<Plugin>] {
         &self.filters

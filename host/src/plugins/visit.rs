@@ -1,6 +1,7 @@
 //! What surrounds each call of a plugin's hook: whether it may be made, and what is logged and counted of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -9,8 +10,10 @@ use super::call::Call;
 use super::fault::Fault;
 use super::plugin::Plugin;
 use super::quarantine::{Pass, Record, Step};
+use super::status::Figures;
 use crate::config::OnFault;
 use crate::error::Error;
+use crate::latency::Latencies;
 use crate::metrics::{CALL_SECONDS, Counter, FAULTS, Histogram, Metrics, QUARANTINED, VERDICTS};
 
 /// A hook that is called from outside, by the contract's name.
@@ -57,11 +60,14 @@ pub(super) struct Conduct {
     /// The fault that the quarantine began with.
     reason: Mutex<Option<String>>,
     metrics: Arc<Metrics>,
+    /// Of all hooks together.
+    times: Latencies,
+    faults: AtomicU64,
     /// By hook.
-    figures: [Figures; HOOKS.len()],
+    figures: [HookFigures; HOOKS.len()],
 }
 
-struct Figures {
+struct HookFigures {
     time: Histogram,
     /// By verdict.
     verdicts: [Counter; VERDICT_NAMES.len()],
@@ -69,14 +75,30 @@ struct Figures {
 
 impl Conduct {
     pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str) -> Self {
-        let figures = HOOKS.map(|(_, hook)| Figures {
+        let figures = HOOKS.map(|(_, hook)| HookFigures {
             time: metrics.histogram(CALL_SECONDS, &[("plugin", plugin), ("hook", hook)]),
             verdicts: VERDICT_NAMES.map(|(_, verdict)| {
                 metrics.counter(VERDICTS, &[("plugin", plugin), ("hook", hook), ("verdict", verdict)])
             }),
         });
         metrics.gauge(QUARANTINED, &[("plugin", plugin)]).set(0.0);
-        Self { record: Record::new(), reason: Mutex::new(None), metrics: metrics.clone(), figures }
+        Self {
+            record: Record::new(),
+            reason: Mutex::new(None),
+            metrics: metrics.clone(),
+            times: Latencies::default(),
+            faults: AtomicU64::new(0),
+            figures,
+        }
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        Figures { times: self.times.tally(), faults: self.faults.load(Relaxed) }
+    }
+
+    fn took(&self, hook: Hook, time: Duration) {
+        self.times.record(time);
+        self.figures[hook as usize].time.record(time);
     }
 
     /// Why it is not called, and for how much longer.
@@ -119,9 +141,10 @@ impl<'a> Visit<'a> {
 
     /// The plugin answered; the answer may have been no.
     pub(super) fn answered(self, verdict: Verdict) {
-        let figures = &self.plugin.conduct.figures[self.hook as usize];
+        let conduct = &self.plugin.conduct;
         let now = Instant::now();
-        figures.time.record(now - self.since);
+        conduct.took(self.hook, now - self.since);
+        let figures = &conduct.figures[self.hook as usize];
         figures.verdicts[verdict as usize].increment(1);
         if let Some(step) = self.pass.answered(now) {
             tell(self.plugin, self.hook, step, "");
@@ -133,7 +156,8 @@ impl<'a> Visit<'a> {
         let Self { plugin, hook, pass, since } = self;
         let conduct = &plugin.conduct;
         let now = Instant::now();
-        conduct.figures[hook as usize].time.record(now - since);
+        conduct.took(hook, now - since);
+        conduct.faults.fetch_add(1, Relaxed);
         let labels = [("plugin", &*plugin.id), ("hook", hook.name()), ("reason", fault.kind())];
         conduct.metrics.counter(FAULTS, &labels).increment(1);
         tracing::warn!(

@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ipnet::IpNet;
@@ -30,9 +31,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::Config;
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
@@ -60,6 +63,10 @@ pub struct State {
     /// Where plugins are switched on and off, if the server runs with a file.
     pub config_file: Option<PathBuf>,
     pub recent_lines: Arc<RecentLines>,
+    /// What was measured lately.
+    pub figures: Arc<Figures>,
+    /// As the server was started; the plugins' tables follow the file.
+    pub config: Config,
 }
 
 /// What is spoken at a listener, if that is not the clients' choice.
@@ -91,7 +98,7 @@ impl IntoResponse for Failure {
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
-        let mut response = (status, axum::Json(body)).into_response();
+        let mut response = (status, admin::audit::Told::from(&error), axum::Json(body)).into_response();
         if let Some(wait) = error.retry_after() {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -109,7 +116,7 @@ type Answer = Result<Response, Failure>;
 pub fn app(state: Arc<State>) -> Router {
     let (api, document) = api();
     Router::new()
-        .merge(api)
+        .merge(api.route_layer(from_fn_with_state(state.clone(), admin::audit::record)))
         .merge(openapi::pages(document))
         .merge(super::web::pages())
         .route("/ws", get(super::websocket::upgrade))
@@ -159,15 +166,7 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(sessions::messages))
         .routes(routes!(media::upload))
         .routes(routes!(media::fetch))
-        .routes(routes!(admin::accounts::list))
-        .routes(routes!(admin::accounts::disable))
-        .routes(routes!(admin::accounts::enable))
-        .routes(routes!(admin::accounts::log_out))
-        .routes(routes!(admin::plugins))
-        .routes(routes!(admin::reload))
-        .routes(routes!(admin::enable))
-        .routes(routes!(admin::disable))
-        .routes(routes!(admin::logs))
+        .merge(admin::routes())
         .routes(routes!(server::show))
         .routes(routes!(alive))
         .routes(routes!(ready))
@@ -207,7 +206,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::LINK, header::RETRY_AFTER])
         .allow_credentials(true)

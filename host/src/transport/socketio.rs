@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::ready;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,10 +24,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::http::extract::From;
+use super::http::extract::Client;
 use super::http::{Failure, State as HttpState, bearer, origin_allowed};
 use crate::accounts::Identity;
-use crate::accounts::throttle::Origin;
 use crate::config::Limits;
 use crate::dialect::Dialect;
 use crate::dialect::sessions::{self, Outgoing};
@@ -130,7 +130,7 @@ impl FromMessageParts<LocalAdapter> for Event {
 struct Arrival {
     peer: Peer,
     identity: Option<Identity>,
-    origin: Origin,
+    address: IpAddr,
     said: mpsc::Receiver<Incoming>,
     /// For signs of life.
     alive: mpsc::WeakSender<Incoming>,
@@ -151,14 +151,14 @@ async fn enter(
         Some(token) => Some(state.core.accounts.identify(&token).await?),
         None => None,
     };
-    let From(origin) = From::from_request_parts(&mut socket.req_parts().clone(), state)
+    let Client(address) = Client::from_request_parts(&mut socket.req_parts().clone(), state)
         .await
         .map_err(|_| Error::internal("a socket without its peer's address"))?;
     let outbox = Arc::new(Outbox::new(&state.core.limits));
     let (queue, said) = mpsc::channel(most_waiting(&state.core.limits));
     let gone = CancellationToken::new();
     let arrival =
-        Arrival { peer, identity, origin, said, alive: queue.downgrade(), outbox: outbox.clone(), gone: gone.clone() };
+        Arrival { peer, identity, address, said, alive: queue.downgrade(), outbox: outbox.clone(), gone: gone.clone() };
     socket.extensions.insert(Arc::new(Mutex::new(Some(arrival))));
     // The library runs handlers as tasks, which overtake each other: all is done before there is one.
     socket.on_fallback(move |Event(event): Event| {
@@ -180,10 +180,10 @@ fn most_waiting(limits: &Limits) -> usize {
 }
 
 async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracker) {
-    let Arrival { peer, identity, origin, said, alive, outbox, gone } = arrival;
+    let Arrival { peer, identity, address, said, alive, outbox, gone } = arrival;
     let core = state.core.clone();
-    let _registered = core.hub.register(&outbox);
-    let session = Session::new(core, outbox.clone(), origin, Some(Dialect::Sessions));
+    let registered = core.hub.register(&outbox, address);
+    let session = Session::new(core, registered.id(), outbox.clone(), address.into(), Some(Dialect::Sessions));
     let writer = async {
         let _writing = writing.token();
         write(&peer, &outbox, &alive).await;

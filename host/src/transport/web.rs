@@ -31,7 +31,7 @@ struct Pages;
 struct Client;
 
 pub(super) fn pages() -> Router<Arc<State>> {
-    Router::new().route("/", get(chat)).route("/web/{*path}", get(asset))
+    Router::new().route("/", get(chat)).route("/admin", get(admin)).route("/web/{*path}", get(asset))
 }
 
 /// Clients come here as well as browsers: whoever wants no other protocol than HTTP gets the page.
@@ -40,6 +40,10 @@ async fn chat(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
         return upgrade.call(request, state).await;
     }
     file("chat/index.html", request.headers())
+}
+
+async fn admin(headers: HeaderMap) -> Response {
+    file("admin/index.html", &headers)
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {

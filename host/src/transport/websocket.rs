@@ -3,6 +3,7 @@
 mod handshake;
 mod socket;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -12,10 +13,9 @@ use axum::response::Response;
 use hyper::upgrade::Upgraded;
 
 use self::handshake::Handshake;
-use super::http::extract::From;
+use super::http::extract::Client;
 use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
-use crate::accounts::throttle::Origin;
 use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    From(origin): From,
+    Client(address): Client,
     Extension(Spoken(spoken)): Extension<Spoken>,
     upgrade: Handshake,
 ) -> Result<Response, Failure> {
@@ -63,7 +63,7 @@ pub(super) async fn upgrade(
     let core = state.core.clone();
     // Held from here on, so that a stopping server waits for its connections, also for those that are just coming.
     let tracked = state.connections.token();
-    let opening = Opening { origin, dialect, identity, recent };
+    let opening = Opening { address, dialect, identity, recent };
     Ok(upgrade.protocols(&headers, &[PROTOCOL, BEARER]).on_upgrade(async move |upgraded| {
         connection(core, upgraded, opening).await;
         drop(tracked);
@@ -102,18 +102,18 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
 
 /// Who opened a connection, and how.
 struct Opening {
-    origin: Origin,
+    address: IpAddr,
     dialect: Option<Dialect>,
     identity: Option<Identity>,
     recent: Option<u32>,
 }
 
 async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) {
-    let Opening { origin, dialect, identity, recent } = opening;
+    let Opening { address, dialect, identity, recent } = opening;
     let limits = core.limits.clone();
     socket::carry(upgraded, &limits, async |outbox, frames| {
-        let _registered = core.hub.register(&outbox);
-        Session::new(core, outbox, origin, dialect).run(identity, recent, frames).await;
+        let registered = core.hub.register(&outbox, address);
+        Session::new(core, registered.id(), outbox, address.into(), dialect).run(identity, recent, frames).await;
     })
     .await;
 }

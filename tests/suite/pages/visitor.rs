@@ -13,11 +13,16 @@ pub(super) struct Visitor {
 impl Visitor {
     /// Opens the server's address.
     pub(super) async fn come(server: &Server) -> Self {
+        Self::at(server, "/", ".entry-foot").await
+    }
+
+    /// Opens one of its pages, which is there when this element is.
+    pub(super) async fn at(server: &Server, path: &str, there: &str) -> Self {
         let browser = Browser::start().await;
         browser.look(1280, 800, false).await;
-        browser.client.goto(&server.url("/")).await.unwrap();
+        browser.client.goto(&server.url(path)).await.unwrap();
         let visitor = Self { browser };
-        visitor.find(".entry-foot").await;
+        visitor.find(there).await;
         visitor
     }
 

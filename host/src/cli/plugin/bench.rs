@@ -98,7 +98,7 @@ impl Bench {
     pub(super) fn check_runs(&self) -> Result<PluginStatus> {
         let status = self.status()?;
         match &status.error {
-            Some(error) => bail!("{} does not run: {error}", self.id),
+            Some((error, _)) => bail!("{} does not run: {error}", self.id),
             None => Ok(status),
         }
     }

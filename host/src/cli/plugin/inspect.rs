@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         }
     }
     let runs = status.state == PluginState::Running;
-    if let (false, Some(error)) = (runs, status.error) {
+    if let (false, Some((error, _))) = (runs, status.error) {
         println!("problem   {error}");
         println!("          If that is for want of settings, give some: --settings '{{…}}'");
     }

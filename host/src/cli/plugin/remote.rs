@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Body, Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -14,7 +14,7 @@ const FOLLOW: Duration = Duration::from_millis(500);
 
 /// Where the server is, and who asks.
 #[derive(Debug, clap::Args)]
-struct Server {
+pub(super) struct Server {
     /// The server
     #[arg(long, env = "NATTERJACK_URL", default_value = "http://127.0.0.1:5000")]
     url: String,
@@ -127,14 +127,14 @@ fn show(answer: &Value, json: bool) {
     }
 }
 
-struct Link {
+pub(super) struct Link {
     client: reqwest::Client,
     base: Url,
     token: String,
 }
 
 impl Server {
-    fn open(self) -> Result<Link> {
+    pub(super) fn open(self) -> Result<Link> {
         let Some(token) = self.token else {
             bail!(
                 "who asks? wanted --token, or NATTERJACK_TOKEN, with an administrator's access token; \
@@ -152,7 +152,17 @@ impl Server {
 }
 
 impl Link {
-    async fn ask(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Result<Value> {
+    pub(super) async fn ask(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Result<Value> {
+        self.send(method, path, query, Body::default()).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: impl Into<Body>,
+    ) -> Result<Value> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "admin"]).extend(path);
@@ -160,7 +170,7 @@ impl Link {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let sent = self.client.request(method, url).bearer_auth(&self.token).send().await;
+        let sent = self.client.request(method, url).bearer_auth(&self.token).body(body).send().await;
         let response =
             sent.with_context(|| format!("cannot reach {}; is the server running there? (--url)", self.base))?;
         let status = response.status();

@@ -191,15 +191,16 @@ impl Task {
     /// Answers whoever asked, and notes what there is to tell.
     async fn answer(&mut self, telling: &mut Telling, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(new, place, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(new, place, done, queued), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.note(telling, Told { entry, by: new.by, own: new.from, depth: 0, place, answer }).await;
+                let queued = Some(queued);
+                self.note(telling, Told { entry, by: new.by, own: new.from, depth: 0, place, answer, queued }).await;
             }
-            (Job::Post(.., done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+            (Job::Post(_, _, done, _), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(.., done), Ok(_)) => drop(done(Err(Error::not_found("room")))),
-            (Job::Post(.., done), Err(error)) => drop(done(Err(error))),
+            (Job::Post(_, _, done, _), Ok(_)) => drop(done(Err(Error::not_found("room")))),
+            (Job::Post(_, _, done, _), Err(error)) => drop(done(Err(error))),
             (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
                 for change in &unit.changes {
                     self.known.forget(change);
@@ -222,7 +223,8 @@ impl Task {
                     match event {
                         Event::Entry(entry) => {
                             let (by, depth) = (unit.by.clone(), unit.depth);
-                            self.note(telling, Told { entry, by, own: None, depth, place: None, answer: None }).await;
+                            let told = Told { entry, by, own: None, depth, place: None, answer: None, queued: None };
+                            self.note(telling, told).await;
                         }
                         other => telling.asides.push(other),
                     }

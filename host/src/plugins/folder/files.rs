@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::io::AsyncWriteExt as _;
+
 use crate::plugins::load::{FILE_BYTES, LoadError};
 
 /// By the plugin's id.
@@ -66,6 +68,16 @@ fn id(path: &Path) -> Option<Arc<str>> {
 async fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
     let about = tokio::fs::metadata(path).await?;
     Ok(about.is_file().then(|| Stamp { bytes: about.len(), modified: about.modified().ok() }))
+}
+
+/// Puts a plugin's file into the folder in one step: whoever looks sees the one before or this one.
+pub(super) async fn put(folder: &Path, id: &str, bytes: &[u8]) -> io::Result<Stamp> {
+    let (new, path) = (folder.join(format!(".{id}.wasm.new")), folder.join(format!("{id}.wasm")));
+    let mut file = tokio::fs::File::create(&new).await?;
+    file.write_all(bytes).await?;
+    file.sync_all().await?;
+    tokio::fs::rename(new, &path).await?;
+    stamp(&path).await?.ok_or_else(|| io::Error::other("it is no file"))
 }
 
 /// Reads a file that nobody writes meanwhile.

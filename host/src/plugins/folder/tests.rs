@@ -25,7 +25,7 @@ fn put(world: &World, name: &str, bytes: &[u8]) {
 }
 
 fn error(plugins: &Plugins, id: &str) -> Option<String> {
-    plugins.statuses().into_iter().find(|status| &*status.id == id)?.error
+    plugins.statuses().into_iter().find(|status| &*status.id == id)?.error.map(|(error, _)| error)
 }
 
 #[tokio::test]

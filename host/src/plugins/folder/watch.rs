@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Folder, Look, Order};
+use super::{Folder, Look};
 use crate::config::{self, Config};
 use crate::follow::{Watch, follow, quiet};
 
@@ -51,15 +51,6 @@ impl Folder {
                 folder_changed.notify_one();
             }
         }
-    }
-
-    async fn obey(&mut self, order: Order) {
-        if let Some(tables) = order.tables {
-            self.tables = tables;
-        }
-        self.scan(Look::Read).await;
-        // Whoever asked may have gone away.
-        let _ = order.done.send(());
     }
 
     async fn read_config(&mut self, file: Option<PathBuf>) {

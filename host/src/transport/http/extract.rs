@@ -83,10 +83,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
     }
 }
 
-/// Where the request comes from.
-pub(in crate::transport) struct From(pub(in crate::transport) Origin);
+/// The address that the request comes from.
+pub(in crate::transport) struct Client(pub(in crate::transport) IpAddr);
 
-impl FromRequestParts<Arc<State>> for From {
+impl FromRequestParts<Arc<State>> for Client {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
@@ -97,7 +97,19 @@ impl FromRequestParts<Arc<State>> for From {
         let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<IpAddr> =
             forwarded.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-        Ok(Self(client(peer.ip(), &hops, &state.proxies).into()))
+        Ok(Self(client(peer.ip(), &hops, &state.proxies)))
+    }
+}
+
+/// Where the request comes from, as far as that tells people apart.
+pub(in crate::transport) struct From(pub(in crate::transport) Origin);
+
+impl FromRequestParts<Arc<State>> for From {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
+        let Client(address) = Client::from_request_parts(parts, state).await?;
+        Ok(Self(address.into()))
     }
 }
 

@@ -138,7 +138,7 @@ mod tests {
             .collect();
         let sockets = ["/ws", "/ws/native", "/ws/go", "/ws/rooms", "/ws/direct", "/ws/groups"];
         let aliases = ["/register", "/login", "/refresh"];
-        let pages = ["/api/openapi.json", "/api/docs", "/api/docs.js", "/api/docs.css", "/", "/web/{*path}"];
+        let pages = ["/api/openapi.json", "/api/docs", "/api/docs.js", "/api/docs.css", "/", "/admin", "/web/{*path}"];
         assert_eq!(plain, [&sockets[..], &aliases, &pages].concat().into_iter().collect());
     }
 

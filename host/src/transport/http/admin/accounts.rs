@@ -7,16 +7,14 @@ use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Admin;
-use crate::clock::Timestamp;
+use super::audit::Told;
+use super::{Admin, PAGE, cut};
+use crate::clock::{Timestamp, now};
 use crate::database::User;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::protocol::AccountId;
-use crate::transport::http::extract::{Path, Query};
+use crate::transport::http::extract::{Json, Path, Query};
 use crate::transport::http::{Answer, State};
-
-/// How many accounts one answer carries.
-const PAGE: u32 = 100;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -60,8 +58,7 @@ pub(in crate::transport::http) async fn list(
     Query(List { query, cursor }): Query<List>,
 ) -> Answer {
     let mut users = state.database.users(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
-    let more = users.len() > PAGE as usize;
-    users.truncate(PAGE as usize);
+    let more = cut(&mut users);
     let next = users.last().filter(|_| more).map(|user| user.id);
     let accounts = users.into_iter().map(|user| shown(&state, user)).collect();
     Ok(axum::Json(Accounts { accounts, next }).into_response())
@@ -74,12 +71,11 @@ pub(in crate::transport::http) async fn disable(
     Admin(admin): Admin,
     Path(id): Path<AccountId>,
 ) -> Answer {
-    if id == admin {
+    if id == admin.id {
         return Err(Error::Conflict("this is your own account; another administrator can disable it".into()).into());
     }
     let user = state.core.accounts.user(id).await?;
     state.core.accounts.disable(&user).await?;
-    tracing::info!(account = %id, by = %admin, "an account was disabled by an administrator");
     answer(&state, id).await
 }
 
@@ -87,12 +83,11 @@ pub(in crate::transport::http) async fn disable(
 #[utoipa::path(post, path = "/api/admin/accounts/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn enable(
     Shared(state): Shared<Arc<State>>,
-    Admin(admin): Admin,
+    _: Admin,
     Path(id): Path<AccountId>,
 ) -> Answer {
     let user = state.core.accounts.user(id).await?;
     state.core.accounts.enable(&user).await?;
-    tracing::info!(account = %id, by = %admin, "an account was enabled by an administrator");
     answer(&state, id).await
 }
 
@@ -100,18 +95,40 @@ pub(in crate::transport::http) async fn enable(
 #[utoipa::path(post, path = "/api/admin/accounts/{id}/logout", tag = "administration", security(("token" = [])), operation_id = "log_out_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn log_out(
     Shared(state): Shared<Arc<State>>,
-    Admin(admin): Admin,
+    _: Admin,
     Path(id): Path<AccountId>,
 ) -> Answer {
     let user = state.core.accounts.user(id).await?;
     state.core.accounts.log_out_everywhere(&user, None).await?;
-    tracing::info!(account = %id, by = %admin, "an account was logged out by an administrator");
     answer(&state, id).await
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transport::http) struct AdminFlag {
+    admin: bool,
+}
+
+/// Make an account an administrator's, or take that away again
+#[utoipa::path(put, path = "/api/admin/accounts/{id}/admin", tag = "administration", security(("token" = [])), operation_id = "set_account_admin", params(("id" = Uuid, Path)), request_body = AdminFlag, responses((status = 200, body = Account)))]
+pub(in crate::transport::http) async fn set_admin(
+    Shared(state): Shared<Arc<State>>,
+    Admin(admin): Admin,
+    Path(id): Path<AccountId>,
+    Json(AdminFlag { admin: flag }): Json<AdminFlag>,
+) -> Answer {
+    if id == admin.id && !flag {
+        return Err(Error::Conflict("this is your own account; another administrator can take that away".into()).into());
+    }
+    let user = state.core.accounts.user(id).await?;
+    state.database.set_admin(user.uid, flag, now()).await?;
+    let told = Told::on(&user.username).and(if flag { "now an administrator" } else { "no longer an administrator" });
+    Ok((told, answer(&state, id).await?).into_response())
+}
+
 async fn answer(state: &State, id: AccountId) -> Answer {
-    let user: Result<User> = state.core.accounts.user(id).await;
-    Ok(axum::Json(shown(state, user?)).into_response())
+    let user = state.core.accounts.user(id).await?;
+    Ok((Told::on(&user.username), axum::Json(shown(state, user))).into_response())
 }
 
 fn shown(state: &State, user: User) -> Account {

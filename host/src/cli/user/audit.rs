@@ -1,0 +1,43 @@
+//! The command line's lines in the audit log.
+
+use anyhow::Result;
+use nix::unistd::{User, geteuid};
+
+use super::Action;
+use crate::clock::now;
+use crate::database::{self, Database, Outcome};
+
+/// Does something, and notes it: before it is done, and then what became of it.
+pub(super) async fn noted(
+    database: &Database,
+    (what, on): (&str, &str),
+    work: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let user = geteuid();
+    let name = User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name);
+    let line = database.begin_audit(database::Action { account: None, name: &name, what, on }, now()).await?;
+    let done = work.await;
+    let (outcome, detail) = match &done {
+        Ok(()) => (Outcome::Done, "on the command line".to_owned()),
+        Err(error) => (Outcome::Refused, format!("on the command line: {error:#}")),
+    };
+    database.end_audit(line, None, outcome, &detail).await?;
+    done
+}
+
+impl Action {
+    /// What the audit log calls it, and whom it is done to; none if it changes nothing.
+    pub(super) fn audited(&self) -> Option<(&'static str, String)> {
+        let (what, name) = match self {
+            Self::List => return None,
+            Self::Add { name, .. } => ("account.add", name),
+            Self::Admin { name, .. } => ("account.admin", name),
+            Self::Disable { name } => ("account.disable", name),
+            Self::Enable { name } => ("account.enable", name),
+            Self::Delete { name } => ("account.delete", name),
+            Self::Password { name, .. } => ("account.password", name),
+            Self::Token { name } => ("account.token", name),
+        };
+        Some((what, name.clone()))
+    }
+}

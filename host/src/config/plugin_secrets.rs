@@ -1,0 +1,102 @@
+//! A plugin's settings may hold secrets. What is called like one is not shown, and comes back unchanged from whoever was not
+//! shown it.
+
+use serde_json::Value as Json;
+
+use super::Settings;
+
+const HIDDEN: &str = "<hidden>";
+const SECRET_WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "key", "credential"];
+
+impl Settings {
+    /// The settings with their secrets hidden.
+    pub fn shown(&self) -> Json {
+        hide(&self.0)
+    }
+
+    /// These settings as somebody changed them who was shown them; the error names a secret that is not known.
+    pub fn changed_to(&self, new: Json) -> Result<Self, String> {
+        let restored = restore(new, Some(&self.0));
+        match unknown_secret(&restored) {
+            Some(key) => Err(format!("`{key}` is `{HIDDEN}`, and there was none before; wanted its value")),
+            None => Ok(Self(restored)),
+        }
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_WORDS.iter().any(|word| key.ends_with(word))
+}
+
+fn hide(json: &Json) -> Json {
+    match json {
+        Json::Object(object) => {
+            let shown = |(key, value): (&String, &Json)| {
+                // That there is none is no secret.
+                let secret = is_secret(key) && *value != "";
+                (key.clone(), if secret { HIDDEN.into() } else { hide(value) })
+            };
+            Json::Object(object.iter().map(shown).collect())
+        }
+        Json::Array(items) => items.iter().map(hide).collect(),
+        other => other.clone(),
+    }
+}
+
+fn restore(new: Json, old: Option<&Json>) -> Json {
+    match new {
+        Json::Object(object) => {
+            let restored = |(key, value): (String, Json)| {
+                let old = old.and_then(|old| old.get(&key));
+                let value = match old {
+                    Some(secret) if value == HIDDEN && is_secret(&key) => secret.clone(),
+                    old => restore(value, old),
+                };
+                (key, value)
+            };
+            Json::Object(object.into_iter().map(restored).collect())
+        }
+        Json::Array(items) => {
+            let restored = |(place, item)| restore(item, old.and_then(|old| old.get(place)));
+            items.into_iter().enumerate().map(restored).collect()
+        }
+        other => other,
+    }
+}
+
+fn unknown_secret(json: &Json) -> Option<&str> {
+    match json {
+        Json::Object(object) => object.iter().find_map(|(key, value)| {
+            let unknown = is_secret(key) && *value == HIDDEN;
+            if unknown { Some(key.as_str()) } else { unknown_secret(value) }
+        }),
+        Json::Array(items) => items.iter().find_map(unknown_secret),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown_and_survive_a_change_of_the_rest() {
+        let kept =
+            Settings(json!({"words": ["a"], "api_key": "k", "hooks": [{"url": "u", "authToken": "t"}], "secret": ""}));
+        let mut shown = kept.shown();
+        assert_eq!(
+            shown,
+            json!({"words": ["a"], "api_key": "<hidden>", "hooks": [{"url": "u", "authToken": "<hidden>"}], "secret": ""})
+        );
+        shown["words"] = json!(["b"]);
+        shown["secret"] = json!("new");
+        assert_eq!(
+            kept.changed_to(shown).unwrap().0,
+            json!({"words": ["b"], "api_key": "k", "hooks": [{"url": "u", "authToken": "t"}], "secret": "new"})
+        );
+        assert!(kept.changed_to(json!({"other_key": "<hidden>"})).unwrap_err().contains("other_key"));
+    }
+}

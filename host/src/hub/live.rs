@@ -1,0 +1,54 @@
+//! The live connections, for those who look after the server.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Close, Connection, Hub, Outbox};
+use crate::clock::Timestamp;
+use crate::protocol::ConnectionId;
+
+/// An open socket.
+pub struct LiveConnection {
+    pub id: ConnectionId,
+    pub address: IpAddr,
+    pub since: Timestamp,
+    pub outbox: Arc<Outbox>,
+    /// None before it has said who it is.
+    pub connection: Option<Arc<Connection>>,
+}
+
+impl Connection {
+    /// How many rooms it hears.
+    pub fn rooms(&self) -> usize {
+        self.hears.lock().len()
+    }
+}
+
+impl Hub {
+    /// All open sockets, in the order in which they came.
+    pub fn live(&self) -> Vec<LiveConnection> {
+        let open = self.open.lock();
+        let live = open.by_id.iter().map(|(id, socket)| LiveConnection {
+            id: *id,
+            address: socket.address,
+            since: socket.since,
+            outbox: socket.outbox.clone(),
+            connection: None,
+        });
+        let mut live: Vec<_> = live.collect();
+        drop(open);
+        let connections = self.connections.lock();
+        for one in &mut live {
+            one.connection = connections.get(&one.id).cloned();
+        }
+        drop(connections);
+        live.sort_unstable_by_key(|one| one.id);
+        live
+    }
+
+    /// Closes one of them; false if there is none of this id.
+    pub fn close_one(&self, id: ConnectionId, close: Close) -> bool {
+        let outbox = self.open.lock().by_id.get(&id).map(|socket| socket.outbox.clone());
+        outbox.inspect(|outbox| outbox.close(close)).is_some()
+    }
+}

@@ -1,0 +1,108 @@
+//! How the plugins are doing, for operators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{KeptVersion, Plugins, Tables};
+use crate::clock::Timestamp;
+use crate::config;
+use crate::latency::Tally;
+
+/// How a plugin is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginState {
+    Running,
+    /// It failed too often and is not called for now; `quarantine` says how.
+    Quarantined,
+    /// Switched off in `config.toml`.
+    Disabled,
+    Failed,
+}
+
+impl PluginState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Quarantined => "quarantined",
+            Self::Disabled => "disabled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A plugin, for operators.
+#[derive(Clone, Debug)]
+pub struct PluginStatus {
+    pub id: Arc<str>,
+    pub state: PluginState,
+    /// What it says of itself.
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub summary: Option<String>,
+    /// Of the version that runs.
+    pub sha256: Option<String>,
+    /// When that took its place, or got its present settings.
+    pub loaded_at: Option<Timestamp>,
+    pub hooks: Vec<&'static str>,
+    pub commands: Vec<Arc<str>>,
+    /// What the version that runs imports beyond what every plugin has.
+    pub asked: Vec<String>,
+    /// What `config.toml` lets it import.
+    pub granted: Vec<config::Grant>,
+    /// Filters run from low to high.
+    pub order: i32,
+    /// Why the file as it is now does not run, and since when; an older version may.
+    pub error: Option<(String, Timestamp)>,
+    /// While it is quarantined: how it failed, and for how much longer it is not called.
+    pub quarantine: Option<(String, Duration)>,
+    /// How the version that runs has done since it was loaded.
+    pub figures: Figures,
+    /// What can be gone back to, the newest first; the version that runs is among them.
+    pub versions: Vec<KeptVersion>,
+}
+
+/// What was counted of one version's calls.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub times: Tally,
+    /// Calls in which it trapped, took too long or asked for too much.
+    pub faults: u64,
+}
+
+/// One loading of a plugin: its next one counts from nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LoadId {
+    pub plugin: Arc<str>,
+    at: Timestamp,
+}
+
+impl Plugins {
+    /// How long the calls of each plugin took since it was loaded.
+    pub fn call_times(&self) -> impl Iterator<Item = (LoadId, Tally)> {
+        let registry = self.shared.registry.load_full();
+        let times = registry
+            .all()
+            .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.conduct.figures().times));
+        times.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The plugins' tables in force.
+    pub fn tables(&self) -> Tables {
+        Tables::clone(&self.shared.tables.load())
+    }
+
+    /// Every plugin in the folder, running or not.
+    pub fn statuses(&self) -> Vec<PluginStatus> {
+        let registry = self.shared.registry.load();
+        let mut statuses = Vec::clone(&self.shared.statuses.load());
+        for status in &mut statuses {
+            let Some(plugin) = registry.plugin(&status.id) else { continue };
+            status.figures = plugin.conduct.figures();
+            status.quarantine = plugin.conduct.quarantine();
+            if status.quarantine.is_some() {
+                status.state = PluginState::Quarantined;
+            }
+        }
+        statuses
+    }
+}

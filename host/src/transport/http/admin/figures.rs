@@ -1,0 +1,73 @@
+//! What was measured lately, for charts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Admin;
+use super::plugins::millis;
+use crate::clock::Timestamp;
+use crate::figures::{self, EVERY};
+use crate::transport::http::{Answer, State};
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::transport::http) struct Figures {
+    /// How far two samples are apart.
+    every_ms: u64,
+    /// Open connections now.
+    connections: usize,
+    /// The oldest first.
+    samples: Vec<Sample>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sample {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    connections: usize,
+    messages_per_second: f64,
+    /// From a post's arrival until it is stored and in the queue of everybody who hears it; none without posts.
+    #[schema(required)]
+    delivery_p99_ms: Option<f64>,
+    /// Those that were called.
+    plugins: BTreeMap<String, Hooks>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Hooks {
+    calls_per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// Connections, messages, delivery times and hook times of the last minutes
+#[utoipa::path(get, path = "/api/admin/figures", tag = "administration", security(("token" = [])), operation_id = "figures", responses((status = 200, body = Figures)))]
+pub(in crate::transport::http) async fn show(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
+    let samples = state.figures.samples().iter().map(|sample| shown(sample)).collect();
+    let every_ms = u64::try_from(EVERY.as_millis()).unwrap_or(u64::MAX);
+    Ok(axum::Json(Figures { every_ms, connections: state.core.hub.count(), samples }).into_response())
+}
+
+fn shown(sample: &figures::Sample) -> Sample {
+    let per_second = |count: u64| count as f64 / sample.over.as_secs_f64().max(f64::MIN_POSITIVE);
+    let hooks = |(id, calls): &(Arc<str>, crate::latency::Tally)| {
+        let quantile = |part| calls.quantile(part).map(millis).unwrap_or_default();
+        let hooks =
+            Hooks { calls_per_second: per_second(calls.count()), p50_ms: quantile(0.5), p99_ms: quantile(0.99) };
+        (id.to_string(), hooks)
+    };
+    Sample {
+        at: sample.at,
+        connections: sample.connections,
+        messages_per_second: per_second(sample.messages),
+        delivery_p99_ms: sample.delivery.quantile(0.99).map(millis),
+        plugins: sample.plugins.iter().map(hooks).collect(),
+    }
+}

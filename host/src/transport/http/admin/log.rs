@@ -1,0 +1,59 @@
+//! What the server says, and what it goes by.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse as _;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Admin;
+use crate::plugins::RecentLine;
+use crate::transport::http::extract::Query;
+use crate::transport::http::{Answer, State};
+
+/// How many lines are given if nobody says how many.
+const LINES: usize = 200;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::transport::http) struct Recent {
+    /// At the most; 200 if it is not said.
+    lines: Option<usize>,
+    /// Only what is newer than the line of this number.
+    #[param(format = "uint64")]
+    after: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServerLog)]
+pub(in crate::transport::http) struct Lines {
+    /// The oldest first.
+    #[schema(value_type = Vec<Object>)]
+    lines: Vec<RecentLine>,
+}
+
+/// What the server's log said lately
+#[utoipa::path(get, path = "/api/admin/log", tag = "administration", security(("token" = [])), operation_id = "server_log", params(Recent), responses((status = 200, body = Lines)))]
+pub(in crate::transport::http) async fn lines(
+    Shared(state): Shared<Arc<State>>,
+    _: Admin,
+    Query(Recent { lines, after }): Query<Recent>,
+) -> Answer {
+    let lines = state.recent_lines.of_server(after.unwrap_or(0), lines.unwrap_or(LINES));
+    Ok(axum::Json(Lines { lines }).into_response())
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::transport::http) struct InForce {
+    /// As `config.toml` would say it, with every key.
+    toml: String,
+}
+
+/// The configuration in force, with secrets hidden
+#[utoipa::path(get, path = "/api/admin/config", tag = "administration", security(("token" = [])), operation_id = "config_in_force", responses((status = 200, body = InForce)))]
+pub(in crate::transport::http) async fn config(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
+    let mut config = state.config.clone();
+    config.plugin = state.core.router.plugins.tables();
+    Ok(axum::Json(InForce { toml: config.redacted() }).into_response())
+}

@@ -1,0 +1,73 @@
+//! The plugins: how they are, and what is done with them.
+
+pub(in crate::transport::http) mod change;
+pub(in crate::transport::http) mod settings;
+mod shown;
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse as _;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) use self::shown::millis;
+use self::shown::{Plugin, Plugins};
+use super::Admin;
+use crate::error::{Error, Result};
+use crate::plugins::{PluginStatus, RecentLine};
+use crate::transport::http::extract::{Path, Query};
+use crate::transport::http::{Answer, State};
+
+/// How many lines are given if nobody says how many.
+const LINES: usize = 100;
+
+/// All plugins and how they are
+#[utoipa::path(get, path = "/api/admin/plugins", tag = "administration", security(("token" = [])), operation_id = "list_plugins", responses((status = 200, body = Plugins)))]
+pub(in crate::transport::http) async fn list(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
+    Ok(axum::Json(Plugins::of(&state)).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::transport::http) struct Logs {
+    /// At the most; 100 if it is not said.
+    lines: Option<usize>,
+    /// Only what is newer than the line of this number.
+    #[param(format = "uint64")]
+    after: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginLog)]
+pub(in crate::transport::http) struct Lines {
+    #[schema(value_type = Vec<Object>)]
+    lines: Vec<RecentLine>,
+}
+
+/// What the log said of a plugin lately
+#[utoipa::path(get, path = "/api/admin/plugins/{id}/logs", tag = "administration", security(("token" = [])), operation_id = "plugin_logs", params(("id" = String, Path), Logs), responses((status = 200, body = Lines)))]
+pub(in crate::transport::http) async fn logs(
+    Shared(state): Shared<Arc<State>>,
+    _: Admin,
+    Path(id): Path<String>,
+    Query(Logs { lines, after }): Query<Logs>,
+) -> Answer {
+    let lines = state.recent_lines.of(&id, after.unwrap_or(0), lines.unwrap_or(LINES));
+    // One that was unloaded may still have something to say.
+    if lines.is_empty() {
+        find(&state, &id)?;
+    }
+    Ok(axum::Json(Lines { lines }).into_response())
+}
+
+fn find(state: &State, id: &str) -> Result<PluginStatus> {
+    let statuses = state.core.router.plugins.statuses();
+    statuses.into_iter().find(|status| &*status.id == id).ok_or_else(|| {
+        Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", id.escape_debug()))
+    })
+}
+
+fn shown(state: &State, id: &str) -> Result<Plugin> {
+    Ok(Plugin::from(&find(state, id)?))
+}

@@ -1,0 +1,139 @@
+//! A plugin, as administrators see it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::plugins::{KeptVersion, PluginStatus};
+use crate::transport::http::State;
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::transport::http) struct Plugin {
+    id: String,
+    /// `running`, `quarantined`, `disabled` or `failed`.
+    state: &'static str,
+    #[schema(required)]
+    name: Option<String>,
+    #[schema(required)]
+    version: Option<String>,
+    #[schema(required)]
+    summary: Option<String>,
+    /// Of the version that runs.
+    #[schema(required)]
+    sha256: Option<String>,
+    /// When that took its place, or got its present settings.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    loaded_at: Option<Timestamp>,
+    hooks: Vec<&'static str>,
+    commands: Vec<String>,
+    grants: Grants,
+    order: i32,
+    /// Why the file as it is now does not run; an older version may.
+    #[schema(required)]
+    error: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    error_at: Option<Timestamp>,
+    #[schema(required)]
+    quarantine: Option<Quarantine>,
+    calls: Calls,
+    /// What can be gone back to, the newest first; the version that runs is among them.
+    versions: Vec<Version>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Grants {
+    /// What the version that runs wants to use.
+    asked: Vec<String>,
+    /// What the configuration lets it use.
+    given: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Quarantine {
+    reason: String,
+    /// For how much longer it is not called.
+    seconds_left: u64,
+}
+
+/// Of the version that runs, since it was loaded.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Calls {
+    count: u64,
+    /// Those in which it trapped, took too long or asked for too much.
+    faults: u64,
+    /// In milliseconds; none before the first call.
+    #[schema(required)]
+    p50_ms: Option<f64>,
+    #[schema(required)]
+    p99_ms: Option<f64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Version {
+    sha256: String,
+    /// When it last began to run in the place of another.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    running: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::transport::http) struct Plugins {
+    plugins: Vec<Plugin>,
+}
+
+impl Plugins {
+    pub(super) fn of(state: &State) -> Self {
+        Self { plugins: state.core.router.plugins.statuses().iter().map(Plugin::from).collect() }
+    }
+}
+
+impl From<&PluginStatus> for Plugin {
+    fn from(status: &PluginStatus) -> Self {
+        let error = status.error.as_ref();
+        let times = &status.figures.times;
+        let version = |kept: &KeptVersion| Version {
+            sha256: kept.sha256.to_string(),
+            since: kept.since,
+            running: status.sha256.as_deref() == Some(&*kept.sha256),
+        };
+        Self {
+            id: status.id.to_string(),
+            state: status.state.as_str(),
+            name: status.name.clone(),
+            version: status.version.clone(),
+            summary: status.summary.clone(),
+            sha256: status.sha256.clone(),
+            loaded_at: status.loaded_at,
+            hooks: status.hooks.clone(),
+            commands: status.commands.iter().map(ToString::to_string).collect(),
+            grants: Grants {
+                asked: status.asked.clone(),
+                given: status.granted.iter().map(|grant| grant.as_str()).collect(),
+            },
+            order: status.order,
+            error: error.map(|(error, _)| error.clone()),
+            error_at: error.map(|(_, since)| *since),
+            quarantine: status
+                .quarantine
+                .as_ref()
+                .map(|(reason, left)| Quarantine { reason: reason.clone(), seconds_left: left.as_secs() }),
+            calls: Calls {
+                count: times.count(),
+                faults: status.figures.faults,
+                p50_ms: times.quantile(0.5).map(millis),
+                p99_ms: times.quantile(0.99).map(millis),
+            },
+            versions: status.versions.iter().map(version).collect(),
+        }
+    }
+}
+
+pub(in crate::transport::http::admin) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

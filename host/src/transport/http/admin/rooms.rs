@@ -1,0 +1,103 @@
+//! Administrators see all rooms and may delete them. Direct conversations and sessions are nobody's business.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse as _;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::audit::Told;
+use super::{Admin, PAGE, cut};
+use crate::clock::Timestamp;
+use crate::database::RoomActivity;
+use crate::error::Error;
+use crate::protocol::{Actor, Change, RoomId, RoomKind, RoomName, Unit};
+use crate::transport::http::extract::{Path, Query};
+use crate::transport::http::me::Done;
+use crate::transport::http::{Answer, State};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::transport::http) struct List {
+    /// Part of a name.
+    query: Option<String>,
+    /// What the page before gave as `next`.
+    cursor: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AllRooms)]
+pub(in crate::transport::http) struct Rooms {
+    rooms: Vec<Room>,
+    /// None on the last page.
+    #[schema(required)]
+    next: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoomActivity)]
+#[serde(rename_all = "camelCase")]
+struct Room {
+    #[schema(value_type = Uuid)]
+    id: RoomId,
+    number: i64,
+    name: String,
+    topic: String,
+    visibility: &'static str,
+    members: u32,
+    /// Connections that hear it now.
+    listeners: usize,
+    /// How many entries its log has had.
+    entries: u64,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When something was last said or done there; none if nothing is kept of it.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    active_at: Option<Timestamp>,
+}
+
+/// All rooms, or those whose name holds something, in the order in which they were made
+#[utoipa::path(get, path = "/api/admin/rooms", tag = "administration", security(("token" = [])), operation_id = "list_all_rooms", params(List), responses((status = 200, body = Rooms)))]
+pub(in crate::transport::http) async fn list(
+    Shared(state): Shared<Arc<State>>,
+    _: Admin,
+    Query(List { query, cursor }): Query<List>,
+) -> Answer {
+    let mut rooms = state.database.room_activity(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
+    let more = cut(&mut rooms);
+    let next = rooms.last().filter(|_| more).map(|last| last.room.number);
+    let rooms = rooms.into_iter().map(|room| shown(&state, room)).collect();
+    Ok(axum::Json(Rooms { rooms, next }).into_response())
+}
+
+/// Delete a room with all that was said in it
+#[utoipa::path(delete, path = "/api/admin/rooms/{id}", tag = "administration", security(("token" = [])), operation_id = "delete_room", params(("id" = Uuid, Path)), responses((status = 200, body = Done)))]
+pub(in crate::transport::http) async fn delete(
+    Shared(state): Shared<Arc<State>>,
+    Admin(admin): Admin,
+    Path(id): Path<RoomId>,
+) -> Answer {
+    let router = &state.core.router;
+    let room = router.rooms.get(&RoomName::Id(id)).await?;
+    if room.kind != RoomKind::Room {
+        return Err(Error::not_found("room").into());
+    }
+    router.writer.commit(Unit::new(Actor::Account(admin), vec![Change::DeleteRoom { room: id }])).await?;
+    Ok((Told::on(&room.name), Done::answer("the room is deleted")).into_response())
+}
+
+fn shown(state: &State, RoomActivity { room, members, entries, active_at }: RoomActivity) -> Room {
+    Room {
+        id: room.id,
+        number: room.number,
+        name: room.name.to_string(),
+        topic: room.topic.to_string(),
+        visibility: room.visibility.as_str(),
+        members,
+        listeners: state.core.hub.count_listeners(room.id),
+        entries,
+        created_at: room.created_at,
+        active_at,
+    }
+}

@@ -1,0 +1,96 @@
+// The plugins: what runs, and what is put there.
+
+import { html, useState } from "/web/vendor/htm/preact.js";
+import { at } from "./api.js";
+import { Ask, Chip, Head, Problem, Table, When, millis, number, usePolled } from "./parts.js";
+import { Plugin } from "./plugin.js";
+
+const STATES = { running: "good", quarantined: "bad", failed: "bad", disabled: "" };
+
+export function Plugins({ api, within }) {
+  const { data, problem, reload } = usePolled(() => api.get("plugins"), 3000);
+  const [asked, ask] = useState(null);
+  const [told, tell] = useState(null);
+  const plugins = data?.plugins ?? [];
+  const chosen = plugins.find((plugin) => plugin.id === within);
+  const readAgain = async () => {
+    try {
+      await api.post("plugins/reload");
+      tell("Folder and settings were read again.");
+    } catch (error) {
+      tell(error.message);
+    }
+    reload();
+  };
+  return html`
+    <${Head} title="Plugins" say="What chat does. Each is a WebAssembly component that is replaced while people talk.">
+      <button class="button" type="button" onClick=${readAgain}>Read again</button>
+      <button class="button primary" type="button" onClick=${() => ask("upload")}>Upload a plugin</button>
+    <//>
+    <${Problem} text=${problem} />
+    <p class=${told ? "notice" : "sr-only"} role="status">${told}</p>
+    ${data && html`<${Table} label="Plugins" columns=${["Plugin", "State", "Version", "Calls", "p50", "p99", "Faults", "Loaded"]}
+      empty="The plugins folder is empty: upload one." rows=${plugins.map((plugin) => row(plugin, plugin === chosen))} />`}
+    ${chosen && html`<${Plugin} key=${chosen.id} api=${api} plugin=${chosen} changed=${reload} tell=${tell} />`}
+    ${data && within && !chosen && html`<p class="empty soft">There is no plugin ${within} in the folder.</p>`}
+    ${asked === "upload" && html`<${Upload} api=${api} close=${() => ask(null)} done=${(plugin) => {
+      tell(`${plugin.id} ${plugin.version ?? ""} is ${plugin.state}.`);
+      location.hash = `#/plugins/${encodeURIComponent(plugin.id)}`;
+      reload();
+    }} />`}`;
+}
+
+export function State({ plugin }) {
+  return html`<${Chip} kind=${STATES[plugin.state]}>${plugin.state}<//>${plugin.error && plugin.state === "running"
+    ? html` <${Chip} kind="warn">newer file refused<//>` : null}`;
+}
+
+function row(plugin, chosen) {
+  const { calls } = plugin;
+  const faults = calls.faults ? html`<strong class="bad-text">${number(calls.faults)}</strong>` : "0";
+  return {
+    key: plugin.id,
+    chosen,
+    cells: [
+      html`<a href=${`#/plugins/${encodeURIComponent(plugin.id)}`} aria-current=${chosen ? "true" : null}>${plugin.name ?? plugin.id}</a>
+        <small class="soft block">${plugin.id}</small>`,
+      html`<${State} plugin=${plugin} />`,
+      plugin.version ?? "–",
+      number(calls.count),
+      millis(calls.p50Ms),
+      millis(calls.p99Ms),
+      faults,
+      html`<${When} at=${plugin.loadedAt} />`,
+    ],
+  };
+}
+
+/** `Word_Filter.wasm` becomes `word-filter`, as the folder wants it. */
+function idOf(name) {
+  return name.replace(/\.wasm$/i, "").toLowerCase().replace(/[_ ]+/g, "-");
+}
+
+export function Upload({ api, plugin, close, done }) {
+  const [id, setId] = useState(plugin?.id ?? "");
+  const act = async (form) => {
+    const file = form.get("file");
+    if (!file?.size) throw new Error("choose the plugin’s .wasm file");
+    done(await api.upload(`plugins/${at(id)}`, file));
+  };
+  return html`
+    <${Ask} title=${plugin ? `Replace ${plugin.id}` : "Upload a plugin"} label="Upload" act=${act} close=${close}>
+      <p class="soft">The server starts it first. If it refuses it, nothing changes, and you are told why.</p>
+      <div class="field">
+        <label for="upload-file">Component</label>
+        <input class="input" id="upload-file" name="file" type="file" accept=".wasm,application/wasm" required data-first
+          onChange=${(event) => !plugin && event.target.files[0] && setId(idOf(event.target.files[0].name))} />
+      </div>
+      ${!plugin && html`
+        <div class="field">
+          <label for="upload-id">Called</label>
+          <input class="input" id="upload-id" value=${id} onInput=${(event) => setId(event.target.value)} required
+            pattern="[a-z][a-z0-9]*(-[a-z0-9]+)*" title="lower-case words joined by dashes, such as word-filter" spellcheck="false" autocapitalize="none" />
+          <p class="hint">One of this name is replaced. What it may use is granted in config.toml alone.</p>
+        </div>`}
+    <//>`;
+}

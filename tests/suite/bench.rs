@@ -1,5 +1,7 @@
 //! `natterjack bench`: every scenario against a real server, and what it says of it.
 
+mod peers;
+
 use serde_json::Value;
 
 use crate::harness::{Server, Setup};

@@ -33,7 +33,7 @@ pub enum Dialect {
 }
 
 /// How many there are.
-const DIALECTS: usize = 7;
+pub const DIALECTS: usize = 7;
 
 impl Dialect {
     /// What the configuration and the paths call it.

@@ -1,19 +1,23 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 mod announcer;
+mod lanes;
 mod logins;
 pub mod outbox;
+mod packet;
 mod places;
 mod presence;
 mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub use self::outbox::{Close, Frame, Outbox};
+pub use self::lanes::{Lanes, Told};
+pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
+pub use self::packet::Packet;
 use self::places::Place;
 pub use self::places::{NameInUse, Released};
 use self::presence::Presence;
@@ -37,8 +41,9 @@ pub struct Connection {
     pub listens_to_all: AtomicBool,
     /// Whether it gets the messages that it sent itself.
     pub echoes: bool,
-    /// The rooms it hears, so that its end costs no more than its rooms.
-    hears: Mutex<HashSet<RoomId>>,
+    /// The rooms it hears, and what it is called in each: its end costs no more than its rooms, and whoever speaks need not
+    /// wait for a room that is being told something.
+    hears: Mutex<HashMap<RoomId, Arc<str>>>,
 }
 
 impl Connection {
@@ -107,27 +112,19 @@ impl Drop for Registered {
 }
 
 impl Hub {
-    /// Publishes an entry of a room's log. `own` is the connection that it came from; `depth` counts the plugins' reactions
-    /// that led to it; `place` is what was reserved for it.
-    pub fn publish_entry(
-        &self,
-        room: &Room,
-        entry: Entry,
-        by: &Actor,
-        own: Option<ConnectionId>,
-        depth: u8,
-        place: Option<Reserved>,
-    ) {
-        if let Happening::Posted(_) = entry.what {
-            self.posted.fetch_add(1, Ordering::Relaxed);
+    /// Publishes entries of one room's log, in their order.
+    fn publish_entries(&self, room: &Room, told: Vec<Told>) {
+        let posted = told.iter().filter(|told| matches!(told.entry.what, Happening::Posted(_))).count();
+        self.posted.fetch_add(posted as u64, Ordering::Relaxed);
+        self.publish_to(room, &told);
+        for Told { entry, by, depth, place, .. } in told {
+            self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
         }
-        self.publish_to(room, &entry, &Event::Entry(entry.clone()), own);
-        self.observe_entry(room, place, || Observed::Entry { entry, by: by.clone(), depth });
     }
 
     /// The same for what is told so late that observers are not told any more.
-    pub fn publish_late(&self, room: &Room, entry: &Entry) {
-        self.publish_to(room, entry, &Event::Entry(entry.clone()), None);
+    pub fn publish_late(&self, room: &Room, entry: Entry) {
+        self.publish_to(room, &[Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None }]);
     }
 
     /// Publishes what is no entry to those whom it is for.
@@ -163,7 +160,7 @@ impl Hub {
         self.connections.lock().remove(&connection.id);
         self.depart(connection);
         let rooms = std::mem::take(&mut *connection.hears.lock());
-        for room in rooms {
+        for room in rooms.into_keys() {
             self.stop_listening(room, connection);
         }
         self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });

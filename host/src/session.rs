@@ -277,8 +277,11 @@ impl Session {
                 // As much of it as there is.
                 let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
             }
+            // What was stored goes out to everybody right after the answer, and to its sender together with it.
+            let corked = matches!(outcome, Ok(Posted { duplicate: false, .. })).then(|| outbox.clone().cork());
             answer(&outbox, outcome);
             drop(place);
+            corked
         };
         self.core.router.post(caller, room, message, Box::new(done)).await;
     }

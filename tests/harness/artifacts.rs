@@ -65,7 +65,8 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let status = command::cargo(args).current_dir(&root).status().expect("cargo runs");
         assert!(status.success(), "`cargo {}` failed; its output above says why", args.join(" "));
     };
-    cargo(&["build", "--locked", "--package", "natterjack"]);
+    // Of the workspace: other packages would mean other features of what they depend on, and building most of it again.
+    cargo(&["build", "--locked", "--workspace", "--bin=natterjack", "--test=suite"]);
     cargo(&["xtask", "plugins"]);
     let mut fixtures = vec!["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2"];
     for fixture in ["natterjack-fixture-no-ads", "natterjack-fixture-bot", "natterjack-fixture-hostile"] {

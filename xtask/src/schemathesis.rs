@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.install {
         return Ok(());
     }
-    let mut test = cargo(&["test", "--locked", "--package=natterjack-tests", "--test=suite"]);
+    let mut test = cargo(&["test", "--locked", "--workspace", "--test=suite"]);
     test.args(["rest_document", "--", "--nocapture"]).env("NATTERJACK_SCHEMATHESIS_EXAMPLES", EXAMPLES);
     command::run(&mut test)
 }

@@ -25,8 +25,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     foreign::install(workspace)?;
     schemathesis::install(workspace)?;
     plugins::build(workspace, true)?;
-    command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
-
+    // Of the workspace each time: other packages would mean other features of what they depend on, and building most of it again.
+    command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;
     let mut test = cargo(&["test", "--workspace", "--locked"]);
     if !args.filters.is_empty() {
         test.arg("--").args(&args.filters);
@@ -34,7 +34,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     command::run(&mut test)?;
 
     let postgres = Postgres::start()?;
-    // Of the workspace, as before: other packages would mean other features, and building most of it again.
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
     again.arg("--").args(&args.filters).args(SAME_ON_EVERY_DATABASE.iter().flat_map(|tests| ["--skip", *tests]));

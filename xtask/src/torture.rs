@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     plugins::build(workspace, false)?;
-    command::run(&mut cargo(&["build", "--package=natterjack", "--bin=natterjack", "--locked"]))?;
+    command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;
     let postgres = if args.postgres { Some(Postgres::start()?) } else { None };
     let mut test = cargo(&["test", "--workspace", "--locked", "--test=suite", "--", "--exact", LONG_FORM]);
     test.args(["--ignored", "--nocapture"]).env("NATTERJACK_TORTURE_MINUTES", args.minutes.to_string());

@@ -1,13 +1,21 @@
 //! What waits to be written to one connection: bounded by number and by size, and whoever cannot keep up is let go.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use parking_lot::Mutex;
+use bytes::{Buf as _, Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
+use super::packet::{self, Packet};
 use crate::config;
+
+/// Frames that wait together are written together, up to about so much at a time: what counts is the number of writes.
+const PIECE: usize = 64 * 1024;
 
 /// Why a connection is closed, as a WebSocket close code and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +33,8 @@ impl Close {
     pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
     pub const NORMAL: u16 = 1000;
+    /// Stands for a close without a code; never sent.
+    pub const NO_STATUS: u16 = 1005;
     pub const GOING_AWAY: u16 = 1012;
 
     pub fn new(code: u16, reason: impl Into<String>) -> Self {
@@ -35,59 +45,195 @@ impl Close {
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    Text(Utf8Bytes),
+    Text(Packet),
     /// What no dialect sends; the socket itself is tested with it.
     #[cfg(test)]
-    Binary(bytes::Bytes),
+    Binary(Bytes),
     Ping,
+    Pong(Bytes),
     /// The last one.
     Close(Close),
 }
 
 impl Frame {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(packet) => packet.into_bytes(),
+            #[cfg(test)]
+            Self::Binary(payload) => packet::binary(&payload),
+            Self::Ping => packet::ping(),
+            Self::Pong(payload) => packet::pong(&payload),
+            Self::Close(close) => packet::close(close.code, &close.reason),
+        }
+    }
+
+    fn messages(&self) -> usize {
+        match self {
+            Self::Text(packet) => packet.messages(),
+            _ => 1,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(packet) => packet.bytes().len(),
             #[cfg(test)]
-            Self::Binary(bytes) => bytes.len(),
+            Self::Binary(payload) => payload.len(),
+            Self::Pong(payload) => payload.len(),
             Self::Ping | Self::Close(_) => 0,
         }
     }
 }
 
+/// How far writing got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing is left to write.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// The close is written, or the socket is gone.
+    Ended,
+}
+
+#[derive(Default)]
 struct Queue {
     frames: VecDeque<Frame>,
+    /// What of the frames before these the socket has not taken yet.
+    rest: Bytes,
+    messages: usize,
     bytes: usize,
+    /// Nothing comes after what is queued.
     closed: bool,
+    /// All has been written that ever will be.
+    ended: bool,
+    /// The socket took no more: its connection waits for it to.
+    blocked: bool,
+    /// How many have something to add before it is written.
+    corks: usize,
+    /// Written to at once, by whoever has something for many connections.
+    socket: Option<Arc<OwnedWriteHalf>>,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.rest.is_empty()
+    }
+
+    fn add(&mut self, frame: Frame) {
+        self.messages += frame.messages();
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// What waits, as one piece of a bounded size. Copying is cheaper than writing twice.
+    fn gather(&mut self) -> Bytes {
+        let mut piece = BytesMut::new();
+        while let Some(frame) = self.frames.pop_front() {
+            self.messages -= frame.messages();
+            self.bytes -= frame.len();
+            self.ended |= matches!(frame, Frame::Close(_));
+            let bytes = frame.into_bytes();
+            if piece.is_empty() && (self.frames.is_empty() || bytes.len() >= PIECE) {
+                return bytes;
+            }
+            piece.extend_from_slice(&bytes);
+            if piece.len() >= PIECE {
+                break;
+            }
+        }
+        piece.freeze()
+    }
+
+    /// Writes to the socket what it takes now.
+    fn flush(&mut self) -> Flushed {
+        let Some(socket) = self.socket.clone() else { return Flushed::Blocked };
+        loop {
+            if self.rest.is_empty() {
+                if self.ended {
+                    return self.end();
+                }
+                if self.frames.is_empty() {
+                    return Flushed::All;
+                }
+                self.rest = self.gather();
+            }
+            match socket.try_write(&self.rest) {
+                Ok(0) => return self.end(),
+                Ok(n) => self.rest.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return Flushed::Blocked;
+                }
+                Err(_) => return self.end(),
+            }
+        }
+    }
+
+    /// Whatever is offered from now on has nowhere to go.
+    fn end(&mut self) -> Flushed {
+        *self = Self { closed: true, ended: true, corks: self.corks, ..Self::default() };
+        Flushed::Ended
+    }
 }
 
 pub struct Outbox {
     queue: Mutex<Queue>,
     ready: Notify,
     taken: Notify,
-    max_frames: usize,
+    max_messages: usize,
     max_bytes: usize,
 }
 
 impl Outbox {
+    /// One whose connection takes out what is to be written.
     pub fn new(limits: &config::Limits) -> Self {
         Self {
-            queue: Mutex::new(Queue { frames: VecDeque::new(), bytes: 0, closed: false }),
+            queue: Mutex::default(),
             ready: Notify::new(),
             taken: Notify::new(),
-            max_frames: limits.outbox_frames,
+            max_messages: limits.outbox_frames,
             max_bytes: limits.outbox_bytes,
         }
     }
 
+    /// One that writes to a WebSocket's own socket.
+    pub fn to_socket(limits: &config::Limits, socket: Arc<OwnedWriteHalf>) -> Self {
+        let outbox = Self::new(limits);
+        outbox.queue.lock().socket = Some(socket);
+        outbox
+    }
+
     /// Queues text. A connection that lets too much wait is closed as too slow, and may come back and catch up.
     pub fn offer(&self, text: Utf8Bytes) {
-        self.push(Frame::Text(text));
+        self.push(Frame::Text(Packet::of([&*text])));
     }
 
     #[cfg(test)]
-    pub fn offer_bytes(&self, bytes: bytes::Bytes) {
+    pub fn offer_bytes(&self, bytes: Bytes) {
         self.push(Frame::Binary(bytes));
+    }
+
+    /// Queues what many get, and writes it at once, with all that waits, as far as the socket takes it.
+    pub fn deliver(&self, packet: &Packet) {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return;
+        }
+        if queue.is_empty()
+            && !queue.blocked
+            && let Some(socket) = &queue.socket
+        {
+            match socket.try_write(packet.bytes()) {
+                Ok(n) if n == packet.bytes().len() => return,
+                Ok(n) => queue.rest = packet.bytes().slice(n..),
+                // Whatever is wrong with the socket its connection finds out.
+                Err(_) => queue.add(Frame::Text(packet.clone())),
+            }
+        } else {
+            self.add(&mut queue, Frame::Text(packet.clone()));
+        }
+        self.write_or_wake(queue);
     }
 
     /// Queues text once at least half of the queue is free: for much at a time, as fast as the client reads. What is
@@ -99,8 +245,8 @@ impl Outbox {
             taken.as_mut().enable();
             {
                 let queue = self.queue.lock();
-                let free = queue.frames.len() <= self.max_frames / 2 && queue.bytes + text.len() <= self.max_bytes / 2;
-                if free || queue.frames.is_empty() || queue.closed {
+                let free = queue.messages <= self.max_messages / 2 && queue.bytes + text.len() <= self.max_bytes / 2;
+                if free || queue.is_empty() || queue.closed {
                     drop(queue);
                     return self.offer(text);
                 }
@@ -113,21 +259,42 @@ impl Outbox {
         self.push(Frame::Ping);
     }
 
+    pub fn pong(&self, payload: Bytes) {
+        self.push(Frame::Pong(payload));
+    }
+
+    /// Ends the connection after what is queued. The first close is the one that counts.
+    pub fn close(&self, close: Close) {
+        self.push(Frame::Close(close));
+    }
+
     fn push(&self, frame: Frame) {
         let mut queue = self.queue.lock();
         if queue.closed {
             return;
         }
-        if queue.frames.len() >= self.max_frames || queue.bytes + frame.len() > self.max_bytes {
-            // What waits would never arrive in time; the client asks for it again by `since`.
-            queue.frames.clear();
-            queue.bytes = 0;
-            queue.closed = true;
-            queue.frames.push_back(Frame::Close(Close::new(Close::TOO_SLOW, "too slow: more was waiting than fits")));
-        } else {
-            queue.bytes += frame.len();
-            queue.frames.push_back(frame);
+        self.add(&mut queue, frame);
+        if queue.corks == 0 || queue.closed {
+            self.wake(queue);
         }
+    }
+
+    fn add(&self, queue: &mut Queue, frame: Frame) {
+        let fits =
+            queue.messages + frame.messages() <= self.max_messages && queue.bytes + frame.len() <= self.max_bytes;
+        if let Frame::Close(_) = frame {
+            queue.closed = true;
+        } else if !fits && !queue.is_empty() {
+            // What waits would never arrive in time; the client asks for it again by `since`. What the socket has taken
+            // part of goes on to its end, so that the close is understood.
+            queue.frames.clear();
+            (queue.messages, queue.bytes, queue.closed) = (0, 0, true);
+            return queue.add(Frame::Close(Close::new(Close::TOO_SLOW, "too slow: more was waiting than fits")));
+        }
+        queue.add(frame);
+    }
+
+    fn wake(&self, queue: MutexGuard<'_, Queue>) {
         let closed = queue.closed;
         drop(queue);
         self.ready.notify_one();
@@ -136,47 +303,99 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection after what is queued. The first close is the one that counts.
-    pub fn close(&self, close: Close) {
-        let mut queue = self.queue.lock();
-        if !queue.closed {
-            queue.closed = true;
-            queue.frames.push_back(Frame::Close(close));
-            drop(queue);
-            self.ready.notify_one();
-            self.taken.notify_waiters();
+    fn write_or_wake(&self, mut queue: MutexGuard<'_, Queue>) {
+        if queue.blocked || queue.flush() != Flushed::All {
+            self.wake(queue);
         }
+    }
+
+    /// Lets what is offered wait for something that follows at once, and write it together with that.
+    pub fn cork(self: Arc<Self>) -> Corked {
+        self.queue.lock().corks += 1;
+        Corked(self)
     }
 
     pub fn is_closed(&self) -> bool {
         self.queue.lock().closed
     }
 
+    /// Waits until something is queued.
+    pub async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    /// Writes to the socket what it takes. To be called when it takes more again, and when something is queued.
+    pub fn flush(&self) -> Flushed {
+        let mut queue = self.queue.lock();
+        if queue.ended && queue.is_empty() {
+            return Flushed::Ended;
+        }
+        queue.blocked = false;
+        let flushed = queue.flush();
+        drop(queue);
+        self.taken.notify_waiters();
+        flushed
+    }
+
     /// Waits until something is queued and takes all of it.
     pub async fn take(&self, into: &mut VecDeque<Frame>) {
         loop {
-            let ready = self.ready.notified();
             {
                 let mut queue = self.queue.lock();
                 if !queue.frames.is_empty() {
                     std::mem::swap(&mut queue.frames, into);
-                    queue.bytes = 0;
+                    (queue.messages, queue.bytes) = (0, 0);
                     drop(queue);
-                    self.taken.notify_waiters();
-                    return;
+                    return self.taken.notify_waiters();
                 }
             }
-            ready.await;
+            self.ready().await;
+        }
+    }
+
+    /// The same as bytes for a WebSocket; true after the last of them.
+    pub async fn take_bytes(&self) -> (Bytes, bool) {
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                if !queue.frames.is_empty() || queue.ended {
+                    let (piece, last) = (queue.gather(), queue.ended);
+                    drop(queue);
+                    self.taken.notify_waiters();
+                    return (piece, last);
+                }
+            }
+            self.ready().await;
+        }
+    }
+}
+
+/// An outbox in which something waits for more to come, until this is dropped.
+pub struct Corked(Arc<Outbox>);
+
+impl Drop for Corked {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.corks -= 1;
+        if queue.corks == 0 && !queue.is_empty() {
+            self.0.write_or_wake(queue);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
 
     fn outbox(frames: usize, bytes: usize) -> Outbox {
         Outbox::new(&config::Limits { outbox_frames: frames, outbox_bytes: bytes, ..config::Limits::default() })
+    }
+
+    fn text(text: &str) -> Frame {
+        Frame::Text(Packet::of([text]))
     }
 
     async fn taken(outbox: &Outbox) -> Vec<Frame> {
@@ -190,7 +409,7 @@ mod tests {
         let outbox = outbox(8, 100);
         outbox.offer("a".into());
         outbox.offer("b".into());
-        assert_eq!(taken(&outbox).await, [Frame::Text("a".into()), Frame::Text("b".into())]);
+        assert_eq!(taken(&outbox).await, [text("a"), text("b")]);
     }
 
     #[tokio::test]
@@ -218,7 +437,7 @@ mod tests {
         }
         let (taken, ()) = tokio::join!(taken(&outbox), outbox.offer_when_free("y".into()));
         assert_eq!(taken.len(), 3);
-        assert_eq!(self::taken(&outbox).await, [Frame::Text("y".into())]);
+        assert_eq!(self::taken(&outbox).await, [text("y")]);
         outbox.offer("x".repeat(60).into());
         outbox.close(Close::new(Close::NORMAL, ""));
         outbox.offer_when_free("nobody waits for what is closed".into()).await;
@@ -233,5 +452,88 @@ mod tests {
         let frames = taken(&outbox).await;
         assert_eq!(frames.len(), 2);
         assert!(matches!(&frames[1], Frame::Close(close) if close.code == Close::LOGGED_OUT));
+    }
+
+    /// An outbox that writes to a socket, and the socket's other end.
+    async fn wired(limits: &config::Limits) -> (Arc<Outbox>, Arc<OwnedWriteHalf>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (theirs, _) = listener.accept().await.unwrap();
+        let socket = Arc::new(ours.into_split().1);
+        socket.writable().await.unwrap();
+        (Arc::new(Outbox::to_socket(limits, socket.clone())), socket, theirs)
+    }
+
+    async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        socket.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_for_it() {
+        let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+        let corked = outbox.clone().cork();
+        outbox.offer("answer".into());
+        let packet = Packet::of(["one", "two"]);
+        outbox.deliver(&packet);
+        let both = [Packet::of(["answer"]).bytes(), packet.bytes()].map(|bytes| bytes.to_vec()).concat();
+        let mut read = vec![0; 2 * both.len()];
+        assert_eq!(peer.read(&mut read).await.unwrap(), both.len(), "one write");
+        assert_eq!(read[..both.len()], both);
+        drop(corked);
+        assert_eq!(outbox.flush(), Flushed::All);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nothing_follows_is_written_all_the_same() {
+        let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+        let corked = outbox.clone().cork();
+        outbox.offer("answer".into());
+        drop(corked);
+        let expected = Packet::of(["answer"]);
+        assert_eq!(read(&mut peer, expected.bytes().len()).await, expected.bytes());
+    }
+
+    #[tokio::test]
+    async fn what_a_socket_does_not_take_comes_later_in_its_order() {
+        let limits = config::Limits { outbox_frames: 100_000, outbox_bytes: 1 << 30, ..config::Limits::default() };
+        let (outbox, socket, mut peer) = wired(&limits).await;
+        // More than the buffers of a socket hold.
+        let packets: Vec<Packet> = (0..400).map(|n| Packet::of([&*n.to_string().repeat(20_000)])).collect();
+        packets.iter().for_each(|packet| outbox.deliver(packet));
+        outbox.close(Close::new(Close::NORMAL, ""));
+        let expected: Vec<u8> = packets.iter().flat_map(|packet| packet.bytes().to_vec()).collect();
+        let writing = async {
+            while outbox.flush() == Flushed::Blocked {
+                socket.writable().await.unwrap();
+            }
+        };
+        let (read, ()) = tokio::join!(read(&mut peer, expected.len()), writing);
+        assert!(read == expected);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() {
+        let (outbox, socket, mut peer) = wired(&config::Limits::default()).await;
+        let packet = Packet::of([&*"x".repeat(1 << 20)]);
+        while !outbox.is_closed() {
+            outbox.deliver(&packet);
+        }
+        let reading = async {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).await.unwrap();
+            all
+        };
+        let writing = async {
+            while outbox.flush() == Flushed::Blocked {
+                socket.writable().await.unwrap();
+            }
+            drop(socket);
+        };
+        let (all, ()) = tokio::join!(reading, writing);
+        let close = packet::close(Close::TOO_SLOW, "too slow: more was waiting than fits");
+        assert!(all.ends_with(&close));
+        assert_eq!((all.len() - close.len()) % packet.bytes().len(), 0, "whole frames before it");
     }
 }

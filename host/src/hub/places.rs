@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
 
-use super::{Connection, Hub};
-use crate::dialect::Encoded;
+use super::{Connection, Hub, Packet, Told};
+use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::fold;
-use crate::protocol::{AccountId, Actor, Author, ConnectionId, Entry, Event, Guest, Happening, Room, RoomId};
+use crate::protocol::{AccountId, Actor, Author, ConnectionId, Event, Guest, Happening, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
 pub(super) struct Place {
@@ -80,6 +80,31 @@ impl Listener {
     }
 }
 
+/// Events that are told together, in the words of every dialect that somebody in the room speaks.
+struct Run<'a> {
+    events: Vec<Encoded<'a>>,
+    packets: [Option<Packet>; DIALECTS],
+}
+
+impl<'a> Run<'a> {
+    fn new(events: &'a [Event], room: &'a Room) -> Self {
+        let events = events.iter().map(|event| Encoded::new(event, Some(room))).collect();
+        Self { events, packets: [const { None }; DIALECTS] }
+    }
+
+    fn packet(&mut self, dialect: Dialect) -> &Packet {
+        let events = &mut self.events;
+        self.packets[dialect as usize].get_or_insert_with(|| {
+            let texts: Vec<_> = events.iter_mut().filter_map(|event| event.for_dialect(dialect)).collect();
+            Packet::of(texts.iter().map(|text| text.as_str()))
+        })
+    }
+
+    fn text(&mut self, event: usize, dialect: Dialect) -> Option<Utf8Bytes> {
+        self.events.get_mut(event)?.for_dialect(dialect)
+    }
+}
+
 /// Somebody else is called so in this room.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NameInUse;
@@ -122,6 +147,30 @@ impl Place {
         last.then(|| listener.author())
     }
 
+    /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
+    fn deliver_all(&mut self, room: &Room, told: &[Told]) {
+        let Some(first) = told.first() else { return };
+        if told.iter().any(|told| matches!(told.entry.what, Happening::RoomUpdated { .. })) {
+            self.room = room.clone();
+        }
+        let events: Vec<Event> = told.iter().map(|told| Event::Entry(told.entry.clone())).collect();
+        let mut run = Run::new(&events, &self.room);
+        for listener in self.listeners.values_mut() {
+            let connection = &listener.connection;
+            let own = |told: &Told| told.own == Some(connection.id) && !connection.echoes;
+            if listener.held.is_none() && listener.after < first.entry.seq && !told.iter().any(own) {
+                connection.outbox.deliver(run.packet(connection.dialect));
+                continue;
+            }
+            for (i, told) in told.iter().enumerate() {
+                let own = told.own == Some(listener.connection.id) && !listener.connection.echoes;
+                if !own && told.entry.seq > listener.after {
+                    listener.offer(told.entry.seq, run.text(i, listener.connection.dialect));
+                }
+            }
+        }
+    }
+
     /// `own` is the connection that it came from, which some dialects tell of it by their answer alone.
     fn deliver(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
@@ -151,9 +200,9 @@ impl Hub {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
+            connection.hears.lock().insert(room.id, name.clone());
             let listener = Listener { connection: connection.clone(), name, after: 0, held: Some(Held::default()) };
             let who = listener.author();
-            connection.hears.lock().insert(room.id);
             if place.add(listener) {
                 place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, connection.id);
             }
@@ -205,9 +254,8 @@ impl Hub {
 
     /// What a connection is called in a room that it hears.
     pub fn name_in(&self, room: RoomId, connection: ConnectionId) -> Option<Arc<str>> {
-        let place = self.existing(room)?;
-        let place = place.lock();
-        place.listeners.get(&connection).map(|listener| listener.name.clone())
+        let connection = self.connections.lock().get(&connection).cloned()?;
+        connection.hears.lock().get(&room).cloned()
     }
 
     /// Guests who listen to a room.
@@ -256,12 +304,29 @@ impl Hub {
         }
     }
 
-    /// Sends an entry to all who hear its room. Those of one room must be published in their order.
-    pub(super) fn publish_to(&self, room: &Room, entry: &Entry, event: &Event, own: Option<ConnectionId>) {
+    /// Sends entries to all who hear their room. Those of one room must be published in their order.
+    pub(super) fn publish_to(&self, room: &Room, told: &[Told]) {
+        // Neighbours that change nothing of who hears the room go out together.
+        for run in told.chunk_by(|a, b| !a.entry.what.moves_people() && !b.entry.what.moves_people()) {
+            match run {
+                [one] if one.entry.what.moves_people() => self.publish_move(room, one),
+                run => {
+                    let Some(place) = self.existing(room.id) else { continue };
+                    place.lock().deliver_all(room, run);
+                    self.forget_if_empty(room.id);
+                }
+            }
+        }
+    }
+
+    /// Sends an entry after which others hear the room than before.
+    fn publish_move(&self, room: &Room, told: &Told) {
+        let entry = &told.entry;
         match &entry.what {
             Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
             Happening::Invited { whom } => {
-                let mut encoded = Encoded::new(event, Some(room));
+                let event = Event::Entry(entry.clone());
+                let mut encoded = Encoded::new(&event, Some(room));
                 for connection in self.connections_of(whom.id) {
                     if !self.is_listening(room.id, connection.id)
                         && let Some(text) = encoded.for_dialect(connection.dialect)
@@ -274,10 +339,7 @@ impl Hub {
         }
         let Some(place) = self.existing(room.id) else { return };
         let mut place = place.lock();
-        if let Happening::RoomUpdated { .. } = entry.what {
-            place.room = room.clone();
-        }
-        place.deliver(event, entry.seq, own);
+        place.deliver_all(room, std::slice::from_ref(told));
         if let Happening::MemberRemoved { whom, .. } = &entry.what {
             let gone: Vec<_> = place
                 .listeners
@@ -294,6 +356,9 @@ impl Hub {
         }
         if let Happening::RoomDeleted { .. } = entry.what {
             place.closed = true;
+            for listener in place.listeners.values() {
+                listener.connection.hears.lock().remove(&room.id);
+            }
             drop(place);
             self.rooms.write().remove(&room.id);
         } else {
@@ -316,11 +381,11 @@ impl Hub {
                 continue;
             }
             self.in_place(room, |place| {
-                connection.hears.lock().insert(room.id);
                 if place.listeners.contains_key(&connection.id) {
                     return;
                 }
-                let name = connection.actor.name().into();
+                let name: Arc<str> = connection.actor.name().into();
+                connection.hears.lock().insert(room.id, name.clone());
                 let own = connection.id;
                 let listener = Listener { connection, name, after: seq.saturating_sub(1), held: None };
                 let who = listener.author();

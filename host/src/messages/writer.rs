@@ -13,7 +13,7 @@ use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::hub::{Hub, Reserved};
+use crate::hub::{Corked, Hub, Lanes, Reserved};
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::Known;
 
@@ -31,8 +31,9 @@ pub struct Posted {
     pub duplicate: bool,
 }
 
-/// Called once when the post is committed or has failed, before the room hears of it: the sender's answer comes first.
-pub type PostDone = Box<dyn FnOnce(Result<Posted>) + Send + Sync>;
+/// Called once when the post is committed or has failed, before the room hears of it: the sender's answer comes first. What it
+/// gives is the outbox in which that answer waits to go out together with the post.
+pub type PostDone = Box<dyn FnOnce(Result<Posted>) -> Option<Corked> + Send + Sync>;
 
 /// Called once when a unit of work is committed, with what there is to tell, before anybody is told.
 pub type UnitDone = Box<dyn FnOnce(&[Event]) + Send + Sync>;
@@ -69,7 +70,8 @@ impl Writer {
         stop: CancellationToken,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tasks.spawn(Task::new(database, hub, known, queue).run(stop));
+        let lanes = Lanes::start(&hub, tasks);
+        tasks.spawn(Task::new(database, hub, lanes, known, queue).run(stop));
         Self { jobs, told: None }
     }
 
@@ -82,7 +84,7 @@ impl Writer {
     pub async fn post(&self, post: NewPost, place: Option<Reserved>, done: PostDone) {
         let job = Job::Post(post, place, done);
         if let Err(mpsc::error::SendError(Job::Post(.., done))) = self.jobs.send(job).await {
-            done(Err(stopping()));
+            drop(done(Err(stopping())));
         }
     }
 

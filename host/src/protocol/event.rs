@@ -88,6 +88,14 @@ pub enum Happening {
 }
 
 impl Happening {
+    /// Whether others hear the room after it than before.
+    pub fn moves_people(&self) -> bool {
+        matches!(
+            self,
+            Self::MemberAdded { .. } | Self::MemberRemoved { .. } | Self::Invited { .. } | Self::RoomDeleted { .. }
+        )
+    }
+
     /// The message that this is about, if it is about another entry.
     pub fn target(&self) -> Option<u64> {
         match self {

@@ -32,7 +32,7 @@ impl Router {
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
         match self.prepare(caller, to, message).await {
             Ok((new, place)) => self.writer.post(new, place, done).await,
-            Err(error) => done(Err(error)),
+            Err(error) => drop(done(Err(error))),
         }
     }
 

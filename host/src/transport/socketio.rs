@@ -31,7 +31,7 @@ use crate::config::Limits;
 use crate::dialect::Dialect;
 use crate::dialect::sessions::{self, Outgoing};
 use crate::error::Error;
-use crate::hub::{Close, Frame, Outbox};
+use crate::hub::{Close, Frame, Outbox, Packet};
 use crate::session::{Incoming, Session};
 
 /// How long the goodbyes of connections may take.
@@ -226,8 +226,9 @@ async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>)
         outbox.take(&mut frames).await;
         for frame in frames.drain(..) {
             let sent = match frame {
-                Frame::Text(text) => send(peer, &text).await,
+                Frame::Text(packet) => send_all(peer, packet).await,
                 // The library asks by itself, and lets go of whoever does not answer.
+                Frame::Pong(_) => true,
                 Frame::Ping => {
                     if let Some(queue) = alive.upgrade() {
                         let _ = queue.try_send(Incoming::Alive);
@@ -262,6 +263,15 @@ async fn say_goodbye(peer: &Peer, close: &Close) {
     {
         let _ = SocketRef::from(socket).disconnect();
     }
+}
+
+async fn send_all(peer: &Peer, packet: Packet) -> bool {
+    for text in packet.texts() {
+        if !send(peer, &text).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// Gives the library a frame as soon as it has room for it; false if that is never.

@@ -1,11 +1,10 @@
 //! The writer's own task: from a batch of jobs to one transaction, and what is told after it.
 
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +12,8 @@ use super::{BATCH, Job, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
-use crate::hub::{Hub, Reserved};
-use crate::protocol::{AccountId, Actor, Change, ConnectionId, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
+use crate::hub::{Hub, Lanes, Told};
+use crate::protocol::{AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
 use crate::rooms::{Known, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
@@ -27,6 +26,7 @@ const LATE: u32 = 1000;
 pub(super) struct Task {
     database: Database,
     hub: Arc<Hub>,
+    lanes: Lanes,
     known: Arc<Known>,
     queue: mpsc::Receiver<Job>,
     doubts: Doubts,
@@ -47,12 +47,39 @@ enum Outcome {
     Unit(Vec<Event>),
 }
 
+/// What there is to tell of a batch.
+#[derive(Default)]
+struct Telling {
+    /// By room, in the order of its log; a room that was changed is there again, as it is then.
+    rooms: Vec<(Arc<Room>, Vec<Told>)>,
+    /// Where in that list entries of a room go now.
+    latest: HashMap<RoomId, usize>,
+    /// What is told once all of the entries have been: who asked for a unit of work is answered then.
+    asides: Vec<Event>,
+    units: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl Telling {
+    fn begin(&mut self, room: Room) -> &mut Vec<Told> {
+        self.latest.insert(room.id, self.rooms.len());
+        self.rooms.push((Arc::new(room), Vec::new()));
+        let last = self.rooms.len() - 1;
+        &mut self.rooms[last].1
+    }
+}
+
 /// Whose standing the batch at hand has changed so far.
 type Touched = HashSet<(RoomId, AccountId)>;
 
 impl Task {
-    pub(super) fn new(database: Database, hub: Arc<Hub>, known: Arc<Known>, queue: mpsc::Receiver<Job>) -> Self {
-        Self { database, hub, known, queue, doubts: Doubts::default() }
+    pub(super) fn new(
+        database: Database,
+        hub: Arc<Hub>,
+        lanes: Lanes,
+        known: Arc<Known>,
+        queue: mpsc::Receiver<Job>,
+    ) -> Self {
+        Self { database, hub, lanes, known, queue, doubts: Doubts::default() }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -69,10 +96,11 @@ impl Task {
             }
             let outcomes = self.write(&batch).await;
             self.settle_doubts(&outcomes).await;
-            let mut rooms = HashMap::new();
+            let mut telling = Telling::default();
             for (job, outcome) in batch.drain(..).zip(outcomes) {
-                self.tell(&mut rooms, job, outcome).await;
+                self.answer(&mut telling, job, outcome).await;
             }
+            self.tell(telling).await;
         }
     }
 
@@ -160,17 +188,18 @@ impl Task {
         Rooms::may_speak(standing, at)
     }
 
-    async fn tell(&mut self, rooms: &mut HashMap<RoomId, Room>, job: Job, outcome: Result<Outcome>) {
+    /// Answers whoever asked, and notes what there is to tell.
+    async fn answer(&mut self, telling: &mut Telling, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
             (Job::Post(new, place, done), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
-                done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
-                self.publish(rooms, entry, &new.by, new.from, 0, place).await;
+                let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
+                self.note(telling, Told { entry, by: new.by, own: new.from, depth: 0, place, answer }).await;
             }
             (Job::Post(.., done), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(.., done), Ok(_)) => done(Err(Error::not_found("room"))),
-            (Job::Post(.., done), Err(error)) => done(Err(error)),
+            (Job::Post(.., done), Ok(_)) => drop(done(Err(Error::not_found("room")))),
+            (Job::Post(.., done), Err(error)) => drop(done(Err(error))),
             (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
                 for change in &unit.changes {
                     self.known.forget(change);
@@ -180,26 +209,26 @@ impl Task {
                 }
                 for change in &unit.changes {
                     if let Change::UpdateRoom { room, .. } = change {
-                        rooms.remove(room);
+                        telling.latest.remove(room);
                     }
                 }
                 for event in &events {
                     // Of a room that is gone nobody but this event knows any more.
-                    if let Event::Entry(Entry { room, what: Happening::RoomDeleted { was }, .. }) = event {
-                        rooms.insert(*room, (**was).clone());
+                    if let Event::Entry(Entry { what: Happening::RoomDeleted { was }, .. }) = event {
+                        telling.begin((**was).clone());
                     }
                 }
                 for event in events {
                     match event {
-                        Event::Entry(entry) => self.publish(rooms, entry, &unit.by, None, unit.depth, None).await,
-                        other => self.hub.publish(&other),
+                        Event::Entry(entry) => {
+                            let (by, depth) = (unit.by.clone(), unit.depth);
+                            self.note(telling, Told { entry, by, own: None, depth, place: None, answer: None }).await;
+                        }
+                        other => telling.asides.push(other),
                     }
                 }
-                for push in unit.pushes {
-                    self.hub.publish(&Event::Pushed(push));
-                }
-                // Whoever asked may have gone; the change stands.
-                let _ = done.send(Ok(()));
+                telling.asides.extend(unit.pushes.into_iter().map(Event::Pushed));
+                telling.units.push(done);
             }
             (Job::Unit(UnitJob { done, .. }), Ok(Outcome::Post(_))) => {
                 let _ = done.send(Err(Error::internal("a unit of work was answered as a post")));
@@ -210,31 +239,42 @@ impl Task {
         }
     }
 
-    /// Tells a room what was stored in it.
-    async fn publish(
-        &mut self,
-        rooms: &mut HashMap<RoomId, Room>,
-        entry: Entry,
-        by: &Actor,
-        own: Option<ConnectionId>,
-        depth: u8,
-        place: Option<Reserved>,
-    ) {
+    /// An entry that its room is to be told of.
+    async fn note(&mut self, telling: &mut Telling, told: Told) {
+        let (room, seq) = (told.entry.room, told.entry.seq);
         // Behind what the room is still to be told of, and told together with it.
-        if self.doubts.rooms.contains_key(&entry.room) {
+        if self.doubts.rooms.contains_key(&room) {
             return;
         }
-        let room = match rooms.entry(entry.room) {
-            Slot::Occupied(known) => known.into_mut(),
-            Slot::Vacant(free) => match self.known.room(&self.database, entry.room).await {
-                Ok(Some(room)) => free.insert(room),
+        let entries = match telling.latest.get(&room) {
+            Some(at) => &mut telling.rooms[*at].1,
+            None => match self.known.room(&self.database, room).await {
+                Ok(Some(room)) => telling.begin(room),
                 // Deleted meanwhile, and everybody has heard of that.
                 Ok(None) => return,
                 // It is told once the database answers again.
-                Err(_) => return self.doubts.add_entry(entry.room, entry.seq),
+                Err(_) => return self.doubts.add_entry(room, seq),
             },
         };
-        self.hub.publish_entry(room, entry, by, own, depth, place);
+        entries.push(told);
+    }
+
+    async fn tell(&self, telling: Telling) {
+        for (room, told) in telling.rooms {
+            self.lanes.tell(room, told).await;
+        }
+        if telling.asides.is_empty() && telling.units.is_empty() {
+            return;
+        }
+        // Whoever changed something is answered when it is so for everybody.
+        self.lanes.settle().await;
+        for event in telling.asides {
+            self.hub.publish(&event);
+        }
+        for done in telling.units {
+            // Whoever asked may have gone; the change stands.
+            let _ = done.send(Ok(()));
+        }
     }
 
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.
@@ -260,9 +300,10 @@ impl Task {
     async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
         let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
         let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
+        self.lanes.settle().await;
         for entry in entries {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
-            self.hub.publish_late(&room, &entry);
+            self.hub.publish_late(&room, entry);
         }
         Ok(())
     }

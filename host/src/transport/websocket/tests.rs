@@ -5,11 +5,14 @@ use std::process::Command;
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::config;
+use crate::session::Incoming;
 use crate::transport::listen;
 
 /// All that is about WebSockets alone; 12 and 13 are about compression, which is not offered.
@@ -23,12 +26,9 @@ const LIMITS: fn() -> config::Limits = || config::Limits {
     ..config::Limits::default()
 };
 
-async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    within(upgrade, &LIMITS()).on_upgrade(async |socket| {
-        let outbox = Outbox::new(&LIMITS());
-        let (sink, frames) = socket.split();
-        let mut frames = Box::pin(incoming(frames));
-        let session = async {
+async fn echo(upgrade: Handshake) -> Response {
+    upgrade.on_upgrade(async |upgraded| {
+        socket::carry(upgraded, &LIMITS(), async |outbox, mut frames| {
             while let Some(frame) = frames.next().await {
                 match frame {
                     Incoming::Text(text) => outbox.offer(text),
@@ -37,8 +37,8 @@ async fn echo(upgrade: WebSocketUpgrade) -> Response {
                     Incoming::Failed(close) => outbox.close(close),
                 }
             }
-        };
-        carry(sink, &outbox, session).await;
+        })
+        .await;
     })
 }
 

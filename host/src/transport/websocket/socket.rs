@@ -1,0 +1,172 @@
+//! One upgraded socket: what it says as frames for a session, and what an outbox has for it as bytes.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::pin;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self};
+
+use crate::config;
+use crate::hub::{Close, Flushed, Outbox};
+use crate::session::Incoming;
+
+/// How long a closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long a client may take nothing before it counts as gone.
+const WRITING: Duration = Duration::from_secs(20);
+/// Small, since every connection has one; larger frames are read in several goes.
+const READ_BUFFER: usize = 4096;
+
+/// Has `session` live on a socket, until both have ended what they had to say.
+pub(super) async fn carry<F: Future<Output = ()>>(
+    upgraded: Upgraded,
+    limits: &config::Limits,
+    session: impl FnOnce(Arc<Outbox>, Pin<Box<dyn Stream<Item = Incoming> + Send>>) -> F,
+) {
+    match downcast::<TokioIo<TcpStream>>(upgraded) {
+        // What goes out is written to the socket itself, by whoever has it at hand.
+        Ok(parts) => {
+            let (reads, writes) = parts.io.into_inner().into_split();
+            let writes = Arc::new(writes);
+            let outbox = Arc::new(Outbox::to_socket(limits, writes.clone()));
+            let frames = incoming(reads, parts.read_buf.to_vec(), limits.frame_bytes, outbox.clone()).await;
+            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_to_socket(&outbox, &writes)).await;
+        }
+        Err(upgraded) => {
+            let (reads, writes) = tokio::io::split(TokioIo::new(upgraded));
+            let outbox = Arc::new(Outbox::new(limits));
+            let frames = incoming(reads, Vec::new(), limits.frame_bytes, outbox.clone()).await;
+            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_through(&outbox, writes)).await;
+        }
+    }
+}
+
+/// Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.
+async fn both(outbox: &Outbox, session: impl Future<Output = ()>, writer: impl Future<Output = ()>) {
+    pin!(session, writer);
+    tokio::select! {
+        () = &mut session => {
+            outbox.close(Close::new(Close::NORMAL, ""));
+            let _ = timeout(CLOSING, writer).await;
+        }
+        () = &mut writer => {
+            // Whatever is offered from now on has nowhere to go.
+            outbox.close(Close::new(Close::NORMAL, ""));
+            let _ = timeout(CLOSING, session).await;
+        }
+    }
+}
+
+/// Writes what waits whenever there is something, or the socket takes more again.
+async fn write_to_socket(outbox: &Outbox, socket: &OwnedWriteHalf) {
+    loop {
+        match outbox.flush() {
+            Flushed::All => outbox.ready().await,
+            Flushed::Blocked => match timeout(WRITING, socket.writable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            },
+            Flushed::Ended => return,
+        }
+    }
+}
+
+/// The same for what is no plain socket.
+async fn write_through(outbox: &Outbox, mut socket: impl AsyncWrite + Unpin) {
+    loop {
+        let (piece, last) = outbox.take_bytes().await;
+        let written = timeout(WRITING, async {
+            socket.write_all(&piece).await?;
+            socket.flush().await
+        })
+        .await;
+        if last || !matches!(written, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// What the session makes of what the socket says. Ends with the socket. Pings and closes are answered by the outbox, which
+/// alone writes.
+async fn incoming(
+    socket: impl AsyncRead + Unpin + Send,
+    begun: Vec<u8>,
+    frame_bytes: usize,
+    outbox: Arc<Outbox>,
+) -> impl Stream<Item = Incoming> + Send {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(frame_bytes))
+        .max_frame_size(Some(frame_bytes));
+    let frames = WebSocketStream::from_partially_read(ReadOnly(socket), begun, Role::Server, Some(config)).await;
+    stream::unfold((frames, outbox, false), |(mut frames, outbox, failed)| async move {
+        if failed {
+            // Read on to the end: a socket that is closed with something unread takes our own goodbye with it.
+            let _ = tokio::io::copy(frames.get_mut(), &mut tokio::io::sink()).await;
+            return None;
+        }
+        let incoming = match frames.next().await? {
+            Ok(Message::Text(text)) => Incoming::Text(text.as_str().into()),
+            Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
+            Ok(Message::Ping(payload)) => {
+                outbox.pong(payload);
+                Incoming::Alive
+            }
+            Ok(Message::Close(close)) => {
+                let code = close.as_ref().map(|close| u16::from(close.code));
+                outbox.close(Close::new(code.unwrap_or(Close::NO_STATUS), ""));
+                Incoming::Alive
+            }
+            Ok(Message::Pong(_) | Message::Frame(_)) => Incoming::Alive,
+            Err(error) => return Some((Incoming::Failed(reason(&error)?), (frames, outbox, true))),
+        };
+        Some((incoming, (frames, outbox, false)))
+    })
+}
+
+/// How to close a socket that broke the rules; none if it is simply gone.
+fn reason(error: &tungstenite::Error) -> Option<Close> {
+    Some(match error {
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,
+        tungstenite::Error::Protocol(what) => Close::new(1002, what.to_string()),
+        tungstenite::Error::Utf8(_) => Close::new(1007, "text that is not UTF-8"),
+        tungstenite::Error::Capacity(what) => Close::new(1009, what.to_string()),
+        _ => return None,
+    })
+}
+
+/// The way in alone: what the protocol would answer by itself goes nowhere.
+struct ReadOnly<R>(R);
+
+impl<R: AsyncRead + Unpin> AsyncRead for ReadOnly<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl<R: Unpin> AsyncWrite for ReadOnly<R> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,5 +1,7 @@
 //! `natterjack bench`: every scenario against a real server, and what it says of it.
 
+mod peers;
+
 use serde_json::Value;
 
 use crate::harness::{Server, Setup};
@@ -33,7 +35,9 @@ async fn every_message_reaches_everybody_whatever_the_scenario() {
         ("fanout --clients 8 --in-flight 4", 8),
         ("fanout --clients 8 --rate 200", 8),
         ("rooms --rooms 3 --members 3", 3),
+        ("rooms --rooms 2 --members 2 --idle 3", 2),
         ("direct --pairs 2", 2),
+        ("dialects --each 2 --in-flight 2", 12),
     ] {
         let (well, figures) = bench(&server, scenario).await;
         assert!(well, "{scenario}: {figures}");
@@ -75,6 +79,15 @@ async fn what_the_server_refuses_is_counted_and_told() {
     assert!(figures["refused"].as_u64() > Some(0), "{figures}");
     assert_eq!(figures["lost"], 0, "{figures}");
     assert!(figures["first_fault"].as_str().unwrap().contains("too many requests"), "{figures}");
+}
+
+#[tokio::test]
+async fn only_those_who_speak_native_can_talk_to_all_dialects() {
+    let setup = Setup::bare().prepare().await;
+    let output = setup.command(&["bench", "dialects", "--each", "2", "--in-flight", "3"]).output().await.unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--in-flight 3: wanted at most one for each who speaks native (2)"), "{said}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The project's chores, with nothing needed but Rust: `cargo xtask --help`.
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
+mod bench;
 mod check;
 mod foreign;
 mod fuzz;
@@ -26,6 +27,7 @@ enum Task {
     Plugins(plugins::Args),
     Test(test::Args),
     Torture(torture::Args),
+    Bench(bench::Args),
     Check(check::Args),
     Schemathesis(schemathesis::Args),
     Foreign(foreign::Args),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Task::Plugins(args) => plugins::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
         Task::Torture(args) => torture::run(&workspace, &args),
+        Task::Bench(args) => bench::run(&workspace, &args),
         Task::Check(args) => check::run(&workspace, &args),
         Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
         Task::Foreign(args) => foreign::run(&workspace, &args),

@@ -2,13 +2,17 @@
 
 mod client;
 mod crowd;
+mod dialects;
+mod idle;
 mod marker;
 mod report;
 mod requests;
+mod source;
 mod storm;
 mod talk;
 mod tally;
 mod usage;
+mod xmpp;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,11 +21,12 @@ use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use url::Url;
 
+use self::idle::Bystanders;
 use self::report::Report;
 
 /// Load a server as many clients would, and measure it.
 ///
-/// The clients speak the native protocol. Nothing but a server is needed, whose limits let so many clients from one address do so
+/// The clients speak the native protocol, those of `dialects` the others too. Nothing but a server is needed, whose limits let so many clients from one address do so
 /// much: raise command_burst and commands_per_second in [limits], and for scenarios with accounts attempts_burst and
 /// attempts_per_minute. What the server refuses is counted and told.
 #[derive(Debug, clap::Args)]
@@ -38,6 +43,8 @@ enum Scenario {
     Direct(Direct),
     /// Many small rooms
     Rooms(Rooms),
+    /// One room in which so many speak each dialect, and those who speak native talk
+    Dialects(Dialects),
     /// Connections that do nothing, for what they cost
     Idle(Idle),
     /// Logging in by name and password
@@ -91,12 +98,18 @@ struct Fanout {
     /// How many are in the room
     #[arg(long, default_value_t = 100)]
     clients: usize,
+    #[command(flatten)]
+    spoken: Spoken,
+}
+
+#[derive(Debug, clap::Args)]
+struct Spoken {
     /// What is spoken; all but native is for comparing other servers
     #[arg(long, value_enum, default_value_t = Speech::Native, hide = true)]
     speech: Speech,
 }
 
-/// What the clients of `fanout` and `rooms` speak.
+/// What the clients of `fanout`, `rooms` and `idle` speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Speech {
     Native,
@@ -104,6 +117,8 @@ enum Speech {
     Plain,
     /// Socket.IO over WebSocket: the event `message`, to everybody.
     SocketIo,
+    /// XMPP over WebSocket: a groupchat, which anonymous people may enter.
+    Xmpp,
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,6 +142,26 @@ struct Rooms {
     /// How many are in each
     #[arg(long, default_value_t = 10)]
     members: usize,
+    /// So many more are connected, and in no room
+    #[arg(long, default_value_t = 0)]
+    idle: usize,
+    #[command(flatten)]
+    spoken: Spoken,
+}
+
+#[derive(Debug, clap::Args)]
+struct Dialects {
+    #[command(flatten)]
+    common: Common,
+    /// So many messages are on their way at a time; the next is sent when its sender has one back
+    #[arg(long, default_value_t = 16)]
+    in_flight: u32,
+    /// Characters in a message
+    #[arg(long, default_value_t = 120)]
+    size: usize,
+    /// How many speak each of the six
+    #[arg(long, default_value_t = 100)]
+    each: usize,
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,6 +170,8 @@ struct Idle {
     common: Common,
     #[arg(long, default_value_t = 1000)]
     clients: usize,
+    #[command(flatten)]
+    spoken: Spoken,
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,13 +198,16 @@ struct Reconnect {
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let (common, report) = match args.scenario {
         Scenario::Fanout(args) => {
-            let crowd = crowd::fanout(&target(&args.common)?, args.speech, args.clients).await?;
+            let crowd = crowd::fanout(&target(&args.common)?, args.spoken.speech, args.clients).await?;
             let report = talk::run("fanout", crowd, &args.load, &args.common).await?;
             (args.common, report)
         }
         Scenario::Rooms(args) => {
-            let crowd = crowd::rooms(&target(&args.common)?, args.rooms, args.members).await?;
-            let report = talk::run("rooms", crowd, &args.load, &args.common).await?;
+            let target = target(&args.common)?;
+            let bystanders = Bystanders::connect(&target, args.idle).await?;
+            let crowd = crowd::rooms(&target, args.spoken.speech, args.rooms, args.members).await?;
+            let mut report = talk::run("rooms", crowd, &args.load, &args.common).await?;
+            bystanders.leave(&mut report.faults);
             (args.common, report)
         }
         Scenario::Direct(args) => {
@@ -175,8 +215,17 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             let report = talk::run("direct", crowd, &args.load, &args.common).await?;
             (args.common, report)
         }
+        Scenario::Dialects(args) => {
+            if args.in_flight as usize > args.each {
+                bail!("--in-flight {}: wanted at most one for each who speaks native ({})", args.in_flight, args.each);
+            }
+            let crowd = dialects::crowd(&target(&args.common)?, args.each).await?;
+            let load = Load { rate: None, in_flight: args.in_flight, size: args.size };
+            let report = talk::run("dialects", crowd, &load, &args.common).await?;
+            (args.common, report)
+        }
         Scenario::Idle(args) => {
-            let report = crowd::idle(&target(&args.common)?, args.clients, &args.common).await?;
+            let report = idle::run(&target(&args.common)?, args.spoken.speech, args.clients, &args.common).await?;
             (args.common, report)
         }
         Scenario::Login(args) => {

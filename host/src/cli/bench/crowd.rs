@@ -8,11 +8,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::client::{Client, Heard, Who};
-use super::report::{Progress, Report};
-use super::tally::Faults;
-use super::usage::Usage;
-use super::{Common, Speech};
+use super::Speech;
+use super::client::{Client, Who};
+use super::report::Progress;
 
 /// How many connect at a time.
 const AT_ONCE: usize = 50;
@@ -64,27 +62,31 @@ pub(super) async fn fanout(url: &Url, speech: Speech, clients: usize) -> Result<
     }
     let room = make("connecting", clients, |index| {
         let run = &run;
-        async move {
-            match speech {
-                Speech::Native => in_room(url, &format!("{run}-{index}"), run).await,
-                Speech::Plain => Client::plain(url).await,
-                Speech::SocketIo => Client::socket_io(url).await,
-            }
-        }
+        async move { in_room(url, speech, &format!("{run}-{index}"), run).await }
     });
     Ok(Crowd { rooms: vec![room.await?] })
 }
 
 /// The same number of guests in each room.
-pub(super) async fn rooms(url: &Url, rooms: usize, members: usize) -> Result<Crowd> {
+pub(super) async fn rooms(url: &Url, speech: Speech, rooms: usize, members: usize) -> Result<Crowd> {
     let run = run_name();
-    let mut maker = Client::native(url, Who::Guest(&run)).await?;
-    for room in 0..rooms {
-        make_room(&mut maker, &format!("{run}-{room}")).await?;
+    match speech {
+        Speech::Native => {
+            let mut maker = Client::native(url, Who::Guest(&run)).await?;
+            for room in 0..rooms {
+                make_room(&mut maker, &format!("{run}-{room}")).await?;
+            }
+        }
+        Speech::SocketIo => bail!("--speech socket-io: its server has one room for all; wanted native, plain or xmpp"),
+        Speech::Plain | Speech::Xmpp => {}
     }
     let mut clients = make("connecting", rooms * members, |index| {
-        let run = &run;
-        async move { in_room(url, &format!("{run}-{index}"), &format!("{run}-{}", index / members)).await }
+        let (name, room) = (format!("{run}-{index}"), format!("{run}-{}", index / members));
+        let mut url = url.clone();
+        if speech == Speech::Plain {
+            url.set_path(&room);
+        }
+        async move { in_room(&url, speech, &name, &room).await }
     })
     .await?
     .into_iter();
@@ -113,46 +115,24 @@ pub(super) async fn direct(url: &Url, pairs: usize) -> Result<Crowd> {
     Ok(Crowd { rooms: rooms.await? })
 }
 
-/// Connections that say nothing once they are there, and what they cost the server.
-pub(super) async fn idle(url: &Url, clients: usize, common: &Common) -> Result<Report> {
-    let before = Usage::of(common.pid)?;
-    let run = run_name();
-    let crowd = make("connecting", clients, |index| {
-        let name = format!("{run}-{index}");
-        async move { Client::native(url, Who::Guest(&name)).await }
-    })
-    .await?;
-    let connected = Usage::of(common.pid)?;
-    let began = tokio::time::Instant::now();
-    let end = began + common.time;
-    let closed = stream::iter(crowd).map(|mut client| async move {
-        loop {
-            match tokio::time::timeout_at(end, client.hear()).await {
-                Ok(Heard::Text(_)) => {}
-                Ok(Heard::Closed(why)) => return Some(why),
-                Err(_) => return None,
-            }
+/// Somebody who hears a room that is there already, if rooms have to be.
+async fn in_room(url: &Url, speech: Speech, name: &str, room: &str) -> Result<Client> {
+    match speech {
+        Speech::Native => {
+            let mut client = Client::native(url, Who::Guest(name)).await?;
+            client.join(room, None).await?;
+            Ok(client)
         }
-    });
-    let closed: Vec<String> = closed.buffer_unordered(clients.max(1)).filter_map(std::future::ready).collect().await;
-    let after = Usage::of(common.pid)?;
-    let mut report = Report::new("idle", clients, began.elapsed());
-    report.memory(before, after);
-    report.cpu(connected, after);
-    report.faults = Faults { closed: closed.len() as u64, first: closed.into_iter().next(), ..Faults::default() };
-    Ok(report)
+        Speech::Plain => Client::plain(url).await,
+        Speech::SocketIo => Client::socket_io(url, "").await,
+        Speech::Xmpp => Client::xmpp_in(url, room, name).await,
+    }
 }
 
-async fn in_room(url: &Url, name: &str, room: &str) -> Result<Client> {
-    let mut client = Client::native(url, Who::Guest(name)).await?;
-    client.join(room, None).await?;
-    Ok(client)
-}
-
-pub(super) async fn make_room(maker: &mut Client, name: &str) -> Result<()> {
+/// The answer to `room.create`.
+pub(super) async fn make_room(maker: &mut Client, name: &str) -> Result<Value> {
     let made = maker.call("room.create", json!({"name": name, "visibility": "public"})).await;
-    made.context("a room is needed; the plugin `groups` makes them")?;
-    Ok(())
+    made.context("a room is needed; the plugin `groups` makes them")
 }
 
 pub(super) struct Account {

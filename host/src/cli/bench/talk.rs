@@ -1,14 +1,16 @@
 //! Everybody listens, some talk: in a closed loop the next message waits for the one before, in an open loop for its time.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Heard};
 use super::crowd::Crowd;
@@ -34,7 +36,7 @@ struct Run {
     sent: Vec<AtomicU32>,
     delivered: AtomicU64,
     refused: AtomicU64,
-    over: AtomicBool,
+    over: CancellationToken,
 }
 
 impl Run {
@@ -86,7 +88,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
         sent: (0..clients).map(|_| AtomicU32::new(0)).collect(),
         delivered: AtomicU64::new(0),
         refused: AtomicU64::new(0),
-        over: AtomicBool::new(false),
+        over: CancellationToken::new(),
     });
     let mut tasks = JoinSet::new();
     let mut index = 0;
@@ -125,7 +127,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
     let (usage_after, delivered_after, sent_after) = (Usage::of(common.pid)?, delivered(&run), sent(&run));
     progress.end();
     wait_for_stragglers(&run, members as u64).await;
-    run.over.store(true, Relaxed);
+    run.over.cancel();
 
     let mut report = Report::new(scenario, clients, common.time);
     let (mut times, mut acks) = (Times::default(), Times::default());
@@ -192,9 +194,10 @@ impl Member {
                 self.send(self.run.start.elapsed()).await;
             }
         }
-        while !self.run.over.load(Relaxed) {
-            // Whoever only listens looks up now and then, whether it is over.
-            let wake = self.next_due.unwrap_or_else(|| Instant::now() + LOOK * 4);
+        let run = self.run.clone();
+        let mut over = pin!(run.over.cancelled());
+        loop {
+            let due = self.next_due;
             tokio::select! {
                 heard = self.client.hear() => match heard {
                     Heard::Text(frame) => self.on_frame(&frame).await,
@@ -204,7 +207,8 @@ impl Member {
                         break;
                     }
                 },
-                () = sleep_until(wake) => self.on_time().await,
+                () = sleep_until(due.unwrap_or(run.start)), if due.is_some() => self.on_time().await,
+                () = &mut over => break,
             }
         }
         for (place, order) in self.orders.iter().enumerate() {

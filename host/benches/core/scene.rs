@@ -1,0 +1,142 @@
+//! A room, who is in it, and what is said there in each dialect.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use natterjack::clock::now;
+use natterjack::config::Limits;
+use natterjack::dialect::{Dialect, direct, go, groups, native, rooms, sessions};
+use natterjack::hub::{Connection, Frame, Hub, Lanes, Outbox, Told};
+use natterjack::protocol::{
+    Account, AccountId, Actor, Author, ConnectionId, Entry, Guest, Happening, Post, Room, RoomId, RoomKind, Visibility,
+};
+use tokio::runtime::{self, Runtime};
+use tokio_util::task::TaskTracker;
+
+pub(crate) const DIALECTS: [Dialect; 6] =
+    [Dialect::Native, Dialect::Groups, Dialect::Go, Dialect::Rooms, Dialect::Direct, Dialect::Sessions];
+const BODY: &str =
+    "what a fine evening at the pond, said one toad to another while the moon rose over the reeds and all was calm";
+const UID: &str = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
+
+pub(crate) fn room() -> Room {
+    Room {
+        id: RoomId::new(),
+        number: 1,
+        code: "ABCDE".into(),
+        name: "pond".into(),
+        kind: RoomKind::Room,
+        visibility: Visibility::Public,
+        topic: "".into(),
+        member_limit: None,
+        guarded: false,
+        pair: None,
+        created_at: now(),
+    }
+}
+
+pub(crate) fn ann() -> Actor {
+    Actor::Account(Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false })
+}
+
+pub(crate) fn guest() -> Actor {
+    Actor::Guest(Guest { id: ConnectionId::new(), name: "guest".into() })
+}
+
+pub(crate) fn post() -> Post {
+    Post { body: BODY.into(), key: None, reply_to: None, attachments: Arc::default() }
+}
+
+pub(crate) fn posted(room: &Room, by: &Actor, seq: u64) -> Entry {
+    let what = Happening::Posted(post());
+    Entry { room: room.id, seq, number: seq.cast_signed(), at: now(), by: Author::from(by), what }
+}
+
+/// A post as a client of the dialect writes it.
+pub(crate) fn frame(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Native => format!(r#"{{"id":7,"op":"message.post","args":{{"room":"{UID}","body":"{BODY}"}}}}"#),
+        Dialect::Groups => format!(r#"{{"type":"message","name":"ann","group":"pond","Text":"{BODY}"}}"#),
+        Dialect::Go => format!(r#"{{"group_id":7,"message":"{BODY}"}}"#),
+        Dialect::Rooms => format!(r#"{{"type":"chat","payload":{{"roomId":"ABCDE","msg":"{BODY}"}}}}"#),
+        Dialect::Direct | Dialect::DirectExternal => {
+            format!(r#"{{"event":"message","receiverId":"{UID}","message":"{BODY}"}}"#)
+        }
+        Dialect::Sessions => format!(r#"7["message",{{"sessionId":"{UID}","content":"{BODY}"}}]"#),
+    }
+}
+
+/// Whether it was understood.
+pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
+    match dialect {
+        Dialect::Native => native::decode(frame).is_ok(),
+        Dialect::Groups => groups::decode(frame).is_ok(),
+        Dialect::Go => go::decode(frame).is_ok(),
+        Dialect::Rooms => rooms::decode(frame).1.is_ok(),
+        Dialect::Direct | Dialect::DirectExternal => direct::decode(frame).is_ok(),
+        Dialect::Sessions => sessions::decode(frame).1.is_ok(),
+    }
+}
+
+/// A room with listeners, whose outboxes are emptied by nobody but `drain`.
+pub(crate) struct Audience {
+    runtime: Runtime,
+    lanes: Lanes,
+    room: Arc<Room>,
+    by: Actor,
+    outboxes: Vec<Arc<Outbox>>,
+    seq: u64,
+}
+
+impl Audience {
+    /// As many of each of these dialects.
+    pub(crate) fn new(dialects: &[Dialect], each: usize) -> Self {
+        // One thread, so that it goes the same way each time.
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let (hub, room, mut outboxes) = (Arc::new(Hub::default()), Arc::new(room()), Vec::new());
+        for dialect in dialects.iter().flat_map(|dialect| std::iter::repeat_n(*dialect, each)) {
+            let outbox = Arc::new(Outbox::new(&Limits::default()));
+            let listener = Connection::new(dialect, outbox.clone(), ann(), ConnectionId::new(), None);
+            let (id, listener) = (listener.id, Arc::new(listener));
+            hub.connect(&listener);
+            assert!(hub.listen(&room, &listener, None).is_ok());
+            hub.release(room.id, id, 0, || {});
+            outboxes.push(outbox);
+        }
+        let lanes = runtime.block_on(async { Lanes::start(&hub, &TaskTracker::new()) });
+        let mut audience = Self { runtime, lanes, room, by: ann(), outboxes, seq: 0 };
+        // Who came after them is told to some.
+        audience.drain();
+        audience
+    }
+
+    /// Tells as many posts as if they had been committed together.
+    pub(crate) fn publish(&mut self, count: u64) {
+        let told = (0..count).map(|_| {
+            self.seq += 1;
+            let entry = posted(&self.room, &self.by, self.seq);
+            Told { entry, by: self.by.clone(), own: None, depth: 0, place: None, answer: None }
+        });
+        let told = told.collect();
+        self.runtime.block_on(async {
+            self.lanes.tell(self.room.clone(), told).await;
+            self.lanes.settle().await;
+        });
+    }
+
+    /// Takes what waits, as the connections' tasks do; says how many messages it was.
+    pub(crate) fn drain(&mut self) -> usize {
+        let mut frames: VecDeque<Frame> = VecDeque::new();
+        let mut messages = 0;
+        for outbox in &self.outboxes {
+            // Ready at once, or nothing waits.
+            let _ = outbox.take(&mut frames).now_or_never();
+            messages += frames
+                .drain(..)
+                .map(|frame| if let Frame::Text(packet) = frame { packet.messages() } else { 0 })
+                .sum::<usize>();
+        }
+        messages
+    }
+}

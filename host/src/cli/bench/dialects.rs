@@ -1,0 +1,70 @@
+//! One room that all dialects meet in.
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use url::Url;
+
+use super::client::{Client, Who};
+use super::crowd::{self, Account, Crowd, make, run_name};
+
+/// So many of each dialect. Those who speak native come first, so that it is they who talk.
+pub(super) async fn crowd(url: &Url, each: usize) -> Result<Crowd> {
+    let run = run_name();
+    let mut maker = Client::native(url, Who::Guest(&run)).await?;
+    let made = crowd::make_room(&mut maker, &run).await?;
+    let name = |key: &str| made["room"][key].as_str().map(str::to_owned).context("a room that was made has no name");
+    let (uid, code) = (&name("uid")?, &name("code")?);
+    let accounts = make("signing up", each, |index| {
+        let name = format!("{run}-{index}");
+        async move { crowd::sign_up(url, &name).await }
+    });
+    let accounts = &accounts.await?;
+    let run = &run;
+    // An account that has joined hears the room in the dialects that have no word for it.
+    let mut room = make("native", each, |index| async move {
+        let mut client = Client::native(url, Who::Token(&accounts[index].token)).await?;
+        client.join(uid, None).await?;
+        Ok(client)
+    })
+    .await?;
+    room.extend(make("groups", each, |index| groups(url, run, index)).await?);
+    room.extend(make("rooms", each, |index| rooms(url, run, index, code)).await?);
+    room.extend(make("go", each, |index| by_token(url, "/ws/go", &accounts[index], "connected")).await?);
+    room.extend(make("direct", each, |index| by_token(url, "/ws/direct", &accounts[index], "isOnline")).await?);
+    room.extend(make("echo-sessions", each, |index| sessions(url, &accounts[index], uid)).await?);
+    Ok(Crowd { rooms: vec![room] })
+}
+
+fn at(url: &Url, path: &str) -> Url {
+    let mut url = url.clone();
+    url.set_path(path);
+    url
+}
+
+async fn groups(url: &Url, run: &str, index: usize) -> Result<Client> {
+    let mut client = Client::plain(&at(url, "/ws/groups")).await?;
+    let enter = json!({"type": "first-connect", "name": format!("{run}-g{index}"), "group": run});
+    client.ask(enter.to_string(), "acknowledge-connect").await?;
+    Ok(client)
+}
+
+async fn rooms(url: &Url, run: &str, index: usize, code: &str) -> Result<Client> {
+    let mut client = Client::plain(&at(url, "/ws/rooms")).await?;
+    let enter = json!({"type": "join", "payload": {"name": format!("{run}-r{index}"), "roomId": code, "pass": ""}});
+    client.ask(enter.to_string(), "Successfully joined").await?;
+    Ok(client)
+}
+
+async fn by_token(url: &Url, path: &str, account: &Account, welcome: &str) -> Result<Client> {
+    let token = HeaderValue::try_from(format!("Bearer {}", account.token)).context("a token that is no header")?;
+    let mut client = Client::plain_with(&at(url, path), (header::AUTHORIZATION, token)).await?;
+    client.wait_for(welcome).await?;
+    Ok(client)
+}
+
+async fn sessions(url: &Url, account: &Account, room: &str) -> Result<Client> {
+    let mut client = Client::socket_io(url, &json!({"token": account.token}).to_string()).await?;
+    client.ask(format!("420{}", json!(["join-session", room])), "430[").await?;
+    Ok(client)
+}

@@ -1,0 +1,33 @@
+//! XMPP over WebSocket (RFC 7395), as far as a guest in a room of many needs it, for comparing other servers.
+
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, header};
+
+/// What the server is to be called.
+const DOMAIN: &str = "localhost";
+
+pub(super) fn subprotocol() -> (HeaderName, HeaderValue) {
+    (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("xmpp"))
+}
+
+/// What is said to be let in, and what the answer to each has in it.
+pub(super) fn login() -> [(String, &'static str); 4] {
+    let open = format!("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{DOMAIN}' version='1.0'/>");
+    let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
+    let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    [(open.clone(), "features>"), (auth.to_owned(), "<success"), (open, "features>"), (bind.to_owned(), "<jid>")]
+}
+
+/// The same for entering a room: its subject comes last, after everybody who is there.
+pub(super) fn enter(room: &str, name: &str) -> (String, &'static str) {
+    let presence = format!(
+        "<presence xmlns='jabber:client' to='{room}@conference.{DOMAIN}/{name}'>\
+         <x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>"
+    );
+    (presence, "<subject")
+}
+
+pub(super) fn message(room: &str, text: &str) -> String {
+    format!(
+        "<message xmlns='jabber:client' type='groupchat' to='{room}@conference.{DOMAIN}'><body>{text}</body></message>"
+    )
+}

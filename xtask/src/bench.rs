@@ -1,0 +1,48 @@
+//! `cargo xtask bench`.
+
+mod peers;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+/// Compare the server with others.
+///
+/// With --peers: this server, npm's ws and socket.io, Bun, ejabberd, axum in the style of its example, and a bare epoll loop
+/// as the limit, in turn, each on one core, loaded from another. What is needed is installed under target/bench, ejabberd as a
+/// Debian package; what cannot be had is left out. Takes a quiet machine with two cores and about ten minutes. The figures go
+/// to docs/benchmarks, beside those of other runs that were not repeated.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// With other servers, on this machine
+    #[arg(long, required = true)]
+    peers: bool,
+    /// Only this workload; may be given more than once
+    #[arg(long, value_name = "NAME", requires = "peers", value_parser = peers::names())]
+    only: Vec<String>,
+    /// How often each is measured; what counts is the median
+    #[arg(long, default_value_t = 3, requires = "peers", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// For how long, each time
+    #[arg(long, default_value_t = 3, requires = "peers", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    time: u32,
+    /// A server that is built already [default: it is built, with optimisation]
+    #[arg(long, requires = "peers", value_name = "PATH")]
+    server: Option<PathBuf>,
+    /// Where the results go [default: docs/benchmarks]
+    #[arg(long, requires = "peers", value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let plan = peers::Plan {
+        only: &args.only,
+        rounds: args.rounds,
+        seconds: args.time,
+        server: args.server.as_deref(),
+        out: args.out.clone().unwrap_or_else(|| workspace.root.join("docs/benchmarks")),
+    };
+    peers::run(workspace, &plan)
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask bench --peers`: this server and others, in turn, under the same load.
+
+mod contender;
+mod ejabberd;
+mod ground;
+mod machine;
+mod measure;
+mod plot;
+mod results;
+mod server;
+mod table;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
+
+use self::ground::Ground;
+use self::machine::Machine;
+use self::results::{Outcome, Results};
+use self::workloads::{WORKLOADS, Workload};
+use crate::workspace::Workspace;
+
+pub(crate) struct Plan<'a> {
+    pub(crate) only: &'a [String],
+    pub(crate) rounds: u32,
+    pub(crate) seconds: u32,
+    pub(crate) server: Option<&'a Path>,
+    pub(crate) out: PathBuf,
+}
+
+/// What `--only` may name.
+pub(crate) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(WORKLOADS.iter().map(|workload| workload.name))
+}
+
+pub(crate) fn run(workspace: &Workspace, plan: &Plan<'_>) -> Result<()> {
+    let chosen: Vec<&Workload> = WORKLOADS
+        .iter()
+        .filter(|workload| plan.only.is_empty() || plan.only.iter().any(|name| name == workload.name))
+        .collect();
+    let ground = Ground::prepare(workspace, plan.server, &chosen)?;
+    let machine = Machine::look(&ground)?;
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    for workload in &chosen {
+        outcomes
+            .insert(workload.name.to_owned(), Outcome::new(machine.clone(), workload.seconds.unwrap_or(plan.seconds)));
+    }
+    for round in 1..=plan.rounds {
+        for workload in chosen.iter().filter(|workload| round <= workload.rounds) {
+            let Some(outcome) = outcomes.get_mut(workload.name) else { continue };
+            for run in workload.runs {
+                let (name, label) = (workload.name, run.label);
+                let measured = match ground.missing(run.contender) {
+                    Some(why) => Err(anyhow::anyhow!("{why}")),
+                    None => measure::measure(&ground, run, outcome.seconds),
+                };
+                match measured {
+                    Ok(sample) => {
+                        println!("round {round}  {name:<10} {label:<14} {}", sample.line());
+                        outcome.samples.entry(label.to_owned()).or_default().push(sample);
+                    }
+                    Err(error) => {
+                        println!("round {round}  {name:<10} {label:<14} NOT MEASURED: {error:#}");
+                        outcome.missing.insert(label.to_owned(), format!("{error:#}"));
+                    }
+                }
+            }
+        }
+    }
+    write(&plan.out, outcomes)
+}
+
+/// Figures that were not measured now are those of before.
+fn write(folder: &Path, outcomes: BTreeMap<String, Outcome>) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = folder.join("peers.json");
+    let mut results = Results::read(&file)?;
+    results.outcomes.extend(outcomes);
+    for (name, text) in
+        [("peers.json", results.json()?), ("peers.md", table::markdown(&results)), ("peers.svg", plot::svg(&results))]
+    {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("written: {}", file.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What has to be there before anything is measured: programs, built or installed, and a core each for the server and the load.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use xtask::command::{self, cargo, succeeds};
+use xtask::debian;
+
+use super::contender::Contender;
+use super::ejabberd;
+use super::workloads::Workload;
+use crate::plugins;
+use crate::workspace::Workspace;
+
+/// As many open files as the largest workload takes.
+const FILES: u64 = 100_000;
+
+pub(crate) struct Ground {
+    pub(crate) root: PathBuf,
+    /// Where servers run, with npm's packages and their logs.
+    pub(crate) folder: PathBuf,
+    pub(crate) natterjack: PathBuf,
+    pub(crate) plugins: PathBuf,
+    /// The peers that are built here.
+    pub(crate) peers: PathBuf,
+    server_core: usize,
+    load_core: usize,
+    missing: Vec<(Contender, String)>,
+}
+
+impl Ground {
+    pub(crate) fn prepare(workspace: &Workspace, server: Option<&Path>, workloads: &[&Workload]) -> Result<Self> {
+        let (server_core, load_core) = cores()?;
+        if !succeeds(Command::new("taskset").arg("--version")) {
+            bail!("`taskset` is needed to keep server and load apart (Debian: apt-get install util-linux)");
+        }
+        raise_file_limit();
+        let wanted: Vec<Contender> = workloads.iter().flat_map(|work| work.runs).map(|run| run.contender).collect();
+        plugins::build(workspace, true)?;
+        let natterjack = match server {
+            Some(path) => fs::canonicalize(path).with_context(|| format!("--server {}", path.display()))?,
+            None => {
+                command::run(&mut cargo(&["build", "--release", "--locked", "--package=natterjack"]))?;
+                workspace.target_dir.join("release/natterjack")
+            }
+        };
+        command::run(&mut cargo(&["build", "--release", "--locked", "--package=natterjack-peers"]))?;
+        let mut ground = Self {
+            root: workspace.root.clone(),
+            folder: workspace.target_dir.join("bench/peers"),
+            natterjack,
+            plugins: workspace.plugin_dir(),
+            peers: workspace.target_dir.join("release"),
+            server_core,
+            load_core,
+            missing: Vec::new(),
+        };
+        fs::create_dir_all(&ground.folder).with_context(|| format!("cannot make {}", ground.folder.display()))?;
+        let scripts = ["ws.mjs", "socket-io.mjs", "bun.mjs", "ejabberd.yml", "one_row.py"];
+        for file in scripts.into_iter().chain(["package.json", "package-lock.json"]) {
+            let from = ground.root.join("tests/bench/peers").join(file);
+            fs::copy(&from, ground.folder.join(file)).with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+        // Without one of them the others can still be compared.
+        for (needing, installed) in [
+            (&[Contender::Ws, Contender::SocketIo, Contender::Bun][..], Self::install_npm as fn(&Self) -> Result<()>),
+            (&[Contender::Bun][..], Self::try_bun),
+            (&[Contender::Ejabberd][..], |_| install_ejabberd()),
+        ] {
+            if !needing.iter().any(|contender| wanted.contains(contender)) {
+                continue;
+            }
+            if let Err(error) = installed(&ground) {
+                eprintln!("xtask: left out: {needing:?}: {error:#}");
+                ground.missing.extend(needing.iter().map(|contender| (*contender, format!("{error:#}"))));
+            }
+        }
+        Ok(ground)
+    }
+
+    /// Why somebody cannot be measured here.
+    pub(crate) fn missing(&self, contender: Contender) -> Option<&str> {
+        self.missing.iter().find(|(missing, _)| *missing == contender).map(|(_, why)| &**why)
+    }
+
+    pub(crate) fn on_server_core(&self, program: impl AsRef<OsStr>) -> Command {
+        on_core(self.server_core, program.as_ref())
+    }
+
+    pub(crate) fn on_load_core(&self, program: impl AsRef<OsStr>) -> Command {
+        on_core(self.load_core, program.as_ref())
+    }
+
+    pub(crate) fn bun(&self) -> PathBuf {
+        self.folder.join("node_modules/@oven/bun-linux-x64/bin/bun")
+    }
+
+    fn install_npm(&self) -> Result<()> {
+        if !["node", "npm"].iter().all(|program| succeeds(Command::new(program).arg("--version"))) {
+            debian::install(&["nodejs", "npm"], "Node.js 20 or later with npm is needed: install both")?;
+        }
+        let wanted = fs::read_to_string(self.folder.join("package-lock.json"))?;
+        let stamp = self.folder.join("node.stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(());
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&self.folder);
+        command::run(&mut npm).context("packages from npm's registry were not to be had")?;
+        fs::write(&stamp, wanted).context("cannot note what is installed")
+    }
+
+    fn try_bun(&self) -> Result<()> {
+        if !succeeds(Command::new(self.bun()).arg("--version")) {
+            bail!("{} does not run on this machine", self.bun().display());
+        }
+        Ok(())
+    }
+}
+
+fn on_core(core: usize, program: &OsStr) -> Command {
+    let mut command = Command::new("taskset");
+    // It becomes the program, under the same id.
+    command.arg("--cpu-list").arg(core.to_string()).arg(program);
+    command
+}
+
+/// The last core that is ours for the server, the first for the load.
+fn cores() -> Result<(usize, usize)> {
+    let ours = rustix::thread::sched_getaffinity(None).context("cannot tell which cores may be used")?;
+    let mut cores = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| ours.is_set(*core));
+    match (cores.next(), cores.next_back()) {
+        (Some(first), Some(last)) => Ok((last, first)),
+        _ => bail!("this takes two cores: one for the server, one for what loads it"),
+    }
+}
+
+/// As far as it may be raised; what is too much for it then says so itself.
+fn raise_file_limit() {
+    let before = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: Some(FILES), maximum: Some(before.maximum.map_or(FILES, |most| most.max(FILES))) };
+    if setrlimit(Resource::Nofile, wanted).is_err() {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+    }
+}
+
+fn install_ejabberd() -> Result<()> {
+    if ejabberd::is_installed() {
+        return Ok(());
+    }
+    debian::install(&["ejabberd"], "ejabberd is not installed (Debian: apt-get install ejabberd; it need not run)")
+}

@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod error;
 mod follow;
 pub mod hub;
+pub mod log;
 pub mod media;
 pub mod messages;
 pub mod metrics;

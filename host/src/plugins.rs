@@ -46,7 +46,7 @@ mod workshop;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,8 +142,6 @@ pub struct Plugins {
 
 /// What plugins need to stay with a running server.
 pub struct Live<'a> {
-    /// Where changes of the plugins' tables are followed.
-    pub config_file: Option<PathBuf>,
     /// Ends the following.
     pub stop: CancellationToken,
     /// The tasks of observers and timers.
@@ -193,8 +191,8 @@ impl Plugins {
         live: Live<'_>,
     ) -> Result<Arc<Self>, StartError> {
         let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir).await?;
-        let Live { config_file, stop, reacting, stop_reacting } = live;
-        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
+        let Live { stop, reacting, stop_reacting } = live;
+        tokio::spawn(async move { stop.run_until_cancelled(folder.watch()).await });
         Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
         reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));
         Ok(Arc::new(plugins))
@@ -291,9 +289,18 @@ impl Plugins {
 
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
+        self.order(None, tables).await
+    }
+
+    /// The same with a new `[plugins]`, of which the folder stays the same.
+    pub async fn configure(&self, config: config::Plugins, tables: Tables) -> Result<()> {
+        self.order(Some(config), Some(tables)).await
+    }
+
+    async fn order(&self, config: Option<config::Plugins>, tables: Option<Tables>) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
         let (done, heard) = oneshot::channel();
-        self.orders.send(Order { tables, done }).await.map_err(|_| unwatched())?;
+        self.orders.send(Order { config, tables, done }).await.map_err(|_| unwatched())?;
         heard.await.map_err(|_| unwatched())
     }
 

@@ -32,6 +32,7 @@ impl Close {
     pub const BAD_FIRST_FRAME: u16 = 4500;
     pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
+    pub const TOO_MANY: u16 = 4506;
     pub const NORMAL: u16 = 1000;
     /// Stands for a close without a code; never sent.
     pub const NO_STATUS: u16 = 1005;
@@ -105,6 +106,8 @@ struct Queue {
     bytes: usize,
     /// Nothing comes after what is queued.
     closed: bool,
+    /// The code that it was closed with.
+    code: Option<u16>,
     /// All has been written that ever will be.
     ended: bool,
     /// The socket took no more: its connection waits for it to.
@@ -123,6 +126,9 @@ impl Queue {
     fn add(&mut self, frame: Frame) {
         self.messages += frame.messages();
         self.bytes += frame.len();
+        if let Frame::Close(close) = &frame {
+            self.code = Some(close.code);
+        }
         self.frames.push_back(frame);
     }
 
@@ -172,7 +178,7 @@ impl Queue {
 
     /// Whatever is offered from now on has nowhere to go.
     fn end(&mut self) -> Flushed {
-        *self = Self { closed: true, ended: true, corks: self.corks, ..Self::default() };
+        *self = Self { closed: true, ended: true, code: self.code, corks: self.corks, ..Self::default() };
         Flushed::Ended
     }
 }
@@ -317,6 +323,11 @@ impl Outbox {
 
     pub fn is_closed(&self) -> bool {
         self.queue.lock().closed
+    }
+
+    /// The code that it was closed with, if it was.
+    pub fn closed_with(&self) -> Option<u16> {
+        self.queue.lock().code
     }
 
     /// Waits until something is queued.

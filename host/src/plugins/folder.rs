@@ -30,6 +30,8 @@ pub(super) struct Folder {
 
 /// What somebody asks of the folder's keeper.
 pub(super) struct Order {
+    /// The new `[plugins]`, if it changed.
+    pub(super) config: Option<config::Plugins>,
     /// New tables, if they changed.
     pub(super) tables: Option<Tables>,
     /// Told when it is done.

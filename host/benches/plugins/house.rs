@@ -61,7 +61,14 @@ impl House {
         let database = Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap();
         let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &tasks, stop, &Metrics::default());
+        let writer = Writer::start(
+            database.clone(),
+            hub.clone(),
+            known.clone(),
+            &tasks,
+            stop,
+            &natterjack::metrics::Metrics::default(),
+        );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));

@@ -35,7 +35,7 @@ impl World {
             known.clone(),
             &TaskTracker::new(),
             CancellationToken::new(),
-            &Metrics::default(),
+            &crate::metrics::Metrics::default(),
         );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));

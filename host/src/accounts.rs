@@ -11,16 +11,19 @@ pub mod token;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use self::external::ExternalIssuer;
 use self::password::{PasswordHasher, Verdict};
 use self::throttle::{Origin, Throttles};
 use self::token::{Tokens, new_refresh_token, refresh_hash};
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
-use crate::config;
+use crate::config::{self, Live};
 use crate::database::{Database, NewUser, User};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::name;
 use crate::protocol::{Account, AccountId, LoginId};
 
@@ -65,12 +68,11 @@ pub struct Accounts {
     tokens: Tokens,
     external: Option<ExternalIssuer>,
     hub: Arc<Hub>,
-    refresh_ttl: Duration,
-    min_password: usize,
+    config: Live<config::Auth>,
     /// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
     login_holds: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
-    pub throttles: Throttles,
+    throttles: ArcSwap<Throttles>,
 }
 
 impl Accounts {
@@ -80,30 +82,40 @@ impl Accounts {
         passwords: Arc<PasswordHasher>,
         tokens: Tokens,
         hub: Arc<Hub>,
-        config: &config::Auth,
+        config: Live<config::Auth>,
         limits: &config::Limits,
+        metrics: &Metrics,
     ) -> Self {
+        let now = config.latest();
         Self {
             database,
             passwords,
             tokens,
-            external: ExternalIssuer::new(config),
+            external: ExternalIssuer::new(&now),
             hub,
-            refresh_ttl: config.refresh_ttl,
-            min_password: config.min_password_chars,
-            login_holds: config.recheck_interval,
+            login_holds: now.recheck_interval,
             logins: Cache::new(CACHED_LOGINS),
-            throttles: Throttles::new(limits),
+            throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics)),
+            config,
         }
     }
 
     /// The shortest password that somebody may choose.
     pub fn min_password_chars(&self) -> usize {
-        self.min_password
+        self.config.get().min_password_chars
+    }
+
+    pub fn throttles(&self) -> Arc<Throttles> {
+        self.throttles.load_full()
+    }
+
+    /// Throttles as `limits` has them from now on; what was counted so far is forgotten.
+    pub fn throttle(&self, limits: &config::Limits, metrics: &Metrics) {
+        self.throttles.store(Arc::new(Throttles::new(limits, metrics)));
     }
 
     pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
-        self.throttles.attempts.take(&from)?;
+        self.throttles().attempts.take(&from)?;
         let user = self.add(new).await?;
         self.begin(user).await
     }
@@ -134,8 +146,9 @@ impl Accounts {
     }
 
     async fn hash_new(&self, password: String) -> Result<String> {
-        if password.chars().count() < self.min_password {
-            let at_least = match self.min_password {
+        let least = self.config.get().min_password_chars;
+        if password.chars().count() < least {
+            let at_least = match least {
                 1 => "must not be empty".to_owned(),
                 n => format!("at least {n} characters"),
             };
@@ -152,11 +165,12 @@ impl Accounts {
 
     /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
     pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
-        self.throttles.attempts.take(&from)?;
+        self.throttles().attempts.take(&from)?;
         let key = name::fold(who);
-        self.throttles.failed_logins.check(&key)?;
+        let throttles = self.throttles();
+        throttles.failed_logins.check(&key)?;
         let wrong = || {
-            self.throttles.failed_logins.failed(&key);
+            throttles.failed_logins.failed(&key);
             Error::Unauthenticated("wrong name or password".into())
         };
         let Some(mut user) = self.database.user_by_login(who).await? else {
@@ -198,7 +212,10 @@ impl Accounts {
     pub async fn begin(&self, user: User) -> Result<Session> {
         let refresh_token = new_refresh_token();
         let at = now();
-        let login = self.database.add_login(&user, &refresh_hash(&refresh_token), at, at + self.refresh_ttl).await?;
+        let login = self
+            .database
+            .add_login(&user, &refresh_hash(&refresh_token), at, at + self.config.get().refresh_ttl)
+            .await?;
         self.session(user, login, refresh_token)
     }
 
@@ -209,7 +226,7 @@ impl Accounts {
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends.
     pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session> {
-        self.throttles.refreshes.take(&from)?;
+        self.throttles().refreshes.take(&from)?;
         let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
         let hash = refresh_hash(refresh_token);
         let (login, account) = self.database.login_by_refresh(&hash).await?.ok_or_else(invalid)?;
@@ -217,7 +234,7 @@ impl Accounts {
             return Err(invalid());
         }
         let next = new_refresh_token();
-        let expires = now() + self.refresh_ttl;
+        let expires = now() + self.config.get().refresh_ttl;
         let rotated = login.refresh_hash == hash
             && self.database.rotate_refresh(login.uid, &hash, &refresh_hash(&next), expires).await?;
         if !rotated {

@@ -7,6 +7,8 @@ mod backup;
 mod bench;
 mod chat;
 mod check;
+mod completions;
+mod man;
 mod migrate;
 mod plugin;
 mod serve;
@@ -42,6 +44,10 @@ enum Command {
     Plugin(plugin::Args),
     /// Manage accounts
     User(user::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(man::Args),
 }
 
 /// What went wrong is on standard error; the configuration's faults end with 2, everything else with 1.
@@ -62,6 +68,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Plugin(args) => runtime.block_on(plugin::run(args)),
         Command::User(args) => runtime.block_on(user::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Completions(args) => {
+            completions::run(&args);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => man::run(&args).map(|()| ExitCode::SUCCESS),
     };
     // A thread that reads the terminal cannot be interrupted; nothing is owed to it.
     runtime.shutdown_background();

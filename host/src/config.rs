@@ -19,6 +19,7 @@ mod edit;
 mod fault;
 mod http_host;
 mod key;
+mod live;
 mod plugin_secrets;
 mod plugins;
 mod scalars;
@@ -37,12 +38,14 @@ use std::sync::Arc;
 pub use self::edit::{EditError, set_plugin_settings, switch_plugin};
 pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
+pub use self::key::Difference;
+pub use self::live::Live;
 pub(crate) use self::plugins::is_plugin_id;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{
     Auth, AuthKey, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat,
-    Media, PlainDialect, Retention, Rooms, Server, Synchronous,
+    Media, Metrics, PlainDialect, Retention, Rooms, Server, Synchronous, Tls,
 };
 
 use self::fault::Place;
@@ -56,6 +59,7 @@ section! {
     /// Everything that can be configured.
     Config {
         server: Server = Server::default();
+        tls: Tls = Tls::default();
         database: Database = Database::default();
         auth: Auth = Auth::default();
         cors: Cors = Cors::default();
@@ -67,6 +71,7 @@ section! {
         plugins: Plugins = Plugins::default();
         /// By plugin id; ask `Config::plugin_of` for one that may have no table.
         plugin: BTreeMap<String, Plugin> = BTreeMap::new();
+        metrics: Metrics = Metrics::default();
         log: Log = Log::default();
     }
 }
@@ -107,6 +112,20 @@ impl Config {
     /// The configuration in force as TOML, with secrets hidden.
     pub fn redacted(&self) -> String {
         self.show().map(show::Shown::into_document).unwrap_or_default()
+    }
+
+    /// What of `new` a server that runs with this can take over.
+    pub fn take_over(&self, new: &Self) -> Self {
+        let mut taken = new.clone();
+        taken.keep(self);
+        taken
+    }
+
+    /// The keys under which `new` says something else, in the order of the sections.
+    pub fn differences(&self, new: &Self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        Key::differences(self, new, "", &mut found);
+        found
     }
 
     /// This plugin's table, or the defaults.
@@ -184,6 +203,13 @@ impl Config {
             limits.outbox_bytes < limits.frame_bytes,
             "the outbox could not hold one frame; wanted outbox_bytes ≥ frame_bytes".to_owned(),
         );
+        let tls = &self.tls;
+        let half = tls.certificate_file.is_empty() != tls.key_file.is_empty();
+        let why = "a certificate and its key belong together; wanted both, or neither".to_owned();
+        contradiction("tls", ["certificate_file", "key_file"], half, why);
+        let bare = !tls.listen.is_empty() && tls.certificate_file.is_empty();
+        let why = "there is no certificate to show there; wanted certificate_file and key_file".to_owned();
+        contradiction("tls", ["listen", "certificate_file"], bare, why);
 
         let listen = &self.server.listen;
         let twice = listen.iter().enumerate().find(|(index, one)| one.port() != 0 && listen[..*index].contains(one));

@@ -179,6 +179,20 @@ impl Database {
         Ok(())
     }
 
+    /// Its connections by what they are for: how many are in use, and how many idle.
+    pub fn pools(&self) -> Vec<(&'static str, usize, usize)> {
+        let count = |pool: &Pool| each!(Pool: pool, pool => (pool.size() as usize, pool.num_idle()));
+        let shown = |name, pool: &Pool| {
+            let (all, idle) = count(pool);
+            (name, all.saturating_sub(idle), idle)
+        };
+        match self.read {
+            Pool::Sqlite(_) => vec![shown("read", &self.read), shown("write", &self.write)],
+            // There it is one.
+            Pool::Postgres(_) => vec![shown("all", &self.read)],
+        }
+    }
+
     /// Begins to write. On SQLite this waits for the one writing connection.
     pub async fn begin(&self) -> Result<Tx, Error> {
         Ok(match &self.write {

@@ -36,6 +36,9 @@ pub enum Dialect {
 pub const DIALECTS: usize = 7;
 
 impl Dialect {
+    pub const ALL: [Self; DIALECTS] =
+        [Self::Native, Self::Groups, Self::Go, Self::Rooms, Self::Direct, Self::DirectExternal, Self::Sessions];
+
     /// What the configuration and the paths call it.
     pub fn name(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ mod watch;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -100,6 +100,8 @@ pub struct Hub {
     watchers: Watchers,
     posted: AtomicU64,
     delivery: Latencies,
+    /// Of those who have said who they are, by what they speak.
+    speaking: [AtomicUsize; Dialect::ALL.len()],
 }
 
 fn offer(connections: &[Arc<Connection>], event: &Event) {
@@ -175,12 +177,14 @@ impl Hub {
     pub fn connect(&self, connection: &Arc<Connection>) {
         self.observe(|| Observed::Opened { by: connection.actor.clone(), connection: connection.id });
         self.connections.lock().insert(connection.id, connection.clone());
+        self.speaking[connection.dialect as usize].fetch_add(1, Ordering::Relaxed);
         self.arrive(connection);
     }
 
     /// Forgets a connection; those who shared a room with a guest are told.
     pub fn disconnect(&self, connection: &Connection) {
         self.connections.lock().remove(&connection.id);
+        self.speaking[connection.dialect as usize].fetch_sub(1, Ordering::Relaxed);
         self.depart(connection);
         let rooms = std::mem::take(&mut *connection.hears.lock());
         for room in rooms.into_keys() {
@@ -213,6 +217,23 @@ impl Hub {
 
     pub fn count(&self) -> usize {
         self.open.lock().by_id.len()
+    }
+
+    /// The same by what they speak: `none` are those who have not said who they are.
+    pub fn count_by_dialect(&self) -> Vec<(&'static str, usize)> {
+        let mut silent = self.count();
+        let mut counts: Vec<(&'static str, usize)> = Vec::new();
+        for dialect in Dialect::ALL {
+            let speaking = self.speaking[dialect as usize].load(Ordering::Relaxed);
+            silent = silent.saturating_sub(speaking);
+            match counts.last_mut() {
+                // Of one name there are several.
+                Some((name, count)) if *name == dialect.name() => *count += speaking,
+                _ => counts.push((dialect.name(), speaking)),
+            }
+        }
+        counts.push(("none", silent));
+        counts
     }
 
     /// How many messages were published since the start.

@@ -17,6 +17,7 @@ pub mod figures;
 mod follow;
 pub mod hub;
 mod latency;
+pub mod log;
 pub mod media;
 pub mod messages;
 pub mod metrics;

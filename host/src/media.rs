@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 
 use crate::clock::now;
-use crate::config;
+use crate::config::{self, Live};
 use crate::database::{Database, Upload};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
@@ -17,28 +17,27 @@ const UNKNOWN: &str = "application/octet-stream";
 
 pub struct Media {
     database: Database,
-    max_bytes: usize,
-    account_bytes: usize,
+    config: Live<config::Media>,
 }
 
 impl Media {
-    pub fn new(database: Database, config: &config::Media) -> Self {
-        Self { database, max_bytes: config.max_bytes, account_bytes: config.account_bytes }
+    pub fn new(database: Database, config: Live<config::Media>) -> Self {
+        Self { database, config }
     }
 
     /// The largest file.
     pub fn max_bytes(&self) -> usize {
-        self.max_bytes
+        self.config.get().max_bytes
     }
 
     /// That a file is larger than it may be.
     pub fn too_large(&self) -> Error {
-        Error::TooLarge { what: "the file", limit: format!("{} bytes", self.max_bytes) }
+        Error::TooLarge { what: "the file", limit: format!("{} bytes", self.config.get().max_bytes) }
     }
 
     /// Whether a file that says how large it is may be sent at all.
     pub fn check_size(&self, announced: u64) -> Result<()> {
-        if announced > self.max_bytes as u64 { Err(self.too_large()) } else { Ok(()) }
+        if announced > self.config.get().max_bytes as u64 { Err(self.too_large()) } else { Ok(()) }
     }
 
     /// Stores a file as it comes in. What it is, its bytes say, not whoever sends it.
@@ -49,7 +48,8 @@ impl Media {
         bytes: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<MediaFile> {
         let name = clean_name(name.unwrap_or_default());
-        let upload = self.database.begin_upload(by, &name, self.account_bytes as u64, now()).await?;
+        let account_bytes = self.config.get().account_bytes as u64;
+        let upload = self.database.begin_upload(by, &name, account_bytes, now()).await?;
         let stored = self.store_parts(upload, bytes).await;
         if stored.is_err() {
             // If this fails too, what is there goes later, as files that nothing refers to do.
@@ -68,7 +68,7 @@ impl Media {
             if let Some(chunk) = more {
                 let chunk = chunk.map_err(|_| Error::BadRequest("the upload broke off; nothing was stored".into()))?;
                 size += chunk.len();
-                if size > self.max_bytes {
+                if size > self.config.get().max_bytes {
                     return Err(self.too_large());
                 }
                 waiting.extend_from_slice(&chunk);

@@ -9,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 pub use self::attachments::Attach;
 pub use self::retention::Retention;
 pub use self::writer::{PostDone, Posted, UnitDone, Writer};
-use crate::config;
+use crate::config::{self, Live};
 use crate::database::{Database, Tombstones};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
@@ -27,12 +27,12 @@ const MAX_QUERY_CHARS: usize = 200;
 
 pub struct Messages {
     database: Database,
-    max_chars: usize,
+    limits: Live<config::Limits>,
 }
 
 impl Messages {
-    pub fn new(database: Database, config: &config::Limits) -> Self {
-        Self { database, max_chars: config.message_chars }
+    pub fn new(database: Database, limits: Live<config::Limits>) -> Self {
+        Self { database, limits }
     }
 
     /// Whether a text may be a message.
@@ -49,8 +49,9 @@ impl Messages {
     }
 
     fn check_text(&self, body: &str) -> Result<()> {
-        if body.chars().count() > self.max_chars {
-            return Err(Error::TooLarge { what: "body", limit: format!("{} characters", self.max_chars) });
+        let most = self.limits.get().message_chars;
+        if body.chars().count() > most {
+            return Err(Error::TooLarge { what: "body", limit: format!("{most} characters") });
         }
         match body.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             Some(bad) => {

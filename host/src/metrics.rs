@@ -2,60 +2,58 @@
 //!
 //! Labels come from the plugins folder and from fixed lists, never from what people send, so there are only so many.
 
+mod names;
+mod process;
+
 pub use metrics::{Counter, Gauge, Histogram};
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+pub use self::names::*;
+use self::names::{DESCRIPTIONS, Kind};
 
 /// A filter takes microseconds, a command with its commit milliseconds, one that waits for somebody else seconds.
 const SECONDS: [f64; 14] = [1e-6, 2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 1.0, 10.0];
 
+/// As many jobs as the writer takes at a time, at the most.
+const JOBS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
-
-const CONNECTIONS: &str = "natterjack_connections";
-const MESSAGES: &str = "natterjack_messages_total";
-/// Calls of a plugin's hooks; the `_count` is how many there were.
-pub const CALL_SECONDS: &str = "natterjack_plugin_call_seconds";
-pub const VERDICTS: &str = "natterjack_plugin_verdicts_total";
-pub const FAULTS: &str = "natterjack_plugin_faults_total";
-pub const QUARANTINED: &str = "natterjack_plugin_quarantined";
-pub const LOADS: &str = "natterjack_plugin_loads_total";
-
-const DESCRIPTIONS: [(&str, &str); 5] = [
-    (MESSAGES, "Messages that were posted, by people and by plugins."),
-    (VERDICTS, "What a plugin's hook answered."),
-    (FAULTS, "Calls in which a plugin trapped, took too long or asked for too much."),
-    (LOADS, "Plugins that were loaded, replaced, unloaded or refused."),
-    (CALL_SECONDS, "How long calls of a plugin's hook took, those that failed too."),
-];
 
 /// All figures of one server.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    connections: Gauge,
-    messages: Counter,
+}
+
+/// What others have at hand when the figures are asked for.
+pub struct Snapshot {
+    /// By what they speak.
+    pub connections: Vec<(&'static str, usize)>,
+    pub messages: u64,
+    pub queued_jobs: usize,
+    /// By what they are for: in use, and idle.
+    pub database: Vec<(&'static str, usize, usize)>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         // Refused only if there were no buckets.
-        let builder = PrometheusBuilder::new().set_buckets(&SECONDS).unwrap_or_default();
+        let builder = PrometheusBuilder::new()
+            .set_buckets(&SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(WRITER_BATCH.to_owned()), &JOBS))
+            .unwrap_or_default();
         let recorder = builder.build_recorder();
-        for (name, what) in DESCRIPTIONS {
-            match name {
-                CALL_SECONDS => recorder.describe_histogram(name.into(), None, what.into()),
-                _ => recorder.describe_counter(name.into(), None, what.into()),
+        for (name, kind, what) in DESCRIPTIONS {
+            match kind {
+                Kind::Counter => recorder.describe_counter(name.into(), None, what.into()),
+                Kind::Gauge => recorder.describe_gauge(name.into(), None, what.into()),
+                Kind::Histogram => recorder.describe_histogram(name.into(), None, what.into()),
             }
         }
-        recorder.describe_gauge(CONNECTIONS.into(), None, "Open WebSocket connections.".into());
-        recorder.describe_gauge(
-            QUARANTINED.into(),
-            None,
-            "1 while a plugin is not called because it keeps failing.".into(),
-        );
-        let connections = recorder.register_gauge(&key(CONNECTIONS, &[]), &METADATA);
-        let messages = recorder.register_counter(&key(MESSAGES, &[]), &METADATA);
-        Self { handle: recorder.handle(), recorder, connections, messages }
+        let metrics = Self { handle: recorder.handle(), recorder };
+        metrics.gauge(BUILD, &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
+        metrics
     }
 }
 
@@ -72,11 +70,27 @@ impl Metrics {
         self.recorder.register_histogram(&key(name, labels), &METADATA)
     }
 
-    /// All figures as they are now; the hub has these two at hand.
-    pub fn render(&self, connections: usize, messages: u64) -> String {
-        // Exact up to 2^53.
-        self.connections.set(connections as f64);
-        self.messages.absolute(messages);
+    /// Counts a connection that was closed with this code. Clients choose theirs, so those that are not ours are one.
+    pub fn closed(&self, code: Option<u16>) {
+        const OURS: [u16; 13] = [1000, 1002, 1007, 1009, 1012, 4401, 4408, 4429, 4500, 4504, 4505, 4506, 4507];
+        let label = code.filter(|code| OURS.contains(code)).map_or_else(|| "other".to_owned(), |code| code.to_string());
+        self.counter(CLOSED_CONNECTIONS, &[("code", &label)]).increment(1);
+    }
+
+    /// All figures as they are now.
+    pub fn render(&self, now: &Snapshot) -> String {
+        // Numbers are exact up to 2^53.
+        for (dialect, open) in &now.connections {
+            self.gauge(CONNECTIONS, &[("dialect", dialect)]).set(*open as f64);
+        }
+        self.counter(MESSAGES, &[]).absolute(now.messages);
+        self.gauge(WRITER_QUEUE, &[]).set(now.queued_jobs as f64);
+        for (pool, used, idle) in &now.database {
+            for (state, count) in [("used", used), ("idle", idle)] {
+                self.gauge(DATABASE_CONNECTIONS, &[("pool", pool), ("state", state)]).set(*count as f64);
+            }
+        }
+        process::observe(self);
         self.handle.render()
     }
 
@@ -101,13 +115,19 @@ mod tests {
         metrics.counter(FAULTS, &[("plugin", "word-filter"), ("hook", "message-filter")]).increment(2);
         metrics.histogram(CALL_SECONDS, &[("plugin", "word-filter"), ("hook", "message-filter")]).record(1.5e-6);
         metrics.tidy();
-        let text = metrics.render(3, 17);
+        let text = metrics.render(&Snapshot {
+            connections: vec![("native", 3)],
+            messages: 17,
+            queued_jobs: 0,
+            database: vec![("read", 1, 3)],
+        });
         for line in [
             "# TYPE natterjack_plugin_faults_total counter",
             "natterjack_plugin_faults_total{plugin=\"word-filter\",hook=\"message-filter\"} 2",
             "natterjack_plugin_call_seconds_bucket{plugin=\"word-filter\",hook=\"message-filter\",le=\"0.000001\"} 0",
             "natterjack_plugin_call_seconds_bucket{plugin=\"word-filter\",hook=\"message-filter\",le=\"0.000002\"} 1",
-            "natterjack_connections 3",
+            "natterjack_connections{dialect=\"native\"} 3",
+            "natterjack_database_connections{pool=\"read\",state=\"idle\"} 3",
             "natterjack_messages_total 17",
         ] {
             assert!(text.lines().any(|said| said == line), "{line} in:\n{text}");

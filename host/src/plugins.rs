@@ -49,7 +49,7 @@ mod workshop;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -101,8 +101,6 @@ pub struct Plugins {
 
 /// What plugins need to stay with a running server.
 pub struct Live<'a> {
-    /// Where changes of the plugins' tables are followed.
-    pub config_file: Option<PathBuf>,
     /// Ends the following.
     pub stop: CancellationToken,
     /// The tasks of observers and timers.
@@ -154,8 +152,8 @@ impl Plugins {
         live: Live<'_>,
     ) -> Result<Arc<Self>, StartError> {
         let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir).await?;
-        let Live { config_file, stop, reacting, stop_reacting } = live;
-        tokio::spawn(async move { stop.run_until_cancelled(folder.watch(config_file)).await });
+        let Live { stop, reacting, stop_reacting } = live;
+        tokio::spawn(async move { stop.run_until_cancelled(folder.watch()).await });
         Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
         reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));
         Ok(Arc::new(plugins))

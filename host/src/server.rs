@@ -1,5 +1,8 @@
 //! The composition root: wires the parts, serves, and takes everything down again in order.
 
+mod reload;
+mod stop;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,9 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,23 +22,24 @@ use crate::accounts::token::Tokens;
 use crate::config::{self, Config, Synchronous};
 use crate::database::{self, Database, OpenError};
 use crate::dialect::Dialect;
-use crate::dialect::native::{CORE_OPS, Greeting};
+use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
 use crate::figures::Figures;
-use crate::hub::{Close, Hub};
+use crate::hub::Hub;
+use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{Live, PluginStatus, Plugins, RecentLines, Services};
+use crate::plugins::{Live, PluginStatus, Plugins, Services};
 use crate::rooms::{GuestRooms, Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
-use crate::transport;
-use crate::transport::http;
+use crate::transport::admission::Admission;
+use crate::transport::{Listening, Tls, TlsError, http};
+
+use self::reload::{Reload, Sections};
 
 const DATABASE_FILE: &str = "natterjack.db";
-/// Clients come back spread over this long, so that a restarted server is not met by all at once.
-const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
 
 /// How often the samples of the metrics are put in order.
 const TIDYING: Duration = Duration::from_secs(5);
@@ -50,6 +53,8 @@ pub enum StartError {
     Database(#[from] OpenError),
     #[error("cannot listen on {address}: {source}{}", hint(.source, .address))]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("[tls] {0}")]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Plugins(#[from] crate::plugins::StartError),
     #[error(transparent)]
@@ -69,59 +74,73 @@ fn hint(error: &io::Error, address: &SocketAddr) -> String {
     }
 }
 
+/// What is answered at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Everything; clients choose what they speak.
+    Any,
+    /// The same over TLS.
+    Tls,
+    /// Everything, and this dialect from the first frame on.
+    One(Dialect),
+    Metrics,
+}
+
 /// A server that accepts connections.
 pub struct Server {
     core: Arc<Core>,
     database: Database,
-    addresses: Vec<(SocketAddr, Option<Dialect>)>,
+    addresses: Vec<(SocketAddr, Door)>,
     new_key: Option<PathBuf>,
+    reload: Arc<Notify>,
+    server: config::Live<config::Server>,
     accepting: TaskTracker,
     connections: TaskTracker,
     reacting: TaskTracker,
     writing: TaskTracker,
+    leaving: CancellationToken,
     stop: CancellationToken,
     stop_reacting: CancellationToken,
     stop_writing: CancellationToken,
-    shutdown_timeout: Duration,
 }
 
 impl Server {
-    /// Opens the database, loads the plugins and starts to listen. Changes of the plugins' tables in `config_file` are
-    /// followed; `recent_lines` are those of the log that administrators may read.
-    pub async fn start(
-        config: &Config,
-        config_file: Option<&Path>,
-        recent_lines: Arc<RecentLines>,
-    ) -> Result<Self, StartError> {
+    /// Opens the database, loads the plugins and starts to listen. Changes of `config_file` are followed.
+    pub async fn start(config: &Config, config_file: Option<&Path>, log: Arc<Log>) -> Result<Self, StartError> {
+        let tls = Tls::open(&config.tls)?.map(Arc::new);
         let (keys, new_key) = Keys::load(&config.auth, &config.server.data_dir)?;
         let database = open_database(config).await?;
+        let sections = Sections::of(config);
 
-        let stop = CancellationToken::new();
+        let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
         let (accepting, connections) = (TaskTracker::new(), TaskTracker::new());
         let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
+        let metrics = Arc::new(Metrics::default());
         let hub = Arc::new(Hub::default());
         tokio::spawn(hub.clone().announce(stop.clone()));
         let known = Arc::new(Known::default());
-        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone());
+        let writer =
+            Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone(), &metrics);
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let accounts = Arc::new(Accounts::new(
             database.clone(),
             passwords.clone(),
             Tokens::new(keys, config.auth.access_ttl),
             hub.clone(),
-            &config.auth,
+            sections.auth.clone(),
             &config.limits,
+            &metrics,
         ));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), config.auth.recheck_interval, stop.clone()));
-        let messages = Arc::new(Messages::new(database.clone(), &config.limits));
+        let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
-        let metrics = Arc::new(Metrics::default());
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
-        let retention = Retention::new(database.clone(), writer.clone(), &config.retention, &config.media);
+        let retention =
+            Retention::new(database.clone(), writer.clone(), sections.retention.clone(), sections.media.clone());
         tokio::spawn(retention.run(stop.clone()));
-        let guest_rooms = GuestRooms::new(database.clone(), writer.clone(), hub.clone(), config.rooms.guest_rooms_ttl);
+        let guest_rooms = GuestRooms::new(database.clone(), writer.clone(), hub.clone(), sections.rooms.clone());
         tokio::spawn(guest_rooms.run(stop.clone()));
         let services = Services::new(
             database.clone(),
@@ -132,12 +151,7 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
-        let live = Live {
-            config_file: config_file.map(Path::to_owned),
-            stop: stop.clone(),
-            reacting: &reacting,
-            stop_reacting: stop_reacting.clone(),
-        };
+        let live = Live { stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
@@ -146,55 +160,94 @@ impl Server {
         tokio::spawn(figures.clone().run(hub.clone(), plugins.clone(), stop.clone()));
 
         let core = Arc::new(Core {
-            router: Router { accounts: accounts.clone(), rooms, messages, writer, hub: hub.clone(), plugins },
-            accounts,
+            router: Router {
+                accounts: accounts.clone(),
+                rooms,
+                messages,
+                writer,
+                hub: hub.clone(),
+                plugins: plugins.clone(),
+            },
+            accounts: accounts.clone(),
             hub,
-            limits: config.limits.clone(),
-            guests: config.auth.guests,
-            dialects: config.dialects.clone(),
-            greeting: Greeting::new(&config.server, &config.limits),
+            limits: sections.limits.clone(),
+            auth: sections.auth.clone(),
+            dialects: sections.dialects.clone(),
+            greeting: sections.greeting.clone(),
         });
-        let app = http::app(Arc::new(http::State {
+        let admission = Arc::new(Admission::new(sections.limits.clone(), sections.server.clone(), &metrics));
+        let state = Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
-            media: Media::new(database.clone(), &config.media),
-            metrics,
-            origins: config.cors.origins.clone(),
-            proxies: config.server.trusted_proxies.clone(),
+            media: Media::new(database.clone(), sections.media.clone()),
+            metrics: metrics.clone(),
+            metrics_config: sections.metrics.clone(),
+            cors: sections.cors.clone(),
+            server: sections.server.clone(),
+            admission: admission.clone(),
             connections: connections.clone(),
+            leaving: leaving.clone(),
             stop: stop.clone(),
             config_file: config_file.map(Path::to_owned),
-            recent_lines,
+            recent_lines: log.recent_lines.clone(),
             figures,
             config: config.clone(),
-        }));
+        });
+        let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
+        let app = http::app(state.clone(), config.metrics.listen.is_empty());
         let mut addresses = Vec::new();
-        for (address, dialect) in listeners(config) {
+        for (address, door) in listeners(config) {
             let listen_error = |source| StartError::Listen { address, source };
             let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-            addresses.push((listener.local_addr().map_err(listen_error)?, dialect));
-            let app = app.clone().layer(Extension(http::Spoken(dialect)));
-            accepting.spawn(transport::serve(listener, app, connections.clone(), stop.clone()));
+            addresses.push((listener.local_addr().map_err(listen_error)?, door));
+            let app = match door {
+                Door::Any | Door::Tls => app.clone().layer(Extension(http::Spoken(None))),
+                Door::One(dialect) => app.clone().layer(Extension(http::Spoken(Some(dialect)))),
+                Door::Metrics => http::metrics_app(state.clone()),
+            };
+            let tls = tls.clone().filter(|_| door == Door::Tls);
+            accepting.spawn(listening.clone().serve(listener, app, tls));
         }
+        let reload = Arc::new(Notify::new());
+        let server = sections.server.clone();
+        let keeper = Reload {
+            running: config.clone(),
+            file: config_file.map(Path::to_owned),
+            sections,
+            accounts,
+            metrics,
+            plugins,
+            tls,
+            log,
+        };
+        let (following, stopped) = (keeper.follow(reload.clone()), stop.clone());
+        tokio::spawn(async move { stopped.run_until_cancelled(following).await });
         tracing::info!(?addresses, "accepting connections");
         Ok(Self {
             core,
             database,
             addresses,
             new_key,
+            reload,
+            server,
             accepting,
             connections,
             reacting,
             writing,
+            leaving,
             stop,
             stop_reacting,
             stop_writing,
-            shutdown_timeout: config.server.shutdown_timeout,
         })
     }
 
-    /// Where it listens, and what is spoken there if that is not the clients' choice.
-    pub fn addresses(&self) -> &[(SocketAddr, Option<Dialect>)] {
+    /// Has the configuration and the certificate read again; the log says what came of it.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Where it listens, and what is answered there.
+    pub fn addresses(&self) -> &[(SocketAddr, Door)] {
         &self.addresses
     }
 
@@ -206,44 +259,20 @@ impl Server {
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.core.router.plugins.statuses()
     }
-
-    /// Takes no more, lets go of the connections, writes what is queued, and closes the database. False if something took
-    /// longer than it may.
-    pub async fn shut_down(self) -> bool {
-        let open = self.core.hub.count();
-        tracing::info!(connections = open, "stopping");
-        self.stop.cancel();
-        self.core.hub.close_all(going_away);
-        for tasks in [&self.accepting, &self.connections, &self.reacting, &self.writing] {
-            tasks.close();
-        }
-        let orderly = timeout(self.shutdown_timeout, async {
-            self.accepting.wait().await;
-            self.connections.wait().await;
-        })
-        .await
-        .is_ok();
-        // What the connections did last is still told to observers, who may write.
-        self.stop_reacting.cancel();
-        let reacted = timeout(self.shutdown_timeout, self.reacting.wait()).await.is_ok();
-        // Whatever the connections left in the queue is acknowledged or was never promised; it is written either way.
-        self.stop_writing.cancel();
-        let written = timeout(self.shutdown_timeout, self.writing.wait()).await.is_ok();
-        self.database.close().await;
-        orderly && reacted && written
-    }
 }
 
-fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Option<Dialect>)> {
+fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Door)> {
     let dialects = &config.dialects;
-    let any = config.server.listen.iter().map(|address| (*address, None));
-    let one = [
-        (&dialects.groups.listen, Dialect::Groups),
-        (&dialects.direct.listen, Dialect::Direct),
-        (&dialects.rooms.listen, Dialect::Rooms),
-        (&dialects.go.listen, Dialect::Go),
+    let doors = [
+        (&config.server.listen, Door::Any),
+        (&config.tls.listen, Door::Tls),
+        (&dialects.groups.listen, Door::One(Dialect::Groups)),
+        (&dialects.direct.listen, Door::One(Dialect::Direct)),
+        (&dialects.rooms.listen, Door::One(Dialect::Rooms)),
+        (&dialects.go.listen, Door::One(Dialect::Go)),
+        (&config.metrics.listen, Door::Metrics),
     ];
-    any.chain(one.into_iter().flat_map(|(listen, dialect)| listen.iter().map(move |address| (*address, Some(dialect)))))
+    doors.into_iter().flat_map(|(listen, door)| listen.iter().map(move |address| (*address, door)))
 }
 
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
@@ -267,12 +296,6 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
     }
 }
 
-fn going_away() -> Close {
-    let spread = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
-    let wait = rand::random_range(0..spread);
-    Close::new(Close::GOING_AWAY, json!({"reconnect_after_ms": wait}).to_string())
-}
-
 async fn open_database(config: &Config) -> Result<Database, StartError> {
     Ok(Database::open(&database_options(config)).await?)
 }
@@ -283,7 +306,8 @@ pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), Star
     let database = open_database(config).await?;
     let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
     let tokens = Tokens::new(keys, config.auth.access_ttl);
-    let accounts = Accounts::new(database.clone(), passwords, tokens, Arc::default(), &config.auth, &config.limits);
+    let (auth, metrics) = ((&config.auth).into(), Metrics::default());
+    let accounts = Accounts::new(database.clone(), passwords, tokens, Arc::default(), auth, &config.limits, &metrics);
     Ok((accounts, database))
 }
 
@@ -307,15 +331,16 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
     let database = Database::open(&database::Options { url, full_sync: false, readers: 1 }).await?;
     let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
     let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
-    let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone());
+    let metrics = Arc::new(Metrics::default());
+    let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &metrics);
     let services = Services::new(
         database.clone(),
         Arc::new(PasswordHasher::new(&config.auth)?),
         writer.clone(),
         Arc::new(Rooms::new(database.clone(), writer, known)),
-        Arc::new(Messages::new(database.clone(), &config.limits)),
+        Arc::new(Messages::new(database.clone(), (&config.limits).into())),
         hub,
-        Arc::default(),
+        metrics,
     );
     // Nothing of the server's own is touched, not even what it keeps compiled.
     let folder = config::Plugins { cache: false, ..config.plugins.clone() };

@@ -21,12 +21,13 @@ use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use self::identity::TokenClock;
 use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, Identity};
-use crate::config;
+use crate::config::{self, Live};
 use crate::dialect::native::Greeting;
 use crate::dialect::{self, Dialect, Encoded};
 use crate::error::{Error, Result};
@@ -58,15 +59,19 @@ pub struct Core {
     pub router: Router,
     pub accounts: Arc<Accounts>,
     pub hub: Arc<Hub>,
-    pub limits: config::Limits,
-    pub guests: bool,
-    pub dialects: config::Dialects,
-    pub greeting: Greeting,
+    pub limits: Live<config::Limits>,
+    pub auth: Live<config::Auth>,
+    pub dialects: Live<config::Dialects>,
+    pub greeting: Live<Greeting>,
 }
 
 pub struct Session {
     core: Arc<Core>,
+    /// As they were when it began.
+    limits: Arc<config::Limits>,
     id: ConnectionId,
+    /// Ties what is done about a frame to the log.
+    request: Uuid,
     outbox: Arc<Outbox>,
     origin: Origin,
     /// Set once the connection has said who it is.
@@ -94,12 +99,13 @@ impl Session {
         dialect: Option<Dialect>,
     ) -> Self {
         let now = Instant::now();
-        let first_word = if dialect.is_some() { core.limits.connect_timeout } else { FIRST_FRAME };
+        let limits = core.limits.latest();
+        let first_word = if dialect.is_some() { limits.connect_timeout } else { FIRST_FRAME };
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(positive(core.limits.commands_per_second))
-            .allow_burst(positive(core.limits.command_burst));
+        let quota = Quota::per_second(positive(limits.commands_per_second)).allow_burst(positive(limits.command_burst));
         Self {
             id,
+            request: Uuid::nil(),
             outbox,
             origin,
             me: None,
@@ -108,10 +114,11 @@ impl Session {
             token: None,
             connect_by: now + first_word,
             heard_at: now,
-            next_ping: now + core.limits.ping_interval,
+            next_ping: now + limits.ping_interval,
             flood: Arc::new(RateLimiter::direct(quota)),
             refusals: 0,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+            limits,
             core,
         }
     }
@@ -194,11 +201,11 @@ impl Session {
             }
         }
         if now >= self.next_ping {
-            if now.duration_since(self.heard_at) > 2 * self.core.limits.ping_interval {
+            if now.duration_since(self.heard_at) > 2 * self.limits.ping_interval {
                 self.outbox.close(Close::new(Close::TOO_SLOW, "no answer to pings"));
             }
             self.outbox.ping();
-            self.next_ping = now + self.core.limits.ping_interval;
+            self.next_ping = now + self.limits.ping_interval;
         }
     }
 
@@ -215,18 +222,26 @@ impl Session {
         if let Err(wait) = self.flood.check() {
             let retry_after = wait.wait_time_from(governor::clock::DefaultClock::default().now());
             self.refusals += 1;
-            if self.refusals > self.core.limits.refusals_before_close {
+            if self.refusals > self.limits.refusals_before_close {
                 return self.outbox.close(Close::new(Close::FLOODING, "flooding"));
             }
             return self.refuse(Some(&text), &Error::RateLimited { retry_after });
         }
-        match self.dialect.or_else(|| self.decide(&text)) {
-            Some(Dialect::Native) => self.on_native(&text).await,
-            Some(Dialect::Groups) => self.on_groups(&text).await,
-            Some(Dialect::Go) => self.on_go(&text).await,
-            Some(Dialect::Rooms) => self.on_rooms(&text).await,
-            Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(&text).await,
-            Some(Dialect::Sessions) => self.on_sessions(&text).await,
+        self.request = Uuid::now_v7();
+        let dialect = self.dialect.or_else(|| self.decide(&text));
+        // For whoever looks closely: at other levels it costs nothing.
+        let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
+        self.act_on(dialect, &text).instrument(span).await;
+    }
+
+    async fn act_on(&mut self, dialect: Option<Dialect>, text: &Utf8Bytes) {
+        match dialect {
+            Some(Dialect::Native) => self.on_native(text).await,
+            Some(Dialect::Groups) => self.on_groups(text).await,
+            Some(Dialect::Go) => self.on_go(text).await,
+            Some(Dialect::Rooms) => self.on_rooms(text).await,
+            Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(text).await,
+            Some(Dialect::Sessions) => self.on_sessions(text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -241,7 +256,7 @@ impl Session {
     /// What this connection speaks from now on, by its first frame.
     fn decide(&mut self, first: &str) -> Option<Dialect> {
         self.dialect = Dialect::of_first_frame(first);
-        self.connect_by = Instant::now() + self.core.limits.connect_timeout;
+        self.connect_by = Instant::now() + self.limits.connect_timeout;
         self.dialect
     }
 
@@ -293,7 +308,7 @@ impl Session {
     }
 
     fn caller(&self, me: &Connection) -> Caller {
-        Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: Uuid::now_v7() }
+        Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: self.request }
     }
 }
 

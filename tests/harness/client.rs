@@ -158,9 +158,14 @@ impl Client {
 
     /// Reads on until the server closes; gives the code.
     pub(crate) async fn expect_close(&mut self) -> u16 {
+        self.expect_close_with_reason().await.0
+    }
+
+    /// The same with the reason.
+    pub(crate) async fn expect_close_with_reason(&mut self) -> (u16, String) {
         loop {
             match timeout(PATIENCE, self.socket.next()).await {
-                Ok(Some(Ok(Message::Close(Some(frame))))) => return frame.code.into(),
+                Ok(Some(Ok(Message::Close(Some(frame))))) => return (frame.code.into(), frame.reason.to_string()),
                 Ok(Some(Ok(_))) => {}
                 Ok(other) => panic!("waited for a close, the socket said {other:?}"),
                 Err(_) => panic!("waited for a close in vain"),

@@ -259,6 +259,11 @@ impl Server {
         self.running.output.borrow().iter().rfind(|line| line.contains(text)).cloned()
     }
 
+    /// What this makes of the first line that it wants.
+    pub(crate) fn find_output<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.running.output.borrow().iter().find_map(|line| wanted(line))
+    }
+
     /// How many lines were said so far.
     pub(crate) fn mark(&self) -> usize {
         self.running.output.borrow().len()
@@ -289,6 +294,10 @@ impl Server {
         let path = self.path().join("config.toml");
         let text = std::fs::read_to_string(&path).expect("config.toml");
         std::fs::write(&path, change(text)).expect("config.toml is written");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.running.signal(signal);
     }
 
     /// Asks it to stop, as a service manager does.

@@ -1,6 +1,6 @@
 //! A wrong configuration is told in full before anything starts.
 
-use crate::harness::Setup;
+use crate::harness::{Server, Setup};
 
 #[tokio::test]
 async fn all_faults_are_told_with_line_and_key_and_the_exit_code_is_2() {
@@ -42,5 +42,49 @@ async fn help_is_there_for_the_program_and_its_subcommands() {
         let output = Setup::bare().command(args).output().await.unwrap();
         assert!(output.status.success(), "{args:?}");
         assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_in_force_is_printed_with_secrets_hidden_and_nothing_is_started() {
+    let secret = "0123456789-a-secret-that-is-never-shown";
+    let setup = Setup::bare().variable("JWT_SECRET", secret).variable("NATTERJACK__SERVER__NAME", "Pond");
+    let output = setup.command(&["serve", "--print-config"]).output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("name = \"Pond\"") && said.contains("jwt_secret = \"<hidden>\""), "{said}");
+    assert!(!said.contains(secret), "{said}");
+    assert!(!setup.path().join("data").exists(), "nothing was started");
+    // What was printed is a configuration.
+    let shown = said.replace("jwt_secret = \"<hidden>\"", "");
+    std::fs::write(setup.path().join("shown.toml"), shown).unwrap();
+    let again = setup.command(&["serve", "--print-config", "--config", "shown.toml"]).output().await.unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), said);
+}
+
+#[tokio::test]
+async fn shells_can_complete_and_there_is_a_manual() {
+    let setup = Setup::bare();
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef natterjack"), ("fish", "complete -c natterjack")] {
+        let output = setup.command(&["completions", shell]).output().await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains(mark) && said.contains("print-config"), "{shell}: {said}");
+    }
+    let output = setup.command(&["man"]).output().await.unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(page.contains(".TH natterjack 1") && page.contains("natterjack\\-serve(1)"), "{page}");
+    let pages = setup.path().join("man");
+    std::fs::create_dir(&pages).unwrap();
+    assert!(setup.command(&["man", "man"]).output().await.unwrap().status.success());
+    assert!(std::fs::read_to_string(pages.join("natterjack-serve.1")).unwrap().contains("print\\-config"));
+}
+
+#[tokio::test]
+async fn a_first_start_without_a_configuration_says_what_it_runs_with() {
+    let setup = Setup::bare();
+    let mut server = Server::on(setup).await;
+    for told in ["none: every key at its default", "--config FILE", "none in plugins: put .wasm files there", "jwt.key"]
+    {
+        server.expect_output(told).await;
     }
 }

@@ -47,7 +47,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("reqwest::", &["cli"]),
         ("toml_edit", &["config"]),
         ("wit_component", &["plugins"]),
-        ("rustls", &["plugins"]),
+        ("rustls", &["plugins", "transport"]),
     ] {
         for (module, path, code) in modules() {
             if !at_home.contains(&module.as_str()) {

@@ -3,6 +3,7 @@
 
 mod browser;
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -20,8 +21,13 @@ fn node(args: &[&str]) -> Command {
     command
 }
 
-fn python(args: &[&str]) -> Command {
-    let mut command = Command::new(INSTALLED.join("python/bin/python"));
+/// A program of the virtual environment.
+pub(crate) fn python_program(name: &str) -> PathBuf {
+    INSTALLED.join("python/bin").join(name)
+}
+
+pub(crate) fn python(args: &[&str]) -> Command {
+    let mut command = Command::new(python_program("python"));
     // Nothing is left beside the scripts.
     command.args(args).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root().join("tests/foreign/python"));
     command

@@ -61,13 +61,14 @@ fn node(pinned: &Path, folder: &Path) -> Result<()> {
     fs::write(&stamp, wanted).context("cannot note what is installed")
 }
 
-/// `websockets`, `python-socketio` and `kosoku`.
+/// `websockets`, `python-socketio`, `kosoku`, and what reads metrics and Dockerfiles.
 fn python(pinned: &Path, folder: &Path) -> Result<()> {
     let stamp = folder.join("python.stamp");
     let wanted = read(&pinned.join("requirements.txt"))?;
     let (home, python) = (folder.join("python"), folder.join("python/bin/python"));
     // A new version of Python leaves its environments behind, useless.
-    let usable = || succeeds(Command::new(&python).args(["-c", "import kosoku, socketio, websockets"]));
+    let usable =
+        || succeeds(Command::new(&python).args(["-c", "import kosoku, prometheus_client, socketio, websockets"]));
     if is(&stamp, &wanted) && usable() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use xtask::command::{self, cargo};
 use xtask::postgres::Postgres;
+use xtask::tools;
 
 use crate::workspace::Workspace;
 use crate::{foreign, plugins, schemathesis};
@@ -24,6 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     foreign::install(workspace)?;
     schemathesis::install(workspace)?;
+    tools::install()?;
     plugins::build(workspace, true)?;
     // Of the workspace each time: other packages would mean other features of what they depend on, and building most of it again.
     command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use natterjack::clock::now;
 use natterjack::config::Limits;
 use natterjack::dialect::{Dialect, direct, go, groups, native, rooms, sessions};
 use natterjack::hub::{Connection, Frame, Hub, Lanes, Outbox, Told};
+use natterjack::metrics::Metrics;
 use natterjack::protocol::{
     Account, AccountId, Actor, Author, ConnectionId, Entry, Guest, Happening, Post, Room, RoomId, RoomKind, Visibility,
 };
@@ -104,7 +106,7 @@ impl Audience {
             hub.release(room.id, id, 0, || {});
             outboxes.push(outbox);
         }
-        let lanes = runtime.block_on(async { Lanes::start(&hub, &TaskTracker::new()) });
+        let lanes = runtime.block_on(async { Lanes::start(&hub, &TaskTracker::new(), &Metrics::default()) });
         let mut audience = Self { runtime, lanes, room, by: ann(), outboxes, seq: 0 };
         // Who came after them is told to some.
         audience.drain();
@@ -116,11 +118,11 @@ impl Audience {
         let told = (0..count).map(|_| {
             self.seq += 1;
             let entry = posted(&self.room, &self.by, self.seq);
-            Told { entry, by: self.by.clone(), own: None, depth: 0, place: None, answer: None }
+            Told { entry, by: self.by.clone(), own: None, depth: 0, place: None, answer: None, queued: None }
         });
         let told = told.collect();
         self.runtime.block_on(async {
-            self.lanes.tell(self.room.clone(), told).await;
+            self.lanes.tell(self.room.clone(), told, Instant::now()).await;
             self.lanes.settle().await;
         });
     }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use natterjack::database::{Database, Options};
 use natterjack::hub::Hub;
 use natterjack::messages::Writer;
+use natterjack::metrics::Metrics;
 use natterjack::protocol::{Actor, Change, NewPost, NewRoom, RoomId, Unit, Visibility};
 use natterjack::rooms::Known;
 use tokio::runtime::Runtime;
@@ -35,7 +36,8 @@ pub(crate) fn posts(bench: &mut Criterion) {
 async fn writer(url: String) -> (Writer, RoomId) {
     let database = Database::open(&Options { url, full_sync: true, readers: 1 }).await.unwrap();
     let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
-    let writer = Writer::start(database, hub, known, &TaskTracker::new(), CancellationToken::new());
+    let writer =
+        Writer::start(database, hub, known, &TaskTracker::new(), CancellationToken::new(), &Metrics::default());
     let room = RoomId::new();
     let pond = NewRoom {
         id: room,

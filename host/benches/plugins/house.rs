@@ -61,10 +61,17 @@ impl House {
         let database = Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap();
         let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &tasks, stop);
+        let writer = Writer::start(
+            database.clone(),
+            hub.clone(),
+            known.clone(),
+            &tasks,
+            stop,
+            &natterjack::metrics::Metrics::default(),
+        );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
-        let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
+        let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));
         Arc::new(Services::new(database, passwords, writer, rooms, messages, hub, Arc::default()))
     }
 
@@ -75,7 +82,7 @@ impl House {
     /// The same, and what happens in the folder is followed until `stop`.
     pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
         let tasks = TaskTracker::new();
-        let live = Live { config_file: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+        let live = Live { stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
         Plugins::start(&self.config(), &self.tables, services, &[], self.folder.path(), live).await.unwrap()
     }
 

@@ -11,6 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::config;
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, Metrics, THROTTLED};
 use crate::protocol::{AccountId, RoomId};
 
 /// How many keys are blocked at a time, at the most.
@@ -34,6 +35,14 @@ impl From<IpAddr> for Origin {
     }
 }
 
+impl Origin {
+    /// Whether it is this machine itself.
+    pub fn is_local(self) -> bool {
+        // `::1`, of which the site is left.
+        self.0.is_loopback() || self.0 == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    }
+}
+
 /// Who offers a room's password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Guesser {
@@ -52,14 +61,15 @@ pub struct Throttles {
 }
 
 impl Throttles {
-    pub fn new(limits: &config::Limits) -> Self {
-        let attempts = || Attempts::new(quota(limits.attempts_per_minute, limits.attempts_burst));
+    pub fn new(limits: &config::Limits, metrics: &Metrics) -> Self {
+        let refused = |what| metrics.counter(THROTTLED, &[("what", what)]);
+        let attempts = |what| Attempts::new(quota(limits.attempts_per_minute, limits.attempts_burst), refused(what));
         let failures = |per_minute| quota(per_minute, per_minute);
         Self {
-            attempts: attempts(),
-            refreshes: attempts(),
-            failed_logins: Failures::new(failures(limits.failed_logins_per_minute)),
-            room_passwords: Failures::new(failures(limits.wrong_room_passwords_per_minute)),
+            attempts: attempts("attempt"),
+            refreshes: attempts("refresh"),
+            failed_logins: Failures::new(failures(limits.failed_logins_per_minute), refused("failed_login")),
+            room_passwords: Failures::new(failures(limits.wrong_room_passwords_per_minute), refused("room_password")),
         }
     }
 }
@@ -73,11 +83,12 @@ fn quota(per_minute: u32, burst: u32) -> Quota {
 pub struct Attempts<K: Hash + Eq + Clone> {
     tries: DefaultKeyedRateLimiter<K>,
     since_tidied: AtomicU32,
+    refused: Counter,
 }
 
 impl<K: Hash + Eq + Clone> Attempts<K> {
-    fn new(quota: Quota) -> Self {
-        Self { tries: RateLimiter::keyed(quota), since_tidied: AtomicU32::new(0) }
+    fn new(quota: Quota, refused: Counter) -> Self {
+        Self { tries: RateLimiter::keyed(quota), since_tidied: AtomicU32::new(0), refused }
     }
 
     /// Counts a try; an error if there were too many.
@@ -86,8 +97,9 @@ impl<K: Hash + Eq + Clone> Attempts<K> {
             self.since_tidied.store(0, Ordering::Relaxed);
             self.tries.retain_recent();
         }
-        self.tries.check_key(key).map_err(|not_until| Error::RateLimited {
-            retry_after: not_until.wait_time_from(DefaultClock::default().now()),
+        self.tries.check_key(key).map_err(|not_until| {
+            self.refused.increment(1);
+            Error::RateLimited { retry_after: not_until.wait_time_from(DefaultClock::default().now()) }
         })
     }
 }
@@ -100,14 +112,17 @@ pub struct Failures<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Failures<K> {
-    fn new(quota: Quota) -> Self {
-        Self { wrong: Attempts::new(quota), blocked: quick_cache::sync::Cache::new(BLOCKED) }
+    fn new(quota: Quota, refused: Counter) -> Self {
+        Self { wrong: Attempts::new(quota, refused), blocked: quick_cache::sync::Cache::new(BLOCKED) }
     }
 
     /// Whether somebody may try at all just now.
     pub fn check(&self, key: &K) -> Result<()> {
         match self.blocked.get(key).map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(retry_after) if retry_after > Duration::ZERO => Err(Error::RateLimited { retry_after }),
+            Some(retry_after) if retry_after > Duration::ZERO => {
+                self.wrong.refused.increment(1);
+                Err(Error::RateLimited { retry_after })
+            }
             _ => Ok(()),
         }
     }
@@ -135,7 +150,7 @@ mod tests {
 
     #[test]
     fn tries_beyond_the_burst_are_refused_with_a_time_to_wait() {
-        let attempts = Attempts::new(quota(1, 2));
+        let attempts = Attempts::new(quota(1, 2), Counter::noop());
         assert_eq!((attempts.take(&"ann"), attempts.take(&"ann")), (Ok(()), Ok(())));
         assert!(
             matches!(attempts.take(&"ann"), Err(Error::RateLimited { retry_after }) if retry_after > Duration::ZERO)
@@ -145,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_wrong_tries_count_against_somebody() {
-        let failures = Failures::new(quota(1, 2));
+        let failures = Failures::new(quota(1, 2), Counter::noop());
         for _ in 0..100 {
             assert_eq!(failures.check(&"ann"), Ok(()));
         }

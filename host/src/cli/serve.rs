@@ -1,23 +1,23 @@
 //! `natterjack serve`: runs the server until it is told to stop.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::{self, Config, LogFormat};
-use crate::plugins::{PluginState, PluginStatus, RecentLines};
-use crate::server::Server;
+use crate::config::{self, Config};
+use crate::log::Log;
+use crate::plugins::{PluginState, PluginStatus};
+use crate::server::{Door, Server};
 
 /// The exit code for a configuration that cannot be used.
 const BAD_CONFIG: u8 = 2;
 const DEFAULT_CONFIG: &str = "config.toml";
+/// What else a server has open: the database, plugins, watchers.
+const FILES_BESIDE: u64 = 100;
 
 /// Run the server.
 ///
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// The configuration file
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print the configuration in force, with secrets hidden, and start nothing
+    #[arg(long)]
+    print_config: bool,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
@@ -38,19 +41,34 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(BAD_CONFIG));
         }
     };
-    let recent_lines = Arc::new(RecentLines::default());
-    start_log(&config.log, recent_lines.clone())?;
+    if args.print_config {
+        print!("{}", config.redacted());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let log = Arc::new(Log::start(&config.log).context("log.level")?);
+    let files = allow_many_files();
+    if files.is_some_and(|files| files < config.limits.connections as u64 + FILES_BESIDE) {
+        tracing::warn!(
+            files,
+            connections = config.limits.connections,
+            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE=), or lower limits.connections"
+        );
+    }
     let file = args.config.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|file| file.exists()));
 
     // Before the server accepts anything: a signal that comes early must not be lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let server = Server::start(&config, file.as_deref(), recent_lines).await?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let server = Server::start(&config, file.as_deref(), log).await?;
     print!("{}", welcome(&server, &config, file.as_deref()));
 
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => server.reload(),
+        }
     }
     println!("Stopping; once more stops at once.");
     tokio::select! {
@@ -60,16 +78,15 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-fn start_log(config: &config::Log, recent_lines: Arc<RecentLines>) -> Result<()> {
-    let filter = EnvFilter::try_new(&config.level).context("log.level")?;
-    let shown = fmt::layer().with_writer(std::io::stderr);
-    let shown = match config.format {
-        LogFormat::Text => shown.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => shown.json().boxed(),
-    };
-    // One filter for all: filters of single layers lose events after a `tracing::enabled!`, as database drivers ask it.
-    tracing_subscriber::registry().with(filter).with(shown).with(recent_lines.layer()).init();
-    Ok(())
+/// Every connection is an open file. The usual limit is low for the sake of programs that are not ours, and may be raised
+/// as far as the hard one; gives what it is then, if there is one.
+fn allow_many_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
 }
 
 /// What somebody who has just started a server wants to know.
@@ -77,10 +94,12 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     use std::fmt::Write as _;
     let mut text = format!("Natterjack {}\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
-    for (address, dialect) in server.addresses() {
-        let _ = match dialect {
-            None => writeln!(text, "  listening   http://{address}"),
-            Some(dialect) => writeln!(text, "  listening   ws://{address} ({})", dialect.name()),
+    for (address, door) in server.addresses() {
+        let _ = match door {
+            Door::Any => writeln!(text, "  listening   http://{address}"),
+            Door::Tls => writeln!(text, "  listening   https://{address}"),
+            Door::One(dialect) => writeln!(text, "  listening   ws://{address} ({})", dialect.name()),
+            Door::Metrics => writeln!(text, "  listening   http://{address}/metrics"),
         };
     }
     match file {

@@ -9,12 +9,35 @@ use super::show::Shown;
 use super::tree::{Node, Table, Value, join};
 
 /// A value that a key can have.
-pub(super) trait Key: Sized {
+pub(super) trait Key: Sized + Clone + PartialEq {
     /// Reads it, or notes what is wrong.
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self>;
 
     /// As `--print-config` shows it; nothing if it is not set.
     fn show(&self) -> Option<Shown>;
+
+    /// Takes back, in what was just read, all that a running server cannot change: single values can be.
+    fn keep(&mut self, _running: &Self) {}
+
+    /// Notes the keys that a running server cannot change.
+    #[cfg(test)]
+    fn fixed(_key: &str, _found: &mut Vec<String>) {}
+
+    /// Notes under which keys the two differ.
+    fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
+        if self != new {
+            let show = |value: &Self| value.show().map(Shown::into_text);
+            found.push(Difference { key: key.to_owned(), from: show(self), to: show(new) });
+        }
+    }
+}
+
+/// A key that has another value than before; secrets are hidden in what is shown of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub key: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
 }
 
 /// What was written for a key.
@@ -53,6 +76,11 @@ pub(super) trait Section: Default {
     fn entries(&self) -> Vec<(String, Option<Shown>)>;
 }
 
+/// The key keeps the value that the server started with.
+pub(super) fn restart<T: Clone>(new: &mut T, running: &T) {
+    new.clone_from(running);
+}
+
 pub(super) fn read_section<S: Section>(table: &Table, path: &str, faults: &mut Faults) -> S {
     let mut section = S::default();
     for (name, node) in table {
@@ -81,11 +109,12 @@ pub(super) fn read_checked<T: Key>(
     }
 }
 
-/// Writes a section's struct, its defaults and how it is read: `key: Type = default, check;`.
+/// Writes a section's struct, its defaults and how it is read: `key: Type = default, check;`. One that is marked
+/// `=> restart` cannot change while the server runs.
 macro_rules! section {
     (
         $(#[$meta:meta])*
-        $name:ident { $( $(#[$doc:meta])* $key:ident: $type:ty = $default:expr $(, $check:expr)?; )* }
+        $name:ident { $( $(#[$doc:meta])* $key:ident: $type:ty = $default:expr $(, $check:expr)? $(=> $restart:ident)?; )* }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +171,29 @@ macro_rules! section {
 
             fn show(&self) -> Option<$crate::config::show::Shown> {
                 Some($crate::config::show::Shown::table($crate::config::key::Section::entries(self)))
+            }
+
+            fn keep(&mut self, running: &Self) {
+                $(
+                    $crate::config::key::Key::keep(&mut self.$key, &running.$key);
+                    $( $crate::config::key::$restart(&mut self.$key, &running.$key); )?
+                )*
+            }
+
+            #[cfg(test)]
+            fn fixed(key: &str, found: &mut Vec<String>) {
+                $(
+                    let inner = $crate::config::tree::join(key, stringify!($key));
+                    <$type as $crate::config::key::Key>::fixed(&inner, found);
+                    $( found.push(inner); let _ = $crate::config::key::$restart::<$type>; )?
+                )*
+            }
+
+            fn differences(&self, new: &Self, key: &str, found: &mut Vec<$crate::config::key::Difference>) {
+                $(
+                    let inner = $crate::config::tree::join(key, stringify!($key));
+                    $crate::config::key::Key::differences(&self.$key, &new.$key, &inner, found);
+                )*
             }
         }
     };

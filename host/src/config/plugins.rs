@@ -1,6 +1,6 @@
 //! `[plugins]` and the `[plugin.<id>]` tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::fault::Faults;
 use super::http_host::HttpHost;
-use super::key::{At, Key, choice, section, within};
+use super::key::{At, Difference, Key, choice, section, within};
 use super::show::Shown;
 use super::tree::{Node, Value, join};
 
@@ -17,9 +17,9 @@ section! {
     /// `[plugins]`: where they are, and what each may use unless its own table says otherwise.
     Plugins {
         /// Watched: files put there are loaded, files taken away are unloaded.
-        folder: PathBuf = "plugins".into();
+        folder: PathBuf = "plugins".into() => restart;
         /// Whether what was compiled is kept on disk.
-        cache: bool = true;
+        cache: bool = true => restart;
         filter_ms: u64 = 5, within(1..=1000);
         call_ms: u64 = 1000, within(1..=60_000);
         memory_mib: usize = 32, within(1..=4096);
@@ -211,6 +211,15 @@ impl Key for BTreeMap<String, Plugin> {
 
     fn show(&self) -> Option<Shown> {
         Some(Shown::table(self.iter().map(|(id, plugin)| (id.clone(), plugin.show())).collect()))
+    }
+
+    fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
+        let none = Plugin::default();
+        let ids: BTreeSet<&String> = self.keys().chain(new.keys()).collect();
+        for id in ids {
+            let table = |tables: &'_ Self| tables.get(id).unwrap_or(&none).clone();
+            table(self).differences(&table(new), &join(key, id), found);
+        }
     }
 }
 

@@ -92,6 +92,14 @@ fn strong(secret: &Secret, nothing: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A check: a password that only programs send.
+pub(super) fn not_guessable(secret: &Secret) -> Result<(), String> {
+    match secret.expose().len() {
+        0 | 16.. => Ok(()),
+        bytes => Err(format!("is {bytes} bytes long; wanted at least 16 (`openssl rand -hex 16`), or nothing")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::key::{choice, lasting, not_blank, section, within};
-use super::secret::{Secret, strong_key, strong_shared_key};
+use super::secret::{Secret, not_guessable, strong_key, strong_shared_key};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,13 +22,26 @@ section! {
         /// What the server calls itself towards clients.
         name: String = "Natterjack".to_owned(), not_blank;
         /// Where it accepts connections.
-        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none;
+        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none => restart;
         /// What the server keeps on disk, unless a key of its own says otherwise.
-        data_dir: PathBuf = "data".into();
+        data_dir: PathBuf = "data".into() => restart;
         /// Reverse proxies whose `X-Forwarded-For` is believed: addresses or networks.
         trusted_proxies: Vec<IpNet> = vec![];
-        /// How long connections get to end when the server stops.
+        /// How long the server says that it is not ready before it stops: load balancers need a moment to hear of it.
+        shutdown_delay: Duration = Duration::ZERO, lasting(Duration::ZERO, 10 * MINUTE);
+        /// How long stopping may take from there on.
         shutdown_timeout: Duration = 10 * SECOND, lasting(Duration::ZERO, 10 * MINUTE);
+    }
+}
+
+section! {
+    /// `[tls]`: listeners that speak TLS.
+    Tls {
+        listen: Vec<SocketAddr> = vec![] => restart;
+        /// The chain of certificates, in PEM; read again when it changes.
+        certificate_file: String = String::new() => restart;
+        /// The certificate's private key, in PEM.
+        key_file: String = String::new() => restart;
     }
 }
 
@@ -46,11 +59,11 @@ section! {
     /// `[database]`: where everything is stored.
     Database {
         /// `sqlite:PATH` or `postgres://…`; it may hold a password. Empty: `natterjack.db` under the data folder.
-        url: Secret = Secret::default(), database_url;
+        url: Secret = Secret::default(), database_url => restart;
         /// SQLite only.
-        synchronous: Synchronous = Synchronous::Full;
+        synchronous: Synchronous = Synchronous::Full => restart;
         /// Connections that read.
-        readers: u32 = 4, within(1..=64);
+        readers: u32 = 4, within(1..=64) => restart;
     }
 }
 
@@ -58,27 +71,27 @@ section! {
     /// `[auth]`: accounts, tokens and guests.
     Auth {
         /// Signs tokens. Empty: one is made on the first start and kept under the data folder.
-        jwt_secret: Secret = Secret::default(), strong_key;
+        jwt_secret: Secret = Secret::default(), strong_key => restart;
         /// Further keys: to replace one by another, or to sign with Ed25519.
-        keys: Vec<AuthKey> = vec![], usable_keys;
+        keys: Vec<AuthKey> = vec![], usable_keys => restart;
         /// Another issuer whose tokens are taken.
-        external: External = External::default();
-        access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
+        external: External = External::default() => restart;
+        access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY) => restart;
         refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
         /// Whether people may chat without an account.
         guests: bool = true;
         /// The shortest new password, in characters.
         min_password_chars: usize = 1, within(1..=1000);
         /// How often it is looked whether live connections' logins still hold.
-        recheck_interval: Duration = 5 * SECOND, lasting(SECOND / 10, HOUR);
+        recheck_interval: Duration = 5 * SECOND, lasting(SECOND / 10, HOUR) => restart;
         /// Argon2id's memory, for one hash.
-        hash_memory_kib: u32 = 19_456, within(8..=4_194_304);
+        hash_memory_kib: u32 = 19_456, within(8..=4_194_304) => restart;
         /// Argon2id's passes.
-        hash_iterations: u32 = 2, within(1..=100);
+        hash_iterations: u32 = 2, within(1..=100) => restart;
         /// Argon2id's lanes.
-        hash_parallelism: u32 = 1, within(1..=64);
+        hash_parallelism: u32 = 1, within(1..=64) => restart;
         /// How many passwords are hashed at a time.
-        hash_concurrency: usize = 2, within(1..=256);
+        hash_concurrency: usize = 2, within(1..=256) => restart;
     }
 }
 
@@ -155,14 +168,14 @@ section! {
     /// `[dialects.NAME]`, for those without settings of their own.
     PlainDialect {
         /// Addresses where this is spoken from the first frame on.
-        listen: Vec<SocketAddr> = vec![];
+        listen: Vec<SocketAddr> = vec![] => restart;
     }
 }
 
 section! {
     /// `[dialects.groups]`.
     GroupsDialect {
-        listen: Vec<SocketAddr> = vec![];
+        listen: Vec<SocketAddr> = vec![] => restart;
         /// Who hears a message.
         echo: Echo = Echo::All;
         /// Whether a log-in tells an unknown name from a wrong password.
@@ -173,12 +186,20 @@ section! {
 section! {
     /// `[limits]`: what one connection, one address or one account may ask of the server.
     Limits {
-        frame_bytes: usize = 65_536, within(1024..=16 * MIB);
+        /// How many connections there may be at a time …
+        connections: usize = 50_000, within(1..=10_000_000);
+        /// … from one address, unless it is the machine's own …
+        connections_per_address: usize = 500, within(1..=10_000_000);
+        /// … and of one account.
+        connections_per_account: usize = 50, within(1..=10_000_000);
+        /// How long a client may take over a TLS handshake, over a request's headers, and to begin with its body.
+        request_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
+        frame_bytes: usize = 65_536, within(1024..=16 * MIB) => restart;
         // PostgreSQL indexes no more words than these can be.
         message_chars: usize = 4000, within(1..=100_000);
         /// How long a connection may take to say who it is.
-        connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
-        ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR);
+        connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE) => restart;
+        ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR) => restart;
         /// What may wait for a slow client, by number …
         outbox_frames: usize = 1024, within(1..=1_000_000);
         /// … and by size.
@@ -202,7 +223,7 @@ section! {
     /// `[rooms]`.
     Rooms {
         /// Rooms that exist from the start.
-        preset: Vec<String> = vec!["lobby".to_owned()], room_names;
+        preset: Vec<String> = vec!["lobby".to_owned()], room_names => restart;
         /// How long a room stays that a guest made and nobody is in; zero keeps it for good.
         guest_rooms_ttl: Duration = DAY, lasting(Duration::ZERO, 3650 * DAY);
     }
@@ -234,6 +255,16 @@ section! {
     }
 }
 
+section! {
+    /// `[metrics]`: who may read `/metrics`.
+    Metrics {
+        /// Addresses of its own; the others then have none.
+        listen: Vec<SocketAddr> = vec![] => restart;
+        /// What has to be brought along as `Authorization: Bearer …`. Empty: nothing.
+        token: Secret = Secret::default(), not_guessable;
+    }
+}
+
 choice! {
     /// How log lines look.
     LogFormat {
@@ -248,7 +279,7 @@ section! {
     Log {
         /// A level, or directives such as `info,sqlx=warn`.
         level: String = "info".to_owned(), log_level;
-        format: LogFormat = LogFormat::Text;
+        format: LogFormat = LogFormat::Text => restart;
     }
 }
 

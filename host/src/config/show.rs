@@ -25,6 +25,11 @@ impl Shown {
         Self::Plain(Value::Array(items.map(Shown::into_value).collect()))
     }
 
+    /// As it would stand behind its key.
+    pub(super) fn into_text(self) -> String {
+        self.into_value().to_string()
+    }
+
     fn into_value(self) -> Value {
         match self {
             Self::Plain(value) => value,

@@ -68,6 +68,57 @@ mod the_shipped_file {
     }
 }
 
+mod the_page_for_operators {
+    use super::*;
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate.md"));
+
+    fn keys(table: &toml::Table, path: &str, found: &mut BTreeSet<String>) {
+        for (name, value) in table {
+            let key = tree::join(path, name);
+            match value {
+                toml::Value::Table(table) => keys(table, &key, found),
+                _ => drop(found.insert(key)),
+            }
+        }
+    }
+
+    #[test]
+    fn says_of_every_key_when_it_takes_effect() {
+        let (mut all, mut fixed) = (BTreeSet::new(), Vec::new());
+        keys(&Config::default().redacted().parse().unwrap(), "", &mut all);
+        <Config as Key>::fixed("", &mut fixed);
+        let is_fixed = |key: &String| fixed.iter().any(|one| key == one || key.starts_with(&format!("{one}.")));
+        let wanted: BTreeSet<String> = all
+            .iter()
+            .map(|key| format!("| `{key}` | {} |", if is_fixed(key) { "at the next start" } else { "at once" }))
+            .collect();
+        let told = PAGE.lines().filter(|line| line.ends_with("| at once |") || line.ends_with("| at the next start |"));
+        assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
+    }
+}
+
+mod what_changes {
+    use super::*;
+
+    #[test]
+    fn is_taken_over_unless_it_takes_a_restart() {
+        let running = load("[auth]\nguests = true\n[plugin.echo]\norder = 1\n").unwrap();
+        let new = load(
+            "[auth]\nguests = false\nhash_iterations = 3\n[database]\nurl = \"sqlite:hidden\"\n[plugin.echo]\norder = 2\n",
+        );
+        let new = new.unwrap();
+        let taken = running.take_over(&new);
+        let told = |from: &Config, to: &Config| -> Vec<(String, Option<String>)> {
+            from.differences(to).into_iter().map(|difference| (difference.key, difference.to)).collect()
+        };
+        let one = |key: &str, to: &str| (key.to_owned(), Some(to.to_owned()));
+        assert_eq!(told(&running, &taken), [one("auth.guests", "false"), one("plugin.echo.order", "2")]);
+        let hidden = "\"<hidden>\"";
+        assert_eq!(told(&taken, &new), [one("database.url", hidden), one("auth.hash_iterations", "3")]);
+    }
+}
+
 mod files {
     use super::*;
 

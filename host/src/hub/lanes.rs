@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 use super::{Corked, Hub, Reserved};
+use crate::metrics::{DELIVERY_SECONDS, Histogram, Metrics};
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 
 /// How many tellings may wait in a lane; after that, the writer waits.
@@ -31,7 +32,8 @@ pub struct Told {
 }
 
 enum Job {
-    Tell(Arc<Room>, Vec<Told>),
+    /// With the time at which the writer took it up.
+    Tell(Arc<Room>, Vec<Told>, Instant),
     /// Answered once everything before it was told.
     Settle(oneshot::Sender<()>),
 }
@@ -41,21 +43,22 @@ pub struct Lanes(Vec<mpsc::Sender<Job>>);
 
 impl Lanes {
     /// Starts them; they end once nobody can give them anything any more.
-    pub fn start(hub: &Arc<Hub>, tasks: &TaskTracker) -> Self {
+    pub fn start(hub: &Arc<Hub>, tasks: &TaskTracker, metrics: &Metrics) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let delivery = metrics.histogram(DELIVERY_SECONDS, &[]);
         let lanes = (0..cores).map(|_| {
             let (sender, jobs) = mpsc::channel(WAITING);
-            tasks.spawn(lane(hub.clone(), jobs));
+            tasks.spawn(lane(hub.clone(), jobs, delivery.clone()));
             sender
         });
         Self(lanes.collect())
     }
 
     /// Tells these entries of one room, after those that were given before.
-    pub async fn tell(&self, room: Arc<Room>, told: Vec<Told>) {
+    pub async fn tell(&self, room: Arc<Room>, told: Vec<Told>, began: Instant) {
         let lane = self.lane(room.id);
         // A lane ends with its senders, of which this is one.
-        let _ = lane.send(Job::Tell(room, told)).await;
+        let _ = lane.send(Job::Tell(room, told, began)).await;
     }
 
     /// Waits until everything that was given before has been told.
@@ -78,20 +81,22 @@ impl Lanes {
     }
 }
 
-async fn lane(hub: Arc<Hub>, mut jobs: mpsc::Receiver<Job>) {
+async fn lane(hub: Arc<Hub>, mut jobs: mpsc::Receiver<Job>, delivery: Histogram) {
     let mut ready = Vec::with_capacity(WAITING);
     while jobs.recv_many(&mut ready, WAITING).await > 0 {
         let mut waiting = ready.drain(..).peekable();
         while let Some(job) = waiting.next() {
             match job {
-                Job::Tell(room, mut told) => {
+                Job::Tell(room, mut told, began) => {
                     // What has piled up in one room costs its listeners one write.
-                    while let Some(Job::Tell(_, more)) =
-                        waiting.next_if(|next| matches!(next, Job::Tell(same, _) if Arc::ptr_eq(same, &room)))
+                    while let Some(Job::Tell(_, more, _)) =
+                        waiting.next_if(|next| matches!(next, Job::Tell(same, ..) if Arc::ptr_eq(same, &room)))
                     {
                         told.extend(more);
                     }
+                    let entries = told.len();
                     hub.publish_entries(&room, told);
+                    delivery.record_many(began.elapsed(), entries);
                     yield_now().await;
                 }
                 Job::Settle(done) => {

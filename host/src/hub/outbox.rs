@@ -33,6 +33,7 @@ impl Close {
     pub const DISABLED: u16 = 4504;
     pub const LOGGED_OUT: u16 = 4505;
     pub const DISCONNECTED: u16 = 4506;
+    pub const TOO_MANY: u16 = 4507;
     pub const NORMAL: u16 = 1000;
     /// Stands for a close without a code; never sent.
     pub const NO_STATUS: u16 = 1005;
@@ -106,6 +107,8 @@ struct Queue {
     bytes: usize,
     /// Nothing comes after what is queued.
     closed: bool,
+    /// The code that it was closed with.
+    code: Option<u16>,
     /// All has been written that ever will be.
     ended: bool,
     /// The socket took no more: its connection waits for it to.
@@ -124,6 +127,9 @@ impl Queue {
     fn add(&mut self, frame: Frame) {
         self.messages += frame.messages();
         self.bytes += frame.len();
+        if let Frame::Close(close) = &frame {
+            self.code = Some(close.code);
+        }
         self.frames.push_back(frame);
     }
 
@@ -173,7 +179,7 @@ impl Queue {
 
     /// Whatever is offered from now on has nowhere to go.
     fn end(&mut self) -> Flushed {
-        *self = Self { closed: true, ended: true, corks: self.corks, ..Self::default() };
+        *self = Self { closed: true, ended: true, code: self.code, corks: self.corks, ..Self::default() };
         Flushed::Ended
     }
 }
@@ -324,6 +330,11 @@ impl Outbox {
     pub fn waiting(&self) -> (usize, usize) {
         let queue = self.queue.lock();
         (queue.messages, queue.bytes + queue.rest.len())
+    }
+
+    /// The code that it was closed with, if it was.
+    pub fn closed_with(&self) -> Option<u16> {
+        self.queue.lock().code
     }
 
     /// Waits until something is queued.

@@ -56,6 +56,14 @@ impl Hub {
         self.presence.accounts.lock().contains_key(&account)
     }
 
+    /// How many live connections an account has; those on their way out are none.
+    pub fn connections(&self, account: AccountId) -> usize {
+        let accounts = self.presence.accounts.lock();
+        let live =
+            |connections: &Vec<Arc<Connection>>| connections.iter().filter(|one| !one.outbox.is_closed()).count();
+        accounts.get(&account).map_or(0, live)
+    }
+
     pub(super) fn connections_of(&self, account: AccountId) -> Vec<Arc<Connection>> {
         self.presence.accounts.lock().get(&account).cloned().unwrap_or_default()
     }

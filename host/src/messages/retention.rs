@@ -2,37 +2,54 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Writer;
 use crate::clock::{Timestamp, now};
-use crate::config;
+use crate::config::{self, Live};
 use crate::database::Database;
 use crate::error::Result;
 use crate::protocol::{Actor, Change, RoomId, Unit};
 
 /// How much goes at a time: posts come in between.
 const BATCH: u32 = 500;
+/// How soon it is noticed that the interval was changed.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub struct Retention {
     database: Database,
     writer: Writer,
-    config: config::Retention,
-    unused_media: Duration,
+    config: Live<config::Retention>,
+    media: Live<config::Media>,
 }
 
 impl Retention {
-    pub fn new(database: Database, writer: Writer, config: &config::Retention, media: &config::Media) -> Self {
-        Self { database, writer, config: config.clone(), unused_media: media.unused_ttl }
+    pub fn new(
+        database: Database,
+        writer: Writer,
+        config: Live<config::Retention>,
+        media: Live<config::Media>,
+    ) -> Self {
+        Self { database, writer, config, media }
     }
 
     /// Sweeps again and again until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(self.config.interval);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.sweep()).await {
-                tracing::warn!(%error, "could not take away what is too old; it is tried again");
+        loop {
+            match stop.run_until_cancelled(self.sweep()).await {
+                Some(Err(error)) => tracing::warn!(%error, "could not take away what is too old; it is tried again"),
+                Some(Ok(())) => {}
+                None => return,
+            }
+            let began = Instant::now();
+            let due = |interval: Duration| began + interval;
+            // Looked at again and again: it may become shorter meanwhile.
+            while Instant::now() < due(self.config.get().interval) {
+                let next = due(self.config.get().interval).min(Instant::now() + LOOK);
+                if stop.run_until_cancelled(sleep_until(next)).await.is_none() {
+                    return;
+                }
             }
         }
     }
@@ -46,12 +63,13 @@ impl Retention {
         if lines > 0 {
             tracing::info!(lines, "took away old lines of the audit log");
         }
-        if self.config.max_age.is_zero() && self.config.max_messages == 0 {
+        let config = self.config.latest();
+        if config.max_age.is_zero() && config.max_messages == 0 {
             return Ok(());
         }
         let mut after = None;
         while let Some(room) = self.database.next_room(after).await? {
-            let entries = self.prune(room).await?;
+            let entries = self.prune(&config, room).await?;
             if entries > 0 {
                 tracing::info!(%room, entries, "took away old entries");
             }
@@ -60,10 +78,10 @@ impl Retention {
         Ok(())
     }
 
-    async fn prune(&self, room: RoomId) -> Result<u64> {
-        let age = self.config.max_age;
+    async fn prune(&self, config: &config::Retention, room: RoomId) -> Result<u64> {
+        let age = config.max_age;
         let before = if age.is_zero() { Timestamp(i64::MIN) } else { now() - age };
-        let beyond = match self.config.max_messages {
+        let beyond = match config.max_messages {
             0 => 0,
             kept => self.database.seq_beyond(room, kept).await?,
         };
@@ -77,14 +95,14 @@ impl Retention {
     }
 
     async fn drop_old_audit(&self) -> Result<u64> {
-        match self.config.audit_max_age {
+        match self.config.latest().audit_max_age {
             age if age.is_zero() => Ok(0),
             age => self.database.drop_audit_before(now() - age).await,
         }
     }
 
     async fn drop_unused_media(&self) -> Result<u64> {
-        let before = now() - self.unused_media;
+        let before = now() - self.media.get().unused_ttl;
         let mut files = 0;
         loop {
             // Few at a time: each may be large.

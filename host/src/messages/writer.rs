@@ -1,6 +1,7 @@
 //! The one place where a room's order is made. Posts and units of work queue here; whatever waits is written in one
 //! transaction (group commit), and only then is anybody told.
 
+mod figures;
 mod task;
 
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::figures::Figures;
 use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::hub::{Corked, Hub, Lanes, Reserved};
+use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::Known;
 
@@ -69,11 +72,17 @@ impl Writer {
         known: Arc<Known>,
         tasks: &TaskTracker,
         stop: CancellationToken,
+        metrics: &Metrics,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let lanes = Lanes::start(&hub, tasks);
-        tasks.spawn(Task::new(database, hub, lanes, known, queue).run(stop));
+        let lanes = Lanes::start(&hub, tasks, metrics);
+        tasks.spawn(Task::new(database, hub, lanes, known, queue, Figures::new(metrics)).run(stop));
         Self { jobs, told: None }
+    }
+
+    /// How many jobs wait.
+    pub fn queued(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     /// The same, telling of each unit of work that became true: for trying plugins out.

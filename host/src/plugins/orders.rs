@@ -18,6 +18,8 @@ pub(super) struct Order {
 pub(super) enum Task {
     /// Look at the folder, with these tables if they changed.
     Reload(Option<Tables>),
+    /// The same with a new `[plugins]`.
+    Configure(Box<config::Plugins>, Tables),
     /// Put this file there, if it runs.
     Install {
         id: Arc<str>,
@@ -42,6 +44,11 @@ impl Plugins {
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
         self.order(Task::Reload(tables)).await
+    }
+
+    /// The same with a new `[plugins]`, of which the folder stays the same.
+    pub async fn configure(&self, config: config::Plugins, tables: Tables) -> Result<()> {
+        self.order(Task::Configure(Box::new(config), tables)).await
     }
 
     /// Puts a file into the folder and into force. One that would not run is refused, and the version before goes on.

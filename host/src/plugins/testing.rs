@@ -29,11 +29,17 @@ impl World {
         let database = Database::open(&Options { url, full_sync: false, readers: 2 }).await.unwrap();
         let hub = Arc::new(Hub::default());
         let known = Arc::new(Known::default());
-        let writer =
-            Writer::start(database.clone(), hub.clone(), known.clone(), &TaskTracker::new(), CancellationToken::new());
+        let writer = Writer::start(
+            database.clone(),
+            hub.clone(),
+            known.clone(),
+            &TaskTracker::new(),
+            CancellationToken::new(),
+            &crate::metrics::Metrics::default(),
+        );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
-        let messages = Arc::new(Messages::new(database.clone(), &config::Limits::default()));
+        let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));
         let services = Services::new(database, passwords, writer, rooms, messages, hub, Arc::default());
         Self { services: Arc::new(services), folder }
     }

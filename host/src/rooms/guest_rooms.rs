@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now;
+use crate::config::{self, Live};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
@@ -19,39 +20,41 @@ pub struct GuestRooms {
     database: Database,
     writer: Writer,
     hub: Arc<Hub>,
-    ttl: Duration,
+    config: Live<config::Rooms>,
 }
 
 impl GuestRooms {
-    /// A room goes when nobody was in it for `ttl`.
-    pub fn new(database: Database, writer: Writer, hub: Arc<Hub>, ttl: Duration) -> Self {
-        Self { database, writer, hub, ttl }
+    /// A room goes when nobody was in it for as long as `config` says.
+    pub fn new(database: Database, writer: Writer, hub: Arc<Hub>, config: Live<config::Rooms>) -> Self {
+        Self { database, writer, hub, config }
     }
 
     /// Sweeps again and again until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.ttl.is_zero() {
-            return;
-        }
-        let every = INTERVAL.min(self.ttl / 10).max(Duration::from_millis(100));
-        // Not at once: after a start, whoever was there comes back first.
-        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.sweep()).await {
+        loop {
+            let ttl = self.config.get().guest_rooms_ttl;
+            let every = if ttl.is_zero() { INTERVAL } else { INTERVAL.min(ttl / 10).max(Duration::from_millis(100)) };
+            // Not at once: after a start, whoever was there comes back first.
+            if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
+                return;
+            }
+            if ttl.is_zero() {
+                continue;
+            }
+            if let Some(Err(error)) = stop.run_until_cancelled(self.sweep(ttl)).await {
                 tracing::warn!(%error, "could not look after the rooms that guests made; it is tried again");
             }
         }
     }
 
-    async fn sweep(&self) -> Result<()> {
+    async fn sweep(&self, ttl: Duration) -> Result<()> {
         let at = now();
         for (room, members) in self.database.guest_rooms().await? {
             if members > 0 || self.hub.is_heard(room) {
                 self.database.see_guest_room(room, at).await?;
             }
         }
-        for room in self.database.guest_rooms_unseen_since(at - self.ttl).await? {
+        for room in self.database.guest_rooms_unseen_since(at - ttl).await? {
             if self.hub.is_heard(room) {
                 continue;
             }

@@ -27,7 +27,8 @@ impl Router {
             None => Guesser::Origin(caller.origin),
         };
         let key = (room.id, guesser);
-        let throttle = &self.accounts.throttles.room_passwords;
+        let throttles = self.accounts.throttles();
+        let throttle = &throttles.room_passwords;
         throttle.check(&key)?;
         let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
         if verdict.is_err() && !credentials.is_empty() {

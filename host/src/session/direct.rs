@@ -188,6 +188,6 @@ impl Session {
 
     /// How long a frame may be that the client did not have to ask for in parts.
     fn frame_bytes(&self) -> usize {
-        self.core.limits.outbox_bytes / 2
+        self.limits.outbox_bytes / 2
     }
 }

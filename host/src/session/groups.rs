@@ -75,7 +75,7 @@ impl Session {
         match self.me.clone() {
             Some(me) if fold(me.actor.name()) == fold(name.trim()) => Ok(me),
             Some(me) => Err(not_yours(me.actor.name())),
-            None if self.core.guests => {
+            None if self.core.auth.get().guests => {
                 let name = self.core.accounts.guest_name(name).await?;
                 Ok(self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false))
             }
@@ -128,7 +128,7 @@ impl Session {
     }
 
     async fn wrong_password(&self, name: &str) -> Utf8Bytes {
-        let reveal = self.core.dialects.groups.reveal_unknown_users;
+        let reveal = self.core.dialects.get().groups.reveal_unknown_users;
         match reveal && matches!(self.core.accounts.is_known(name).await, Ok(false)) {
             true => groups::unknown_user(),
             false => groups::wrong_password(),

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::Echo;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::hub::{Connection, Released};
+use crate::hub::{Close, Connection, Released};
 use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomName};
 
 /// How long before a token ends its connection is told.
@@ -52,7 +52,7 @@ impl Session {
                 Ok(self.connected(&me, Some(identity.expires_at)))
             }
             (Proof::Guest(name), None) => {
-                if !self.core.guests {
+                if !self.core.auth.get().guests {
                     return Err(Error::Unauthenticated(
                         "guests are not let in here; log in and connect with `token`".into(),
                     ));
@@ -85,12 +85,18 @@ impl Session {
         let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
         me.external = self.external.clone();
         if dialect == Dialect::Groups {
-            me.echoes = self.core.dialects.groups.echo == Echo::All;
+            me.echoes = self.core.dialects.get().groups.echo == Echo::All;
         }
         let me = Arc::new(me);
         me.listens_to_all.store(listen_all, Ordering::Relaxed);
         self.core.hub.connect(&me);
         self.me = Some(me.clone());
+        if let Some(account) = me.actor.account()
+            && self.core.hub.connections(account.id) > self.limits.connections_per_account
+        {
+            let why = "this account has as many connections as it may; close others first";
+            self.outbox.close(Close::new(Close::TOO_MANY, why));
+        }
         me
     }
 

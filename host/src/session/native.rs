@@ -39,7 +39,7 @@ impl Session {
                 let core = self.core.clone();
                 let posted = |Posted { seq, at, duplicate }: Posted| Reply::Posted { seq, at, duplicate };
                 self.post(&caller, &room, message, move |outbox, outcome| {
-                    answer(outbox, &core.greeting, id.as_ref(), outcome.map(posted));
+                    answer(outbox, &core.greeting.get(), id.as_ref(), outcome.map(posted));
                 })
                 .await;
             }
@@ -78,7 +78,7 @@ impl Session {
             Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
                 let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
                 // Before the event of what was changed.
-                let first = move |reply| answer(&outbox, &core.greeting, id.as_ref(), Ok(reply));
+                let first = move |reply| answer(&outbox, &core.greeting.get(), id.as_ref(), Ok(reply));
                 router.change_message(caller, command, Box::new(first)).await.map(|()| None)
             }
             Command::Post { room, body, .. } => {
@@ -117,7 +117,7 @@ impl Session {
         let missed: Vec<_> =
             backlog.iter().filter_map(|entry| native::encode_event(&Event::Entry(entry.clone()))).collect();
         let end = backlog.last().map_or(last_seq, |last| last.seq);
-        if end == last_seq && fits(&self.core.limits, &missed) {
+        if end == last_seq && fits(&self.limits, &missed) {
             let released = self.core.hub.release(room_id, me.id, last_seq, || {
                 self.answer(id, reply);
                 missed.into_iter().for_each(|text| self.outbox.offer(text));
@@ -137,7 +137,7 @@ impl Session {
     }
 
     fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
-        answer(&self.outbox, &self.core.greeting, id, outcome);
+        answer(&self.outbox, &self.core.greeting.get(), id, outcome);
     }
 
     /// The frame's own id goes with the error, if it can be read.

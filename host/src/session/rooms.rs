@@ -18,7 +18,7 @@ impl Session {
         let (kind, request) = rooms::decode(text);
         let me = match self.me.clone() {
             Some(me) => me,
-            None if self.core.guests => {
+            None if self.core.auth.get().guests => {
                 let name = format!("guest-{:04x}", rand::random::<u16>());
                 self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }

@@ -4,8 +4,10 @@ mod admin;
 mod auth;
 mod conversations;
 pub(super) mod extract;
+mod health;
 mod me;
 mod media;
+mod observe;
 mod openapi;
 mod rooms;
 mod server;
@@ -17,11 +19,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use ipnet::IpNet;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,7 +33,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::Config;
+use super::admission::Admission;
+use crate::config::{self, Config, Live};
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::error::Error;
@@ -53,12 +56,16 @@ pub struct State {
     pub database: Database,
     pub media: Media,
     pub metrics: Arc<Metrics>,
+    pub metrics_config: Live<config::Metrics>,
     /// Web pages that may connect.
-    pub origins: Vec<String>,
-    /// Whose `X-Forwarded-For` is believed.
-    pub proxies: Vec<IpNet>,
+    pub cors: Live<config::Cors>,
+    /// Whose `X-Forwarded-For` is believed, among others.
+    pub server: Live<config::Server>,
+    pub admission: Arc<Admission>,
     /// Live connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
+    /// Says that the server is about to stop.
+    pub leaving: CancellationToken,
     pub stop: CancellationToken,
     /// Where plugins are switched on and off, if the server runs with a file.
     pub config_file: Option<PathBuf>,
@@ -112,9 +119,9 @@ impl IntoResponse for Failure {
 
 type Answer = Result<Response, Failure>;
 
-/// All that is answered over HTTP.
-pub fn app(state: Arc<State>) -> Router {
-    let (api, document) = api();
+/// All that is answered over HTTP, `with_metrics` unless they have a listener of their own.
+pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
+    let (api, document) = api(with_metrics);
     Router::new()
         .merge(api.route_layer(from_fn_with_state(state.clone(), admin::audit::record)))
         .merge(openapi::pages(document))
@@ -136,20 +143,29 @@ pub fn app(state: Arc<State>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(cors(&state.origins))
+        .layer(from_fn_with_state(state.clone(), super::pace::keep))
+        .layer(cors(state.cors.clone()))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
         .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
 }
 
+/// Figures, and nothing else.
+pub fn metrics_app(state: Arc<State>) -> Router {
+    let (figures, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
+    figures.fallback(async || Failure(Error::not_found("page"))).with_state(state)
+}
+
 /// The routes of REST. What a handler's `utoipa::path` says goes into the document: nothing else is to be done for a new one.
-fn api() -> (Router<Arc<State>>, OpenApi) {
-    OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(auth::sign_up))
+fn api(with_metrics: bool) -> (Router<Arc<State>>, OpenApi) {
+    let api = OpenApiRouter::with_openapi(openapi::frame());
+    let api = if with_metrics { api.routes(routes!(health::metrics)) } else { api };
+    api.routes(routes!(auth::sign_up))
         .routes(routes!(auth::log_in))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::log_out))
@@ -168,9 +184,8 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(media::fetch))
         .merge(admin::routes())
         .routes(routes!(server::show))
-        .routes(routes!(alive))
-        .routes(routes!(ready))
-        .routes(routes!(metrics))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
         // Aliases, which the document leaves out: what they stand for is in it.
         .route("/register", post(auth::sign_up))
         .route("/login", post(auth::log_in))
@@ -178,37 +193,15 @@ fn api() -> (Router<Arc<State>>, OpenApi) {
         .split_for_parts()
 }
 
-/// That the process lives
-#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
-async fn alive() -> &'static str {
-    "ok"
-}
-
-/// Whether the server takes work: not while it stops, and not without its database
-#[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
-async fn ready(axum::extract::State(state): axum::extract::State<Arc<State>>) -> Answer {
-    if state.stop.is_cancelled() {
-        return Err(Error::Unavailable("stopping".into()).into());
-    }
-    state.database.ping().await?;
-    Ok("ready".into_response())
-}
-
-/// Figures for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
-async fn metrics(axum::extract::State(state): axum::extract::State<Arc<State>>) -> impl IntoResponse {
-    let hub = &state.core.hub;
-    let text = state.metrics.render(hub.count(), hub.posted());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
-}
-
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+fn cors(config: Live<config::Cors>) -> CorsLayer {
+    let listed = move |origin: &HeaderValue, _: &Parts| {
+        config.get().origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+    };
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(listed))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::LINK, header::RETRY_AFTER])
+        .expose_headers([header::LINK, header::RETRY_AFTER, observe::REQUEST_ID])
         .allow_credentials(true)
         .max_age(PREFLIGHT_HOLDS)
 }
@@ -220,7 +213,7 @@ pub(super) fn origin_allowed(state: &State, headers: &HeaderMap) -> bool {
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let own = origin.split_once("://").map(|(_, rest)| rest) == host;
-    own || state.origins.iter().any(|allowed| allowed == origin)
+    own || state.cors.get().origins.iter().any(|allowed| allowed == origin)
 }
 
 /// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.

@@ -1,59 +1,138 @@
 //! Accepting connections, with the limits that a server in the open needs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::connect_info::ConnectInfo;
 use axum::{Extension, Router};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a client may take over its request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+use super::admission::{Admission, Admitted, Refused};
+use super::socket::Socket;
+use super::tls::Tls;
+use crate::config::{Limits, Live};
+
 /// How long to wait after a failed accept: out of descriptors, most likely, and trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What is read of a request at a time, and the most that its headers may have.
+const BUFFER: usize = 64 * 1024;
+/// How many of those who are not let in are told so at a time; the others see no more than the end.
+const REFUSALS: usize = 64;
+/// How long somebody has to take a refusal.
+const REFUSING: Duration = Duration::from_secs(2);
 
-/// Serves one listener until `stop`; the connections go on as `tasks`.
-pub async fn serve(listener: TcpListener, app: Router, tasks: TaskTracker, stop: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        match accepted {
-            Ok((socket, peer)) => {
-                tasks.spawn(connection(socket, peer, app.clone(), stop.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+/// What all listeners have in common.
+pub struct Listening {
+    pub admission: Arc<Admission>,
+    pub limits: Live<Limits>,
+    pub tasks: TaskTracker,
+    pub stop: CancellationToken,
+    refusals: Arc<Semaphore>,
 }
 
-async fn connection(socket: TcpStream, peer: SocketAddr, app: Router, stop: CancellationToken) {
-    // Without this a small frame may wait 40 ms for the one before it to be acknowledged.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "no TCP_NODELAY");
+impl Listening {
+    /// The connections go on as `tasks`.
+    pub fn new(admission: Arc<Admission>, limits: Live<Limits>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { admission, limits, tasks, stop, refusals: Arc::new(Semaphore::new(REFUSALS)) }
     }
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let service = TowerToHyperService::new(app.layer(Extension(ConnectInfo(peer))));
-    let mut serving = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        () = stop.cancelled() => {
-            // The request under way is answered, and no other one taken.
-            serving.as_mut().graceful_shutdown();
-            serving.await
+
+    /// Serves one listener until the server stops.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, app: Router, tls: Option<Arc<Tls>>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((socket, peer)) => match self.admission.socket(peer.ip()) {
+                    Ok(admitted) => {
+                        let connection = self.clone().connection(socket, peer, admitted, app.clone(), tls.clone());
+                        self.tasks.spawn(connection);
+                    }
+                    Err(refused) if tls.is_none() => self.refuse(socket, refused),
+                    // Nothing can be said before a handshake, which would cost more than it is worth.
+                    Err(_) => {}
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, %peer, "a connection ended badly");
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        admitted: Admitted,
+        app: Router,
+        tls: Option<Arc<Tls>>,
+    ) {
+        // Without this a small frame may wait 40 ms for the one before it to be acknowledged.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "no TCP_NODELAY");
+        }
+        let Some(tls) = tls else { return self.talk(Socket::new(socket, admitted), peer, app).await };
+        let within = self.limits.get().request_timeout;
+        let shaken = tokio::select! {
+            shaken = timeout(within, tls.accept(socket)) => shaken,
+            () = self.stop.cancelled() => return,
+        };
+        match shaken {
+            Ok(Ok(socket)) => self.talk(Socket::new(socket, admitted), peer, app).await,
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn talk(
+        &self,
+        socket: Socket<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>,
+        peer: SocketAddr,
+        app: Router,
+    ) {
+        let mut builder = http1::Builder::new();
+        // Counts from the end of the request before, so it bounds what is idle too.
+        builder.timer(TokioTimer::new()).header_read_timeout(self.limits.get().request_timeout).max_buf_size(BUFFER);
+        let service = TowerToHyperService::new(app.layer(Extension(ConnectInfo(peer))));
+        let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
+        let served = tokio::select! {
+            served = serving.as_mut() => served,
+            () = self.stop.cancelled() => {
+                // The request under way is answered, and no other one taken.
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, %peer, "a connection ended badly");
+        }
+    }
+
+    /// Tells a client that there is no place for it, before it is asked what it wants.
+    fn refuse(&self, mut socket: TcpStream, refused: Refused) {
+        let Ok(turn) = self.refusals.clone().try_acquire_owned() else { return };
+        self.tasks.spawn(async move {
+            let _ = timeout(REFUSING, async {
+                socket.write_all(refused.unasked().as_bytes()).await?;
+                socket.shutdown().await?;
+                // What was sent meanwhile has to be taken, or the system throws our answer away.
+                let mut unread = [0; 1024];
+                while socket.read(&mut unread).await? > 0 {}
+                std::io::Result::Ok(())
+            })
+            .await;
+            drop(turn);
+        });
     }
 }

@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::Admitted;
 use super::http::extract::Client;
 use super::http::{Failure, State as HttpState, bearer, origin_allowed};
 use crate::accounts::Identity;
@@ -43,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The paths of Socket.IO, of which a server has one.
 pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
-    let limits = &state.core.limits;
+    let limits = state.core.limits.latest();
     let (service, io) = SocketIo::builder()
         .req_path("/socket.io")
         .ping_interval(limits.ping_interval)
@@ -136,6 +137,7 @@ struct Arrival {
     alive: mpsc::WeakSender<Incoming>,
     outbox: Arc<Outbox>,
     gone: CancellationToken,
+    admitted: Admitted,
 }
 
 /// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
@@ -154,11 +156,20 @@ async fn enter(
     let Client(address) = Client::from_request_parts(&mut socket.req_parts().clone(), state)
         .await
         .map_err(|_| Error::internal("a socket without its peer's address"))?;
-    let outbox = Arc::new(Outbox::new(&state.core.limits));
-    let (queue, said) = mpsc::channel(most_waiting(&state.core.limits));
+    let admitted = state.admission.session(address.into())?;
+    let outbox = Arc::new(Outbox::new(&state.core.limits.get()));
+    let (queue, said) = mpsc::channel(most_waiting(&state.core.limits.get()));
     let gone = CancellationToken::new();
-    let arrival =
-        Arrival { peer, identity, address, said, alive: queue.downgrade(), outbox: outbox.clone(), gone: gone.clone() };
+    let arrival = Arrival {
+        peer,
+        identity,
+        address,
+        said,
+        alive: queue.downgrade(),
+        outbox: outbox.clone(),
+        gone: gone.clone(),
+        admitted,
+    };
     socket.extensions.insert(Arc::new(Mutex::new(Some(arrival))));
     // The library runs handlers as tasks, which overtake each other: all is done before there is one.
     socket.on_fallback(move |Event(event): Event| {
@@ -180,13 +191,13 @@ fn most_waiting(limits: &Limits) -> usize {
 }
 
 async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracker) {
-    let Arrival { peer, identity, address, said, alive, outbox, gone } = arrival;
+    let Arrival { peer, identity, address, said, alive, outbox, gone, admitted: _admitted } = arrival;
     let core = state.core.clone();
     let registered = core.hub.register(&outbox, address);
     let session = Session::new(core, registered.id(), outbox.clone(), address.into(), Some(Dialect::Sessions));
     let writer = async {
         let _writing = writing.token();
-        write(&peer, &outbox, &alive).await;
+        state.metrics.closed(write(&peer, &outbox, &alive).await);
         // Whatever is offered from now on has nowhere to go.
         outbox.close(Close::new(Close::NORMAL, ""));
     };
@@ -219,8 +230,8 @@ fn incoming(said: mpsc::Receiver<Incoming>, gone: CancellationToken) -> impl Str
     })
 }
 
-/// Hands on whatever waits in the outbox until a close, or until the socket is gone.
-async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>) {
+/// Hands on whatever waits in the outbox until a close, whose code it gives, or until the socket is gone.
+async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>) -> Option<u16> {
     let mut frames = VecDeque::new();
     loop {
         outbox.take(&mut frames).await;
@@ -237,10 +248,13 @@ async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>)
                 }
                 #[cfg(test)]
                 Frame::Binary(_) => true,
-                Frame::Close(close) => return say_goodbye(peer, &close).await,
+                Frame::Close(close) => {
+                    say_goodbye(peer, &close).await;
+                    return Some(close.code);
+                }
             };
             if !sent {
-                return;
+                return None;
             }
         }
     }
@@ -250,7 +264,7 @@ async fn say_goodbye(peer: &Peer, close: &Close) {
     let told = match close.code {
         Close::TOKEN_EXPIRED => Some((401, "no token in time; connect with `auth: {token}`")),
         Close::LOGGED_OUT | Close::DISABLED => Some((401, &*close.reason)),
-        Close::FLOODING => Some((429, &*close.reason)),
+        Close::FLOODING | Close::TOO_MANY => Some((429, &*close.reason)),
         // Not the client's doing.
         _ => None,
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::Upgraded;
 
 use self::handshake::Handshake;
@@ -39,6 +39,10 @@ pub(super) async fn upgrade(
             Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
         );
     }
+    let admitted = match state.admission.session(address.into()) {
+        Ok(admitted) => admitted,
+        Err(refused) => return Ok(refused.into_response()),
+    };
     // The first frame decides where neither path nor subprotocol nor token says what is spoken.
     let named = match uri.path() {
         "/ws/native" => Some(Dialect::Native),
@@ -60,13 +64,13 @@ pub(super) async fn upgrade(
         return Err(Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()).into());
     }
     let recent = recent(uri.query().unwrap_or_default())?;
-    let core = state.core.clone();
+    let (core, metrics) = (state.core.clone(), state.metrics.clone());
     // Held from here on, so that a stopping server waits for its connections, also for those that are just coming.
     let tracked = state.connections.token();
     let opening = Opening { address, dialect, identity, recent };
     Ok(upgrade.protocols(&headers, &[PROTOCOL, BEARER]).on_upgrade(async move |upgraded| {
-        connection(core, upgraded, opening).await;
-        drop(tracked);
+        metrics.closed(connection(core, upgraded, opening).await);
+        drop((tracked, admitted));
     }))
 }
 
@@ -108,14 +112,14 @@ struct Opening {
     recent: Option<u32>,
 }
 
-async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) {
+async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) -> Option<u16> {
     let Opening { address, dialect, identity, recent } = opening;
-    let limits = core.limits.clone();
+    let limits = core.limits.latest();
     socket::carry(upgraded, &limits, async |outbox, frames| {
         let registered = core.hub.register(&outbox, address);
         Session::new(core, registered.id(), outbox, address.into(), dialect).run(identity, recent, frames).await;
     })
-    .await;
+    .await
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::database::{self, Database, NewUser};
 use crate::dialect::native::CORE_OPS;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
+use crate::metrics::Metrics;
 use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
 use crate::protocol::{
     Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Timer, Unit, Visibility,
@@ -63,16 +64,24 @@ impl Bench {
         let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
         let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
         let committed: Arc<Mutex<Vec<Unit>>> = Arc::default();
-        let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone());
+        let writer =
+            Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &Metrics::default());
         let told = committed.clone();
         let writer = writer.telling(move |unit| told.lock().push(unit.clone()));
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let tokens = Tokens::new(Keys::of_secret(Uuid::new_v4().as_bytes()), config.auth.access_ttl);
-        let accounts =
-            Accounts::new(database.clone(), passwords.clone(), tokens, hub.clone(), &config.auth, &config.limits);
+        let accounts = Accounts::new(
+            database.clone(),
+            passwords.clone(),
+            tokens,
+            hub.clone(),
+            (&config.auth).into(),
+            &config.limits,
+            &Metrics::default(),
+        );
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
-        let messages = Arc::new(Messages::new(database.clone(), &config.limits));
+        let messages = Arc::new(Messages::new(database.clone(), (&config.limits).into()));
         let services = Services::new(
             database.clone(),
             passwords,

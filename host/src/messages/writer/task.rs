@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Figures;
 use super::{BATCH, Job, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
@@ -30,6 +31,7 @@ pub(super) struct Task {
     known: Arc<Known>,
     queue: mpsc::Receiver<Job>,
     doubts: Doubts,
+    figures: Figures,
 }
 
 /// What the database did not say whether it stored: its answer to a commit was lost. Those who asked were told that it
@@ -78,8 +80,9 @@ impl Task {
         lanes: Lanes,
         known: Arc<Known>,
         queue: mpsc::Receiver<Job>,
+        figures: Figures,
     ) -> Self {
-        Self { database, hub, lanes, known, queue, doubts: Doubts::default() }
+        Self { database, hub, lanes, known, queue, doubts: Doubts::default(), figures }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -94,13 +97,15 @@ impl Task {
                 }
                 () = sleep(DOUBT_RETRY), if !self.doubts.rooms.is_empty() => {}
             }
+            let (began, jobs) = (Instant::now(), batch.len());
             let outcomes = self.write(&batch).await;
+            self.figures.stored(began, jobs);
             self.settle_doubts(&outcomes).await;
             let mut telling = Telling::default();
             for (job, outcome) in batch.drain(..).zip(outcomes) {
                 self.answer(&mut telling, job, outcome).await;
             }
-            self.tell(telling).await;
+            self.tell(telling, began).await;
         }
     }
 
@@ -261,9 +266,9 @@ impl Task {
         entries.push(told);
     }
 
-    async fn tell(&self, telling: Telling) {
+    async fn tell(&self, telling: Telling, began: Instant) {
         for (room, told) in telling.rooms {
-            self.lanes.tell(room, told).await;
+            self.lanes.tell(room, told, began).await;
         }
         if telling.asides.is_empty() && telling.units.is_empty() {
             return;

@@ -23,6 +23,12 @@ impl Folder {
                 self.scan(Look::Read).await;
                 Ok(())
             }
+            Task::Configure(config, tables) => {
+                self.config = *config;
+                self.tables = tables;
+                self.scan(Look::Read).await;
+                Ok(())
+            }
             Task::Install { id, file } => self.install(&id, file).await,
             Task::RollBack { id, sha256 } => self.roll_back(&id, sha256.as_deref()).await,
             Task::Remove { id } => self.remove(&id).await,

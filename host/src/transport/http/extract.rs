@@ -10,8 +10,8 @@ use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
+use super::observe::request_id;
 use super::{Failure, MAX_BODY, State, bearer};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
@@ -97,7 +97,7 @@ impl FromRequestParts<Arc<State>> for Client {
         let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<IpAddr> =
             forwarded.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-        Ok(Self(client(peer.ip(), &hops, &state.proxies)))
+        Ok(Self(client(peer.ip(), &hops, &state.server.get().trusted_proxies)))
     }
 }
 
@@ -141,7 +141,7 @@ impl FromRequestParts<Arc<State>> for Authorized {
 
 impl Authorized {
     pub(super) fn caller(self, From(origin): From) -> Caller {
-        Caller { actor: Actor::Account(self.0.account), connection: None, origin, request: Uuid::now_v7() }
+        Caller { actor: Actor::Account(self.0.account), connection: None, origin, request: request_id() }
     }
 }
 

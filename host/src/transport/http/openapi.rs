@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn document() -> Value {
-        let (_, mut document) = super::super::api();
+        let (_, mut document) = super::super::api(true);
         complete(&mut document);
         serde_json::to_value(&document).unwrap()
     }

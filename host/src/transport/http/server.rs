@@ -34,12 +34,12 @@ struct Limits {
 pub(super) async fn show(Shared(state): Shared<Arc<State>>) -> Json<Server> {
     let core = &state.core;
     Json(Server {
-        name: core.greeting.server.clone(),
+        name: core.greeting.get().server.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        guests: core.guests,
+        guests: core.auth.get().guests,
         limits: Limits {
             password_chars: core.accounts.min_password_chars(),
-            message_chars: core.limits.message_chars,
+            message_chars: core.limits.get().message_chars,
             media_bytes: state.media.max_bytes(),
         },
     })

@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _, stream};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -22,6 +21,7 @@ use tokio_tungstenite::tungstenite::{self};
 use crate::config;
 use crate::hub::{Close, Flushed, Outbox};
 use crate::session::Incoming;
+use crate::transport::socket::Socket;
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -30,26 +30,29 @@ const WRITING: Duration = Duration::from_secs(20);
 /// Small, since every connection has one; larger frames are read in several goes.
 const READ_BUFFER: usize = 4096;
 
-/// Has `session` live on a socket, until both have ended what they had to say.
+/// Has `session` live on a socket, until both have ended what they had to say; gives the code that it was closed with, if it was.
 pub(super) async fn carry<F: Future<Output = ()>>(
     upgraded: Upgraded,
     limits: &config::Limits,
     session: impl FnOnce(Arc<Outbox>, Pin<Box<dyn Stream<Item = Incoming> + Send>>) -> F,
-) {
-    match downcast::<TokioIo<TcpStream>>(upgraded) {
+) -> Option<u16> {
+    match upgraded.downcast::<TokioIo<Socket<TcpStream>>>() {
         // What goes out is written to the socket itself, by whoever has it at hand.
         Ok(parts) => {
-            let (reads, writes) = parts.io.into_inner().into_split();
+            let (socket, _admitted) = parts.io.into_inner().into_parts();
+            let (reads, writes) = socket.into_split();
             let writes = Arc::new(writes);
             let outbox = Arc::new(Outbox::to_socket(limits, writes.clone()));
             let frames = incoming(reads, parts.read_buf.to_vec(), limits.frame_bytes, outbox.clone()).await;
             both(&outbox, session(outbox.clone(), Box::pin(frames)), write_to_socket(&outbox, &writes)).await;
+            outbox.closed_with()
         }
         Err(upgraded) => {
             let (reads, writes) = tokio::io::split(TokioIo::new(upgraded));
             let outbox = Arc::new(Outbox::new(limits));
             let frames = incoming(reads, Vec::new(), limits.frame_bytes, outbox.clone()).await;
             both(&outbox, session(outbox.clone(), Box::pin(frames)), write_through(&outbox, writes)).await;
+            outbox.closed_with()
         }
     }
 }

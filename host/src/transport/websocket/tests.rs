@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::config;
+use crate::config::{self, Live};
+use crate::metrics::Metrics;
 use crate::session::Incoming;
-use crate::transport::listen;
+use crate::transport::Listening;
+use crate::transport::admission::Admission;
 
 /// All that is about WebSockets alone; 12 and 13 are about compression, which is not offered.
 const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
@@ -57,8 +59,10 @@ async fn the_autobahn_cases_pass() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}", listener.local_addr().unwrap());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let server = listen::serve(listener, Router::new().route("/", get(echo)), tasks, stop.clone());
-    let server = tokio::spawn(server);
+    let limits = Live::from(LIMITS());
+    let admission = Admission::new(limits.clone(), config::Server::default().into(), &Metrics::default());
+    let listening = Arc::new(Listening::new(Arc::new(admission), limits, tasks, stop.clone()));
+    let server = tokio::spawn(listening.serve(listener, Router::new().route("/", get(echo)), None));
     let report = tempfile::tempdir().unwrap();
     let mut run = tokio::process::Command::new(program);
     run.args(CASES.iter().flat_map(|cases| ["--include", *cases])).args(["--parallelism", "4", "--outdir"]);

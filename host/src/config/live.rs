@@ -1,0 +1,43 @@
+//! Sections that change while the server runs.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+/// A section of the configuration: whoever holds one sees what it says now.
+#[derive(Debug)]
+pub struct Live<T>(Arc<ArcSwap<T>>);
+
+impl<T> Live<T> {
+    /// For a look; whoever waits in between takes [`Live::latest`].
+    pub fn get(&self) -> Guard<Arc<T>> {
+        self.0.load()
+    }
+
+    /// As it is now, to be kept.
+    pub fn latest(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+
+    pub fn set(&self, value: T) {
+        self.0.store(Arc::new(value));
+    }
+}
+
+impl<T> Clone for Live<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> From<T> for Live<T> {
+    fn from(value: T) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(value)))
+    }
+}
+
+impl<T: Clone> From<&T> for Live<T> {
+    fn from(value: &T) -> Self {
+        value.clone().into()
+    }
+}

@@ -1,0 +1,25 @@
+//! What the writer tells of its work.
+
+use std::time::Instant;
+
+use crate::metrics::{Histogram, Metrics, WRITER_BATCH, WRITER_COMMIT_SECONDS};
+
+pub(super) struct Figures {
+    batch: Histogram,
+    commit: Histogram,
+}
+
+impl Figures {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let histogram = |name| metrics.histogram(name, &[]);
+        Self { batch: histogram(WRITER_BATCH), commit: histogram(WRITER_COMMIT_SECONDS) }
+    }
+
+    /// A batch that was begun then is stored.
+    pub(super) fn stored(&self, began: Instant, jobs: usize) {
+        if jobs > 0 {
+            self.batch.record(jobs as f64);
+            self.commit.record(began.elapsed());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every figure by its name, with what it says. A unit is in the name, and what only grows ends in `_total`.
+
+pub const BUILD: &str = "natterjack_build_info";
+pub const CONNECTIONS: &str = "natterjack_connections";
+pub const REFUSED_CONNECTIONS: &str = "natterjack_connections_refused_total";
+pub const CLOSED_CONNECTIONS: &str = "natterjack_connections_closed_total";
+pub const MESSAGES: &str = "natterjack_messages_total";
+pub const DELIVERY_SECONDS: &str = "natterjack_delivery_seconds";
+pub const WRITER_BATCH: &str = "natterjack_writer_batch_jobs";
+pub const WRITER_COMMIT_SECONDS: &str = "natterjack_writer_commit_seconds";
+pub const WRITER_QUEUE: &str = "natterjack_writer_queue_jobs";
+pub const DATABASE_CONNECTIONS: &str = "natterjack_database_connections";
+pub const REQUESTS: &str = "natterjack_http_requests_total";
+pub const REQUEST_SECONDS: &str = "natterjack_http_request_seconds";
+pub const THROTTLED: &str = "natterjack_throttled_total";
+/// Calls of a plugin's hooks; the `_count` is how many there were.
+pub const CALL_SECONDS: &str = "natterjack_plugin_call_seconds";
+pub const VERDICTS: &str = "natterjack_plugin_verdicts_total";
+pub const FAULTS: &str = "natterjack_plugin_faults_total";
+pub const QUARANTINED: &str = "natterjack_plugin_quarantined";
+pub const LOADS: &str = "natterjack_plugin_loads_total";
+pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
+pub const PROCESS_MEMORY: &str = "process_resident_memory_bytes";
+pub const PROCESS_FILES: &str = "process_open_fds";
+pub const PROCESS_MAX_FILES: &str = "process_max_fds";
+pub const PROCESS_START: &str = "process_start_time_seconds";
+
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 23] = [
+    (BUILD, Kind::Gauge, "1; the labels say which version runs."),
+    (CONNECTIONS, Kind::Gauge, "Open connections, by what they speak; none before they have said who they are."),
+    (REFUSED_CONNECTIONS, Kind::Counter, "Connections that were not let in since there were too many."),
+    (
+        CLOSED_CONNECTIONS,
+        Kind::Counter,
+        "Connections that ended, by close code; 1000 said goodbye or were gone, 4408 were too slow.",
+    ),
+    (MESSAGES, Kind::Counter, "Messages that were posted, by people and by plugins."),
+    (
+        DELIVERY_SECONDS,
+        Kind::Histogram,
+        "From the writer's taking up a message to its having been written or queued for all who hear it.",
+    ),
+    (WRITER_BATCH, Kind::Histogram, "How many jobs were stored in one transaction."),
+    (WRITER_COMMIT_SECONDS, Kind::Histogram, "How long storing one such batch took, commit included."),
+    (WRITER_QUEUE, Kind::Gauge, "Jobs that wait to be stored."),
+    (DATABASE_CONNECTIONS, Kind::Gauge, "Connections to the database."),
+    (REQUESTS, Kind::Counter, "HTTP requests, by route and class of status."),
+    (REQUEST_SECONDS, Kind::Histogram, "How long answering HTTP requests took."),
+    (THROTTLED, Kind::Counter, "Attempts that were refused for coming too often."),
+    (CALL_SECONDS, Kind::Histogram, "How long calls of a plugin's hook took, those that failed too."),
+    (VERDICTS, Kind::Counter, "What a plugin's hook answered."),
+    (FAULTS, Kind::Counter, "Calls in which a plugin trapped, took too long or asked for too much."),
+    (QUARANTINED, Kind::Gauge, "1 while a plugin is not called because it keeps failing."),
+    (LOADS, Kind::Counter, "Plugins that were loaded, replaced, unloaded or refused."),
+    (PROCESS_CPU, Kind::Counter, "CPU time that the process has used."),
+    (PROCESS_MEMORY, Kind::Gauge, "Memory that the process has in use."),
+    (PROCESS_FILES, Kind::Gauge, "Open files, connections among them."),
+    (PROCESS_MAX_FILES, Kind::Gauge, "How many files may be open."),
+    (PROCESS_START, Kind::Gauge, "When the process started, in seconds since 1970."),
+];

@@ -1,0 +1,50 @@
+//! How the server is, for those who run it.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse as _;
+use sha2::{Digest as _, Sha256};
+
+use super::{Answer, State, bearer};
+use crate::error::Error;
+use crate::metrics::Snapshot;
+use crate::session::Core;
+
+/// That the process lives
+#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
+pub(super) async fn alive() -> &'static str {
+    "ok"
+}
+
+/// Whether the server takes work: not while it stops, and not without its database
+#[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
+pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
+    if state.leaving.is_cancelled() {
+        return Err(Error::Unavailable("stopping".into()).into());
+    }
+    state.database.ping().await?;
+    Ok("ready".into_response())
+}
+
+/// Figures for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
+pub(super) async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Answer {
+    let wanted = state.metrics_config.latest();
+    // By their hashes: how long it takes tells nothing of the token.
+    let hash = |token: &str| Sha256::digest(token.as_bytes());
+    if !wanted.token.is_empty() && hash(bearer(&headers).unwrap_or_default()) != hash(wanted.token.expose()) {
+        return Err(
+            Error::Unauthenticated("`Authorization: Bearer` with the token of [metrics] is needed".into()).into()
+        );
+    }
+    let Core { hub, router, .. } = &*state.core;
+    let text = state.metrics.render(&Snapshot {
+        connections: hub.count_by_dialect(),
+        messages: hub.posted(),
+        queued_jobs: router.writer.queued(),
+        database: state.database.pools(),
+    });
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,94 @@
+//! What is in `deploy/`, tried with the programs that read it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::foreign::python_program;
+use crate::harness::natterjack;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+/// Whether it is content, and all that it said.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn systemd_takes_the_unit_and_finds_it_hardened() {
+    xtask::tools::install().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Where the program is, and whether the manual is installed, is the machine's matter.
+    let program = natterjack().display().to_string();
+    let unit = read("natterjack.service").replace("/usr/local/bin/natterjack", &program).replace("Documentation=", "#");
+    let file = folder.path().join("natterjack.service");
+    std::fs::write(&file, unit).unwrap();
+    let (content, said) = run(Command::new("systemd-analyze").args(["verify", "--recursive-errors=no"]).arg(&file));
+    assert!(content && !said.contains("natterjack.service"), "{said}");
+    let (content, said) =
+        run(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=20"]).arg(&file));
+    assert!(content, "its exposure is above 2 of 10: {said}");
+}
+
+#[test]
+fn nginx_takes_its_snippet() {
+    xtask::tools::install().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().display();
+    let paths =
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {here}/{what};"));
+    // Whoever runs the tests may have no right to port 80, and no IPv6.
+    let snippet = read("nginx.conf").replace("listen 80;", "listen 127.0.0.1:58080;").replace("listen [::]:80;", "");
+    let whole = format!(
+        "pid {here}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{}\n{snippet}\n}}\n",
+        paths.join("\n")
+    );
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, whole).unwrap();
+    let (content, said) = run(Command::new("/usr/sbin/nginx").args(["-t", "-q", "-e", "stderr", "-c"]).arg(&file));
+    assert!(content, "{said}");
+}
+
+#[test]
+fn hadolint_finds_nothing_in_the_dockerfile() {
+    let (content, said) = run(Command::new(python_program("hadolint")).arg(path("Dockerfile")));
+    assert!(content, "{said}");
+    let file = read("Dockerfile");
+    let user = file.rfind("\nUSER 10001\n").expect("it does not run as root");
+    assert!(user > file.rfind("\nFROM ").unwrap() && user < file.find("\nENTRYPOINT").unwrap());
+}
+
+#[test]
+fn the_variables_in_the_files_name_keys_that_there_are() {
+    let names = regex::Regex::new(r"NATTERJACK__([A-Z_]+?)__([A-Z_]+)").unwrap();
+    let known = keys();
+    for file in ["Dockerfile", "compose.yaml", "natterjack.service"] {
+        for found in names.captures_iter(&read(file)) {
+            let key = format!("{}.{}", found[1].to_lowercase(), found[2].to_lowercase());
+            assert!(known.contains(&key), "{file} sets {key}, and there is no such key");
+        }
+    }
+}
+
+/// The keys that there are, as the program itself tells them.
+fn keys() -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, text) = run(Command::new(natterjack()).args(["serve", "--print-config"]).current_dir(folder.path()));
+    let mut section = "";
+    let mut keys = BTreeSet::new();
+    for line in text.lines() {
+        match (line.strip_prefix('['), line.split_once(" = ")) {
+            (Some(name), _) => section = name.trim_end_matches(']'),
+            (None, Some((key, _))) => drop(keys.insert(format!("{section}.{key}"))),
+            (None, None) => {}
+        }
+    }
+    keys
+}

@@ -111,6 +111,7 @@ impl Server {
         let (keys, new_key) = Keys::load(&config.auth, &config.server.data_dir)?;
         let database = open_database(config).await?;
         let sections = Sections::of(config);
+        let in_force = config::Live::from(config);
 
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
@@ -191,7 +192,7 @@ impl Server {
             config_file: config_file.map(Path::to_owned),
             recent_lines: log.recent_lines.clone(),
             figures,
-            config: config.clone(),
+            config: in_force.clone(),
         });
         let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
         let app = http::app(state.clone(), config.metrics.listen.is_empty());
@@ -211,7 +212,7 @@ impl Server {
         let reload = Arc::new(Notify::new());
         let server = sections.server.clone();
         let keeper = Reload {
-            running: config.clone(),
+            running: in_force,
             file: config_file.map(Path::to_owned),
             sections,
             accounts,

@@ -104,6 +104,8 @@ async fn closes_and_throttled_attempts_are_counted_by_what_they_were() {
     let mut lost = crate::harness::Client::open(&url).await;
     lost.send_text("[]").await;
     assert_eq!(lost.expect_close().await, 4500);
+    // Counted once the connection has ended.
+    drop(lost);
     let mut tries = 0..1000;
     while value(&figures(&server).await, "natterjack_connections_closed_total{code=\"4500\"}") < 1.0 {
         tries.next().expect("the close is counted");

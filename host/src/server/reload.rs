@@ -64,7 +64,7 @@ impl Sections {
 /// Whoever keeps a running server to its configuration.
 pub(super) struct Reload {
     /// What is in force.
-    pub(super) running: Config,
+    pub(super) running: Live<Config>,
     pub(super) file: Option<PathBuf>,
     pub(super) sections: Sections,
     pub(super) accounts: Arc<Accounts>,
@@ -119,26 +119,27 @@ impl Reload {
     }
 
     async fn take_over(&mut self, new: &Config) {
-        let taken = self.running.take_over(new);
+        let running = self.running.latest();
+        let taken = running.take_over(new);
         for Difference { key, from, to } in taken.differences(new) {
             tracing::warn!(key, from, to, "changed in the configuration; takes effect at the next start");
         }
-        let changed = self.running.differences(&taken);
+        let changed = running.differences(&taken);
         if changed.is_empty() {
             tracing::info!("the configuration was read again: nothing new in it");
             return;
         }
         self.log.set_level(&taken.log.level);
         self.sections.set(&taken);
-        if self.running.limits != taken.limits {
+        if running.limits != taken.limits {
             self.accounts.throttle(&taken.limits, &self.metrics);
         }
-        if (&self.running.plugins, &self.running.plugin) != (&taken.plugins, &taken.plugin)
+        if (&running.plugins, &running.plugin) != (&taken.plugins, &taken.plugin)
             && let Err(error) = self.plugins.configure(taken.plugins.clone(), taken.plugin.clone()).await
         {
             tracing::error!(%error, "the plugins keep their former settings");
         }
-        self.running = taken;
+        self.running.set(taken);
         for Difference { key, from, to } in changed {
             tracing::info!(key, from, to, "changed in the configuration; in force from now on");
         }

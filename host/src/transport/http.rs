@@ -72,8 +72,8 @@ pub struct State {
     pub recent_lines: Arc<RecentLines>,
     /// What was measured lately.
     pub figures: Arc<Figures>,
-    /// As the server was started; the plugins' tables follow the file.
-    pub config: Config,
+    /// What is in force.
+    pub config: Live<Config>,
 }
 
 /// What is spoken at a listener, if that is not the clients' choice.

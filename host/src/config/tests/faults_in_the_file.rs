@@ -16,8 +16,8 @@ fn all_are_told_together_in_the_order_of_the_file() {
             "config.toml:7: auth.hash_iterations: 0 is out of range; wanted 1 to 100",
             "config.toml:10: plugin.echo.grants: `sudo` is not one of \"storage\", \"accounts\", \"rooms\", \
              \"rooms-admin\", \"messages\", \"passwords\", \"push\", \"timers\", \"http\"",
-            "config.toml:11: colour: unknown section; there are: server, database, auth, cors, dialects, limits, rooms, media, retention, plugins, \
-             plugin, log",
+            "config.toml:11: colour: unknown section; there are: server, tls, database, auth, cors, dialects, limits, rooms, media, retention, plugins, \
+             plugin, metrics, log",
         ]
     );
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Admin;
+use crate::config::Config;
 use crate::plugins::RecentLine;
 use crate::transport::http::extract::Query;
 use crate::transport::http::{Answer, State};
@@ -53,7 +54,7 @@ pub(in crate::transport::http) struct InForce {
 /// The configuration in force, with secrets hidden
 #[utoipa::path(get, path = "/api/admin/config", tag = "administration", security(("token" = [])), operation_id = "config_in_force", responses((status = 200, body = InForce)))]
 pub(in crate::transport::http) async fn config(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
-    let mut config = state.config.clone();
+    let mut config = Config::clone(&state.config.get());
     config.plugin = state.core.router.plugins.tables();
     Ok(axum::Json(InForce { toml: config.redacted() }).into_response())
 }

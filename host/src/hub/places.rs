@@ -24,6 +24,8 @@ pub(super) struct Place {
     accounts: HashMap<AccountId, usize>,
     /// How many connections want to be told who else listens.
     curious: usize,
+    /// How many have come in so far.
+    came: u64,
     /// It is not in the hub any more: whoever comes in needs another one.
     closed: bool,
 }
@@ -33,6 +35,8 @@ struct Listener {
     connection: Arc<Connection>,
     /// A guest may have another name in each room.
     name: Arc<str>,
+    /// How many came in before.
+    nth: u64,
     /// It has everything up to this entry.
     after: u64,
     /// Until it has caught up, what is new waits here.
@@ -111,12 +115,15 @@ pub struct NameInUse;
 
 impl Place {
     fn new(room: Room) -> Self {
-        Self { room, listeners: HashMap::new(), accounts: HashMap::new(), curious: 0, closed: false }
+        Self { room, listeners: HashMap::new(), accounts: HashMap::new(), curious: 0, came: 0, closed: false }
     }
 
     /// True if nobody heard the room as this account, or as this guest, before.
     fn add(&mut self, listener: Listener) -> bool {
         let connection = listener.connection.clone();
+        let nth = self.listeners.get(&connection.id).map_or(self.came, |known| known.nth);
+        self.came += 1;
+        let listener = Listener { nth, ..listener };
         let known = self.listeners.insert(connection.id, listener).is_some();
         if known {
             return false;
@@ -201,7 +208,8 @@ impl Hub {
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
             connection.hears.lock().insert(room.id, name.clone());
-            let listener = Listener { connection: connection.clone(), name, after: 0, held: Some(Held::default()) };
+            let listener =
+                Listener { connection: connection.clone(), name, nth: 0, after: 0, held: Some(Held::default()) };
             let who = listener.author();
             if place.add(listener) {
                 place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, connection.id);
@@ -274,15 +282,15 @@ impl Hub {
         guests.collect()
     }
 
-    /// Everybody who hears a room, each once.
+    /// Everybody who hears a room, each once, as they came in.
     pub fn listeners(&self, room: RoomId) -> Vec<Author> {
         let Some(place) = self.existing(room) else { return Vec::new() };
         let place = place.lock();
         let mut people: Vec<Author> = Vec::with_capacity(place.listeners.len());
         let mut accounts = std::collections::HashSet::new();
-        let mut listeners: Vec<(&ConnectionId, &Listener)> = place.listeners.iter().collect();
-        listeners.sort_unstable_by_key(|(id, _)| **id);
-        for (_, listener) in listeners {
+        let mut listeners: Vec<&Listener> = place.listeners.values().collect();
+        listeners.sort_unstable_by_key(|listener| listener.nth);
+        for listener in listeners {
             if listener.connection.account().is_none_or(|account| accounts.insert(account.id)) {
                 people.push(listener.author());
             }
@@ -392,7 +400,7 @@ impl Hub {
                 let name: Arc<str> = connection.actor.name().into();
                 connection.hears.lock().insert(room.id, name.clone());
                 let own = connection.id;
-                let listener = Listener { connection, name, after: seq.saturating_sub(1), held: None };
+                let listener = Listener { connection, name, nth: 0, after: seq.saturating_sub(1), held: None };
                 let who = listener.author();
                 if place.add(listener) {
                     place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, own);

@@ -107,3 +107,15 @@ async fn more_than_may_wait_for_one_who_catches_up_is_read_from_the_log() {
     // Twice what comes first, and of what happened only what is newer than what was read.
     assert_eq!(frames.len(), 3);
 }
+
+#[test]
+fn people_are_listed_as_they_came_in_whenever_they_connected() {
+    let early = ConnectionId::new();
+    let scene = ann_comes_in();
+    let (outbox, guest) = (Arc::new(Outbox::new(&Limits::default())), Guest { id: early, name: "bob".into() });
+    let bob = Arc::new(Connection::new(Dialect::Rooms, outbox, Actor::Guest(guest), early, None));
+    scene.hub.connect(&bob);
+    scene.hub.listen(&scene.room, &bob, None).unwrap();
+    let names = scene.hub.listeners(scene.room.id).into_iter().map(|who| who.name.to_string());
+    assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
+}

@@ -1,0 +1,153 @@
+//! What is queued, what is written, and who is let go.
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+fn outbox(frames: usize, bytes: usize) -> Outbox {
+    Outbox::new(&config::Limits { outbox_frames: frames, outbox_bytes: bytes, ..config::Limits::default() })
+}
+
+fn text(text: &str) -> Frame {
+    Frame::Text(Packet::of([text]))
+}
+
+async fn taken(outbox: &Outbox) -> Vec<Frame> {
+    let mut frames = VecDeque::new();
+    outbox.take(&mut frames).await;
+    frames.into()
+}
+
+#[tokio::test]
+async fn what_is_offered_comes_out_in_order() {
+    let outbox = outbox(8, 100);
+    outbox.offer("a".into());
+    outbox.offer("b".into());
+    assert_eq!(taken(&outbox).await, [text("a"), text("b")]);
+}
+
+#[tokio::test]
+async fn a_connection_with_too_many_frames_waiting_is_closed_as_too_slow() {
+    let outbox = outbox(2, 100);
+    for _ in 0..3 {
+        outbox.offer("x".into());
+    }
+    assert!(matches!(&taken(&outbox).await[..], [Frame::Close(close)] if close.code == Close::TOO_SLOW));
+}
+
+#[tokio::test]
+async fn a_connection_with_too_many_bytes_waiting_is_closed_as_too_slow() {
+    let outbox = outbox(100, 10);
+    outbox.offer("123456".into());
+    outbox.offer("78901".into());
+    assert!(matches!(&taken(&outbox).await[..], [Frame::Close(close)] if close.code == Close::TOO_SLOW));
+}
+
+#[tokio::test]
+async fn whoever_offers_much_waits_until_half_of_it_is_free() {
+    let outbox = outbox(4, 100);
+    for _ in 0..3 {
+        outbox.offer("x".into());
+    }
+    let (taken, ()) = tokio::join!(taken(&outbox), outbox.offer_when_free("y".into()));
+    assert_eq!(taken.len(), 3);
+    assert_eq!(self::taken(&outbox).await, [text("y")]);
+    outbox.offer("x".repeat(60).into());
+    outbox.close(Close::new(Close::NORMAL, ""));
+    outbox.offer_when_free("nobody waits for what is closed".into()).await;
+}
+
+#[tokio::test]
+async fn a_close_comes_after_what_was_queued_and_nothing_comes_after_it() {
+    let outbox = outbox(8, 100);
+    outbox.offer("bye".into());
+    outbox.close(Close::new(Close::LOGGED_OUT, "logged out"));
+    outbox.offer("late".into());
+    let frames = taken(&outbox).await;
+    assert_eq!(frames.len(), 2);
+    assert!(matches!(&frames[1], Frame::Close(close) if close.code == Close::LOGGED_OUT));
+}
+
+/// An outbox that writes to a socket, and the socket's other end.
+async fn wired(limits: &config::Limits) -> (Arc<Outbox>, Arc<OwnedWriteHalf>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (theirs, _) = listener.accept().await.unwrap();
+    let socket = Arc::new(ours.into_split().1);
+    socket.writable().await.unwrap();
+    (Arc::new(Outbox::to_socket(limits, socket.clone())), socket, theirs)
+}
+
+async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    socket.read_exact(&mut bytes).await.unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_for_it() {
+    let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+    let corked = outbox.clone().cork();
+    outbox.offer("answer".into());
+    let packet = Packet::of(["one", "two"]);
+    outbox.deliver(&packet);
+    let both = [Packet::of(["answer"]).bytes(), packet.bytes()].map(|bytes| bytes.to_vec()).concat();
+    let mut read = vec![0; 2 * both.len()];
+    assert_eq!(peer.read(&mut read).await.unwrap(), both.len(), "one write");
+    assert_eq!(read[..both.len()], both);
+    drop(corked);
+    assert_eq!(outbox.flush(), Flushed::All);
+}
+
+#[tokio::test]
+async fn an_answer_that_nothing_follows_is_written_all_the_same() {
+    let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+    let corked = outbox.clone().cork();
+    outbox.offer("answer".into());
+    drop(corked);
+    let expected = Packet::of(["answer"]);
+    assert_eq!(read(&mut peer, expected.bytes().len()).await, &expected.bytes()[..]);
+}
+
+#[tokio::test]
+async fn what_a_socket_does_not_take_comes_later_in_its_order() {
+    let limits = config::Limits { outbox_frames: 100_000, outbox_bytes: 1 << 30, ..config::Limits::default() };
+    let (outbox, socket, mut peer) = wired(&limits).await;
+    // More than the buffers of a socket hold.
+    let packets: Vec<Packet> = (0..400).map(|n| Packet::of([&*n.to_string().repeat(20_000)])).collect();
+    packets.iter().for_each(|packet| outbox.deliver(packet));
+    outbox.close(Close::new(Close::NORMAL, ""));
+    let expected: Vec<u8> = packets.iter().flat_map(|packet| packet.bytes().to_vec()).collect();
+    let writing = async {
+        while outbox.flush() == Flushed::Blocked {
+            socket.writable().await.unwrap();
+        }
+    };
+    let (read, ()) = tokio::join!(read(&mut peer, expected.len()), writing);
+    assert!(read == expected);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() {
+    let (outbox, socket, mut peer) = wired(&config::Limits::default()).await;
+    let packet = Packet::of([&*"x".repeat(1 << 20)]);
+    while !outbox.is_closed() {
+        outbox.deliver(&packet);
+    }
+    let reading = async {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).await.unwrap();
+        all
+    };
+    let writing = async {
+        while outbox.flush() == Flushed::Blocked {
+            socket.writable().await.unwrap();
+        }
+        drop(socket);
+    };
+    let (all, ()) = tokio::join!(reading, writing);
+    let close = packet::close(Close::TOO_SLOW, "too slow: more was waiting than fits");
+    assert!(all.ends_with(&close));
+    assert_eq!((all.len() - close.len()) % packet.bytes().len(), 0, "whole frames before it");
+}

@@ -90,7 +90,7 @@ async fn lane(hub: Arc<Hub>, mut jobs: mpsc::Receiver<Job>, delivery: Histogram)
                 Job::Tell(room, mut told, began) => {
                     // What has piled up in one room costs its listeners one write.
                     while let Some(Job::Tell(_, more, _)) =
-                        waiting.next_if(|next| matches!(next, Job::Tell(same, ..) if Arc::ptr_eq(same, &room)))
+                        waiting.next_if(|next| matches!(next, Job::Tell(same, ..) if *same == room))
                     {
                         told.extend(more);
                     }

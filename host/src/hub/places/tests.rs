@@ -1,12 +1,16 @@
 //! What becomes of a connection that is still catching up.
 
 use std::collections::VecDeque;
+use std::time::Instant;
+
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::clock::now;
 use crate::config::Limits;
 use crate::dialect::Dialect;
-use crate::hub::{Frame, Outbox};
+use crate::hub::{Frame, Lanes, Outbox};
+use crate::metrics::Metrics;
 use crate::protocol::{Account, Entry, Removal, RoomKind, Visibility, Whom};
 
 struct Scene {
@@ -118,4 +122,27 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
     scene.hub.listen(&scene.room, &bob, None).unwrap();
     let names = scene.hub.listeners(scene.room.id).into_iter().map(|who| who.name.to_string());
     assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
+}
+
+#[tokio::test]
+async fn what_has_piled_up_in_a_room_goes_out_together() {
+    let scene = ann_comes_in();
+    assert_eq!(scene.release(0), Released::Live);
+    let Scene { hub, room, connection, .. } = scene;
+    let lanes = Lanes::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
+    for seq in 1..=3 {
+        let by = Author::from(&Actor::Server);
+        let entry = Entry { room: room.id, seq, number: 0, at: now(), by, what: topic() };
+        let told = Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None, queued: None };
+        // As the writer does it: the room anew with each batch.
+        lanes.tell(Arc::new(room.clone()), vec![told], Instant::now()).await;
+    }
+    lanes.settle().await;
+    let mut frames = VecDeque::new();
+    connection.outbox.take(&mut frames).await;
+    let messages = frames.into_iter().map(|frame| match frame {
+        Frame::Text(packet) => packet.messages(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(messages.collect::<Vec<_>>(), [1, 3], "the first answer, then all of them");
 }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod browser;
 mod client;
+mod compiled;
 pub(crate) mod database;
 pub(crate) mod nonsense;
 mod server;

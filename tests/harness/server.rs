@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Client, PATIENCE, Plugin, database, natterjack};
+use super::{Client, PATIENCE, Plugin, compiled, database, natterjack};
 
 /// What a server is started with.
 pub(crate) struct Setup {
@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     variables: Vec<(String, String)>,
     /// A shell's commands before the program takes its place.
     before: &'static str,
+    /// It is to compile its plugins itself.
+    cold: bool,
 }
 
 impl Setup {
@@ -43,7 +45,7 @@ impl Setup {
         let variables =
             [("NATTERJACK__AUTH__HASH_MEMORY_KIB", "8"), ("NATTERJACK__AUTH__HASH_ITERATIONS", "1"), ("PORT", "0")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { folder, config: shipped, variables, before: "" }
+        Self { folder, config: shipped, variables, before: "", cold: false }
     }
 
     /// Replaces part of the shipped configuration.
@@ -73,6 +75,11 @@ impl Setup {
     /// Has a shell do something before it becomes the program.
     pub(crate) fn before(self, commands: &'static str) -> Self {
         Self { before: commands, ..self }
+    }
+
+    /// Has it compile its plugins itself: the others find them compiled already.
+    pub(crate) fn cold(self) -> Self {
+        Self { cold: true, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -225,6 +232,9 @@ pub(crate) struct Account {
 impl Server {
     /// A server on what was prepared.
     pub(crate) async fn on(setup: Setup) -> Self {
+        if !setup.cold {
+            compiled::copy_to(setup.path()).await;
+        }
         let running = Running::start(&setup).await;
         Self { setup, running }
     }

@@ -148,7 +148,7 @@ async fn a_file_that_is_written_bit_by_bit_takes_over_once_it_is_whole() {
 
 #[tokio::test]
 async fn what_was_compiled_is_kept_for_the_next_start() {
-    let mut server = Server::start().await;
+    let mut server = Setup::new().cold().start().await;
     server.stop().await;
     let kept = server.path().join("data/compiled-plugins/seals");
     assert_eq!(std::fs::read_dir(kept).unwrap().count(), Plugin::SHIPPED.len());
@@ -158,7 +158,7 @@ async fn what_was_compiled_is_kept_for_the_next_start() {
 
 #[tokio::test]
 async fn nothing_is_kept_of_compiled_plugins_where_that_is_not_wanted() {
-    let server = Setup::new().replace("cache = true", "cache = false").start().await;
+    let server = Setup::new().cold().replace("cache = true", "cache = false").start().await;
     server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
     assert!(!server.path().join("data/compiled-plugins").exists());
 }

@@ -34,7 +34,7 @@ async fn fans_out(peer: &str, scenarios: &[&str]) {
     for scenario in scenarios {
         let mut args = vec!["bench"];
         args.extend(scenario.split_whitespace());
-        args.extend(["--speech", "plain", "--url", address, "--time", "300ms", "--warm-up", "100ms", "--json"]);
+        args.extend(["--speech", "plain", "--url", address, "--time", "1s", "--warm-up", "100ms", "--json"]);
         let output = setup.command(&[&args[..], &["--pid", &pid]].concat()).output().await.unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         // It fails if anything was lost, doubled or out of order.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use url::Url;
 
 use super::Speech;
@@ -14,6 +17,9 @@ use super::report::Progress;
 
 /// How many connect at a time.
 const AT_ONCE: usize = 50;
+/// How often it is asked whether everybody is there, and how long they may take to hear it.
+const CALLS: usize = 20;
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Clients by room.
 pub(super) struct Crowd {
@@ -64,7 +70,25 @@ pub(super) async fn fanout(url: &Url, speech: Speech, clients: usize) -> Result<
         let run = &run;
         async move { in_room(url, speech, &format!("{run}-{index}"), run).await }
     });
-    Ok(Crowd { rooms: vec![room.await?] })
+    let mut room = room.await?;
+    if speech != Speech::Native {
+        gather(&mut room).await?;
+    }
+    Ok(Crowd { rooms: vec![room] })
+}
+
+/// Others may let somebody connect before they count them among those who hear: all do once they have heard the same.
+async fn gather(room: &mut [Client]) -> Result<()> {
+    const CALL: &str = "is everybody here?";
+    for _ in 0..CALLS {
+        let Some(first) = room.first_mut() else { return Ok(()) };
+        first.post(0, CALL).await?;
+        let hearing = room.iter_mut().map(|client| timeout(HEARD_WITHIN, client.wait_for(CALL)));
+        if let Ok(heard) = try_join_all(hearing).await {
+            return heard.into_iter().collect();
+        }
+    }
+    bail!("not everybody hears what is said, though it was said {CALLS} times")
 }
 
 /// The same number of guests in each room.

@@ -12,11 +12,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
+/// So many messages behind, a connection is closed. With the example's 100 that is anybody whose task has to wait for a core.
+const BEHIND: usize = 65_536;
+
 type Room = broadcast::Sender<Utf8Bytes>;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let (room, _) = broadcast::channel(100);
+    let (room, _) = broadcast::channel(BEHIND);
     let router = Router::new().fallback(get(upgrade)).with_state(room);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening {}", listener.local_addr()?);

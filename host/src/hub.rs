@@ -8,6 +8,8 @@ pub mod outbox;
 mod packet;
 mod places;
 mod presence;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 use std::collections::HashMap;
@@ -29,6 +31,7 @@ pub use self::watch::{Observed, Reserved};
 use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
 use crate::latency::{Latencies, Tally};
+use crate::metrics::Histogram;
 use crate::protocol::{
     Account, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId,
 };
@@ -133,13 +136,15 @@ impl Registered {
 }
 
 impl Hub {
-    /// Publishes entries of one room's log, in their order.
-    fn publish_entries(&self, room: &Room, told: Vec<Told>) {
+    /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
+    fn publish_entries(&self, room: &Room, told: Vec<Told>, delivery: &Histogram) {
         let posted = told.iter().filter(|told| matches!(told.entry.what, Happening::Posted(_))).count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
         self.publish_to(room, &told);
         for queued in told.iter().filter_map(|told| told.queued) {
-            self.delivery.record(queued.elapsed());
+            let took = queued.elapsed();
+            self.delivery.record(took);
+            delivery.record(took);
         }
         for Told { entry, by, depth, place, .. } in told {
             self.observe_entry(room, place, || Observed::Entry { entry, by, depth });

@@ -41,6 +41,7 @@ mod state;
 mod status;
 #[cfg(test)]
 mod testing;
+mod ticker;
 mod timer;
 mod unit;
 mod versions;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use natterjack::clock::now;
@@ -95,7 +94,7 @@ impl Audience {
     /// As many of each of these dialects.
     pub(crate) fn new(dialects: &[Dialect], each: usize) -> Self {
         // One thread, so that it goes the same way each time.
-        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (hub, room, mut outboxes) = (Arc::new(Hub::default()), Arc::new(room()), Vec::new());
         for dialect in dialects.iter().flat_map(|dialect| std::iter::repeat_n(*dialect, each)) {
             let outbox = Arc::new(Outbox::new(&Limits::default()));
@@ -122,7 +121,7 @@ impl Audience {
         });
         let told = told.collect();
         self.runtime.block_on(async {
-            self.lanes.tell(self.room.clone(), told, Instant::now()).await;
+            self.lanes.tell(self.room.clone(), told).await;
             self.lanes.settle().await;
         });
     }

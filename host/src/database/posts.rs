@@ -32,6 +32,13 @@ const EXISTING_SQLITE: &str = "SELECT p.value ->> 'i' AS i, e.seq, e.at FROM jso
 const EXISTING_POSTGRES: &str = "SELECT p.i, e.seq, e.at \
     FROM json_to_recordset($1::json) AS p (i BIGINT, room TEXT, author BIGINT, key TEXT) \
     JOIN rooms r ON r.uid = p.room JOIN entries e ON e.room_id = r.id AND e.author_id = p.author AND e.key = p.key";
+const NUMBERS_SQLITE: &str = "UPDATE rooms SET last_seq = last_seq + (p.value ->> 'n') FROM json_each($1) p \
+    WHERE uid = p.value ->> 'room' RETURNING uid, rooms.id, last_seq";
+// Locked in one order by all writers, so that two nodes cannot wait for each other.
+const NUMBERS_POSTGRES: &str = "WITH taken AS MATERIALIZED (SELECT r.id, p.n \
+    FROM json_to_recordset($1::json) AS p (room TEXT, n BIGINT) JOIN rooms r ON r.uid = p.room ORDER BY r.id FOR UPDATE OF r) \
+    UPDATE rooms SET last_seq = last_seq + taken.n FROM taken WHERE rooms.id = taken.id \
+    RETURNING rooms.uid, rooms.id, rooms.last_seq";
 const INSERT_SQLITE: &str = "INSERT INTO entries \
     (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
     SELECT p.value ->> 'room', p.value ->> 'seq', $2, $3, p.value ->> 'author', p.value ->> 'name', \
@@ -79,7 +86,7 @@ impl Tx {
             }
             *counts.entry(post.room).or_default() += 1;
         }
-        let mut next = self.take_numbers(counts).await?;
+        let mut next = self.take_numbers(&counts).await?;
 
         let mut outcomes: Vec<PostOutcome> = Vec::with_capacity(posts.len());
         let mut rows: Vec<Value> = Vec::with_capacity(posts.len());
@@ -163,24 +170,16 @@ impl Tx {
     }
 
     /// Takes the next so many numbers of each room: the room's integer id and the first number. Rooms that are gone are left out.
-    async fn take_numbers(&mut self, counts: HashMap<RoomId, i64>) -> Result<HashMap<RoomId, (i64, i64)>> {
-        let mut counts: Vec<_> = counts.into_iter().collect();
-        // One order for all writers, so that two nodes cannot wait for each other.
-        counts.sort_unstable();
-        let mut next = HashMap::with_capacity(counts.len());
-        for (room, count) in counts {
-            let taken: Option<(i64, i64)> = each!(Tx: self, tx => sqlx::query_as(
-                "UPDATE rooms SET last_seq = last_seq + $1 WHERE uid = $2 RETURNING id, last_seq",
-            )
-            .bind(count)
-            .bind(room)
-            .fetch_optional(&mut **tx)
-            .await)?;
-            if let Some((id, last)) = taken {
-                next.insert(room, (id, last - count + 1));
-            }
+    async fn take_numbers(&mut self, counts: &HashMap<RoomId, i64>) -> Result<HashMap<RoomId, (i64, i64)>> {
+        if counts.is_empty() {
+            return Ok(HashMap::new());
         }
-        Ok(next)
+        let wanted: Vec<Value> = counts.iter().map(|(room, n)| json!({"room": room, "n": n})).collect();
+        let wanted = Value::Array(wanted).to_string();
+        let sql = self.pick(NUMBERS_SQLITE, NUMBERS_POSTGRES);
+        let taken: Vec<(RoomId, i64, i64)> =
+            each!(Tx: self, tx => sqlx::query_as(sql).bind(&wanted).fetch_all(&mut **tx).await)?;
+        Ok(taken.into_iter().map(|(room, id, last)| (room, (id, last - counts[&room] + 1))).collect())
     }
 }
 

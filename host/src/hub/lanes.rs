@@ -1,19 +1,30 @@
 //! From what was stored to those who hear of it: rooms are told in parallel, each in its order.
 
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
+use tokio::time::sleep_until;
 use tokio_util::task::TaskTracker;
 
+use self::pace::Pace;
 use super::{Corked, Hub, Reserved};
 use crate::metrics::{DELIVERY_SECONDS, Histogram, Metrics};
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 
 /// How many tellings may wait in a lane; after that, the writer waits.
 const WAITING: usize = 64;
+/// A room that has so much to be told is told at once.
+const MOST: usize = 256;
+/// How many rooms' pace is known before that of the quiet ones is forgotten.
+const ROOMS: usize = 256;
 
 /// An entry that is to be told.
 pub struct Told {
@@ -32,8 +43,7 @@ pub struct Told {
 }
 
 enum Job {
-    /// With the time at which the writer took it up.
-    Tell(Arc<Room>, Vec<Told>, Instant),
+    Tell(Arc<Room>, Vec<Told>),
     /// Answered once everything before it was told.
     Settle(oneshot::Sender<()>),
 }
@@ -48,17 +58,17 @@ impl Lanes {
         let delivery = metrics.histogram(DELIVERY_SECONDS, &[]);
         let lanes = (0..cores).map(|_| {
             let (sender, jobs) = mpsc::channel(WAITING);
-            tasks.spawn(lane(hub.clone(), jobs, delivery.clone()));
+            tasks.spawn(Lane::new(hub.clone(), delivery.clone()).run(jobs));
             sender
         });
         Self(lanes.collect())
     }
 
     /// Tells these entries of one room, after those that were given before.
-    pub async fn tell(&self, room: Arc<Room>, told: Vec<Told>, began: Instant) {
+    pub async fn tell(&self, room: Arc<Room>, told: Vec<Told>) {
         let lane = self.lane(room.id);
         // A lane ends with its senders, of which this is one.
-        let _ = lane.send(Job::Tell(room, told, began)).await;
+        let _ = lane.send(Job::Tell(room, told)).await;
     }
 
     /// Waits until everything that was given before has been told.
@@ -81,28 +91,93 @@ impl Lanes {
     }
 }
 
-async fn lane(hub: Arc<Hub>, mut jobs: mpsc::Receiver<Job>, delivery: Histogram) {
-    let mut ready = Vec::with_capacity(WAITING);
-    while jobs.recv_many(&mut ready, WAITING).await > 0 {
-        let mut waiting = ready.drain(..).peekable();
-        while let Some(job) = waiting.next() {
-            match job {
-                Job::Tell(room, mut told, began) => {
-                    // What has piled up in one room costs its listeners one write.
-                    while let Some(Job::Tell(_, more, _)) =
-                        waiting.next_if(|next| matches!(next, Job::Tell(same, ..) if *same == room))
-                    {
-                        told.extend(more);
+struct Lane {
+    hub: Arc<Hub>,
+    delivery: Histogram,
+    /// Rooms that have something to be told, in the order in which it came. There are few at a time.
+    waiting: Vec<Waiting>,
+    /// Of the rooms that take long to tell.
+    paces: HashMap<RoomId, Pace>,
+}
+
+struct Waiting {
+    /// As it is after what is to be told.
+    room: Arc<Room>,
+    told: Vec<Told>,
+    /// How often something was added to what came first.
+    added: usize,
+    /// None: at once.
+    due: Option<Instant>,
+}
+
+impl Waiting {
+    fn is_due(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now) || self.told.len() >= MOST
+    }
+}
+
+impl Lane {
+    fn new(hub: Arc<Hub>, delivery: Histogram) -> Self {
+        Self { hub, delivery, waiting: Vec::new(), paces: HashMap::new() }
+    }
+
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut ready = Vec::with_capacity(WAITING);
+        loop {
+            let next = self.waiting.iter().filter_map(|waiting| waiting.due).min();
+            tokio::select! {
+                taken = jobs.recv_many(&mut ready, WAITING) => if taken == 0 { break },
+                () = sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {}
+            }
+            for job in ready.drain(..) {
+                match job {
+                    Job::Tell(room, told) => self.add(room, told),
+                    Job::Settle(done) => {
+                        self.tell(|_| true).await;
+                        let _ = done.send(());
                     }
-                    let entries = told.len();
-                    hub.publish_entries(&room, told);
-                    delivery.record_many(began.elapsed(), entries);
-                    yield_now().await;
-                }
-                Job::Settle(done) => {
-                    let _ = done.send(());
                 }
             }
+            let now = Instant::now();
+            self.tell(|waiting| waiting.is_due(now)).await;
         }
+        self.tell(|_| true).await;
+    }
+
+    /// What has piled up in one room costs its listeners one write.
+    fn add(&mut self, room: Arc<Room>, told: Vec<Told>) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.room.id == room.id) {
+            waiting.room = room;
+            waiting.told.extend(told);
+            waiting.added += 1;
+            return;
+        }
+        let due = self.paces.get_mut(&room.id).and_then(|pace| pace.wait_until(Instant::now()));
+        self.waiting.push(Waiting { room, told, added: 0, due });
+    }
+
+    /// Tells those of the waiting rooms, the others later.
+    async fn tell(&mut self, which: impl Fn(&Waiting) -> bool) {
+        let due: Vec<Waiting> = self.waiting.extract_if(.., |waiting| which(waiting)).collect();
+        for Waiting { room, told, added, due } in due {
+            let began = Instant::now();
+            self.hub.publish_entries(&room, told, &self.delivery);
+            self.note_pace(room.id, began, due.map(|_| added));
+            // Whoever else is on this core comes first.
+            yield_now().await;
+        }
+    }
+
+    /// `added` is what waiting has brought, if there was any.
+    fn note_pace(&mut self, room: RoomId, began: Instant, added: Option<usize>) {
+        let now = Instant::now();
+        if !Pace::matters(now - began) {
+            self.paces.remove(&room);
+            return;
+        }
+        if self.paces.len() >= ROOMS {
+            self.paces.retain(|_, pace| !pace.is_over(now));
+        }
+        self.paces.entry(room).or_default().told(began, now, added);
     }
 }

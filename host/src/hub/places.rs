@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
 
-use super::{Connection, Hub, Packet, Told};
+use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::fold;
 use crate::protocol::{AccountId, Actor, Author, ConnectionId, Event, Guest, Happening, Room, RoomId};
@@ -33,6 +33,10 @@ pub(super) struct Place {
 /// A connection's place in a room.
 struct Listener {
     connection: Arc<Connection>,
+    /// What telling asks of the connection is here too: following a pointer to each would cost more than all the rest of it.
+    outbox: Arc<Outbox>,
+    dialect: Dialect,
+    echoes: bool,
     /// A guest may have another name in each room.
     name: Arc<str>,
     /// How many came in before.
@@ -51,6 +55,9 @@ struct Held {
     dropped: bool,
 }
 
+/// For so many listeners what is needed fits well into a processor's first cache.
+const TOGETHER: usize = 16;
+
 /// How many events wait for a listener that is catching up.
 const HELD: usize = 256;
 
@@ -66,6 +73,12 @@ pub enum Released {
 }
 
 impl Listener {
+    /// Whose connection has caught up to `after`, and holds back what is newer if there is a place for it.
+    fn new(connection: Arc<Connection>, name: Arc<str>, after: u64, held: Option<Held>) -> Self {
+        let (outbox, dialect, echoes) = (connection.outbox.clone(), connection.dialect, connection.echoes);
+        Self { connection, outbox, dialect, echoes, name, nth: 0, after, held }
+    }
+
     fn author(&self) -> Author {
         Author { name: self.name.clone(), ..Author::from(&self.connection.actor) }
     }
@@ -73,7 +86,7 @@ impl Listener {
     fn offer(&mut self, seq: u64, text: Option<Utf8Bytes>) {
         match (text, &mut self.held) {
             (None, _) => {}
-            (Some(text), None) => self.connection.outbox.offer(text),
+            (Some(text), None) => self.outbox.offer(text),
             (Some(_), Some(held)) if held.dropped => {}
             (Some(_), Some(held)) if held.events.len() == HELD => {
                 held.events.clear();
@@ -162,18 +175,28 @@ impl Place {
         }
         let events: Vec<Event> = told.iter().map(|told| Event::Entry(told.entry.clone())).collect();
         let mut run = Run::new(&events, &self.room);
-        for listener in self.listeners.values_mut() {
-            let connection = &listener.connection;
-            let own = |told: &Told| told.own == Some(connection.id) && !connection.echoes;
-            if listener.held.is_none() && listener.after < first.entry.seq && !told.iter().any(own) {
-                connection.outbox.deliver(run.packet(connection.dialect));
+        let own = |told: &Told, id, listener: &Listener| !listener.echoes && told.own == Some(id);
+        let gets_all = |id, listener: &Listener| {
+            listener.held.is_none()
+                && listener.after < first.entry.seq
+                && !told.iter().any(|told| own(told, id, listener))
+        };
+        for (id, listener) in &mut self.listeners {
+            if gets_all(*id, listener) {
                 continue;
             }
             for (i, told) in told.iter().enumerate() {
-                let own = told.own == Some(listener.connection.id) && !listener.connection.echoes;
-                if !own && told.entry.seq > listener.after {
-                    listener.offer(told.entry.seq, run.text(i, listener.connection.dialect));
+                if !own(told, *id, listener) && told.entry.seq > listener.after {
+                    listener.offer(told.entry.seq, run.text(i, listener.dialect));
                 }
+            }
+        }
+        let others = self.listeners.iter().filter(|(id, listener)| gets_all(**id, listener));
+        let others: Vec<(&Outbox, Dialect)> = others.map(|(_, one)| (&*one.outbox, one.dialect)).collect();
+        for some in others.chunks(TOGETHER) {
+            some.iter().for_each(|(outbox, _)| outbox.warm());
+            for (outbox, dialect) in some {
+                outbox.deliver(run.packet(*dialect));
             }
         }
     }
@@ -208,8 +231,7 @@ impl Hub {
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
             connection.hears.lock().insert(room.id, name.clone());
-            let listener =
-                Listener { connection: connection.clone(), name, nth: 0, after: 0, held: Some(Held::default()) };
+            let listener = Listener::new(connection.clone(), name, 0, Some(Held::default()));
             let who = listener.author();
             if place.add(listener) {
                 place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, connection.id);
@@ -400,7 +422,7 @@ impl Hub {
                 let name: Arc<str> = connection.actor.name().into();
                 connection.hears.lock().insert(room.id, name.clone());
                 let own = connection.id;
-                let listener = Listener { connection, name, nth: 0, after: seq.saturating_sub(1), held: None };
+                let listener = Listener::new(connection, name, seq.saturating_sub(1), None);
                 let who = listener.author();
                 if place.add(listener) {
                     place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, own);

@@ -44,7 +44,7 @@ pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 23] = [
     (
         DELIVERY_SECONDS,
         Kind::Histogram,
-        "From the writer's taking up a message to its having been written or queued for all who hear it.",
+        "From a message's coming to the writer to its having been written or queued for all who hear it.",
     ),
     (WRITER_BATCH, Kind::Histogram, "How many jobs were stored in one transaction."),
     (WRITER_COMMIT_SECONDS, Kind::Histogram, "How long storing one such batch took, commit included."),

@@ -1,14 +1,9 @@
-//! The one wasmtime engine of the process, and the thread that makes its time pass.
-
-use std::thread;
-use std::time::Duration;
+//! The one wasmtime engine of the process.
 
 use wasmtime::{Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::compiled::Compiled;
-
-/// How often a running guest can be looked at; the grain of every budget.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+use super::ticker;
 
 /// Instances alive at once, over all plugins: filters' long-lived ones and those of the calls under way.
 const INSTANCES: u32 = 1000;
@@ -40,7 +35,7 @@ pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
             Engine::new(&configured(false, cache))?
         }
     };
-    tick(&engine)?;
+    ticker::start(&engine)?;
     Ok(engine)
 }
 
@@ -72,19 +67,4 @@ fn configured(pooled: bool, cache: Option<Cache>) -> Config {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
-}
-
-/// An OS thread, because a task would starve under the very guest that it should stop; with a weak hold on
-/// the engine, so that it ends when the engine does.
-fn tick(engine: &Engine) -> wasmtime::Result<()> {
-    let engine = engine.weak();
-    thread::Builder::new().name("plugin-ticker".into()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            // Nobody unparks this thread: it is a sleep.
-            thread::park_timeout(TICK);
-        }
-    })?;
-    Ok(())
 }

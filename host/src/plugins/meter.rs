@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use wasmtime::UpdateDeadline;
 
 use super::fault::Fault;
+use super::ticker::Running;
 
 /// A call that waits for the host may last this many times its CPU budget by the wall clock.
 const PATIENCE: u32 = 10;
@@ -119,6 +120,7 @@ impl Meter {
     pub(super) async fn run<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let mut call = pin!(call);
         let counted = std::future::poll_fn(|context| {
+            let _running = Running::begin();
             let since = thread_time();
             self.since.store(since, Relaxed);
             let polled = call.as_mut().poll(context);
@@ -143,6 +145,7 @@ impl Meter {
 
 /// Runs a call that must not wait: it is polled once.
 pub(super) fn run_at_once<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let _running = Running::begin();
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => Err(Fault::WouldWait),

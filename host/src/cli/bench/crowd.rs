@@ -71,14 +71,13 @@ pub(super) async fn fanout(url: &Url, speech: Speech, clients: usize) -> Result<
         async move { in_room(url, speech, &format!("{run}-{index}"), run).await }
     });
     let mut room = room.await?;
-    if speech != Speech::Native {
-        gather(&mut room).await?;
-    }
+    gather(&mut room).await?;
     Ok(Crowd { rooms: vec![room] })
 }
 
-/// Others may let somebody connect before they count them among those who hear: all do once they have heard the same.
-async fn gather(room: &mut [Client]) -> Result<()> {
+/// Waits until everybody has heard the same: by then all have read what was told about those who came after them, and no server
+/// has somebody left who is connected but not yet among those who hear.
+pub(super) async fn gather(room: &mut [Client]) -> Result<()> {
     const CALL: &str = "is everybody here?";
     for _ in 0..CALLS {
         let Some(first) = room.first_mut() else { return Ok(()) };

@@ -33,6 +33,7 @@ pub(super) async fn crowd(url: &Url, each: usize) -> Result<Crowd> {
     room.extend(make("go", each, |index| by_token(url, "/ws/go", &accounts[index], "connected")).await?);
     room.extend(make("direct", each, |index| by_token(url, "/ws/direct", &accounts[index], "isOnline")).await?);
     room.extend(make("echo-sessions", each, |index| sessions(url, &accounts[index], uid)).await?);
+    crowd::gather(&mut room).await?;
     Ok(Crowd { rooms: vec![room] })
 }
 

@@ -70,13 +70,12 @@ async fn a_close_comes_after_what_was_queued_and_nothing_comes_after_it() {
 }
 
 /// An outbox that writes to a socket, and the socket's other end.
-async fn wired(limits: &config::Limits) -> (Arc<Outbox>, Arc<OwnedWriteHalf>, TcpStream) {
+async fn wired(limits: &config::Limits) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (theirs, _) = listener.accept().await.unwrap();
-    let socket = Arc::new(ours.into_split().1);
-    socket.writable().await.unwrap();
-    (Arc::new(Outbox::to_socket(limits, socket.clone())), socket, theirs)
+    ours.writable().await.unwrap();
+    (Arc::new(Outbox::to_socket(limits, ours)), theirs)
 }
 
 async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
@@ -87,7 +86,7 @@ async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_for_it() {
-    let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+    let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
     outbox.offer("answer".into());
     let packet = Packet::of(["one", "two"]);
@@ -102,7 +101,7 @@ async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_fo
 
 #[tokio::test]
 async fn an_answer_that_nothing_follows_is_written_all_the_same() {
-    let (outbox, _socket, mut peer) = wired(&config::Limits::default()).await;
+    let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
     outbox.offer("answer".into());
     drop(corked);
@@ -113,15 +112,15 @@ async fn an_answer_that_nothing_follows_is_written_all_the_same() {
 #[tokio::test]
 async fn what_a_socket_does_not_take_comes_later_in_its_order() {
     let limits = config::Limits { outbox_frames: 100_000, outbox_bytes: 1 << 30, ..config::Limits::default() };
-    let (outbox, socket, mut peer) = wired(&limits).await;
+    let (outbox, mut peer) = wired(&limits).await;
     // More than the buffers of a socket hold.
     let packets: Vec<Packet> = (0..400).map(|n| Packet::of([&*n.to_string().repeat(20_000)])).collect();
     packets.iter().for_each(|packet| outbox.deliver(packet));
     outbox.close(Close::new(Close::NORMAL, ""));
     let expected: Vec<u8> = packets.iter().flat_map(|packet| packet.bytes().to_vec()).collect();
-    let writing = async {
+    let writing = async move {
         while outbox.flush() == Flushed::Blocked {
-            socket.writable().await.unwrap();
+            outbox.socket().unwrap().writable().await.unwrap();
         }
     };
     let (read, ()) = tokio::join!(read(&mut peer, expected.len()), writing);
@@ -130,7 +129,7 @@ async fn what_a_socket_does_not_take_comes_later_in_its_order() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() {
-    let (outbox, socket, mut peer) = wired(&config::Limits::default()).await;
+    let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let packet = Packet::of([&*"x".repeat(1 << 20)]);
     while !outbox.is_closed() {
         outbox.deliver(&packet);
@@ -140,11 +139,11 @@ async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() 
         peer.read_to_end(&mut all).await.unwrap();
         all
     };
-    let writing = async {
+    let writing = async move {
         while outbox.flush() == Flushed::Blocked {
-            socket.writable().await.unwrap();
+            outbox.socket().unwrap().writable().await.unwrap();
         }
-        drop(socket);
+        drop(outbox);
     };
     let (all, ()) = tokio::join!(reading, writing);
     let close = packet::close(Close::TOO_SLOW, "too slow: more was waiting than fits");

@@ -1,67 +1,13 @@
 //! What becomes of a connection that is still catching up.
 
 use std::collections::VecDeque;
-use std::time::Instant;
-
-use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::clock::now;
 use crate::config::Limits;
 use crate::dialect::Dialect;
-use crate::hub::{Frame, Lanes, Outbox};
-use crate::metrics::Metrics;
-use crate::protocol::{Account, Entry, Removal, RoomKind, Visibility, Whom};
-
-struct Scene {
-    hub: Hub,
-    room: Room,
-    ann: Account,
-    connection: Arc<Connection>,
-}
-
-/// Ann listens to a room and has not caught up with it.
-fn ann_comes_in() -> Scene {
-    let room = Room {
-        id: RoomId::new(),
-        number: 1,
-        code: "ABCDE".into(),
-        name: "pond".into(),
-        kind: RoomKind::Room,
-        visibility: Visibility::Public,
-        topic: "".into(),
-        member_limit: None,
-        created_at: now(),
-        guarded: false,
-        pair: None,
-    };
-    let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
-    let outbox = Arc::new(Outbox::new(&Limits::default()));
-    let actor = Actor::Account(ann.clone());
-    let connection = Arc::new(Connection::new(Dialect::Native, outbox, actor, ConnectionId::new(), None));
-    let hub = Hub::default();
-    hub.connect(&connection);
-    hub.listen(&room, &connection, None).unwrap();
-    Scene { hub, room, ann, connection }
-}
-
-impl Scene {
-    fn happens(&self, seq: u64, what: Happening) {
-        let by = Author::from(&Actor::Server);
-        let entry = Entry { room: self.room.id, seq, number: 0, at: now(), by, what };
-        self.hub.publish_late(&self.room, entry);
-    }
-
-    fn release(&self, after: u64) -> Released {
-        let first = || self.connection.outbox.offer("first".into());
-        self.hub.release(self.room.id, self.connection.id, after, first)
-    }
-}
-
-fn topic() -> Happening {
-    let (name, topic) = ("pond".into(), "frogs".into());
-    Happening::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
-}
+use crate::hub::testing::{ann_comes_in, topic};
+use crate::hub::{Frame, Outbox};
+use crate::protocol::{Removal, Whom};
 
 #[tokio::test]
 async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice() {
@@ -122,27 +68,4 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
     scene.hub.listen(&scene.room, &bob, None).unwrap();
     let names = scene.hub.listeners(scene.room.id).into_iter().map(|who| who.name.to_string());
     assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
-}
-
-#[tokio::test]
-async fn what_has_piled_up_in_a_room_goes_out_together() {
-    let scene = ann_comes_in();
-    assert_eq!(scene.release(0), Released::Live);
-    let Scene { hub, room, connection, .. } = scene;
-    let lanes = Lanes::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
-    for seq in 1..=3 {
-        let by = Author::from(&Actor::Server);
-        let entry = Entry { room: room.id, seq, number: 0, at: now(), by, what: topic() };
-        let told = Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None, queued: None };
-        // As the writer does it: the room anew with each batch.
-        lanes.tell(Arc::new(room.clone()), vec![told], Instant::now()).await;
-    }
-    lanes.settle().await;
-    let mut frames = VecDeque::new();
-    connection.outbox.take(&mut frames).await;
-    let messages = frames.into_iter().map(|frame| match frame {
-        Frame::Text(packet) => packet.messages(),
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(messages.collect::<Vec<_>>(), [1, 3], "the first answer, then all of them");
 }

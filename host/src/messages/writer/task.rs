@@ -105,7 +105,7 @@ impl Task {
             for (job, outcome) in batch.drain(..).zip(outcomes) {
                 self.answer(&mut telling, job, outcome).await;
             }
-            self.tell(telling, began).await;
+            self.tell(telling).await;
         }
     }
 
@@ -266,9 +266,9 @@ impl Task {
         entries.push(told);
     }
 
-    async fn tell(&self, telling: Telling, began: Instant) {
+    async fn tell(&self, telling: Telling) {
         for (room, told) in telling.rooms {
-            self.lanes.tell(room, told, began).await;
+            self.lanes.tell(room, told).await;
         }
         if telling.asides.is_empty() && telling.units.is_empty() {
             return;

@@ -3,15 +3,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use rustix::net::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::pin;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -40,11 +40,12 @@ pub(super) async fn carry<F: Future<Output = ()>>(
         // What goes out is written to the socket itself, by whoever has it at hand.
         Ok(parts) => {
             let (socket, _admitted) = parts.io.into_inner().into_parts();
-            let (reads, writes) = socket.into_split();
-            let writes = Arc::new(writes);
-            let outbox = Arc::new(Outbox::to_socket(limits, writes.clone()));
-            let frames = incoming(reads, parts.read_buf.to_vec(), limits.frame_bytes, outbox.clone()).await;
-            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_to_socket(&outbox, &writes)).await;
+            let outbox = Arc::new(Outbox::to_socket(limits, socket));
+            let (reads, begun) = (Reads(outbox.clone()), parts.read_buf.to_vec());
+            let frames = incoming(reads, begun, limits.frame_bytes, outbox.clone()).await;
+            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_to_socket(&outbox)).await;
+            // Whoever still has something for this connection keeps the outbox, and must not keep the client waiting.
+            let _ = outbox.socket().map(|socket| rustix::net::shutdown(socket, Shutdown::Both));
             outbox.closed_with()
         }
         Err(upgraded) => {
@@ -74,7 +75,8 @@ async fn both(outbox: &Outbox, session: impl Future<Output = ()>, writer: impl F
 }
 
 /// Writes what waits whenever there is something, or the socket takes more again.
-async fn write_to_socket(outbox: &Outbox, socket: &OwnedWriteHalf) {
+async fn write_to_socket(outbox: &Outbox) {
+    let Some(socket) = outbox.socket() else { return };
     loop {
         match outbox.flush() {
             Flushed::All => outbox.ready().await,
@@ -149,6 +151,22 @@ fn reason(error: &tungstenite::Error) -> Option<Close> {
         tungstenite::Error::Capacity(what) => Close::new(1009, what.to_string()),
         _ => return None,
     })
+}
+
+/// What comes in by the socket that an outbox writes to.
+struct Reads(Arc<Outbox>);
+
+impl AsyncRead for Reads {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = self.0.socket() else { return Poll::Ready(Ok(())) };
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            match socket.try_read_buf(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
+    }
 }
 
 /// The way in alone: what the protocol would answer by itself goes nowhere.

@@ -1,0 +1,45 @@
+//! What goes out together, and when.
+
+use std::time::Duration;
+
+use super::*;
+use crate::hub::Released;
+use crate::hub::testing::{Scene, ann_comes_in, taken};
+use crate::metrics::Metrics;
+
+#[tokio::test]
+async fn what_has_piled_up_in_a_room_goes_out_together() {
+    let scene = ann_comes_in();
+    assert_eq!(scene.release(0), Released::Live);
+    let told = [1, 2, 3].map(|seq| scene.told(seq));
+    let Scene { hub, room, connection, .. } = scene;
+    let lanes = Lanes::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
+    for told in told {
+        // As the writer does it: the room anew with each batch.
+        lanes.tell(Arc::new(room.clone()), told).await;
+    }
+    lanes.settle().await;
+    assert_eq!(taken(&connection).await, [1, 3], "the first answer, then all of them");
+}
+
+#[tokio::test]
+async fn a_room_that_rests_is_told_once_its_rest_is_over() {
+    let scene = ann_comes_in();
+    assert_eq!(scene.release(0), Released::Live);
+    let told = [1, 2].map(|seq| scene.told(seq));
+    let Scene { hub, room, connection, .. } = scene;
+    assert_eq!(taken(&connection).await, [1], "the first answer");
+    let mut lane = Lane::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
+    let room = Arc::new(room);
+    // As if it had just taken long.
+    let now = Instant::now();
+    lane.paces.entry(room.id).or_default().told(now - Duration::from_secs(1), now, None);
+    let (jobs, taking) = mpsc::channel(WAITING);
+    let running = tokio::spawn(lane.run(taking));
+    for told in told {
+        jobs.send(Job::Tell(room.clone(), told)).await.unwrap_or_else(|_| panic!("the lane has ended"));
+    }
+    assert_eq!(taken(&connection).await, [2]);
+    drop(jobs);
+    running.await.unwrap();
+}

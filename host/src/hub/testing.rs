@@ -1,0 +1,82 @@
+//! A hub with somebody in a room, for trying its parts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Connection, Frame, Hub, Outbox, Released, Told};
+use crate::clock::now;
+use crate::config::Limits;
+use crate::dialect::Dialect;
+use crate::protocol::{
+    Account, AccountId, Actor, Author, ConnectionId, Entry, Happening, Room, RoomId, RoomKind, Visibility,
+};
+
+pub(super) struct Scene {
+    pub(super) hub: Hub,
+    pub(super) room: Room,
+    pub(super) ann: Account,
+    pub(super) connection: Arc<Connection>,
+}
+
+/// Ann listens to a room and has not caught up with it.
+pub(super) fn ann_comes_in() -> Scene {
+    let room = Room {
+        id: RoomId::new(),
+        number: 1,
+        code: "ABCDE".into(),
+        name: "pond".into(),
+        kind: RoomKind::Room,
+        visibility: Visibility::Public,
+        topic: "".into(),
+        member_limit: None,
+        created_at: now(),
+        guarded: false,
+        pair: None,
+    };
+    let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
+    let outbox = Arc::new(Outbox::new(&Limits::default()));
+    let actor = Actor::Account(ann.clone());
+    let connection = Arc::new(Connection::new(Dialect::Native, outbox, actor, ConnectionId::new(), None));
+    let hub = Hub::default();
+    hub.connect(&connection);
+    hub.listen(&room, &connection, None).unwrap();
+    Scene { hub, room, ann, connection }
+}
+
+impl Scene {
+    fn entry(&self, seq: u64, what: Happening) -> Entry {
+        let by = Author::from(&Actor::Server);
+        Entry { room: self.room.id, seq, number: 0, at: now(), by, what }
+    }
+
+    pub(super) fn happens(&self, seq: u64, what: Happening) {
+        self.hub.publish_late(&self.room, self.entry(seq, what));
+    }
+
+    pub(super) fn release(&self, after: u64) -> Released {
+        let first = || self.connection.outbox.offer("first".into());
+        self.hub.release(self.room.id, self.connection.id, after, first)
+    }
+
+    /// For a lane.
+    pub(super) fn told(&self, seq: u64) -> Vec<Told> {
+        let entry = self.entry(seq, topic());
+        vec![Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None, queued: None }]
+    }
+}
+
+pub(super) fn topic() -> Happening {
+    let (name, topic) = ("pond".into(), "frogs".into());
+    Happening::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
+}
+
+/// How many messages each frame has that waits for the connection.
+pub(super) async fn taken(connection: &Connection) -> Vec<usize> {
+    let mut frames = VecDeque::new();
+    connection.outbox.take(&mut frames).await;
+    let messages = frames.into_iter().map(|frame| match frame {
+        Frame::Text(packet) => packet.messages(),
+        other => panic!("{other:?}"),
+    });
+    messages.collect()
+}

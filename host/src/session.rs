@@ -132,21 +132,7 @@ impl Session {
         incoming: impl Stream<Item = Incoming>,
     ) {
         let mut incoming = pin!(incoming);
-        match (identity, self.dialect) {
-            (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
-            (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
-            // Only native clients know how to bring a fresh token.
-            (Some(identity), Some(Dialect::Rooms | Dialect::Sessions)) => {
-                drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
-            }
-            (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
-                let id = account.id;
-                let me = self.enter(Actor::Account(account), Some(login), true);
-                self.listen_to_all(&me, id, |_| ()).await;
-            }
-            (Some(identity), _) => drop(self.identify(identity, false).await),
-            (None, _) => {}
-        }
+        Box::pin(self.begin(identity, recent)).await;
         let mut timer = pin!(sleep_until(self.next_deadline()));
         loop {
             tokio::select! {
@@ -162,6 +148,25 @@ impl Session {
                 () = timer.as_mut() => self.on_deadline(),
             }
             timer.as_mut().reset(self.next_deadline());
+        }
+    }
+
+    /// What is done before the first frame.
+    async fn begin(&mut self, identity: Option<Identity>, recent: Option<u32>) {
+        match (identity, self.dialect) {
+            (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
+            (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
+            // Only native clients know how to bring a fresh token.
+            (Some(identity), Some(Dialect::Rooms | Dialect::Sessions)) => {
+                drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
+            }
+            (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
+                let id = account.id;
+                let me = self.enter(Actor::Account(account), Some(login), true);
+                self.listen_to_all(&me, id, |_| ()).await;
+            }
+            (Some(identity), _) => drop(self.identify(identity, false).await),
+            (None, _) => {}
         }
     }
 
@@ -231,7 +236,8 @@ impl Session {
         let dialect = self.dialect.or_else(|| self.decide(&text));
         // For whoever looks closely: at other levels it costs nothing.
         let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
-        self.act_on(dialect, &text).instrument(span).await;
+        // In a place of its own: what all commands together may need is far more than a connection that says nothing.
+        Box::pin(self.act_on(dialect, &text)).instrument(span).await;
     }
 
     async fn act_on(&mut self, dialect: Option<Dialect>, text: &Utf8Bytes) {

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use aho_corasick::Input;
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{Anchored, Input, MatchError};
 
 use crate::looks::homoglyph;
 use crate::settings::Evasions;
-use crate::skeleton::{Alphabet, Run, Skeleton, fold};
+use crate::skeleton::{Alphabet, GAP, Run, Skeleton, fold};
 use crate::words::is_whole;
 
 /// Words by how they read, and memory to read messages in.
@@ -18,6 +18,10 @@ pub(crate) struct Disguised {
     shapes: Vec<WordShape>,
     alphabet: Alphabet,
     message: Skeleton,
+    /// The words by their letters alone, for a first glance.
+    letters: NFA,
+    /// Whether the words are all here: those with signs in them are not.
+    complete: bool,
 }
 
 /// What a message has to have in each run of letters for the word to be meant.
@@ -38,10 +42,12 @@ impl Disguised {
         let alphabet = Alphabet::new(rules);
         let l_is_i = Alphabet::new(Evasions { l_is_i: true, ..rules });
         // Words with signs in them are found as they are; a sign that is no letter does not show in a skeleton.
-        let words = words.iter().map(|word| word.trim()).filter(|word| {
+        let reads_as_letters = |word: &&str| {
             word.chars().all(|c| c.is_alphanumeric() || c.is_whitespace()) && word.chars().any(char::is_alphabetic)
-        });
-        for word in words {
+        };
+        let words: Vec<&str> = words.iter().map(|word| word.trim()).collect();
+        let complete = words.iter().all(reads_as_letters);
+        for word in words.into_iter().filter(reads_as_letters) {
             // Whoever writes `1` may mean `i` or `l`.
             let has_l = rules.lookalikes && word.to_lowercase().contains('l');
             for alphabet in [Some(&alphabet), Some(&l_is_i).filter(|_| has_l)].into_iter().flatten() {
@@ -51,8 +57,32 @@ impl Disguised {
                 texts.push(skeleton.text);
             }
         }
-        let automaton = NFA::new(texts).map_err(|error| format!("`words` cannot be built: {error}"))?;
-        Ok(Self { automaton, shapes, alphabet, message: Skeleton::default() })
+        let build = |texts: Vec<Vec<u8>>| NFA::new(texts).map_err(|error| format!("`words` cannot be built: {error}"));
+        let letters = build(texts.iter().map(|text| letters_of(text)).collect())?;
+        Ok(Self { automaton: build(texts)?, shapes, alphabet, message: Skeleton::default(), letters, complete })
+    }
+
+    /// Whether no word at all is in a message, disguised or not: known at a glance of nearly all messages, and not otherwise.
+    pub(crate) fn sees_nothing_in(&self, body: &str) -> bool {
+        self.complete && body.is_ascii() && !self.holds_letters(body.as_bytes()).unwrap_or(true)
+    }
+
+    /// Whether the letters of a word come one after the other, whatever is between them and however often each is there.
+    fn holds_letters(&self, body: &[u8]) -> Result<bool, MatchError> {
+        let mut state = self.letters.start_state(Anchored::No)?;
+        let mut last = GAP;
+        for (at, &byte) in body.iter().enumerate() {
+            let letter = self.alphabet.ascii_letter(byte, body.get(at + 1).copied());
+            if letter == GAP || letter == last {
+                continue;
+            }
+            last = letter;
+            state = self.letters.next_state(Anchored::No, state, letter);
+            if self.letters.is_match(state) {
+                return Ok(true);
+            }
+        }
+        Ok(self.letters.is_match(state))
     }
 
     pub(crate) fn find(&mut self, body: &str, hits: &mut Vec<Range<usize>>) {
@@ -68,6 +98,13 @@ impl Disguised {
             (is_whole(body, &range) && self.shapes[hit.pattern().as_usize()].fits(body, runs)).then_some(range)
         }));
     }
+}
+
+/// A skeleton's letters: without gaps, and each once where it is repeated.
+fn letters_of(skeleton: &[u8]) -> Vec<u8> {
+    let mut letters: Vec<u8> = skeleton.iter().copied().filter(|letter| *letter != GAP).collect();
+    letters.dedup();
+    letters
 }
 
 impl Letters {
@@ -121,5 +158,35 @@ impl WordShape {
         let apart = runs.windows(2).any(|pair| pair[0].end < pair[1].start && pair[0].count > 0 && pair[1].count > 0);
         let length: u32 = self.0.iter().map(|letters| letters.count).sum();
         repeats_fit && reads_as_word && (!apart || length > 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Words;
+
+    #[test]
+    fn what_is_found_is_never_missed_at_a_glance() {
+        let rules = Evasions { spacing: true, lookalikes: true, repeats: true, accents: true, l_is_i: false };
+        let words = ["darn", "drat it", "nil"].map(str::to_owned);
+        let (plain, mut disguised) = (Words::new(&words).unwrap(), Disguised::new(&words, rules).unwrap());
+        let (mut seed, mut found, mut nothing) = (1_u64, 0, 0);
+        for _ in 0..100_000 {
+            let mut character = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b"ddaarrnnttiillDARN41! .-_x"[(seed >> 33) as usize % 26])
+            };
+            let body: String = (0..9).map(|_| character()).collect();
+            let mut hits = Vec::new();
+            plain.find(&body, &mut hits);
+            disguised.find(&body, &mut hits);
+            let nothing_seen = disguised.sees_nothing_in(&body);
+            assert!(hits.is_empty() || !nothing_seen, "{body:?}: {hits:?}");
+            found += u32::from(!hits.is_empty());
+            nothing += u32::from(nothing_seen);
+        }
+        assert!(found > 100 && nothing > 10_000, "{found} found, {nothing} with nothing in them");
+        assert!(!disguised.sees_nothing_in("пруд"), "for what is not in ASCII a glance is not enough");
     }
 }

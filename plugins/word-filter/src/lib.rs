@@ -111,9 +111,11 @@ impl MessageFilter for WordFilter {
         if draft.attachments.iter().any(|link| self.links.is_unwelcome(link)) {
             return Verdict::reject("blocked_link", &self.reason);
         }
-        self.words.find(&draft.body, &mut hits);
-        if let Some(disguised) = &mut self.disguised {
-            disguised.find(&draft.body, &mut hits);
+        if !self.disguised.as_ref().is_some_and(|disguised| disguised.sees_nothing_in(&draft.body)) {
+            self.words.find(&draft.body, &mut hits);
+            if let Some(disguised) = &mut self.disguised {
+                disguised.find(&draft.body, &mut hits);
+            }
         }
         self.patterns.find(&draft.body, &mut hits);
         if !hits.is_empty() && matches!(self.action, Action::Reject) {

@@ -6,7 +6,7 @@ use crate::looks;
 use crate::settings::Evasions;
 
 /// What is between words.
-const GAP: u8 = b' ';
+pub(crate) const GAP: u8 = b' ';
 /// Single letters belong together if they are no further apart than this.
 const SPACING: u32 = 3;
 
@@ -54,6 +54,14 @@ impl Alphabet {
             }
         };
         Self { rules, ascii: std::array::from_fn(|code| letter(code as u8 as char)) }
+    }
+
+    /// What one character of a text in ASCII reads as before the next one, or a gap.
+    pub(crate) fn ascii_letter(&self, character: u8, next: Option<u8>) -> u8 {
+        match character {
+            b'!' if !next.is_some_and(|next| next.is_ascii_alphanumeric()) => GAP,
+            _ => self.ascii.get(usize::from(character)).copied().unwrap_or(GAP),
+        }
     }
 }
 

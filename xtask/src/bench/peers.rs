@@ -54,7 +54,9 @@ pub(crate) fn run(workspace: &Workspace, plan: &Plan<'_>) -> Result<()> {
             let Some(outcome) = outcomes.get_mut(workload.name) else { continue };
             for run in workload.runs {
                 let (name, label) = (workload.name, run.label);
-                let measured = match ground.missing(run.contender) {
+                let missing =
+                    ground.missing(run.contender).map(str::to_owned).or_else(|| ground::files_missing(run.load));
+                let measured = match missing {
                     Some(why) => Err(anyhow::anyhow!("{why}")),
                     None => measure::measure(&ground, run, outcome.seconds),
                 };

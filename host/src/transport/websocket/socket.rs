@@ -28,7 +28,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// How long a client may take nothing before it counts as gone.
 const WRITING: Duration = Duration::from_secs(20);
 /// Small, since every connection has one; larger frames are read in several goes.
-const READ_BUFFER: usize = 4096;
+const READ_BUFFER: usize = 1024;
 
 /// Has `session` live on a socket, until both have ended what they had to say; gives the code that it was closed with, if it was.
 pub(super) async fn carry<F: Future<Output = ()>>(
@@ -43,7 +43,8 @@ pub(super) async fn carry<F: Future<Output = ()>>(
             let outbox = Arc::new(Outbox::to_socket(limits, socket));
             let (reads, begun) = (Reads(outbox.clone()), parts.read_buf.to_vec());
             let frames = incoming(reads, begun, limits.frame_bytes, outbox.clone()).await;
-            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_to_socket(&outbox)).await;
+            let session = Box::pin(session(outbox.clone(), Box::pin(frames)));
+            both(&outbox, session, write_to_socket(&outbox)).await;
             // Whoever still has something for this connection keeps the outbox, and must not keep the client waiting.
             let _ = outbox.socket().map(|socket| rustix::net::shutdown(socket, Shutdown::Both));
             outbox.closed_with()
@@ -52,7 +53,8 @@ pub(super) async fn carry<F: Future<Output = ()>>(
             let (reads, writes) = tokio::io::split(TokioIo::new(upgraded));
             let outbox = Arc::new(Outbox::new(limits));
             let frames = incoming(reads, Vec::new(), limits.frame_bytes, outbox.clone()).await;
-            both(&outbox, session(outbox.clone(), Box::pin(frames)), write_through(&outbox, writes)).await;
+            let session = Box::pin(session(outbox.clone(), Box::pin(frames)));
+            both(&outbox, session, Box::pin(write_through(&outbox, writes))).await;
             outbox.closed_with()
         }
     }

@@ -139,6 +139,9 @@ fn cores() -> Result<(usize, usize)> {
     }
 }
 
+/// Those that are no client's connection.
+const OTHER_FILES: u64 = 500;
+
 /// As far as it may be raised; what is too much for it then says so itself.
 fn raise_file_limit() {
     let before = getrlimit(Resource::Nofile);
@@ -148,9 +151,34 @@ fn raise_file_limit() {
     }
 }
 
+/// Whether a load has more connections than files may be open here: server and load have one each for every one of them.
+pub(crate) fn files_missing(load: &str) -> Option<String> {
+    let words: Vec<&str> = load.split_whitespace().collect();
+    let given = |name: &str| {
+        let at = words.iter().position(|word| *word == name)?;
+        words.get(at + 1)?.parse::<u64>().ok()
+    };
+    let rooms = given("--rooms").unwrap_or(0) * given("--members").unwrap_or(1);
+    let wanted = given("--clients").unwrap_or(0) + given("--idle").unwrap_or(0) + rooms + OTHER_FILES;
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (wanted > allowed).then(|| format!("it takes {wanted} open files, and here there may be {allowed} (ulimit -n)"))
+}
+
 fn install_ejabberd() -> Result<()> {
     if ejabberd::is_installed() {
         return Ok(());
     }
     debian::install(&["ejabberd"], "ejabberd is not installed (Debian: apt-get install ejabberd; it need not run)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_with_more_connections_than_open_files_is_told_before_it_fails() {
+        assert_eq!(files_missing("fanout --clients 10"), None);
+        let told = files_missing("rooms --rooms 200000 --members 1000 --idle 20000 --rate 2").unwrap();
+        assert!(told.starts_with("it takes 200020500 open files"), "{told}");
+    }
 }

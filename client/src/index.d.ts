@@ -150,6 +150,15 @@ export declare class Rest {
   logIn(given: { username: string; password: string }): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Tokens>;
   logOut(token: string): Promise<{ message: string }>;
+  /** Of whoever is logged in. */
+  account(token: string): Promise<User>;
+  /** Changes what is given; null takes the address away. */
+  changeAccount(token: string, change: { username?: string; email?: string | null }): Promise<User>;
+  /** Every other login of the account ends. */
+  changePassword(token: string, given: { password: string; newPassword: string }): Promise<{ message: string }>;
+  logOutEverywhere(token: string): Promise<{ message: string }>;
+  /** For good; what it said stays. */
+  deleteAccount(token: string, given: { password: string }): Promise<{ message: string }>;
   upload(token: string, file: Blob, options?: { name?: string; signal?: AbortSignal }): Promise<Required<Attachment>>;
 }
 

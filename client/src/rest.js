@@ -37,6 +37,30 @@ export class Rest {
     return this.#request("POST", "/api/auth/logout", { token });
   }
 
+  /** The account of whoever is logged in: `{id, username, email, createdAt}`. */
+  account(token) {
+    return this.#request("GET", "/api/me", { token });
+  }
+
+  /** Changes what is given: a name, an e-mail address, or null for none. */
+  changeAccount(token, { username, email }) {
+    return this.#request("PATCH", "/api/me", { token, json: { username, email } });
+  }
+
+  /** Every other login of the account ends. */
+  changePassword(token, { password, newPassword }) {
+    return this.#request("POST", "/api/auth/password", { token, json: { password, newPassword } });
+  }
+
+  logOutEverywhere(token) {
+    return this.#request("POST", "/api/auth/logout-all", { token });
+  }
+
+  /** For good; what it said stays. */
+  deleteAccount(token, { password }) {
+    return this.#request("DELETE", "/api/me", { token, json: { password } });
+  }
+
   /**
    * Sends a file up, to be attached to a post.
    * @param {string} token

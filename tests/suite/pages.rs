@@ -3,6 +3,7 @@
 mod accessible;
 mod chat;
 mod console;
+mod dialogs;
 mod visitor;
 
 use std::collections::BTreeSet;

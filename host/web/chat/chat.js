@@ -1,13 +1,15 @@
 // What is seen by whoever is in: the rooms beside the one that is looked at.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
+import { AccountSettings } from "./account.js";
 import { Banner } from "./banner.js";
 import { Conversation } from "./conversation.js";
 import { BrowseRooms, Confirm, NewMessage, NewRoom } from "./dialogs.js";
 import { Home } from "./home.js";
+import { Search } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 
-export function Chat({ session, leave }) {
+export function Chat({ session, rest, leave }) {
   /** The dialog that is open: a function that makes it of what closes it. */
   const [dialog, open] = useState(null);
   const close = () => open(null);
@@ -15,6 +17,8 @@ export function Chat({ session, leave }) {
     newRoom: () => open(() => () => html`<${NewRoom} session=${session} close=${close} />`),
     browse: () => open(() => () => html`<${BrowseRooms} session=${session} close=${close} />`),
     newMessage: () => open(() => () => html`<${NewMessage} session=${session} close=${close} />`),
+    search: (room) => open(() => () => html`<${Search} session=${session} room=${room} close=${close} />`),
+    account: () => open(() => () => html`<${AccountSettings} session=${session} rest=${rest} leave=${leave} close=${close} />`),
     confirm: (question) => open(() => () => html`<${Confirm} ...${question} close=${close} />`),
   };
   useEffect(() => {

@@ -74,6 +74,7 @@ function Head({ session, room, ask, people, setPeople }) {
         <h1>${room.name}${room.about.visibility === "private" && !room.isDirect && html`<span class="lock"><${Icon} name="lock" /><span class="sr-only">, private</span></span>`}</h1>
         <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || (room.mayModerate ? "No topic yet: /topic sets one" : "No topic yet")}</p>
       </div>
+      ${!session.isGuest && html`<button type="button" class="icon-button" title="Search messages" aria-label="Search messages" onClick=${() => ask.search(room)}><${Icon} name="search" /></button>`}
       ${!room.isDirect && html`
         <button type="button" class="button quiet people-button" aria-pressed=${String(people)} onClick=${() => setPeople(!people)}>
           <${Icon} name="people" /><span aria-hidden="true">${count}</span><span class="sr-only">${plural(count, "person", "people")} here</span></button>

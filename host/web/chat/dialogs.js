@@ -8,7 +8,7 @@ import { plural } from "./text.js";
 
 let dialogs = 0;
 
-function Dialog({ title, close, children }) {
+export function Dialog({ title, close, children }) {
   const dialog = useRef(null);
   const [id] = useState(() => `dialog-${++dialogs}`);
   useLayoutEffect(() => {
@@ -29,21 +29,22 @@ function Dialog({ title, close, children }) {
     </dialog>`;
 }
 
-/** A form that says what went wrong, and closes when it went well. */
-function useForm(close, act) {
+/** A form that says what went wrong, and calls `done` when it went well. */
+export function useForm(done, act) {
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   const submit = async (event) => {
     event.preventDefault();
+    const form = event.target;
     setBusy(true);
     setProblem(null);
     try {
-      await act(Object.fromEntries(new FormData(event.target)));
-      close();
+      await act(Object.fromEntries(new FormData(form)));
+      done(form);
     } catch (error) {
       setProblem(sentence(error.message));
-      setBusy(false);
     }
+    setBusy(false);
   };
   return { submit, busy, problem: problem && html`<p class="problem" role="alert">${problem}</p>` };
 }

@@ -18,6 +18,7 @@ export function Home({ session, ask }) {
           <button type="button" class="button primary" disabled=${!online} onClick=${ask.newRoom}><${Icon} name="plus" />New room</button>
           ${!session.isGuest && html`<button type="button" class="button" disabled=${!online} onClick=${ask.newMessage}><${Icon} name="people" />New message</button>`}
           <button type="button" class="button" disabled=${!online} onClick=${ask.browse}><${Icon} name="search" />Find a room</button>
+          ${!session.isGuest && session.rooms.size > 0 && html`<button type="button" class="button" disabled=${!online} onClick=${() => ask.search(null)}><${Icon} name="search" />Search messages</button>`}
         </div>
         ${rooms.length > 0 && html`
           <section aria-labelledby="open-rooms">

@@ -33,7 +33,7 @@ function show() {
   document.title = titleOf(session);
   render(
     session
-      ? html`<${Chat} session=${session} leave=${leave} />`
+      ? html`<${Chat} session=${session} rest=${rest} leave=${leave} />`
       : html`<${Entry} server=${server} farewell=${farewell} signUp=${signUp} logIn=${logIn} guest=${guest} />`,
     root,
   );
@@ -75,7 +75,8 @@ function guest(name) {
 }
 
 async function leave() {
-  const wasAccount = !session.isGuest;
+  // If the server has ended it, there is none any more.
+  const wasAccount = session !== null && !session.isGuest;
   end(null);
   if (wasAccount) await login.logOut().catch(() => {});
 }

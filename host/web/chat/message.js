@@ -91,13 +91,16 @@ export class Message extends Component {
   }
 }
 
+/** Brings a message into sight, if it is there. */
+export function reveal(seq) {
+  const message = document.querySelector(`[data-message="${seq}"]`);
+  message?.scrollIntoView({ block: "center" });
+  message?.focus();
+}
+
 function Quote({ quote }) {
   const text = !quote ? "an earlier message" : quote.deleted_at ? "a deleted message" : quote.body || "a file";
-  const show = () => {
-    const message = document.querySelector(`[data-message="${quote?.seq}"]`);
-    message?.scrollIntoView({ block: "center" });
-    message?.focus();
-  };
+  const show = () => reveal(quote?.seq);
   return html`<button type="button" class="quote" onClick=${show}><span class="sr-only">In reply to </span>${quote && html`<strong>${quote.from.name}</strong> `}${text}</button>`;
 }
 

@@ -22,6 +22,10 @@ export class Room {
   rank = 0;
   /** Null until it is looked at for the first time. */
   log = null;
+  /** A page of older messages that is being read. */
+  readingOlder = null;
+  /** The message that is to be looked at, until it is. */
+  wanted = null;
   /** Where what was new began when it was opened. */
   newFrom = null;
   /** What is between the messages: who came, who left, what commands answered. */
@@ -99,14 +103,27 @@ export class Room {
     this.#session.changed();
   }
 
-  async older() {
-    const { log } = this;
-    if (!log?.more || this.readingOlder) return;
-    this.readingOlder = true;
+  /** Reads a page of older messages; gives whether there was one. */
+  older() {
+    if (!this.log?.more) return Promise.resolve(false);
+    this.readingOlder ??= this.#older(this.log).finally(() => {
+      this.readingOlder = null;
+      this.#session.changed();
+    });
     this.#session.changed();
+    return this.readingOlder;
+  }
+
+  #older(log) {
     const before = log.messages[0]?.seq;
-    await log.read(() => this.#session.client.call("room.history", { room: this.uid, limit: PAGE, before })).catch(() => {});
-    this.readingOlder = false;
+    const read = log.read(() => this.#session.client.call("room.history", { room: this.uid, limit: PAGE, before }));
+    return read.then(() => true, () => false);
+  }
+
+  /** Has the view go to a message, and reads the log up to there. */
+  async show(seq) {
+    this.wanted = seq;
+    while (this.log?.messages[0]?.seq > seq && await this.older());
     this.#session.changed();
   }
 

@@ -98,6 +98,12 @@ export class Session {
     this.changed();
   }
 
+  /** Looks at a message of a room. */
+  async show(uid, seq) {
+    await this.open(uid);
+    await this.rooms.get(uid)?.show(seq);
+  }
+
   /** Looks at no room. */
   look(uid, notice = null) {
     this.current = uid;

@@ -50,6 +50,7 @@ export function Sidebar({ session, ask, leave }) {
       </div>
       <footer class="sidebar-foot">
         ${me && html`<${Avatar} name=${me.name} /><p class="me"><strong>${me.name}</strong><br /><span class="soft">${isGuest ? "guest" : STATES[session.state.kind]}</span></p>`}
+        ${me && !isGuest && html`<button type="button" class="icon-button" title="Your account" aria-label="Your account" disabled=${offline} onClick=${ask.account}><${Icon} name="settings" /></button>`}
         <button type="button" class="icon-button" title=${isGuest ? "Leave" : "Log out"} aria-label=${isGuest ? "Leave" : "Log out"} onClick=${out}><${Icon} name="leave" /></button>
       </footer>
     </nav>`;

@@ -2,7 +2,7 @@
 
 import { Component, html } from "/web/vendor/htm/preact.js";
 import { Icon } from "./icons.js";
-import { Message } from "./message.js";
+import { Message, reveal } from "./message.js";
 import { Unsent } from "./unsent.js";
 import { dayOf, namesOf, sameDay } from "./text.js";
 
@@ -34,10 +34,19 @@ export class Timeline extends Component {
   }
 
   componentDidUpdate(_, __, before) {
-    const first = this.props.room.log?.messages[0]?.seq;
-    if (this.atEnd) this.toEnd();
+    const { room } = this.props;
+    const first = room.log?.messages[0]?.seq;
+    if (room.wanted !== null && room.log?.get(room.wanted)) this.show(room);
+    else if (this.atEnd) this.toEnd();
     else if (before.first !== undefined && first < before.first) this.box.scrollTop += this.box.scrollHeight - before.height;
     this.first = first;
+  }
+
+  /** Goes to the message that is wanted. */
+  show(room) {
+    this.atEnd = room.inSight = false;
+    reveal(room.wanted);
+    room.wanted = null;
   }
 
   toEnd() {
@@ -73,7 +82,7 @@ export class Timeline extends Component {
         <div ref=${(box) => (this.box = box)} class="timeline" role="log" aria-label=${`Messages in ${room.name}`} aria-live="polite" aria-relevant="additions"
           aria-busy=${String(!log)} tabindex="0" onScroll=${this.scrolled} onKeyDown=${this.keys}>
           <div class="timeline-inner">
-            ${log?.more && html`<button type="button" class="button quiet older" disabled=${room.readingOlder} onClick=${() => room.older()}>${room.readingOlder ? "Loading …" : "Earlier messages"}</button>`}
+            ${log?.more && html`<button type="button" class="button quiet older" disabled=${room.readingOlder !== null} onClick=${() => room.older()}>${room.readingOlder ? "Loading …" : "Earlier messages"}</button>`}
             ${log && !log.more && html`<p class="beginning soft">${room.isDirect ? `This is where you and ${room.name} begin.` : `This is where ${room.name} begins.`}</p>`}
             ${!log && html`<p class="beginning soft">${session.state.kind === "online" ? "Loading …" : "Messages are shown when there is a connection."}</p>`}
             ${log && this.rows(session, room, turnTo, ask)}

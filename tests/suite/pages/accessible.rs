@@ -44,11 +44,20 @@ async fn no_place_of_the_chat_page_has_a_serious_fault() {
     check(&ann, "find-room").await;
     ann.click(".found-room").await;
     ann.find(".composer-field").await;
+    ann.click("[aria-label='Your account']").await;
+    ann.find("#account-name").await;
+    check(&ann, "account").await;
+    ann.click("[aria-label=Close]").await;
 
     let mut bob = server.join_as("bob").await;
     bob.join("lobby").await;
     bob.post("lobby", "a first word, with https://example.org in it").await.unwrap();
     ann.sees("a first word").await;
+    ann.click("[aria-label='Search messages']").await;
+    ann.write("#search-query", "word").await;
+    ann.find(".found-room").await;
+    check(&ann, "search").await;
+    ann.click("[aria-label=Close]").await;
     ann.click("[data-message]").await;
     ann.click("[data-message]:focus-within [aria-label=React]").await;
     ann.click("[aria-label='React with 👍']").await;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`.
 
 mod peers;
+mod quick;
 
 use std::path::PathBuf;
 
@@ -8,7 +9,10 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-/// Compare the server with others.
+/// Compare the server with others, or with itself at another commit.
+///
+/// With --quick: what a message's way takes in instructions, counted by valgrind's callgrind, here and at another commit. It is the
+/// same on a busy machine.
 ///
 /// With --peers: this server, npm's ws and socket.io, Bun, ejabberd, axum in the style of its example, and a bare epoll loop
 /// as the limit, in turn, each on one core, loaded from another. What is needed is installed under target/bench, ejabberd as a
@@ -17,8 +21,14 @@ use crate::workspace::Workspace;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// With other servers, on this machine
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "quick")]
     peers: bool,
+    /// Count the instructions of a message's way, here and at another commit
+    #[arg(long, conflicts_with = "peers")]
+    quick: bool,
+    /// The commit that is compared with
+    #[arg(long, default_value = "HEAD~1", requires = "quick", value_name = "COMMIT")]
+    against: String,
     /// Only this workload; may be given more than once
     #[arg(long, value_name = "NAME", requires = "peers", value_parser = peers::names())]
     only: Vec<String>,
@@ -37,6 +47,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    if args.quick {
+        return quick::run(workspace, &args.against);
+    }
     let plan = peers::Plan {
         only: &args.only,
         rounds: args.rounds,

@@ -10,7 +10,7 @@ use natterjack::dialect::{Dialect, direct, go, groups, native, rooms, sessions};
 use natterjack::hub::{Connection, Frame, Hub, Lanes, Outbox, Told};
 use natterjack::metrics::Metrics;
 use natterjack::protocol::{
-    Account, AccountId, Actor, Author, ConnectionId, Entry, Guest, Happening, Post, Room, RoomId, RoomKind, Visibility,
+    Account, AccountId, Actor, Author, ConnectionId, Entry, Happening, Post, Room, RoomId, RoomKind, Visibility,
 };
 use tokio::runtime::{self, Runtime};
 use tokio_util::task::TaskTracker;
@@ -39,10 +39,6 @@ pub(crate) fn room() -> Room {
 
 pub(crate) fn ann() -> Actor {
     Actor::Account(Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false })
-}
-
-pub(crate) fn guest() -> Actor {
-    Actor::Guest(Guest { id: ConnectionId::new(), name: "guest".into() })
 }
 
 pub(crate) fn post() -> Post {

@@ -8,7 +8,7 @@ use natterjack::database::{Database, Options};
 use natterjack::hub::Hub;
 use natterjack::messages::Writer;
 use natterjack::metrics::Metrics;
-use natterjack::protocol::{Actor, Change, NewPost, NewRoom, RoomId, Unit, Visibility};
+use natterjack::protocol::{Actor, Change, ConnectionId, Guest, NewPost, NewRoom, RoomId, Unit, Visibility};
 use natterjack::rooms::Known;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -54,7 +54,8 @@ async fn writer(url: String) -> (Writer, RoomId) {
 
 async fn post(writer: &Writer, room: RoomId) {
     let (done, stored) = oneshot::channel();
-    let post = NewPost { room, by: scene::guest(), from: None, post: scene::post() };
+    let guest = Actor::Guest(Guest { id: ConnectionId::new(), name: "guest".into() });
+    let post = NewPost { room, by: guest, from: None, post: scene::post() };
     let done = Box::new(move |outcome: Result<_, natterjack::error::Error>| {
         let _ = done.send(outcome.is_ok());
         None

@@ -58,6 +58,8 @@ async fn the_id_of_a_rest_request_is_on_what_its_hooks_and_queries_log() {
     }
     assert_eq!(answered["spans"][0]["route"], "/api/rooms");
     line(&mut server, "a query", |line| of_request(line) && line["target"] == "sqlx::query").await;
+    // What the writer makes of it, in one transaction with what others want.
+    line(&mut server, "what was stored", |line| of_request(line) && line["message"] == "stored").await;
 }
 
 #[tokio::test]
@@ -71,4 +73,8 @@ async fn each_frame_has_an_id_that_is_on_its_queries_too() {
     .await;
     let id = query["spans"][0]["request"].as_str().unwrap();
     assert!(id.parse::<uuid::Uuid>().is_ok(), "{query}");
+    ann.post("lobby", "hello").await.unwrap();
+    let stored = line(&mut server, "what was stored", |line| line["message"] == "stored" && line["seq"].is_u64()).await;
+    let id = stored["spans"][0]["request"].as_str().unwrap();
+    assert!(id.parse::<uuid::Uuid>().is_ok(), "{stored}");
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use self::figures::Figures;
 use self::task::Task;
@@ -43,11 +44,21 @@ pub type PostDone = Box<dyn FnOnce(Result<Posted>) -> Option<Corked> + Send + Sy
 pub type UnitDone = Box<dyn FnOnce(&[Event]) + Send + Sync>;
 
 enum Job {
-    Post(NewPost, Option<Reserved>, PostDone, Instant),
+    Post(PostJob),
     Unit(UnitJob),
 }
 
+struct PostJob {
+    new: NewPost,
+    place: Option<Reserved>,
+    done: PostDone,
+    queued: Instant,
+    /// The request that it is part of, for the log.
+    span: Span,
+}
+
 struct UnitJob {
+    span: Span,
     unit: Unit,
     /// For those whose answer comes before the events.
     first: Option<UnitDone>,
@@ -92,9 +103,9 @@ impl Writer {
 
     /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
     pub async fn post(&self, post: NewPost, place: Option<Reserved>, done: PostDone) {
-        let job = Job::Post(post, place, done, Instant::now());
-        if let Err(mpsc::error::SendError(Job::Post(_, _, done, _))) = self.jobs.send(job).await {
-            drop(done(Err(stopping())));
+        let job = PostJob { new: post, place, done, queued: Instant::now(), span: Span::current() };
+        if let Err(mpsc::error::SendError(Job::Post(job))) = self.jobs.send(Job::Post(job)).await {
+            drop((job.done)(Err(stopping())));
         }
     }
 
@@ -111,7 +122,10 @@ impl Writer {
     async fn commit_with(&self, unit: Unit, first: Option<UnitDone>) -> Result<()> {
         let (done, outcome) = oneshot::channel();
         let told = self.told.as_ref().map(|told| (told, unit.clone()));
-        self.jobs.send(Job::Unit(UnitJob { unit, first, done })).await.map_err(|_| stopping())?;
+        self.jobs
+            .send(Job::Unit(UnitJob { span: Span::current(), unit, first, done }))
+            .await
+            .map_err(|_| stopping())?;
         outcome.await.map_err(|_| stopping())??;
         if let Some((told, unit)) = told {
             told(&unit);

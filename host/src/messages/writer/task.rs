@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
-use super::{BATCH, Job, Posted, UnitJob};
+use super::{BATCH, Job, PostJob, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
@@ -139,9 +139,9 @@ impl Task {
             let mut allowed = Vec::with_capacity(run.len());
             let mut refused = HashMap::new();
             for (i, job) in run.iter().enumerate() {
-                let Job::Post(post, ..) = job else { continue };
-                match self.check_speaker(&mut tx, &touched, post.room, &post.by, at).await {
-                    Ok(()) => allowed.push(post.clone()),
+                let Job::Post(PostJob { new, .. }) = job else { continue };
+                match self.check_speaker(&mut tx, &touched, new.room, &new.by, at).await {
+                    Ok(()) => allowed.push(new.clone()),
                     Err(error) => {
                         refused.insert(i, error);
                     }
@@ -196,17 +196,23 @@ impl Task {
     /// Answers whoever asked, and notes what there is to tell.
     async fn answer(&mut self, telling: &mut Telling, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(new, place, done, queued), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(PostJob { new, place, done, queued, span }), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+                span.in_scope(|| tracing::debug!(room = %entry.room, seq = entry.seq, "stored"));
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 let queued = Some(queued);
                 self.note(telling, Told { entry, by: new.by, own: new.from, depth: 0, place, answer, queued }).await;
             }
-            (Job::Post(_, _, done, _), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+            (Job::Post(PostJob { done, span, .. }), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
+                span.in_scope(|| tracing::debug!(seq, "stored before, under the same key"));
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
-            (Job::Post(_, _, done, _), Ok(_)) => drop(done(Err(Error::not_found("room")))),
-            (Job::Post(_, _, done, _), Err(error)) => drop(done(Err(error))),
-            (Job::Unit(UnitJob { unit, first, done }), Ok(Outcome::Unit(events))) => {
+            (Job::Post(PostJob { done, .. }), Ok(_)) => drop(done(Err(Error::not_found("room")))),
+            (Job::Post(PostJob { done, span, .. }), Err(error)) => {
+                span.in_scope(|| tracing::debug!(%error, "not stored"));
+                drop(done(Err(error)));
+            }
+            (Job::Unit(UnitJob { span, unit, first, done }), Ok(Outcome::Unit(events))) => {
+                span.in_scope(|| tracing::debug!(changes = unit.changes.len(), "stored"));
                 for change in &unit.changes {
                     self.known.forget(change);
                 }
@@ -240,7 +246,8 @@ impl Task {
             (Job::Unit(UnitJob { done, .. }), Ok(Outcome::Post(_))) => {
                 let _ = done.send(Err(Error::internal("a unit of work was answered as a post")));
             }
-            (Job::Unit(UnitJob { done, .. }), Err(error)) => {
+            (Job::Unit(UnitJob { done, span, .. }), Err(error)) => {
+                span.in_scope(|| tracing::debug!(%error, "not stored"));
                 let _ = done.send(Err(error));
             }
         }

@@ -7,7 +7,7 @@ mod tests;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
@@ -23,6 +23,8 @@ use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 const WAITING: usize = 64;
 /// A room that has so much to be told is told at once.
 const MOST: usize = 256;
+/// How long rooms are told before others on the same core have their turn.
+const SLICE: Duration = Duration::from_micros(500);
 /// How many rooms' pace is known before that of the quiet ones is forgotten.
 const ROOMS: usize = 256;
 
@@ -159,18 +161,24 @@ impl Lane {
     /// Tells those of the waiting rooms, the others later.
     async fn tell(&mut self, which: impl Fn(&Waiting) -> bool) {
         let due: Vec<Waiting> = self.waiting.extract_if(.., |waiting| which(waiting)).collect();
+        let mut slice = Instant::now();
+        let mut began = slice;
         for Waiting { room, told, added, due } in due {
-            let began = Instant::now();
             self.hub.publish_entries(&room, told, &self.delivery);
-            self.note_pace(room.id, began, due.map(|_| added));
-            // Whoever else is on this core comes first.
-            yield_now().await;
+            let now = Instant::now();
+            self.note_pace(room.id, began, now, due.map(|_| added));
+            began = now;
+            if now - slice >= SLICE {
+                // Whoever else is on this core comes first.
+                yield_now().await;
+                began = Instant::now();
+                slice = began;
+            }
         }
     }
 
     /// `added` is what waiting has brought, if there was any.
-    fn note_pace(&mut self, room: RoomId, began: Instant, added: Option<usize>) {
-        let now = Instant::now();
+    fn note_pace(&mut self, room: RoomId, began: Instant, now: Instant, added: Option<usize>) {
         if !Pace::matters(now - began) {
             self.paces.remove(&room);
             return;

@@ -1,7 +1,5 @@
 //! What goes out together, and when.
 
-use std::time::Duration;
-
 use super::*;
 use crate::hub::Released;
 use crate::hub::testing::{Scene, ann_comes_in, taken};

@@ -49,7 +49,7 @@ async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
     let server = Server::start().await;
     let ann = Visitor::come(&server).await;
     ann.sign_up("ann").await;
-    ann.click("[aria-label='Your account']").await;
+    ann.click("[aria-label='Your account']:not(:disabled)").await;
     ann.write("#account-email", &format!("ann@example.org{ENTER}")).await;
     let says = |text: &str| {
         let text = json!(text);
@@ -69,15 +69,15 @@ async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
     // Under another name one is still in.
     ann.find("#account-name").await.clear().await.unwrap();
     ann.write("#account-name", &format!("anna{ENTER}")).await;
-    ann.until("document.querySelector('.me')?.textContent.includes('anna')").await;
-    ann.click("[aria-label='Your account']").await;
+    ann.until_anew("document.querySelector('.me')?.textContent.includes('anna')").await;
+    ann.click("[aria-label='Your account']:not(:disabled)").await;
     ann.until("document.querySelector('#account-email')?.value === 'ann@example.org'").await;
     ann.click(".settings section form .button").await;
     ann.find(".entry").await;
 
     ann.write("#username", "ann@example.org").await;
     ann.write("#password", &format!("battery staple{ENTER}")).await;
-    ann.click("[aria-label='Your account']").await;
+    ann.click("[aria-label='Your account']:not(:disabled)").await;
     ann.click(".settings section > .button").await;
     ann.write("#password-delete", &format!("battery staple{ENTER}")).await;
     ann.find(".entry").await;

@@ -148,13 +148,19 @@ impl Lane {
 
     /// What has piled up in one room costs its listeners one write.
     fn add(&mut self, room: Arc<Room>, told: Vec<Told>) {
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.room.id == room.id) {
-            waiting.room = room;
-            waiting.told.extend(told);
-            waiting.added += 1;
-            return;
-        }
-        let due = self.paces.get_mut(&room.id).and_then(|pace| pace.wait_until(Instant::now()));
+        let due = match self.waiting.iter_mut().rfind(|waiting| waiting.room.id == room.id) {
+            Some(waiting) if waiting.room == room => {
+                waiting.told.extend(told);
+                waiting.added += 1;
+                return;
+            }
+            // The room was changed in between: each is told as the room was then, one after the other.
+            Some(before) => {
+                before.due = None;
+                None
+            }
+            None => self.paces.get_mut(&room.id).and_then(|pace| pace.wait_until(Instant::now())),
+        };
         self.waiting.push(Waiting { room, told, added: 0, due });
     }
 

@@ -175,25 +175,21 @@ impl Place {
         }
         let events: Vec<Event> = told.iter().map(|told| Event::Entry(told.entry.clone())).collect();
         let mut run = Run::new(&events, &self.room);
-        let own = |told: &Told, id, listener: &Listener| !listener.echoes && told.own == Some(id);
-        let gets_all = |id, listener: &Listener| {
-            listener.held.is_none()
-                && listener.after < first.entry.seq
-                && !told.iter().any(|told| own(told, id, listener))
-        };
+        let mut get_all: Vec<(&Outbox, Dialect)> = Vec::with_capacity(self.listeners.len());
         for (id, listener) in &mut self.listeners {
-            if gets_all(*id, listener) {
+            let echoes = listener.echoes;
+            let own = |told: &Told| !echoes && told.own == Some(*id);
+            if listener.held.is_none() && listener.after < first.entry.seq && !told.iter().any(own) {
+                get_all.push((&listener.outbox, listener.dialect));
                 continue;
             }
             for (i, told) in told.iter().enumerate() {
-                if !own(told, *id, listener) && told.entry.seq > listener.after {
+                if !own(told) && told.entry.seq > listener.after {
                     listener.offer(told.entry.seq, run.text(i, listener.dialect));
                 }
             }
         }
-        let others = self.listeners.iter().filter(|(id, listener)| gets_all(**id, listener));
-        let others: Vec<(&Outbox, Dialect)> = others.map(|(_, one)| (&*one.outbox, one.dialect)).collect();
-        for some in others.chunks(TOGETHER) {
+        for some in get_all.chunks(TOGETHER) {
             some.iter().for_each(|(outbox, _)| outbox.warm());
             for (outbox, dialect) in some {
                 outbox.deliver(run.packet(*dialect));

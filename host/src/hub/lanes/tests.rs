@@ -41,3 +41,21 @@ async fn a_room_that_rests_is_told_once_its_rest_is_over() {
     drop(jobs);
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_said_before_a_room_was_changed_is_told_of_the_room_as_it_was() {
+    let scene = ann_comes_in();
+    assert_eq!(scene.release(0), Released::Live);
+    let told = [1, 2].map(|seq| scene.told(seq));
+    let Scene { hub, room, connection, .. } = scene;
+    let renamed = Room { name: "well".into(), ..room.clone() };
+    let mut lane = Lane::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
+    let now = Instant::now();
+    lane.paces.entry(room.id).or_default().told(now - Duration::from_secs(1), now, None);
+    for (room, told) in [room, renamed].into_iter().zip(told) {
+        lane.add(Arc::new(room), told);
+    }
+    lane.tell(|waiting| waiting.due.is_none()).await;
+    assert!(lane.waiting.is_empty(), "neither waits any longer, so that neither overtakes the other");
+    assert_eq!(taken(&connection).await, [1, 1, 1], "the first answer, then each by itself");
+}

@@ -44,8 +44,8 @@ pub(crate) use self::plugins::is_plugin_id;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
 pub use self::secret::Secret;
 pub use self::sections::{
-    Auth, AuthKey, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log, LogFormat,
-    Media, Metrics, PlainDialect, Retention, Rooms, Server, Synchronous, Tls,
+    Auth, AuthKey, Cluster, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log,
+    LogFormat, Media, Metrics, PlainDialect, Retention, Rooms, Server, Synchronous, Tls,
 };
 
 use self::fault::Place;
@@ -61,6 +61,7 @@ section! {
         server: Server = Server::default();
         tls: Tls = Tls::default();
         database: Database = Database::default();
+        cluster: Cluster = Cluster::default();
         auth: Auth = Auth::default();
         cors: Cors = Cors::default();
         dialects: Dialects = Dialects::default();
@@ -203,6 +204,11 @@ impl Config {
             limits.outbox_bytes < limits.frame_bytes,
             "the outbox could not hold one frame; wanted outbox_bytes ≥ frame_bytes".to_owned(),
         );
+        let alone = self.cluster.nats.is_empty();
+        let shared = self.database.url.expose().starts_with("postgres");
+        let why =
+            "nodes of a cluster share a PostgreSQL; wanted database.url (or DATABASE_URL) = postgres://…".to_owned();
+        contradiction("cluster", ["nats", "name"], !alone && !shared, why);
         let tls = &self.tls;
         let half = tls.certificate_file.is_empty() != tls.key_file.is_empty();
         let why = "a certificate and its key belong together; wanted both, or neither".to_owned();

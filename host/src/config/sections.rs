@@ -68,6 +68,20 @@ section! {
 }
 
 section! {
+    /// `[cluster]`: further nodes, which are one server together.
+    Cluster {
+        /// NATS servers, `nats://…` or `tls://…`, several with commas between; they may hold a password. Empty: this is the only node.
+        nats: Secret = Secret::default(), nats_urls => restart;
+        /// What its nodes have in common, where several clusters share a NATS.
+        name: String = "natterjack".to_owned(), subject_word => restart;
+        /// What this node is called. Empty: as its machine is.
+        node: String = String::new() => restart;
+        /// Whether what lies in this node's plugins folder is given to all nodes.
+        distribute: bool = false => restart;
+    }
+}
+
+section! {
     /// `[auth]`: accounts, tokens and guests.
     Auth {
         /// Signs tokens. Empty: one is made on the first start and kept under the data folder.
@@ -327,6 +341,27 @@ fn database_url(url: &Secret) -> Result<(), String> {
     }
     Err("is no database this server knows; wanted sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME, or nothing"
         .to_owned())
+}
+
+fn nats_urls(urls: &Secret) -> Result<(), String> {
+    // Not shown: they may hold passwords.
+    let known = |url: &str| {
+        let parsed = url::Url::parse(url.trim()).ok();
+        parsed.is_some_and(|url| matches!(url.scheme(), "nats" | "tls") && url.has_host())
+    };
+    match urls.is_empty() || urls.expose().split(',').all(known) {
+        true => Ok(()),
+        false => {
+            Err("is no address of a NATS server; wanted nats://HOST:4222 or tls://HOST:4222, several with commas \
+                      between, or nothing"
+                .to_owned())
+        }
+    }
+}
+
+fn subject_word(word: &str) -> Result<(), String> {
+    let fits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if fits { Ok(()) } else { Err(format!("`{word}` is no part of a NATS subject; wanted letters, digits, - and _")) }
 }
 
 fn web_origins(origins: &[String]) -> Result<(), String> {

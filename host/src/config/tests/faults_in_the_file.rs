@@ -16,7 +16,7 @@ fn all_are_told_together_in_the_order_of_the_file() {
             "config.toml:7: auth.hash_iterations: 0 is out of range; wanted 1 to 100",
             "config.toml:10: plugin.echo.grants: `sudo` is not one of \"storage\", \"accounts\", \"rooms\", \
              \"rooms-admin\", \"messages\", \"passwords\", \"push\", \"timers\", \"http\"",
-            "config.toml:11: colour: unknown section; there are: server, tls, database, auth, cors, dialects, limits, rooms, media, retention, plugins, \
+            "config.toml:11: colour: unknown section; there are: server, tls, database, cluster, auth, cors, dialects, limits, rooms, media, retention, plugins, \
              plugin, metrics, log",
         ]
     );
@@ -147,4 +147,16 @@ fn keys_that_contradict_each_other_are_told_where_one_is_written() {
     assert!(faults("limits.outbox_bytes = 5000")[0].contains("outbox_bytes ≥ frame_bytes"));
     assert!(faults("server.listen = [\"[::]:1\", \"[::]:1\"]")[0].contains("[::]:1 is there twice"));
     assert!(faults("rooms.preset = [\"pond\", \"pond\"]")[0].contains("`pond` is there twice"));
+}
+
+#[test]
+fn a_cluster_has_addresses_of_nats_and_a_postgresql() {
+    let nats = "[cluster]\nnats = \"nats://one:4222,tls://two\"\n";
+    let fault = faults(nats).remove(0);
+    assert!(fault.starts_with("config.toml:2: cluster.nats: nodes of a cluster share a PostgreSQL"), "{fault}");
+    let fault = faults("[cluster]\nnats = \"http://one\"\nname = \"a.b\"\n").join("\n");
+    assert!(fault.contains("2: cluster.nats: is no address of a NATS server; wanted nats://"), "{fault}");
+    assert!(fault.contains("3: cluster.name: `a.b` is no part of a NATS subject"), "{fault}");
+    let variables = [("DATABASE_URL", "postgres://localhost/chat")];
+    assert!(Config::from_text("config.toml", nats, variables).is_ok());
 }

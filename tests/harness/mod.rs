@@ -3,8 +3,10 @@
 mod artifacts;
 mod browser;
 mod client;
+mod cluster;
 mod compiled;
 pub(crate) mod database;
+mod nats;
 pub(crate) mod nonsense;
 mod server;
 mod socketio;
@@ -12,6 +14,8 @@ mod socketio;
 pub(crate) use self::artifacts::{HOSTILE_GRANTS, INSTALLED, Plugin, natterjack, root};
 pub(crate) use self::browser::{Browser, first_line};
 pub(crate) use self::client::{Client, Failure};
+pub(crate) use self::cluster::Cluster;
+pub(crate) use self::nats::Nats;
 pub(crate) use self::server::{Account, Server, Setup};
 pub(crate) use self::socketio::SocketIo;
 

@@ -11,6 +11,9 @@ use crate::{foreign, plugins, schemathesis};
 /// Slow tests that are about what is before the database: once is enough.
 const SAME_ON_EVERY_DATABASE: [&str; 2] = ["foreign::", "pages::"];
 
+/// As long as they are told to.
+const ENDLESS: [&str; 1] = ["torture::nothing_is_lost_doubled_or_reordered_for_as_long_as_one_likes"];
+
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
 /// The tests run the real server binary and the real plugins, so those are built first. What drives the server runs twice:
@@ -38,7 +41,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let postgres = Postgres::start()?;
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
-    again.arg("--").args(&args.filters).args(SAME_ON_EVERY_DATABASE.iter().flat_map(|tests| ["--skip", *tests]));
+    // The tests of clusters are ignored where there is no PostgreSQL.
+    again.arg("--").args(&args.filters).arg("--include-ignored");
+    again.args(SAME_ON_EVERY_DATABASE.iter().chain(&ENDLESS).flat_map(|tests| ["--skip", *tests]));
     println!("once more, on PostgreSQL");
     command::run(&mut again)?;
     drop(postgres);

@@ -1,4 +1,4 @@
-//! Operators' programs, which the tests try the server and what is in `deploy/` with.
+//! Operators' programs, which the tests try the server and what is in `deploy/` with, and the NATS that clusters need.
 
 use std::process::Command;
 
@@ -7,8 +7,12 @@ use anyhow::Result;
 use crate::{command, debian};
 
 /// Program and package.
-const TOOLS: [(&str, &str); 3] =
-    [("slowhttptest", "slowhttptest"), ("nginx", "nginx-light"), ("systemd-analyze", "systemd")];
+const TOOLS: [(&str, &str); 4] = [
+    ("slowhttptest", "slowhttptest"),
+    ("nginx", "nginx-light"),
+    ("systemd-analyze", "systemd"),
+    ("nats-server", "nats-server"),
+];
 
 /// Installs what is missing.
 pub fn install() -> Result<()> {
@@ -19,7 +23,9 @@ pub fn install() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let otherwise =
-        format!("the tests of operations need {}: install what these Debian packages have", missing.join(", "));
+    let otherwise = format!(
+        "the tests of operations and clusters need {}: install what these Debian packages have",
+        missing.join(", ")
+    );
     debian::install(&missing, &otherwise)
 }

@@ -87,6 +87,7 @@ impl Accounts {
         metrics: &Metrics,
     ) -> Self {
         let now = config.latest();
+        let common = hub.has_others().then(|| database.clone());
         Self {
             database,
             passwords,
@@ -95,7 +96,7 @@ impl Accounts {
             hub,
             login_holds: now.recheck_interval,
             logins: Cache::new(CACHED_LOGINS),
-            throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics)),
+            throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics, common.as_ref())),
             config,
         }
     }
@@ -111,11 +112,12 @@ impl Accounts {
 
     /// Throttles as `limits` has them from now on; what was counted so far is forgotten.
     pub fn throttle(&self, limits: &config::Limits, metrics: &Metrics) {
-        self.throttles.store(Arc::new(Throttles::new(limits, metrics)));
+        let common = self.hub.has_others().then_some(&self.database);
+        self.throttles.store(Arc::new(Throttles::new(limits, metrics, common)));
     }
 
     pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
-        self.throttles().attempts.take(&from)?;
+        self.throttles().attempts.take(&from).await?;
         let user = self.add(new).await?;
         self.begin(user).await
     }
@@ -165,25 +167,25 @@ impl Accounts {
 
     /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
     pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
-        self.throttles().attempts.take(&from)?;
+        self.throttles().attempts.take(&from).await?;
         let key = name::fold(who);
         let throttles = self.throttles();
-        throttles.failed_logins.check(&key)?;
-        let wrong = || {
-            throttles.failed_logins.failed(&key);
+        throttles.failed_logins.check(&key).await?;
+        let wrong = async || {
+            throttles.failed_logins.failed(&key).await;
             Error::Unauthenticated("wrong name or password".into())
         };
         let Some(mut user) = self.database.user_by_login(who).await? else {
             self.passwords.pretend(password).await?;
-            return Err(wrong());
+            return Err(wrong().await);
         };
         match self.passwords.check(password.clone(), user.password_hash.clone()).await {
             Ok(Verdict::Right) => {}
             Ok(Verdict::Outdated) => self.rehash(&mut user, password).await,
-            Ok(Verdict::Wrong) => return Err(wrong()),
+            Ok(Verdict::Wrong) => return Err(wrong().await),
             Err(error @ Error::Invalid { field: "hash", .. }) => {
                 tracing::error!(account = %user.uid, %error, "this account's password hash cannot be checked");
-                return Err(wrong());
+                return Err(wrong().await);
             }
             Err(error) => return Err(error),
         }
@@ -226,7 +228,7 @@ impl Accounts {
 
     /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends.
     pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session> {
-        self.throttles().refreshes.take(&from)?;
+        self.throttles().refreshes.take(&from).await?;
         let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
         let hash = refresh_hash(refresh_token);
         let (login, account) = self.database.login_by_refresh(&hash).await?.ok_or_else(invalid)?;

@@ -2,8 +2,41 @@
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::error::Result;
+
+/// How long what is kept is believed: for good, unless there are other nodes whose changes may go unheard.
+pub struct Trust {
+    began: Instant,
+    /// Milliseconds since then.
+    until: AtomicU64,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { began: Instant::now(), until: AtomicU64::new(u64::MAX) }
+    }
+}
+
+impl Trust {
+    /// Which holds from when it is renewed first.
+    pub fn none() -> Self {
+        Self { until: AtomicU64::new(0), ..Self::default() }
+    }
+
+    pub fn holds(&self) -> bool {
+        match self.until.load(Ordering::Relaxed) {
+            u64::MAX => true,
+            until => self.began.elapsed().as_millis() < u128::from(until),
+        }
+    }
+
+    pub fn renew(&self, until: Instant) {
+        let until = until.saturating_duration_since(self.began).as_millis();
+        self.until.store(u64::try_from(until).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
+    }
+}
 
 /// A bounded cache that never keeps what was read before a change that it was told of.
 pub(crate) struct Cache<K, V> {
@@ -27,7 +60,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         }
         let before = self.changes.load(Ordering::SeqCst);
         let value = load.await?;
+        if self.changes.load(Ordering::SeqCst) != before {
+            return Ok(value);
+        }
         self.entries.insert(key.clone(), value.clone());
+        // Once more: it may have been forgotten just before it was there.
         if self.changes.load(Ordering::SeqCst) != before {
             self.entries.remove(key);
         }
@@ -38,6 +75,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub(crate) fn forget(&self, key: &K) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.remove(key);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.clear();
     }
 }
 

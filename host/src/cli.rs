@@ -7,6 +7,7 @@ mod backup;
 mod bench;
 mod chat;
 mod check;
+mod cluster;
 mod completions;
 mod man;
 mod migrate;
@@ -36,6 +37,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Copy the database while it is in use
     Backup(backup::Args),
+    /// See the nodes of a cluster
+    Cluster(cluster::Args),
     /// Load a server as many clients would, and measure it
     Bench(bench::Args),
     /// Talk in a room from the terminal
@@ -64,6 +67,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(args) => runtime.block_on(check::run(args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => runtime.block_on(backup::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Cluster(args) => runtime.block_on(cluster::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Chat(args) => runtime.block_on(chat::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Plugin(args) => runtime.block_on(plugin::run(args)),

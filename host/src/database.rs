@@ -12,13 +12,16 @@ mod guest_rooms;
 mod logins;
 mod media;
 mod migrate;
+mod nodes;
 mod posts;
 mod retention;
 mod rooms;
 mod rows;
 mod search;
 mod sessions;
+mod throttles;
 mod timers;
+mod together;
 mod unread;
 mod values;
 
@@ -27,7 +30,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 
@@ -38,12 +41,16 @@ pub use self::entries::Tombstones;
 pub use self::logins::LoginRow;
 pub use self::media::Upload;
 pub use self::migrate::Migration;
+pub use self::nodes::Node;
 pub use self::posts::PostOutcome;
 pub use self::rooms::RoomActivity;
+pub use self::throttles::Bucket;
 use crate::error::Error;
 
 /// How long a query waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a transaction may wait for its client, as PostgreSQL writes it.
+const IDLE_IN_TRANSACTION: &str = "4s";
 /// How long SQLite waits for another process that writes (the command line).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -163,11 +170,15 @@ impl Database {
     }
 
     async fn open_postgres(options: &Options) -> Result<Self, OpenError> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(|e| OpenError::Url(e.to_string()))?
+            // A node that is stopped in the middle must not keep the others from writing.
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]);
         let pool = PgPoolOptions::new()
             // One more than the readers, so that the writer never waits for them.
             .max_connections(options.readers + 1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(&options.url)
+            .connect_with(connect)
             .await
             .map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
         Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })

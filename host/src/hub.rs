@@ -1,7 +1,9 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 mod announcer;
+mod elsewhere;
 mod lanes;
+pub mod link;
 mod live;
 mod logins;
 pub mod outbox;
@@ -14,17 +16,20 @@ mod watch;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+pub use self::elsewhere::{NodeId, People};
 pub use self::lanes::{Lanes, Told};
+use self::link::Link;
 pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
 use self::places::Place;
 pub use self::places::{NameInUse, Released};
+pub(crate) use self::presence::LEAVING;
 use self::presence::Presence;
 use self::watch::Watchers;
 pub use self::watch::{Observed, Reserved};
@@ -32,9 +37,7 @@ use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
 use crate::latency::{Latencies, Tally};
 use crate::metrics::Histogram;
-use crate::protocol::{
-    Account, Actor, ConnectionId, Entry, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId,
-};
+use crate::protocol::{Account, Actor, ConnectionId, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId};
 
 /// A live connection that has said who it is.
 pub struct Connection {
@@ -101,6 +104,8 @@ pub struct Hub {
     presence: Presence,
     open: Mutex<Sockets>,
     watchers: Watchers,
+    /// None on a single node.
+    link: OnceLock<Arc<Link>>,
     posted: AtomicU64,
     delivery: Latencies,
     /// Of those who have said who they are, by what they speak.
@@ -137,8 +142,9 @@ impl Registered {
 
 impl Hub {
     /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
-    fn publish_entries(&self, room: &Room, told: Vec<Told>, delivery: &Histogram) {
-        let posted = told.iter().filter(|told| matches!(told.entry.what, Happening::Posted(_))).count();
+    fn publish_entries(&self, room: &Arc<Room>, told: Vec<Told>, delivery: &Histogram) {
+        let posted =
+            told.iter().filter(|told| told.by.is_some() && matches!(told.entry.what, Happening::Posted(_))).count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
         self.publish_to(room, &told);
         for queued in told.iter().filter_map(|told| told.queued) {
@@ -147,14 +153,10 @@ impl Hub {
             delivery.record(took);
         }
         for Told { entry, by, depth, place, .. } in told {
-            self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
+            if let Some(by) = by {
+                self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
+            }
         }
-    }
-
-    /// The same for what is told so late that observers are not told any more.
-    pub fn publish_late(&self, room: &Room, entry: Entry) {
-        let by = Actor::Server;
-        self.publish_to(room, &[Told { entry, by, own: None, depth: 0, place: None, answer: None, queued: None }]);
     }
 
     /// Publishes what is no entry to those whom it is for.

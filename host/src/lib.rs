@@ -9,6 +9,7 @@ pub mod accounts;
 mod cache;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod database;
 pub mod dialect;

@@ -6,14 +6,14 @@ mod guest_rooms;
 use std::sync::Arc;
 
 pub use self::guest_rooms::GuestRooms;
-use crate::cache::Cache;
+use crate::cache::{Cache, Trust};
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Credential, Member, NewRoom, Removal, Role, Room, RoomId, RoomKind, RoomName,
-    SessionSummary, Standing, Unit, Visibility,
+    Account, AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName,
+    SessionSummary, Standing, Touched, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -27,45 +27,49 @@ const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 pub struct Known {
     rooms: Cache<RoomId, Option<Room>>,
     standings: Cache<(RoomId, AccountId), Standing>,
+    trust: Arc<Trust>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { rooms: Cache::new(CACHED_ROOMS), standings: Cache::new(CACHED_STANDINGS) }
+        Self::new(Arc::default())
     }
 }
 
 impl Known {
+    /// While there is no `trust`, the database is asked each time.
+    pub fn new(trust: Arc<Trust>) -> Self {
+        Self { rooms: Cache::new(CACHED_ROOMS), standings: Cache::new(CACHED_STANDINGS), trust }
+    }
+
     /// Forgets what a committed change made untrue.
-    pub fn forget(&self, change: &Change) {
-        if let Some(standing) = change.standing() {
-            self.standings.forget(&standing);
+    pub fn forget(&self, touched: Touched) {
+        match touched {
+            Touched::Room(room) => self.rooms.forget(&room),
+            Touched::Standing(room, account) => self.standings.forget(&(room, account)),
         }
-        match change {
-            Change::CreateRoom(NewRoom { id: room, .. })
-            | Change::UpdateRoom { room, .. }
-            | Change::SetGuarded { room, .. }
-            | Change::DeleteRoom { room }
-            | Change::OpenSession { id: room, .. } => self.rooms.forget(room),
-            Change::OpenDirect { id, between, .. } => {
-                self.rooms.forget(id);
-                for account in between {
-                    self.standings.forget(&(*id, *account));
-                }
-            }
-            _ => {}
-        }
+    }
+
+    /// Forgets everything: changes may have gone unheard.
+    pub fn clear(&self) {
+        self.rooms.clear();
+        self.standings.clear();
     }
 
     /// A room, if it is there.
     pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
         let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
-        self.rooms.get_or_load(&id, load).await
+        if self.trust.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
     }
 
     /// How an account stands to a room, if that is at hand.
     pub fn standing(&self, key: &(RoomId, AccountId)) -> Option<Standing> {
-        self.standings.get(key)
+        self.trust.holds().then(|| self.standings.get(key)).flatten()
+    }
+
+    async fn load_standing(&self, database: &Database, room: RoomId, account: AccountId) -> Result<Standing> {
+        let load = database.standing(room, account);
+        if self.trust.holds() { self.standings.get_or_load(&(room, account), load).await } else { load.await }
     }
 }
 
@@ -150,7 +154,12 @@ impl Rooms {
     }
 
     pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
-        self.known.standings.get_or_load(&(room, account), self.database.standing(room, account)).await
+        self.known.load_standing(&self.database, room, account).await
+    }
+
+    /// The next one who asks how this account stands to the room asks the database.
+    pub fn forget_standing(&self, room: RoomId, account: AccountId) {
+        self.known.forget(Touched::Standing(room, account));
     }
 
     /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.

@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Accounts;
 use crate::accounts::keys::{KeyError, Keys};
 use crate::accounts::password::PasswordHasher;
-use crate::accounts::token::Tokens;
-use crate::config::{self, Config, Synchronous};
+use crate::accounts::token::{Tokens, new_refresh_token};
+use crate::cluster::{self, Cluster, Joining};
+use crate::config::{self, Config, Secret, Synchronous};
 use crate::database::{self, Database, OpenError};
 use crate::dialect::Dialect;
 use crate::dialect::native::CORE_OPS;
@@ -57,6 +58,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Plugins(#[from] crate::plugins::StartError),
+    #[error(transparent)]
+    Cluster(#[from] cluster::StartError),
     #[error(transparent)]
     Part(#[from] Error),
 }
@@ -98,18 +101,23 @@ pub struct Server {
     connections: TaskTracker,
     reacting: TaskTracker,
     writing: TaskTracker,
+    cluster: Option<Arc<Cluster>>,
+    clustering: TaskTracker,
     leaving: CancellationToken,
     stop: CancellationToken,
     stop_reacting: CancellationToken,
     stop_writing: CancellationToken,
+    stop_clustering: CancellationToken,
 }
 
 impl Server {
     /// Opens the database, loads the plugins and starts to listen. Changes of `config_file` are followed.
     pub async fn start(config: &Config, config_file: Option<&Path>, log: Arc<Log>) -> Result<Self, StartError> {
         let tls = Tls::open(&config.tls)?.map(Arc::new);
-        let (keys, new_key) = Keys::load(&config.auth, &config.server.data_dir)?;
         let database = open_database(config).await?;
+        let clustered = !config.cluster.nats.is_empty();
+        let auth = if clustered { common_auth(config, &database).await? } else { config.auth.clone() };
+        let (keys, new_key) = Keys::load(&auth, &config.server.data_dir)?;
         let sections = Sections::of(config);
         let in_force = config::Live::from(config);
 
@@ -120,7 +128,8 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let hub = Arc::new(Hub::default());
         tokio::spawn(hub.clone().announce(stop.clone()));
-        let known = Arc::new(Known::default());
+        let joining = clustered.then(|| Joining::new(&hub));
+        let known = Arc::new(joining.as_ref().map_or_else(Known::default, |joining| Known::new(joining.trust.clone())));
         let writer =
             Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone(), &metrics);
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
@@ -133,7 +142,7 @@ impl Server {
             &config.limits,
             &metrics,
         ));
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone()));
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), config.auth.recheck_interval, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
@@ -156,6 +165,25 @@ impl Server {
         let data_dir = &config.server.data_dir;
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
+
+        let clustering = TaskTracker::new();
+        let stop_clustering = CancellationToken::new();
+        let cluster = match joining {
+            Some(joining) => {
+                let parts = cluster::Parts {
+                    database: database.clone(),
+                    hub: hub.clone(),
+                    lanes: writer.lanes(),
+                    known,
+                    accounts: accounts.clone(),
+                    plugins: plugins.clone(),
+                    metrics: metrics.clone(),
+                };
+                let (leaving, stop) = (leaving.clone(), stop_clustering.clone());
+                Some(Cluster::start(&config.cluster, joining, parts, &clustering, leaving, stop).await?)
+            }
+            None => None,
+        };
 
         let figures = Arc::new(Figures::default());
         tokio::spawn(figures.clone().run(hub.clone(), plugins.clone(), stop.clone()));
@@ -188,6 +216,7 @@ impl Server {
             admission: admission.clone(),
             connections: connections.clone(),
             leaving: leaving.clone(),
+            cluster: cluster.clone(),
             stop: stop.clone(),
             config_file: config_file.map(Path::to_owned),
             recent_lines: log.recent_lines.clone(),
@@ -235,10 +264,13 @@ impl Server {
             connections,
             reacting,
             writing,
+            cluster,
+            clustering,
             leaving,
             stop,
             stop_reacting,
             stop_writing,
+            stop_clustering,
         })
     }
 
@@ -295,6 +327,15 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
             }
         }
     }
+}
+
+/// The nodes of a cluster take each other's tokens: where no key is configured, they have one in the database.
+async fn common_auth(config: &Config, database: &Database) -> Result<config::Auth, StartError> {
+    let mut auth = config.auth.clone();
+    if auth.jwt_secret.is_empty() && !auth.keys.iter().any(|key| key.sign) {
+        auth.jwt_secret = Secret::new(database.common_secret("jwt", &new_refresh_token()).await?);
+    }
+    Ok(auth)
 }
 
 async fn open_database(config: &Config) -> Result<Database, StartError> {

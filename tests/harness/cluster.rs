@@ -10,8 +10,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let server = database::postgres().expect("the tests of clusters need PostgreSQL: `cargo xtask test`");
-        let (nats, database) = tokio::join!(Nats::start(), database::create(&server));
+        Self::on(&database::postgres().expect("the tests of clusters need PostgreSQL: `cargo xtask test`")).await
+    }
+
+    /// With a database of this PostgreSQL.
+    pub(crate) async fn on(server: &str) -> Self {
+        let (nats, database) = tokio::join!(Nats::start(), database::create(server));
         Self { nats, database }
     }
 
@@ -21,7 +25,6 @@ impl Cluster {
             .on_database(&self.database)
             .variable("NATTERJACK__CLUSTER__NATS", &self.nats.url())
             .variable("NATTERJACK__CLUSTER__NODE", name)
-            .variable("JWT_SECRET", "one secret that all nodes of the cluster sign their tokens with")
     }
 
     /// A node with the shipped plugins.

@@ -13,6 +13,7 @@ mod admin_plugins;
 mod admin_server;
 mod bench;
 mod chat_client;
+mod cluster;
 mod cluster_plugins;
 mod config_reload;
 mod configuration;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use xtask::command::{self, cargo};
 use xtask::postgres::Postgres;
+use xtask::tools;
 
 use crate::plugins;
 use crate::workspace::Workspace;
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// On a private PostgreSQL instead of SQLite
     #[arg(long)]
     postgres: bool,
+    /// Three nodes of a cluster instead of one server; NATS, PostgreSQL and nodes are cut off too
+    #[arg(long, conflicts_with = "postgres")]
+    cluster: bool,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -35,6 +39,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     test.args(["--ignored", "--nocapture"]).env("NATTERJACK_TORTURE_MINUTES", args.minutes.to_string());
     if let Some(seed) = args.seed {
         test.env("NATTERJACK_TORTURE_SEED", seed.to_string());
+    }
+    if args.cluster {
+        tools::install()?;
+        test.env("NATTERJACK_TORTURE_CLUSTER", "1");
     }
     if let Some(postgres) = &postgres {
         test.env("NATTERJACK_TEST_POSTGRES", postgres.url());

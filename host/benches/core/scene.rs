@@ -113,7 +113,7 @@ impl Audience {
         let told = (0..count).map(|_| {
             self.seq += 1;
             let entry = posted(&self.room, &self.by, self.seq);
-            Told { entry, by: self.by.clone(), own: None, depth: 0, place: None, answer: None, queued: None }
+            Told { by: Some(self.by.clone()), ..Told::late(entry) }
         });
         let told = told.collect();
         self.runtime.block_on(async {

@@ -25,7 +25,7 @@ impl Accounts {
             return Ok(user);
         }
         // An answer of `conflict` tells whose address has an account: not to be had by the thousand.
-        self.throttles().attempts.take(&from)?;
+        self.throttles().attempts.take(&from).await?;
         let username = change.username.as_deref().map(clean_username).transpose()?;
         let email = match change.email {
             Some(email) => clean_email(email.as_deref())?,
@@ -67,15 +67,15 @@ impl Accounts {
     /// Whether this is the account's password. A token alone, which may be stolen, takes no account over; guessing is
     /// as slow as at the front door.
     async fn confirm(&self, from: Origin, who: &Identity, password: String) -> Result<User> {
-        self.throttles().attempts.take(&from)?;
+        self.throttles().attempts.take(&from).await?;
         let user = self.user(who.account.id).await?;
         let key = fold(&user.username);
         let throttles = self.throttles();
-        throttles.failed_logins.check(&key)?;
+        throttles.failed_logins.check(&key).await?;
         match self.passwords.check(password, user.password_hash.clone()).await? {
             Verdict::Right | Verdict::Outdated => Ok(user),
             Verdict::Wrong => {
-                throttles.failed_logins.failed(&key);
+                throttles.failed_logins.failed(&key).await;
                 Err(Error::Forbidden("this is not the account's current password".into()))
             }
         }

@@ -5,6 +5,7 @@ use crate::clock::now;
 use crate::database::User;
 use crate::error::{Error, Result};
 use crate::hub::Close;
+use crate::hub::link::Outgoing;
 use crate::protocol::{AccountId, LoginId};
 
 /// How many logins are asked about at a time.
@@ -63,17 +64,27 @@ impl Accounts {
 
     /// To be called after the commit that ended them.
     fn end(&self, logins: &[LoginId], close: &Close) {
+        if !logins.is_empty() {
+            self.hub.tell_others(|| Outgoing::Logins(logins.to_vec(), Some(close.clone())));
+        }
+        self.heard_of(logins, Some(close));
+    }
+
+    /// What is kept of these logins holds no more, and if they ended their connections are closed.
+    pub fn heard_of(&self, logins: &[LoginId], ended: Option<&Close>) {
         for login in logins {
             self.logins.forget(login);
         }
-        self.hub.close_logins(logins, close);
+        if let Some(close) = ended {
+            self.hub.close_logins(logins, close);
+        }
     }
 
     /// What is kept of an account's logins holds no more.
     pub(super) async fn forget_logins(&self, user: &User) -> Result<()> {
-        for login in self.database.logins_of(user.id).await? {
-            self.logins.forget(&login);
-        }
+        let logins = self.database.logins_of(user.id).await?;
+        self.heard_of(&logins, None);
+        self.hub.tell_others(|| Outgoing::Logins(logins, None));
         Ok(())
     }
 }

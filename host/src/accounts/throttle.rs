@@ -1,5 +1,6 @@
 //! Guessing is slow: how often somebody may try, and how often be wrong.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -8,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest as _, Sha256};
 
+use super::keys::hex;
 use crate::config;
+use crate::database::{Bucket, Database};
 use crate::error::{Error, Result};
 use crate::metrics::{Counter, Metrics, THROTTLED};
 use crate::protocol::{AccountId, RoomId};
@@ -61,15 +65,19 @@ pub struct Throttles {
 }
 
 impl Throttles {
-    pub fn new(limits: &config::Limits, metrics: &Metrics) -> Self {
-        let refused = |what| metrics.counter(THROTTLED, &[("what", what)]);
-        let attempts = |what| Attempts::new(quota(limits.attempts_per_minute, limits.attempts_burst), refused(what));
-        let failures = |per_minute| quota(per_minute, per_minute);
+    /// In a cluster, tries are counted in the `common` database, for all nodes together.
+    pub fn new(limits: &config::Limits, metrics: &Metrics, common: Option<&Database>) -> Self {
+        let tries = |quota, what: &'static str| {
+            let common = common.map(|database| Common::new(database.clone(), what, &quota));
+            (quota, common, metrics.counter(THROTTLED, &[("what", what)]))
+        };
+        let attempts = |what| tries(quota(limits.attempts_per_minute, limits.attempts_burst), what).into();
+        let failures = |per_minute, what| tries(quota(per_minute, per_minute), what);
         Self {
             attempts: attempts("attempt"),
             refreshes: attempts("refresh"),
-            failed_logins: Failures::new(failures(limits.failed_logins_per_minute), refused("failed_login")),
-            room_passwords: Failures::new(failures(limits.wrong_room_passwords_per_minute), refused("room_password")),
+            failed_logins: failures(limits.failed_logins_per_minute, "failed_login").into(),
+            room_passwords: failures(limits.wrong_room_passwords_per_minute, "room_password").into(),
         }
     }
 }
@@ -79,58 +87,99 @@ fn quota(per_minute: u32, burst: u32) -> Quota {
     Quota::per_minute(positive(per_minute)).allow_burst(positive(burst))
 }
 
+/// What all nodes count together.
+struct Common {
+    database: Database,
+    what: &'static str,
+    bucket: Bucket,
+}
+
+impl Common {
+    fn new(database: Database, what: &'static str, quota: &Quota) -> Self {
+        Self { database, what, bucket: Bucket { holds: quota.burst_size().get(), refill: quota.replenish_interval() } }
+    }
+
+    /// Of one length, whatever people send.
+    fn key(&self, key: &impl Debug) -> String {
+        format!("{}:{}", self.what, hex(&Sha256::digest(format!("{key:?}"))[..16]))
+    }
+}
+
+type Tries = (Quota, Option<Common>, Counter);
+
 /// So many tries, right or wrong.
-pub struct Attempts<K: Hash + Eq + Clone> {
+pub struct Attempts<K: Hash + Eq + Clone + Debug> {
     tries: DefaultKeyedRateLimiter<K>,
     since_tidied: AtomicU32,
+    common: Option<Common>,
     refused: Counter,
 }
 
-impl<K: Hash + Eq + Clone> Attempts<K> {
-    fn new(quota: Quota, refused: Counter) -> Self {
-        Self { tries: RateLimiter::keyed(quota), since_tidied: AtomicU32::new(0), refused }
+impl<K: Hash + Eq + Clone + Debug> From<Tries> for Attempts<K> {
+    fn from((quota, common, refused): Tries) -> Self {
+        Self { tries: RateLimiter::keyed(quota), since_tidied: AtomicU32::new(0), common, refused }
     }
+}
 
+impl<K: Hash + Eq + Clone + Debug> Attempts<K> {
     /// Counts a try; an error if there were too many.
-    pub fn take(&self, key: &K) -> Result<()> {
+    pub async fn take(&self, key: &K) -> Result<()> {
         if self.since_tidied.fetch_add(1, Ordering::Relaxed) >= TIDY_EVERY {
             self.since_tidied.store(0, Ordering::Relaxed);
             self.tries.retain_recent();
         }
-        self.tries.check_key(key).map_err(|not_until| {
-            self.refused.increment(1);
-            Error::RateLimited { retry_after: not_until.wait_time_from(DefaultClock::default().now()) }
-        })
+        let here =
+            self.tries.check_key(key).map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()));
+        let wait = match (here, &self.common) {
+            // Who tries too often here does so everywhere.
+            (Err(wait), _) => Some(wait),
+            (Ok(()), Some(common)) => common.database.take_try(&common.key(key), common.bucket).await?,
+            (Ok(()), None) => None,
+        };
+        self.refuse_for(wait)
+    }
+
+    fn refuse_for(&self, wait: Option<Duration>) -> Result<()> {
+        match wait {
+            Some(retry_after) => {
+                self.refused.increment(1);
+                Err(Error::RateLimited { retry_after })
+            }
+            None => Ok(()),
+        }
     }
 }
 
 /// So many wrong tries; right ones are free.
-pub struct Failures<K: Hash + Eq + Clone> {
+pub struct Failures<K: Hash + Eq + Clone + Debug> {
     wrong: Attempts<K>,
     /// Those who have been wrong too often, until then.
     blocked: quick_cache::sync::Cache<K, Instant>,
 }
 
-impl<K: Hash + Eq + Clone> Failures<K> {
-    fn new(quota: Quota, refused: Counter) -> Self {
-        Self { wrong: Attempts::new(quota, refused), blocked: quick_cache::sync::Cache::new(BLOCKED) }
+impl<K: Hash + Eq + Clone + Debug> From<Tries> for Failures<K> {
+    fn from(tries: Tries) -> Self {
+        Self { wrong: tries.into(), blocked: quick_cache::sync::Cache::new(BLOCKED) }
     }
+}
 
+impl<K: Hash + Eq + Clone + Debug> Failures<K> {
     /// Whether somebody may try at all just now.
-    pub fn check(&self, key: &K) -> Result<()> {
-        match self.blocked.get(key).map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(retry_after) if retry_after > Duration::ZERO => {
-                self.wrong.refused.increment(1);
-                Err(Error::RateLimited { retry_after })
-            }
-            _ => Ok(()),
-        }
+    pub async fn check(&self, key: &K) -> Result<()> {
+        let here = self.blocked.get(key).map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = match (here.filter(|wait| !wait.is_zero()), &self.wrong.common) {
+            (None, Some(common)) => common.database.look_at_tries(&common.key(key), common.bucket).await?,
+            (here, _) => here,
+        };
+        self.wrong.refuse_for(wait)
     }
 
     /// Counts a wrong try; after too many the next ones are refused for a while.
-    pub fn failed(&self, key: &K) {
-        if let Err(Error::RateLimited { retry_after }) = self.wrong.take(key) {
-            self.blocked.insert(key.clone(), Instant::now() + retry_after);
+    pub async fn failed(&self, key: &K) {
+        match self.wrong.take(key).await {
+            Err(Error::RateLimited { retry_after }) => self.blocked.insert(key.clone(), Instant::now() + retry_after),
+            Err(error) => tracing::warn!(%error, "a wrong try was counted on this node alone"),
+            Ok(()) => {}
         }
     }
 }
@@ -148,26 +197,26 @@ mod tests {
         assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
     }
 
-    #[test]
-    fn tries_beyond_the_burst_are_refused_with_a_time_to_wait() {
-        let attempts = Attempts::new(quota(1, 2), Counter::noop());
-        assert_eq!((attempts.take(&"ann"), attempts.take(&"ann")), (Ok(()), Ok(())));
+    #[tokio::test]
+    async fn tries_beyond_the_burst_are_refused_with_a_time_to_wait() {
+        let attempts: Attempts<&str> = (quota(1, 2), None, Counter::noop()).into();
+        assert_eq!((attempts.take(&"ann").await, attempts.take(&"ann").await), (Ok(()), Ok(())));
         assert!(
-            matches!(attempts.take(&"ann"), Err(Error::RateLimited { retry_after }) if retry_after > Duration::ZERO)
+            matches!(attempts.take(&"ann").await, Err(Error::RateLimited { retry_after }) if retry_after > Duration::ZERO)
         );
-        assert_eq!(attempts.take(&"bob"), Ok(()));
+        assert_eq!(attempts.take(&"bob").await, Ok(()));
     }
 
-    #[test]
-    fn only_wrong_tries_count_against_somebody() {
-        let failures = Failures::new(quota(1, 2), Counter::noop());
+    #[tokio::test]
+    async fn only_wrong_tries_count_against_somebody() {
+        let failures: Failures<&str> = (quota(1, 2), None, Counter::noop()).into();
         for _ in 0..100 {
-            assert_eq!(failures.check(&"ann"), Ok(()));
+            assert_eq!(failures.check(&"ann").await, Ok(()));
         }
         for _ in 0..3 {
-            failures.failed(&"ann");
+            failures.failed(&"ann").await;
         }
-        assert!(failures.check(&"ann").is_err());
-        assert_eq!(failures.check(&"bob"), Ok(()));
+        assert!(failures.check(&"ann").await.is_err());
+        assert_eq!(failures.check(&"bob").await, Ok(()));
     }
 }

@@ -209,7 +209,7 @@ const STANDING: &str = "SELECT m.role, s.invited, s.banned, s.muted_until FROM r
     LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1";
 
 #[derive(sqlx::FromRow)]
-struct StandingRow {
+pub(super) struct StandingRow {
     role: Option<String>,
     invited: Option<bool>,
     banned: Option<bool>,
@@ -217,7 +217,7 @@ struct StandingRow {
 }
 
 impl StandingRow {
-    fn standing(self) -> Result<Standing> {
+    pub(super) fn standing(self) -> Result<Standing> {
         Ok(Standing {
             role: self.role.map(|role| role.parse()).transpose().map_err(damaged)?,
             invited: self.invited.unwrap_or(false),

@@ -31,7 +31,8 @@ const ROOMS: usize = 256;
 /// An entry that is to be told.
 pub struct Told {
     pub entry: Entry,
-    pub by: Actor,
+    /// None if observers are not told of it: they were where it was stored, or it is too late.
+    pub by: Option<Actor>,
     /// The connection that it came from.
     pub own: Option<ConnectionId>,
     /// How many plugins' reactions led to it.
@@ -44,17 +45,34 @@ pub struct Told {
     pub queued: Option<Instant>,
 }
 
+impl Told {
+    /// What was stored elsewhere, or so long ago that nobody waits for it any more.
+    pub fn late(entry: Entry) -> Self {
+        Self { entry, by: None, own: None, depth: 0, place: None, answer: None, queued: None }
+    }
+
+    /// The same for its listeners alone.
+    pub(super) fn again(&self) -> Self {
+        Self { own: self.own, ..Self::late(self.entry.clone()) }
+    }
+}
+
 enum Job {
     Tell(Arc<Room>, Vec<Told>),
+    /// What was told of this room was all that there is up to here.
+    Complete(Arc<Room>, u64),
     /// Answered once everything before it was told.
     Settle(oneshot::Sender<()>),
+    /// The last one.
+    End,
 }
 
 /// One task for each core. All of a room goes through the same one.
-pub struct Lanes(Vec<mpsc::Sender<Job>>);
+#[derive(Clone)]
+pub struct Lanes(Arc<[mpsc::Sender<Job>]>);
 
 impl Lanes {
-    /// Starts them; they end once nobody can give them anything any more.
+    /// Starts them; they end when they are told to, or once nobody can give them anything any more.
     pub fn start(hub: &Arc<Hub>, tasks: &TaskTracker, metrics: &Metrics) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let delivery = metrics.histogram(DELIVERY_SECONDS, &[]);
@@ -73,10 +91,16 @@ impl Lanes {
         let _ = lane.send(Job::Tell(room, told)).await;
     }
 
+    /// Tells these entries, which are all that a room's log has up to here.
+    pub async fn tell_read(&self, room: Arc<Room>, told: Vec<Told>, up_to: u64) {
+        self.tell(room.clone(), told).await;
+        let _ = self.lane(room.id).send(Job::Complete(room, up_to)).await;
+    }
+
     /// Waits until everything that was given before has been told.
     pub async fn settle(&self) {
         let mut settled = Vec::with_capacity(self.0.len());
-        for lane in &self.0 {
+        for lane in &*self.0 {
             let (done, told) = oneshot::channel();
             if lane.send(Job::Settle(done)).await.is_ok() {
                 settled.push(told);
@@ -84,6 +108,13 @@ impl Lanes {
         }
         for told in settled {
             let _ = told.await;
+        }
+    }
+
+    /// Ends the lanes, once they have told what they were given.
+    pub async fn end(&self) {
+        for lane in &*self.0 {
+            let _ = lane.send(Job::End).await;
         }
     }
 
@@ -133,7 +164,12 @@ impl Lane {
             }
             for job in ready.drain(..) {
                 match job {
+                    Job::End => jobs.close(),
                     Job::Tell(room, told) => self.add(room, told),
+                    Job::Complete(room, up_to) => {
+                        self.tell(|waiting| waiting.room.id == room.id).await;
+                        self.hub.complete(&room, up_to);
+                    }
                     Job::Settle(done) => {
                         self.tell(|_| true).await;
                         let _ = done.send(());

@@ -1,5 +1,6 @@
 //! Who hears which room, and the way of its events to all of them.
 
+mod sequence;
 #[cfg(test)]
 mod tests;
 
@@ -11,10 +12,14 @@ use std::sync::atomic::Ordering;
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
 
+use tokio_util::sync::CancellationToken;
+
+use self::sequence::{Sequence, Turn};
+use super::link::Outgoing;
 use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::fold;
-use crate::protocol::{AccountId, Actor, Author, ConnectionId, Event, Guest, Happening, Room, RoomId};
+use crate::protocol::{AccountId, Author, ConnectionId, Event, Guest, Happening, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
 pub(super) struct Place {
@@ -28,6 +33,9 @@ pub(super) struct Place {
     came: u64,
     /// It is not in the hub any more: whoever comes in needs another one.
     closed: bool,
+    /// In a cluster: what puts its entries in order, and when they are heard from other nodes too.
+    pub(super) sequence: Sequence,
+    pub(super) opened: CancellationToken,
 }
 
 /// A connection's place in a room.
@@ -128,7 +136,20 @@ pub struct NameInUse;
 
 impl Place {
     fn new(room: Room) -> Self {
-        Self { room, listeners: HashMap::new(), accounts: HashMap::new(), curious: 0, came: 0, closed: false }
+        Self {
+            room,
+            listeners: HashMap::new(),
+            accounts: HashMap::new(),
+            curious: 0,
+            came: 0,
+            closed: false,
+            sequence: Sequence::default(),
+            opened: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// True if nobody heard the room as this account, or as this guest, before.
@@ -169,7 +190,8 @@ impl Place {
 
     /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
     fn deliver_all(&mut self, room: &Room, told: &[Told]) {
-        let Some(first) = told.first() else { return };
+        let (Some(first), Some(last)) = (told.first(), told.last()) else { return };
+        self.sequence.told(last.entry.seq);
         if told.iter().any(|told| matches!(told.entry.what, Happening::RoomUpdated { .. })) {
             self.room = room.clone();
         }
@@ -317,14 +339,21 @@ impl Hub {
     }
 
     /// Tells the others in a room that somebody is writing.
-    pub fn typing(&self, room: RoomId, by: &Actor, connection: Option<ConnectionId>) {
+    pub fn typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
+        self.tell_others(|| Outgoing::Aside(room, Event::Typing { room, by: by.clone() }));
+        self.typing_elsewhere(room, by, connection);
+    }
+
+    /// The same where other nodes are not told: it came from there.
+    pub fn typing_elsewhere(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
         let Some(place) = self.existing(room) else { return };
         let place = place.lock();
-        let event = Event::Typing { room, by: Author::from(by) };
+        let account = by.account.map(|(account, _)| account);
+        let event = Event::Typing { room, by };
         let mut encoded = Encoded::new(&event, Some(&place.room));
         for listener in place.listeners.values() {
             let other = &listener.connection;
-            let same = Some(other.id) == connection || other.account().is_some_and(|a| Some(a) == by.account());
+            let same = Some(other.id) == connection || other.account().is_some_and(|other| Some(other.id) == account);
             // Whoever is still catching up is told of what is said, not of what is being said.
             if !same
                 && listener.held.is_none()
@@ -335,8 +364,32 @@ impl Hub {
         }
     }
 
-    /// Sends entries to all who hear their room. Those of one room must be published in their order.
-    pub(super) fn publish_to(&self, room: &Room, told: &[Told]) {
+    /// Sends entries to all who hear their room. Those of one room must be published in their order; in a cluster they are
+    /// put in order here, with those of other nodes.
+    pub(super) fn publish_to(&self, room: &Arc<Room>, told: &[Told]) {
+        match self.take_turn(room, told) {
+            Turn::All => self.publish_in_turn(room, told),
+            Turn::These(ready) => {
+                for run in ready.chunk_by(|(a, _), (b, _)| a == b) {
+                    let told: Vec<Told> = run.iter().map(|(_, told)| told.again()).collect();
+                    self.publish_in_turn(&run[0].0, &told);
+                }
+            }
+        }
+    }
+
+    fn take_turn(&self, room: &Arc<Room>, told: &[Told]) -> Turn {
+        let Some(link) = self.link.get() else { return Turn::All };
+        let Some(place) = self.existing(room.id) else { return Turn::All };
+        let mut place = place.lock();
+        let turn = place.sequence.take(room, told);
+        if place.sequence.missing().is_some() {
+            link.note_gap(room.id);
+        }
+        turn
+    }
+
+    fn publish_in_turn(&self, room: &Room, told: &[Told]) {
         // Neighbours that change nothing of who hears the room go out together.
         for run in told.chunk_by(|a, b| !a.entry.what.moves_people() && !b.entry.what.moves_people()) {
             match run {
@@ -392,6 +445,7 @@ impl Hub {
             }
             drop(place);
             self.rooms.write().remove(&room.id);
+            self.note_silence(room.id);
         } else {
             drop(place);
             self.forget_if_empty(room.id);
@@ -419,6 +473,7 @@ impl Hub {
                 connection.hears.lock().insert(room.id, name.clone());
                 let own = connection.id;
                 let listener = Listener::new(connection, name, seq.saturating_sub(1), None);
+                place.sequence.begin(seq);
                 let who = listener.author();
                 if place.add(listener) {
                     place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, own);
@@ -427,7 +482,7 @@ impl Hub {
         }
     }
 
-    fn existing(&self, room: RoomId) -> Option<Arc<Mutex<Place>>> {
+    pub(super) fn existing(&self, room: RoomId) -> Option<Arc<Mutex<Place>>> {
         self.rooms.read().get(&room).cloned()
     }
 
@@ -437,7 +492,11 @@ impl Hub {
             let there = self.existing(room.id);
             let place = there.unwrap_or_else(|| {
                 let mut rooms = self.rooms.write();
-                rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(Place::new(room.clone())))).clone()
+                let place = rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(Place::new(room.clone()))));
+                if let Some(link) = self.link.get() {
+                    link.note_room(room.id);
+                }
+                place.clone()
             });
             let mut place = place.lock();
             // It may have been forgotten before it was locked.
@@ -456,7 +515,15 @@ impl Hub {
             if place.listeners.is_empty() {
                 place.closed = true;
                 rooms.remove(&room);
+                self.note_silence(room);
             }
+        }
+    }
+
+    /// Nobody hears the room any more.
+    fn note_silence(&self, room: RoomId) {
+        if let Some(link) = self.link.get() {
+            link.note_room(room);
         }
     }
 }

@@ -4,18 +4,37 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use std::time::{Duration, Instant};
+
 use parking_lot::Mutex;
 
 use super::announcer::Announcer;
+use super::elsewhere::Elsewhere;
+use super::link::Outgoing;
 use super::{Connection, Hub, offer};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
+/// How long somebody may take from one node to another.
+pub(crate) const LEAVING: Duration = Duration::from_millis(500);
+
 #[derive(Default)]
 pub(super) struct Presence {
-    /// An account is online for as long as it has a connection, however many those are.
-    accounts: Mutex<HashMap<AccountId, Vec<Arc<Connection>>>>,
+    pub(super) here: Mutex<Here>,
     watchers: Mutex<Watchers>,
     pub(super) announcer: Announcer,
+}
+
+/// An account is online for as long as it has a connection, however many those are, and on whatever node.
+#[derive(Default)]
+pub(super) struct Here {
+    pub(super) accounts: HashMap<AccountId, Vec<Arc<Connection>>>,
+    /// How often an account's first connection came or its last one went.
+    pub(super) changes: u64,
+    /// Under the same lock, so that coming and going are told in one order.
+    pub(super) elsewhere: Elsewhere,
+    /// In a cluster: who is gone from all nodes since then, and was not told of yet. Whoever goes from one node to another is
+    /// never offline, in whatever order the two say so.
+    pub(super) leaving: HashMap<AccountId, (Instant, Option<Arc<str>>)>,
 }
 
 #[derive(Default)]
@@ -53,29 +72,30 @@ impl Hub {
 
     /// Whether an account has a live connection.
     pub fn is_online(&self, account: AccountId) -> bool {
-        self.presence.accounts.lock().contains_key(&account)
+        let here = self.presence.here.lock();
+        here.accounts.contains_key(&account) || here.elsewhere.has(account) || here.leaving.contains_key(&account)
     }
 
     /// How many live connections an account has; those on their way out are none.
     pub fn connections(&self, account: AccountId) -> usize {
-        let accounts = self.presence.accounts.lock();
+        let here = self.presence.here.lock();
         let live =
             |connections: &Vec<Arc<Connection>>| connections.iter().filter(|one| !one.outbox.is_closed()).count();
-        accounts.get(&account).map_or(0, live)
+        here.accounts.get(&account).map_or(0, live)
     }
 
     pub(super) fn connections_of(&self, account: AccountId) -> Vec<Arc<Connection>> {
-        self.presence.accounts.lock().get(&account).cloned().unwrap_or_default()
+        self.presence.here.lock().accounts.get(&account).cloned().unwrap_or_default()
     }
 
     pub(super) fn arrive(&self, connection: &Arc<Connection>) {
         let Some(account) = connection.account() else { return };
-        let mut accounts = self.presence.accounts.lock();
-        let connections = accounts.entry(account.id).or_default();
+        let mut here = self.presence.here.lock();
+        let connections = here.accounts.entry(account.id).or_default();
         connections.push(connection.clone());
         // Told under the lock, so that coming and going are told in their order.
         if connections.len() == 1 {
-            self.tell_presence(account.id, connection, true);
+            self.move_here(&mut here, account.id, connection, true);
         }
     }
 
@@ -85,21 +105,52 @@ impl Hub {
         if connection.dialect.announces() {
             self.presence.announcer.dismiss(connection.id);
         }
-        let mut accounts = self.presence.accounts.lock();
-        let Slot::Occupied(mut slot) = accounts.entry(account.id) else { return };
+        let mut here = self.presence.here.lock();
+        let Slot::Occupied(mut slot) = here.accounts.entry(account.id) else { return };
         slot.get_mut().retain(|other| other.id != connection.id);
         if slot.get().is_empty() {
             slot.remove();
-            self.tell_presence(account.id, connection, false);
+            self.move_here(&mut here, account.id, connection, false);
         }
     }
 
-    fn tell_presence(&self, account: AccountId, by: &Connection, online: bool) {
-        self.presence.announcer.note(account, by.external.as_ref(), online);
+    /// An account's first connection to this node came, or its last one went.
+    fn move_here(&self, here: &mut Here, account: AccountId, by: &Connection, online: bool) {
+        here.changes += 1;
+        let (nth, external) = (here.changes, by.external.clone());
+        self.tell_others(|| Outgoing::Presence { nth, account, external, online });
+        if !here.elsewhere.has(account) {
+            self.move_account(here, account, by.external.as_ref(), online);
+        }
+    }
+
+    /// An account's first connection to any node came, or its last one went.
+    pub(super) fn move_account(&self, here: &mut Here, account: AccountId, external: Option<&Arc<str>>, online: bool) {
+        let Some(link) = self.link.get() else { return self.tell_presence(account, external, online) };
+        if !online {
+            here.leaving.insert(account, (Instant::now(), external.cloned()));
+            link.note_leaving();
+        } else if here.leaving.remove(&account).is_none() {
+            self.tell_presence(account, external, online);
+        }
+    }
+
+    /// Tells of those who have been gone long enough; false once nobody is left to be told of.
+    pub fn tell_left(&self) -> bool {
+        let mut here = self.presence.here.lock();
+        let left: Vec<_> = here.leaving.extract_if(|_, (since, _)| since.elapsed() >= LEAVING).collect();
+        for (account, (_, external)) in left {
+            self.tell_presence(account, external.as_ref(), false);
+        }
+        !here.leaving.is_empty()
+    }
+
+    fn tell_presence(&self, account: AccountId, external: Option<&Arc<str>>, online: bool) {
+        self.presence.announcer.note(account, external, online);
         let watchers = self.presence.watchers.lock();
         let Some(watching) = watchers.of.get(&account) else { return };
         let connections = self.connections.lock();
         let watching: Vec<_> = watching.iter().filter_map(|id| connections.get(id).cloned()).collect();
-        offer(&watching, &Event::Presence { account, external: by.external.clone(), online });
+        offer(&watching, &Event::Presence { account, external: external.cloned(), online });
     }
 }

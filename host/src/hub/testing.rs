@@ -50,7 +50,7 @@ impl Scene {
     }
 
     pub(super) fn happens(&self, seq: u64, what: Happening) {
-        self.hub.publish_late(&self.room, self.entry(seq, what));
+        self.hub.publish_to(&Arc::new(self.room.clone()), &[Told::late(self.entry(seq, what))]);
     }
 
     pub(super) fn release(&self, after: u64) -> Released {
@@ -61,7 +61,7 @@ impl Scene {
     /// For a lane.
     pub(super) fn told(&self, seq: u64) -> Vec<Told> {
         let entry = self.entry(seq, topic());
-        vec![Told { entry, by: Actor::Server, own: None, depth: 0, place: None, answer: None, queued: None }]
+        vec![Told { by: Some(Actor::Server), ..Told::late(entry) }]
     }
 }
 

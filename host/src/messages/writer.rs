@@ -71,6 +71,7 @@ type Told = Arc<dyn Fn(&Unit) + Send + Sync>;
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    lanes: Lanes,
     /// Told of every unit of work that was committed.
     told: Option<Told>,
 }
@@ -87,8 +88,13 @@ impl Writer {
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let lanes = Lanes::start(&hub, tasks, metrics);
-        tasks.spawn(Task::new(database, hub, lanes, known, queue, Figures::new(metrics)).run(stop));
-        Self { jobs, told: None }
+        tasks.spawn(Task::new(database, hub, lanes.clone(), known, queue, Figures::new(metrics)).run(stop));
+        Self { jobs, lanes, told: None }
+    }
+
+    /// The way to those who hear of what was stored.
+    pub fn lanes(&self) -> Lanes {
+        self.lanes.clone()
     }
 
     /// How many jobs wait.

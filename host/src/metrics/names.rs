@@ -19,6 +19,13 @@ pub const VERDICTS: &str = "natterjack_plugin_verdicts_total";
 pub const FAULTS: &str = "natterjack_plugin_faults_total";
 pub const QUARANTINED: &str = "natterjack_plugin_quarantined";
 pub const LOADS: &str = "natterjack_plugin_loads_total";
+pub const CLUSTER_NODES: &str = "natterjack_cluster_nodes";
+pub const CLUSTER_CONNECTED: &str = "natterjack_cluster_connected";
+pub const CLUSTER_ROOMS: &str = "natterjack_cluster_rooms";
+pub const CLUSTER_SENT: &str = "natterjack_cluster_sent_total";
+pub const CLUSTER_HEARD: &str = "natterjack_cluster_heard_total";
+pub const CLUSTER_READ: &str = "natterjack_cluster_entries_read_total";
+pub const CLUSTER_LOST: &str = "natterjack_cluster_lost_total";
 pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
 pub const PROCESS_MEMORY: &str = "process_resident_memory_bytes";
 pub const PROCESS_FILES: &str = "process_open_fds";
@@ -31,7 +38,7 @@ pub(super) enum Kind {
     Histogram,
 }
 
-pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 23] = [
+pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 30] = [
     (BUILD, Kind::Gauge, "1; the labels say which version runs."),
     (CONNECTIONS, Kind::Gauge, "Open connections, by what they speak; none before they have said who they are."),
     (REFUSED_CONNECTIONS, Kind::Counter, "Connections that were not let in since there were too many."),
@@ -57,6 +64,25 @@ pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 23] = [
     (VERDICTS, Kind::Counter, "What a plugin's hook answered."),
     (FAULTS, Kind::Counter, "Calls in which a plugin trapped, took too long or asked for too much."),
     (QUARANTINED, Kind::Gauge, "1 while a plugin is not called because it keeps failing."),
+    (CLUSTER_NODES, Kind::Gauge, "Nodes of the cluster that live, this one too."),
+    (
+        CLUSTER_CONNECTED,
+        Kind::Gauge,
+        "1 while NATS brings what other nodes say; without, it is read from the database.",
+    ),
+    (CLUSTER_ROOMS, Kind::Gauge, "Rooms that this node listens for."),
+    (
+        CLUSTER_SENT,
+        Kind::Counter,
+        "Messages to other nodes; those that are dropped, since NATS is away, are read by them.",
+    ),
+    (CLUSTER_HEARD, Kind::Counter, "Messages of other nodes."),
+    (
+        CLUSTER_READ,
+        Kind::Counter,
+        "Entries of other nodes that NATS did not bring, and that were read from the database.",
+    ),
+    (CLUSTER_LOST, Kind::Counter, "What was to be said to other nodes and did not fit the queue; they read it."),
     (LOADS, Kind::Counter, "Plugins that were loaded, replaced, unloaded or refused."),
     (PROCESS_CPU, Kind::Counter, "CPU time that the process has used."),
     (PROCESS_MEMORY, Kind::Gauge, "Memory that the process has in use."),

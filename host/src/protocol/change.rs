@@ -208,7 +208,55 @@ pub enum Change {
     },
 }
 
+/// What is kept of the database and a change makes untrue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Touched {
+    Room(RoomId),
+    Standing(RoomId, AccountId),
+}
+
 impl Change {
+    /// What no longer holds once it is committed.
+    pub fn touched(&self) -> Vec<Touched> {
+        let mut touched: Vec<_> =
+            self.standing().map(|(room, account)| Touched::Standing(room, account)).into_iter().collect();
+        match self {
+            Self::CreateRoom(NewRoom { id: room, .. })
+            | Self::UpdateRoom { room, .. }
+            | Self::SetGuarded { room, .. }
+            | Self::DeleteRoom { room }
+            | Self::OpenSession { id: room, .. } => touched.push(Touched::Room(*room)),
+            Self::OpenDirect { id, between, .. } => {
+                touched.push(Touched::Room(*id));
+                touched.extend(between.iter().map(|account| Touched::Standing(*id, *account)));
+            }
+            _ => {}
+        }
+        touched
+    }
+
+    /// The room that is there already and whose log it makes longer.
+    pub fn logged_in(&self) -> Option<RoomId> {
+        match self {
+            Self::UpdateRoom { room, .. }
+            | Self::DeleteRoom { room }
+            | Self::Invite { room, .. }
+            | Self::AddMember { room, .. }
+            | Self::RemoveMember { room, .. }
+            | Self::SetRole { room, .. }
+            | Self::Unban { room, .. }
+            | Self::Mute { room, .. }
+            | Self::DeleteMessage { room, .. }
+            | Self::EditMessage { room, .. }
+            | Self::React { room, .. }
+            | Self::MarkRead { room, .. }
+            | Self::SetGuarded { room, .. }
+            | Self::Prune { room, .. } => Some(*room),
+            Self::Post(new) => Some(new.room),
+            _ => None,
+        }
+    }
+
     /// Whose standing it changes, and where.
     pub fn standing(&self) -> Option<(RoomId, AccountId)> {
         match self {
@@ -236,7 +284,7 @@ pub struct Timer {
 }
 
 /// Who hears an event that a plugin sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PushTarget {
     Connection(ConnectionId),
     Account(AccountId),
@@ -244,7 +292,7 @@ pub enum PushTarget {
 }
 
 /// An event of a plugin's own, to those who are connected now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Push {
     pub to: PushTarget,
     pub plugin: Arc<str>,

@@ -18,7 +18,7 @@ pub enum Removal {
 words!(Removal, "removal", Left = "left", Kicked = "kicked", Banned = "banned");
 
 /// One numbered line of a room's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub room: RoomId,
     /// 1, 2, 3 … without gaps in each room.
@@ -38,7 +38,7 @@ pub struct Whom {
 }
 
 /// What an entry says happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happening {
     Posted(Post),
     /// A post that was deleted since: it keeps its number.
@@ -106,7 +106,7 @@ impl Happening {
 }
 
 /// What live connections are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     Entry(Entry),
     /// Somebody hears the room now, who did not by any other connection.

@@ -72,7 +72,7 @@ pub enum Role {
 words!(Role, "role", Member = "member", Moderator = "moderator", Owner = "owner");
 
 /// What kind of somebody wrote or did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthorKind {
     Account,
     Guest,
@@ -81,7 +81,7 @@ pub enum AuthorKind {
 }
 
 /// Who wrote or did something in a room's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {
     pub kind: AuthorKind,
     /// None for guests and for the server.

@@ -28,7 +28,7 @@ words!(RoomKind, "kind of room", Room = "room", Direct = "direct", Session = "se
 words!(Visibility, "visibility", Public = "public", Private = "private");
 
 /// A room, as its row says; cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     pub id: RoomId,
     pub number: i64,
@@ -47,7 +47,7 @@ pub struct Room {
 }
 
 /// One of the two in a direct room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     pub id: AccountId,
     pub number: i64,

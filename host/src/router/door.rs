@@ -29,10 +29,10 @@ impl Router {
         let key = (room.id, guesser);
         let throttles = self.accounts.throttles();
         let throttle = &throttles.room_passwords;
-        throttle.check(&key)?;
+        throttle.check(&key).await?;
         let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
         if verdict.is_err() && !credentials.is_empty() {
-            throttle.failed(&key);
+            throttle.failed(&key).await;
         }
         verdict
     }
@@ -40,6 +40,7 @@ impl Router {
     /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
     /// put out between coming in and listening is found out here.
     pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
+        self.doubt_standing(caller, room.id);
         let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
         let last_seq = self.messages.last_seq(room.id).await?;
         let backlog = match since {
@@ -52,8 +53,17 @@ impl Router {
     /// The next entries of a room that somebody is catching up on; none if there are none, an error if they are not in it
     /// any more.
     pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
+        self.doubt_standing(caller, room);
         self.presence(caller, &RoomName::Id(room)).await?;
         self.messages.next_entries(room, after).await
+    }
+
+    /// Has the database say how the caller stands to a room: another node may have changed it and not said so yet. Whoever
+    /// listens must not have been put out before.
+    fn doubt_standing(&self, caller: &Caller, room: RoomId) {
+        if let (true, Some(account)) = (self.hub.has_others(), caller.actor.account()) {
+            self.rooms.forget_standing(room, account.id);
+        }
     }
 
     /// What somebody who was put out may still be told: the entries up to the one that says so.

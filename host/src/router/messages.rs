@@ -172,7 +172,7 @@ impl Router {
 
     pub(super) fn typing(&self, caller: &Caller, room: &Room, standing: Standing) -> Result<Reply> {
         check_voice(caller, standing)?;
-        self.hub.typing(room.id, &caller.actor, caller.connection);
+        self.hub.typing(room.id, Author::from(&caller.actor), caller.connection);
         Ok(Reply::Done)
     }
 

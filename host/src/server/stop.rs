@@ -53,6 +53,15 @@ impl Server {
         if !written {
             tracing::error!("what was queued was not written in time; nobody was told that it was");
         }
+        // The others hear of what was written last, and that this node is gone.
+        if let Some(cluster) = &self.cluster
+            && timeout_at(began + limit, cluster.leave()).await.is_err()
+        {
+            tracing::warn!("the other nodes were not told in time; they hear of it when this node's lease is over");
+        }
+        self.stop_clustering.cancel();
+        self.clustering.close();
+        self.clustering.wait().await;
         // SQLite's own log is folded into its file; the next start does so where there is no time left for it.
         let _ = timeout_at(began + limit, self.database.close()).await;
         reacted && written

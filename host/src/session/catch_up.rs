@@ -9,7 +9,7 @@ use crate::dialect::{Dialect, Encoded};
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Released};
 use crate::protocol::{Entry, Event, Room};
-use crate::router::Caller;
+use crate::router::{Caller, Joined};
 
 impl Session {
     /// Begins to hear a room that lets this connection in; with a nick it is called so there. The answer, made with what it is
@@ -25,7 +25,7 @@ impl Session {
         let hub = &self.core.hub;
         hub.listen(room, me, nick).map_err(|_| Error::Conflict("Name is taken".into()))?;
         let shown = hub.name_in(room.id, me.id).unwrap_or_default();
-        let last_seq = match self.core.router.catch_up(caller, room.clone(), None).await {
+        let last_seq = match self.caught_up(caller, room.clone(), None).await {
             Ok(joined) => joined.last_seq,
             Err(error) => {
                 hub.stop_listening(room.id, me);
@@ -38,6 +38,12 @@ impl Session {
             Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
         }
         Ok(())
+    }
+
+    /// What was missed, once what comes after it is heard.
+    pub(super) async fn caught_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
+        self.core.hub.opened(room.id).await?;
+        self.core.router.catch_up(caller, room, since).await
     }
 
     /// Sends what is in the log after this entry, as fast as the client reads it, until it hears what is new.

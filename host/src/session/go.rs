@@ -47,6 +47,9 @@ impl Session {
         recent: Option<u32>,
     ) {
         self.hear(room, me);
+        if self.core.hub.opened(room.id).await.is_err() {
+            return self.core.hub.stop_listening(room.id, me);
+        }
         let Some(limit) = recent else {
             self.core.hub.release(room.id, me.id, 0, || ());
             return;

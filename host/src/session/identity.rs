@@ -1,5 +1,6 @@
 //! Who a connection is: as whom it comes in, and for how long.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::config::Echo;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Released};
-use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomName};
+use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomId, RoomName};
 
 /// How long before a token ends its connection is told.
 const EXPIRY_WARNING: Duration = Duration::from_secs(60);
@@ -103,23 +104,35 @@ impl Session {
     /// Hears every room of the account; `first` is called with them before anything that happens there.
     pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
         let (rooms, hub) = (&self.core.router.rooms, &self.core.hub);
-        let of_account = rooms.of(account).await.unwrap_or_else(|error| {
-            // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-            tracing::warn!(%error, "a connection does not hear its account's rooms");
-            me.listens_to_all.store(false, Ordering::Relaxed);
-            Vec::new()
-        });
-        let mut heard = Vec::with_capacity(of_account.len());
-        for room in of_account {
+        let of_account = async || {
+            rooms.of(account).await.unwrap_or_else(|error| {
+                // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
+                tracing::warn!(%error, "a connection does not hear its account's rooms");
+                me.listens_to_all.store(false, Ordering::Relaxed);
+                Vec::new()
+            })
+        };
+        let mut heard = Vec::new();
+        for room in of_account().await {
             // One that was deleted meanwhile is not heard of any more.
             let Ok(room) = rooms.get(&RoomName::Id(room)).await else { continue };
             self.hear(&room, me);
-            // And whoever was put out before listening must not listen.
-            match rooms.standing(room.id, account).await {
-                Ok(standing) if standing.role.is_some() => heard.push(room),
-                _ => hub.stop_listening(room.id, me),
+            heard.push(room);
+        }
+        for room in &heard {
+            if let Err(error) = hub.opened(room.id).await {
+                tracing::warn!(room = %room.id, %error, "a connection hears a room of its account later");
             }
         }
+        // Whoever was put out before listening must not listen.
+        let still: HashSet<RoomId> = of_account().await.into_iter().collect();
+        heard.retain(|room| {
+            let stays = still.contains(&room.id);
+            if !stays {
+                hub.stop_listening(room.id, me);
+            }
+            stays
+        });
         first(&heard);
         for room in heard {
             // What did not fit meanwhile the client sees missing by its number.

@@ -101,7 +101,7 @@ impl Session {
         let room_id = room.id;
         // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
         self.hear(&room, me);
-        let joined = match self.core.router.catch_up(caller, room, since).await {
+        let joined = match self.caught_up(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {
                 self.core.hub.stop_listening(room_id, me);

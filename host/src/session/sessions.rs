@@ -79,6 +79,7 @@ impl Session {
         let room = self.core.router.session(caller, id).await?;
         if !self.core.hub.is_listening(room.id, me.id) {
             self.hear(&room, me);
+            self.core.hub.opened(room.id).await?;
             // What was said before is asked for over REST.
             self.core.hub.release(room.id, me.id, 0, || ());
         }

@@ -34,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::admission::Admission;
+use crate::cluster::Cluster;
 use crate::config::{self, Config, Live};
 use crate::database::Database;
 use crate::dialect::Dialect;
@@ -66,6 +67,8 @@ pub struct State {
     pub connections: TaskTracker,
     /// Says that the server is about to stop.
     pub leaving: CancellationToken,
+    /// None on a single node.
+    pub cluster: Option<Arc<Cluster>>,
     pub stop: CancellationToken,
     /// Where plugins are switched on and off, if the server runs with a file.
     pub config_file: Option<PathBuf>,

@@ -14,10 +14,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::history::{Attempt, Stay};
-use crate::harness::{Account, Client};
+use crate::harness::{Account, Client, PATIENCE};
 
 /// How many posts to one room may wait for their answers.
 const UNANSWERED: usize = 40;
+/// Who has not heard everything after so long says what is missing.
+const TOO_LONG: Duration = Duration::from_secs(15);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// What the chatters are asked to do.
@@ -35,6 +37,8 @@ pub(super) enum Phase {
 pub(super) struct Tally {
     pub(super) kills: AtomicU64,
     pub(super) stops: AtomicU64,
+    /// Of NATS or PostgreSQL, or of one node's process.
+    pub(super) outages: AtomicU64,
     pub(super) acknowledged: AtomicU64,
     pub(super) heard: AtomicU64,
     pub(super) connections: AtomicU64,
@@ -96,6 +100,8 @@ pub(super) struct Surroundings {
 
 pub(super) struct Chatter {
     account: Account,
+    /// Where it is connected.
+    address: String,
     others: Vec<String>,
     places: Vec<Place>,
     random: StdRng,
@@ -132,6 +138,7 @@ impl Chatter {
         };
         Self {
             account,
+            address: String::new(),
             others,
             places: rooms.into_iter().map(place).collect(),
             random: StdRng::seed_from_u64(seed),
@@ -151,6 +158,7 @@ impl Chatter {
                 sleep(BETWEEN_ATTEMPTS).await;
                 continue;
             };
+            self.address.clone_from(address);
             self.around.tally.connections.fetch_add(1, Ordering::Relaxed);
             let done = self.live(&mut client).await.is_ok();
             self.lose_connection();
@@ -164,9 +172,17 @@ impl Chatter {
     async fn live(&mut self, client: &mut Client) -> Result<(), Gone> {
         self.ask(client, Asked::Connect, "connect", json!({"token": self.account.token})).await?;
         let mut next_act = Instant::now();
+        let mut complain_at = None;
         loop {
             if self.has_heard_all() {
                 return Ok(());
+            }
+            if matches!(*self.around.phase.borrow(), Phase::Finish(_)) {
+                let at: &mut Instant = complain_at.get_or_insert_with(|| Instant::now() + TOO_LONG);
+                if *at <= Instant::now() {
+                    *at += PATIENCE;
+                    self.complain();
+                }
             }
             tokio::select! {
                 frame = client.try_frame() => self.on_frame(client, &frame.ok_or(Gone)?).await?,
@@ -229,6 +245,23 @@ impl Chatter {
             let _ = settled.send(());
         }
         Ok(())
+    }
+
+    /// Says what it waits for.
+    fn complain(&self) {
+        let Phase::Finish(last) = &*self.around.phase.borrow() else { return };
+        for place in &self.places {
+            let heard = place.stay.as_ref().map(|stay| stay.heard.last().map_or(stay.after, |(seq, _)| *seq));
+            let Place { room, joining, leaving, unanswered, .. } = place;
+            let asked = self.asked.len();
+            println!(
+                "{} waits at {}: room {room} heard up to {heard:?} of {}, joining {joining}, leaving {leaving}, {} unanswered, {asked} asked",
+                self.account.name,
+                self.address,
+                last[room],
+                unanswered.len()
+            );
+        }
     }
 
     fn has_heard_all(&mut self) -> bool {

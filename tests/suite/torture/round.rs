@@ -1,22 +1,20 @@
-//! One round: servers that are killed and started again while people talk, and then everything that was said and heard.
+//! One round: servers that are tormented while people talk, and then everything that was said and heard.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::chatter::{Chatter, Phase, Surroundings, Tally};
 use super::history::{Fault, History, Log, What, faults};
-use crate::harness::{Account, PATIENCE, Plugin, Server, Setup, database};
+use super::stage::Stage;
+use crate::harness::{Account, PATIENCE, Server, database};
 
 const CHATTERS: usize = 8;
 const ROOMS: usize = 3;
@@ -40,6 +38,10 @@ impl Report {
         self.tally.kills.load(Ordering::Relaxed)
     }
 
+    pub(super) fn outages(&self) -> u64 {
+        self.tally.outages.load(Ordering::Relaxed)
+    }
+
     pub(super) fn acknowledged(&self) -> u64 {
         self.tally.acknowledged.load(Ordering::Relaxed)
     }
@@ -47,13 +49,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { kills, stops, acknowledged, heard, connections } = &*self.tally;
+        let Tally { kills, stops, outages, acknowledged, heard, connections } = &*self.tally;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (kills, stops, connections) = (count(kills), count(stops), count(connections));
+        let (kills, stops, outages, connections) = (count(kills), count(stops), count(outages), count(connections));
         let (acknowledged, heard, entries) = (count(acknowledged), count(heard), self.entries);
         write!(
             f,
-            "seed {}: {kills} kills, {stops} stops, {connections} connections, {entries} entries, \
+            "seed {}: {kills} kills, {stops} stops, {outages} outages, {connections} connections, {entries} entries, \
              {acknowledged} posts acknowledged, {heard} entries heard",
             self.seed
         )?;
@@ -71,18 +73,11 @@ impl fmt::Display for Report {
 }
 
 /// One round. Whatever is random in it follows the seed.
-pub(super) async fn round(seed: u64, lasting: Duration) -> Report {
-    let setup = Setup::bare()
-        .replace("command_burst = 200", "command_burst = 1000000")
-        .replace("commands_per_second = 20", "commands_per_second = 1000000")
-        .replace("attempts_burst = 30", "attempts_burst = 1000000");
-    setup.install(Plugin::Groups, Plugin::Groups.file_name());
-    // They share the database; one, for as long as servers do not know of each other.
-    let mut nodes = vec![setup.start().await];
-    let (accounts, rooms) = people(&nodes[0]).await;
+pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Report {
+    let (accounts, rooms) = people(stage.node()).await;
 
     let tally = Arc::new(Tally::default());
-    let (addresses, nodes_now) = watch::channel(addresses(&nodes));
+    let (addresses, nodes_now) = watch::channel(stage.addresses());
     let (phase, phase_now) = watch::channel(Phase::Talk);
     let around = Surroundings { nodes: nodes_now, phase: phase_now, tally: tally.clone() };
     let (mut chatters, mut settled) = (JoinSet::new(), Vec::new());
@@ -95,13 +90,13 @@ pub(super) async fn round(seed: u64, lasting: Duration) -> Report {
         chatters.spawn(chatter.run());
     }
 
-    torment(&mut nodes, &addresses, seed, lasting, &tally).await;
+    stage.torment(&addresses, seed, lasting, &tally).await;
 
     phase.send_replace(Phase::Settle);
     for settled in settled {
         timeout(PATIENCE, settled).await.expect("everything is acknowledged in the end").expect("a chatter lives");
     }
-    let url = nodes[0].setup().database_url();
+    let url = stage.node().setup().database_url();
     let mut last = HashMap::new();
     for room in &rooms {
         last.insert(room.clone(), database::last_seq(&url, room).await);
@@ -121,7 +116,8 @@ pub(super) async fn round(seed: u64, lasting: Duration) -> Report {
     if timeout(PATIENCE, hearing).await.is_err() {
         surprises.push("not everybody heard the end of every room".to_owned());
     }
-    history.logs = logs(&nodes[0], &accounts[0], &rooms).await;
+    history.logs = logs(stage.node(), &accounts[0], &rooms).await;
+    surprises.extend(stage.who_is_left(&accounts).await);
     let entries = history.logs.values().map(|log| log.last_seq).sum();
     Report { seed, tally, entries, faults: faults(&history), surprises }
 }
@@ -139,45 +135,6 @@ async fn people(server: &Server) -> (Vec<Account>, Vec<String>) {
         accounts.push(account);
     }
     (accounts, rooms)
-}
-
-fn addresses(nodes: &[Server]) -> Vec<String> {
-    nodes.iter().map(|node| node.address().to_owned()).collect()
-}
-
-/// Ends servers without warning, or now and then with one, and starts them again.
-async fn torment(
-    nodes: &mut [Server],
-    addresses_now: &watch::Sender<Vec<String>>,
-    seed: u64,
-    lasting: Duration,
-    tally: &Tally,
-) {
-    let mut random = StdRng::seed_from_u64(seed);
-    let end = Instant::now() + lasting;
-    while Instant::now() < end {
-        sleep(Duration::from_millis(random.random_range(100..1500))).await;
-        let at = random.random_range(0..nodes.len());
-        let node = &mut nodes[at];
-        if random.random_bool(0.2) {
-            node.stop().await;
-            tally.stops.fetch_add(1, Ordering::Relaxed);
-        } else {
-            node.kill().await;
-            tally.kills.fetch_add(1, Ordering::Relaxed);
-        }
-        if random.random_bool(0.2) {
-            // It does not even get to its first connection.
-            let mut short_lived = node.setup().command(&["serve"]);
-            let short_lived = short_lived.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut short_lived = short_lived.spawn().expect("the server's binary runs");
-            sleep(Duration::from_millis(random.random_range(0..200))).await;
-            short_lived.kill().await.expect("it is killed");
-            tally.kills.fetch_add(1, Ordering::Relaxed);
-        }
-        node.start_again().await;
-        addresses_now.send_replace(addresses(nodes));
-    }
 }
 
 /// The rooms at the end: as they are stored, and as their history shows them.

@@ -7,6 +7,7 @@ use crate::config::Limits;
 use crate::dialect::Dialect;
 use crate::hub::testing::{ann_comes_in, topic};
 use crate::hub::{Frame, Outbox};
+use crate::protocol::Actor;
 use crate::protocol::{Removal, Whom};
 
 #[tokio::test]

@@ -13,8 +13,11 @@ use super::{BATCH, Job, PostJob, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
+use crate::hub::link::Outgoing;
 use crate::hub::{Hub, Lanes, Told};
-use crate::protocol::{AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Unit};
+use crate::protocol::{
+    AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Standing, Touched, Unit,
+};
 use crate::rooms::{Known, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
@@ -70,8 +73,14 @@ impl Telling {
     }
 }
 
-/// Whose standing the batch at hand has changed so far.
-type Touched = HashSet<(RoomId, AccountId)>;
+/// How those stand to their rooms who say something in the batch at hand.
+#[derive(Default)]
+struct Standings {
+    /// In a cluster: as the database has it, since other nodes change it too.
+    read: Option<HashMap<(RoomId, AccountId), Standing>>,
+    /// What the batch itself has changed so far.
+    changed: HashSet<(RoomId, AccountId)>,
+}
 
 impl Task {
     pub(super) fn new(
@@ -86,6 +95,11 @@ impl Task {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        self.work(stop).await;
+        self.lanes.end().await;
+    }
+
+    async fn work(&mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -127,20 +141,20 @@ impl Task {
     async fn try_write(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome>>> {
         let mut tx = self.database.begin().await?;
         let at = now();
-        let mut touched = Touched::new();
+        let mut standings = self.standings(&mut tx, batch).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let is_post = |job: &Job| matches!(job, Job::Post(..));
         // Neighbouring posts are stored together; a unit of work stays in its place between them.
         for run in batch.chunk_by(|a, b| is_post(a) && is_post(b)) {
             if let [Job::Unit(UnitJob { unit, .. })] = run {
-                outcomes.push(self.apply(&mut tx, &mut touched, unit, at).await.map(Outcome::Unit));
+                outcomes.push(self.apply(&mut tx, &mut standings, unit, at).await.map(Outcome::Unit));
                 continue;
             }
             let mut allowed = Vec::with_capacity(run.len());
             let mut refused = HashMap::new();
             for (i, job) in run.iter().enumerate() {
                 let Job::Post(PostJob { new, .. }) = job else { continue };
-                match self.check_speaker(&mut tx, &touched, new.room, &new.by, at).await {
+                match self.check_speaker(&mut tx, &standings, new.room, &new.by, at).await {
                     Ok(()) => allowed.push(new.clone()),
                     Err(error) => {
                         refused.insert(i, error);
@@ -165,12 +179,34 @@ impl Task {
         Ok(outcomes)
     }
 
-    async fn apply(&self, tx: &mut Tx, touched: &mut Touched, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
+    /// In a cluster, what the batch's rooms and people are is settled before anything is stored: locked, then read.
+    async fn standings(&self, tx: &mut Tx, batch: &[Job]) -> Result<Standings> {
+        if !self.hub.has_others() {
+            return Ok(Standings::default());
+        }
+        let mut rooms: HashSet<RoomId> = HashSet::new();
+        let mut speakers: HashSet<(RoomId, AccountId)> = HashSet::new();
+        for job in batch {
+            let (by, spoken): (_, Vec<RoomId>) = match job {
+                Job::Post(PostJob { new, .. }) => (&new.by, vec![new.room]),
+                Job::Unit(UnitJob { unit, .. }) => {
+                    rooms.extend(unit.changes.iter().filter_map(Change::logged_in));
+                    (&unit.by, unit.changes.iter().filter_map(says_something_in).collect())
+                }
+            };
+            rooms.extend(&spoken);
+            speakers.extend(by.account().into_iter().flat_map(|by| spoken.iter().map(|room| (*room, by.id))));
+        }
+        tx.lock_rooms(rooms.into_iter()).await?;
+        Ok(Standings { read: Some(tx.standings(speakers.into_iter()).await?), ..Standings::default() })
+    }
+
+    async fn apply(&self, tx: &mut Tx, standings: &mut Standings, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
         for room in unit.changes.iter().filter_map(says_something_in) {
-            self.check_speaker(tx, touched, room, &unit.by, at).await?;
+            self.check_speaker(tx, standings, room, &unit.by, at).await?;
         }
         let told = tx.apply(unit, at).await?;
-        touched.extend(unit.changes.iter().filter_map(Change::standing));
+        standings.changed.extend(unit.changes.iter().filter_map(Change::standing));
         Ok(told)
     }
 
@@ -178,14 +214,18 @@ impl Task {
     async fn check_speaker(
         &self,
         tx: &mut Tx,
-        touched: &Touched,
+        standings: &Standings,
         room: RoomId,
         by: &Actor,
         at: Timestamp,
     ) -> Result<()> {
         let Some(account) = by.account() else { return Ok(()) };
         let key = (room, account.id);
-        let known = if touched.contains(&key) { None } else { self.known.standing(&key) };
+        let known = match &standings.read {
+            _ if standings.changed.contains(&key) => None,
+            Some(read) => Some(read.get(&key).copied().unwrap_or_default()),
+            None => self.known.standing(&key),
+        };
         let standing = match known {
             Some(standing) => standing,
             None => tx.standing(room, account.id).await?,
@@ -200,7 +240,8 @@ impl Task {
                 span.in_scope(|| tracing::debug!(room = %entry.room, seq = entry.seq, "stored"));
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 let queued = Some(queued);
-                self.note(telling, Told { entry, by: new.by, own: new.from, depth: 0, place, answer, queued }).await;
+                self.note(telling, Told { entry, by: Some(new.by), own: new.from, depth: 0, place, answer, queued })
+                    .await;
             }
             (Job::Post(PostJob { done, span, .. }), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 span.in_scope(|| tracing::debug!(seq, "stored before, under the same key"));
@@ -213,8 +254,12 @@ impl Task {
             }
             (Job::Unit(UnitJob { span, unit, first, done }), Ok(Outcome::Unit(events))) => {
                 span.in_scope(|| tracing::debug!(changes = unit.changes.len(), "stored"));
-                for change in &unit.changes {
-                    self.known.forget(change);
+                let touched: Vec<Touched> = unit.changes.iter().flat_map(Change::touched).collect();
+                for one in &touched {
+                    self.known.forget(*one);
+                }
+                if !touched.is_empty() {
+                    self.hub.tell_others(|| Outgoing::Changed(touched));
                 }
                 if let Some(first) = first {
                     first(&events);
@@ -233,8 +278,7 @@ impl Task {
                 for event in events {
                     match event {
                         Event::Entry(entry) => {
-                            let (by, depth) = (unit.by.clone(), unit.depth);
-                            let told = Told { entry, by, own: None, depth, place: None, answer: None, queued: None };
+                            let told = Told { by: Some(unit.by.clone()), depth: unit.depth, ..Told::late(entry) };
                             self.note(telling, told).await;
                         }
                         other => telling.asides.push(other),
@@ -275,6 +319,7 @@ impl Task {
 
     async fn tell(&self, telling: Telling) {
         for (room, told) in telling.rooms {
+            self.hub.share(room.id, &told);
             self.lanes.tell(room, told).await;
         }
         if telling.asides.is_empty() && telling.units.is_empty() {
@@ -283,7 +328,7 @@ impl Task {
         // Whoever changed something is answered when it is so for everybody.
         self.lanes.settle().await;
         for event in telling.asides {
-            self.hub.publish(&event);
+            self.hub.publish_everywhere(event);
         }
         for done in telling.units {
             // Whoever asked may have gone; the change stands.
@@ -303,8 +348,12 @@ impl Task {
                 self.doubts.rooms.insert(room, from);
             }
         }
-        for change in &self.doubts.changes {
-            self.known.forget(change);
+        let touched: Vec<Touched> = self.doubts.changes.iter().flat_map(Change::touched).collect();
+        for one in &touched {
+            self.known.forget(*one);
+        }
+        if !touched.is_empty() {
+            self.hub.tell_others(|| Outgoing::Changed(touched));
         }
         if self.doubts.rooms.is_empty() {
             self.doubts.changes.clear();
@@ -314,11 +363,12 @@ impl Task {
     async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
         let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
         let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
-        self.lanes.settle().await;
-        for entry in entries {
+        for entry in &entries {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
-            self.hub.publish_late(&room, entry);
         }
+        let told: Vec<Told> = entries.into_iter().map(Told::late).collect();
+        self.hub.share(room.id, &told);
+        self.lanes.tell(Arc::new(room), told).await;
         Ok(())
     }
 }

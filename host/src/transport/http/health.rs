@@ -25,7 +25,16 @@ pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
         return Err(Error::Unavailable("stopping".into()).into());
     }
     state.database.ping().await?;
-    Ok("ready".into_response())
+    let health = state.cluster.as_ref().map(|cluster| cluster.health());
+    Ok(match health {
+        // The others count this node's people as gone, and that is all: who comes is served.
+        Some(health) if !health.has_lease() => {
+            "ready; the cluster takes this node for dead until the database takes its word"
+        }
+        Some(health) if !health.hears() => "ready; NATS does not answer, other nodes are heard of within seconds",
+        _ => "ready",
+    }
+    .into_response())
 }
 
 /// Figures for Prometheus

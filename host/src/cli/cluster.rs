@@ -1,0 +1,105 @@
+//! `natterjack cluster`: the nodes, as the database knows them. No node need answer for that.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::cluster::NodeStatus;
+use crate::config::{self, Config};
+use crate::database::Database;
+use crate::server;
+
+/// See the nodes of a cluster.
+///
+/// Reads the database that the configuration names. Run it in a node's folder, or say --config.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The server's configuration file
+    #[arg(long, short, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Which nodes there are, whether they live, and whether they run the same plugins
+    Status {
+        /// An array of objects instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let config = Config::load(args.config.as_deref(), config::environment())?;
+    if config.cluster.nats.is_empty() {
+        bail!("this configuration is a single node's: `cluster.nats` is empty");
+    }
+    let database = Database::open_as_it_is(&server::database_options(&config)).await?;
+    let Action::Status { json } = args.action;
+    let nodes: Vec<NodeStatus> = database.nodes().await?.into_iter().map(NodeStatus::from).collect();
+    database.close().await;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&nodes)?);
+        return Ok(());
+    }
+    println!(
+        "{:<20} {:<9} {:<10} {:<26} {:>11} {:>8} {:>12}  PLUGINS",
+        "NODE", "STATE", "VERSION", "SINCE", "CONNECTIONS", "ROOMS", "MESSAGES"
+    );
+    for node in &nodes {
+        println!(
+            "{:<20} {:<9} {:<10} {:<26} {:>11} {:>8} {:>12}  {}",
+            node.name,
+            node.state,
+            node.version,
+            node.started_at,
+            node.connections,
+            node.rooms,
+            node.messages,
+            node.plugins
+        );
+    }
+    println!("{}", conclusion(&nodes));
+    Ok(())
+}
+
+fn conclusion(nodes: &[NodeStatus]) -> String {
+    let alive: Vec<_> = nodes.iter().filter(|node| node.state != "dead").collect();
+    let same = alive.windows(2).all(|pair| pair[0].plugins == pair[1].plugins);
+    let plugins = if same { "they run the same plugins" } else { "converging: they do not run the same plugins yet" };
+    match alive.len() {
+        0 => "no node lives".to_owned(),
+        1 => "one node lives".to_owned(),
+        n => format!("{n} nodes live; {plugins}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn node(state: &'static str, plugins: &str) -> NodeStatus {
+        let (id, name, version) = (String::new(), String::new(), String::new());
+        NodeStatus {
+            id,
+            name,
+            version,
+            started_at: Timestamp(0),
+            state,
+            connections: 0,
+            rooms: 0,
+            messages: 0,
+            plugins: plugins.to_owned(),
+        }
+    }
+
+    #[test]
+    fn nodes_that_do_not_run_the_same_plugins_are_converging_unless_they_are_dead() {
+        assert!(conclusion(&[node("alive", "a"), node("deaf", "b")]).contains("converging"));
+        assert_eq!(conclusion(&[node("alive", "a"), node("dead", "b")]), "one node lives");
+        assert_eq!(conclusion(&[node("alive", "a"), node("alive", "a")]), "2 nodes live; they run the same plugins");
+    }
+}

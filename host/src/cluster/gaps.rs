@@ -1,0 +1,49 @@
+//! Reading what other nodes said and NATS did not bring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Cluster;
+use crate::error::Result;
+use crate::hub::Told;
+use crate::protocol::{Happening, RoomId, Touched};
+
+/// What is on its way comes within this long; what is still missing then is read.
+const GRACE: Duration = Duration::from_millis(20);
+/// How many entries of a room are read at a time.
+const ENTRIES: u32 = 1000;
+/// After an error of the database.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Cluster {
+    pub(super) async fn fill_gaps(self: Arc<Self>) {
+        loop {
+            let rooms = self.link.gaps().take().await;
+            sleep(GRACE).await;
+            for room in rooms {
+                if let Err(error) = self.fill(room).await {
+                    tracing::debug!(%room, %error, "what is missing cannot be read yet");
+                    sleep(PAUSE).await;
+                    self.link.gaps().note(room);
+                }
+            }
+        }
+    }
+
+    async fn fill(&self, room: RoomId) -> Result<()> {
+        let Some(missing) = self.parts.hub.missing(room) else { return Ok(()) };
+        let entries = self.parts.database.entries(room, missing.from - 1, missing.up_to, ENTRIES).await?;
+        let whole = entries.len() < ENTRIES as usize;
+        let up_to = if whole { missing.up_to } else { entries.last().map_or(missing.up_to, |last| last.seq) };
+        if entries.iter().any(|entry| matches!(entry.what, Happening::RoomUpdated { .. })) {
+            self.parts.known.forget(Touched::Room(room));
+        }
+        self.figures.read.increment(entries.len() as u64);
+        tracing::debug!(%room, from = missing.from, up_to, entries = entries.len(), "read from the log");
+        let Some(room) = self.room(room, &[]).await else { return Ok(()) };
+        self.parts.lanes.tell_read(Arc::new(room), entries.into_iter().map(Told::late).collect(), up_to).await;
+        Ok(())
+    }
+}

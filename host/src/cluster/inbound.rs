@@ -1,0 +1,133 @@
+//! From the other nodes to those who are connected here.
+
+use std::sync::Arc;
+
+use async_nats::{Event as NatsEvent, Message, Subscriber};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+
+use super::wire::{Received, ToAll, ToRoom, VERSION, decode, moves};
+use super::{Cluster, Parts};
+use crate::hub::{Close, Told};
+use crate::protocol::{Entry, Event, Happening, Room, RoomId, Touched};
+
+impl Cluster {
+    pub(super) async fn hear_room(self: Arc<Self>, room: RoomId, mut messages: Subscriber) {
+        while let Some(message) = messages.next().await {
+            let Some(received) = self.received(&message) else { continue };
+            match received.what() {
+                Some(ToRoom::Entries(entries)) if !entries.is_empty() => self.hear_entries(room, entries).await,
+                // What cannot be told by this is read from the log.
+                Some(ToRoom::Entries(_)) | None => {
+                    received.last.into_iter().for_each(|last| self.parts.hub.note_last(room, last));
+                }
+                Some(ToRoom::Aside(Event::Typing { by, .. })) => self.parts.hub.typing_elsewhere(room, by, None),
+                Some(ToRoom::Aside(event)) => self.parts.hub.publish(&event),
+                Some(ToRoom::Heard { .. }) => {}
+            }
+        }
+    }
+
+    async fn hear_entries(&self, room: RoomId, entries: Vec<Entry>) {
+        if entries.iter().any(|entry| matches!(entry.what, Happening::RoomUpdated { .. })) {
+            self.parts.known.forget(Touched::Room(room));
+        }
+        if let Some(room) = self.room(room, &entries).await {
+            self.parts.lanes.tell(Arc::new(room), entries.into_iter().map(Told::late).collect()).await;
+        }
+    }
+
+    /// The room as it is, or was.
+    pub(super) async fn room(&self, room: RoomId, entries: &[Entry]) -> Option<Room> {
+        let was = entries.iter().find_map(|entry| match &entry.what {
+            Happening::RoomDeleted { was } => Some((**was).clone()),
+            _ => None,
+        });
+        if was.is_some() {
+            return was;
+        }
+        let found = self.parts.known.room(&self.parts.database, room).await.ok().flatten();
+        found.or_else(|| self.parts.hub.heard(room).map(|(room, _)| room))
+    }
+
+    pub(super) async fn hear_all(self: Arc<Self>, mut messages: Subscriber) {
+        while let Some(message) = messages.next().await {
+            let Some(received) = self.received(&message) else { continue };
+            let from = received.from;
+            let Parts { hub, known, accounts, .. } = &self.parts;
+            match received.what() {
+                Some(ToAll::Moves(entries)) => self.hear_moves(entries).await,
+                Some(ToAll::Pushed(event)) => hub.publish(&event),
+                Some(ToAll::Changed(touched)) => touched.into_iter().for_each(|one| known.forget(one)),
+                Some(ToAll::Logins { logins, close }) => {
+                    let close = close.map(|(code, reason)| Close::new(code, reason));
+                    accounts.heard_of(&logins, close.as_ref());
+                }
+                Some(ToAll::Presence { nth, account, external, online }) => {
+                    if !hub.person_elsewhere(from, nth, account, external, online) {
+                        self.clone().ask_for_people(from);
+                    }
+                }
+                Some(ToAll::Beat { nth }) => {
+                    if !hub.knows_people_of(from, nth) {
+                        self.clone().ask_for_people(from);
+                    }
+                }
+                Some(ToAll::Gone) => hub.drop_node(from),
+                Some(ToAll::Plugins) | None => {}
+            }
+        }
+    }
+
+    /// Accounts that are connected here came into rooms that nobody hears here.
+    async fn hear_moves(&self, entries: Vec<Entry>) {
+        for entry in entries {
+            let Some((room, account)) = moves(&entry) else { continue };
+            if self.parts.hub.connections(account) == 0 || self.parts.hub.has_place(room) {
+                continue;
+            }
+            if let Some(room) = self.room(room, &[]).await {
+                self.parts.lanes.tell(Arc::new(room), vec![Told::late(entry)]).await;
+            }
+        }
+    }
+
+    fn received<'a>(&self, message: &'a Message) -> Option<Received<'a>> {
+        let received = decode(&message.payload);
+        match &received {
+            Some(received) if received.v > VERSION => {
+                self.figures.heard.increment(1);
+                tracing::debug!(version = received.v, "a newer node says something; what is not understood is read");
+            }
+            Some(_) => self.figures.heard.increment(1),
+            None => tracing::warn!(subject = %message.subject, "something that is no message of a node was sent here"),
+        }
+        received.filter(|received| received.from != self.node)
+    }
+
+    /// Does what follows from what happens to the connection.
+    pub(super) async fn follow(self: Arc<Self>, mut events: mpsc::Receiver<NatsEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                NatsEvent::Connected => {
+                    tracing::info!("connected to NATS");
+                    self.look_again();
+                }
+                NatsEvent::Disconnected => {
+                    tracing::warn!("NATS is away: what other nodes say is read from the database")
+                }
+                NatsEvent::SlowConsumer(_) => {
+                    tracing::warn!("more came by NATS than this node could take; what is missing is read");
+                    self.look_again();
+                }
+                other => tracing::debug!(event = %other, "NATS"),
+            }
+        }
+    }
+
+    /// Something may have gone unheard.
+    pub(super) fn look_again(&self) {
+        self.parts.known.clear();
+        self.sweep.notify_one();
+    }
+}

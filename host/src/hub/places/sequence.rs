@@ -1,0 +1,99 @@
+//! In a cluster the entries of one room come from several nodes: here they wait for their turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::hub::Told;
+use crate::hub::link::Missing;
+use crate::protocol::Room;
+
+/// How many entries of one room wait for those before them. Those that do not fit are read from the log later.
+const WAITING: usize = 1024;
+
+#[derive(Default)]
+pub(crate) struct Sequence {
+    /// The number that is told next; none until it is known where those who came first begin.
+    next: Option<u64>,
+    /// The log goes on at least up to here.
+    known: u64,
+    /// There is nothing to be had up to here but what has come.
+    complete: u64,
+    /// With the room as it was.
+    waiting: BTreeMap<u64, (Arc<Room>, Told)>,
+}
+
+/// What can be told now.
+pub(crate) enum Turn {
+    /// Just what there was to tell.
+    All,
+    /// This instead.
+    These(Vec<(Arc<Room>, Told)>),
+}
+
+impl Sequence {
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// Where it begins, unless that is known.
+    pub(crate) fn begin(&mut self, next: u64) {
+        if self.next.is_none() {
+            self.next = Some(next);
+            self.waiting = self.waiting.split_off(&next);
+        }
+    }
+
+    pub(crate) fn note_last(&mut self, last: u64) {
+        self.known = self.known.max(last);
+    }
+
+    /// The log was read up to here: what has not come is not there any more.
+    pub(crate) fn note_complete(&mut self, up_to: u64) {
+        self.complete = self.complete.max(up_to);
+    }
+
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        let from = self.next?;
+        let before = self.waiting.first_key_value().map(|(first, _)| first - 1);
+        let up_to = before.unwrap_or(self.known);
+        (from <= up_to).then_some(Missing { from, up_to })
+    }
+
+    /// This was told.
+    pub(crate) fn told(&mut self, seq: u64) {
+        if let Some(next) = &mut self.next {
+            *next = (*next).max(seq + 1);
+        }
+    }
+
+    /// What can be told of this and of what waits; the rest waits. What was told before is left out.
+    pub(crate) fn take(&mut self, room: &Arc<Room>, told: &[Told]) -> Turn {
+        let in_turn = |from: u64| told.iter().zip(from..).all(|(told, expected)| told.entry.seq == expected);
+        if self.waiting.is_empty() && self.next.is_some_and(|next| next > self.complete && in_turn(next)) {
+            return Turn::All;
+        }
+        for told in told {
+            let seq = told.entry.seq;
+            self.known = self.known.max(seq);
+            if self.next.is_none_or(|next| seq >= next) {
+                self.waiting.entry(seq).or_insert_with(|| (room.clone(), told.again()));
+            }
+        }
+        let mut ready = Vec::new();
+        if let Some(mut next) = self.next {
+            loop {
+                if let Some(one) = self.waiting.remove(&next) {
+                    ready.push(one);
+                } else if next > self.complete {
+                    break;
+                }
+                next += 1;
+            }
+            self.next = Some(next);
+        }
+        while self.waiting.len() > WAITING {
+            self.waiting.pop_last();
+        }
+        Turn::These(ready)
+    }
+}

@@ -16,6 +16,7 @@ mod compiled;
 mod contract;
 mod engine;
 mod fault;
+mod files;
 mod filter;
 mod folder;
 mod guard;
@@ -35,6 +36,7 @@ mod quarantine;
 mod recent;
 mod registry;
 mod services;
+mod set;
 pub mod slash;
 mod specs;
 mod state;
@@ -49,13 +51,14 @@ mod visit;
 mod workshop;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -71,6 +74,7 @@ use self::orders::Order;
 pub use self::recent::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
+use self::set::Set;
 pub use self::status::{Figures, LoadId, PluginState, PluginStatus};
 use self::timer::Timers;
 pub use self::versions::KeptVersion;
@@ -102,6 +106,8 @@ pub struct Plugins {
 
 /// What plugins need to stay with a running server.
 pub struct Live<'a> {
+    /// Whose plugins these are, if there are further nodes.
+    pub cluster: Option<&'a config::Cluster>,
     /// Ends the following.
     pub stop: CancellationToken,
     /// The tasks of observers and timers.
@@ -131,12 +137,27 @@ struct Shared {
     services: Arc<Services>,
     core_ops: &'static [&'static str],
     calls: Semaphore,
+    /// Whether the plugins are those of a cluster.
+    clustered: bool,
+    /// Told when another node may have changed the set.
+    set_hint: Notify,
+    /// Told when this node has.
+    set_changed: Notify,
 }
 
 impl Shared {
-    fn new(services: Arc<Services>, core_ops: &'static [&'static str]) -> Self {
-        let (registry, statuses, tables) = (ArcSwap::default(), ArcSwap::default(), ArcSwap::default());
-        Self { registry, statuses, tables, services, core_ops, calls: Semaphore::new(CALLS) }
+    fn new(services: Arc<Services>, core_ops: &'static [&'static str], clustered: bool) -> Self {
+        Self {
+            registry: ArcSwap::default(),
+            statuses: ArcSwap::default(),
+            tables: ArcSwap::default(),
+            services,
+            core_ops,
+            calls: Semaphore::new(CALLS),
+            clustered,
+            set_hint: Notify::new(),
+            set_changed: Notify::new(),
+        }
     }
 }
 
@@ -152,8 +173,8 @@ impl Plugins {
         data_dir: &Path,
         live: Live<'_>,
     ) -> Result<Arc<Self>, StartError> {
-        let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir).await?;
-        let Live { stop, reacting, stop_reacting } = live;
+        let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir, live.cluster).await?;
+        let Live { stop, reacting, stop_reacting, .. } = live;
         tokio::spawn(async move { stop.run_until_cancelled(folder.watch()).await });
         Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
         reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));
@@ -168,7 +189,7 @@ impl Plugins {
         core_ops: &'static [&'static str],
         data_dir: &Path,
     ) -> Result<Arc<Self>, StartError> {
-        let (plugins, _) = Self::open(config, tables, services, core_ops, data_dir).await?;
+        let (plugins, _) = Self::open(config, tables, services, core_ops, data_dir, None).await?;
         Ok(Arc::new(plugins))
     }
 
@@ -178,6 +199,7 @@ impl Plugins {
         services: Arc<Services>,
         core_ops: &'static [&'static str],
         data_dir: &Path,
+        cluster: Option<&config::Cluster>,
     ) -> Result<(Self, Folder), StartError> {
         let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
         tokio::fs::create_dir_all(&config.folder)
@@ -185,10 +207,16 @@ impl Plugins {
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
         let compiled = if config.cache { kept(data_dir).await } else { None };
         let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
-        let shared = Arc::new(Shared::new(services, core_ops));
+        let shared = Arc::new(Shared::new(services, core_ops, cluster.is_some()));
         let (orders, waiting) = mpsc::channel(ORDERS);
         let versions = Versions::open(data_dir);
         let mut folder = Folder::new(shared.clone(), forge, versions, config.clone(), tables.clone(), waiting);
+        if let Some(cluster) = cluster {
+            let failed = |error: &dyn Display| StartError(format!("what the cluster runs cannot be read: {error}"));
+            let set = Set::open(shared.services.database.clone(), cluster, data_dir).await;
+            let joined = folder.join(set.map_err(|error| failed(&error))?, cluster.distribute).await;
+            joined.map_err(|error| failed(&error))?;
+        }
         folder.scan(Look::Read).await;
         Ok((Self { shared, orders }, folder))
     }
@@ -221,6 +249,21 @@ impl Plugins {
     /// Wakes a timer's plugin, due or not, and waits until it is done: for trying plugins out.
     pub async fn wake(&self, timer: &Timer) -> Result<()> {
         timer::wake_at_once(&self.shared, timer).await
+    }
+
+    /// Whether what is changed here is changed on all nodes of a cluster.
+    pub fn clustered(&self) -> bool {
+        self.shared.clustered
+    }
+
+    /// Another node may have changed what the cluster runs: it is looked at now, instead of a little later.
+    pub fn look_at_set(&self) {
+        self.shared.set_hint.notify_one();
+    }
+
+    /// Waits until this node has changed what the cluster runs: the others may be told.
+    pub async fn set_changed(&self) {
+        self.shared.set_changed.notified().await;
     }
 
     /// The commands that plugins offer, as JSON.

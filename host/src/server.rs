@@ -161,7 +161,8 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
-        let live = Live { stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
+        let cluster = (!config.cluster.nats.is_empty()).then_some(&config.cluster);
+        let live = Live { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;

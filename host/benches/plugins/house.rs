@@ -82,7 +82,7 @@ impl House {
     /// The same, and what happens in the folder is followed until `stop`.
     pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
         let tasks = TaskTracker::new();
-        let live = Live { stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+        let live = Live { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
         Plugins::start(&self.config(), &self.tables, services, &[], self.folder.path(), live).await.unwrap()
     }
 

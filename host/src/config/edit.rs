@@ -37,6 +37,18 @@ pub fn set_plugin_settings(file: &Path, id: &str, settings: &Settings) -> Result
     edit(file, id, "settings", |text| settings::with_settings(text, id, settings), holds)
 }
 
+/// A plugin's settings as TOML; the error names what that cannot hold.
+pub(super) fn settings_table(id: &str, settings: &Settings) -> Result<toml::Table, String> {
+    let text = settings::with_settings("", id, settings)?;
+    let mut document: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let mut within = |key: &str| match document.remove(key) {
+        Some(toml::Value::Table(table)) => document = table,
+        _ => document = toml::Table::new(),
+    };
+    ["plugin", id, "settings"].into_iter().for_each(&mut within);
+    Ok(document)
+}
+
 /// `holds` says whether the configuration that is read back has what was written: the environment may say otherwise.
 fn edit(
     file: &Path,

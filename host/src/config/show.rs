@@ -30,7 +30,7 @@ impl Shown {
         self.into_value().to_string()
     }
 
-    fn into_value(self) -> Value {
+    pub(super) fn into_value(self) -> Value {
         match self {
             Self::Plain(value) => value,
             Self::Table(entries) => {

@@ -1,27 +1,31 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
-mod files;
+mod distribute;
 mod obey;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use wasmtime::component::Component;
 
-use self::files::{File, Reading, Stamp};
+use self::distribute::Given;
+use super::files::{self, File, Files, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
 use super::orders::Order;
 use super::plugin::{Plugin, hex};
 use super::registry::Registry;
-use super::versions::Versions;
+use super::set::{Set, Version};
+use super::versions::{self, KeptVersion, Versions};
 use super::{Figures, PluginState, PluginStatus, Shared, Tables, contract};
 use crate::clock::{Timestamp, now};
 use crate::config;
+use crate::error::Result;
 use crate::metrics::{LOADS, QUARANTINED};
 
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
@@ -30,7 +34,12 @@ pub(super) struct Folder {
     pub(super) forge: Forge,
     pub(super) versions: Versions,
     pub(super) config: config::Plugins,
+    /// As this node's configuration has them.
     pub(super) tables: Tables,
+    /// What the cluster agreed on, if there is one.
+    pub(super) set: Option<Set>,
+    /// If this node gives what it has to all.
+    given: Option<Given>,
     pub(super) orders: mpsc::Receiver<Order>,
     known: BTreeMap<Arc<str>, Known>,
 }
@@ -78,12 +87,23 @@ impl Folder {
         tables: Tables,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        Self { shared, forge, versions, config, tables, orders, known: BTreeMap::new() }
+        Self { shared, forge, versions, config, tables, set: None, given: None, orders, known: BTreeMap::new() }
+    }
+
+    /// Goes by what the cluster agreed on, and gives it what is here if `distribute`.
+    pub(super) async fn join(&mut self, mut set: Set, distribute: bool) -> Result<()> {
+        set.look().await?;
+        self.set = Some(set);
+        if distribute {
+            self.given = Some(Given::default());
+            self.give_tables().await;
+        }
+        Ok(())
     }
 
     /// Brings the registry up to date. False if a file is still being written.
     pub(super) async fn scan(&mut self, look: Look) -> bool {
-        let files = match files::list(&self.config.folder).await {
+        let own = match files::list(&self.config.folder).await {
             Ok(files) => files,
             Err(error) => {
                 // What runs goes on: a folder that is away for a moment is no order to unload everything.
@@ -91,18 +111,72 @@ impl Folder {
                 return true;
             }
         };
+        self.take_over_tables();
+        let mut settled = self.give_files(&own, look).await;
+        let files = match self.files_to_run(own).await {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the folder of the cluster's plugins");
+                return settled;
+            }
+        };
+        self.take_over_tables();
         let gone: Vec<_> = self.known.keys().filter(|id| !files.contains_key(*id)).cloned().collect();
         for id in gone {
             self.unload(&id, "its file is gone");
             self.known.remove(&id);
         }
-        let mut settled = true;
         for (id, file) in files {
             settled &= self.consider(&id, &file, look).await;
         }
         self.shared.statuses.store(Arc::new(self.statuses()));
-        self.shared.tables.store(Arc::new(self.tables.clone()));
         settled
+    }
+
+    fn take_over_tables(&self) {
+        let tables = match &self.set {
+            Some(set) => set.tables(&self.tables),
+            None => self.tables.clone(),
+        };
+        self.shared.tables.store(Arc::new(tables));
+    }
+
+    /// The files in force, of which `own` are in the operator's folder.
+    async fn files_to_run(&self, own: Files) -> io::Result<Files> {
+        match &self.set {
+            Some(set) => set.over(own).await,
+            None => Ok(own),
+        }
+    }
+
+    /// Looks whether another node has changed what the cluster agreed on.
+    async fn follow_set(&mut self) {
+        let Some(set) = &mut self.set else { return };
+        match set.look().await {
+            Ok(true) => drop(self.scan(Look::Read).await),
+            Ok(false) => {}
+            // What runs goes on; the next look comes soon.
+            Err(error) => tracing::debug!(%error, "cannot look at the cluster's plugins"),
+        }
+    }
+
+    /// The file of the version that runs, with which this node could go back to it.
+    async fn running_version(&self, id: &Arc<str>) -> Option<Version> {
+        let running = hex(&self.shared.registry.load().plugin(id)?.sha256);
+        let kept = self.versions.of(id).iter().find(|kept| *kept.sha256 == running)?;
+        let version = Version::of(self.versions.read(id, kept).await.ok()?.into());
+        (version.sha256 == running).then_some(version)
+    }
+
+    fn tell_set_changed(&self) {
+        self.shared.set_changed.notify_one();
+    }
+
+    /// What a plugin can go back to: what is kept for the cluster, then what this node has run besides.
+    fn versions_of(&self, id: &str) -> Vec<KeptVersion> {
+        let common = self.set.as_ref().map_or(&[][..], |set| set.versions(id));
+        let own = self.versions.of(id).iter().filter(|own| common.iter().all(|known| known.sha256 != own.sha256));
+        common.iter().chain(own).take(versions::KEPT).cloned().collect()
     }
 
     async fn consider(&mut self, id: &Arc<str>, file: &File, look: Look) -> bool {
@@ -110,7 +184,7 @@ impl Folder {
         let known = self.known.get(id).filter(|known| known.terms == terms);
         if !terms.table.enabled {
             if known.is_none() {
-                self.unload(id, "it is disabled in config.toml");
+                self.unload(id, "it is disabled");
             }
             self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None });
             return true;
@@ -140,7 +214,7 @@ impl Folder {
     }
 
     fn terms(&self, id: &str) -> Terms {
-        let table = self.tables.get(id).cloned().unwrap_or_default();
+        let table = self.shared.tables.load().get(id).cloned().unwrap_or_default();
         Terms { budget: self.config.budget(&table.limits), table }
     }
 
@@ -243,7 +317,7 @@ impl Folder {
                 error: known.error.as_ref().map(|(error, since)| (error.to_string(), *since)),
                 quarantine: None,
                 figures: Figures::default(),
-                versions: self.versions.of(id).to_vec(),
+                versions: self.versions_of(id),
             }
         };
         self.known.iter().map(status).collect()

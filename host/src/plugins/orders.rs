@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Plugins, Tables};
-use crate::config;
+use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 
 /// What the folder's keeper is to do, and who waits for it.
@@ -37,6 +37,11 @@ pub(super) enum Task {
     Try {
         id: Arc<str>,
         table: Box<config::Plugin>,
+    },
+    /// Have these keys of its table hold on all nodes of the cluster.
+    Change {
+        id: Arc<str>,
+        keys: PluginKeys,
     },
 }
 
@@ -72,6 +77,11 @@ impl Plugins {
     /// Whether a plugin's file would run with this table; the error says why not.
     pub async fn try_out(&self, id: &str, table: config::Plugin) -> Result<()> {
         self.order(Task::Try { id: id.into(), table: Box::new(table) }).await
+    }
+
+    /// Changes keys of a plugin's table on all nodes of the cluster; with new settings, once it has started with them here.
+    pub async fn change_everywhere(&self, id: &str, keys: PluginKeys) -> Result<()> {
+        self.order(Task::Change { id: id.into(), keys }).await
     }
 
     async fn order(&self, what: Task) -> Result<()> {

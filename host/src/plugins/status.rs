@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
+use super::plugin::hex;
 use super::{KeptVersion, Plugins, Tables};
 use crate::clock::Timestamp;
 use crate::config;
@@ -14,7 +17,7 @@ pub enum PluginState {
     Running,
     /// It failed too often and is not called for now; `quarantine` says how.
     Quarantined,
-    /// Switched off in `config.toml`.
+    /// Switched off.
     Disabled,
     Failed,
 }
@@ -89,6 +92,19 @@ impl Plugins {
     /// The plugins' tables in force.
     pub fn tables(&self) -> Tables {
         Tables::clone(&self.shared.tables.load())
+    }
+
+    /// Stands for which plugins run and how they are set: the same on nodes that do the same.
+    pub fn digest(&self) -> String {
+        let (statuses, tables) = (self.shared.statuses.load(), self.shared.tables.load());
+        let mut digest = Sha256::new();
+        for status in &**statuses {
+            let table = tables.get(&*status.id).cloned().unwrap_or_default().keys(&status.id).unwrap_or_default();
+            // Who could not take a version or a table over is known by that, too.
+            let failed = status.error.as_ref().map(|(why, _)| why);
+            digest.update(format!("{:?}", (&status.id, &status.sha256, failed, table.to_string())));
+        }
+        hex(&digest.finalize()[..8])
     }
 
     /// Every plugin in the folder, running or not.

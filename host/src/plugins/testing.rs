@@ -46,7 +46,7 @@ impl World {
 
     /// What callers have in common, with no plugin in it.
     pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::new(Shared::new(self.services.clone(), &[]))
+        Arc::new(Shared::new(self.services.clone(), &[], false))
     }
 
     pub(super) async fn account(&self, name: &str) -> Account {

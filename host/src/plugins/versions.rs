@@ -13,7 +13,7 @@ use crate::clock::{Timestamp, now};
 
 const FOLDER: &str = "plugin-versions";
 /// Of each plugin, with the one that runs.
-const KEPT: usize = 5;
+pub(super) const KEPT: usize = 5;
 
 /// A version that has run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -67,7 +67,7 @@ async fn the_folder_is_looked_at_again_on_request() {
     put(&world, "one.wasm", b"hello");
     assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "nobody follows this one");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let live = Live { stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+    let live = Live { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
     let (config, services, folder) = (config(&world), world.services.clone(), world.folder.path());
     let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, live).await.unwrap();
 

@@ -12,6 +12,8 @@ use crate::follow::{Watch, follow, quiet};
 
 /// Watchers miss things: network folders, a folder that was replaced, an overflow.
 const RESCAN: Duration = Duration::from_secs(10);
+/// In a cluster: how soon a change on another node is noticed that nobody tells of.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Folder {
     /// Follows the folder until the future is dropped, or nobody is left to give orders.
@@ -20,6 +22,9 @@ impl Folder {
         let _folder = followed(&self.config.folder, &folder_changed);
         let mut rescan = interval_at(Instant::now() + RESCAN, RESCAN);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shared = self.shared.clone();
+        let mut look_at_set = interval_at(Instant::now() + LOOK, LOOK);
+        look_at_set.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let look = tokio::select! {
                 () = folder_changed.notified() => {
@@ -27,6 +32,14 @@ impl Folder {
                     Look::Read
                 }
                 _ = rescan.tick() => Look::Glance,
+                _ = look_at_set.tick(), if self.set.is_some() => {
+                    self.follow_set().await;
+                    continue;
+                }
+                () = shared.set_hint.notified(), if self.set.is_some() => {
+                    self.follow_set().await;
+                    continue;
+                }
                 order = self.orders.recv() => match order {
                     Some(order) => {
                         self.obey(order).await;

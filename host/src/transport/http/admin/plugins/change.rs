@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::shown::{Plugin, Plugins};
 use super::{find, shown};
-use crate::config::{self, Config, EditError};
+use crate::config::{self, Config, EditError, PluginKeys};
 use crate::error::{Error, Result};
 use crate::transport::http::admin::audit::Told;
 use crate::transport::http::admin::{Admin, off_thread};
@@ -100,13 +100,19 @@ pub(in crate::transport::http) async fn disable(
     switch(&state, id, false).await
 }
 
-/// The configuration file stays the only truth: it is changed, and then followed.
+/// The configuration file stays the only truth: it is changed, and then followed. In a cluster that is what its nodes agreed on.
 async fn switch(state: &State, id: String, enabled: bool) -> Answer {
     find(state, &id)?;
+    let plugins = &state.core.router.plugins;
+    if plugins.clustered() {
+        let keys = PluginKeys::from_iter([("enabled".to_owned(), enabled.into())]);
+        plugins.change_everywhere(&id, keys).await?;
+        return Ok(axum::Json(shown(state, &id)?).into_response());
+    }
     let file = config_file(state)?;
     let written = id.clone();
     let config = off_thread(move || config::switch_plugin(&file, &written, enabled)).await?;
-    state.core.router.plugins.reload(Some(config.plugin)).await?;
+    plugins.reload(Some(config.plugin)).await?;
     Ok(axum::Json(shown(state, &id)?).into_response())
 }
 

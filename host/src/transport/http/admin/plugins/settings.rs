@@ -12,7 +12,7 @@ use super::change::{config_file, read_config};
 use super::shown::Plugin;
 use super::{find, shown};
 use crate::config::{self, Config};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::transport::http::admin::audit::Told;
 use crate::transport::http::admin::{Admin, off_thread};
 use crate::transport::http::extract::{Json, Path};
@@ -34,8 +34,8 @@ pub(in crate::transport::http) async fn show(
     Path(id): Path<String>,
 ) -> Answer {
     find(&state, &id)?;
-    let config = read_config(&state).await?;
-    Ok(axum::Json(Settings { settings: config.plugin_of(&id).settings.shown() }).into_response())
+    let table = table(&state, &id).await?;
+    Ok(axum::Json(Settings { settings: table.settings.shown() }).into_response())
 }
 
 /// Change a plugin's own settings, in the configuration file
@@ -50,16 +50,30 @@ pub(in crate::transport::http) async fn change(
     Json(new): Json<Map<String, Value>>,
 ) -> Answer {
     find(&state, &id)?;
-    let file = config_file(&state)?;
-    let before = read_config(&state).await?.plugin_of(&id);
+    let before = table(&state, &id).await?;
     let settings = before.settings.changed_to(Value::Object(new)).map_err(|why| Error::invalid("settings", why))?;
     let changed = changed_keys(&before.settings.0, &settings.0);
-    let table = config::Plugin { settings: settings.clone(), ..before };
-    state.core.router.plugins.try_out(&id, table).await?;
-    let written = id.clone();
-    let config: Config = off_thread(move || config::set_plugin_settings(&file, &written, &settings)).await?;
-    state.core.router.plugins.reload(Some(config.plugin)).await?;
+    let plugins = &state.core.router.plugins;
+    if plugins.clustered() {
+        let keys = settings.keys(&id).map_err(|why| Error::invalid("settings", why))?;
+        plugins.change_everywhere(&id, keys).await?;
+    } else {
+        let (file, written) = (config_file(&state)?, id.clone());
+        let table = config::Plugin { settings: settings.clone(), ..before };
+        plugins.try_out(&id, table).await?;
+        let config: Config = off_thread(move || config::set_plugin_settings(&file, &written, &settings)).await?;
+        plugins.reload(Some(config.plugin)).await?;
+    }
     Ok((Told::detail(format!("changed: {changed}")), axum::Json(shown(&state, &id)?)).into_response())
+}
+
+/// As the configuration file has it now; in a cluster, as its nodes agreed on.
+async fn table(state: &State, id: &str) -> Result<config::Plugin> {
+    let plugins = &state.core.router.plugins;
+    if plugins.clustered() {
+        return Ok(plugins.tables().remove(id).unwrap_or_default());
+    }
+    Ok(read_config(state).await?.plugin_of(id))
 }
 
 /// For the audit log, which is no place for secrets.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use tokio::io::AsyncWriteExt as _;
 
+use crate::clock::Timestamp;
 use crate::plugins::load::{FILE_BYTES, LoadError};
 
 /// By the plugin's id.
@@ -24,6 +25,14 @@ pub(super) struct File {
 pub(super) struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// When it was written, if the file system knows.
+    pub(super) fn modified(&self) -> Option<Timestamp> {
+        let since = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Timestamp(0) + since)
+    }
 }
 
 /// What reading a file gave.

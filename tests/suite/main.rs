@@ -15,6 +15,7 @@ mod bench;
 mod chat_client;
 mod cluster;
 mod cluster_plugins;
+mod cluster_timers;
 mod config_reload;
 mod configuration;
 mod conversation;

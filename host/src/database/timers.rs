@@ -1,8 +1,9 @@
 //! When plugins want to be woken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Database, Tx, each};
+use super::{Database, Pool, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::Timer;
@@ -22,12 +23,63 @@ impl Database {
         Ok(rows.into_iter().map(timer).collect())
     }
 
-    /// When a plugin's next timer comes due.
-    pub async fn next_timer(&self, plugin: &str) -> Result<Option<Timestamp>> {
+    /// Those of them that no node of the cluster is seeing to.
+    pub async fn unclaimed_timers(&self, plugin: &Arc<str>, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
+        let Pool::Postgres(pool) = &self.read else { return self.due_timers(plugin, now, limit).await };
+        let rows: Vec<(String, Timestamp, String)> = sqlx::query_as(
+            "SELECT name, due_at, payload FROM timers WHERE plugin = $1 AND due_at <= $2 \
+             AND claimed_until < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT ORDER BY due_at LIMIT $3",
+        )
+        .bind(&**plugin)
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+        let timer = |(name, due_at, payload)| Timer { plugin: plugin.clone(), name, due_at, payload };
+        Ok(rows.into_iter().map(timer).collect())
+    }
+
+    /// Says that this node sees to a timer from now on, unless another one does; whether it may. By the database's clock.
+    pub async fn claim_timer(&self, timer: &Timer, lease: Duration) -> Result<bool> {
+        // There is but one node.
+        let Pool::Postgres(pool) = &self.write else { return Ok(true) };
+        let claimed = sqlx::query(
+            "UPDATE timers SET claimed_until = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $1 \
+             WHERE plugin = $2 AND name = $3 AND due_at = $4 \
+             AND claimed_until < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT",
+        )
+        .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .execute(pool)
+        .await?;
+        Ok(claimed.rows_affected() == 1)
+    }
+
+    /// Says that it still does.
+    pub async fn prolong_claim(&self, timer: &Timer, lease: Duration) -> Result<()> {
+        let Pool::Postgres(pool) = &self.write else { return Ok(()) };
+        sqlx::query(
+            "UPDATE timers SET claimed_until = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $1 \
+             WHERE plugin = $2 AND name = $3 AND due_at = $4",
+        )
+        .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+
+    /// When a plugin's next timer comes due, after this moment.
+    pub async fn next_timer(&self, plugin: &str, after: Timestamp) -> Result<Option<Timestamp>> {
         let next: Option<Option<Timestamp>> = each!(Pool: &self.read, pool => sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM timers WHERE plugin = $1",
+            "SELECT MIN(due_at) FROM timers WHERE plugin = $1 AND due_at > $2",
         )
         .bind(plugin)
+        .bind(after)
         .fetch_optional(pool)
         .await)?;
         Ok(next.flatten())
@@ -44,6 +96,19 @@ impl Database {
         .fetch_optional(pool)
         .await)?;
         Ok(found.is_some())
+    }
+
+    /// How often it has failed before; none if it is not set for this moment any more.
+    pub async fn timer_failures(&self, timer: &Timer) -> Result<Option<usize>> {
+        let failures: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT failures FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
+        )
+        .bind(&*timer.plugin)
+        .bind(&timer.name)
+        .bind(timer.due_at)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(failures.map(|failures| usize::try_from(failures).unwrap_or(usize::MAX)))
     }
 
     pub async fn count_timers(&self, plugin: &str) -> Result<u64> {
@@ -79,7 +144,7 @@ impl Database {
     /// Lets a timer come due again later: what it set off failed.
     pub async fn postpone_timer(&self, timer: &Timer, due_at: Timestamp) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
-            "UPDATE timers SET due_at = $1 WHERE plugin = $2 AND name = $3 AND due_at = $4",
+            "UPDATE timers SET due_at = $1, claimed_until = 0, failures = failures + 1 WHERE plugin = $2 AND name = $3 AND due_at = $4",
         )
         .bind(due_at)
         .bind(&*timer.plugin)
@@ -110,7 +175,8 @@ impl Tx {
     pub(super) async fn set_timer(&mut self, timer: &Timer) -> Result<()> {
         each!(Tx: self, tx => sqlx::query(
             "INSERT INTO timers (plugin, name, due_at, payload) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (plugin, name) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload",
+             ON CONFLICT (plugin, name) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, \
+             claimed_until = 0, failures = 0",
         )
         .bind(&*timer.plugin)
         .bind(&timer.name)

@@ -1,7 +1,8 @@
 //! `timer`: plugins are woken when they wanted to be. Timers are in the database; here somebody waits for them.
 //!
 //! A plugin's timers come due one after the other, those of different plugins at once. Those of a plugin that is
-//! not running stay as they are until it is back.
+//! not running stay as they are until it is back. In a cluster a node claims a timer before it wakes the plugin, whoever set
+//! it; when the node dies, its claim lapses.
 
 mod call;
 
@@ -23,6 +24,8 @@ use crate::protocol::Timer;
 const BATCH: u32 = 32;
 /// The clock may be set, so it is looked at now and then.
 const LOOK: Duration = Duration::from_secs(60);
+/// Other nodes of a cluster set timers and die.
+const LOOK_IN_CLUSTER: Duration = Duration::from_secs(2);
 /// After an error of the host's own.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a timer that failed waits for its next attempt; after the last of them it is dropped.
@@ -35,8 +38,6 @@ pub(super) struct Timers {
     /// What is under way, by plugin: each gives back the timers that failed.
     jobs: JoinSet<Vec<Timer>>,
     busy: HashMap<Id, Arc<str>>,
-    /// Timers that have failed before: how often, and when they come due again.
-    failures: HashMap<(Arc<str>, String), (usize, Timestamp)>,
     /// Plugins whose timers have come due while they are quarantined.
     held: HashSet<Arc<str>>,
 }
@@ -47,21 +48,22 @@ pub(super) async fn wake_at_once(shared: &Shared, timer: &Timer) -> Result<()> {
     let plugin = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some());
     let plugin = plugin.ok_or_else(|| Error::not_found("the timer's plugin"))?;
     match call::run(&registry, &shared.services, plugin, timer).await? {
-        Woken::Done => Ok(()),
+        Woken::Done | Woken::Elsewhere => Ok(()),
         Woken::Held => Err(Error::Unavailable(format!("the plugin {} is quarantined", plugin.id))),
     }
 }
 
 impl Timers {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, jobs: JoinSet::new(), busy: HashMap::new(), failures: HashMap::new(), held: HashSet::new() }
+        Self { shared, jobs: JoinSet::new(), busy: HashMap::new(), held: HashSet::new() }
     }
 
     /// Until `stop`; what is under way then is ended in order.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let look = if self.shared.clustered { LOOK_IN_CLUSTER } else { LOOK };
         while !stop.is_cancelled() {
             let wait = match self.begin_due(&stop).await {
-                Ok(next) => next.map_or(LOOK, Timestamp::remaining).min(LOOK),
+                Ok(next) => next.map_or(look, Timestamp::remaining).min(look),
                 Err(_) => PAUSE,
             };
             tokio::select! {
@@ -85,9 +87,14 @@ impl Timers {
             if self.busy.values().any(|busy| *busy == plugin.id) {
                 continue;
             }
-            let due = database.due_timers(&plugin.id, now(), BATCH).await?;
+            let present = now();
+            let due = if shared.clustered {
+                database.unclaimed_timers(&plugin.id, present, BATCH).await?
+            } else {
+                database.due_timers(&plugin.id, present, BATCH).await?
+            };
             if due.is_empty() {
-                let own = database.next_timer(&plugin.id).await?;
+                let own = database.next_timer(&plugin.id, present).await?;
                 next = next.into_iter().chain(own).min();
                 continue;
             }
@@ -131,15 +138,10 @@ impl Timers {
     }
 
     /// Puts a timer off that failed, or drops it when it has failed often enough.
-    async fn failed(&mut self, timer: Timer) -> Result<(), Error> {
-        let key = (timer.plugin.clone(), timer.name.clone());
+    async fn failed(&self, timer: Timer) -> Result<()> {
         let database = &self.shared.services.database;
-        let before = match self.failures.remove(&key) {
-            // Set again since: a timer of its own.
-            Some((_, due_at)) if due_at != timer.due_at => 0,
-            Some((failures, _)) => failures,
-            None => 0,
-        };
+        // Cancelled or set again meanwhile: a timer of its own.
+        let Some(before) = database.timer_failures(&timer).await? else { return Ok(()) };
         let Some(wait) = WAITS.get(before) else {
             tracing::error!(
                 target: "plugin", plugin = %timer.plugin, timer = %timer.name.escape_debug(),
@@ -147,16 +149,11 @@ impl Timers {
             );
             return database.drop_timer(&timer).await;
         };
-        let again = now() + *wait;
         tracing::warn!(
             target: "plugin", plugin = %timer.plugin, timer = %timer.name.escape_debug(),
             "the timer failed: it comes due again in {}", humantime::format_duration(*wait)
         );
-        database.postpone_timer(&timer, again).await?;
-        // Some were cancelled or set again, and their failures are of no use to anybody.
-        self.failures.retain(|_, (_, due_at)| *due_at + LOOK > timer.due_at);
-        self.failures.insert(key, (before + 1, again));
-        Ok(())
+        database.postpone_timer(&timer, now() + *wait).await
     }
 }
 
@@ -176,17 +173,17 @@ mod tests {
         let mut timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
         let set = Unit::new(Actor::Server, vec![Change::SetTimer(timer.clone())]);
         world.services.writer.commit(set).await.unwrap();
-        let mut timers = Timers::new(world.shared());
+        let timers = Timers::new(world.shared());
 
         let lines = Arc::new(RecentLines::default());
         let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone().layer()));
         for _ in WAITS {
             timers.failed(timer.clone()).await.unwrap();
             assert!(!database.has_timer(&timer).await.unwrap(), "it comes due later");
-            timer.due_at = database.next_timer("karma").await.unwrap().unwrap();
+            timer.due_at = database.next_timer("karma", timer.due_at).await.unwrap().unwrap();
         }
         timers.failed(timer.clone()).await.unwrap();
-        assert_eq!(database.next_timer("karma").await.unwrap(), None);
+        assert_eq!(database.count_timers("karma").await.unwrap(), 0);
         let said: Vec<String> = lines.of("karma", 0, 10).into_iter().map(|line| line.text).collect();
         assert_eq!(
             said,
@@ -203,12 +200,18 @@ mod tests {
     #[tokio::test]
     async fn a_timer_that_was_set_again_has_all_its_attempts() {
         let world = World::new().await;
+        let database = &world.services.database;
         let timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
-        let mut timers = Timers::new(world.shared());
-        for _ in 0..10 {
-            timers.failed(timer.clone()).await.unwrap();
-        }
-        let failures = timers.failures.values().map(|(failures, _)| *failures).collect::<Vec<_>>();
-        assert_eq!(failures, [1]);
+        let set = || Unit::new(Actor::Server, vec![Change::SetTimer(timer.clone())]);
+        let timers = Timers::new(world.shared());
+        world.services.writer.commit(set()).await.unwrap();
+        timers.failed(timer.clone()).await.unwrap();
+        // Of one that was set again nothing is put off.
+        timers.failed(timer.clone()).await.unwrap();
+        let due_at = database.next_timer("karma", timer.due_at).await.unwrap().unwrap();
+        let put_off = Timer { due_at, ..timer.clone() };
+        assert_eq!(database.timer_failures(&put_off).await.unwrap(), Some(1));
+        world.services.writer.commit(set()).await.unwrap();
+        assert_eq!(database.timer_failures(&timer).await.unwrap(), Some(0));
     }
 }

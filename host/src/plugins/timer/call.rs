@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ use crate::protocol::{Actor, Timer};
 
 /// While another call shows whether a quarantined plugin is well again.
 const PROBED: Duration = Duration::from_secs(1);
+/// For how long a timer is a node's that does not say that it lives.
+const CLAIM: Duration = Duration::from_secs(6);
 
 /// Wakes a plugin for each of its timers, or for none more after `stop` or while it is quarantined. Gives those that failed.
 pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
@@ -32,11 +35,11 @@ pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: Cancella
         // Gone meanwhile: its timers stay until it is back.
         let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
         let Ok(turn) = shared.calls.acquire().await else { break };
-        match run(&registry, &shared.services, plugin, &timer).await {
-            Ok(Woken::Done) => {}
+        match claimed(&shared, &registry, plugin, &timer).await {
+            Ok(Woken::Done | Woken::Elsewhere) => {}
             Ok(Woken::Held) => {
                 drop(turn);
-                stop.run_until_cancelled(tokio::time::sleep(PROBED)).await;
+                stop.run_until_cancelled(sleep(PROBED)).await;
                 break;
             }
             Err(error) => {
@@ -56,6 +59,31 @@ pub(super) enum Woken {
     Done,
     /// The plugin is quarantined: that is no fault of the timer's.
     Held,
+    /// Another node of the cluster sees to it.
+    Elsewhere,
+}
+
+/// In a cluster, this node has to claim a timer first, and keeps the claim for as long as the call takes.
+async fn claimed(shared: &Shared, registry: &Arc<Registry>, plugin: &Plugin, timer: &Timer) -> Result<Woken> {
+    let (services, database) = (&shared.services, &shared.services.database);
+    if !shared.clustered {
+        return run(registry, services, plugin, timer).await;
+    }
+    if !database.claim_timer(timer, CLAIM).await? {
+        return Ok(Woken::Elsewhere);
+    }
+    let keep = async {
+        loop {
+            sleep(CLAIM / 3).await;
+            if let Err(error) = database.prolong_claim(timer, CLAIM).await {
+                tracing::warn!(plugin = %plugin.id, "the claim to a timer cannot be prolonged: {error}");
+            }
+        }
+    };
+    tokio::select! {
+        woken = run(registry, services, plugin, timer) => woken,
+        () = keep => Ok(Woken::Elsewhere),
+    }
 }
 
 pub(super) async fn run(

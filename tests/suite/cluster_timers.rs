@@ -1,0 +1,84 @@
+//! A timer of a plugin comes due once in a cluster, whichever nodes live.
+
+use serde_json::json;
+
+use crate::harness::{Client, Cluster, Plugin, Server, Setup};
+
+/// A node with the bot.
+async fn node(cluster: &Cluster, name: &str, settings: &str) -> Server {
+    let setup = Setup::bare().configure(&format!(
+        r#"
+        [plugin.bot]
+        grants = ["storage", "rooms", "messages", "push", "timers", "http"]
+        limits = {{ call_ms = 60000 }}
+        settings = {{ commands = true{settings} }}
+        "#,
+    ));
+    setup.install(Plugin::Bot, "bot.wasm");
+    cluster.node(name, setup).start().await
+}
+
+async fn set(client: &mut Client, text: &str, again: u32) {
+    let args = json!({"room": "lobby", "name": "tick", "text": text, "again": again});
+    client.call("bot.alarm", args).await.unwrap();
+}
+
+/// How often the bot was woken on a node, as its metrics have it.
+async fn woken(server: &Server) -> u64 {
+    let text = server.fetch("/metrics").await.text().await.unwrap();
+    let of_timers = |line: &&str| line.contains(r#"plugin="bot""#) && line.contains(r#"hook="timer""#);
+    let verdicts = text.lines().filter(|line| line.starts_with("natterjack_plugin_verdicts_total{")).filter(of_timers);
+    verdicts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn a_timer_wakes_its_plugin_on_one_node_only() {
+    let cluster = Cluster::start().await;
+    let (first, second) = (node(&cluster, "first", "").await, node(&cluster, "second", "").await);
+    let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
+    ann.join("lobby").await;
+    bob.join("lobby").await;
+    set(&mut ann, "tick", 2).await;
+    // Whoever is woken last says so to the listeners of its node, if not to all.
+    loop {
+        tokio::select! {
+            _ = ann.expect_message() => {}
+            _ = bob.expect_message() => {}
+        }
+        if ann.history("lobby").await.len() == 3 {
+            break;
+        }
+    }
+    assert_eq!(woken(&first).await + woken(&second).await, 3);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn a_timer_whose_node_has_died_comes_due_on_another() {
+    let cluster = Cluster::start().await;
+    let (mut first, second) = (node(&cluster, "first", "").await, node(&cluster, "second", "").await);
+    let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
+    ann.join("lobby").await;
+    bob.join("lobby").await;
+    set(&mut ann, "still due", 0).await;
+    first.kill().await;
+    assert_eq!(bob.expect_message().await, "still due");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn a_timer_whose_node_dies_over_it_comes_due_again_on_another() {
+    let cluster = Cluster::start().await;
+    let mut first = node(&cluster, "first", ", stuck = true").await;
+    let mut ann = first.join_as("ann").await;
+    ann.join("lobby").await;
+    set(&mut ann, "at last", 0).await;
+    first.expect_output("stuck").await;
+    let second = node(&cluster, "second", "").await;
+    let mut bob = second.join_as("bob").await;
+    bob.join("lobby").await;
+    first.kill().await;
+    assert_eq!(bob.expect_message().await, "at last");
+    assert_eq!(bob.history("lobby").await, ["at last"]);
+}

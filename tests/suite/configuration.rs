@@ -53,6 +53,7 @@ async fn the_configuration_in_force_is_printed_with_secrets_hidden_and_nothing_i
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("name = \"Pond\"") && said.contains("jwt_secret = \"<hidden>\""), "{said}");
+    assert!(said.contains("audit_max_age = \"365d\"") && said.contains("ping_interval = \"30s\""), "{said}");
     assert!(!said.contains(secret), "{said}");
     assert!(!setup.path().join("data").exists(), "nothing was started");
     // What was printed is a configuration.
@@ -74,7 +75,6 @@ async fn shells_can_complete_and_there_is_a_manual() {
     let page = String::from_utf8(output.stdout).unwrap();
     assert!(page.contains(".TH natterjack 1") && page.contains("natterjack\\-serve(1)"), "{page}");
     let pages = setup.path().join("man");
-    std::fs::create_dir(&pages).unwrap();
     assert!(setup.command(&["man", "man"]).output().await.unwrap().status.success());
     assert!(std::fs::read_to_string(pages.join("natterjack-serve.1")).unwrap().contains("print\\-config"));
 }

@@ -20,7 +20,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let command = Arguments::command();
     match &args.folder {
-        Some(folder) => clap_mangen::generate_to(command, folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(command, folder))
             .with_context(|| format!("the pages cannot be written into {}", folder.display())),
         None => {
             let mut page = Vec::new();

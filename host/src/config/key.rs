@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::fault::{Faults, unknown};
+use super::scalars::written;
 use super::show::Shown;
 use super::tree::{Node, Table, Value, join};
 
@@ -259,12 +260,11 @@ pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl 
 
 /// `within` for durations.
 pub(super) fn lasting(least: Duration, most: Duration) -> impl Fn(&Duration) -> Result<(), String> {
-    use humantime::format_duration as show;
     move |value| {
         if (least..=most).contains(value) {
             return Ok(());
         }
-        Err(format!("{} is out of range; wanted {} to {}", show(*value), show(least), show(most)))
+        Err(format!("{} is out of range; wanted {} to {}", written(*value), written(least), written(most)))
     }
 }
 

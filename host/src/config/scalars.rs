@@ -78,7 +78,18 @@ impl Key for Duration {
     }
 
     fn show(&self) -> Option<Shown> {
-        Some(humantime::format_duration(*self).to_string().as_str().into())
+        Some(written(*self).as_str().into())
+    }
+}
+
+/// As an operator would write it: in the largest unit that it is a multiple of.
+pub(super) fn written(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let millis = duration.as_millis();
+    match UNITS.iter().find(|(unit, _)| millis >= *unit && millis % unit == 0) {
+        Some((unit, name)) => format!("{}{name}", millis / unit),
+        None if duration.is_zero() => "0s".to_owned(),
+        None => humantime::format_duration(duration).to_string(),
     }
 }
 

@@ -33,7 +33,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::edit::{EditError, set_plugin_settings, switch_plugin};
@@ -55,7 +55,12 @@ use self::key::{Key, read_section, section};
 use self::tree::{Node, Table, Value};
 
 /// Read when no file is named; it need not exist.
-const DEFAULT_FILE: &str = "config.toml";
+pub const DEFAULT_FILE: &str = "config.toml";
+
+/// The file that is read when none is named, if it is there.
+pub fn default_file() -> Option<PathBuf> {
+    Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists())
+}
 
 section! {
     /// Everything that can be configured.

@@ -105,3 +105,21 @@ async fn new_throttles_count_from_the_next_attempt_on() {
     let (second, _) = server.post("/api/auth/login", None, &wrong).await;
     assert_eq!((first, second), (401, 429));
 }
+
+#[tokio::test]
+async fn a_server_without_a_configuration_reads_the_one_that_is_written_later() {
+    let setup = Setup::bare().prepare().await;
+    let file = setup.path().join("config.toml");
+    std::fs::remove_file(&file).unwrap();
+    let mut server = Server::on(setup).await;
+    server.signal(Signal::SIGHUP);
+    server.expect_output("nothing new in it").await;
+    assert!(guest_is_let_in(&server).await);
+    std::fs::write(&file, "[auth]\nguests = false\n").unwrap();
+    server.expect_output("in force from now on").await;
+    assert!(!guest_is_let_in(&server).await);
+
+    let mark = server.mark();
+    std::fs::remove_file(&file).unwrap();
+    server.expect_after(mark, "that it is gone", |line| line.contains("all goes on as before")).await;
+}

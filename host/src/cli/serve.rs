@@ -15,7 +15,6 @@ use crate::server::{Door, Server};
 
 /// The exit code for a configuration that cannot be used.
 const BAD_CONFIG: u8 = 2;
-const DEFAULT_CONFIG: &str = "config.toml";
 /// What else a server has open: the database, plugins, watchers.
 const FILES_BESIDE: u64 = 100;
 
@@ -54,7 +53,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             "fewer files may be open than there may be connections: raise the limit (LimitNOFILE=), or lower limits.connections"
         );
     }
-    let file = args.config.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|file| file.exists()));
+    let file = args.config.or_else(config::default_file);
 
     // Before the server accepts anything: a signal that comes early must not be lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -106,7 +105,11 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
         Some(file) => {
             let _ = writeln!(text, "  config      {}", file.display());
         }
-        None => text.push_str("  config      none: every key at its default (`natterjack serve --config FILE`)\n"),
+        None => {
+            text.push_str(
+                "  config      none: every key at its default, until there is a config.toml here (or --config FILE)\n",
+            );
+        }
     }
     let _ = writeln!(text, "  data        {}", config.server.data_dir.display());
     if let Some(key) = server.new_key() {

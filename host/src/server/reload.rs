@@ -65,6 +65,7 @@ impl Sections {
 pub(super) struct Reload {
     /// What is in force.
     pub(super) running: Live<Config>,
+    /// None as long as there is none.
     pub(super) file: Option<PathBuf>,
     pub(super) sections: Sections,
     pub(super) accounts: Arc<Accounts>,
@@ -78,7 +79,7 @@ impl Reload {
     /// Looks at the files whenever they change, and when `asked` to. They are watched from the call on.
     pub(super) fn follow(mut self, asked: Arc<Notify>) -> impl Future<Output = ()> + Send {
         let (config_changed, tls_changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let config = self.file.as_deref().and_then(|file| followed(file, &config_changed));
+        let config = followed(self.file.as_deref().unwrap_or(Path::new(config::DEFAULT_FILE)), &config_changed);
         let shown = self.tls.clone();
         let tls: Vec<_> = shown.iter().flat_map(|tls| tls.files()).map(|file| followed(file, &tls_changed)).collect();
         async move {
@@ -104,6 +105,8 @@ impl Reload {
 
     /// All of it, or nothing if anything is wrong.
     async fn read_config(&mut self) {
+        // Whoever starts without one may write it later, as plugins that want grants ask for.
+        self.file = self.file.take().or_else(config::default_file);
         let file = self.file.clone();
         let read = tokio::task::spawn_blocking(move || Config::load(file.as_deref(), config::environment()));
         match read.await {

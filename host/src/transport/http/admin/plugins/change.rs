@@ -150,10 +150,10 @@ pub(super) async fn read_config(state: &State) -> Result<Config> {
 }
 
 pub(super) fn config_file(state: &State) -> Result<PathBuf> {
-    state.config_file.clone().ok_or_else(|| {
+    state.config_file.clone().or_else(config::default_file).ok_or_else(|| {
         Error::Conflict(
             "this server runs without a configuration file, and that is where plugins are switched and set; make a \
-             config.toml (it may be empty) and start the server with it, or move the plugin's file out of the folder"
+             config.toml in its folder (it may be empty), or move the plugin's file out of the folder"
                 .into(),
         )
     })

@@ -31,7 +31,7 @@ pub struct Arguments {
 enum Command {
     /// Run the server
     Serve(serve::Args),
-    /// Look whether a server could start: configuration, keys, database, plugins
+    /// Look whether a server could start: configuration, certificate, keys, database, plugins
     Check(check::Args),
     /// Bring the database up to date
     Migrate(migrate::Args),
@@ -81,7 +81,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
     // A thread that reads the terminal cannot be interrupted; nothing is owed to it.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| {
-        eprintln!("natterjack: {error:#}");
+        eprintln!("natterjack: {}", with_causes(&error));
         ExitCode::FAILURE
     })
+}
+
+/// Some errors say themselves what caused them.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    text
 }

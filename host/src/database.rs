@@ -26,6 +26,9 @@ mod together;
 mod unread;
 mod values;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -33,7 +36,7 @@ use std::time::Duration;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, PgConnection, Postgres, Sqlite, Transaction};
 
 pub use self::accounts::{NewUser, User};
 pub use self::audit::{Action, AuditLine, Outcome};
@@ -145,7 +148,9 @@ impl Database {
             .create_if_missing(create);
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
         if create && !folder.as_os_str().is_empty() {
-            std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| make_private(connect.get_filename()))
+                .map_err(|e| connect_error(sqlx::Error::Io(e)))?;
         }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
@@ -180,9 +185,14 @@ impl Database {
             // One more than the readers, so that the writer never waits for them.
             .max_connections(options.readers + 1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(connect)
-            .await
-            .map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
+            .connect_with(connect.clone())
+            .await;
+        let pool = match pool {
+            // A pool that waited in vain does not say for what.
+            Err(sqlx::Error::PoolTimedOut) => Err(why_not(&connect).await.unwrap_or(sqlx::Error::PoolTimedOut)),
+            other => other,
+        };
+        let pool = pool.map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
         Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })
     }
 
@@ -265,6 +275,19 @@ fn shown(url: &str) -> String {
         }
         _ => url.to_owned(),
     }
+}
+
+/// An empty file that only its owner can read, since password hashes will be in it: what SQLite puts beside it takes after it.
+fn make_private(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What a single connection says, within the time that the pool had.
+async fn why_not(connect: &PgConnectOptions) -> Option<sqlx::Error> {
+    tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(connect)).await.ok()?.err()
 }
 
 /// Whether a unique constraint was in the way; its name or column tells which.

@@ -93,13 +93,13 @@ async fn all_is_well_before_the_first_start_and_while_a_server_runs() {
 async fn every_fault_is_told_and_the_exit_code_says_so() {
     let setup = Setup::bare().prepare().await;
     assert!(run(&setup, &["migrate"]).await.0);
-    database::execute(&setup.database_url(), "DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    database::execute(&setup.database_url(), "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2").await;
     std::fs::create_dir_all(setup.path().join("data")).unwrap();
     std::fs::write(setup.path().join("data/jwt.key"), "short").unwrap();
     setup.install_bytes("broken.wasm", b"no component");
     let (done, said) = run(&setup, &["check"]).await;
     assert!(!done, "{said}");
-    for part in ["ok     config", "FAULT  keys", "FAULT  database", "0002 accounts", "FAULT  plugin    broken"] {
+    for part in ["ok     config", "FAULT  keys", "FAULT  database", "9999", "FAULT  plugin    broken"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     std::fs::write(setup.path().join("config.toml"), "[auth]\nguests = 3\n").unwrap();
@@ -108,4 +108,26 @@ async fn every_fault_is_told_and_the_exit_code_says_so() {
     let gone = Setup::bare().variable("DATABASE_URL", "postgres://ann:hidden-from-all@127.0.0.1:9/chat");
     let (done, said) = run(&gone, &["check"]).await;
     assert!(!done && said.contains("FAULT  database") && !said.contains("hidden-from-all"), "{said}");
+    assert!(said.contains("Connection refused"), "{said}");
+}
+
+#[tokio::test]
+async fn what_the_start_brings_up_to_date_keeps_no_server_from_starting() {
+    let setup = Setup::bare().prepare().await;
+    assert!(run(&setup, &["migrate"]).await.0);
+    database::execute(&setup.database_url(), "DELETE FROM _sqlx_migrations").await;
+    let (done, said) = run(&setup, &["check"]).await;
+    assert!(done && said.contains("ok     database") && said.contains("0001 start, 0002 accounts"), "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_shown_is_a_fault() {
+    let setup = Setup::bare()
+        .variable("NATTERJACK__TLS__CERTIFICATE_FILE", "cert.pem")
+        .variable("NATTERJACK__TLS__KEY_FILE", "key.pem")
+        .prepare()
+        .await;
+    std::fs::write(setup.path().join("cert.pem"), "none").unwrap();
+    let (done, said) = run(&setup, &["check"]).await;
+    assert!(!done && said.contains("FAULT  tls       cert.pem: holds no certificate"), "{said}");
 }

@@ -10,7 +10,10 @@ async fn the_first_start_makes_what_it_needs_and_tells() {
     let key = server.path().join("data/jwt.key");
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     if database::postgres().is_none() {
-        assert!(server.path().join("data/natterjack.db").exists());
+        for file in ["natterjack.db", "natterjack.db-wal"] {
+            let mode = server.path().join("data").join(file).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file} holds password hashes");
+        }
     }
     for told in ["jwt.key", "groups", "room.create", "message-filter", "room-guard", "chat 127.0.0.1"] {
         server.expect_output(told).await;
@@ -45,6 +48,7 @@ async fn a_taken_port_is_told_with_a_way_out() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(port) && said.contains("PORT="), "{said}");
+    assert_eq!(said.matches("Address already in use").count(), 1, "{said}");
 }
 
 #[tokio::test]

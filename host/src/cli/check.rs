@@ -11,10 +11,11 @@ use crate::config::{self, Config};
 use crate::database::Database;
 use crate::plugins::PluginState;
 use crate::server;
+use crate::transport::Tls;
 
-/// Look whether a server could start: configuration, keys, database, plugins.
+/// Look whether a server could start: configuration, certificate, keys, database, plugins.
 ///
-/// Changes nothing. Each part is told as `ok` or `FAULT`; with a fault the exit code is 1.
+/// Changes nothing; what the start itself would bring up to date is no fault. Each part is told as `ok` or `FAULT`; with a fault the exit code is 1.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's configuration file
@@ -44,10 +45,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let mut findings = Findings::default();
     match Config::load(args.config.as_deref(), config::environment()) {
         Ok(config) => {
-            let file = args
-                .config
-                .map_or("the defaults, or config.toml if it is here".to_owned(), |file| file.display().to_string());
+            let file = args.config.or_else(config::default_file);
+            let file = file.map_or("none: every key at its default".to_owned(), |file| file.display().to_string());
             findings.tell("config", Ok::<_, String>(file));
+            if !config.tls.certificate_file.is_empty() {
+                findings.tell("tls", Tls::open(&config.tls).map(|_| config.tls.certificate_file.clone()));
+            }
             findings.tell("keys", keys(&config));
             findings.tell("database", database(&config).await);
             plugins(&config, &mut findings).await;
@@ -78,7 +81,7 @@ async fn database(config: &Config) -> Result<String, String> {
         [] => Ok(format!("{url}: up to date")),
         missing => {
             let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            Err(format!("{url} lacks {}; `natterjack migrate` brings it up to date", names.join(", ")))
+            Ok(format!("{url}: the start, or `natterjack migrate`, applies {}", names.join(", ")))
         }
     }
 }

@@ -57,6 +57,14 @@ fn nginx_takes_its_snippet() {
 }
 
 #[test]
+fn caddy_takes_its_snippet() {
+    xtask::tools::install().unwrap();
+    let mut caddy = Command::new("caddy");
+    let (content, said) = run(caddy.args(["validate", "--adapter", "caddyfile", "--config"]).arg(path("Caddyfile")));
+    assert!(content, "{said}");
+}
+
+#[test]
 fn hadolint_finds_nothing_in_the_dockerfile() {
     let (content, said) = run(Command::new(python_program("hadolint")).arg(path("Dockerfile")));
     assert!(content, "{said}");

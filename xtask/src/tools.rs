@@ -7,9 +7,10 @@ use anyhow::Result;
 use crate::{command, debian};
 
 /// Program and package.
-const TOOLS: [(&str, &str); 4] = [
+const TOOLS: [(&str, &str); 5] = [
     ("slowhttptest", "slowhttptest"),
     ("nginx", "nginx-light"),
+    ("caddy", "caddy"),
     ("systemd-analyze", "systemd"),
     ("nats-server", "nats-server"),
 ];

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::foreign::python_program;
-use crate::harness::natterjack;
+use crate::harness::{Setup, natterjack};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
@@ -71,6 +73,27 @@ fn hadolint_finds_nothing_in_the_dockerfile() {
     let file = read("Dockerfile");
     let user = file.rfind("\nUSER 10001\n").expect("it does not run as root");
     assert!(user > file.rfind("\nFROM ").unwrap() && user < file.find("\nENTRYPOINT").unwrap());
+}
+
+#[test]
+fn the_compose_file_is_one() {
+    let mut schema = Command::new(python_program("check-jsonschema"));
+    let (content, said) = run(schema.args(["--builtin-schema", "vendor.compose-spec"]).arg(path("compose.yaml")));
+    assert!(content, "{said}");
+}
+
+#[tokio::test]
+async fn the_container_is_healthy_while_its_server_is_ready() {
+    let file = read("compose.yaml");
+    let check = file.lines().find_map(|line| line.trim().strip_prefix("- exec 3<>/dev/tcp/127.0.0.1/5000;"));
+    let check = check.expect("the health check asks the port that the Dockerfile exposes");
+    let mut server = Setup::bare().variable("NATTERJACK__SERVER__SHUTDOWN_DELAY", "10m").start().await;
+    let check = format!("exec 3<>/dev/tcp/{};{check}", server.address().replace(':', "/"));
+    let healthy = async || tokio::process::Command::new("bash").args(["-c", &check]).status().await.unwrap().success();
+    assert!(healthy().await);
+    server.signal(Signal::SIGTERM);
+    server.expect_output("once more stops at once").await;
+    while healthy().await {}
 }
 
 #[test]

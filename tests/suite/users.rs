@@ -35,6 +35,16 @@ async fn an_account_can_be_added_while_no_server_runs() {
 }
 
 #[tokio::test]
+async fn in_the_wrong_folder_it_says_that_there_is_no_database() {
+    let setup = Setup::bare().on_database("sqlite:data/chat.db");
+    let (done, said) = user(&setup, &["list"], "").await;
+    assert!(!done && said.contains("no database data/chat.db") && said.contains("--config"), "{said}");
+    assert!(!setup.path().join("data").exists(), "nothing was made");
+    let (done, said) = user(&setup, &["add", "ann", "--password-stdin"], "a long password\n").await;
+    assert!(done && said.contains("it is made now") && said.contains("ann was added"), "{said}");
+}
+
+#[tokio::test]
 async fn a_wrong_account_is_refused_with_the_reason() {
     let server = Setup::bare().start().await;
     server.sign_up("ann").await;

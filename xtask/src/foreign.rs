@@ -61,7 +61,7 @@ fn node(pinned: &Path, folder: &Path) -> Result<()> {
     fs::write(&stamp, wanted).context("cannot note what is installed")
 }
 
-/// `websockets`, `python-socketio`, `kosoku`, and what reads metrics and Dockerfiles.
+/// `websockets`, `python-socketio`, `kosoku`, and what reads metrics, Dockerfiles and compose files.
 fn python(pinned: &Path, folder: &Path) -> Result<()> {
     let stamp = folder.join("python.stamp");
     let wanted = read(&pinned.join("requirements.txt"))?;

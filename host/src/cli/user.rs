@@ -77,6 +77,16 @@ enum Action {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let config = Config::load(args.config.as_deref(), config::environment())?;
+    let options = server::database_options(&config);
+    if let Some(file) = options.file().filter(|file| !file.exists()) {
+        let file = file.display();
+        match args.action {
+            Action::Add { .. } => eprintln!("natterjack: there was no database {file}: it is made now"),
+            _ => bail!(
+                "there is no database {file}; run this in the server's folder, or say --config as the server does"
+            ),
+        }
+    }
     let (accounts, database) = server::open_accounts(&config).await?;
     let done = match args.action.audited() {
         Some((what, on)) => audit::noted(&database, (what, &on), act(args.action, &accounts, &database)).await,

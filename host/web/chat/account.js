@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { Dialog, useForm } from "./dialogs.js";
 
 /** `rest` is asked with the session's own token. */
-export function AccountSettings({ session, rest, leave, close }) {
+export function AccountSettings({ session, rest, leave, enterAnew, close }) {
   const [account, setAccount] = useState(null);
   const [problem, setProblem] = useState(null);
   const asked = async (method, ...args) => rest[method](await session.client.token(), ...args);
@@ -15,21 +15,20 @@ export function AccountSettings({ session, rest, leave, close }) {
     <${Dialog} title="Your account" close=${close}>
       <div class="stack settings">
         ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-        ${account && html`<${Profile} account=${account} asked=${asked} />`}
+        ${account && html`<${Profile} account=${account} asked=${asked} enterAnew=${enterAnew} />`}
         <${Password} name=${account?.username} asked=${asked} />
         <${WaysOut} asked=${asked} leave=${leave} />
       </div>
     <//>`;
 }
 
-function Profile({ account, asked }) {
+function Profile({ account, asked, enterAnew }) {
   const [saved, setSaved] = useState(false);
   const { submit, busy, problem } = useForm(() => setSaved(true), async ({ username, email }) => {
     setSaved(false);
     const renamed = username.trim() !== account.username;
     await asked("changeAccount", { username: renamed ? username.trim() : undefined, email: email.trim() || null });
-    // A connection keeps the name that it came with.
-    if (renamed) location.reload();
+    if (renamed) enterAnew();
   });
   return html`
     <form onSubmit=${submit} aria-labelledby="profile">

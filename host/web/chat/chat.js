@@ -9,7 +9,7 @@ import { Home } from "./home.js";
 import { Search } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 
-export function Chat({ session, rest, leave }) {
+export function Chat({ session, rest, leave, enterAnew }) {
   /** The dialog that is open: a function that makes it of what closes it. */
   const [dialog, open] = useState(null);
   const close = () => open(null);
@@ -18,7 +18,7 @@ export function Chat({ session, rest, leave }) {
     browse: () => open(() => () => html`<${BrowseRooms} session=${session} close=${close} />`),
     newMessage: () => open(() => () => html`<${NewMessage} session=${session} close=${close} />`),
     search: (room) => open(() => () => html`<${Search} session=${session} room=${room} close=${close} />`),
-    account: () => open(() => () => html`<${AccountSettings} session=${session} rest=${rest} leave=${leave} close=${close} />`),
+    account: () => open(() => () => html`<${AccountSettings} session=${session} rest=${rest} leave=${leave} enterAnew=${enterAnew} close=${close} />`),
     confirm: (question) => open(() => () => html`<${Confirm} ...${question} close=${close} />`),
   };
   useEffect(() => {

@@ -12,6 +12,8 @@ const rest = new Rest(location.origin);
 const login = new Login(rest, store);
 let server = null;
 let session = null;
+/** How often somebody has come in: what is shown of one session is not what is shown of the next. */
+let entries = 0;
 /** Why somebody is not in any more. */
 let farewell = null;
 let drawing = false;
@@ -33,7 +35,7 @@ function show() {
   document.title = titleOf(session);
   render(
     session
-      ? html`<${Chat} session=${session} rest=${rest} leave=${leave} />`
+      ? html`<${Chat} key=${entries} session=${session} rest=${rest} leave=${leave} enterAnew=${enterAnew} />`
       : html`<${Entry} server=${server} farewell=${farewell} signUp=${signUp} logIn=${logIn} guest=${guest} />`,
     root,
   );
@@ -47,9 +49,16 @@ function titleOf(session) {
 
 function enter(options) {
   farewell = null;
+  entries += 1;
   session = new Session({ url: location.origin, server, store, ...options }, changed);
   follow();
   changed();
+}
+
+/** A connection keeps the name that it came with. */
+function enterAnew() {
+  session.client.stop();
+  enter({ login });
 }
 
 function end(why) {

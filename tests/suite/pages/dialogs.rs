@@ -69,7 +69,7 @@ async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
     // Under another name one is still in.
     ann.find("#account-name").await.clear().await.unwrap();
     ann.write("#account-name", &format!("anna{ENTER}")).await;
-    ann.until_anew("document.querySelector('.me')?.textContent.includes('anna')").await;
+    ann.until("document.querySelector('.me')?.textContent.includes('anna')").await;
     ann.click("[aria-label='Your account']:not(:disabled)").await;
     ann.until("document.querySelector('#account-email')?.value === 'ann@example.org'").await;
     ann.click(".settings section form .button").await;

@@ -1,7 +1,5 @@
 //! Somebody in front of a browser.
 
-use std::time::Duration;
-
 use fantoccini::Locator;
 use fantoccini::elements::Element;
 use serde_json::{Value, json};
@@ -87,19 +85,6 @@ impl Visitor {
             panic!("never was: {expression}; the page says:\n{}", self.text().await);
         }
         found
-    }
-
-    /// The same while the page is loaded anew: whatever is asked in the middle of that has no answer.
-    pub(super) async fn until_anew(&self, expression: &str) {
-        let script = format!("return Boolean({expression})");
-        let look = async {
-            while self.browser.client.execute(&script, vec![]).await.ok() != Some(json!(true)) {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, look).await.is_err() {
-            panic!("never was: {expression}; the page says:\n{}", self.text().await);
-        }
     }
 
     /// Waits until a message that says so is shown.

@@ -86,7 +86,7 @@ impl Key for Duration {
 pub(super) fn written(duration: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let millis = duration.as_millis();
-    match UNITS.iter().find(|(unit, _)| millis >= *unit && millis % unit == 0) {
+    match UNITS.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", millis / unit),
         None if duration.is_zero() => "0s".to_owned(),
         None => humantime::format_duration(duration).to_string(),

@@ -26,9 +26,9 @@ use self::report::Report;
 
 /// Load a server as many clients would, and measure it.
 ///
-/// The clients speak the native protocol, those of `dialects` the others too. Nothing but a server is needed, whose limits let so many clients from one address do so
-/// much: raise command_burst and commands_per_second in [limits], and for scenarios with accounts attempts_burst and
-/// attempts_per_minute. What the server refuses is counted and told.
+/// The clients speak the native protocol, those of `dialects` the others too. Nothing but a server is needed, which lets guests in
+/// and so many clients from one address do so much: raise command_burst and commands_per_second in [limits], and for scenarios with
+/// accounts attempts_burst and attempts_per_minute. What the server refuses is counted and told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

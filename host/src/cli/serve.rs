@@ -118,7 +118,11 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     }
     let plugins = server.plugins();
     if plugins.is_empty() {
-        let _ = writeln!(text, "  plugins     none in {}: put .wasm files there", config.plugins.folder.display());
+        let _ = writeln!(
+            text,
+            "  plugins     none in {}: put .wasm files there (from a checkout: cargo xtask plugins)",
+            config.plugins.folder.display()
+        );
     }
     for plugin in &plugins {
         let _ = writeln!(text, "{}", plugin_lines(plugin));

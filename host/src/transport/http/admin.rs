@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -85,9 +87,19 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, EditErro
     })
 }
 
-/// Cuts what is one more than a page; gives whether there was one more.
-fn cut<T>(list: &mut Vec<T>) -> bool {
+/// Which part of a long list is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Those alone that hold this text.
+    query: Option<String>,
+    /// What the page before gave as `next`.
+    cursor: Option<i64>,
+}
+
+/// Cuts what is one more than a page; gives where the next one begins, if there is one.
+fn cut<T, C>(list: &mut Vec<T>, cursor: impl Fn(&T) -> C) -> Option<C> {
     let more = list.len() > PAGE as usize;
     list.truncate(PAGE as usize);
-    more
+    list.last().filter(|_| more).map(cursor)
 }

@@ -5,25 +5,16 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::audit::Told;
-use super::{Admin, PAGE, cut};
+use super::{Admin, PAGE, Wanted, cut};
 use crate::clock::{Timestamp, now};
 use crate::database::User;
 use crate::error::Error;
 use crate::protocol::AccountId;
 use crate::transport::http::extract::{Json, Path, Query};
 use crate::transport::http::{Answer, State};
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(in crate::transport::http) struct List {
-    /// Part of a name or an address.
-    query: Option<String>,
-    /// What the page before gave as `next`.
-    cursor: Option<i64>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::transport::http) struct Accounts {
@@ -51,15 +42,14 @@ pub(in crate::transport::http) struct Account {
 }
 
 /// All accounts, or those whose name or address holds something
-#[utoipa::path(get, path = "/api/admin/accounts", tag = "administration", security(("token" = [])), params(List), responses((status = 200, body = Accounts)))]
+#[utoipa::path(get, path = "/api/admin/accounts", tag = "administration", security(("token" = [])), params(Wanted), responses((status = 200, body = Accounts)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
-    Query(List { query, cursor }): Query<List>,
+    Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
     let mut users = state.database.users(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
-    let more = cut(&mut users);
-    let next = users.last().filter(|_| more).map(|user| user.id);
+    let next = cut(&mut users, |user| user.id);
     let accounts = users.into_iter().map(|user| shown(&state, user)).collect();
     Ok(axum::Json(Accounts { accounts, next }).into_response())
 }

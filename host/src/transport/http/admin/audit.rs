@@ -7,10 +7,10 @@ use axum::extract::{FromRequestParts as _, MatchedPath, RawPathParams, Request, 
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Admin, PAGE, cut};
+use super::{Admin, PAGE, Wanted, cut};
 use crate::clock::{Timestamp, now};
 use crate::database::{Action, AuditLine, Outcome};
 use crate::error::Error;
@@ -129,15 +129,6 @@ impl From<&Error> for Told {
     }
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(in crate::transport::http) struct List {
-    /// Part of a name, of an action or of what it was done to.
-    query: Option<String>,
-    /// What the page before gave as `next`.
-    cursor: Option<i64>,
-}
-
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditLog)]
 pub(in crate::transport::http) struct Lines {
@@ -175,16 +166,15 @@ struct By {
     name: String,
 }
 
-/// What administrators did, the latest first
-#[utoipa::path(get, path = "/api/admin/audit", tag = "administration", security(("token" = [])), operation_id = "audit_log", params(List), responses((status = 200, body = Lines)))]
+/// What administrators did, the latest first; or only where who, what or to what holds something
+#[utoipa::path(get, path = "/api/admin/audit", tag = "administration", security(("token" = [])), operation_id = "audit_log", params(Wanted), responses((status = 200, body = Lines)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
-    Query(List { query, cursor }): Query<List>,
+    Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
     let mut lines = state.database.audit(query.as_deref(), cursor.unwrap_or(i64::MAX), PAGE + 1).await?;
-    let more = cut(&mut lines);
-    let next = lines.last().filter(|_| more).map(|line| line.id);
+    let next = cut(&mut lines, |line| line.id);
     Ok(axum::Json(Lines { lines: lines.into_iter().map(shown).collect(), next }).into_response())
 }
 

@@ -78,8 +78,7 @@ pub(in crate::transport::http) async fn list(
     };
     let live = state.core.hub.live().into_iter().filter(after).map(shown).filter(found);
     let mut connections: Vec<Connection> = live.take(PAGE as usize + 1).collect();
-    let more = cut(&mut connections);
-    let next = connections.last().filter(|_| more).map(|last| last.id);
+    let next = cut(&mut connections, |connection| connection.id);
     Ok(axum::Json(Connections { connections, next }).into_response())
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::IntoResponse as _;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::audit::Told;
-use super::{Admin, PAGE, cut};
+use super::{Admin, PAGE, Wanted, cut};
 use crate::clock::Timestamp;
 use crate::database::RoomActivity;
 use crate::error::Error;
@@ -16,15 +16,6 @@ use crate::protocol::{Actor, Change, RoomId, RoomKind, RoomName, Unit};
 use crate::transport::http::extract::{Path, Query};
 use crate::transport::http::me::Done;
 use crate::transport::http::{Answer, State};
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(in crate::transport::http) struct List {
-    /// Part of a name.
-    query: Option<String>,
-    /// What the page before gave as `next`.
-    cursor: Option<i64>,
-}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AllRooms)]
@@ -58,15 +49,14 @@ struct Room {
 }
 
 /// All rooms, or those whose name holds something, in the order in which they were made
-#[utoipa::path(get, path = "/api/admin/rooms", tag = "administration", security(("token" = [])), operation_id = "list_all_rooms", params(List), responses((status = 200, body = Rooms)))]
+#[utoipa::path(get, path = "/api/admin/rooms", tag = "administration", security(("token" = [])), operation_id = "list_all_rooms", params(Wanted), responses((status = 200, body = Rooms)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
-    Query(List { query, cursor }): Query<List>,
+    Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
     let mut rooms = state.database.room_activity(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
-    let more = cut(&mut rooms);
-    let next = rooms.last().filter(|_| more).map(|last| last.room.number);
+    let next = cut(&mut rooms, |room| room.room.number);
     let rooms = rooms.into_iter().map(|room| shown(&state, room)).collect();
     Ok(axum::Json(Rooms { rooms, next }).into_response())
 }

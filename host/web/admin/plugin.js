@@ -73,7 +73,7 @@ function Facts({ plugin }) {
       <div><dt>Hooks</dt><dd>${words(plugin.hooks)}</dd></div>
       <div><dt>Commands</dt><dd>${words(plugin.commands)}</dd></div>
       <div><dt>Uses</dt><dd>${words(asked)}</dd></div>
-      <div><dt>Granted</dt><dd>${given.length ? given.map((grant) => html`<${Chip} key=${grant} kind=${asked.includes(grant) ? "good" : "warn"}>${grant}${asked.includes(grant) ? "" : " (unused)"}<//> `) : html`<span class="soft">nothing</span>`}</dd></div>
+      <div><dt>Granted</dt><dd>${given.length ? given.map((grant) => html`<${Chip} key=${grant} kind=${asked.includes(grant) ? "good" : "warn"}>${grant}${asked.includes(grant) ? "" : " (unused)"}<//> `) : html`<span class="soft">nothing</span>`}</dd><dd class="soft">in config.toml alone</dd></div>
       <div><dt>Order</dt><dd>${plugin.order}</dd></div>
       <div><dt>SHA-256</dt><dd><code class="hash">${plugin.sha256 ?? "–"}</code></dd></div>
     </dl>`;

@@ -15,10 +15,16 @@ const FOLDER: &str = "data/compiled-plugins";
 
 /// Puts them where the server of this folder looks for them.
 pub(super) async fn copy_to(folder: &Path) {
-    static COMPILED: OnceCell<PathBuf> = OnceCell::const_new();
-    let from = COMPILED.get_or_init(compile).await;
+    static COMPILED: OnceCell<Compiled> = OnceCell::const_new();
+    let from = &COMPILED.get_or_init(compile).await.folder;
     copy(from, &folder.join(FOLDER));
     fs::set_permissions(folder.join(FOLDER), Permissions::from_mode(0o700)).expect("nobody else may write there");
+}
+
+struct Compiled {
+    folder: PathBuf,
+    /// Keeps other processes from removing it.
+    _in_use: File,
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -33,7 +39,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Once for these plugins, whichever process of tests comes first.
-async fn compile() -> PathBuf {
+async fn compile() -> Compiled {
     let all = [&Plugin::SHIPPED[..], &[Plugin::Bot, Plugin::NoAds, Plugin::Hostile]].concat();
     let mut hash = DefaultHasher::new();
     all.iter().for_each(|plugin| fs::read(plugin.path()).expect("a built plugin").hash(&mut hash));
@@ -43,15 +49,30 @@ async fn compile() -> PathBuf {
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
     let _lock = locked.expect("no panic").expect("it is locked");
 
-    let compiled = kept.join(format!("{:016x}", hash.finish()));
-    if !compiled.exists() {
+    let folder = kept.join(format!("{:016x}", hash.finish()));
+    let in_use = File::create(folder.with_extension("lock")).expect("a lock");
+    in_use.lock_shared().expect("it is locked");
+    if !folder.exists() {
         let setup = Setup::bare().cold().configure(&format!("[plugin.hostile]\n{HOSTILE_GRANTS}"));
         all.iter().for_each(|plugin| setup.install(*plugin, plugin.file_name()));
         let mut server = Box::pin(setup.start()).await;
         server.stop().await;
         let new = kept.join("new");
         copy(&server.path().join(FOLDER), &new);
-        fs::rename(new, &compiled).expect("it takes its place");
+        fs::rename(new, &folder).expect("it takes its place");
+        remove_unused(&kept);
     }
-    compiled
+    Compiled { folder, _in_use: in_use }
+}
+
+/// Those of other plugins, if no process of tests copies them: each that does has its lock. Whoever comes meanwhile waits.
+fn remove_unused(kept: &Path) {
+    for entry in fs::read_dir(kept).expect("a folder that can be read") {
+        let folder = entry.expect("a folder that can be read").path();
+        let lock = folder.with_extension("lock");
+        if folder.is_dir() && File::create(&lock).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            fs::remove_dir_all(folder).expect("it is removed");
+            fs::remove_file(lock).expect("it is removed");
+        }
+    }
 }

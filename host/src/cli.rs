@@ -1,6 +1,9 @@
 //! The command line: one file a subcommand.
 
-#![expect(clippy::print_stdout, reason = "this is what speaks to the terminal")]
+/// Prints a line, where `println!` would panic if nobody reads on.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::write_out(format_args!("{}\n", format_args!($($text)*))) };
+}
 
 mod address;
 mod backup;
@@ -15,7 +18,9 @@ mod plugin;
 mod serve;
 mod user;
 
-use std::process::ExitCode;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::{ExitCode, exit};
 
 use clap::{Parser, Subcommand};
 
@@ -84,6 +89,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
         eprintln!("natterjack: {}", with_causes(&error));
         ExitCode::FAILURE
     })
+}
+
+/// Whoever reads may have heard enough, as `| head` has: then there is nothing left to do.
+fn write_out(text: fmt::Arguments<'_>) {
+    if let Err(error) = io::stdout().write_fmt(text) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            exit(0);
+        }
+        eprintln!("natterjack: cannot write to standard output: {error}");
+        exit(1);
+    }
 }
 
 /// Some errors say themselves what caused them.

@@ -23,7 +23,8 @@ impl Log {
     pub fn start(config: &config::Log) -> Result<Self, ParseError> {
         let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&config.level)?);
         let recent_lines = Arc::new(RecentLines::default());
-        let shown = fmt::layer().with_writer(std::io::stderr);
+        // If nobody reads the log any more there is nobody to tell that to, and trying to would be a panic.
+        let shown = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
         let shown = match config.format {
             LogFormat::Text => shown.with_ansi(std::io::stderr().is_terminal()).boxed(),
             // An event's fields stand beside `timestamp`, `level`, `target` and `message`, those of its spans in `spans`.

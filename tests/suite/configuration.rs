@@ -1,5 +1,7 @@
 //! A wrong configuration is told in full before anything starts.
 
+use std::process::Stdio;
+
 use crate::harness::{Server, Setup};
 
 #[tokio::test]
@@ -86,5 +88,18 @@ async fn a_first_start_without_a_configuration_says_what_it_runs_with() {
     for told in ["none: every key at its default", "--config FILE", "none in plugins: put .wasm files there", "jwt.key"]
     {
         server.expect_output(told).await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_output_is_not_read_to_its_end_ends_without_a_word() {
+    for args in [&["completions", "bash"][..], &["man"], &["serve", "--print-config"], &["check"]] {
+        let setup = Setup::bare();
+        let mut command = setup.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        assert!(output.status.success(), "{args:?}");
     }
 }

@@ -1,11 +1,15 @@
 //! How a server stops: in order, in time, and at once if it is told twice.
 
-use nix::sys::signal::Signal;
-use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use std::process::Stdio;
 
-use crate::harness::{Plugin, Server, Setup, database};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::{PATIENCE, Plugin, Server, Setup, database};
 
 fn setup(delay: &str, limit: &str) -> Setup {
     let setup = Setup::bare().variable("NATTERJACK__SERVER__SHUTDOWN_DELAY", delay);
@@ -96,4 +100,26 @@ async fn an_answered_request_is_the_last_one_of_its_connection() {
     let idle = TcpStream::connect(server.address()).await.unwrap();
     assert_eq!(server.stop().await.code(), Some(0));
     drop(idle);
+}
+
+#[tokio::test]
+async fn a_server_whose_output_nobody_reads_goes_on_and_stops_in_order() {
+    let setup = Setup::bare().prepare().await;
+    let mut command = setup.command(&["serve"]);
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = said.next_line().await.unwrap().expect("it says where it listens");
+        if let Some((_, address)) = line.split_once("http://") {
+            break address.to_owned();
+        }
+    };
+    drop((said, server.stderr.take()));
+    let signal = |signal| kill(Pid::from_raw(server.id().unwrap().try_into().unwrap()), signal).unwrap();
+    // Has it say something.
+    signal(Signal::SIGHUP);
+    let ready = reqwest::get(format!("http://{address}/readyz")).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    signal(Signal::SIGTERM);
+    assert_eq!(timeout(PATIENCE, server.wait()).await.unwrap().unwrap().code(), Some(0));
 }

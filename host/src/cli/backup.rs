@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     database.close().await;
     done?;
     let bytes = std::fs::metadata(&args.file)?.len();
-    println!("{} is in {file} ({bytes} bytes)", options.shown_url());
+    say!("{} is in {file} ({bytes} bytes)", options.shown_url());
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use url::Url;
 
 use self::idle::Bystanders;
 use self::report::Report;
+use super::write_out;
 
 /// Load a server as many clients would, and measure it.
 ///
@@ -254,7 +255,7 @@ fn target(common: &Common) -> Result<Url> {
 
 fn print(report: &Report, json: bool) {
     match json {
-        true => println!("{}", report.json()),
-        false => print!("{report}"),
+        true => say!("{}", report.json()),
+        false => write_out(format_args!("{report}")),
     }
 }

@@ -32,10 +32,10 @@ struct Findings {
 impl Findings {
     fn tell(&mut self, part: &str, found: Result<String, impl Display>) {
         match found {
-            Ok(what) => println!("ok     {part:<9} {what}"),
+            Ok(what) => say!("ok     {part:<9} {what}"),
             Err(fault) => {
                 self.faults += 1;
-                println!("FAULT  {part:<9} {}", fault.to_string().replace('\n', "\n                 "));
+                say!("FAULT  {part:<9} {}", fault.to_string().replace('\n', "\n                 "));
             }
         }
     }

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::Arguments;
+use super::{Arguments, write_out};
 
 /// Print what a shell needs to complete this program's commands and options
 ///
@@ -17,5 +17,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) {
     let mut command = Arguments::command();
-    clap_complete::generate(args.shell, &mut command, "natterjack", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "natterjack", &mut script);
+    write_out(format_args!("{}", String::from_utf8_lossy(&script)));
 }

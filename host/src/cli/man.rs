@@ -1,12 +1,11 @@
 //! `natterjack man`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 
-use super::Arguments;
+use super::{Arguments, write_out};
 
 /// Print the manual page, or write those of all subcommands into a folder
 ///
@@ -26,7 +25,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            std::io::stdout().write_all(&page).context("the page cannot be written")
+            write_out(format_args!("{}", String::from_utf8_lossy(&page)));
+            Ok(())
         }
     }
 }

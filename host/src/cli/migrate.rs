@@ -36,15 +36,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     let url = options.shown_url();
     if missing.is_empty() {
-        println!("{url} is up to date");
+        say!("{url} is up to date");
         return Ok(());
     }
     if !args.dry_run {
         Database::open(&options).await?.close().await;
     }
     for migration in &missing {
-        println!("{} {migration}", if args.dry_run { "to apply:" } else { "applied" });
+        say!("{} {migration}", if args.dry_run { "to apply:" } else { "applied" });
     }
-    println!("{url} {}", if args.dry_run { "was left as it is" } else { "is up to date now" });
+    say!("{url} {}", if args.dry_run { "was left as it is" } else { "is up to date now" });
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `natterjack serve`: runs the server until it is told to stop.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::write_out;
 use crate::config::{self, Config};
 use crate::log::Log;
 use crate::plugins::{PluginState, PluginStatus};
@@ -41,7 +43,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         }
     };
     if args.print_config {
-        print!("{}", config.redacted());
+        write_out(format_args!("{}", config.redacted()));
         return Ok(ExitCode::SUCCESS);
     }
     let log = Arc::new(Log::start(&config.log).context("log.level")?);
@@ -60,7 +62,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let server = Server::start(&config, file.as_deref(), log).await?;
-    print!("{}", welcome(&server, &config, file.as_deref()));
+    tell(&welcome(&server, &config, file.as_deref()));
 
     loop {
         tokio::select! {
@@ -69,12 +71,17 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             _ = hangup.recv() => server.reload(),
         }
     }
-    println!("Stopping; once more stops at once.");
+    tell("Stopping; once more stops at once.\n");
     tokio::select! {
         orderly = server.shut_down() => Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
         _ = terminate.recv() => Ok(ExitCode::FAILURE),
     }
+}
+
+/// A server goes on if nobody reads what it says.
+fn tell(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Every connection is an open file. The usual limit is low for the sake of programs that are not ours, and may be raised

@@ -93,11 +93,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
         None => act(args.action, &accounts, &database).await,
     };
     database.close().await;
-    done
+    match done?.as_str() {
+        "" => {}
+        said => say!("{said}"),
+    }
+    Ok(())
 }
 
-async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result<()> {
-    match action {
+/// What is to be said of it.
+async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result<String> {
+    Ok(match action {
         Action::Add { name, admin, email, password_stdin, hash } => {
             let user = match hash {
                 Some(hash) => accounts.import(&name, email.as_deref(), &hash).await?,
@@ -109,43 +114,42 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
             if admin {
                 database.set_admin(user.uid, true, now()).await?;
             }
-            println!("{} was added{}", user.username, if admin { ", an administrator" } else { "" });
+            format!("{} was added{}", user.username, if admin { ", an administrator" } else { "" })
         }
         Action::List => list(database).await?,
         Action::Admin { name, off } => {
             let user = find(database, &name).await?;
             database.set_admin(user.uid, !off, now()).await?;
-            println!("{} is {} an administrator", user.username, if off { "no longer" } else { "now" });
+            format!("{} is {} an administrator", user.username, if off { "no longer" } else { "now" })
         }
         Action::Disable { name } => {
             let user = find(database, &name).await?;
             accounts.disable(&user).await?;
-            println!("{} is disabled", user.username);
+            format!("{} is disabled", user.username)
         }
         Action::Enable { name } => {
             let user = find(database, &name).await?;
             accounts.enable(&user).await?;
-            println!("{} is enabled", user.username);
+            format!("{} is enabled", user.username)
         }
         Action::Delete { name } => {
             let user = find(database, &name).await?;
             accounts.delete(user.uid).await?;
-            println!("{} is deleted", user.username);
+            format!("{} is deleted", user.username)
         }
         Action::Password { name, password_stdin } => {
             let user = find_own(database, &name).await?;
             accounts.set_password(&user, password(password_stdin)?).await?;
-            println!("{} has a new password, and is logged out everywhere", user.username);
+            format!("{} has a new password, and is logged out everywhere", user.username)
         }
         Action::Token { name } => {
             let user = find_own(database, &name).await?;
             if user.disabled_at.is_some() {
                 bail!("{} is disabled; `natterjack user enable {name}` lets them in again", user.username);
             }
-            println!("{}", accounts.begin(user).await?.token);
+            accounts.begin(user).await?.token
         }
-    }
-    Ok(())
+    })
 }
 
 async fn find(database: &Database, name: &str) -> Result<User> {
@@ -165,11 +169,11 @@ async fn find_own(database: &Database, name: &str) -> Result<User> {
     Ok(user)
 }
 
-async fn list(database: &Database) -> Result<()> {
-    let mut after = 0;
+async fn list(database: &Database) -> Result<String> {
+    let (mut lines, mut after) = (Vec::new(), 0);
     loop {
         let users = database.users(None, after, PAGE).await?;
-        let Some(last) = users.last() else { return Ok(()) };
+        let Some(last) = users.last() else { return Ok(lines.join("\n")) };
         after = last.id;
         for user in &users {
             let mut about = format!("since {}", Timestamp(user.created_at));
@@ -182,7 +186,7 @@ async fn list(database: &Database) -> Result<()> {
             if let Some(since) = user.disabled_at {
                 about.push_str(&format!(", DISABLED since {}", Timestamp(since)));
             }
-            println!("{:<24} {about}", user.username);
+            lines.push(format!("{:<24} {about}", user.username));
         }
     }
 }

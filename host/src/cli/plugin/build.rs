@@ -28,13 +28,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
     // Before the time is spent on building.
     let folder = args.install.then(|| plugins_folder(args.folder)).transpose()?;
     let built = CrateFolder::open(args.dir)?.build(&args.cargo).await?;
-    println!("{}", built.summary());
+    say!("{}", built.summary());
     match folder {
-        Some(folder) => println!("installed as {}", built.install(&folder)?.display()),
-        None => println!("built {}", built.file.display()),
+        Some(folder) => say!("installed as {}", built.install(&folder)?.display()),
+        None => say!("built {}", built.file.display()),
     }
     if !built.inspection.wants.is_empty() {
-        println!("It starts once config.toml has:\n{}", grant_lines(&built.id, &built.inspection.wants));
+        say!("It starts once config.toml has:\n{}", grant_lines(&built.id, &built.inspection.wants));
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
             return Err(anyhow::Error::new(error)).context("it answered with an error, so that nothing was committed");
         }
     };
-    println!("{value:#}");
+    say!("{value:#}");
     let lines: Vec<String> = units.iter().flat_map(|unit| changes::told(unit, &names)).collect();
     eprintln!("{}", if lines.is_empty() { "nothing was changed" } else { "committed together:" });
     for line in lines {

@@ -78,7 +78,7 @@ pub(super) async fn roll_back(args: Rollback) -> Result<()> {
 
 pub(super) async fn remove(args: Remove) -> Result<()> {
     args.server.open()?.ask(Method::DELETE, &["plugins", &args.id], &[]).await?;
-    println!("{} is removed", args.id);
+    say!("{} is removed", args.id);
     Ok(())
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn settings(args: Settings) -> Result<()> {
     let mut answer = server.ask(Method::GET, &path, &[]).await?;
     let settings = answer["settings"].take();
     if args.set.is_empty() && args.unset.is_empty() {
-        println!("{settings:#}");
+        say!("{settings:#}");
         return Ok(());
     }
     let Value::Object(mut settings) = settings else { bail!("the server's answer has no settings") };
@@ -112,7 +112,7 @@ fn keys(settings: &Map<String, Value>) -> String {
 
 fn tell(plugin: &Value) {
     let text = |key: &str| plugin[key].as_str().unwrap_or_default();
-    println!("{} {} is {} ({})", text("id"), text("version"), text("state"), text("sha256"));
+    say!("{} {} is {} ({})", text("id"), text("version"), text("state"), text("sha256"));
 }
 
 /// `words=["darn"]`, or `action=mask`: what is no JSON is text.

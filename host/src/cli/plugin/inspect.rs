@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, settings};
 use super::{grant_lines, read_component, size};
+use crate::cli::write_out;
 use crate::plugins::{PluginState, inspect, wit};
 
 /// Say what a plugin hooks into and what it has to be granted
@@ -30,25 +31,25 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let (id, bytes) = read_component(&args.file)?;
     let explain = |why| anyhow!("{}: {why}", args.file.display());
     if args.wit {
-        print!("{}", wit(&bytes).map_err(explain)?);
+        write_out(format_args!("{}", wit(&bytes).map_err(explain)?));
         return Ok(ExitCode::SUCCESS);
     }
     let found = inspect(&id, &bytes).map_err(explain)?;
-    println!("plugin    {id}");
-    println!("file      {}, {}", args.file.display(), size(found.bytes));
-    println!("sha256    {}", found.sha256);
-    println!("hooks     {}", if found.hooks.is_empty() { "none".to_owned() } else { found.hooks.join(", ") });
+    say!("plugin    {id}");
+    say!("file      {}, {}", args.file.display(), size(found.bytes));
+    say!("sha256    {}", found.sha256);
+    say!("hooks     {}", if found.hooks.is_empty() { "none".to_owned() } else { found.hooks.join(", ") });
     if found.wants.is_empty() {
-        println!("grants    none needed");
+        say!("grants    none needed");
     } else {
         let words: Vec<&str> = found.wants.iter().map(|grant| grant.as_str()).collect();
-        println!("grants    {}: put into config.toml", words.join(", "));
+        say!("grants    {}: put into config.toml", words.join(", "));
         for line in grant_lines(&id, &found.wants).lines() {
-            println!("              {line}");
+            say!("              {line}");
         }
     }
     if let Some(problem) = found.problem {
-        println!("problem   {problem}");
+        say!("problem   {problem}");
         return Ok(ExitCode::FAILURE);
     }
 
@@ -56,20 +57,20 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let status = bench.status()?;
     if let Some(name) = &status.name {
         let (version, summary) = (status.version.unwrap_or_default(), status.summary.unwrap_or_default());
-        println!("says      {name} {version}: {summary}");
+        say!("says      {name} {version}: {summary}");
     }
     for command in bench.commands() {
         let slash = command.slash.as_ref().map(|word| format!(", as text /{word}")).unwrap_or_default();
-        println!("command   {}: {}{slash}", command.name, command.summary);
+        say!("command   {}: {}{slash}", command.name, command.summary);
         for param in &command.params {
             let optional = if param.required { "" } else { ", may be left out" };
-            println!("              {} ({}{optional}): {}", param.name, param.kind.as_str(), param.summary);
+            say!("              {} ({}{optional}): {}", param.name, param.kind.as_str(), param.summary);
         }
     }
     let runs = status.state == PluginState::Running;
     if let (false, Some((error, _))) = (runs, status.error) {
-        println!("problem   {error}");
-        println!("          If that is for want of settings, give some: --settings '{{…}}'");
+        say!("problem   {error}");
+        say!("          If that is for want of settings, give some: --settings '{{…}}'");
     }
     bench.close().await;
     Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -45,10 +45,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
         )?,
     };
     make(&id, &dir, &sdk)?;
-    println!("{} is made. Next:", dir.display());
-    println!("  cd {}", dir.display());
-    println!("  cargo test");
-    println!("  natterjack plugin build");
+    say!("{} is made. Next:", dir.display());
+    say!("  cd {}", dir.display());
+    say!("  cargo test");
+    say!("  natterjack plugin build");
     Ok(())
 }
 

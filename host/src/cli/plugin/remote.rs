@@ -73,7 +73,7 @@ pub(super) async fn switch(args: Switch, on: bool) -> Result<()> {
     if let (true, Some(error)) = (on, plugin["error"].as_str()) {
         bail!("{} is enabled, but its file does not run: {error}", args.id);
     }
-    println!("{} is {}", args.id, plugin["state"].as_str().unwrap_or("of unknown state"));
+    say!("{} is {}", args.id, plugin["state"].as_str().unwrap_or("of unknown state"));
     Ok(())
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn logs(args: Logs) -> Result<()> {
         let answer = server.ask(Method::GET, &["plugins", &args.id, "logs"], &query).await?;
         for line in answer["lines"].as_array().into_iter().flatten() {
             let text = |key: &str| line[key].as_str().unwrap_or_default();
-            println!("{} {:>5} {}", text("at"), text("level"), text("text"));
+            say!("{} {:>5} {}", text("at"), text("level"), text("text"));
             after = line["seq"].as_u64().unwrap_or(after);
         }
         if !args.follow {
@@ -99,12 +99,12 @@ pub(super) async fn logs(args: Logs) -> Result<()> {
 
 fn show(answer: &Value, json: bool) {
     if json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return;
     }
     let plugins = answer["plugins"].as_array().map_or(&[][..], Vec::as_slice);
     if plugins.is_empty() {
-        println!("the plugins folder is empty");
+        say!("the plugins folder is empty");
     }
     for plugin in plugins {
         let text = |key: &str| plugin[key].as_str().unwrap_or_default();
@@ -112,7 +112,7 @@ fn show(answer: &Value, json: bool) {
             let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
             words.collect::<Vec<_>>().join(", ")
         };
-        println!("{:<20} {:<9} {:<8} {}", text("id"), text("state"), text("version"), text("summary"));
+        say!("{:<20} {:<9} {:<8} {}", text("id"), text("state"), text("version"), text("summary"));
         let grants = &plugin["grants"];
         let rows = [
             ("hooks", words(&plugin["hooks"])),
@@ -122,7 +122,7 @@ fn show(answer: &Value, json: bool) {
             ("error", text("error").to_owned()),
         ];
         for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-            println!("    {name:<9} {value}");
+            say!("    {name:<9} {value}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let began = Instant::now();
     let bench = Bench::open(&id, &bytes, args.settings.unwrap_or_default(), found.wants).await?;
     let status = bench.check_runs()?;
-    println!("{id}: {}, compiled and started in {}", size(bytes.len()), shown(began.elapsed()));
+    say!("{id}: {}, compiled and started in {}", size(bytes.len()), shown(began.elapsed()));
     let mut test = Test {
         ann: bench.account("ann").await?,
         lobby: bench.room("lobby", Visibility::Public).await?,
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let faults = test.faults;
     test.bench.close().await;
     outcome?;
-    println!("{}", if faults == 0 { "no faults".to_owned() } else { format!("FAULTS: {faults}") });
+    say!("{}", if faults == 0 { "no faults".to_owned() } else { format!("FAULTS: {faults}") });
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -105,7 +105,7 @@ impl Test {
                 Err(_) => self.faults += 1,
             }
         }
-        println!(
+        say!(
             "message-filter: {} messages: {allowed} allowed, {rewritten} rewritten, {rejected} rejected; {}",
             times.len(),
             spread(times)
@@ -129,11 +129,7 @@ impl Test {
                 Err(_) => kept_out += 1,
             }
         }
-        println!(
-            "room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}",
-            times.len(),
-            spread(times)
-        );
+        say!("room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}", times.len(), spread(times));
         Ok(())
     }
 
@@ -174,8 +170,8 @@ impl Test {
         rest.push(Observed::Closed { by: Actor::Account(bob), connection });
         self.tell(rest, &mut times, &mut errors).await;
         match times.len() {
-            0 => println!("observer: not called, since it wants nothing of what happens in a room like others"),
-            told => println!("observer: {told} events that it wants, {errors} came to nothing; {}", spread(times)),
+            0 => say!("observer: not called, since it wants nothing of what happens in a room like others"),
+            told => say!("observer: {told} events that it wants, {errors} came to nothing; {}", spread(times)),
         }
         Ok(())
     }
@@ -197,7 +193,7 @@ impl Test {
     async fn timer(&mut self) -> Result<()> {
         let timers = self.bench.timers().await?;
         if timers.is_empty() {
-            println!("timer: not called, since nothing that was tried here set one");
+            say!("timer: not called, since nothing that was tried here set one");
             return Ok(());
         }
         let (mut times, mut errors) = (Vec::new(), 0);
@@ -210,7 +206,7 @@ impl Test {
             }
             times.push(began.elapsed());
         }
-        println!("timer: {} that it set, {errors} came to nothing; {}", times.len(), spread(times));
+        say!("timer: {} that it set, {errors} came to nothing; {}", times.len(), spread(times));
         Ok(())
     }
 
@@ -229,12 +225,12 @@ impl Test {
         let time = shown(began.elapsed());
         let changes: usize = self.bench.take_committed().iter().map(|unit| unit.changes.len()).sum();
         match reply {
-            Ok(_) => println!("{}: answered in {time}, {changes} changes", info.name),
+            Ok(_) => say!("{}: answered in {time}, {changes} changes", info.name),
             Err(error) if is_fault(&error) => {
                 self.faults += 1;
-                println!("{}: FAULT after {time}: {error}", info.name);
+                say!("{}: FAULT after {time}: {error}", info.name);
             }
-            Err(error) => println!("{}: refused in {time}: {error}", info.name),
+            Err(error) => say!("{}: refused in {time}: {error}", info.name),
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let folder = plugins_folder(args.folder)?;
     let plugin = CrateFolder::open(args.dir)?;
-    println!("watching {}; it goes to {}", plugin.dir.display(), folder.display());
+    say!("watching {}; it goes to {}", plugin.dir.display(), folder.display());
     let changed = Arc::new(Notify::new());
     loop {
         // Anew each time, since there may be new folders; and before building, so that what changes meanwhile counts.
@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         match plugin.build(&args.cargo).await {
             Ok(built) => match built.install(&folder) {
                 Ok(file) => {
-                    println!("{} -> {} in {:.1} s", built.summary(), file.display(), began.elapsed().as_secs_f32());
+                    say!("{} -> {} in {:.1} s", built.summary(), file.display(), began.elapsed().as_secs_f32());
                 }
                 Err(error) => eprintln!("not installed: {error:#}"),
             },

@@ -11,14 +11,14 @@ use crate::database::{self, Database, Outcome};
 pub(super) async fn noted(
     database: &Database,
     (what, on): (&str, &str),
-    work: impl Future<Output = Result<()>>,
-) -> Result<()> {
+    work: impl Future<Output = Result<String>>,
+) -> Result<String> {
     let user = geteuid();
     let name = User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name);
     let line = database.begin_audit(database::Action { account: None, name: &name, what, on }, now()).await?;
     let done = work.await;
     let (outcome, detail) = match &done {
-        Ok(()) => (Outcome::Done, "on the command line".to_owned()),
+        Ok(_) => (Outcome::Done, "on the command line".to_owned()),
         Err(error) => (Outcome::Refused, format!("on the command line: {error:#}")),
     };
     database.end_audit(line, None, outcome, &detail).await?;

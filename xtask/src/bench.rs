@@ -1,5 +1,6 @@
 //! `cargo xtask bench`.
 
+mod cluster;
 mod peers;
 mod quick;
 
@@ -18,11 +19,16 @@ use crate::workspace::Workspace;
 /// as the limit, in turn, each on one core, loaded from another. What is needed is installed under target/bench, ejabberd as a
 /// Debian package; what cannot be had is left out. Takes a quiet machine with two cores and about ten minutes. The figures go
 /// to docs/benchmarks, beside those of other runs that were not repeated.
+///
+/// With --cluster: what it costs to be one of several nodes, and what it adds to the time that messages take.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// With other servers, on this machine
-    #[arg(long, required_unless_present = "quick")]
+    #[arg(long, required_unless_present_any = ["quick", "cluster"])]
     peers: bool,
+    /// One node, the same with NATS, and three nodes
+    #[arg(long, conflicts_with_all = ["peers", "quick"])]
+    cluster: bool,
     /// Count the instructions of a message's way, here and at another commit
     #[arg(long, conflicts_with = "peers")]
     quick: bool,
@@ -33,16 +39,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", requires = "peers", value_parser = peers::names())]
     only: Vec<String>,
     /// How often each is measured; what counts is the median
-    #[arg(long, default_value_t = 3, requires = "peers", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 3, conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// For how long, each time
-    #[arg(long, default_value_t = 3, requires = "peers", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 3, conflicts_with = "quick", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     time: u32,
     /// A server that is built already [default: it is built, with optimisation]
-    #[arg(long, requires = "peers", value_name = "PATH")]
+    #[arg(long, conflicts_with = "quick", value_name = "PATH")]
     server: Option<PathBuf>,
     /// Where the results go [default: docs/benchmarks]
-    #[arg(long, requires = "peers", value_name = "FOLDER")]
+    #[arg(long, conflicts_with = "quick", value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
@@ -50,12 +56,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.quick {
         return quick::run(workspace, &args.against);
     }
-    let plan = peers::Plan {
-        only: &args.only,
-        rounds: args.rounds,
-        seconds: args.time,
-        server: args.server.as_deref(),
-        out: args.out.clone().unwrap_or_else(|| workspace.root.join("docs/benchmarks")),
-    };
+    let out = args.out.clone().unwrap_or_else(|| workspace.root.join("docs/benchmarks"));
+    if args.cluster {
+        return cluster::run(workspace, args.server.as_deref(), args.rounds, args.time, &out);
+    }
+    let plan =
+        peers::Plan { only: &args.only, rounds: args.rounds, seconds: args.time, server: args.server.as_deref(), out };
     peers::run(workspace, &plan)
 }

@@ -59,18 +59,19 @@ enum Scenario {
 /// What all scenarios have in common.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH
-    #[arg(long, default_value = "127.0.0.1:5000")]
-    url: String,
+    /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH. Several nodes of a cluster with commas between: clients are
+    /// dealt out to them in turn
+    #[arg(long, default_value = "127.0.0.1:5000", value_delimiter = ',')]
+    url: Vec<String>,
     /// For how long to measure
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
     time: Duration,
     /// For how long to load the server before that
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
     warm_up: Duration,
-    /// The server's process, for its CPU time and memory (on this machine)
-    #[arg(long)]
-    pid: Option<u32>,
+    /// The server's process, for its CPU time and memory (on this machine); several with commas between are added up
+    #[arg(long, value_delimiter = ',')]
+    pid: Vec<u32>,
     /// Print the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -246,11 +247,21 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn target(common: &Common) -> Result<Url> {
+fn target(common: &Common) -> Result<Nodes> {
     if common.time.is_zero() {
         bail!("--time: wanted more than nothing, such as 10s");
     }
-    super::address::parse(&common.url)
+    Ok(Nodes(common.url.iter().map(|url| super::address::parse(url)).collect::<Result<_>>()?))
+}
+
+/// Where the server listens, once for each of its nodes.
+struct Nodes(Vec<Url>);
+
+impl Nodes {
+    /// The node for the client of this number.
+    fn of(&self, client: usize) -> &Url {
+        &self.0[client % self.0.len()]
+    }
 }
 
 fn print(report: &Report, json: bool) {

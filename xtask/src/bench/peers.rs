@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 
-use self::ground::Ground;
-use self::machine::Machine;
+pub(crate) use self::ground::Ground;
+pub(crate) use self::machine::Machine;
+pub(crate) use self::results::Sample;
 use self::results::{Outcome, Results};
+pub(crate) use self::server::Server;
 use self::workloads::{WORKLOADS, Workload};
 use crate::workspace::Workspace;
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use url::Url;
 
-use super::Speech;
 use super::client::{Client, Who};
 use super::report::Progress;
+use super::{Nodes, Speech};
 
 /// How many connect at a time.
 const AT_ONCE: usize = 50;
@@ -60,15 +60,15 @@ pub(super) async fn make<T, F: Future<Output = Result<T>>>(
 }
 
 /// Everybody in one room of their own.
-pub(super) async fn fanout(url: &Url, speech: Speech, clients: usize) -> Result<Crowd> {
+pub(super) async fn fanout(nodes: &Nodes, speech: Speech, clients: usize) -> Result<Crowd> {
     let run = run_name();
     if speech == Speech::Native {
-        let mut maker = Client::native(url, Who::Guest(&run)).await?;
+        let mut maker = Client::native(nodes.of(0), Who::Guest(&run)).await?;
         make_room(&mut maker, &run).await?;
     }
     let room = make("connecting", clients, |index| {
         let run = &run;
-        async move { in_room(url, speech, &format!("{run}-{index}"), run).await }
+        async move { in_room(nodes.of(index), speech, &format!("{run}-{index}"), run).await }
     });
     let mut room = room.await?;
     gather(&mut room).await?;
@@ -91,11 +91,11 @@ pub(super) async fn gather(room: &mut [Client]) -> Result<()> {
 }
 
 /// The same number of guests in each room.
-pub(super) async fn rooms(url: &Url, speech: Speech, rooms: usize, members: usize) -> Result<Crowd> {
+pub(super) async fn rooms(nodes: &Nodes, speech: Speech, rooms: usize, members: usize) -> Result<Crowd> {
     let run = run_name();
     match speech {
         Speech::Native => {
-            let mut maker = Client::native(url, Who::Guest(&run)).await?;
+            let mut maker = Client::native(nodes.of(0), Who::Guest(&run)).await?;
             for room in 0..rooms {
                 make_room(&mut maker, &format!("{run}-{room}")).await?;
             }
@@ -105,7 +105,7 @@ pub(super) async fn rooms(url: &Url, speech: Speech, rooms: usize, members: usiz
     }
     let mut clients = make("connecting", rooms * members, |index| {
         let (name, room) = (format!("{run}-{index}"), format!("{run}-{}", index / members));
-        let mut url = url.clone();
+        let mut url = nodes.of(index).clone();
         if speech == Speech::Plain {
             url.set_path(&room);
         }
@@ -116,21 +116,21 @@ pub(super) async fn rooms(url: &Url, speech: Speech, rooms: usize, members: usiz
     Ok(Crowd { rooms: (0..rooms).map(|_| clients.by_ref().take(members).collect()).collect() })
 }
 
-/// Two accounts in each direct room.
-pub(super) async fn direct(url: &Url, pairs: usize) -> Result<Crowd> {
+/// Two accounts in each direct room, on different nodes if there are several.
+pub(super) async fn direct(nodes: &Nodes, pairs: usize) -> Result<Crowd> {
     let run = run_name();
     let accounts = make("signing up", pairs * 2, |index| {
         let name = format!("{run}-{index}");
-        async move { sign_up(url, &name).await }
+        async move { sign_up(nodes.of(index), &name).await }
     })
     .await?;
     let accounts = &accounts;
     let rooms = make("connecting", pairs, |pair| async move {
         let (one, other) = (&accounts[pair * 2], &accounts[pair * 2 + 1]);
-        let mut first = Client::native(url, Who::Token(&one.token)).await?;
+        let mut first = Client::native(nodes.of(pair), Who::Token(&one.token)).await?;
         let opened = first.call("direct.open", json!({"account": other.id})).await?;
         let room = opened["room"]["uid"].as_str().context("a direct room has no uid")?;
-        let mut second = Client::native(url, Who::Token(&other.token)).await?;
+        let mut second = Client::native(nodes.of(pair + 1), Who::Token(&other.token)).await?;
         first.join(room, None).await?;
         second.join(room, None).await?;
         Ok(vec![first, second])

@@ -5,34 +5,37 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use url::Url;
 
+use super::Nodes;
 use super::client::{Client, Who};
 use super::crowd::{self, Account, Crowd, make, run_name};
 
 /// So many of each dialect. Those who speak native come first, so that it is they who talk.
-pub(super) async fn crowd(url: &Url, each: usize) -> Result<Crowd> {
+pub(super) async fn crowd(nodes: &Nodes, each: usize) -> Result<Crowd> {
     let run = run_name();
-    let mut maker = Client::native(url, Who::Guest(&run)).await?;
+    let mut maker = Client::native(nodes.of(0), Who::Guest(&run)).await?;
     let made = crowd::make_room(&mut maker, &run).await?;
     let name = |key: &str| made["room"][key].as_str().map(str::to_owned).context("a room that was made has no name");
     let (uid, code) = (&name("uid")?, &name("code")?);
     let accounts = make("signing up", each, |index| {
         let name = format!("{run}-{index}");
-        async move { crowd::sign_up(url, &name).await }
+        async move { crowd::sign_up(nodes.of(index), &name).await }
     });
     let accounts = &accounts.await?;
     let run = &run;
     // An account that has joined hears the room in the dialects that have no word for it.
     let mut room = make("native", each, |index| async move {
-        let mut client = Client::native(url, Who::Token(&accounts[index].token)).await?;
+        let mut client = Client::native(nodes.of(index), Who::Token(&accounts[index].token)).await?;
         client.join(uid, None).await?;
         Ok(client)
     })
     .await?;
-    room.extend(make("groups", each, |index| groups(url, run, index)).await?);
-    room.extend(make("rooms", each, |index| rooms(url, run, index, code)).await?);
-    room.extend(make("go", each, |index| by_token(url, "/ws/go", &accounts[index], "connected")).await?);
-    room.extend(make("direct", each, |index| by_token(url, "/ws/direct", &accounts[index], "isOnline")).await?);
-    room.extend(make("echo-sessions", each, |index| sessions(url, &accounts[index], uid)).await?);
+    room.extend(make("groups", each, |index| groups(nodes.of(index), run, index)).await?);
+    room.extend(make("rooms", each, |index| rooms(nodes.of(index), run, index, code)).await?);
+    room.extend(make("go", each, |index| by_token(nodes.of(index), "/ws/go", &accounts[index], "connected")).await?);
+    room.extend(
+        make("direct", each, |index| by_token(nodes.of(index), "/ws/direct", &accounts[index], "isOnline")).await?,
+    );
+    room.extend(make("echo-sessions", each, |index| sessions(nodes.of(index), &accounts[index], uid)).await?);
     crowd::gather(&mut room).await?;
     Ok(Crowd { rooms: vec![room] })
 }

@@ -4,29 +4,28 @@ use anyhow::Result;
 use futures_util::{StreamExt as _, stream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use super::client::{Client, Heard, Who};
 use super::crowd::{make, run_name};
 use super::report::Report;
 use super::tally::Faults;
 use super::usage::Usage;
-use super::{Common, Speech};
+use super::{Common, Nodes, Speech};
 
 /// So many come before those who count: the first ones bring the program's own pages into memory.
 const FIRST: usize = 100;
 
 /// What they cost the server.
-pub(super) async fn run(url: &Url, speech: Speech, clients: usize, common: &Common) -> Result<Report> {
-    let mut crowd = connect(url, speech, clients.min(FIRST)).await?;
-    let before = Usage::of(common.pid)?;
-    crowd.extend(connect(url, speech, clients).await?);
-    let connected = Usage::of(common.pid)?;
+pub(super) async fn run(nodes: &Nodes, speech: Speech, clients: usize, common: &Common) -> Result<Report> {
+    let mut crowd = connect(nodes, speech, clients.min(FIRST)).await?;
+    let before = Usage::of(&common.pid)?;
+    crowd.extend(connect(nodes, speech, clients).await?);
+    let connected = Usage::of(&common.pid)?;
     let began = Instant::now();
     let end = began + common.time;
     let closed = stream::iter(crowd).map(async |client| timeout_at(end, until_closed(client)).await.ok());
     let closed: Vec<String> = closed.buffer_unordered(clients + FIRST).filter_map(std::future::ready).collect().await;
-    let after = Usage::of(common.pid)?;
+    let after = Usage::of(&common.pid)?;
     let mut report = Report::new("idle", clients, began.elapsed());
     report.memory(before, after);
     report.cpu(connected, after);
@@ -38,8 +37,8 @@ pub(super) async fn run(url: &Url, speech: Speech, clients: usize, common: &Comm
 pub(super) struct Bystanders(JoinSet<String>);
 
 impl Bystanders {
-    pub(super) async fn connect(url: &Url, clients: usize) -> Result<Self> {
-        let crowd = connect(url, Speech::Native, clients).await?;
+    pub(super) async fn connect(nodes: &Nodes, clients: usize) -> Result<Self> {
+        let crowd = connect(nodes, Speech::Native, clients).await?;
         Ok(Self(crowd.into_iter().map(until_closed).collect()))
     }
 
@@ -52,10 +51,11 @@ impl Bystanders {
     }
 }
 
-async fn connect(url: &Url, speech: Speech, clients: usize) -> Result<Vec<Client>> {
+async fn connect(nodes: &Nodes, speech: Speech, clients: usize) -> Result<Vec<Client>> {
     let run = run_name();
     make("connecting", clients, |index| {
         let name = format!("{run}-{index}");
+        let url = nodes.of(index);
         async move {
             match speech {
                 Speech::Native => Client::native(url, Who::Guest(&name)).await,

@@ -5,32 +5,33 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
-use super::Common;
 use super::client::{Client, Who};
 use super::crowd::{self, PASSWORD, run_name};
 use super::report::Report;
 use super::tally::{Faults, Times};
 use super::usage::Usage;
+use super::{Common, Nodes};
 
 /// Messages in the room whose history is read, and how many of them a page has.
 const MESSAGES: u32 = 500;
 const PAGE: u32 = 50;
 
-pub(super) async fn login(url: &Url, workers: usize, common: &Common) -> Result<Report> {
-    let account = crowd::sign_up(url, &run_name()).await?;
+pub(super) async fn login(nodes: &Nodes, workers: usize, common: &Common) -> Result<Report> {
+    let account = crowd::sign_up(nodes.of(0), &run_name()).await?;
     let body = json!({"username": account.name, "password": PASSWORD});
     let clients = (0..workers).map(|_| reqwest::Client::new()).collect();
-    let ask = async |client: &mut reqwest::Client| crowd::post(client, url, "/api/auth/login", &body).await.map(|_| ());
+    let ask = async |client: &mut reqwest::Client| {
+        crowd::post(client, nodes.of(0), "/api/auth/login", &body).await.map(|_| ())
+    };
     measure("login", clients, ask, common).await
 }
 
-pub(super) async fn history(url: &Url, workers: usize, common: &Common) -> Result<Report> {
+pub(super) async fn history(nodes: &Nodes, workers: usize, common: &Common) -> Result<Report> {
     let run = run_name();
     let mut clients = Vec::with_capacity(workers);
     for worker in 0..workers {
-        let mut client = Client::native(url, Who::Guest(&format!("{run}-{worker}"))).await?;
+        let mut client = Client::native(nodes.of(worker), Who::Guest(&format!("{run}-{worker}"))).await?;
         if worker == 0 {
             crowd::make_room(&mut client, &run).await?;
         }
@@ -79,9 +80,9 @@ async fn measure<C>(
     }));
     let usage = async {
         sleep_until(start + window[0]).await;
-        let before = Usage::of(common.pid)?;
+        let before = Usage::of(&common.pid)?;
         sleep_until(start + window[1]).await;
-        Ok::<_, anyhow::Error>((before, Usage::of(common.pid)?))
+        Ok::<_, anyhow::Error>((before, Usage::of(&common.pid)?))
     };
     let (worked, usage) = tokio::join!(working, usage);
     let (before, after) = usage?;

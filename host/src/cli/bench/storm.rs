@@ -6,23 +6,23 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::Common;
 use super::client::{Client, Heard, Who};
 use super::crowd::{self, make, run_name};
 use super::marker::Marker;
 use super::report::Report;
 use super::tally::{Faults, Order, Times};
 use super::usage::Usage;
+use super::{Common, Nodes};
 
-pub(super) async fn run(url: &Url, clients: usize, missed: u32, common: &Common) -> Result<Report> {
+pub(super) async fn run(nodes: &Nodes, clients: usize, missed: u32, common: &Common) -> Result<Report> {
     let run = run_name();
-    let mut talker = Client::native(url, Who::Guest(&run)).await?;
+    let mut talker = Client::native(nodes.of(0), Who::Guest(&run)).await?;
     crowd::make_room(&mut talker, &run).await?;
     talker.join(&run, None).await?;
     let before = make("connecting", clients, |index| {
         let run = &run;
         async move {
-            let mut client = Client::native(url, Who::Guest(&format!("{run}-{index}"))).await?;
+            let mut client = Client::native(nodes.of(index), Who::Guest(&format!("{run}-{index}"))).await?;
             let joined = client.join(run, None).await?;
             joined["last_seq"].as_u64().context("a joined room has no last_seq")
         }
@@ -34,16 +34,18 @@ pub(super) async fn run(url: &Url, clients: usize, missed: u32, common: &Common)
         talker.call("message.post", json!({"room": run, "body": text})).await?;
     }
 
-    let usage = Usage::of(common.pid)?;
+    let usage = Usage::of(&common.pid)?;
     let start = Instant::now();
     let back = join_all(had.into_iter().enumerate().map(|(index, since)| {
         let run = &run;
+        // To another node, if there are several.
+        let url = nodes.of(index + 1);
         async move { timeout(common.time, come_back(url, run, index, since, missed)).await }
     }))
     .await;
     let mut report = Report::new("reconnect", clients, start.elapsed());
-    report.cpu(usage, Usage::of(common.pid)?);
-    report.memory(usage, Usage::of(common.pid)?);
+    report.cpu(usage, Usage::of(&common.pid)?);
+    report.memory(usage, Usage::of(&common.pid)?);
     let mut times = Times::default();
     for one in back {
         match one {

@@ -116,7 +116,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
     }
     let [from, to] = run.window;
     sleep_until(run.start + from).await;
-    let (usage_before, delivered_before, sent_before) = (Usage::of(common.pid)?, delivered(&run), sent(&run));
+    let (usage_before, delivered_before, sent_before) = (Usage::of(&common.pid)?, delivered(&run), sent(&run));
     let progress = Progress::new();
     while run.start.elapsed() < to {
         sleep(LOOK).await;
@@ -124,7 +124,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
         let so_far = (delivered(&run) - delivered_before) as f64 / (run.start.elapsed() - from).as_secs_f64();
         progress.show(|| format!("{scenario}: {so_far:.0} deliveries a second, {:.0} s to go", left.as_secs_f64()));
     }
-    let (usage_after, delivered_after, sent_after) = (Usage::of(common.pid)?, delivered(&run), sent(&run));
+    let (usage_after, delivered_after, sent_after) = (Usage::of(&common.pid)?, delivered(&run), sent(&run));
     progress.end();
     wait_for_stragglers(&run, members as u64).await;
     run.over.cancel();

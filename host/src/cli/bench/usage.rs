@@ -13,14 +13,18 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// None without a process to look at.
-    pub(super) fn of(pid: Option<u32>) -> Result<Option<Self>> {
-        pid.map(|pid| {
+    /// What these processes have used together; none without any.
+    pub(super) fn of(pids: &[u32]) -> Result<Option<Self>> {
+        let mut sum: Option<Self> = None;
+        for pid in pids {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
                 .with_context(|| format!("--pid {pid}: no such process on this machine"))?;
-            parse(&stat).with_context(|| format!("/proc/{pid}/stat is not understood"))
-        })
-        .transpose()
+            let one = parse(&stat).with_context(|| format!("/proc/{pid}/stat is not understood"))?;
+            let sum = sum.get_or_insert_default();
+            sum.cpu += one.cpu;
+            sum.memory += one.memory;
+        }
+        Ok(sum)
     }
 }
 
@@ -42,9 +46,9 @@ mod tests {
 
     #[test]
     fn a_process_s_cpu_time_and_memory_are_read() {
-        let usage = Usage::of(Some(std::process::id())).unwrap().unwrap();
+        let usage = Usage::of(&[std::process::id()]).unwrap().unwrap();
         assert!(usage.memory > 1 << 20, "{usage:?}");
-        assert!(Usage::of(Some(u32::MAX)).is_err());
-        assert_eq!(Usage::of(None).unwrap(), None);
+        assert!(Usage::of(&[u32::MAX]).is_err());
+        assert_eq!(Usage::of(&[]).unwrap(), None);
     }
 }

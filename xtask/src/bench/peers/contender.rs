@@ -62,12 +62,5 @@ fn natterjack(ground: &Ground) -> Result<Command> {
     if data.exists() {
         std::fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
     }
-    let mut command = ground.on_server_core(&ground.natterjack);
-    command.arg("serve").arg("--config").arg(ground.root.join("config.toml")).current_dir(&ground.folder);
-    command.env("PORT", "0").env("NATTERJACK__SERVER__DATA_DIR", data);
-    command.env("NATTERJACK__PLUGINS__FOLDER", &ground.plugins);
-    for limit in ["COMMAND_BURST", "COMMANDS_PER_SECOND", "ATTEMPTS_BURST", "ATTEMPTS_PER_MINUTE"] {
-        command.env(format!("NATTERJACK__LIMITS__{limit}"), "1000000");
-    }
-    Ok(command)
+    Ok(ground.natterjack_at(&data))
 }

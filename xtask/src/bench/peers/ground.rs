@@ -95,6 +95,18 @@ impl Ground {
         on_core(self.load_core, program.as_ref())
     }
 
+    /// The whole server with its data in this folder: all plugins, the shipped configuration, limits for what comes from one address.
+    pub(crate) fn natterjack_at(&self, data: &Path) -> Command {
+        let mut command = self.on_server_core(&self.natterjack);
+        command.arg("serve").arg("--config").arg(self.root.join("config.toml")).current_dir(&self.folder);
+        command.env("PORT", "0").env("NATTERJACK__SERVER__DATA_DIR", data);
+        command.env("NATTERJACK__PLUGINS__FOLDER", &self.plugins);
+        for limit in ["COMMAND_BURST", "COMMANDS_PER_SECOND", "ATTEMPTS_BURST", "ATTEMPTS_PER_MINUTE"] {
+            command.env(format!("NATTERJACK__LIMITS__{limit}"), "1000000");
+        }
+        command
+    }
+
     pub(crate) fn bun(&self) -> PathBuf {
         self.folder.join("node_modules/@oven/bun-linux-x64/bin/bun")
     }

@@ -23,6 +23,7 @@ use crate::config::{self, Live};
 use crate::database::{Database, NewUser, User};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
+use crate::hub::link::LEASE;
 use crate::metrics::Metrics;
 use crate::name;
 use crate::protocol::{Account, AccountId, LoginId};
@@ -94,7 +95,7 @@ impl Accounts {
             tokens,
             external: ExternalIssuer::new(&now),
             hub,
-            login_holds: now.recheck_interval,
+            login_holds: now.recheck_interval.min(if common.is_some() { LEASE } else { Duration::MAX }),
             logins: Cache::new(CACHED_LOGINS),
             throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics, common.as_ref())),
             config,

@@ -32,6 +32,11 @@ impl Trust {
         }
     }
 
+    /// It holds no longer.
+    pub fn lapse(&self) {
+        self.until.store(0, Ordering::Relaxed);
+    }
+
     pub fn renew(&self, until: Instant) {
         let until = until.saturating_duration_since(self.began).as_millis();
         self.until.store(u64::try_from(until).unwrap_or(u64::MAX - 1), Ordering::Relaxed);

@@ -23,22 +23,19 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::nats::Nats;
-pub use self::status::{Health, NodeStatus};
+pub use self::status::{Health, NodeStatus, converged};
 use crate::accounts::Accounts;
 use crate::cache::Trust;
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::database::Database;
 use crate::error::Error;
-use crate::hub::link::{Link, Outgoing};
+use crate::hub::link::{LEASE, Link, Outgoing};
 use crate::hub::{Hub, Lanes, NodeId};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::rooms::Known;
 
-/// How long a node that says nothing counts as alive, and what it has at hand is believed without hearing the others. With the
-/// time between two looks, its people are offline everywhere within 10 s.
-pub const LEASE: Duration = Duration::from_secs(6);
 /// How often a node says that it lives, and looks who else does.
 const BEAT: Duration = Duration::from_secs(2);
 
@@ -93,6 +90,7 @@ pub struct Cluster {
     figures: status::Figures,
     /// Something may have gone unheard: all rooms are to be looked at.
     sweep: Notify,
+    beat_now: Notify,
     leaving: CancellationToken,
 }
 
@@ -110,7 +108,7 @@ impl Cluster {
         let Joining { node, trust, link, outgoing } = joining;
         let (nats, events) = Nats::connect(config, node).await?;
         let figures = status::Figures::new(&parts.metrics);
-        let name = if config.node.is_empty() { machine() } else { config.node.clone() };
+        let name = config.node_name();
         let cluster = Arc::new(Self {
             node,
             name,
@@ -122,6 +120,7 @@ impl Cluster {
             health: Health::default(),
             figures,
             sweep: Notify::new(),
+            beat_now: Notify::new(),
             leaving,
         });
         // Before anybody hears of it.
@@ -138,11 +137,17 @@ impl Cluster {
         run(Box::pin(cluster.clone().keep_rooms()));
         run(Box::pin(cluster.clone().fill_gaps()));
         run(Box::pin(cluster.clone().sweep_rooms()));
+        run(Box::pin(cluster.clone().tell_of_plugins()));
         run(Box::pin(cluster.clone().tell_left()));
         run(Box::pin(cluster.clone().keep_lease()));
         run(Box::pin(cluster.clone().follow(events)));
         tracing::info!(node = %cluster.node, name = cluster.name, "one node of a cluster");
         Ok(cluster)
+    }
+
+    /// This node, as the others know it.
+    pub fn node(&self) -> NodeId {
+        self.node
     }
 
     /// What is in order, and what is not.
@@ -160,9 +165,4 @@ impl Cluster {
             tracing::warn!(%error, "the other nodes hear of this one's end when its lease is over");
         }
     }
-}
-
-/// What this machine is called.
-fn machine() -> String {
-    nix::unistd::gethostname().map_or_else(|_| "node".to_owned(), |name| name.to_string_lossy().into_owned())
 }

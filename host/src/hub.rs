@@ -28,7 +28,7 @@ pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
 use self::places::Place;
-pub use self::places::{NameInUse, Released};
+pub use self::places::{Hearer, NameInUse, Released};
 pub(crate) use self::presence::LEAVING;
 use self::presence::Presence;
 use self::watch::Watchers;

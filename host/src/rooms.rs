@@ -157,9 +157,9 @@ impl Rooms {
         self.known.load_standing(&self.database, room, account).await
     }
 
-    /// The next one who asks how this account stands to the room asks the database.
-    pub fn forget_standing(&self, room: RoomId, account: AccountId) {
-        self.known.forget(Touched::Standing(room, account));
+    /// How far a room's log goes and how an account stands to it then, in one look at the database.
+    pub async fn standing_now(&self, room: RoomId, account: AccountId) -> Result<(u64, Standing)> {
+        self.database.standing_now(room, account).await?.ok_or_else(|| Error::not_found("room"))
     }
 
     /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.

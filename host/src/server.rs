@@ -27,6 +27,7 @@ use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
 use crate::figures::Figures;
 use crate::hub::Hub;
+use crate::hub::link::LEASE;
 use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
@@ -143,7 +144,9 @@ impl Server {
             &metrics,
         ));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone()));
-        tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), config.auth.recheck_interval, stop.clone()));
+        // A node that hears nothing of the others must not believe in a login for longer than its lease.
+        let recheck = config.auth.recheck_interval.min(if clustered { LEASE } else { Duration::MAX });
+        tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
         tokio::spawn(tidy(metrics.clone(), stop.clone()));

@@ -8,6 +8,8 @@ CREATE TABLE plugin_set (
     file_at     BIGINT NOT NULL DEFAULT 0,
     -- Its table in the configuration of a node that gives its own to all, as TOML.
     given       TEXT,
+    -- Which node that is.
+    given_by    TEXT,
     -- What administrators have changed of it since, as TOML.
     changed     TEXT,
     changed_at  BIGINT NOT NULL,

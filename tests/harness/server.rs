@@ -264,6 +264,11 @@ impl Server {
         self.running.expect_output(text).await
     }
 
+    /// All that it has printed or logged.
+    pub(crate) fn output(&self) -> Vec<String> {
+        self.running.output.borrow().clone()
+    }
+
     /// The latest line that holds `text`.
     pub(crate) fn last_output(&self, text: &str) -> Option<String> {
         self.running.output.borrow().iter().rfind(|line| line.contains(text)).cloned()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, HOSTILE_GRANTS, Plugin, Server, Setup};
+use crate::harness::{Client, HOSTILE_GRANTS, Plugin, Server, Setup, database};
 
 const FILTER: &str = "/api/admin/plugins/word-filter";
 
@@ -73,6 +73,23 @@ async fn a_plugin_is_replaced_and_rolled_back_while_people_talk() {
     assert_eq!(said(&mut ann).await, "****");
     let (code, answer) = server.post(&format!("{FILTER}/rollback?to=abc"), Some(&token), &json!({})).await;
     assert_eq!((code, &answer["error"]["code"]), (404, &json!("not_found")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_lone_server_asks_nothing_of_what_clusters_agree_on() {
+    let server = Server::start().await;
+    let token = server.administrator("root").await.token;
+    database::execute(&server.setup().database_url(), "DROP TABLE plugin_set").await;
+    database::execute(&server.setup().database_url(), "DROP TABLE plugin_set_version").await;
+    let mut ann = somebody(&server, "ann").await;
+    assert_eq!(server.put(FILTER, Some(&token), file(Plugin::NoAds)).await.0, 200);
+    assert_eq!(server.post("/api/admin/plugins/reload", Some(&token), &json!({})).await.0, 200);
+    assert_eq!(said(&mut ann).await, "darn");
+    assert_eq!(server.post(&format!("{FILTER}/rollback"), Some(&token), &json!({})).await.0, 200);
+    assert_eq!(said(&mut ann).await, "****");
+    assert_eq!(server.post(&format!("{FILTER}/disable"), Some(&token), &json!({})).await.0, 200);
+    assert_eq!(said(&mut ann).await, "darn");
+    assert_eq!(server.delete(FILTER, Some(&token)).await.0, 200);
 }
 
 #[tokio::test]

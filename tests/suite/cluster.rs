@@ -262,3 +262,49 @@ async fn wrong_passwords_are_counted_on_all_nodes_together() {
     let right = json!({"username": "ann", "password": "ann's password"});
     assert_eq!(first.post("/api/auth/login", None, &right).await.0, 429);
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn guests_are_known_on_every_node_until_they_or_their_node_go() {
+    let (_cluster, [first, mut second]) = nodes().await;
+    let mut ann = first.join_as("ann").await;
+    ann.join("lobby").await;
+    let (mut gus, mut pat) = (second.guest("gus").await, second.guest("pat").await);
+    for guest in [&mut gus, &mut pat] {
+        guest.join("lobby").await;
+    }
+    for name in ["gus", "pat"] {
+        assert_eq!(ann.expect_event("guest.joined").await["data"]["guest"]["name"], name);
+    }
+    let members = ann.call("room.members", json!({"room": "lobby"})).await.unwrap();
+    let mut guests: Vec<_> = members["guests"].as_array().unwrap().iter().map(|guest| &guest["name"]).collect();
+    guests.sort_by_key(|name| name.as_str());
+    assert_eq!(guests, ["gus", "pat"], "{members}");
+    gus.close().await;
+    assert_eq!(ann.expect_event("guest.left").await["data"]["guest"]["name"], "gus");
+    second.kill().await;
+    assert_eq!(ann.expect_event("guest.left").await["data"]["guest"]["name"], "pat");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn clients_of_rooms_see_who_is_there_on_other_nodes_and_take_nobodys_name() {
+    let (_cluster, [first, second]) = nodes().await;
+    let connect = async |node: &Server| Client::open(&format!("ws://{}/ws/rooms", node.address())).await;
+    let ask = async |client: &mut Client, kind: &str, payload: Value| {
+        client.send_text(json!({"type": kind, "payload": payload}).to_string()).await;
+        client.expect_answer(kind).await
+    };
+    let (mut ann, mut bob, mut late) = (connect(&first).await, connect(&second).await, connect(&first).await);
+    let made = ask(&mut ann, "create", json!({"name": "pond", "visibility": "public", "pass": ""})).await;
+    let code = made["payload"]["roomId"].clone();
+    ask(&mut ann, "join", json!({"name": "ann", "roomId": code, "pass": ""})).await;
+    ask(&mut bob, "join", json!({"name": "bob", "roomId": code, "pass": ""})).await;
+    assert_eq!(ann.expect_type("joined").await["payload"]["user"], "bob");
+    let taken = ask(&mut late, "join", json!({"name": "Bob", "roomId": code, "pass": ""})).await;
+    assert_eq!((&taken["code"], &taken["message"]), (&json!(1), &json!("Name is taken")));
+    ask(&mut bob, "chat", json!({"roomId": code, "msg": "hello there"})).await;
+    assert_eq!(ann.expect_type("chat").await["payload"]["msg"], "hello there");
+    ask(&mut bob, "leave", json!({"roomId": code})).await;
+    assert_eq!(ann.expect_type("left").await["payload"]["user"], "bob");
+}

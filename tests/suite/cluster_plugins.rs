@@ -1,8 +1,9 @@
 //! What plugins the nodes of a cluster run: the same on all of them, wherever they were changed.
 
 use serde_json::{Value, json};
+use xtask::postgres::Postgres;
 
-use crate::harness::{Client, Cluster, Plugin, Server, Setup};
+use crate::harness::{Client, Cluster, PATIENCE, Plugin, Server, Setup};
 
 const FILTER: &str = "/api/admin/plugins/word-filter";
 
@@ -37,6 +38,19 @@ async fn status(server: &Server, token: &str, id: &str) -> Value {
     plugins.iter().find(|plugin| plugin["id"] == id).cloned().unwrap_or_default()
 }
 
+/// Asks until a plugin is as wanted: a list that is under way when the log says so comes a little later.
+async fn expect_status(server: &Server, token: &str, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let asked = async {
+        while !wanted(&last) {
+            last = status(server, token, id).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, asked).await.is_ok();
+    assert!(waited, "{last}");
+    last
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
 async fn what_is_uploaded_to_one_node_runs_on_all_and_going_back_is_for_all_too() {
@@ -53,8 +67,8 @@ async fn what_is_uploaded_to_one_node_runs_on_all_and_going_back_is_for_all_too(
     assert_eq!(said(&mut ann, "darn").await, "darn", "in force with the answer");
     second.expect_after(mark, "that it has the new version", |line| line.contains("plugin replaced")).await;
     assert_eq!(said(&mut bob, "darn").await, "darn");
-    let there = status(&second, &token, "word-filter").await;
-    assert_eq!((&there["sha256"], &there["versions"]), (&plugin["sha256"], &plugin["versions"]));
+    let there = expect_status(&second, &token, "word-filter", |there| there["sha256"] == plugin["sha256"]).await;
+    assert_eq!(there["versions"], plugin["versions"]);
     let own = std::fs::read(first.path().join("plugins/word-filter.wasm")).unwrap();
     assert_eq!(own, file(Plugin::WordFilter), "the operator's folder stays as it is");
 
@@ -107,7 +121,7 @@ async fn settings_and_switches_hold_on_all_nodes() {
     assert_eq!(second.post(&format!("{FILTER}/disable"), Some(&token), &json!({})).await.0, 200);
     first.expect_after(mark, "that it is off", |line| line.contains("plugin unloaded")).await;
     assert_eq!(said(&mut ann, "heck").await, "heck");
-    assert_eq!(status(&first, &token, "word-filter").await["state"], "disabled");
+    expect_status(&first, &token, "word-filter", |here| here["state"] == "disabled").await;
 
     // Replaced while it is off, and on again with the settings that it had.
     assert_eq!(first.put(FILTER, Some(&token), file(Plugin::WordFilter)).await.0, 200);
@@ -157,9 +171,52 @@ async fn a_node_that_cannot_take_a_version_keeps_the_one_before_and_says_why() {
     second.expect_after(mark, "that it refuses", |line| line.contains("the version before goes on")).await;
     let mut bob = somebody(&second, "bob").await;
     assert_eq!(said(&mut bob, "darn").await, "****");
-    let there = status(&second, &token, "word-filter").await;
+    let there = expect_status(&second, &token, "word-filter", |there| there["error"].is_string()).await;
     assert_eq!((&there["state"], &there["sha256"]), (&json!("running"), &json!(sha256)));
     assert!(there["error"].as_str().unwrap().contains("pinned"), "{there}");
+    expect_cluster(&first, "converging").await;
+
+    let mark = second.mark();
+    assert_eq!(first.post(&format!("{FILTER}/rollback"), Some(&token), &json!({})).await.0, 200);
+    second.expect_after(mark, "that it agrees", |line| line.contains("plugin replaced")).await;
+    expect_cluster(&first, "they run the same plugins").await;
+}
+
+/// Asks the command line until it says so: nodes tell the database how they are now and then.
+async fn expect_cluster(node: &Server, wanted: &str) {
+    let mut said = String::new();
+    let asked = async {
+        while !said.contains(wanted) {
+            let output = node.setup().command(&["cluster", "status"]).output().await.unwrap();
+            said = String::from_utf8(output.stdout).unwrap();
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, asked).await.is_ok();
+    assert!(waited, "it never said `{wanted}`, but\n{said}");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn nodes_that_are_changed_at_the_same_time_agree_in_the_end() {
+    let cluster = Cluster::start().await;
+    let (first, second) = (cluster.start_node("first").await, cluster.start_node("second").await);
+    let token = first.administrator("root").await.token;
+    let off = format!("{FILTER}/disable");
+    for _ in 0..3 {
+        let no_body = json!({});
+        let (one, other, switched) = tokio::join!(
+            first.put(FILTER, Some(&token), file(Plugin::NoAds)),
+            second.put(FILTER, Some(&token), file(Plugin::WordFilter)),
+            second.post(&off, Some(&token), &no_body),
+        );
+        assert_eq!((one.0, other.0, switched.0), (200, 200, 200), "{one:?} {other:?} {switched:?}");
+        let enabled = first.post(&format!("{FILTER}/enable"), Some(&token), &json!({})).await;
+        assert_eq!(enabled.0, 200, "{enabled:?}");
+        // The last word of either is heard by both.
+        let here = expect_status(&first, &token, "word-filter", |here| here["state"] == "running").await;
+        expect_status(&second, &token, "word-filter", |there| there["sha256"] == here["sha256"]).await;
+    }
+    expect_cluster(&first, "they run the same plugins").await;
 }
 
 /// A node that gives what it has to the others.
@@ -191,6 +248,15 @@ async fn a_node_that_distributes_gives_its_folder_and_its_grants_to_all() {
     taker.expect_after(mark, "that it has the bot", bot).await;
     bob.call("bot.say", json!({"room": "lobby", "text": "here I am"})).await.unwrap();
 
+    // Of what an administrator and the configuration say, the newest counts.
+    let token = taker.administrator("root").await.token;
+    assert_eq!(taker.post("/api/admin/plugins/bot/disable", Some(&token), &json!({})).await.0, 200);
+    giver.expect_output("plugin unloaded").await;
+    let mark = taker.mark();
+    giver.write_config(|text| text.replace("[plugin.bot]", "[plugin.bot]\norder = 7"));
+    taker.expect_after(mark, "that it has the bot again", bot).await;
+    expect_status(&taker, &token, "bot", |bot| bot["order"] == 7).await;
+
     let mark = taker.mark();
     giver.setup().install(Plugin::NoAds, "word-filter.wasm");
     taker.expect_after(mark, "that it was replaced", |line| line.contains("plugin replaced")).await;
@@ -199,6 +265,13 @@ async fn a_node_that_distributes_gives_its_folder_and_its_grants_to_all() {
     giver.setup().remove(Plugin::WordFilter);
     taker.expect_after(mark, "that it is gone", |line| line.contains("plugin unloaded")).await;
     assert_eq!(said(&mut bob, "a casino").await, "a casino");
+
+    // What it gave and has no more is taken back, at its start too.
+    assert_eq!(status(&taker, &token, "bot").await["grants"]["given"].as_array().unwrap().len(), 6);
+    giver.stop().await;
+    giver.write_config(|text| text.split("\n[plugin.bot]").next().unwrap().to_owned());
+    giver.start_again().await;
+    expect_status(&taker, &token, "bot", |bot| bot["grants"]["given"] == json!([])).await;
 }
 
 #[tokio::test]
@@ -235,6 +308,32 @@ async fn without_nats_a_new_version_still_comes_to_all() {
     let mark = second.mark();
     assert_eq!(first.post(&format!("{FILTER}/rollback"), Some(&token), &json!({})).await.0, 200);
     second.expect_after(mark, "that it went back", |line| line.contains("plugin replaced")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn while_postgresql_is_away_what_runs_goes_on_and_then_all_follow_again() {
+    let postgres = Postgres::start().unwrap();
+    let cluster = Cluster::on(&postgres.url()).await;
+    let (first, mut second) = (cluster.start_node("first").await, cluster.start_node("second").await);
+    let token = first.administrator("root").await.token;
+    let mark = second.mark();
+    assert_eq!(first.put(FILTER, Some(&token), file(Plugin::NoAds)).await.0, 200);
+    second.expect_after(mark, "that it was replaced", |line| line.contains("plugin replaced")).await;
+    let mut bob = somebody(&second, "bob").await;
+    assert_eq!(said(&mut bob, "a casino").await, "rejected");
+    let before = status(&second, &token, "word-filter").await;
+
+    postgres.crash().unwrap();
+    second.expect_output("cannot look at the cluster's plugins").await;
+    postgres.start_again().unwrap();
+    second.expect_output("can be looked at again").await;
+    let after = status(&second, &token, "word-filter").await;
+    assert_eq!((&after["state"], &after["loadedAt"]), (&json!("running"), &before["loadedAt"]));
+    let mark = second.mark();
+    assert_eq!(first.post(&format!("{FILTER}/rollback"), Some(&token), &json!({})).await.0, 200);
+    second.expect_after(mark, "that it went back", |line| line.contains("plugin replaced")).await;
+    assert_eq!(said(&mut bob, "darn").await, "****");
 }
 
 /// Posts what each of the two versions does something about, again and again; gives what became of each.

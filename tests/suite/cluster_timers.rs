@@ -1,8 +1,10 @@
 //! A timer of a plugin comes due once in a cluster, whichever nodes live.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
+use tokio::time::timeout;
 
-use crate::harness::{Client, Cluster, Plugin, Server, Setup};
+use crate::harness::{Client, Cluster, PATIENCE, Plugin, Server, Setup};
 
 /// A node with the bot.
 async fn node(cluster: &Cluster, name: &str, settings: &str) -> Server {
@@ -81,4 +83,27 @@ async fn a_timer_whose_node_dies_over_it_comes_due_again_on_another() {
     first.kill().await;
     assert_eq!(bob.expect_message().await, "at last");
     assert_eq!(bob.history("lobby").await, ["at last"]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn what_a_node_that_was_cut_off_made_of_a_timer_is_not_true_a_second_time() {
+    let cluster = Cluster::start().await;
+    let mut first = node(&cluster, "first", ", stuck = true").await;
+    let mut ann = first.join_as("ann").await;
+    ann.join("lobby").await;
+    set(&mut ann, "at last", 0).await;
+    first.expect_output("stuck").await;
+    let second = node(&cluster, "second", "").await;
+    let mut bob = second.join_as("bob").await;
+    bob.join("lobby").await;
+    first.signal(Signal::SIGSTOP);
+    assert_eq!(bob.expect_message().await, "at last");
+    bob.post("lobby", "go on").await.unwrap();
+    first.signal(Signal::SIGCONT);
+    let told = async { while woken(&first).await == 0 {} };
+    timeout(PATIENCE, told).await.expect("it came to its end there too");
+    // Whatever came of that was settled before the node can stop.
+    assert!(first.stop().await.success());
+    assert_eq!(bob.history("lobby").await, ["at last", "go on"]);
 }

@@ -38,6 +38,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("tokio_tungstenite", &["transport", "cli"]),
         ("socketioxide", &["transport"]),
         ("rust_embed", &["transport"]),
+        ("async_nats", &["cluster"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
         ("bcrypt::", &["accounts"]),
@@ -78,7 +79,7 @@ fn no_module_looks_up_the_way_that_a_frame_comes_down() {
 fn services_and_the_hub_know_neither_sockets_nor_sessions() {
     for (module, path, code) in modules() {
         if ["accounts", "rooms", "messages", "hub", "database", "protocol", "dialect"].contains(&module.as_str()) {
-            for above in ["transport", "session", "router", "server", "plugins"] {
+            for above in ["transport", "session", "router", "server", "plugins", "cluster"] {
                 assert!(!code.contains(&format!("crate::{above}")), "{} knows {above}", path.display());
             }
         }

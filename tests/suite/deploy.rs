@@ -40,14 +40,22 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
 }
 
 #[test]
-fn nginx_takes_its_snippet() {
+fn nginx_takes_its_snippets() {
+    nginx_takes(&read("nginx.conf"));
+    // The nodes' names are known where they run.
+    nginx_takes(
+        &regex::Regex::new(r"server node-\d:").unwrap().replace_all(&read("balancer.conf"), "server 127.0.0.1:"),
+    );
+}
+
+fn nginx_takes(snippet: &str) {
     xtask::tools::install().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().display();
     let paths =
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {here}/{what};"));
     // Whoever runs the tests may have no right to port 80, and no IPv6.
-    let snippet = read("nginx.conf").replace("listen 80;", "listen 127.0.0.1:58080;").replace("listen [::]:80;", "");
+    let snippet = snippet.replace("listen 80;", "listen 127.0.0.1:58080;").replace("listen [::]:80;", "");
     let whole = format!(
         "pid {here}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{}\n{snippet}\n}}\n",
         paths.join("\n")
@@ -76,9 +84,10 @@ fn hadolint_finds_nothing_in_the_dockerfile() {
 }
 
 #[test]
-fn the_compose_file_is_one() {
+fn the_compose_files_are_such() {
     let mut schema = Command::new(python_program("check-jsonschema"));
-    let (content, said) = run(schema.args(["--builtin-schema", "vendor.compose-spec"]).arg(path("compose.yaml")));
+    let files = [path("compose.yaml"), path("cluster.yaml")];
+    let (content, said) = run(schema.args(["--builtin-schema", "vendor.compose-spec"]).args(files));
     assert!(content, "{said}");
 }
 
@@ -100,7 +109,7 @@ async fn the_container_is_healthy_while_its_server_is_ready() {
 fn the_variables_in_the_files_name_keys_that_there_are() {
     let names = regex::Regex::new(r"NATTERJACK__([A-Z_]+?)__([A-Z_]+)").unwrap();
     let known = keys();
-    for file in ["Dockerfile", "compose.yaml", "natterjack.service"] {
+    for file in ["Dockerfile", "compose.yaml", "cluster.yaml", "natterjack.service"] {
         for found in names.captures_iter(&read(file)) {
             let key = format!("{}.{}", found[1].to_lowercase(), found[2].to_lowercase());
             assert!(known.contains(&key), "{file} sets {key}, and there is no such key");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::cluster::NodeStatus;
+use crate::cluster::{NodeStatus, converged};
 use crate::config::{self, Config};
 use crate::database::Database;
 use crate::server;
@@ -41,15 +41,21 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let nodes: Vec<NodeStatus> = database.nodes().await?.into_iter().map(NodeStatus::from).collect();
     database.close().await;
     if json {
-        println!("{}", serde_json::to_string_pretty(&nodes)?);
+        say!("{}", serde_json::to_string_pretty(&nodes)?);
         return Ok(());
     }
-    println!(
+    say!(
         "{:<20} {:<9} {:<10} {:<26} {:>11} {:>8} {:>12}  PLUGINS",
-        "NODE", "STATE", "VERSION", "SINCE", "CONNECTIONS", "ROOMS", "MESSAGES"
+        "NODE",
+        "STATE",
+        "VERSION",
+        "SINCE",
+        "CONNECTIONS",
+        "ROOMS",
+        "MESSAGES"
     );
     for node in &nodes {
-        println!(
+        say!(
             "{:<20} {:<9} {:<10} {:<26} {:>11} {:>8} {:>12}  {}",
             node.name,
             node.state,
@@ -61,15 +67,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
             node.plugins
         );
     }
-    println!("{}", conclusion(&nodes));
+    say!("{}", conclusion(&nodes));
     Ok(())
 }
 
 fn conclusion(nodes: &[NodeStatus]) -> String {
-    let alive: Vec<_> = nodes.iter().filter(|node| node.state != "dead").collect();
-    let same = alive.windows(2).all(|pair| pair[0].plugins == pair[1].plugins);
-    let plugins = if same { "they run the same plugins" } else { "converging: they do not run the same plugins yet" };
-    match alive.len() {
+    let alive = nodes.iter().filter(|node| node.state != "dead").count();
+    let plugins =
+        if converged(nodes) { "they run the same plugins" } else { "converging: they do not run the same plugins yet" };
+    match alive {
         0 => "no node lives".to_owned(),
         1 => "one node lives".to_owned(),
         n => format!("{n} nodes live; {plugins}"),

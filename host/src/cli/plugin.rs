@@ -36,14 +36,14 @@ enum Action {
     List(remote::List),
     /// Have a running server read its plugins and their settings again (for administrators)
     Reload(remote::List),
-    /// Switch a plugin on in a running server's config.toml (for administrators)
+    /// Switch a plugin on in a running server's config.toml, or in its cluster (for administrators)
     Enable(remote::Switch),
-    /// Switch a plugin off in a running server's config.toml (for administrators)
+    /// Switch a plugin off in a running server's config.toml, or in its cluster (for administrators)
     Disable(remote::Switch),
     Logs(remote::Logs),
     Upload(change::Upload),
     Rollback(change::Rollback),
-    /// Take a plugin out of a running server's folder (for administrators)
+    /// Take a plugin out of a running server's folder, or out of its cluster (for administrators)
     Remove(change::Remove),
     Settings(change::Settings),
 }

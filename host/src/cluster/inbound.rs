@@ -23,7 +23,15 @@ impl Cluster {
                 }
                 Some(ToRoom::Aside(Event::Typing { by, .. })) => self.parts.hub.typing_elsewhere(room, by, None),
                 Some(ToRoom::Aside(event)) => self.parts.hub.publish(&event),
-                Some(ToRoom::Heard { .. }) => {}
+                Some(ToRoom::Hello) => {
+                    self.parts.hub.ask_who_hears(room);
+                    self.parts.hub.say_who_hears(room, false);
+                }
+                Some(ToRoom::Who) => self.parts.hub.say_who_hears(room, true),
+                Some(ToRoom::Hearers(hearers)) => self.parts.hub.hearers_elsewhere(room, received.from, hearers),
+                Some(ToRoom::Heard { hearer, here }) => {
+                    self.parts.hub.heard_elsewhere(room, received.from, hearer, here);
+                }
             }
         }
     }
@@ -64,17 +72,13 @@ impl Cluster {
                     accounts.heard_of(&logins, close.as_ref());
                 }
                 Some(ToAll::Presence { nth, account, external, online }) => {
-                    if !hub.person_elsewhere(from, nth, account, external, online) {
-                        self.clone().ask_for_people(from);
-                    }
+                    let known = hub.person_elsewhere(from, nth, account, external, online);
+                    self.ask_for_people_unless(known, from);
                 }
-                Some(ToAll::Beat { nth }) => {
-                    if !hub.knows_people_of(from, nth) {
-                        self.clone().ask_for_people(from);
-                    }
-                }
+                Some(ToAll::Beat { nth }) => self.ask_for_people_unless(hub.knows_people_of(from, nth), from),
                 Some(ToAll::Gone) => hub.drop_node(from),
-                Some(ToAll::Plugins) | None => {}
+                Some(ToAll::Plugins) => self.parts.plugins.look_at_set(),
+                None => {}
             }
         }
     }
@@ -112,9 +116,12 @@ impl Cluster {
                 NatsEvent::Connected => {
                     tracing::info!("connected to NATS");
                     self.look_again();
+                    self.beat_now.notify_one();
                 }
                 NatsEvent::Disconnected => {
-                    tracing::warn!("NATS is away: what other nodes say is read from the database")
+                    // What changes from here on goes unheard.
+                    self.trust.lapse();
+                    tracing::warn!("NATS is away: what other nodes say is read from the database");
                 }
                 NatsEvent::SlowConsumer(_) => {
                     tracing::warn!("more came by NATS than this node could take; what is missing is read");
@@ -129,5 +136,6 @@ impl Cluster {
     pub(super) fn look_again(&self) {
         self.parts.known.clear();
         self.sweep.notify_one();
+        self.parts.hub.heard_rooms().into_iter().for_each(|room| self.parts.hub.ask_who_hears(room));
     }
 }

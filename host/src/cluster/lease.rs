@@ -11,6 +11,8 @@ use super::{BEAT, Cluster, LEASE};
 use crate::database::Node;
 use crate::error::Result;
 
+/// How often buckets of tries that are full again are forgotten.
+const TIDYING: Duration = Duration::from_secs(60);
 /// How long nodes that have died are shown.
 const SHOWN: Duration = Duration::from_secs(60 * 60);
 
@@ -21,9 +23,11 @@ impl Cluster {
         // When the database, or this node, has been away, the others' leases have run out too: they get the time to say that they live.
         let mut judging_from = Instant::now() + LEASE;
         let mut last_beat = Instant::now();
+        let mut tidied = Instant::now();
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
+                () = self.beat_now.notified() => {}
                 () = self.leaving.cancelled(), if !self.health.draining.load(Ordering::Relaxed) => {}
             }
             let began = Instant::now();
@@ -50,6 +54,11 @@ impl Cluster {
             }
             let (nth, _) = self.parts.hub.people();
             self.send_to_all(&ToAll::Beat { nth }).await;
+            if tidied.elapsed() >= TIDYING {
+                tidied = Instant::now();
+                // What fails is done the next time, or by another node.
+                let _ = self.parts.database.tidy_tries().await;
+            }
             if let Err(error) = self.look_around(Instant::now() >= judging_from).await {
                 tracing::warn!(%error, "this node cannot see who else lives");
             }
@@ -70,7 +79,7 @@ impl Cluster {
             connections: hub.count() as i64,
             rooms: hub.count_places() as i64,
             messages: hub.posted().cast_signed(),
-            plugins: String::new(),
+            plugins: self.parts.plugins.digest(),
             hears: self.nats.is_connected(),
             lease_ms: 0,
         };

@@ -31,7 +31,11 @@ impl Cluster {
                 }
             }
             Outgoing::Aside(room, event) => self.send_to_room(room, None, &ToRoom::Aside(event)).await,
-            Outgoing::Heard { room, who, here } => self.send_to_room(room, None, &ToRoom::Heard { who, here }).await,
+            Outgoing::Heard(room, hearer, here) => {
+                self.send_to_room(room, None, &ToRoom::Heard { hearer, here }).await;
+            }
+            Outgoing::Hearers(room, hearers) => self.send_to_room(room, None, &ToRoom::Hearers(hearers)).await,
+            Outgoing::Who(room) => self.send_to_room(room, None, &ToRoom::Who).await,
             Outgoing::Goodbye(told) => {
                 self.send_to_all(&ToAll::Gone).await;
                 // Or it would go down with this node.
@@ -47,6 +51,14 @@ impl Cluster {
             Outgoing::Presence { nth, account, external, online } => {
                 self.send_to_all(&ToAll::Presence { nth, account, external, online }).await;
             }
+        }
+    }
+
+    /// Has the others look at once when what the cluster runs was changed here.
+    pub(super) async fn tell_of_plugins(self: Arc<Self>) {
+        loop {
+            self.parts.plugins.set_changed().await;
+            self.send_to_all(&ToAll::Plugins).await;
         }
     }
 
@@ -68,7 +80,7 @@ impl Cluster {
         }
     }
 
-    async fn send_to_room(&self, room: RoomId, last: Option<u64>, what: &ToRoom) {
+    pub(super) async fn send_to_room(&self, room: RoomId, last: Option<u64>, what: &ToRoom) {
         let payload = encode(self.node, last, what);
         self.count(self.nats.publish(self.nats.to_room(room), payload).await);
     }

@@ -49,17 +49,18 @@ impl Cluster {
         }
     }
 
-    /// Gets another node's list, unless that is under way.
-    pub(super) fn ask_for_people(self: Arc<Self>, node: NodeId) {
-        if !self.health.asked.0.lock().insert(node) {
+    /// Gets another node's list, unless it is known or that is under way.
+    pub(super) fn ask_for_people_unless(self: &Arc<Self>, known: bool, node: NodeId) {
+        if known || !self.health.asked.0.lock().insert(node) {
             return;
         }
+        let cluster = self.clone();
         tokio::spawn(async move {
-            match self.people_of(node).await {
-                Some((nth, people)) => self.parts.hub.people_elsewhere(node, nth, people),
+            match cluster.people_of(node).await {
+                Some((nth, people)) => cluster.parts.hub.people_elsewhere(node, nth, people),
                 None => tracing::debug!(%node, "the node does not say who is connected to it; it is asked again"),
             }
-            self.health.asked.0.lock().remove(&node);
+            cluster.health.asked.0.lock().remove(&node);
         });
     }
 

@@ -1,6 +1,7 @@
 //! Listening for those rooms that somebody hears here, and for no other.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::Cluster;
+use super::wire::ToRoom;
 use crate::clock::now;
 use crate::hub::Told;
 use crate::protocol::{Actor, Author, Entry, Happening, RoomId};
@@ -36,11 +38,10 @@ impl Cluster {
                     listening.remove(&room);
                     continue;
                 }
-                if !listening.contains_key(&room) {
+                if let Slot::Vacant(vacant) = listening.entry(room) {
                     match self.nats.subscribe(&self.nats.to_room(room)).await {
                         Ok(messages) => {
-                            let task = tokio::spawn(self.clone().hear_room(room, messages));
-                            listening.insert(room, Listening(task));
+                            vacant.insert(Listening(tokio::spawn(self.clone().hear_room(room, messages))));
                         }
                         Err(error) => tracing::error!(%room, %error, "this room is heard by the database alone"),
                     }
@@ -64,7 +65,11 @@ impl Cluster {
             let Ok(lasts) = self.parts.database.last_seqs(some).await else { return false };
             for room in some {
                 match lasts.get(room) {
-                    Some(last) => self.parts.hub.open(*room, *last),
+                    Some(last) => {
+                        self.parts.hub.open(*room, *last);
+                        self.send_to_room(*room, None, &ToRoom::Hello).await;
+                        self.parts.hub.ask_who_hears(*room);
+                    }
                     None => {
                         self.parts.hub.open(*room, 0);
                         self.end_room(*room).await;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::people::Asked;
 use crate::clock::Timestamp;
@@ -60,11 +61,13 @@ impl Figures {
 }
 
 /// A node, as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
     pub id: String,
     pub name: String,
     pub version: String,
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// `alive`, `draining`, `deaf` (it is not connected to NATS) or `dead`.
     pub state: &'static str,
@@ -74,6 +77,13 @@ pub struct NodeStatus {
     pub messages: i64,
     /// The same for nodes that run the same plugins.
     pub plugins: String,
+}
+
+/// Whether all nodes that live run the same plugins.
+pub fn converged(nodes: &[NodeStatus]) -> bool {
+    let mut alive = nodes.iter().filter(|node| node.state != "dead").map(|node| &node.plugins);
+    let first = alive.next();
+    alive.all(|plugins| Some(plugins) == first)
 }
 
 impl From<Node> for NodeStatus {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::hub::NodeId;
-use crate::protocol::{AccountId, Author, Entry, Event, LoginId, RoomId, Touched};
+use crate::hub::{Hearer, NodeId};
+use crate::protocol::{AccountId, Entry, Event, LoginId, RoomId, Touched};
 
 /// The shape that this program writes.
 pub(super) const VERSION: u32 = 1;
@@ -40,9 +40,15 @@ pub(super) enum ToRoom {
     /// In their order; none if they are too large to be sent.
     Entries(Vec<Entry>),
     Aside(Event),
-    /// Somebody who hears the room on the node that says so came or went.
+    /// The node begins to hear the room.
+    Hello,
+    /// Somebody on the node wants to know who hears the room elsewhere, and who comes and goes.
+    Who,
+    /// All who hear the room on the node.
+    Hearers(Vec<Hearer>),
+    /// Somebody who hears the room on the node came or went.
     Heard {
-        who: Author,
+        hearer: Hearer,
         here: bool,
     },
 }
@@ -112,7 +118,7 @@ pub(super) fn moves(entry: &Entry) -> Option<(RoomId, AccountId)> {
 mod tests {
     use super::*;
     use crate::clock::now;
-    use crate::protocol::{Actor, Happening, Removal, Whom};
+    use crate::protocol::{Actor, Author, Happening, Removal, Whom};
 
     fn entry(what: Happening) -> Entry {
         let by = Author::from(&Actor::Server);

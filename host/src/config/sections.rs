@@ -81,6 +81,16 @@ section! {
     }
 }
 
+impl Cluster {
+    /// What this node is called.
+    pub fn node_name(&self) -> String {
+        if !self.node.is_empty() {
+            return self.node.clone();
+        }
+        nix::unistd::gethostname().map_or_else(|_| "node".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
 section! {
     /// `[auth]`: accounts, tokens and guests.
     Auth {

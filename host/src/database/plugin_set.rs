@@ -18,6 +18,8 @@ pub struct AgreedPlugin {
     pub file_at: i64,
     /// Its table in the configuration of a node that gives its own to all, as TOML.
     pub given: Option<String>,
+    /// Which node that is.
+    pub given_by: Option<String>,
     /// The keys that administrators have changed since, as TOML.
     pub changed: Option<String>,
 }
@@ -69,7 +71,7 @@ impl Database {
         // Read first: what is newer than this is read once more.
         let version = self.plugin_set_version().await?;
         let rows: Vec<SetRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT plugin, sha256, removed, file_at, given, changed FROM plugin_set ORDER BY plugin",
+            "SELECT plugin, sha256, removed, file_at, given, given_by, changed FROM plugin_set ORDER BY plugin",
         )
         .fetch_all(pool)
         .await)?;
@@ -98,7 +100,7 @@ impl Database {
             tx.keep_plugin_files(what, *newest, before).await?;
         }
         let agreed: Option<AgreedPlugin> = each!(Tx: &mut tx, tx => sqlx::query_as(
-            "SELECT sha256, removed, file_at, given, changed FROM plugin_set WHERE plugin = $1",
+            "SELECT sha256, removed, file_at, given, given_by, changed FROM plugin_set WHERE plugin = $1",
         )
         .bind(what.plugin)
         .fetch_optional(&mut **tx)
@@ -106,10 +108,11 @@ impl Database {
         let mut agreed = agreed.unwrap_or_default();
         change(&mut agreed);
         each!(Tx: &mut tx, tx => sqlx::query(
-            "INSERT INTO plugin_set (plugin, sha256, removed, file_at, given, changed, changed_at, changed_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+            "INSERT INTO plugin_set (plugin, sha256, removed, file_at, given, given_by, changed, changed_at, changed_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
              ON CONFLICT (plugin) DO UPDATE SET sha256 = excluded.sha256, removed = excluded.removed, \
-             file_at = excluded.file_at, given = excluded.given, changed = excluded.changed, \
+             file_at = excluded.file_at, given = excluded.given, given_by = excluded.given_by, \
+             changed = excluded.changed, \
              changed_at = excluded.changed_at, changed_by = excluded.changed_by",
         )
         .bind(what.plugin)
@@ -117,6 +120,7 @@ impl Database {
         .bind(agreed.removed)
         .bind(agreed.file_at)
         .bind(&agreed.given)
+        .bind(&agreed.given_by)
         .bind(&agreed.changed)
         .bind(what.at)
         .bind(what.node)

@@ -152,6 +152,22 @@ impl Database {
         row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
     }
 
+    /// The same with how far the room's log goes then; none if there is no such room.
+    pub async fn standing_now(&self, room: RoomId, account: AccountId) -> Result<Option<(u64, Standing)>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            last_seq: i64,
+            #[sqlx(flatten)]
+            standing: StandingRow,
+        }
+        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(STANDING)
+            .bind(room)
+            .bind(account)
+            .fetch_optional(pool)
+            .await)?;
+        row.map(|row| Ok((row.last_seq.unsigned_abs(), row.standing.standing()?))).transpose()
+    }
+
     /// The room of a pair, if there is one.
     pub async fn direct_room(&self, one: i64, other: i64) -> Result<Option<Room>> {
         let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
@@ -204,7 +220,7 @@ impl ActivityRow {
     }
 }
 
-const STANDING: &str = "SELECT m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
+const STANDING: &str = "SELECT r.last_seq, m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
     LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
     LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1";
 

@@ -141,5 +141,65 @@ impl Hub {
         let moved = here.elsewhere.replace(node, u64::MAX, People::new());
         here.elsewhere.nodes.remove(&node);
         self.move_accounts(&mut here, moved);
+        drop(here);
+        self.forget_hearers(node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::link::Link;
+
+    /// A hub that is one node's of several.
+    fn hub() -> Hub {
+        let hub = Hub::default();
+        hub.link(Arc::new(Link::new().0));
+        hub
+    }
+
+    fn people(accounts: &[AccountId]) -> People {
+        accounts.iter().map(|account| (*account, None)).collect()
+    }
+
+    #[test]
+    fn somebody_on_two_nodes_is_online_until_both_say_otherwise() {
+        let (hub, ann) = (hub(), AccountId::new());
+        let (one, other) = (NodeId::now_v7(), NodeId::now_v7());
+        hub.people_elsewhere(one, 0, people(&[ann]));
+        hub.people_elsewhere(other, 0, People::new());
+        assert!(hub.person_elsewhere(other, 1, ann, None, true));
+        assert!(hub.person_elsewhere(one, 1, ann, None, false));
+        assert!(hub.presence.here.lock().elsewhere.has(ann));
+        hub.drop_node(other);
+        assert!(!hub.presence.here.lock().elsewhere.has(ann));
+    }
+
+    #[test]
+    fn a_change_that_was_missed_is_noticed_and_the_whole_list_mends_it() {
+        let (hub, ann, bob) = (hub(), AccountId::new(), AccountId::new());
+        let node = NodeId::now_v7();
+        assert!(!hub.person_elsewhere(node, 1, ann, None, true), "nothing is known of this node");
+        hub.people_elsewhere(node, 1, people(&[ann]));
+        assert!(hub.person_elsewhere(node, 1, bob, None, true), "heard before, and part of the list");
+        assert!(!hub.person_elsewhere(node, 3, ann, None, false), "the second change is missing");
+        assert!(!hub.knows_people_of(node, 3));
+        hub.people_elsewhere(node, 3, people(&[bob]));
+        assert!(hub.knows_people_of(node, 3));
+        // An older list, which took longer.
+        hub.people_elsewhere(node, 2, people(&[ann]));
+        let here = hub.presence.here.lock();
+        assert!(here.elsewhere.has(bob) && !here.elsewhere.has(ann));
+    }
+
+    #[test]
+    fn whoever_goes_from_one_node_to_another_was_never_offline() {
+        let (hub, ann, node) = (hub(), AccountId::new(), NodeId::now_v7());
+        hub.people_elsewhere(node, 0, people(&[ann]));
+        hub.drop_node(node);
+        assert!(hub.is_online(ann));
+        hub.people_elsewhere(node, 0, people(&[ann]));
+        assert!(!hub.tell_left(), "nobody is left to be told of");
+        assert!(hub.is_online(ann));
     }
 }

@@ -10,10 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Close, Hub, Told};
+use super::{Close, Hearer, Hub, Told};
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Author, Entry, Event, LoginId, Push, PushTarget, Room, RoomId, Touched};
+use crate::protocol::{AccountId, Entry, Event, LoginId, Push, PushTarget, Room, RoomId, Touched};
 
+/// How long a node that says nothing counts as alive, and what it has at hand is believed without hearing the others. With the
+/// time between two looks, its people are offline everywhere within 10 s.
+pub const LEASE: Duration = Duration::from_secs(6);
 /// How much may wait to be sent to the other nodes. What does not fit they read from the database.
 const OUTGOING: usize = 8192;
 /// How long somebody who comes in waits until what other nodes say in the room is heard here too.
@@ -37,7 +40,11 @@ pub enum Outgoing {
     /// The node goes: answered once the others have been told, and of everything before.
     Goodbye(oneshot::Sender<()>),
     /// Somebody who hears a room here came or went.
-    Heard { room: RoomId, who: Author, here: bool },
+    Heard(RoomId, Hearer, bool),
+    /// All who hear a room here.
+    Hearers(RoomId, Vec<Hearer>),
+    /// Somebody here wants to know who hears a room there.
+    Who(RoomId),
 }
 
 /// Where the hub leaves what the cluster's tasks do.
@@ -218,6 +225,12 @@ impl Hub {
     /// Which entries of a room that is heard here are missing.
     pub fn missing(&self, room: RoomId) -> Option<Missing> {
         self.existing(room)?.lock().sequence.missing()
+    }
+
+    /// Says when an entry that was given to the lanes is told; none if it has been.
+    pub fn when_told(&self, room: RoomId, seq: u64) -> Option<oneshot::Receiver<()>> {
+        self.link.get()?;
+        self.existing(room)?.lock().sequence.when_told(seq)
     }
 
     /// The log was read up to here, and what came of it was told: what is still missing is not there any more.

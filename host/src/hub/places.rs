@@ -1,5 +1,7 @@
 //! Who hears which room, and the way of its events to all of them.
 
+mod elsewhere;
+mod moves;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -7,15 +9,16 @@ mod tests;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::ws::Utf8Bytes;
 use parking_lot::Mutex;
 
 use tokio_util::sync::CancellationToken;
 
+use self::elsewhere::Elsewhere;
+pub use self::elsewhere::Hearer;
 use self::sequence::{Sequence, Turn};
-use super::link::Outgoing;
+use super::link::{Link, Outgoing};
 use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::fold;
@@ -35,6 +38,7 @@ pub(super) struct Place {
     closed: bool,
     /// In a cluster: what puts its entries in order, and when they are heard from other nodes too.
     pub(super) sequence: Sequence,
+    elsewhere: Elsewhere,
     pub(super) opened: CancellationToken,
 }
 
@@ -53,6 +57,8 @@ struct Listener {
     after: u64,
     /// Until it has caught up, what is new waits here.
     held: Option<Held>,
+    /// The entry that put its account out meanwhile: if it is newer than what is caught up on, the listener is out too.
+    out: Option<u64>,
 }
 
 /// What waits for a listener that is catching up. It can be read again, so there is no need to keep very much of it.
@@ -84,7 +90,7 @@ impl Listener {
     /// Whose connection has caught up to `after`, and holds back what is newer if there is a place for it.
     fn new(connection: Arc<Connection>, name: Arc<str>, after: u64, held: Option<Held>) -> Self {
         let (outbox, dialect, echoes) = (connection.outbox.clone(), connection.dialect, connection.echoes);
-        Self { connection, outbox, dialect, echoes, name, nth: 0, after, held }
+        Self { connection, outbox, dialect, echoes, name, nth: 0, after, held, out: None }
     }
 
     fn author(&self) -> Author {
@@ -144,6 +150,7 @@ impl Place {
             came: 0,
             closed: false,
             sequence: Sequence::default(),
+            elsewhere: Elsewhere::default(),
             opened: CancellationToken::new(),
         }
     }
@@ -170,8 +177,27 @@ impl Place {
         })
     }
 
+    /// Lets a connection hear the room, and tells those who want to know.
+    fn come(&mut self, link: Option<&Arc<Link>>, listener: Listener) {
+        let (hearer, own) = (listener.hearer(), listener.connection.id);
+        let curious = self.curious;
+        if self.add(listener) {
+            self.tell_of(link, &hearer, own, true);
+        }
+        if let (Some(link), true) = (link, curious == 0 && self.curious > 0) {
+            link.tell(Outgoing::Who(self.room.id));
+        }
+    }
+
+    /// The connection does not hear the room any more; tells those who want to know.
+    fn go(&mut self, link: Option<&Arc<Link>>, connection: ConnectionId) {
+        if let Some(hearer) = self.remove(connection) {
+            self.tell_of(link, &hearer, connection, false);
+        }
+    }
+
     /// Who does not hear the room any more, now that this connection does not.
-    fn remove(&mut self, connection: ConnectionId) -> Option<Author> {
+    fn remove(&mut self, connection: ConnectionId) -> Option<Hearer> {
         let listener = self.listeners.remove(&connection)?;
         self.curious -= usize::from(listener.connection.dialect.is_curious());
         let last = listener.connection.account().is_none_or(|account| match self.accounts.entry(account.id) {
@@ -185,7 +211,7 @@ impl Place {
             }
             Slot::Vacant(_) => true,
         });
-        last.then(|| listener.author())
+        last.then(|| listener.hearer())
     }
 
     /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
@@ -231,9 +257,9 @@ impl Place {
     }
 
     /// Tells that somebody came or went, if anybody wants to know.
-    fn tell_of_people(&mut self, event: &Event, who: &Author, own: ConnectionId) {
+    fn tell_of_people(&mut self, event: &Event, who: &Author, own: Option<ConnectionId>) {
         if who.account.is_none() || self.curious > 0 {
-            self.deliver(event, 0, Some(own));
+            self.deliver(event, 0, own);
         }
     }
 }
@@ -244,26 +270,31 @@ impl Hub {
     pub fn listen(&self, room: &Room, connection: &Arc<Connection>, nick: Option<Arc<str>>) -> Result<(), NameInUse> {
         self.in_place(room, |place| {
             let others = || place.listeners.values().filter(|other| other.connection.id != connection.id);
-            if nick.as_ref().is_some_and(|nick| others().any(|other| fold(&other.name) == fold(nick))) {
+            let taken = |nick: &Arc<str>| {
+                others().any(|other| fold(&other.name) == fold(nick)) || place.elsewhere.has_name(nick)
+            };
+            if nick.as_ref().is_some_and(taken) {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
             connection.hears.lock().insert(room.id, name.clone());
             let listener = Listener::new(connection.clone(), name, 0, Some(Held::default()));
-            let who = listener.author();
-            if place.add(listener) {
-                place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, connection.id);
-            }
+            place.come(self.link.get(), listener);
             Ok(())
         })
     }
 
-    /// The connection has caught up to this entry: calls `first`, sends what waited beyond it, and from now on everything at
+    /// The connection has caught up to this entry, and was seen to be a member after that: calls `first`, sends what waited beyond it, and from now on everything at
     /// once.
     pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> Released {
         let Some(place) = self.existing(room) else { return Released::Gone };
         let mut place = place.lock();
         let Some(listener) = place.listeners.get_mut(&connection) else { return Released::Gone };
+        if listener.out.is_some_and(|out| out > after) {
+            let connection = listener.connection.clone();
+            place.let_go(self.link.get(), &connection);
+            return Released::Gone;
+        }
         first();
         listener.after = after;
         let held = listener.held.take().unwrap_or_default();
@@ -284,9 +315,7 @@ impl Hub {
         let Some(place) = self.existing(room) else { return };
         let mut place = place.lock();
         connection.hears.lock().remove(&room);
-        if let Some(who) = place.remove(connection.id) {
-            place.tell_of_people(&Event::Departed { room, who: who.clone() }, &who, connection.id);
-        }
+        place.go(self.link.get(), connection.id);
         drop(place);
         self.forget_if_empty(room);
     }
@@ -319,7 +348,7 @@ impl Hub {
             let guest = listener.connection.guest()?;
             Some(Guest { id: guest.id, name: listener.name.clone() })
         });
-        guests.collect()
+        guests.chain(place.elsewhere.people().filter_map(Into::into)).collect()
     }
 
     /// Everybody who hears a room, each once, as they came in.
@@ -333,6 +362,11 @@ impl Hub {
         for listener in listeners {
             if listener.connection.account().is_none_or(|account| accounts.insert(account.id)) {
                 people.push(listener.author());
+            }
+        }
+        for hearer in place.elsewhere.people() {
+            if hearer.who.account.is_none_or(|(account, _)| accounts.insert(account)) {
+                people.push(hearer.who.clone());
             }
         }
         people
@@ -403,82 +437,10 @@ impl Hub {
         }
     }
 
-    /// Sends an entry after which others hear the room than before.
-    fn publish_move(&self, room: &Room, told: &Told) {
-        let entry = &told.entry;
-        match &entry.what {
-            Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
-            Happening::Invited { whom } => {
-                let event = Event::Entry(entry.clone());
-                let mut encoded = Encoded::new(&event, Some(room));
-                for connection in self.connections_of(whom.id) {
-                    if !self.is_listening(room.id, connection.id)
-                        && let Some(text) = encoded.for_dialect(connection.dialect)
-                    {
-                        connection.outbox.offer(text);
-                    }
-                }
-            }
-            _ => {}
-        }
-        let Some(place) = self.existing(room.id) else { return };
-        let mut place = place.lock();
-        place.deliver_all(room, std::slice::from_ref(told));
-        if let Happening::MemberRemoved { whom, .. } = &entry.what {
-            let gone: Vec<_> = place
-                .listeners
-                .values()
-                .filter(|listener| listener.connection.account().is_some_and(|account| account.id == whom.id))
-                .map(|listener| listener.connection.clone())
-                .collect();
-            for connection in gone {
-                connection.hears.lock().remove(&room.id);
-                if let Some(who) = place.remove(connection.id) {
-                    place.tell_of_people(&Event::Departed { room: room.id, who: who.clone() }, &who, connection.id);
-                }
-            }
-        }
-        if let Happening::RoomDeleted { .. } = entry.what {
-            place.closed = true;
-            for listener in place.listeners.values() {
-                listener.connection.hears.lock().remove(&room.id);
-            }
-            drop(place);
-            self.rooms.write().remove(&room.id);
-            self.note_silence(room.id);
-        } else {
-            drop(place);
-            self.forget_if_empty(room.id);
-        }
-    }
-
     /// Sends what has no number to all who hear a room.
     pub(super) fn publish_aside(&self, room: RoomId, event: &Event) {
         if let Some(place) = self.existing(room) {
             place.lock().deliver(event, 0, None);
-        }
-    }
-
-    /// An account came into a room: those of its connections that hear all of its rooms hear this one too.
-    fn listen_for_account(&self, room: &Room, account: AccountId, seq: u64) {
-        for connection in self.connections_of(account) {
-            if !connection.listens_to_all.load(Ordering::Relaxed) {
-                continue;
-            }
-            self.in_place(room, |place| {
-                if place.listeners.contains_key(&connection.id) {
-                    return;
-                }
-                let name: Arc<str> = connection.actor.name().into();
-                connection.hears.lock().insert(room.id, name.clone());
-                let own = connection.id;
-                let listener = Listener::new(connection, name, seq.saturating_sub(1), None);
-                place.sequence.begin(seq);
-                let who = listener.author();
-                if place.add(listener) {
-                    place.tell_of_people(&Event::Arrived { room: room.id, who: who.clone() }, &who, own);
-                }
-            });
         }
     }
 

@@ -18,9 +18,8 @@ pub(super) struct Scene {
     pub(super) connection: Arc<Connection>,
 }
 
-/// Ann listens to a room and has not caught up with it.
-pub(super) fn ann_comes_in() -> Scene {
-    let room = Room {
+pub(super) fn room() -> Room {
+    Room {
         id: RoomId::new(),
         number: 1,
         code: "ABCDE".into(),
@@ -32,7 +31,12 @@ pub(super) fn ann_comes_in() -> Scene {
         created_at: now(),
         guarded: false,
         pair: None,
-    };
+    }
+}
+
+/// Ann listens to a room and has not caught up with it.
+pub(super) fn ann_comes_in() -> Scene {
+    let room = room();
     let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
     let outbox = Arc::new(Outbox::new(&Limits::default()));
     let actor = Actor::Account(ann.clone());

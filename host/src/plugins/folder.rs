@@ -1,5 +1,6 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
+mod agreed;
 mod distribute;
 mod obey;
 #[cfg(test)]
@@ -7,7 +8,6 @@ mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,17 +15,16 @@ use tokio::sync::mpsc;
 use wasmtime::component::Component;
 
 use self::distribute::Given;
-use super::files::{self, File, Files, Reading, Stamp};
+use super::files::{self, File, Reading, Stamp};
 use super::load::{Forge, LoadError, hash};
 use super::orders::Order;
 use super::plugin::{Plugin, hex};
 use super::registry::Registry;
-use super::set::{Set, Version};
-use super::versions::{self, KeptVersion, Versions};
+use super::set::Set;
+use super::versions::Versions;
 use super::{Figures, PluginState, PluginStatus, Shared, Tables, contract};
 use crate::clock::{Timestamp, now};
 use crate::config;
-use crate::error::Result;
 use crate::metrics::{LOADS, QUARANTINED};
 
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
@@ -38,6 +37,8 @@ pub(super) struct Folder {
     pub(super) tables: Tables,
     /// What the cluster agreed on, if there is one.
     pub(super) set: Option<Set>,
+    /// Whether that could not be read when it was last looked at.
+    set_away: bool,
     /// If this node gives what it has to all.
     given: Option<Given>,
     pub(super) orders: mpsc::Receiver<Order>,
@@ -87,18 +88,8 @@ impl Folder {
         tables: Tables,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        Self { shared, forge, versions, config, tables, set: None, given: None, orders, known: BTreeMap::new() }
-    }
-
-    /// Goes by what the cluster agreed on, and gives it what is here if `distribute`.
-    pub(super) async fn join(&mut self, mut set: Set, distribute: bool) -> Result<()> {
-        set.look().await?;
-        self.set = Some(set);
-        if distribute {
-            self.given = Some(Given::default());
-            self.give_tables().await;
-        }
-        Ok(())
+        let known = BTreeMap::new();
+        Self { shared, forge, versions, config, tables, set: None, set_away: false, given: None, orders, known }
     }
 
     /// Brings the registry up to date. False if a file is still being written.
@@ -131,52 +122,6 @@ impl Folder {
         }
         self.shared.statuses.store(Arc::new(self.statuses()));
         settled
-    }
-
-    fn take_over_tables(&self) {
-        let tables = match &self.set {
-            Some(set) => set.tables(&self.tables),
-            None => self.tables.clone(),
-        };
-        self.shared.tables.store(Arc::new(tables));
-    }
-
-    /// The files in force, of which `own` are in the operator's folder.
-    async fn files_to_run(&self, own: Files) -> io::Result<Files> {
-        match &self.set {
-            Some(set) => set.over(own).await,
-            None => Ok(own),
-        }
-    }
-
-    /// Looks whether another node has changed what the cluster agreed on.
-    async fn follow_set(&mut self) {
-        let Some(set) = &mut self.set else { return };
-        match set.look().await {
-            Ok(true) => drop(self.scan(Look::Read).await),
-            Ok(false) => {}
-            // What runs goes on; the next look comes soon.
-            Err(error) => tracing::debug!(%error, "cannot look at the cluster's plugins"),
-        }
-    }
-
-    /// The file of the version that runs, with which this node could go back to it.
-    async fn running_version(&self, id: &Arc<str>) -> Option<Version> {
-        let running = hex(&self.shared.registry.load().plugin(id)?.sha256);
-        let kept = self.versions.of(id).iter().find(|kept| *kept.sha256 == running)?;
-        let version = Version::of(self.versions.read(id, kept).await.ok()?.into());
-        (version.sha256 == running).then_some(version)
-    }
-
-    fn tell_set_changed(&self) {
-        self.shared.set_changed.notify_one();
-    }
-
-    /// What a plugin can go back to: what is kept for the cluster, then what this node has run besides.
-    fn versions_of(&self, id: &str) -> Vec<KeptVersion> {
-        let common = self.set.as_ref().map_or(&[][..], |set| set.versions(id));
-        let own = self.versions.of(id).iter().filter(|own| common.iter().all(|known| known.sha256 != own.sha256));
-        common.iter().chain(own).take(versions::KEPT).cloned().collect()
     }
 
     async fn consider(&mut self, id: &Arc<str>, file: &File, look: Look) -> bool {

@@ -33,6 +33,8 @@ pub(super) struct Set {
     versions: BTreeMap<Arc<str>, Vec<KeptVersion>>,
     /// The hashes of the files in the folder.
     here: BTreeMap<Arc<str>, String>,
+    /// Why tables cannot be used here, as far as it was said.
+    faults: BTreeMap<Arc<str>, String>,
 }
 
 /// A plugin's file and its hash.
@@ -56,13 +58,21 @@ impl Set {
         for (id, file) in files::list(&folder).await? {
             here.insert(id, hex(&hash(&fs::read(&file.path).await?)));
         }
-        let (agreed, versions) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { database, folder, node: cluster.node.clone(), version: None, agreed, versions, here })
+        Ok(Self {
+            database,
+            folder,
+            node: cluster.node_name(),
+            version: None,
+            agreed: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            here,
+            faults: BTreeMap::new(),
+        })
     }
 
     /// Reads what is agreed on, if that has changed; whether it had.
     pub(super) async fn look(&mut self) -> Result<bool> {
-        if self.version == Some(self.database.plugin_set_version().await?) {
+        if self.version == Some(self.database.plugin_set_version().await?) && self.missing().is_empty() {
             return Ok(false);
         }
         let set = self.database.plugin_set().await?;
@@ -103,8 +113,10 @@ impl Set {
     }
 
     /// What this node runs: of its own files, those that nothing else is agreed on about.
-    pub(super) async fn over(&self, mut own: Files) -> io::Result<Files> {
+    pub(super) async fn over(&mut self, mut own: Files) -> io::Result<Files> {
         let mut given = files::list(&self.folder).await?;
+        // What somebody took away is fetched again with the next look.
+        self.here.retain(|id, _| given.contains_key(id));
         for (id, agreed) in &self.agreed {
             if agreed.removed {
                 own.remove(id);
@@ -116,15 +128,23 @@ impl Set {
     }
 
     /// The plugins' tables, of which `own` are this node's.
-    pub(super) fn tables(&self, own: &Tables) -> Tables {
+    pub(super) fn tables(&mut self, own: &Tables) -> Tables {
         let mut tables = own.clone();
         for (id, agreed) in &self.agreed {
             let table = own.get(&**id).cloned().unwrap_or_default();
             let keys = [&agreed.given, &agreed.changed].into_iter().flatten().map(|text| text.parse());
             let over = keys.collect::<Result<Vec<PluginKeys>, _>>().map_err(|error| error.to_string());
             match over.and_then(|all| all.iter().try_fold(table, |table, keys| table.with(id, keys))) {
-                Ok(table) => drop(tables.insert(id.to_string(), table)),
-                Err(why) => tracing::error!(plugin = %id, "what the cluster agreed on cannot be used here: {why}"),
+                Ok(table) => {
+                    self.faults.remove(id);
+                    tables.insert(id.to_string(), table);
+                }
+                Err(why) => {
+                    if self.faults.get(id) != Some(&why) {
+                        tracing::error!(plugin = %id, "what the cluster agreed on cannot be used here: {why}");
+                    }
+                    self.faults.insert(id.clone(), why);
+                }
             }
         }
         tables
@@ -182,13 +202,20 @@ impl Set {
         if self.agreed.get(id).map(|agreed| &agreed.given).unwrap_or(&None) == &given {
             return Ok(());
         }
+        let by = given.is_some().then(|| self.node.clone());
         self.agree(id, &[], now(), |agreed| {
             if agreed.given.is_some() {
                 agreed.changed = None;
             }
-            agreed.given = given;
+            (agreed.given, agreed.given_by) = (given, by);
         })
         .await
+    }
+
+    /// The plugins whose tables this node gave, before it was started too.
+    pub(super) fn given_from_here(&self) -> impl Iterator<Item = &Arc<str>> {
+        let here = |agreed: &AgreedPlugin| agreed.given_by.as_deref() == Some(&self.node);
+        self.agreed.iter().filter(move |(_, agreed)| here(agreed)).map(|(id, _)| id)
     }
 
     async fn agree(

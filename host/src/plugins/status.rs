@@ -99,7 +99,12 @@ impl Plugins {
         let (statuses, tables) = (self.shared.statuses.load(), self.shared.tables.load());
         let mut digest = Sha256::new();
         for status in &**statuses {
-            let table = tables.get(&*status.id).cloned().unwrap_or_default().keys(&status.id).unwrap_or_default();
+            // A pin is how a node refuses a version, and not how it runs one.
+            let table = config::Plugin {
+                sha256: config::Pin::default(),
+                ..tables.get(&*status.id).cloned().unwrap_or_default()
+            };
+            let table = table.keys(&status.id).unwrap_or_default();
             // Who could not take a version or a table over is known by that, too.
             let failed = status.error.as_ref().map(|(why, _)| why);
             digest.update(format!("{:?}", (&status.id, &status.sha256, failed, table.to_string())));

@@ -4,13 +4,17 @@ use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::Result;
 use crate::protocol::{Credential, Entry, Happening, Room, RoomId, RoomName};
-use crate::rooms::{Door, Rooms};
+use crate::rooms::{Door, Rooms, not_a_member};
 
 impl Router {
     /// Lets somebody into a room, if the door or a guard says so.
     pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
-        let standing = self.standing(caller, &room).await?;
+        // Another node may have changed it and not said so yet.
+        let standing = match caller.actor.account() {
+            Some(account) if self.hub.has_others() => self.rooms.standing_now(room.id, account.id).await?.1,
+            _ => self.standing(caller, &room).await?,
+        };
         match Rooms::door(&room, standing)? {
             Door::Inside => return Ok(room),
             Door::Open => {}
@@ -40,9 +44,20 @@ impl Router {
     /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
     /// put out between coming in and listening is found out here.
     pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
-        self.doubt_standing(caller, room.id);
-        let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
-        let last_seq = self.messages.last_seq(room.id).await?;
+        let (room, last_seq) = match caller.actor.account() {
+            Some(account) => {
+                let (last_seq, standing) = self.rooms.standing_now(room.id, account.id).await?;
+                if standing.role.is_none() {
+                    return Err(not_a_member());
+                }
+                (room, last_seq)
+            }
+            None => {
+                let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
+                let last_seq = self.messages.last_seq(room.id).await?;
+                (room, last_seq)
+            }
+        };
         let backlog = match since {
             Some(since) => self.messages.backlog(room.id, since, last_seq).await?,
             None => None,
@@ -53,16 +68,20 @@ impl Router {
     /// The next entries of a room that somebody is catching up on; none if there are none, an error if they are not in it
     /// any more.
     pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
-        self.doubt_standing(caller, room);
-        self.presence(caller, &RoomName::Id(room)).await?;
-        self.messages.next_entries(room, after).await
-    }
-
-    /// Has the database say how the caller stands to a room: another node may have changed it and not said so yet. Whoever
-    /// listens must not have been put out before.
-    fn doubt_standing(&self, caller: &Caller, room: RoomId) {
-        if let (true, Some(account)) = (self.hub.has_others(), caller.actor.account()) {
-            self.rooms.forget_standing(room, account.id);
+        let in_cluster = self.hub.has_others();
+        if !in_cluster {
+            self.presence(caller, &RoomName::Id(room)).await?;
+        }
+        let entries = self.messages.next_entries(room, after).await?;
+        // Whoever has caught up hears what comes next, so it is asked for once more, of the database and after reading; in a
+        // cluster each time, since what is kept may be news to others.
+        match caller.actor.account() {
+            Some(account) if in_cluster || entries.is_empty() => {
+                let (_, standing) = self.rooms.standing_now(room, account.id).await?;
+                if standing.role.is_none() { Err(not_a_member()) } else { Ok(entries) }
+            }
+            None if in_cluster => self.presence(caller, &RoomName::Id(room)).await.map(|_| entries),
+            _ => Ok(entries),
         }
     }
 

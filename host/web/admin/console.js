@@ -7,12 +7,14 @@ import { Config } from "./config.js";
 import { Connections } from "./connections.js";
 import { Live } from "./live.js";
 import { Log } from "./log.js";
+import { Nodes } from "./nodes.js";
 import { Plugins } from "./plugins.js";
 import { Rooms } from "./rooms.js";
 
 const VIEWS = [
   ["plugins", "Plugins", Plugins],
   ["live", "Live", Live],
+  ["nodes", "Nodes", Nodes],
   ["connections", "Connections", Connections],
   ["rooms", "Rooms", Rooms],
   ["accounts", "Accounts", Accounts],

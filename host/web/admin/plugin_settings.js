@@ -46,7 +46,7 @@ export function Settings({ api, path, tell, changed }) {
       <form class="settings" onSubmit=${save}>
         <textarea class="input code" rows="9" spellcheck="false" aria-labelledby="settings-title" aria-describedby="settings-hint"
           aria-invalid=${problem ? "true" : null} value=${text} disabled=${kept === null} onInput=${(event) => setText(event.target.value)}></textarea>
-        <p class="soft small" id="settings-hint">JSON, written to config.toml. The plugin is started with it first: what it refuses is not kept. Secrets show as &lt;hidden> and stay as they are.</p>
+        <p class="soft small" id="settings-hint">JSON, written to config.toml, or given to all nodes of a cluster. The plugin is started with it first: what it refuses is not kept. Secrets show as &lt;hidden> and stay as they are.</p>
         <${Problem} text=${problem} />
         <div class="actions">
           <button class="button quiet" type="button" disabled=${busy || text === kept} onClick=${load}>Undo</button>

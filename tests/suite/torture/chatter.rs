@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::history::{Attempt, Stay};
+use crate::harness::database::{self, StoredEntry};
 use crate::harness::{Account, Client, PATIENCE};
 
 /// How many posts to one room may wait for their answers.
@@ -72,6 +73,7 @@ struct Place {
 }
 
 /// What an answer will be to.
+#[derive(Debug)]
 enum Asked {
     Connect,
     Join {
@@ -96,6 +98,8 @@ pub(super) struct Surroundings {
     pub(super) nodes: watch::Receiver<Vec<String>>,
     pub(super) phase: watch::Receiver<Phase>,
     pub(super) tally: Arc<Tally>,
+    /// Its URL.
+    pub(super) database: Arc<str>,
 }
 
 pub(super) struct Chatter {
@@ -177,11 +181,11 @@ impl Chatter {
             if self.has_heard_all() {
                 return Ok(());
             }
-            if matches!(*self.around.phase.borrow(), Phase::Finish(_)) {
+            if !matches!(*self.around.phase.borrow(), Phase::Talk) {
                 let at: &mut Instant = complain_at.get_or_insert_with(|| Instant::now() + TOO_LONG);
                 if *at <= Instant::now() {
                     *at += PATIENCE;
-                    self.complain();
+                    self.complain().await;
                 }
             }
             tokio::select! {
@@ -248,19 +252,35 @@ impl Chatter {
     }
 
     /// Says what it waits for.
-    fn complain(&self) {
-        let Phase::Finish(last) = &*self.around.phase.borrow() else { return };
-        for place in &self.places {
-            let heard = place.stay.as_ref().map(|stay| stay.heard.last().map_or(stay.after, |(seq, _)| *seq));
-            let Place { room, joining, leaving, unanswered, .. } = place;
-            let asked = self.asked.len();
+    async fn complain(&self) {
+        let last = match self.around.phase.borrow().clone() {
+            Phase::Finish(last) => last,
+            Phase::Settle if self.settled.is_some() => HashMap::new(),
+            _ => return,
+        };
+        for (id, asked) in &self.asked {
+            println!("{} has no answer at {} to {asked:?} ({id})", self.account.name, self.address);
+        }
+        for Place { room, joining, leaving, caught_up, unanswered, stay, .. } in &self.places {
+            let heard = stay.as_ref().map_or(0, |stay| stay.heard.last().map_or(stay.after, |(seq, _)| *seq));
+            let last = last.get(room).copied().unwrap_or_default();
+            if heard >= last && unanswered.is_empty() && stay.is_some() {
+                continue;
+            }
             println!(
-                "{} waits at {}: room {room} heard up to {heard:?} of {}, joining {joining}, leaving {leaving}, {} unanswered, {asked} asked",
+                "{} waits at {}: {room} heard up to {heard} of {last}, caught up to {caught_up}, joining {joining}, leaving {leaving}, \
+                 {} unanswered, {} asked",
                 self.account.name,
                 self.address,
-                last[room],
-                unanswered.len()
+                unanswered.len(),
+                self.asked.len()
             );
+            let log = database::entries(&self.around.database, room).await;
+            let about_me =
+                |entry: &&StoredEntry| entry.data.as_ref().is_some_and(|data| data.contains(&self.account.id));
+            for entry in log.iter().rev().filter(about_me).take(4) {
+                println!("  {} {} {}", entry.seq, entry.kind, entry.data.as_deref().unwrap_or_default());
+            }
         }
     }
 

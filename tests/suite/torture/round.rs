@@ -79,7 +79,9 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
     let tally = Arc::new(Tally::default());
     let (addresses, nodes_now) = watch::channel(stage.addresses());
     let (phase, phase_now) = watch::channel(Phase::Talk);
-    let around = Surroundings { nodes: nodes_now, phase: phase_now, tally: tally.clone() };
+    let url = stage.node().setup().database_url();
+    let around =
+        Surroundings { nodes: nodes_now, phase: phase_now, tally: tally.clone(), database: url.as_str().into() };
     let (mut chatters, mut settled) = (JoinSet::new(), Vec::new());
     for (i, account) in accounts.iter().enumerate() {
         let others = accounts.iter().filter(|other| other.id != account.id).map(|other| other.id.clone()).collect();
@@ -94,9 +96,11 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
 
     phase.send_replace(Phase::Settle);
     for settled in settled {
-        timeout(PATIENCE, settled).await.expect("everything is acknowledged in the end").expect("a chatter lives");
+        let Ok(settled) = timeout(2 * PATIENCE, settled).await else {
+            panic!("everything is acknowledged in the end; meanwhile:\n{}", stage.troubles().join("\n"));
+        };
+        settled.expect("a chatter lives");
     }
-    let url = stage.node().setup().database_url();
     let mut last = HashMap::new();
     for room in &rooms {
         last.insert(room.clone(), database::last_seq(&url, room).await);
@@ -115,6 +119,7 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
     };
     if timeout(PATIENCE, hearing).await.is_err() {
         surprises.push("not everybody heard the end of every room".to_owned());
+        surprises.extend(stage.troubles());
     }
     history.logs = logs(stage.node(), &accounts[0], &rooms).await;
     surprises.extend(stage.who_is_left(&accounts).await);

@@ -18,7 +18,7 @@ use crate::harness::{Account, Cluster, Plugin, Server, Setup};
 
 const NODES: usize = 3;
 /// A node that died counts as one for this long, and some more until somebody has looked.
-const OFFLINE_WITHIN: Duration = Duration::from_secs(15);
+const OFFLINE_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) struct Stage {
     nodes: Vec<Server>,
@@ -133,6 +133,17 @@ impl Stage {
                 node.signal(Signal::SIGCONT);
             }
         }
+    }
+
+    /// What the servers, as they run now, have said that is out of the ordinary.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let out_of_order = |line: &&String| ["panicked", " WARN ", " ERROR "].iter().any(|sign| line.contains(sign));
+        let said = |node: &Server| -> Vec<String> {
+            let lines = node.output();
+            let lines = lines.iter().filter(out_of_order).map(|line| format!("{}: {line}", node.address()));
+            lines.collect::<Vec<_>>().into_iter().rev().take(20).rev().collect()
+        };
+        self.nodes.iter().flat_map(said).collect()
     }
 
     /// Everybody has gone: says who is still online where, when all nodes have had the time to know better.

@@ -45,7 +45,7 @@ pub(super) struct Remove {
 
 /// Print a plugin's settings in a running server, or change them (for administrators)
 ///
-/// Changes go into the server's config.toml. The plugin is started with them first; if it refuses them, it says why, and
+/// Changes go into the server's config.toml; of a cluster, they hold on all nodes. The plugin is started with them first; if it refuses them, it says why, and
 /// nothing is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {

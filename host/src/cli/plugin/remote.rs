@@ -104,7 +104,7 @@ fn show(answer: &Value, json: bool) {
     }
     let plugins = answer["plugins"].as_array().map_or(&[][..], Vec::as_slice);
     if plugins.is_empty() {
-        say!("the plugins folder is empty");
+        say!("there are no plugins");
     }
     for plugin in plugins {
         let text = |key: &str| plugin[key].as_str().unwrap_or_default();

@@ -1,7 +1,12 @@
 //! In a cluster the entries of one room come from several nodes: here they wait for their turn.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use crate::hub::Told;
 use crate::hub::link::Missing;
@@ -20,6 +25,8 @@ pub(crate) struct Sequence {
     complete: u64,
     /// With the room as it was.
     waiting: BTreeMap<u64, (Arc<Room>, Told)>,
+    /// Who is to hear that an entry was told.
+    asked: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 /// What can be told now.
@@ -64,6 +71,23 @@ impl Sequence {
         if let Some(next) = &mut self.next {
             *next = (*next).max(seq + 1);
         }
+        for (_, asked) in self.asked.extract_if(.., |(wanted, _)| *wanted <= seq) {
+            // Whoever asked may have gone.
+            let _ = asked.send(());
+        }
+    }
+
+    /// Says when this entry was told; none if it was, or nothing before it is missing.
+    pub(crate) fn when_told(&mut self, seq: u64) -> Option<oneshot::Receiver<()>> {
+        let waits = match self.next {
+            Some(next) => next <= seq,
+            None => self.waiting.contains_key(&seq),
+        };
+        waits.then(|| {
+            let (told, when) = oneshot::channel();
+            self.asked.push((seq, told));
+            when
+        })
     }
 
     /// What can be told of this and of what waits; the rest waits. What was told before is left out.

@@ -70,3 +70,34 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
     let names = scene.hub.listeners(scene.room.id).into_iter().map(|who| who.name.to_string());
     assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
 }
+
+/// Ann is put out of the room and, if she is to come back, comes in again.
+fn goes(scene: &crate::hub::testing::Scene, seq: u64, comes_back: bool) {
+    let whom = || Whom { id: scene.ann.id, name: scene.ann.name.clone() };
+    scene.happens(seq, Happening::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
+    if comes_back {
+        scene.happens(seq + 1, Happening::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });
+    }
+}
+
+#[test]
+fn in_a_cluster_whoever_came_back_before_it_is_told_that_they_had_left_goes_on_hearing_the_room() {
+    let scene = ann_comes_in();
+    scene.hub.link(Arc::new(crate::hub::link::Link::new().0));
+    scene.hub.open(scene.room.id, 3);
+    // She left with 4 and came back with 5; the log goes up to there, and here it was told up to 3.
+    assert_eq!(scene.release(5), Released::Live);
+    goes(&scene, 4, true);
+    assert!(scene.hub.is_listening(scene.room.id, scene.connection.id));
+    scene.happens(6, topic());
+    assert!(scene.hub.is_listening(scene.room.id, scene.connection.id));
+}
+
+#[test]
+fn what_put_somebody_out_before_what_they_have_caught_up_with_does_not_put_them_out_again() {
+    for (put_out_by, released) in [(5, Released::Live), (6, Released::Gone)] {
+        let scene = ann_comes_in();
+        goes(&scene, put_out_by, false);
+        assert_eq!(scene.release(5), released);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Figures;
@@ -24,6 +24,8 @@ use crate::rooms::{Known, Rooms};
 const TRIES: u32 = 5;
 /// How soon it is looked again whether a batch of unknown outcome was stored.
 const DOUBT_RETRY: Duration = Duration::from_millis(500);
+/// How long an answer waits for what other nodes stored before: the database may be away.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 /// How many entries of one room are told late at a time.
 const LATE: u32 = 1000;
 
@@ -318,22 +320,43 @@ impl Task {
     }
 
     async fn tell(&self, telling: Telling) {
-        for (room, told) in telling.rooms {
+        let Telling { rooms, asides, units, .. } = telling;
+        let last: Vec<(RoomId, u64)> = rooms
+            .iter()
+            .filter(|_| !units.is_empty())
+            .filter_map(|(room, told)| Some((room.id, told.last()?.entry.seq)))
+            .collect();
+        for (room, told) in rooms {
             self.hub.share(room.id, &told);
             self.lanes.tell(room, told).await;
         }
-        if telling.asides.is_empty() && telling.units.is_empty() {
+        if asides.is_empty() && units.is_empty() {
             return;
         }
         // Whoever changed something is answered when it is so for everybody.
         self.lanes.settle().await;
-        for event in telling.asides {
-            self.hub.publish_everywhere(event);
+        let waiting: Vec<_> = last.into_iter().filter_map(|(room, seq)| self.hub.when_told(room, seq)).collect();
+        let hub = self.hub.clone();
+        let end = move || {
+            for event in asides {
+                hub.publish_everywhere(event);
+            }
+            for done in units {
+                // Whoever asked may have gone; the change stands.
+                let _ = done.send(Ok(()));
+            }
+        };
+        if waiting.is_empty() {
+            return end();
         }
-        for done in telling.units {
-            // Whoever asked may have gone; the change stands.
-            let _ = done.send(Ok(()));
-        }
+        // Something that another node stored before is still on its way here. Nobody else waits for it.
+        tokio::spawn(async move {
+            for told in waiting {
+                // A room that nobody hears any more has nobody to be told.
+                let _ = timeout(TOLD_WITHIN, told).await;
+            }
+            end();
+        });
     }
 
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.

@@ -110,11 +110,11 @@ impl Folder {
     /// change of the configuration.
     pub(super) async fn give_tables(&mut self) {
         let (Some(mut given), Some(set)) = (self.given.take(), &mut self.set) else { return };
-        let gone = given.tables.keys().filter(|id| !self.tables.contains_key(*id));
-        let all: Vec<String> = gone.chain(self.tables.keys()).cloned().collect();
-        for id in all {
+        let gone = set.given_from_here().filter(|id| !self.tables.contains_key(&***id));
+        let gone: Vec<String> = gone.map(ToString::to_string).collect();
+        for id in gone.into_iter().chain(self.tables.keys().cloned()) {
             let table = self.tables.get(&id);
-            if given.tables.get(&id) == table {
+            if table.is_some() && given.tables.get(&id) == table {
                 continue;
             }
             if let Err(error) = set.give(&id.as_str().into(), table).await {

@@ -57,7 +57,8 @@ impl Folder {
         if terms.table.enabled {
             self.put_in_force(id, ready, &file, terms, stamp).await;
         }
-        self.scan(Look::Glance).await;
+        // In a cluster another node may have put its own version there meanwhile.
+        self.scan(if self.set.is_some() { Look::Read } else { Look::Glance }).await;
         Ok(())
     }
 
@@ -134,12 +135,12 @@ impl Folder {
     }
 
     /// The file of a plugin that this node runs, or would if it could.
-    async fn file(&self, id: &Arc<str>) -> Result<File> {
+    async fn file(&mut self, id: &Arc<str>) -> Result<File> {
         let mut files = self.files().await.map_err(unreadable)?;
         files.remove(id).ok_or_else(|| no_file(id))
     }
 
-    async fn files(&self) -> std::io::Result<Files> {
+    async fn files(&mut self) -> std::io::Result<Files> {
         self.files_to_run(files::list(&self.config.folder).await?).await
     }
 }

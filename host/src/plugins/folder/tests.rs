@@ -79,3 +79,17 @@ async fn the_folder_is_looked_at_again_on_request() {
     assert_eq!(statuses.len(), 1);
     assert_eq!((&*statuses[0].id, statuses[0].state, &statuses[0].error), ("two", PluginState::Disabled, &None));
 }
+
+#[tokio::test]
+async fn nodes_that_run_the_same_are_known_by_it() {
+    let tables = |text: &str| config::Config::from_text("test", text, [("", ""); 0]).unwrap().plugin;
+    let world = World::new().await;
+    put(&world, "empty.wasm", EMPTY_COMPONENT);
+    let digest = async |text: &str| start(&world, &tables(text)).await.digest();
+    let one = digest("").await;
+    assert_eq!(one, digest("[plugin.empty]\n[plugin.other]\norder = 1").await, "nothing else runs here");
+    assert_ne!(one, digest("[plugin.empty]\nsettings = { words = [] }").await);
+    assert_ne!(one, digest("[plugin.empty]\nenabled = false").await);
+    put(&world, "another.wasm", EMPTY_COMPONENT);
+    assert_ne!(one, digest("").await);
+}

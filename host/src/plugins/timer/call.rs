@@ -1,5 +1,6 @@
 //! One timer's call: what it writes and the timer's own end are one unit of work.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::plugins::attempt::{Answered, Attempt, conclude, fresh};
 use crate::plugins::bindings::wire;
@@ -72,17 +74,19 @@ async fn claimed(shared: &Shared, registry: &Arc<Registry>, plugin: &Plugin, tim
     if !database.claim_timer(timer, CLAIM).await? {
         return Ok(Woken::Elsewhere);
     }
-    let keep = async {
-        loop {
-            sleep(CLAIM / 3).await;
-            if let Err(error) = database.prolong_claim(timer, CLAIM).await {
-                tracing::warn!(plugin = %plugin.id, "the claim to a timer cannot be prolonged: {error}");
-            }
-        }
-    };
     tokio::select! {
         woken = run(registry, services, plugin, timer) => woken,
-        () = keep => Ok(Woken::Elsewhere),
+        never = prolong(database, timer) => match never {},
+    }
+}
+
+/// Says again and again that this node sees to the timer.
+async fn prolong(database: &Database, timer: &Timer) -> Infallible {
+    loop {
+        sleep(CLAIM / 3).await;
+        if let Err(error) = database.prolong_claim(timer, CLAIM).await {
+            tracing::warn!(plugin = %timer.plugin, "the claim to a timer cannot be prolonged: {error}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub(super) mod audit;
 mod connections;
 mod figures;
 mod log;
+mod nodes;
 mod plugins;
 mod rooms;
 
@@ -46,6 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::close))
         .routes(routes!(figures::show))
+        .routes(routes!(nodes::list))
         .routes(routes!(log::lines))
         .routes(routes!(log::config))
         .routes(routes!(audit::list))

@@ -34,7 +34,7 @@ pub(in crate::transport::http) async fn reload(Shared(state): Shared<Arc<State>>
 
 /// Put a plugin into the folder, in the place of its version before if there is one; the body is the component
 ///
-/// It is started first: what is no component, speaks of another contract or wants what is not granted is refused with the
+/// In a cluster it is for all nodes. It is started first: what is no component, speaks of another contract or wants what is not granted is refused with the
 /// reason, and the version before goes on.
 #[utoipa::path(put, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "upload_plugin", params(("id" = String, Path)), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn upload(
@@ -57,7 +57,7 @@ pub(in crate::transport::http) struct Back {
     to: Option<String>,
 }
 
-/// Run a former version of a plugin again
+/// Run a former version of a plugin again, in a cluster on all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/rollback", tag = "administration", security(("token" = [])), operation_id = "roll_back_plugin", params(("id" = String, Path), Back), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn roll_back(
     Shared(state): Shared<Arc<State>>,
@@ -69,7 +69,7 @@ pub(in crate::transport::http) async fn roll_back(
     answer(&state, &id)
 }
 
-/// Take a plugin's file out of the folder; its kept versions can still be gone back to
+/// Take a plugin's file out of the folder, in a cluster for all nodes; its kept versions can still be gone back to
 #[utoipa::path(delete, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "remove_plugin", params(("id" = String, Path)), responses((status = 200, body = Done)))]
 pub(in crate::transport::http) async fn remove(
     Shared(state): Shared<Arc<State>>,
@@ -80,7 +80,7 @@ pub(in crate::transport::http) async fn remove(
     Ok(Done::answer("the plugin is removed"))
 }
 
-/// Switch a plugin on, in the configuration file
+/// Switch a plugin on, in the configuration file; in a cluster for all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn enable(
     Shared(state): Shared<Arc<State>>,
@@ -90,7 +90,7 @@ pub(in crate::transport::http) async fn enable(
     switch(&state, id, true).await
 }
 
-/// Switch a plugin off, in the configuration file
+/// Switch a plugin off, in the configuration file; in a cluster for all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/disable", tag = "administration", security(("token" = [])), operation_id = "disable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn disable(
     Shared(state): Shared<Arc<State>>,

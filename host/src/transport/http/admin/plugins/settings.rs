@@ -21,7 +21,7 @@ use crate::transport::http::{Answer, State};
 #[derive(Serialize, ToSchema)]
 #[schema(as = PluginSettings)]
 pub(in crate::transport::http) struct Settings {
-    /// As `config.toml` has them. What is called like a secret is shown as `<hidden>`.
+    /// As `config.toml` has them, or its cluster. What is called like a secret is shown as `<hidden>`.
     #[schema(value_type = Object)]
     settings: Value,
 }
@@ -38,7 +38,7 @@ pub(in crate::transport::http) async fn show(
     Ok(axum::Json(Settings { settings: table.settings.shown() }).into_response())
 }
 
-/// Change a plugin's own settings, in the configuration file
+/// Change a plugin's own settings, in the configuration file; in a cluster for all nodes
 ///
 /// The body is all of them. A secret that says `<hidden>` stays as it is. The plugin is started with them first: if it
 /// refuses them, its reason is told and nothing is changed.

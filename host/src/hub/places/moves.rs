@@ -1,0 +1,105 @@
+//! Entries after which others hear a room than before.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Listener, Place};
+use crate::dialect::Encoded;
+use crate::hub::link::Link;
+use crate::hub::{Connection, Hub, Told};
+use crate::protocol::{AccountId, Event, Happening, Room};
+
+impl Hub {
+    pub(super) fn publish_move(&self, room: &Room, told: &Told) {
+        let entry = &told.entry;
+        match &entry.what {
+            Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
+            Happening::Invited { whom } => {
+                let event = Event::Entry(entry.clone());
+                let mut encoded = Encoded::new(&event, Some(room));
+                for connection in self.connections_of(whom.id) {
+                    if !self.is_listening(room.id, connection.id)
+                        && let Some(text) = encoded.for_dialect(connection.dialect)
+                    {
+                        connection.outbox.offer(text);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let Some(place) = self.existing(room.id) else { return };
+        let mut place = place.lock();
+        place.deliver_all(room, std::slice::from_ref(told));
+        match &entry.what {
+            Happening::MemberAdded { whom, .. } => place.take_back(whom.id),
+            Happening::MemberRemoved { whom, .. } => place.put_out(self.link.get(), whom.id, entry.seq),
+            _ => {}
+        }
+        if let Happening::RoomDeleted { .. } = entry.what {
+            place.closed = true;
+            for listener in place.listeners.values() {
+                listener.connection.hears.lock().remove(&room.id);
+            }
+            drop(place);
+            self.rooms.write().remove(&room.id);
+            self.note_silence(room.id);
+        } else {
+            drop(place);
+            self.forget_if_empty(room.id);
+        }
+    }
+
+    /// An account came into a room: those of its connections that hear all of its rooms hear this one too.
+    fn listen_for_account(&self, room: &Room, account: AccountId, seq: u64) {
+        for connection in self.connections_of(account) {
+            if !connection.listens_to_all.load(Ordering::Relaxed) {
+                continue;
+            }
+            self.in_place(room, |place| {
+                if place.listeners.contains_key(&connection.id) {
+                    return;
+                }
+                let name: Arc<str> = connection.actor.name().into();
+                connection.hears.lock().insert(room.id, name.clone());
+                let listener = Listener::new(connection, name, seq.saturating_sub(1), None);
+                place.sequence.begin(seq);
+                place.come(self.link.get(), listener);
+            });
+        }
+    }
+}
+
+impl Place {
+    /// An account is no member any more. Whoever has caught up with this entry was seen to be one after it: they have come back, and
+    /// that will be told too.
+    fn put_out(&mut self, link: Option<&Arc<Link>>, account: AccountId, seq: u64) {
+        let mut gone = Vec::new();
+        for listener in self.listeners.values_mut().filter(|listener| listener.is_of(account)) {
+            if listener.held.is_some() {
+                listener.out = Some(seq);
+            } else if listener.after < seq {
+                gone.push(listener.connection.clone());
+            }
+        }
+        for connection in gone {
+            self.let_go(link, &connection);
+        }
+    }
+
+    /// It is one again.
+    fn take_back(&mut self, account: AccountId) {
+        self.listeners.values_mut().filter(|listener| listener.is_of(account)).for_each(|listener| listener.out = None);
+    }
+
+    /// The connection does not hear the room any more.
+    pub(super) fn let_go(&mut self, link: Option<&Arc<Link>>, connection: &Arc<Connection>) {
+        connection.hears.lock().remove(&self.room.id);
+        self.go(link, connection.id);
+    }
+}
+
+impl Listener {
+    fn is_of(&self, account: AccountId) -> bool {
+        self.connection.account().is_some_and(|own| own.id == account)
+    }
+}

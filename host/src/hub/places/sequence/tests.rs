@@ -1,0 +1,96 @@
+//! However entries come, they are told in their order and once.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::now;
+use crate::hub::testing;
+use crate::protocol::{Actor, Author, Entry, RoomId};
+
+fn told(room: RoomId, seq: u64) -> Told {
+    let by = Author::from(&Actor::Server);
+    Told::late(Entry { room, seq, number: 0, at: now(), by, what: testing::topic() })
+}
+
+/// Gives it these, and says what is told.
+fn give(sequence: &mut Sequence, room: &Arc<Room>, seqs: &[u64]) -> Vec<u64> {
+    let given: Vec<Told> = seqs.iter().map(|seq| told(room.id, *seq)).collect();
+    let ready: Vec<u64> = match sequence.take(room, &given) {
+        Turn::All => given.iter().map(|told| told.entry.seq).collect(),
+        Turn::These(ready) => ready.iter().map(|(_, told)| told.entry.seq).collect(),
+    };
+    ready.iter().for_each(|seq| sequence.told(*seq));
+    ready
+}
+
+fn begun(next: u64) -> (Sequence, Arc<Room>) {
+    let mut sequence = Sequence::default();
+    sequence.begin(next);
+    (sequence, Arc::new(testing::room()))
+}
+
+#[test]
+fn what_comes_too_early_waits_and_what_comes_twice_is_left_out() {
+    let (mut sequence, room) = begun(5);
+    assert_eq!(give(&mut sequence, &room, &[5, 6]), [5, 6]);
+    assert_eq!(give(&mut sequence, &room, &[9]), [0; 0]);
+    assert_eq!(sequence.missing(), Some(Missing { from: 7, up_to: 8 }));
+    assert_eq!(give(&mut sequence, &room, &[6, 7]), [7]);
+    assert_eq!(give(&mut sequence, &room, &[8]), [8, 9]);
+    assert_eq!(sequence.missing(), None);
+}
+
+#[test]
+fn until_it_has_a_beginning_nothing_is_told_and_then_what_comes_after_it() {
+    let mut sequence = Sequence::default();
+    let room = Arc::new(testing::room());
+    assert_eq!(give(&mut sequence, &room, &[3, 4, 6]), [0; 0]);
+    sequence.begin(4);
+    assert_eq!(give(&mut sequence, &room, &[]), [4]);
+    assert_eq!(sequence.missing(), Some(Missing { from: 5, up_to: 5 }));
+}
+
+#[test]
+fn what_the_log_does_not_have_any_more_is_not_waited_for() {
+    let (mut sequence, room) = begun(1);
+    give(&mut sequence, &room, &[4]);
+    sequence.note_complete(3);
+    assert_eq!(give(&mut sequence, &room, &[]), [4]);
+    // Also where nothing comes after it.
+    sequence.note_last(9);
+    assert_eq!(sequence.missing(), Some(Missing { from: 5, up_to: 9 }));
+    sequence.note_complete(9);
+    assert_eq!(give(&mut sequence, &room, &[]), [0; 0]);
+    assert_eq!(sequence.missing(), None);
+    assert_eq!(give(&mut sequence, &room, &[10]), [10]);
+}
+
+#[test]
+fn more_than_can_wait_is_known_to_be_missing() {
+    let (mut sequence, room) = begun(1);
+    let many: Vec<u64> = (2..2 + 2 * WAITING as u64).collect();
+    assert_eq!(give(&mut sequence, &room, &many), [0; 0]);
+    let kept: Vec<u64> = (1..2 + WAITING as u64).collect();
+    assert_eq!(give(&mut sequence, &room, &[1]), kept);
+    let (from, up_to) = (2 + WAITING as u64, 1 + 2 * WAITING as u64);
+    assert_eq!(sequence.missing(), Some(Missing { from, up_to }));
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_whatever_order_and_however_often_is_told_in_order_and_once(
+        pieces in prop::collection::vec((1..30_u64, 1..6_u64), 1..60),
+    ) {
+        let (mut sequence, room) = begun(1);
+        let mut heard = Vec::new();
+        for (from, count) in &pieces {
+            heard.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));
+        }
+        // What is missing is read, as often as needed.
+        sequence.note_last(36);
+        while let Some(Missing { from, up_to }) = sequence.missing() {
+            heard.extend(give(&mut sequence, &room, &(from..=up_to).collect::<Vec<_>>()));
+        }
+        prop_assert_eq!(heard, (1..=36).collect::<Vec<u64>>());
+    }
+}

@@ -260,13 +260,17 @@ impl Rooms {
             let new = crate::protocol::NewRoom {
                 id: RoomId::new(),
                 code: new_code(),
-                name,
+                name: name.clone(),
                 visibility: Visibility::Public,
                 topic: String::new(),
                 member_limit: None,
                 owner: None,
             };
-            self.commit(&Actor::Server, Change::CreateRoom(new)).await?;
+            match self.commit(&Actor::Server, Change::CreateRoom(new)).await {
+                // Another node that starts was faster.
+                Err(Error::Conflict(_)) if self.database.room_named(&name).await?.is_some() => {}
+                made => made?,
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Cluster;
-use super::wire::{ToAll, ToRoom, encode, moves};
+use super::wire::{EntriesToRoom, ToAll, ToRoom, encode, moves};
 use crate::hub::link::Outgoing;
 use crate::protocol::{Entry, RoomId};
 
@@ -67,7 +67,7 @@ impl Cluster {
         let mut rest = vec![entries];
         while let Some(some) = rest.pop() {
             let last = some.last().map(|last| last.seq);
-            let payload = encode(self.node, last, &ToRoom::Entries(some.to_vec()));
+            let payload = encode(self.node, last, &EntriesToRoom { entries: some });
             if payload.len() <= self.nats.max_payload() {
                 self.count(self.nats.publish(self.nats.to_room(room), payload).await);
             } else if let [one] = some {

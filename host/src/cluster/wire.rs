@@ -53,6 +53,13 @@ pub(super) enum ToRoom {
     },
 }
 
+/// [`ToRoom::Entries`], as it is written.
+#[derive(Serialize)]
+pub(super) struct EntriesToRoom<'a> {
+    #[serde(rename = "Entries")]
+    pub(super) entries: &'a [Entry],
+}
+
 /// To all nodes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToAll {
@@ -131,7 +138,7 @@ mod tests {
         let kicked = Happening::MemberRemoved { whom, why: Removal::Kicked, reason: Some("noise".into()) };
         let entries = vec![entry(kicked), entry(Happening::Tombstone)];
         let node = NodeId::now_v7();
-        let payload = encode(node, Some(8), &ToRoom::Entries(entries.clone()));
+        let payload = encode(node, Some(8), &EntriesToRoom { entries: &entries });
         let received = decode(&payload).unwrap();
         assert_eq!((received.v, received.from, received.last), (VERSION, node, Some(8)));
         let Some(ToRoom::Entries(read)) = received.what() else { panic!("no entries") };

@@ -79,7 +79,10 @@ impl Session {
         let room = self.core.router.session(caller, id).await?;
         if !self.core.hub.is_listening(room.id, me.id) {
             self.hear(&room, me);
-            self.core.hub.opened(room.id).await?;
+            if let Err(error) = self.core.hub.opened(room.id).await {
+                self.core.hub.stop_listening(room.id, me);
+                return Err(error);
+            }
             // What was said before is asked for over REST.
             self.core.hub.release(room.id, me.id, 0, || ());
         }

@@ -85,6 +85,7 @@ impl Sequence {
         };
         waits.then(|| {
             let (told, when) = oneshot::channel();
+            self.asked.retain(|(_, asked)| !asked.is_closed());
             self.asked.push((seq, told));
             when
         })

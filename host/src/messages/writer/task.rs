@@ -321,11 +321,10 @@ impl Task {
 
     async fn tell(&self, telling: Telling) {
         let Telling { rooms, asides, units, .. } = telling;
-        let last: Vec<(RoomId, u64)> = rooms
-            .iter()
-            .filter(|_| !units.is_empty())
-            .filter_map(|(room, told)| Some((room.id, told.last()?.entry.seq)))
-            .collect();
+        let last: Vec<(RoomId, u64)> = match &units[..] {
+            [] => Vec::new(),
+            _ => rooms.iter().filter_map(|(room, told)| Some((room.id, told.last()?.entry.seq))).collect(),
+        };
         for (room, told) in rooms {
             self.hub.share(room.id, &told);
             self.lanes.tell(room, told).await;

@@ -166,3 +166,8 @@ impl Cluster {
         }
     }
 }
+
+/// Whether a node of this configuration would reach NATS; says what answers.
+pub async fn reach(config: &config::Cluster) -> Result<String, StartError> {
+    nats::reach(config).await
+}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Cluster, Server};
+use crate::harness::{Client, Cluster, Server, Setup};
 
 async fn nodes<const N: usize>() -> (Cluster, [Server; N]) {
     let cluster = Cluster::start().await;
@@ -124,7 +124,7 @@ async fn logging_out_and_being_disabled_end_connections_on_every_node_at_once() 
     let cluster = Cluster::start().await;
     // Not by looking now and then.
     let start = |name| {
-        let setup = crate::harness::Setup::new().variable("NATTERJACK__AUTH__RECHECK_INTERVAL", "1h");
+        let setup = Setup::new().variable("NATTERJACK__AUTH__RECHECK_INTERVAL", "1h");
         cluster.node(name, setup).start()
     };
     let (first, second) = (start("first").await, start("second").await);
@@ -307,4 +307,32 @@ async fn clients_of_rooms_see_who_is_there_on_other_nodes_and_take_nobodys_name(
     assert_eq!(ann.expect_type("chat").await["payload"]["msg"], "hello there");
     ask(&mut bob, "leave", json!({"roomId": code})).await;
     assert_eq!(ann.expect_type("left").await["payload"]["user"], "bob");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn nodes_that_start_at_the_same_time_on_an_empty_database_all_come_up_and_take_each_others_tokens() {
+    let cluster = Cluster::start().await;
+    let (first, second, third) =
+        tokio::join!(cluster.start_node("first"), cluster.start_node("second"), cluster.start_node("third"));
+    let ann = first.sign_up("ann").await;
+    for node in [&first, &second, &third] {
+        node.log_in(&ann).await.join("lobby").await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn check_says_whether_nats_answers() {
+    let mut cluster = Cluster::start().await;
+    let node = cluster.node("node", Setup::new()).prepare().await;
+    let check = async || {
+        let output = node.command(&["check"]).output().await.unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (content, said) = check().await;
+    assert!(content && said.contains("nats-server"), "{said}");
+    cluster.nats.stop().await;
+    let (content, said) = check().await;
+    assert!(!content && said.contains("[cluster] nats: "), "{said}");
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::accounts::keys::Keys;
+use crate::cluster;
 use crate::config::{self, Config};
 use crate::database::Database;
 use crate::plugins::PluginState;
@@ -53,6 +54,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             }
             findings.tell("keys", keys(&config));
             findings.tell("database", database(&config).await);
+            if !config.cluster.nats.is_empty() {
+                findings.tell("cluster", cluster::reach(&config.cluster).await);
+            }
             plugins(&config, &mut findings).await;
         }
         Err(faults) => findings.tell("config", Err(faults)),

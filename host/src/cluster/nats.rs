@@ -27,21 +27,28 @@ pub(super) struct Nats {
     prefix: String,
 }
 
+/// What is wrong is said without what the addresses hold.
+fn servers(config: &config::Cluster) -> Result<Vec<ServerAddr>, StartError> {
+    let servers = config.nats.expose().split(',').map(|url| url.trim().parse());
+    servers
+        .collect::<Result<_, _>>()
+        .map_err(|_| StartError::Nats("it cannot be read; wanted nats://HOST:4222, several with commas between".into()))
+}
+
+/// Whether a server answers; says which.
+pub(super) async fn reach(config: &config::Cluster) -> Result<String, StartError> {
+    let options = ConnectOptions::new().connection_timeout(CONNECT);
+    let client = options.connect(servers(config)?).await.map_err(|error| StartError::Nats(error.to_string()))?;
+    Ok(format!("nats-server {} answers", client.server_info().version))
+}
+
 impl Nats {
     /// Connects, or goes on trying in the background; gives what happens to the connection.
     pub(super) async fn connect(
         config: &config::Cluster,
         node: NodeId,
     ) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
-        // Which of them is wrong is said without what they hold.
-        let unusable = |error: String| StartError::Nats(format!("{error}; wanted nats://HOST:4222"));
-        let servers: Vec<ServerAddr> = config
-            .nats
-            .expose()
-            .split(',')
-            .map(|url| url.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(|_| unusable("it cannot be read".into()))?;
+        let servers = servers(config)?;
         let (happened, events) = mpsc::channel(EVENTS);
         let options = ConnectOptions::new()
             .name(format!("natterjack {node}"))
@@ -57,7 +64,7 @@ impl Nats {
                     let _ = happened.try_send(event);
                 }
             });
-        let client = options.connect(servers).await.map_err(|error| unusable(error.to_string()))?;
+        let client = options.connect(servers).await.map_err(|error| StartError::Nats(error.to_string()))?;
         let nats = Self { client, prefix: format!("{}.1", config.name) };
         let connected = async {
             while !nats.is_connected() {

@@ -336,3 +336,28 @@ async fn check_says_whether_nats_answers() {
     let (content, said) = check().await;
     assert!(!content && said.contains("[cluster] nats: "), "{said}");
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn rooms_that_were_entered_while_nats_was_away_are_heard_by_it_once_it_is_back() {
+    let mut cluster = Cluster::start().await;
+    let limits = "NATTERJACK__LIMITS__COMMANDS_PER_SECOND";
+    let setup = || Setup::new().replace("command_burst = 200", "command_burst = 1000000").variable(limits, "1000000");
+    let first = cluster.node("first", setup()).start().await;
+    let second = cluster.node("second", setup()).start().await;
+    let mut owner = first.join_as("owner").await;
+    cluster.nats.stop().await;
+    let room = owner.call("room.create", json!({"name": "pond"})).await.unwrap()["room"]["uid"].clone();
+    let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
+    for client in [&mut ann, &mut bob] {
+        client.call("room.join", json!({"room": room})).await.unwrap();
+    }
+    cluster.nats.start_again().await;
+    // Nobody stores that somebody is typing: it comes by NATS or not at all.
+    let mut heard = None;
+    while heard.is_none() {
+        ann.call("typing", json!({"room": room})).await.unwrap();
+        heard = bob.settle().await.into_iter().find(|frame| frame["event"] == "typing");
+    }
+    assert_eq!(heard.unwrap()["data"]["by"]["name"], "ann");
+}

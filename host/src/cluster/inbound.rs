@@ -136,6 +136,9 @@ impl Cluster {
     pub(super) fn look_again(&self) {
         self.parts.known.clear();
         self.sweep.notify_one();
-        self.parts.hub.heard_rooms().into_iter().for_each(|room| self.parts.hub.ask_who_hears(room));
+        for room in self.parts.hub.heard_rooms() {
+            self.link.rooms().note(room);
+            self.parts.hub.ask_who_hears(room);
+        }
     }
 }

@@ -94,7 +94,9 @@ impl Nats {
     }
 
     pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, StartError> {
-        self.client.subscribe(subject.to_owned()).await.map_err(|error| StartError::Nats(error.to_string()))
+        let subscribed = timeout(ROUND_TRIP, self.client.subscribe(subject.to_owned())).await;
+        let refused = |why: String| StartError::Nats(format!("cannot subscribe to {subject}: {why}"));
+        subscribed.map_err(|_| refused("it takes too long".into()))?.map_err(|error| refused(error.to_string()))
     }
 
     /// Sends it, if there is a connection. Whoever misses it reads the database.

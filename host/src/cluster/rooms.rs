@@ -38,7 +38,10 @@ impl Cluster {
                     listening.remove(&room);
                     continue;
                 }
-                if let Slot::Vacant(vacant) = listening.entry(room) {
+                // While NATS is away, what is asked of it would only pile up: it is asked when it is back.
+                if self.nats.is_connected()
+                    && let Slot::Vacant(vacant) = listening.entry(room)
+                {
                     match self.nats.subscribe(&self.nats.to_room(room)).await {
                         Ok(messages) => {
                             vacant.insert(Listening(tokio::spawn(self.clone().hear_room(room, messages))));

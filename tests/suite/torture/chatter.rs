@@ -312,6 +312,7 @@ impl Chatter {
             body: format!("{by} says {}", self.random.random::<u64>()),
             by,
             acknowledged: Vec::new(),
+            refused: false,
         });
         self.places[place].unanswered.push_back(attempt);
         self.send_post(client, place, attempt).await

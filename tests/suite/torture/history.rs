@@ -46,6 +46,9 @@ pub(super) struct Attempt {
     pub(super) body: String,
     /// The numbers that it was acknowledged with.
     pub(super) acknowledged: Vec<u64>,
+    /// It was refused, or one sent with it was as `unavailable`. What was sent after it may have been stored before it was sent again, or
+    /// before a node that was cut off got to what it was sent first.
+    pub(super) refused: bool,
 }
 
 /// What one connection heard of a room, from the answer to its join until it left or was gone.
@@ -71,7 +74,7 @@ pub(super) enum Fault {
     Twice { room: String, key: String, seq: u64 },
     /// The log has a post that nobody sent like that.
     Phantom { room: String, seq: u64 },
-    /// A post stands before one that its author had sent earlier.
+    /// A post stands before one that its author had sent earlier, and that was not refused in between.
     OutOfTurn { room: String, key: String, seq: u64 },
     /// A post by somebody who was not a member then.
     Outsider { room: String, seq: u64 },
@@ -141,15 +144,15 @@ fn check_posts(room: &str, log: &Log, attempts: &[Attempt], faults: &mut Vec<Fau
         if stored.insert((by, key), seq).is_some() {
             faults.push(Fault::Twice { room: room(), key: key.clone(), seq });
         }
-        let Some((turn, _)) = sent.get(&(&**by, &**key)).filter(|(_, attempt)| attempt.body == *body) else {
+        let Some((turn, attempt)) = sent.get(&(&**by, &**key)).filter(|(_, attempt)| attempt.body == *body) else {
             faults.push(Fault::Phantom { room: room(), seq });
             continue;
         };
         let latest = latest.entry(by).or_default();
-        if *turn < *latest {
+        if *turn < *latest && !attempt.refused {
             faults.push(Fault::OutOfTurn { room: room(), key: key.clone(), seq });
         }
-        *latest = *turn;
+        *latest = (*turn).max(*latest);
     }
     for (who, (_, attempt)) in &sent {
         for seq in &attempt.acknowledged {

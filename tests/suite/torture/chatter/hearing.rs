@@ -42,7 +42,12 @@ impl Chatter {
     async fn on_answer(&mut self, client: &mut Client, asked: Asked, frame: &Value) -> Result<(), Gone> {
         let code = frame["error"]["code"].as_str();
         match (asked, code) {
-            (_, Some("unavailable")) => return Err(Gone),
+            (_, Some("unavailable")) => {
+                for attempt in self.places.iter().flat_map(|place| &place.unanswered) {
+                    self.notes.attempts[*attempt].refused = true;
+                }
+                return Err(Gone);
+            }
             (Asked::Connect | Asked::Govern, None) => {}
             // Whoever was to be put out had left, or the chatter itself is not in at the moment.
             (Asked::Govern, Some("not_found" | "forbidden")) => {}
@@ -83,6 +88,7 @@ impl Chatter {
             }
             // Put out meanwhile: it is given up.
             (Asked::Post { place, attempt }, Some("forbidden")) => {
+                self.notes.attempts[attempt].refused = true;
                 self.places[place].unanswered.retain(|other| *other != attempt);
             }
             _ => self.notes.surprises.push(frame.to_string()),

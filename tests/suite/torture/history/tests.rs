@@ -8,7 +8,8 @@ fn posted(n: u64) -> What {
 
 fn attempt(n: u64, acknowledged: &[u64]) -> Attempt {
     let (room, by) = ("pond".into(), "ann".into());
-    Attempt { room, by, key: format!("k{n}"), body: format!("body {n}"), acknowledged: acknowledged.to_vec() }
+    let (key, body, acknowledged) = (format!("k{n}"), format!("body {n}"), acknowledged.to_vec());
+    Attempt { room, by, key, body, acknowledged, refused: false }
 }
 
 fn stay(after: u64, heard: &[(u64, What)], until: u64) -> Stay {
@@ -112,6 +113,17 @@ fn posts_out_of_their_authors_order_are_found() {
         history.stays.clear();
     });
     assert_eq!(found, [Fault::OutOfTurn { room: room(), key: "k2".into(), seq: 4 }]);
+}
+
+#[test]
+fn a_post_that_was_refused_and_sent_again_may_stand_behind_what_was_sent_after_it() {
+    let found = faults_after(|history, entries| {
+        (entries[2].1, entries[3].1) = (posted(3), posted(2));
+        history.attempts[1].acknowledged = vec![4];
+        history.attempts[1].refused = true;
+        history.stays.clear();
+    });
+    assert_eq!(found, []);
 }
 
 #[test]

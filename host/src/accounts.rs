@@ -23,7 +23,6 @@ use crate::config::{self, Live};
 use crate::database::{Database, NewUser, User};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::hub::link::LEASE;
 use crate::metrics::Metrics;
 use crate::name;
 use crate::protocol::{Account, AccountId, LoginId};
@@ -89,13 +88,14 @@ impl Accounts {
     ) -> Self {
         let now = config.latest();
         let common = hub.has_others().then(|| database.clone());
+        let login_holds = hub.believed_for(now.recheck_interval);
         Self {
             database,
             passwords,
             tokens,
             external: ExternalIssuer::new(&now),
             hub,
-            login_holds: now.recheck_interval.min(if common.is_some() { LEASE } else { Duration::MAX }),
+            login_holds,
             logins: Cache::new(CACHED_LOGINS),
             throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics, common.as_ref())),
             config,

@@ -88,6 +88,7 @@ pub struct Cluster {
     trust: Arc<Trust>,
     health: Health,
     figures: status::Figures,
+    asked: people::Asked,
     /// Something may have gone unheard: all rooms are to be looked at.
     sweep: Notify,
     beat_now: Notify,
@@ -119,6 +120,7 @@ impl Cluster {
             trust,
             health: Health::default(),
             figures,
+            asked: people::Asked::default(),
             sweep: Notify::new(),
             beat_now: Notify::new(),
             leaving,

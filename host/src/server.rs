@@ -27,7 +27,6 @@ use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
 use crate::figures::Figures;
 use crate::hub::Hub;
-use crate::hub::link::LEASE;
 use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
@@ -145,7 +144,7 @@ impl Server {
         ));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone()));
         // A node that hears nothing of the others must not believe in a login for longer than its lease.
-        let recheck = config.auth.recheck_interval.min(if clustered { LEASE } else { Duration::MAX });
+        let recheck = hub.believed_for(config.auth.recheck_interval);
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
@@ -164,7 +163,7 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         );
-        let cluster = (!config.cluster.nats.is_empty()).then_some(&config.cluster);
+        let cluster = clustered.then_some(&config.cluster);
         let live = Live { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =

@@ -51,7 +51,7 @@ impl Cluster {
 
     /// Gets another node's list, unless it is known or that is under way.
     pub(super) fn ask_for_people_unless(self: &Arc<Self>, known: bool, node: NodeId) {
-        if known || !self.health.asked.0.lock().insert(node) {
+        if known || !self.asked.0.lock().insert(node) {
             return;
         }
         let cluster = self.clone();
@@ -60,7 +60,7 @@ impl Cluster {
                 Some((nth, people)) => cluster.parts.hub.people_elsewhere(node, nth, people),
                 None => tracing::debug!(%node, "the node does not say who is connected to it; it is asked again"),
             }
-            cluster.health.asked.0.lock().remove(&node);
+            cluster.asked.0.lock().remove(&node);
         });
     }
 

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::people::Asked;
 use crate::clock::Timestamp;
 use crate::database::Node;
 use crate::metrics::{
@@ -19,7 +18,6 @@ pub struct Health {
     pub(super) hears: AtomicBool,
     pub(super) lease: AtomicBool,
     pub(super) draining: AtomicBool,
-    pub(super) asked: Asked,
 }
 
 impl Health {

@@ -110,10 +110,6 @@ impl Link {
         &self.gaps
     }
 
-    pub(super) fn note_room(&self, room: RoomId) {
-        self.rooms.note(room);
-    }
-
     pub(super) fn note_leaving(&self) {
         self.leaving.notify_one();
     }
@@ -121,10 +117,6 @@ impl Link {
     /// Waits until somebody is gone from all nodes.
     pub async fn somebody_leaves(&self) {
         self.leaving.notified().await;
-    }
-
-    pub(super) fn note_gap(&self, room: RoomId) {
-        self.gaps.note(room);
     }
 }
 
@@ -156,6 +148,12 @@ impl Hub {
             }
             _ => Outgoing::Pushed(event),
         });
+    }
+
+    /// How long something may be believed that is to be for so long: in a cluster for no longer than a lease, since nobody may
+    /// have said that it is over.
+    pub fn believed_for(&self, time: Duration) -> Duration {
+        if self.has_others() { time.min(LEASE) } else { time }
     }
 
     /// Tells the other nodes, if there are any.
@@ -218,7 +216,7 @@ impl Hub {
         if place.sequence.missing().is_some()
             && let Some(link) = self.link.get()
         {
-            link.note_gap(room);
+            link.gaps.note(room);
         }
     }
 

@@ -284,8 +284,8 @@ impl Hub {
         })
     }
 
-    /// The connection has caught up to this entry, and was seen to be a member after that: calls `first`, sends what waited beyond it, and from now on everything at
-    /// once.
+    /// The connection has caught up to this entry, and was seen to be a member after that: calls `first`, sends what waited beyond
+    /// it, and from now on everything at once.
     pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> Released {
         let Some(place) = self.existing(room) else { return Released::Gone };
         let mut place = place.lock();
@@ -348,7 +348,7 @@ impl Hub {
             let guest = listener.connection.guest()?;
             Some(Guest { id: guest.id, name: listener.name.clone() })
         });
-        guests.chain(place.elsewhere.people().filter_map(Into::into)).collect()
+        guests.chain(place.elsewhere.people().filter_map(Hearer::as_guest)).collect()
     }
 
     /// Everybody who hears a room, each once, as they came in.
@@ -418,7 +418,7 @@ impl Hub {
         let mut place = place.lock();
         let turn = place.sequence.take(room, told);
         if place.sequence.missing().is_some() {
-            link.note_gap(room.id);
+            link.gaps().note(room.id);
         }
         turn
     }
@@ -456,7 +456,7 @@ impl Hub {
                 let mut rooms = self.rooms.write();
                 let place = rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(Place::new(room.clone()))));
                 if let Some(link) = self.link.get() {
-                    link.note_room(room.id);
+                    link.rooms().note(room.id);
                 }
                 place.clone()
             });
@@ -485,7 +485,7 @@ impl Hub {
     /// Nobody hears the room any more.
     fn note_silence(&self, room: RoomId) {
         if let Some(link) = self.link.get() {
-            link.note_room(room);
+            link.rooms().note(room);
         }
     }
 }

@@ -51,7 +51,11 @@ impl Session {
             return self.core.hub.stop_listening(room.id, me);
         }
         let Some(limit) = recent else {
-            self.core.hub.release(room.id, me.id, 0, || ());
+            // Whoever was put out before listening must not listen.
+            match self.core.router.rooms.standing_now(room.id, account.id).await {
+                Ok((_, standing)) if standing.role.is_some() => drop(self.core.hub.release(room.id, me.id, 0, || ())),
+                _ => self.core.hub.stop_listening(room.id, me),
+            }
             return;
         };
         match self.core.router.page(caller, room, Page::Before(None), limit).await {

@@ -32,6 +32,10 @@ impl Hearer {
         let account = self.who.account.map(|(account, _)| Key::Account(account));
         account.or_else(|| self.guest.map(Key::Guest))
     }
+
+    pub(super) fn as_guest(&self) -> Option<Guest> {
+        Some(Guest { id: self.guest?, name: self.who.name.clone() })
+    }
 }
 
 #[derive(Default)]
@@ -167,11 +171,5 @@ impl Hub {
             place.replace_elsewhere(node, Vec::new());
             place.elsewhere.nodes.remove(&node);
         }
-    }
-}
-
-impl From<&Hearer> for Option<Guest> {
-    fn from(hearer: &Hearer) -> Self {
-        Some(Guest { id: hearer.guest?, name: hearer.who.name.clone() })
     }
 }

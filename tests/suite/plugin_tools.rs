@@ -92,10 +92,62 @@ async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes(
 }
 
 #[tokio::test]
-async fn without_an_sdk_a_new_plugin_is_not_begun_but_told_how() {
+async fn new_plugin_outside_a_checkout_builds_with_the_sdk_it_holds_and_is_uploaded_to_a_server() {
+    let server = Setup::bare().configure("[plugin.wanderer]\ngrants = [\"storage\"]\n").start().await;
+    let author = Setup::bare();
+    let made = plugin(&author, &["new", "wanderer"]).await;
+    assert!(made.status.success(), "{}", said(&made));
+    let folder = author.path().join("wanderer");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains(r#"path = "natterjack-plugin-sdk""#), "{manifest}");
+    let tested = prepared(Command::new(env!("CARGO")).arg("test").current_dir(&folder)).output().await.unwrap();
+    assert!(tested.status.success() && said(&tested).contains("3 passed"), "{}", said(&tested));
+
+    let nowhere = plugin(&author, &["build", "wanderer", "--install"]).await;
+    assert!(!nowhere.status.success() && said(&nowhere).contains("--server URL"), "{}", said(&nowhere));
+    let url = format!("http://{}", server.address());
+    let token = server.administrator("root").await.token;
+    let upload = ["build", "wanderer", "--install", "--server", &url, "--token", &token];
+    let installed = plugin(&author, &upload).await;
+    assert!(installed.status.success() && said(&installed).contains("wanderer on http"), "{}", said(&installed));
+    let mut ann = server.join_as("ann").await;
+    let reply = ann.call("wanderer.greet", json!({})).await.unwrap();
+    assert!(reply.to_string().contains("Hello, ann!"), "{reply}");
+    // The server is remembered, the token is not.
+    let again = plugin(&author, &["build", "wanderer", "--install"]).await;
+    assert!(!again.status.success() && said(&again).contains("--token"), "{}", said(&again));
+    let again = plugin(&author, &["build", "wanderer", "--install", "--token", &token]).await;
+    assert!(again.status.success() && said(&again).contains(&url), "{}", said(&again));
+}
+
+#[tokio::test]
+async fn build_that_fails_shows_cargos_messages_and_progress() {
     let setup = Setup::bare();
-    let output = plugin(&setup, &["new", "tester"]).await;
-    assert!(!output.status.success() && said(&output).contains("--sdk"), "{}", said(&output));
+    let made = plugin(&setup, &["new", "broken"]).await;
+    assert!(made.status.success(), "{}", said(&made));
+    std::fs::write(setup.path().join("broken/src/lib.rs"), "fn no_such() -> Typo {}\n").unwrap();
+    let built = plugin(&setup, &["build", "broken"]).await;
+    let (out, told) = (String::from_utf8_lossy(&built.stdout), String::from_utf8_lossy(&built.stderr));
+    assert!(!built.status.success() && out.is_empty(), "{}", said(&built));
+    for line in ["Compiling broken", "cannot find type `Typo`", "src/lib.rs:1", "it does not build"] {
+        assert!(told.contains(line), "{line} in:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn contract_is_written_for_other_languages() {
+    let setup = Setup::bare();
+    let written = plugin(&setup, &["wit", "deps/natterjack-plugin"]).await;
+    assert!(written.status.success(), "{}", said(&written));
+    let types = std::fs::read_to_string(setup.path().join("deps/natterjack-plugin/types.wit")).unwrap();
+    assert!(types.starts_with("package natterjack:plugin@") || types.contains("package natterjack:plugin@"), "{types}");
+}
+
+#[tokio::test]
+async fn new_plugin_with_an_impossible_name_or_sdk_is_not_begun() {
+    let setup = Setup::bare();
+    let output = plugin(&setup, &["new", "tester", "--sdk", "."]).await;
+    assert!(!output.status.success() && said(&output).contains("natterjack-plugin-sdk"), "{}", said(&output));
     assert!(!setup.path().join("tester").exists());
     let output = plugin(&setup, &["new", "no/plugin"]).await;
     assert!(!output.status.success() && said(&output).contains("word-filter"), "{}", said(&output));
@@ -172,7 +224,9 @@ async fn a_call_shows_the_reply_and_what_it_would_change() {
 #[tokio::test]
 async fn help_is_there_for_every_tool() {
     let setup = Setup::bare();
-    for tool in ["new", "build", "watch", "inspect", "test", "call", "list", "reload", "enable", "disable", "logs"] {
+    for tool in [
+        "new", "sdk", "wit", "build", "watch", "inspect", "test", "call", "list", "reload", "enable", "disable", "logs",
+    ] {
         let output = plugin(&setup, &[tool, "--help"]).await;
         assert!(output.status.success() && said(&output).lines().count() > 3, "{tool}: {}", said(&output));
     }

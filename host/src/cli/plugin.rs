@@ -6,9 +6,11 @@ mod call;
 mod change;
 mod changes;
 mod crate_folder;
+mod destination;
 mod inspect;
 mod new;
 mod remote;
+mod sdk;
 mod test;
 mod watch;
 
@@ -27,6 +29,8 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     New(new::Args),
+    Sdk(sdk::Sdk),
+    Wit(sdk::Wit),
     Build(build::Args),
     Watch(watch::Args),
     Inspect(inspect::Args),
@@ -51,6 +55,8 @@ enum Action {
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     match args.action {
         Action::New(args) => new::run(args).await?,
+        Action::Sdk(args) => sdk::sdk(&args)?,
+        Action::Wit(args) => sdk::wit(&args)?,
         Action::Build(args) => build::run(args).await?,
         Action::Watch(args) => watch::run(args).await?,
         Action::Inspect(args) => return inspect::run(args).await,

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use super::crate_folder::{CrateFolder, plugins_folder};
+use super::crate_folder::CrateFolder;
+use super::destination::{Destination, Target};
 use super::grant_lines;
 
 /// Build a plugin's crate, and see that a server would load what comes of it
@@ -13,27 +14,32 @@ use super::grant_lines;
 pub(super) struct Args {
     /// The crate's folder [default: this one]
     dir: Option<PathBuf>,
-    /// Put the plugin into the plugins folder; a running server then replaces it
+    /// Install the plugin where --folder or --server says [default: the plugins folder of the config.toml here, or where it
+    /// was installed the last time]
     #[arg(long)]
     install: bool,
-    /// The plugins folder [default: the one that config.toml here names]
-    #[arg(long, value_name = "FOLDER", requires = "install")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
     /// Given to `cargo build`, such as --offline
     #[arg(last = true, value_name = "CARGO ARGS")]
     cargo: Vec<OsString>,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
+    if args.target.is_named() && !args.install {
+        bail!("--folder and --server say where to install: add --install");
+    }
+    let plugin = CrateFolder::open(args.dir)?;
     // Before the time is spent on building.
-    let folder = args.install.then(|| plugins_folder(args.folder)).transpose()?;
-    let built = CrateFolder::open(args.dir)?.build(&args.cargo).await?;
+    let destination = args.install.then(|| Destination::find(args.target, &plugin.dir)).transpose()?;
+    let built = plugin.build(&args.cargo).await?;
     say!("{}", built.summary());
-    match folder {
-        Some(folder) => say!("installed as {}", built.install(&folder)?.display()),
+    match &destination {
+        Some(destination) => say!("installed as {}", destination.install(&built).await?),
         None => say!("built {}", built.file.display()),
     }
-    if !built.inspection.wants.is_empty() {
+    // A server that took an upload has granted it.
+    if !built.inspection.wants.is_empty() && !matches!(destination, Some(Destination::Server(..))) {
         say!("It starts once config.toml has:\n{}", grant_lines(&built.id, &built.inspection.wants));
     }
     Ok(())

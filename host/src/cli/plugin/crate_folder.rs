@@ -11,7 +11,6 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{plugin_id, size};
-use crate::config::{self, Config};
 use crate::plugins::{Inspection, inspect};
 
 const TARGET: &str = "wasm32-wasip2";
@@ -42,16 +41,18 @@ impl CrateFolder {
     /// Has cargo build it, whose messages go to the terminal.
     pub(super) async fn build(&self, cargo_args: &[OsString]) -> Result<Built> {
         ensure_target().await?;
-        let output = Command::new(cargo())
+        let cargo = Command::new(cargo())
             .args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"])
             .args(cargo_args)
             .current_dir(&self.dir)
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            // Messages and progress go to the terminal. (`output()` would pipe them.)
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
-            .output()
-            .await
+            .spawn()
             .context("cannot start cargo, which builds plugins (https://rustup.rs installs it)")?;
+        let output = cargo.wait_with_output().await.context("cannot wait for cargo")?;
         if !output.status.success() {
             bail!("it does not build: cargo's messages above say why");
         }
@@ -99,21 +100,6 @@ impl Built {
         new.persist(&file).with_context(failed)?;
         Ok(file)
     }
-}
-
-/// The folder that was named, or else the one of the configuration here.
-pub(super) fn plugins_folder(named: Option<PathBuf>) -> Result<PathBuf> {
-    let folder = match named {
-        Some(folder) => folder,
-        None => Config::load(None, config::environment())?.plugins.folder,
-    };
-    if !folder.is_dir() {
-        bail!(
-            "there is no plugins folder {}; run this in the server's folder, or name it by --folder",
-            folder.display()
-        );
-    }
-    Ok(folder)
 }
 
 /// The library's name and its component, if this message of cargo's tells of them.

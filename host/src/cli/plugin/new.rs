@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::plugin_id;
+use super::{plugin_id, sdk};
 
 /// Every file of a new plugin, and what is in it.
 const FILES: [(&str, &str); 5] = [
@@ -14,10 +14,12 @@ const FILES: [(&str, &str); 5] = [
     ("src/lib.rs", include_str!("template/lib.rs.in")),
     ("src/tests.rs", include_str!("template/tests.rs.in")),
 ];
+/// Of a checkout.
 const SDK_FOLDER: &str = "plugin-sdk";
-const SDK_PACKAGE: &str = "natterjack-plugin-sdk";
 
 /// Make a crate for a new plugin, with a command, a filter and tests to begin with
+///
+/// The crate holds the SDK, so that it builds anywhere; in a checkout of Natterjack, and with --sdk, it refers to the SDK there.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's name, such as `word-filter`
@@ -25,7 +27,7 @@ pub(super) struct Args {
     /// Where to make it [default: a folder of that name]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// The folder of the SDK, plugin-sdk in a checkout of Natterjack [default: the one above this folder]
+    /// The folder of an SDK to refer to [default: plugin-sdk of the checkout around this folder, if it is in one]
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
 }
@@ -36,15 +38,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if dir.exists() && dir.read_dir().map_or(true, |mut entries| entries.next().is_some()) {
         bail!("{} is there already, and not empty; choose another name, or another folder by --dir", dir.display());
     }
-    let here = std::env::current_dir().context("the current folder")?;
     let sdk = match args.sdk {
-        Some(sdk) => checked(&sdk)?,
-        None => find_sdk(&here).context(
-            "the SDK is not on crates.io yet, and there is no checkout of Natterjack above this folder; \
-             say where it is: --sdk PATH/TO/natterjack/plugin-sdk",
-        )?,
+        Some(folder) => Some(checked(&folder)?),
+        None => find_sdk(&std::env::current_dir().context("the current folder cannot be told")?),
     };
-    make(&id, &dir, &sdk)?;
+    make(&id, &dir, sdk.as_deref())?;
     say!("{} is made. Next:", dir.display());
     say!("  cd {}", dir.display());
     say!("  cargo test");
@@ -52,9 +50,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn make(id: &str, dir: &Path, sdk: &Path) -> Result<()> {
+/// The crate refers to this SDK, or else holds one.
+fn make(id: &str, dir: &Path, sdk: Option<&Path>) -> Result<()> {
     std::fs::create_dir_all(dir.join("src")).with_context(|| format!("cannot make {}", dir.display()))?;
-    let sdk_text = sdk.to_str().with_context(|| format!("{} is not UTF-8, as Cargo.toml has to be", sdk.display()))?;
+    let sdk_text = match sdk {
+        Some(sdk) => {
+            sdk.to_str().with_context(|| format!("{} is not UTF-8, as Cargo.toml has to be", sdk.display()))?
+        }
+        None => sdk::PACKAGE,
+    };
     for (name, template) in FILES {
         let text = template
             .replace("{{id}}", id)
@@ -66,9 +70,13 @@ fn make(id: &str, dir: &Path, sdk: &Path) -> Result<()> {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     // Begins with the versions that the SDK is tested with; cargo drops what is not needed.
-    let lock = sdk.with_file_name("Cargo.lock");
-    if lock.is_file() {
-        std::fs::copy(&lock, dir.join("Cargo.lock")).with_context(|| format!("cannot copy {}", lock.display()))?;
+    let lock = match sdk.map(|sdk| sdk.with_file_name("Cargo.lock")).filter(|lock| lock.is_file()) {
+        Some(lock) => std::fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?,
+        None => sdk::LOCK.to_owned(),
+    };
+    std::fs::write(dir.join("Cargo.lock"), lock).with_context(|| format!("cannot write to {}", dir.display()))?;
+    if sdk.is_none() {
+        sdk::unpack(&dir.join(sdk::PACKAGE))?;
     }
     Ok(())
 }
@@ -83,13 +91,11 @@ fn find_sdk(from: &Path) -> Option<PathBuf> {
     from.ancestors().find_map(|folder| checked(&folder.join(SDK_FOLDER)).ok())
 }
 
-fn checked(sdk: &Path) -> Result<PathBuf> {
-    let manifest = sdk.join("Cargo.toml");
-    let text = std::fs::read_to_string(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
-    if !text.contains(&format!("name = \"{SDK_PACKAGE}\"")) {
-        bail!("{} is not the SDK's: it is no package {SDK_PACKAGE}", manifest.display());
+fn checked(folder: &Path) -> Result<PathBuf> {
+    if !sdk::is_sdk(&folder.join("Cargo.toml")) {
+        bail!("{} holds no {}; wanted a folder whose Cargo.toml is that package's", folder.display(), sdk::PACKAGE);
     }
-    Ok(sdk.canonicalize()?)
+    Ok(folder.canonicalize()?)
 }
 
 #[cfg(test)]
@@ -97,10 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_crate_is_found_its_sdk_and_has_no_gaps_left() {
+    fn new_crate_in_a_checkout_refers_to_its_sdk_and_has_no_gaps_left() {
         let folder = tempfile::tempdir().unwrap();
         let sdk = find_sdk(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        make("dice-roll2", folder.path(), &sdk).unwrap();
+        make("dice-roll2", folder.path(), Some(&sdk)).unwrap();
         for (name, _) in FILES {
             let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
             assert!(!text.contains("{{"), "{name}: {text}");

@@ -134,6 +134,10 @@ pub(super) struct Link {
 }
 
 impl Server {
+    pub(super) fn at(url: String, token: Option<String>) -> Self {
+        Self { url, token }
+    }
+
     pub(super) fn open(self) -> Result<Link> {
         let Some(token) = self.token else {
             bail!(

@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::crate_folder::{CrateFolder, plugins_folder};
+use super::crate_folder::CrateFolder;
+use super::destination::{Destination, Target};
 use crate::follow::{Watch, follow, quiet};
 
 /// Build and install a plugin whenever its sources change, until interrupted
@@ -16,27 +17,26 @@ use crate::follow::{Watch, follow, quiet};
 pub(super) struct Args {
     /// The crate's folder [default: this one]
     dir: Option<PathBuf>,
-    /// The plugins folder [default: the one that config.toml here names]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
     /// Given to `cargo build`, such as --offline
     #[arg(last = true, value_name = "CARGO ARGS")]
     cargo: Vec<OsString>,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let folder = plugins_folder(args.folder)?;
     let plugin = CrateFolder::open(args.dir)?;
-    say!("watching {}; it goes to {}", plugin.dir.display(), folder.display());
+    let destination = Destination::find(args.target, &plugin.dir)?;
+    say!("watching {}; it goes to {}", plugin.dir.display(), destination.name());
     let changed = Arc::new(Notify::new());
     loop {
         // Anew each time, since there may be new folders; and before building, so that what changes meanwhile counts.
         let _sources = follow_sources(&plugin.dir, &changed)?;
         let began = Instant::now();
         match plugin.build(&args.cargo).await {
-            Ok(built) => match built.install(&folder) {
-                Ok(file) => {
-                    say!("{} -> {} in {:.1} s", built.summary(), file.display(), began.elapsed().as_secs_f32());
+            Ok(built) => match destination.install(&built).await {
+                Ok(installed) => {
+                    say!("{} -> {installed} in {:.1} s", built.summary(), began.elapsed().as_secs_f32());
                 }
                 Err(error) => eprintln!("not installed: {error:#}"),
             },

@@ -1,0 +1,18 @@
+//! How names and words compare, and which characters text may hold: one answer for the server and its plugins.
+//!
+//! All tables are ICU4X's. In a component only the tables of the functions that it calls are linked.
+
+#![no_std]
+
+extern crate alloc;
+
+mod check;
+mod class;
+mod fold;
+
+pub use check::{Fault, MAX_MARKS, check_body, check_line, check_name};
+pub use class::{has_visible, is_bidi_control, is_invisible, is_joiner_allowed, is_mark};
+pub use fold::{collapse_spaces, fold, nfc, nfkc};
+
+#[cfg(test)]
+mod tests;

@@ -287,6 +287,11 @@ impl Accounts {
         self.database.account_named(name).await?.ok_or_else(|| Error::not_found("account"))
     }
 
+    /// Whether nobody can log in to an account.
+    pub async fn is_disabled(&self, id: AccountId) -> Result<bool> {
+        self.database.is_disabled(id).await
+    }
+
     /// A guest's name: clean, and nobody's who has an account.
     pub async fn guest_name(&self, wanted: &str) -> Result<String> {
         let name = name::clean("guest", wanted)?;

@@ -82,6 +82,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.entries.remove(key);
     }
 
+    /// Forgets every key that `gone` says. Looks at all keys.
+    pub(crate) fn forget_where(&self, gone: impl Fn(&K) -> bool) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.retain(|key, _| !gone(key));
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
@@ -100,6 +106,16 @@ mod tests {
         assert_eq!(cache.get_or_load(&1, async { Ok(11) }).await, Ok(10));
         cache.forget(&1);
         assert_eq!(cache.get_or_load(&1, async { Ok(12) }).await, Ok(12));
+    }
+
+    #[tokio::test]
+    async fn matching_keys_are_forgotten_and_others_kept() {
+        let cache = Cache::new(8);
+        for key in [1, 2, 3] {
+            assert_eq!(cache.get_or_load(&key, async { Ok("old") }).await, Ok("old"));
+        }
+        cache.forget_where(|key| *key != 2);
+        assert_eq!([1, 2, 3].map(|key| cache.get(&key)), [None, Some("old"), None]);
     }
 
     #[tokio::test]

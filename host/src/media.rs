@@ -1,11 +1,15 @@
 //! Files that people upload, to be attached to messages.
 
+mod metadata;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 
+use self::metadata::MetadataRemover;
+pub use self::metadata::remove_metadata;
 use crate::clock::now;
 use crate::config::{self, Live};
-use crate::database::{Database, Upload};
+use crate::database::{Database, Share, Upload};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
 
@@ -48,8 +52,9 @@ impl Media {
         bytes: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<MediaFile> {
         let name = clean_name(name.unwrap_or_default());
-        let account_bytes = self.config.get().account_bytes as u64;
-        let upload = self.database.begin_upload(by, &name, account_bytes, now()).await?;
+        let config = self.config.latest();
+        let share = Share { bytes: config.account_bytes as u64, files: config.account_files };
+        let upload = self.database.begin_upload(by, &name, share, now()).await?;
         let stored = self.store_parts(upload, bytes).await;
         if stored.is_err() {
             // If this fails too, what is there goes later, as files that nothing refers to do.
@@ -60,8 +65,9 @@ impl Media {
 
     async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<MediaFile> {
         let mut bytes = std::pin::pin!(bytes);
-        let (mut waiting, mut size, mut part) = (BytesMut::new(), 0, 0);
-        let mut media_type = None;
+        let (mut came, mut waiting, mut size, mut part) = (BytesMut::new(), BytesMut::new(), 0, 0);
+        // Known once there is enough of it.
+        let mut known: Option<(&'static str, MetadataRemover)> = None;
         loop {
             let more = bytes.next().await;
             let ended = more.is_none();
@@ -71,11 +77,20 @@ impl Media {
                 if size > self.config.get().max_bytes {
                     return Err(self.too_large());
                 }
-                waiting.extend_from_slice(&chunk);
+                came.extend_from_slice(&chunk);
+            }
+            if known.is_none() && (came.len() >= PART || (ended && !came.is_empty())) {
+                let media_type = sniff(&came);
+                known = Some((media_type, MetadataRemover::new(media_type)));
+            }
+            if let Some((_, remover)) = &mut known {
+                remover.push(&came.split(), &mut waiting);
+                if ended {
+                    remover.finish(&mut waiting);
+                }
             }
             while waiting.len() >= PART || (ended && !waiting.is_empty()) {
                 let bytes = waiting.split_to(waiting.len().min(PART));
-                media_type.get_or_insert_with(|| sniff(&bytes));
                 self.database.add_part(upload, part, &bytes).await?;
                 part += 1;
             }
@@ -83,7 +98,7 @@ impl Media {
                 break;
             }
         }
-        let Some(media_type) = media_type else {
+        let Some((media_type, _)) = known else {
             return Err(Error::invalid("body", "should hold the file's bytes, and is empty"));
         };
         self.database.finish_upload(upload, media_type).await

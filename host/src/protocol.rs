@@ -33,8 +33,8 @@ mod people;
 mod room;
 
 pub use self::change::{
-    Attachment, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, RoomChange, StorageRead, Timer, Touched,
-    Unit,
+    Attachment, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, RoomChange, RoomQuota, StorageRead, Timer,
+    Touched, Unit,
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
 pub use self::event::{Entry, Event, Happening, Removal, Whom};

@@ -1,18 +1,21 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
 mod departures;
+mod erasures;
 mod guest_rooms;
+mod quotas;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use self::guest_rooms::GuestRooms;
 use crate::cache::{Cache, Trust};
 use crate::clock::Timestamp;
+use crate::config::{self, Live};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName,
+    Account, AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, RoomQuota,
     SessionSummary, Standing, Touched, Unit, Visibility,
 };
 
@@ -48,6 +51,12 @@ impl Known {
             Touched::Room(room) => self.rooms.forget(&room),
             Touched::Standing(room, account) => self.standings.forget(&(room, account)),
         }
+    }
+
+    /// Forgets a deleted room, and the standing of every account in it.
+    pub fn forget_room(&self, room: RoomId) {
+        self.rooms.forget(&room);
+        self.standings.forget_where(|(of, _)| *of == room);
     }
 
     /// Forgets everything: changes may have gone unheard.
@@ -88,11 +97,14 @@ pub struct Rooms {
     database: Database,
     writer: Writer,
     known: Arc<Known>,
+    limits: Live<config::Limits>,
+    /// Of the rooms that exist from the start.
+    preset: OnceLock<Vec<String>>,
 }
 
 impl Rooms {
-    pub fn new(database: Database, writer: Writer, known: Arc<Known>) -> Self {
-        Self { database, writer, known }
+    pub fn new(database: Database, writer: Writer, known: Arc<Known>, limits: Live<config::Limits>) -> Self {
+        Self { database, writer, known, limits, preset: OnceLock::new() }
     }
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {
@@ -103,14 +115,34 @@ impl Rooms {
         found.ok_or_else(|| Error::not_found("room"))
     }
 
+    /// Whether a room of this name was deleted or renamed: then entry numbers that somebody noted under the name may belong to
+    /// another room's log.
+    pub async fn is_reused_name(&self, name: &str) -> Result<bool> {
+        self.database.is_freed_room_name(name).await
+    }
+
     /// By its five characters, in any case.
     pub async fn coded(&self, code: &str) -> Result<Room> {
         self.database.room_coded(&code.to_uppercase()).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// The rooms that somebody can come into without being invited: public ones and those with a password.
-    pub async fn open_rooms(&self) -> Result<Vec<Room>> {
-        self.database.open_rooms(OPEN_ROOMS).await
+    /// The rooms that somebody can come into without being invited, public ones and those with a password: those that exist from
+    /// the start first, and how many these are.
+    pub async fn open_rooms(&self) -> Result<(Vec<Room>, usize)> {
+        let mut rooms = Vec::new();
+        for name in self.preset.get().into_iter().flatten() {
+            let found = self.database.room_named(name).await?.map(|(room, _)| room);
+            rooms.extend(found.filter(|room| room.visibility == Visibility::Public || room.guarded));
+        }
+        let preset = rooms.len();
+        let others = self.database.open_rooms(OPEN_ROOMS).await?;
+        rooms.extend(
+            others
+                .into_iter()
+                .filter(|room| rooms[..preset].iter().all(|first| first.id != room.id))
+                .collect::<Vec<_>>(),
+        );
+        Ok((rooms, preset))
     }
 
     pub async fn numbered(&self, number: i64) -> Result<Room> {
@@ -119,9 +151,9 @@ impl Rooms {
         room.filter(|room| room.kind != RoomKind::Session).ok_or_else(|| Error::not_found("room"))
     }
 
-    /// The room of two accounts, if there is one.
-    pub async fn direct_between(&self, one: &Account, other: &Account) -> Result<Option<Room>> {
-        self.database.direct_room(one.number, other.number).await
+    /// The room of an account and the one of this number, which may be deleted, if there is one.
+    pub async fn direct_numbered(&self, me: &Account, other: i64) -> Result<Option<Room>> {
+        self.database.direct_room(me.number, other).await
     }
 
     /// The room of an account and another one, which may be deleted, if there is one.
@@ -206,7 +238,10 @@ impl Rooms {
         if let Some(room) = self.database.direct_room(me.number, other.number).await? {
             return Ok(room);
         }
-        let open = Change::OpenDirect { id: RoomId::new(), code: new_code(), between: [me.id, other.id] };
+        self.check_contact(me.id, other.id).await?;
+        let between = [me.id, other.id];
+        let open =
+            Change::OpenDirect { id: RoomId::new(), code: new_code(), between, quota: self.quota(RoomKind::Direct) };
         self.commit(&Actor::Account(me.clone()), open).await?;
         // Made just now, here or by somebody who was faster.
         self.database.direct_room(me.number, other.number).await?.ok_or_else(|| Error::not_found("room"))
@@ -216,7 +251,12 @@ impl Rooms {
     pub async fn session(&self, me: &Account, id: RoomId, name: &str) -> Result<Room> {
         match self.get(&RoomName::Id(id)).await {
             Err(Error::NotFound(_)) => {
-                let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id };
+                // A room's uid never becomes a session, not even after the room was deleted.
+                if self.database.is_deleted_room(id).await? {
+                    return Err(no_session());
+                }
+                let quota = self.quota(RoomKind::Session);
+                let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id, quota };
                 self.commit(&Actor::Account(me.clone()), open).await?;
                 // Made just now, or by somebody who was faster.
                 self.own_session(me, id).await
@@ -252,6 +292,8 @@ impl Rooms {
 
     /// Makes the rooms that exist from the start, unless they are there.
     pub async fn preset(&self, names: &[String]) -> Result<()> {
+        // Set once: the server does this at its start alone.
+        let _ = self.preset.set(names.to_vec());
         for name in names {
             let name = crate::name::clean("rooms.preset", name)?;
             if self.database.room_named(&name).await?.is_some() {
@@ -265,6 +307,7 @@ impl Rooms {
                 topic: String::new(),
                 member_limit: None,
                 owner: None,
+                quota: RoomQuota::Unlimited,
             };
             match self.commit(&Actor::Server, Change::CreateRoom(new)).await {
                 // Another node that starts was faster.

@@ -4,6 +4,7 @@ mod conversations;
 mod door;
 mod messages;
 mod pairs;
+mod people;
 mod sessions;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
 use crate::protocol::{
     Account, AccountId, Actor, Command, ConnectionId, Entry, Page, Reply, Role, Room, RoomKind, RoomName, Standing,
 };
-use crate::rooms::{Rooms, not_a_member};
+use crate::rooms::{Door, Rooms, not_a_member};
 
 /// How many rooms or members one answer lists.
 const LIST_PAGE: u32 = 100;
@@ -61,6 +62,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Delete { .. }
         | Command::React { .. }
         | Command::Read { .. }
+        | Command::HideDirect { .. }
         | Command::Typing { .. } => Needs::Presence,
         Command::Connect { .. }
         | Command::RoomList { .. }
@@ -71,6 +73,8 @@ fn needs(command: &Command) -> Needs {
         | Command::PresenceWatch { .. }
         | Command::Unread
         | Command::Search { .. }
+        | Command::Block { .. }
+        | Command::Blocked { .. }
         | Command::Commands
         | Command::Plugin { .. } => Needs::Identity,
     }
@@ -105,7 +109,7 @@ impl Router {
             (Command::RoomMembers { cursor, .. }, Some((room, _))) => self.members(&room, cursor).await,
             (Command::RoomLeave { .. }, Some((room, _))) => self.leave(caller, &room).await,
             (Command::Read { seq, .. }, Some((room, _))) => self.read(caller, &room, seq).await,
-            (Command::Typing { .. }, Some((room, standing))) => self.typing(caller, &room, standing),
+            (Command::Typing { .. }, Some((room, standing))) => self.typing(caller, &room, standing).await,
             (Command::DirectOpen { account }, _) => self.direct(caller, &account).await,
             (Command::PresenceWatch { accounts }, _) => self.watch(caller, accounts),
             (Command::Unread, _) => Ok(Reply::Unread(self.messages.unread(self.account(caller)?.id).await?)),
@@ -114,10 +118,13 @@ impl Router {
             }
             (Command::RoomList { query, cursor }, _) => self.list(caller, query, cursor).await,
             (Command::RoomGet { room }, _) => self.get(caller, &room).await,
-            (Command::AccountFind { name }, _) => {
-                let account = self.accounts.find(&name).await?;
-                Ok(Reply::Account { online: self.hub.is_online(account.id), account })
+            (Command::AccountFind { name }, _) => self.find_account(&name).await,
+            (Command::Block { account, on }, _) => self.block(caller, &account, on).await,
+            (Command::Blocked { cursor }, _) => {
+                let (accounts, next) = self.blocked(caller, cursor).await?;
+                Ok(Reply::Blocked { accounts, next })
             }
+            (Command::HideDirect { .. }, Some((room, _))) => self.hide(caller, &room).await,
             (Command::Commands, _) => Ok(Reply::Commands(self.plugins.commands())),
             (Command::Plugin { name, args }, _) => {
                 let info = self.plugins.command(&name).ok_or_else(|| {
@@ -143,6 +150,7 @@ impl Router {
                 | Command::RoomMembers { .. }
                 | Command::RoomLeave { .. }
                 | Command::Read { .. }
+                | Command::HideDirect { .. }
                 | Command::Typing { .. },
                 None,
             ) => Err(Error::internal("a command came to the wrong place")),
@@ -239,17 +247,16 @@ impl Router {
     async fn get(&self, caller: &Caller, name: &RoomName) -> Result<Reply> {
         let room = self.rooms.get(name).await?;
         let standing = self.standing(caller, &room).await?;
-        Rooms::door(&room, standing)?;
+        if Rooms::door(&room, standing)? == Door::Guarded {
+            return Ok(Reply::ClosedRoom(room));
+        }
         let (room, members) = self.rooms.get_counted(room.id).await?;
         Ok(Reply::Room { room, members, role: standing.role })
     }
 
     async fn direct(&self, caller: &Caller, whom: &str) -> Result<Reply> {
         let me = self.account(caller)?;
-        let other = match whom.parse() {
-            Ok(id) => self.accounts.user(id).await?.account(),
-            Err(_) => self.accounts.find(whom).await?,
-        };
+        let other = self.named_account(whom).await?;
         let room = self.rooms.direct(me, &other).await?;
         let (room, members) = self.rooms.get_counted(room.id).await?;
         Ok(Reply::Room { room, members, role: Some(Role::Member) })
@@ -303,6 +310,7 @@ fn room_of(command: &Command) -> Option<&RoomName> {
         | Command::Delete { room, .. }
         | Command::React { room, .. }
         | Command::Read { room, .. }
+        | Command::HideDirect { room }
         | Command::Typing { room } => Some(room),
         _ => None,
     }

@@ -44,6 +44,8 @@ const DATABASE_FILE: &str = "natterjack.db";
 
 /// How often the samples of the metrics are put in order.
 const TIDYING: Duration = Duration::from_secs(5);
+/// How many batches of deleted accounts' entries are gone through before live logins are looked at again.
+const ERASED_AT_A_TIME: u32 = 20;
 
 /// Why the server does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +144,7 @@ impl Server {
             &config.limits,
             &metrics,
         ));
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone()));
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone(), sections.limits.clone()));
         // A node that hears nothing of the others must not believe in a login for longer than its lease.
         let recheck = hub.believed_for(config.auth.recheck_interval);
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
@@ -324,12 +326,23 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         // What fails is tried again with the next tick.
-        for done in [accounts.recheck().await, rooms.see_off_deleted().await] {
+        for done in [accounts.recheck().await, rooms.see_off_deleted().await, erase_deleted(&rooms, &stop).await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
             }
         }
     }
+}
+
+/// Goes on with erasing deleted accounts for a while; others get their turn between the batches.
+async fn erase_deleted(rooms: &Rooms, stop: &CancellationToken) -> crate::error::Result<()> {
+    for _ in 0..ERASED_AT_A_TIME {
+        if stop.is_cancelled() || !rooms.erase_some().await? {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 /// The nodes of a cluster take each other's tokens: where no key is configured, they have one in the database.
@@ -382,7 +395,7 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
         database.clone(),
         Arc::new(PasswordHasher::new(&config.auth)?),
         writer.clone(),
-        Arc::new(Rooms::new(database.clone(), writer, known)),
+        Arc::new(Rooms::new(database.clone(), writer, known, (&config.limits).into())),
         Arc::new(Messages::new(database.clone(), (&config.limits).into())),
         hub,
         metrics,

@@ -94,3 +94,50 @@ async fn a_file_goes_with_its_message_and_one_that_nothing_carries_goes_after_a_
     of_ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await.unwrap();
     assert_eq!(server.fetch(carried["url"].as_str().unwrap()).await.status(), 404);
 }
+
+#[tokio::test]
+async fn file_is_not_served_any_more_once_the_only_room_with_it_was_deleted() {
+    let server = Server::start().await;
+    let ann = server.sign_up("ann").await;
+    let mut of_ann = server.log_in(&ann).await;
+    for room in ["pond", "shore"] {
+        of_ann.call("room.create", json!({"name": room})).await.unwrap();
+        of_ann.join(room).await;
+    }
+    let (_, once) = server.upload("/api/media?name=a.png", Some(&ann.token), PNG.to_vec()).await;
+    let (_, twice) = server.upload("/api/media?name=b.png", Some(&ann.token), PNG.to_vec()).await;
+    let posts = [("pond", &once), ("pond", &twice), ("shore", &twice)];
+    for (room, file) in posts {
+        let post = json!({"room": room, "body": "look", "attachments": [file["id"]]});
+        of_ann.call("message.post", post).await.unwrap();
+    }
+    of_ann.call("room.delete", json!({"room": "pond"})).await.unwrap();
+    assert_eq!(server.fetch(once["url"].as_str().unwrap()).await.status(), 404);
+    assert_eq!(server.fetch(twice["url"].as_str().unwrap()).await.status(), 200);
+    let again = json!({"room": "shore", "body": "look", "attachments": [once["id"]]});
+    assert_eq!(of_ann.call("message.post", again).await.unwrap_err().code(), "invalid");
+}
+
+#[tokio::test]
+async fn uploads_at_the_same_time_stay_within_the_accounts_share() {
+    let server = Setup::new().replace("account_bytes = 1073741824", "account_bytes = 1000000").start().await;
+    let ann = server.sign_up("ann").await;
+    let uploads = (0..6).map(|_| server.upload("/api/media", Some(&ann.token), vec![7; 400_000]));
+    let statuses: Vec<u16> =
+        futures_util::future::join_all(uploads).await.into_iter().map(|(status, _)| status).collect();
+    let stored = statuses.iter().filter(|status| **status == 201).count();
+    assert!(stored <= 2 && statuses.iter().all(|status| [201, 413].contains(status)), "{statuses:?}");
+    // What was refused takes nothing of it.
+    let (status, answer) = server.upload("/api/media", Some(&ann.token), vec![7; 150_000]).await;
+    assert_eq!(status, 201, "{answer}");
+}
+
+#[tokio::test]
+async fn account_keeps_no_more_files_than_its_quota() {
+    let server = Setup::new().replace("account_files = 10000", "account_files = 2").start().await;
+    let ann = server.sign_up("ann").await;
+    for status in [201, 201, 413] {
+        let (got, answer) = server.upload("/api/media", Some(&ann.token), PNG.to_vec()).await;
+        assert_eq!(got, status, "{answer}");
+    }
+}

@@ -101,3 +101,23 @@ async fn guessing_a_rooms_password_gets_slow() {
     let mut eve = server.join_as("eve").await;
     try_password(&mut eve, "open sesame").await.unwrap();
 }
+
+#[tokio::test]
+async fn stranger_sees_only_a_private_rooms_name_and_that_it_is_guarded() {
+    let server = Server::start().await;
+    let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
+    let room = json!({"name": "cellar", "visibility": "private", "password": "open sesame", "topic": "wine"});
+    ann.call("room.create", room).await.unwrap();
+    let whole = ann.call("room.get", json!({"room": "cellar"})).await.unwrap()["room"].clone();
+    assert_eq!((&whole["topic"], &whole["members"]), (&json!("wine"), &json!(1)));
+    let mut guest = server.guest("gus").await;
+    for stranger in [&mut bob, &mut guest] {
+        let shown = stranger.call("room.get", json!({"room": "cellar"})).await.unwrap()["room"].clone();
+        let want =
+            json!({"uid": whole["uid"], "name": "cellar", "kind": "room", "visibility": "private", "guarded": true});
+        assert_eq!(shown, want);
+    }
+    // An invitation shows all of it.
+    ann.call("member.invite", json!({"room": "cellar", "account": "bob"})).await.unwrap();
+    assert_eq!(bob.call("room.get", json!({"room": "cellar"})).await.unwrap()["room"]["topic"], "wine");
+}

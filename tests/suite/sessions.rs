@@ -383,3 +383,40 @@ async fn polling_carries_the_same() {
     let too_much = http.post(&url).body("4".repeat(70_000)).send().await.unwrap();
     assert_eq!(too_much.status().as_u16(), 413);
 }
+
+#[tokio::test]
+async fn deleted_rooms_uid_never_becomes_a_session_and_is_404_for_good() {
+    let server = Server::start().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let (mut of_ann, mut of_bob) = (server.log_in(&ann).await, server.log_in(&bob).await);
+    let made = of_ann.call("room.create", json!({"name": "pond"})).await.unwrap();
+    let room = made["room"]["uid"].as_str().unwrap().to_owned();
+    of_bob.join("pond").await;
+    of_bob.post("pond", "before").await.unwrap();
+    let mut client = connect(&server, &bob).await;
+    client.call("join-session", &json!(room)).await;
+    of_ann.call("room.delete", json!({"room": "pond"})).await.unwrap();
+
+    for account in [&bob, &ann] {
+        let mut client = connect(&server, account).await;
+        for event in ["message", "message", "join-session"] {
+            let data = match event {
+                "message" => json!({"sessionId": room, "content": "after"}),
+                _ => json!(room),
+            };
+            let answer = client.call(event, &data).await;
+            assert_eq!(answer["code"], 404, "{event}: {answer}");
+        }
+        let path = format!("/api/sessions/{room}/messages");
+        assert_eq!(server.get(&path, Some(&account.token)).await.0, 404);
+        assert_eq!(server.get("/api/sessions", Some(&account.token)).await, (200, json!([])));
+    }
+    for (op, args) in [
+        ("room.history", json!({"room": room})),
+        ("message.delete", json!({"room": room, "seq": 2})),
+        ("message.post", json!({"room": room, "body": "after"})),
+        ("room.join", json!({"room": room, "since": 1})),
+    ] {
+        assert_eq!(of_bob.call(op, args).await.unwrap_err().code(), "not_found", "{op}");
+    }
+}

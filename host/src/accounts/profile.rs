@@ -58,10 +58,10 @@ impl Accounts {
         }
     }
 
-    /// Deletes the account of who knows its password.
-    pub async fn delete_own(&self, from: Origin, who: &Identity, password: String) -> Result<()> {
+    /// Deletes the account of who knows its password; with `erase`, its messages and files too.
+    pub async fn delete_own(&self, from: Origin, who: &Identity, password: String, erase: bool) -> Result<()> {
         let user = self.confirm(from, who, password).await?;
-        self.delete(user.uid).await
+        self.delete(user.uid, erase).await
     }
 
     /// Whether this is the account's password. A token alone, which may be stolen, takes no account over; guessing is

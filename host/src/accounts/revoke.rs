@@ -36,9 +36,11 @@ impl Accounts {
         self.database.set_disabled(user.uid, None, now()).await
     }
 
-    /// Deletes an account. What it wrote stays, as a deleted account's; its rooms are left when the server sees to that.
-    pub async fn delete(&self, account: AccountId) -> Result<()> {
-        let ended = self.database.delete_user(account, now()).await?.ok_or_else(|| Error::not_found("account"))?;
+    /// Deletes an account. What it wrote stays, as a deleted account's, unless `erase` says that its messages and files go too; the
+    /// server does that, and lets it leave its rooms, afterwards.
+    pub async fn delete(&self, account: AccountId, erase: bool) -> Result<()> {
+        let ended = self.database.delete_user(account, erase, now()).await?;
+        let ended = ended.ok_or_else(|| Error::not_found("account"))?;
         self.end(&ended, &Close::new(Close::LOGGED_OUT, "the account was deleted"));
         Ok(())
     }

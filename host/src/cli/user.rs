@@ -62,8 +62,13 @@ enum Action {
     /// Let somebody in again
     Enable { name: String },
     /// Delete an account for good: what it wrote stays, as a deleted account's; a running server, or the next one, lets
-    /// it leave its rooms
-    Delete { name: String },
+    /// it leave its rooms and takes out its name everywhere
+    Delete {
+        name: String,
+        /// Delete its messages and files too
+        #[arg(long)]
+        erase: bool,
+    },
     /// Give somebody a new password; all logins end, and open connections within seconds
     Password {
         name: String,
@@ -132,10 +137,11 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
             accounts.enable(&user).await?;
             format!("{} is enabled", user.username)
         }
-        Action::Delete { name } => {
+        Action::Delete { name, erase } => {
             let user = find(database, &name).await?;
-            accounts.delete(user.uid).await?;
-            format!("{} is deleted", user.username)
+            accounts.delete(user.uid, erase).await?;
+            let too = if erase { "; the server deletes its messages and files" } else { "" };
+            format!("{} is deleted{too}", user.username)
         }
         Action::Password { name, password_stdin } => {
             let user = find_own(database, &name).await?;

@@ -67,6 +67,7 @@ impl Cluster {
                 Some(ToAll::Moves(entries)) => self.hear_moves(entries).await,
                 Some(ToAll::Pushed(event)) => hub.publish(&event),
                 Some(ToAll::Changed(touched)) => touched.into_iter().for_each(|one| known.forget(one)),
+                Some(ToAll::RoomsDeleted(rooms)) => rooms.into_iter().for_each(|room| known.forget_room(room)),
                 Some(ToAll::Logins { logins, close }) => {
                     let close = close.map(|(code, reason)| Close::new(code, reason));
                     accounts.heard_of(&logins, close.as_ref());

@@ -67,6 +67,8 @@ pub(super) enum ToAll {
     Moves(Vec<Entry>),
     Pushed(Event),
     Changed(Vec<Touched>),
+    /// Comes after a [`ToAll::Changed`] that names the same rooms, for nodes that do not know it.
+    RoomsDeleted(Vec<RoomId>),
     Logins {
         logins: Vec<LoginId>,
         close: Option<(u16, String)>,

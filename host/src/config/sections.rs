@@ -240,6 +240,18 @@ section! {
         failed_logins_per_minute: u32 = 10, within(1..=1_000_000);
         /// Wrong passwords for one room, by one account or one guest's address.
         wrong_room_passwords_per_minute: u32 = 5, within(1..=1_000_000);
+        /// How many rooms that are still there one account may have made …
+        rooms_per_account: u32 = 100, within(1..=10_000_000);
+        /// … how many sessions …
+        sessions_per_account: u32 = 1000, within(1..=10_000_000);
+        /// … and how many direct conversations it may have begun.
+        direct_rooms_per_account: u32 = 1000, within(1..=10_000_000);
+        /// How many rooms guests from one address may have made …
+        guest_rooms_per_address: u32 = 20, within(1..=10_000_000);
+        /// … and all guests together.
+        guest_rooms: u32 = 1000, within(1..=10_000_000);
+        /// How many others one account may block.
+        blocked_per_account: u32 = 1000, within(1..=1_000_000);
     }
 }
 
@@ -260,6 +272,8 @@ section! {
         max_bytes: usize = 10 * MIB, within(1024..=1024 * MIB);
         /// How much one account may keep here.
         account_bytes: usize = 1024 * MIB, within(1024..=1024 * 1024 * MIB);
+        /// How many files one account may keep here.
+        account_files: u32 = 10_000, within(1..=10_000_000);
         /// How long a file stays that no message carries.
         unused_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
     }

@@ -40,8 +40,8 @@ impl Tx {
             match change {
                 Change::Post(new) => told.push(Event::Entry(self.post(new, at).await?)),
                 Change::MarkRead { room, seq } => told.extend(self.mark_read(*room, &by, *seq).await?),
-                Change::OpenDirect { id, code, between } => {
-                    for what in self.open_direct(*id, code, *between, at).await? {
+                Change::OpenDirect { id, code, between, quota } => {
+                    for what in self.open_direct(*id, code, *between, quota, &by, at).await? {
                         told.push(Event::Entry(self.log(*id, &by, at, what).await?));
                     }
                 }
@@ -77,7 +77,7 @@ impl Tx {
             }
             Change::Invite { room, account } => self.invite(*room, *account).await,
             Change::AddMember { room, account, role } => self.add_member(*room, *account, *role, at).await,
-            Change::OpenSession { id, name, owner } => self.open_session(*id, name, *owner, at).await,
+            Change::OpenSession { id, name, owner, quota } => self.open_session(*id, name, *owner, quota, by, at).await,
             Change::RemoveMember { room, account, why, reason } => {
                 self.remove_member(*room, *account, *why, reason.clone()).await
             }

@@ -9,8 +9,8 @@ use crate::protocol::{AccountId, LoginId, Role, RoomId};
 
 impl Database {
     /// Deletes an account and ends its logins, which it gives; none if there is no such account. That its memberships end
-    /// too is noted, for the server to do.
-    pub async fn delete_user(&self, user: AccountId, at: Timestamp) -> Result<Option<Vec<LoginId>>> {
+    /// too, and what is to be erased of it, is noted for the server to do.
+    pub async fn delete_user(&self, user: AccountId, erase: bool, at: Timestamp) -> Result<Option<Vec<LoginId>>> {
         let mut tx = self.begin().await?;
         // A uid is nobody's name, so this key can neither be taken nor be found by name.
         let deleted: Option<i64> = each!(Tx: &mut tx, tx => sqlx::query_scalar(
@@ -26,6 +26,13 @@ impl Database {
         .await)?;
         let Some(number) = deleted else { return Ok(None) };
         each!(Tx: &mut tx, tx => sqlx::query("INSERT INTO departures (user_id) VALUES ($1)")
+            .bind(number)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        // A trigger has noted what it was called, so that this can be taken out of the log and the audit log.
+        each!(Tx: &mut tx, tx => sqlx::query("UPDATE account_erasures SET erase = $1 WHERE user_id = $2")
+            .bind(erase)
             .bind(number)
             .execute(&mut **tx)
             .await

@@ -5,11 +5,27 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
 
+/// How much one account may keep here.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    pub bytes: u64,
+    pub files: u32,
+}
+
+impl Share {
+    fn used_up(self) -> Error {
+        Error::TooLarge { what: "what this account has uploaded", limit: format!("{} bytes", self.bytes) }
+    }
+}
+
 /// A file that is being stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload {
     number: i64,
+    /// The account's number.
+    user: i64,
     pub id: MediaId,
+    share: Share,
 }
 
 #[derive(sqlx::FromRow)]
@@ -31,19 +47,23 @@ impl MediaRow {
 
 impl Database {
     /// Begins to store a file. What it takes of the account's share is counted from the start.
-    pub async fn begin_upload(&self, by: AccountId, name: &str, share: u64, at: Timestamp) -> Result<Upload> {
+    pub async fn begin_upload(&self, by: AccountId, name: &str, share: Share, at: Timestamp) -> Result<Upload> {
         let id = MediaId::new();
         let mut tx = self.begin().await?;
-        let (user, used): (i64, i64) = each!(Tx: &mut tx, tx => sqlx::query_as(
-            "SELECT u.id, CAST(COALESCE((SELECT SUM(size) FROM media WHERE user_id = u.id), 0) AS BIGINT) \
-             FROM users u WHERE u.uid = $1",
+        let (user, used, files): (i64, i64, i64) = each!(Tx: &mut tx, tx => sqlx::query_as(
+            "SELECT u.id, CAST(COALESCE((SELECT SUM(size) FROM media WHERE user_id = u.id), 0) AS BIGINT), \
+             (SELECT COUNT(*) FROM media WHERE user_id = u.id) FROM users u WHERE u.uid = $1",
         )
         .bind(by)
         .fetch_optional(&mut **tx)
         .await)?
         .ok_or_else(|| Error::not_found("account"))?;
-        if used.unsigned_abs() >= share {
-            return Err(Error::TooLarge { what: "what this account has uploaded", limit: format!("{share} bytes") });
+        if used.unsigned_abs() >= share.bytes {
+            return Err(share.used_up());
+        }
+        if files >= i64::from(share.files) {
+            let limit = format!("{} files", share.files);
+            return Err(Error::TooLarge { what: "what this account has uploaded", limit });
         }
         let number: i64 = each!(Tx: &mut tx, tx => sqlx::query_scalar(
             "INSERT INTO media (uid, user_id, name, type, size, created_at) VALUES ($1, $2, $3, '', 0, $4) RETURNING id",
@@ -55,9 +75,10 @@ impl Database {
         .fetch_one(&mut **tx)
         .await)?;
         tx.commit().await?;
-        Ok(Upload { number, id })
+        Ok(Upload { number, user, id, share })
     }
 
+    /// Stores one part, if the account's files together stay within its share: others may be on their way at the same time.
     pub async fn add_part(&self, upload: Upload, part: u32, bytes: &[u8]) -> Result<()> {
         let mut tx = self.begin().await?;
         each!(Tx: &mut tx, tx => sqlx::query("INSERT INTO media_parts (media_id, part, bytes) VALUES ($1, $2, $3)")
@@ -73,19 +94,32 @@ impl Database {
             .execute(&mut **tx)
             .await
             .map(|_| ()))?;
+        let used: i64 = each!(Tx: &mut tx, tx => sqlx::query_scalar(
+            "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM media WHERE user_id = $1",
+        )
+        .bind(upload.user)
+        .fetch_one(&mut **tx)
+        .await)?;
+        if used.unsigned_abs() > upload.share.bytes {
+            return Err(upload.share.used_up());
+        }
         tx.commit().await
     }
 
-    /// From now on the file can be fetched.
+    /// From now on the file can be fetched. The account's share is looked at once more, with all parts that others stored meanwhile.
     pub async fn finish_upload(&self, upload: Upload, media_type: &str) -> Result<MediaFile> {
-        let row: MediaRow = each!(Pool: &self.write, pool => sqlx::query_as(
-            "UPDATE media SET type = $1, complete = TRUE WHERE id = $2 RETURNING id, uid, name, type, size",
+        let row: Option<MediaRow> = each!(Pool: &self.write, pool => sqlx::query_as(
+            "UPDATE media SET type = $1, complete = TRUE WHERE id = $2 \
+             AND (SELECT COALESCE(SUM(m.size), 0) FROM media m WHERE m.user_id = $3) <= $4 \
+             RETURNING id, uid, name, type, size",
         )
         .bind(media_type)
         .bind(upload.number)
-        .fetch_one(pool)
+        .bind(upload.user)
+        .bind(i64::try_from(upload.share.bytes).unwrap_or(i64::MAX))
+        .fetch_optional(pool)
         .await)?;
-        Ok(row.file())
+        Ok(row.ok_or_else(|| upload.share.used_up())?.file())
     }
 
     pub async fn drop_upload(&self, upload: Upload) -> Result<()> {
@@ -97,10 +131,10 @@ impl Database {
         Ok(())
     }
 
-    /// A file that is whole, with the number under which its parts are read.
+    /// A file that is whole, unless no message carries it any more, with the number under which its parts are read.
     pub async fn media(&self, id: MediaId) -> Result<Option<(i64, MediaFile)>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, name, type, size FROM media WHERE uid = $1 AND complete",
+            "SELECT id, uid, name, type, size FROM media WHERE uid = $1 AND complete AND NOT orphaned",
         )
         .bind(id)
         .fetch_optional(pool)
@@ -122,7 +156,7 @@ impl Database {
     pub async fn attachable(&self, id: MediaId, by: AccountId) -> Result<Option<MediaFile>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT m.id, m.uid, m.name, m.type, m.size FROM media m JOIN users u ON u.id = m.user_id \
-             WHERE m.uid = $1 AND u.uid = $2 AND m.complete",
+             WHERE m.uid = $1 AND u.uid = $2 AND m.complete AND NOT m.orphaned",
         )
         .bind(id)
         .bind(by)
@@ -131,11 +165,11 @@ impl Database {
         Ok(row.map(MediaRow::file))
     }
 
-    /// Takes away a few of the files that were uploaded before `before` and that no message carries; says how many.
+    /// Takes away a few of the files that no message carries: at once if one did, else those uploaded before `before`. Says how many.
     pub async fn drop_unused_media(&self, before: Timestamp, limit: u32) -> Result<u64> {
         let dropped = each!(Pool: &self.write, pool => sqlx::query(
-            "DELETE FROM media WHERE id IN (SELECT m.id FROM media m WHERE m.created_at < $1 \
-             AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.media_id = m.id) LIMIT $2)",
+            "DELETE FROM media WHERE id IN (SELECT m.id FROM media m \
+             WHERE m.orphaned OR (NOT m.attached AND m.created_at < $1) LIMIT $2) AND (orphaned OR NOT attached)",
         )
         .bind(before)
         .bind(i64::from(limit))

@@ -40,11 +40,11 @@ impl Database {
         row.map(RoomRow::room).transpose()
     }
 
-    /// Public rooms and guarded ones, by name.
+    /// Public rooms and guarded ones: those of accounts before those of guests, the largest first.
     pub async fn open_rooms(&self, limit: u32) -> Result<Vec<Room>> {
         let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND (r.visibility = 'public' OR r.guarded) \
-             ORDER BY r.name_key LIMIT $1",
+             ORDER BY (r.guest_seen_at IS NOT NULL), r.member_count DESC, r.name_key LIMIT $1",
         ))
         .bind(i64::from(limit))
         .fetch_all(pool)

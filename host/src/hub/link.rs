@@ -33,6 +33,8 @@ pub enum Outgoing {
     Pushed(Event),
     /// What is kept of the database and holds no more.
     Changed(Vec<Touched>),
+    /// Rooms that are gone, with all that is kept of anybody's standing there.
+    RoomsDeleted(Vec<RoomId>),
     /// What is kept of these logins holds no more; if they ended, how their connections are closed.
     Logins(Vec<LoginId>, Option<Close>),
     /// An account came or went here: the `nth` such change.

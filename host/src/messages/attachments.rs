@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Messages;
 use crate::error::{Error, Result};
-use crate::media::{is_shown, sniff};
+use crate::media::{is_shown, remove_metadata, sniff};
 use crate::protocol::{AccountId, Attachment, Author, MediaFile, MediaId};
 
 /// How many of them one message carries.
@@ -79,7 +79,7 @@ impl Messages {
             return Ok(Attachment::File(self.uploaded_image(field, id, by).await?));
         }
         match image.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
-            Some("data") => check_data(field, image)?,
+            Some("data") => return Ok(Attachment::Picture { url: checked_data(field, image)?.into() }),
             Some("https") => check_link(field, image)?,
             _ => return Err(Error::invalid(field, "should be an https link, `/media/…`, or `data:image/…;base64,…`")),
         }
@@ -115,8 +115,8 @@ fn check_link(field: &'static str, link: &str) -> Result<()> {
     Ok(())
 }
 
-/// A picture is what its bytes say, and what it calls itself has to be one, too.
-fn check_data(field: &'static str, image: &str) -> Result<()> {
+/// A picture is what its bytes say, and what it calls itself has to be one, too. Gives it without its metadata.
+fn checked_data(field: &'static str, image: &str) -> Result<String> {
     if image.len() > MAX_DATA {
         return Err(Error::TooLarge {
             what: field,
@@ -128,7 +128,12 @@ fn check_data(field: &'static str, image: &str) -> Result<()> {
     let kind = head.get("data:".len()..).and_then(|kind| kind.strip_suffix(";base64")).ok_or_else(no_picture)?;
     let kind = if kind == "image/jpg" { "image/jpeg" } else { kind };
     let bytes = BASE64_STANDARD.decode(data).map_err(|_| no_picture())?;
-    if is_shown(kind) && is_shown(sniff(&bytes)) { Ok(()) } else { Err(no_picture()) }
+    let real = sniff(&bytes);
+    if !is_shown(kind) || !is_shown(real) {
+        return Err(no_picture());
+    }
+    let clean = remove_metadata(real, &bytes);
+    Ok(if clean == bytes { image.to_owned() } else { format!("{head},{}", BASE64_STANDARD.encode(&clean)) })
 }
 
 #[cfg(test)]
@@ -140,7 +145,7 @@ mod tests {
         let png = BASE64_STANDARD.encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
         let page = BASE64_STANDARD.encode(b"<!DOCTYPE html><script>alert(1)</script>");
         for good in [format!("data:image/png;base64,{png}"), format!("data:image/jpg;base64,{png}")] {
-            assert_eq!(check_data("images[0]", &good), Ok(()));
+            assert_eq!(checked_data("images[0]", &good).as_deref(), Ok(&*good));
         }
         for bad in [
             format!("data:image/png;base64,{page}"),
@@ -153,10 +158,10 @@ mod tests {
             "data:,".to_owned(),
             "data:é".to_owned(),
         ] {
-            assert_eq!(check_data("images[0]", &bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
+            assert_eq!(checked_data("images[0]", &bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
         }
         let huge = format!("data:image/png;base64,{png}{}", "A".repeat(MAX_DATA));
-        assert_eq!(check_data("images[0]", &huge).map_err(|error| error.code()), Err("too_large"));
+        assert_eq!(checked_data("images[0]", &huge).map_err(|error| error.code()), Err("too_large"));
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::protocol::{Actor, Change, RoomId, Unit};
 
 /// How much goes at a time: posts come in between.
 const BATCH: u32 = 500;
+/// How many deleted rooms are remembered one by one.
+const TOMBSTONES: u32 = 100_000;
 /// How soon it is noticed that the interval was changed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -63,6 +65,7 @@ impl Retention {
         if lines > 0 {
             tracing::info!(lines, "took away old lines of the audit log");
         }
+        while self.database.prune_deleted_rooms(TOMBSTONES, BATCH).await? > 0 {}
         let config = self.config.latest();
         if config.max_age.is_zero() && config.max_messages == 0 {
             return Ok(());

@@ -142,7 +142,7 @@ async fn attempt(
     call: &Call,
     args: &str,
 ) -> Result<Value, Attempt> {
-    let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
+    let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin));
     let visit = Visit::begin(plugin, Hook::Commands)?;
     let answered = ask(plugin, unit, name, call, args).await;
     conclude(registry, plugin, call, visit, answered).await

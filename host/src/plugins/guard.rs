@@ -97,7 +97,7 @@ async fn consult(
 ) -> Result<wire_guard::Admission> {
     let mut turn = None;
     loop {
-        let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
+        let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin));
         let visit = Visit::begin(guard, Hook::RoomGuard)?;
         let (verdict, unit) = match ask_admit(guard, unit, call, credentials).await {
             Ok(answered) => answered,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::timers::Staged;
 use super::Services;
 use super::registry::Registry;
+use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor, Change, Credential, Member, Push, Room, RoomId, StorageRead, Unit};
 
@@ -32,6 +33,8 @@ pub(super) struct UnitOfWork {
     pub(super) registry: Arc<Registry>,
     /// On whose behalf the call is made.
     actor: Actor,
+    /// Where the actor's request came from.
+    origin: Option<Origin>,
     reads: BTreeMap<(Arc<str>, String), i64>,
     changes: Vec<Change>,
     bytes: usize,
@@ -70,6 +73,7 @@ impl UnitOfWork {
             services,
             registry,
             actor,
+            origin: None,
             reads: BTreeMap::new(),
             changes: Vec::new(),
             bytes: 0,
@@ -86,6 +90,12 @@ impl UnitOfWork {
             offered: Vec::new(),
             guarding: false,
         }
+    }
+
+    /// The same for a request that came from there.
+    pub(super) fn from(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// What the guards have to look at. From now on nothing more can be offered: a guard does not call on guards.

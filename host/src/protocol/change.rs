@@ -77,6 +77,17 @@ pub struct NewPost {
     pub post: Post,
 }
 
+/// How many rooms of a kind its maker may have; looked at in the transaction that makes one more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RoomQuota {
+    #[default]
+    Unlimited,
+    /// Rooms of this kind that one account made.
+    Account(u32),
+    /// Rooms that guests made: from one address, and all together.
+    Guests { origin: String, per_origin: u32, total: u32 },
+}
+
 /// A room on its way to the writer; its ids are given out before it is stored, so that replies can carry them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoom {
@@ -87,6 +98,7 @@ pub struct NewRoom {
     pub topic: String,
     pub member_limit: Option<u32>,
     pub owner: Option<AccountId>,
+    pub quota: RoomQuota,
 }
 
 /// What is none stays as it is.
@@ -173,12 +185,14 @@ pub enum Change {
         id: RoomId,
         code: String,
         between: [AccountId; 2],
+        quota: RoomQuota,
     },
     /// Makes an account's session of this id, unless there is a room of this id.
     OpenSession {
         id: RoomId,
         name: String,
         owner: AccountId,
+        quota: RoomQuota,
     },
     /// Takes a room's oldest entries away, up to this one and no more than so many.
     Prune {
@@ -233,6 +247,14 @@ impl Change {
             _ => {}
         }
         touched
+    }
+
+    /// The room that it deletes.
+    pub fn deleted_room(&self) -> Option<RoomId> {
+        match self {
+            Self::DeleteRoom { room } => Some(*room),
+            _ => None,
+        }
     }
 
     /// The room that is there already and whose log it makes longer.

@@ -144,6 +144,19 @@ pub enum Command {
     AccountFind {
         name: String,
     },
+    /// From now on the account cannot write to the caller directly; or it can again.
+    Block {
+        /// A uid or a name.
+        account: String,
+        on: bool,
+    },
+    Blocked {
+        cursor: Option<AccountId>,
+    },
+    /// Leaves a direct room out of the list until something is posted there.
+    HideDirect {
+        room: RoomName,
+    },
     Commands,
     /// Any other op: looked up among the plugins' commands.
     Plugin {
@@ -206,6 +219,8 @@ pub enum Reply {
         members: u32,
         role: Option<Role>,
     },
+    /// A private room, as those see it whom only its guards can let in.
+    ClosedRoom(Room),
     Joined {
         room: Room,
         recovered: bool,
@@ -243,6 +258,12 @@ pub enum Reply {
     Account {
         account: Account,
         online: bool,
+        disabled: bool,
+    },
+    /// Whom the caller has blocked.
+    Blocked {
+        accounts: Vec<Account>,
+        next: Option<AccountId>,
     },
     Commands(Value),
     /// What a plugin's command answered; called by its op, or by `/slash` text.

@@ -20,10 +20,18 @@ impl Router {
         match with {
             Partner::Group(number) => self.rooms.numbered(number).await,
             Partner::Account(number) => {
+                if let Some(room) = self.begun_with(caller, number).await? {
+                    return Ok(room);
+                }
                 let other = self.accounts.numbered(number).await?;
                 self.rooms.direct(self.account(caller)?, &other).await
             }
         }
+    }
+
+    /// The conversation with this account, if one was begun; also if the account is deleted since.
+    async fn begun_with(&self, caller: &Caller, number: i64) -> Result<Option<Room>> {
+        self.rooms.direct_numbered(self.account(caller)?, number).await
     }
 
     /// Makes a room as the op `room.create` does, by the same plugin.
@@ -49,10 +57,11 @@ impl Router {
     ) -> Result<(Option<Room>, Vec<Message>)> {
         let room = match with {
             Partner::Group(number) => Some(self.rooms.numbered(number).await?),
-            Partner::Account(number) => {
-                let other = self.accounts.numbered(number).await?;
-                self.rooms.direct_between(self.account(caller)?, &other).await?
-            }
+            Partner::Account(number) => match self.begun_with(caller, number).await? {
+                Some(room) => Some(room),
+                // Somebody has to be there whom nothing was said to.
+                None => self.accounts.numbered(number).await.map(|_| None)?,
+            },
         };
         let Some(room) = room else { return Ok((None, Vec::new())) };
         let before = match before {

@@ -41,6 +41,15 @@ impl Router {
         verdict
     }
 
+    /// The entry that somebody has read up to, if it is one of the room that bears this name now. Where the name was another
+    /// room's before, nobody can tell: then nothing is recovered, and the history is read instead.
+    pub async fn since_in(&self, name: &RoomName, since: Option<u64>) -> Result<Option<u64>> {
+        match (name, since) {
+            (RoomName::Name(name), Some(_)) if self.rooms.is_reused_name(name).await? => Ok(None),
+            _ => Ok(since),
+        }
+    }
+
     /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
     /// put out between coming in and listening is found out here.
     pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {

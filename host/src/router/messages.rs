@@ -45,6 +45,7 @@ impl Router {
     ) -> Result<(NewPost, Option<Reserved>)> {
         let (room, standing) = self.presence(caller, to).await?;
         check_voice(caller, standing)?;
+        self.check_partner(caller, &room).await?;
         let caller = &self.as_known_in(&room, caller);
         let NewMessage { body, key, reply_to, attachments } = message;
         let attachments = self.messages.attachments(&attachments, &Author::from(&caller.actor)).await?;
@@ -118,6 +119,7 @@ impl Router {
                 self.account(caller)?;
                 if on {
                     check_voice(caller, standing)?;
+                    self.check_partner(caller, &room).await?;
                 }
                 Messages::check_emoji(&emoji)?;
                 Change::React { room: room.id, seq, emoji: emoji.into(), on }
@@ -138,6 +140,7 @@ impl Router {
         let (room, standing) = self.presence(caller, to).await?;
         let me = self.account(caller)?.id;
         check_voice(caller, standing)?;
+        self.check_partner(caller, &room).await?;
         let message = self.messages.get(room.id, seq).await?;
         if message.from.account.is_none_or(|(author, _)| author != me) {
             return Err(Error::Forbidden("only its author can edit a message".into()));
@@ -170,8 +173,9 @@ impl Router {
         Ok(Reply::Read { seq })
     }
 
-    pub(super) fn typing(&self, caller: &Caller, room: &Room, standing: Standing) -> Result<Reply> {
+    pub(super) async fn typing(&self, caller: &Caller, room: &Room, standing: Standing) -> Result<Reply> {
         check_voice(caller, standing)?;
+        self.check_partner(caller, room).await?;
         self.hub.typing(room.id, Author::from(&caller.actor), caller.connection);
         Ok(Reply::Done)
     }

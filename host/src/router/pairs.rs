@@ -22,10 +22,12 @@ pub struct ReadBy {
 impl Router {
     /// The room of the caller and this account, made where there is none for this message: a bad one makes no room.
     pub async fn room_with(&self, caller: &Caller, other: AccountId, first: &NewMessage) -> Result<Room> {
-        let (me, other) = (self.account(caller)?, self.accounts.user(other).await?.account());
-        if let Some(room) = self.rooms.direct_between(me, &other).await? {
+        let me = self.account(caller)?;
+        // Also with an account that is deleted since: a post there is refused as such.
+        if let Some(room) = self.rooms.direct_of(me.id, other).await? {
             return Ok(room);
         }
+        let other = self.accounts.user(other).await?.account();
         self.check(caller, first).await?;
         self.rooms.direct(me, &other).await
     }

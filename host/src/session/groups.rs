@@ -173,7 +173,7 @@ impl Session {
     }
 
     async fn list_groups(&self) -> Result<()> {
-        let rooms = self.core.router.rooms.open_rooms().await?;
+        let rooms = self.core.router.open_rooms().await?;
         let here = |room: &Room| self.core.hub.is_listening(room.id, self.id);
         let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || here(room));
         self.outbox.offer(groups::groups(&open.map(|room| &*room.name).collect::<Vec<_>>()));

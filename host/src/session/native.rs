@@ -66,6 +66,7 @@ impl Session {
         let router = &self.core.router;
         match command {
             Command::RoomJoin { room, since, credentials } => {
+                let since = router.since_in(&room, since).await?;
                 let room = router.join(caller, &room, &credentials).await?;
                 self.listen(me, caller, id, room, since).await.map(|()| None)
             }

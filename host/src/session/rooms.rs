@@ -66,7 +66,7 @@ impl Session {
 
     async fn query_rooms(&self, me: &Arc<Connection>) -> Result<()> {
         let hub = &self.core.hub;
-        let found = self.core.router.rooms.open_rooms().await?;
+        let found = self.core.router.open_rooms().await?;
         let listed: Vec<_> = found
             .into_iter()
             .map(|room| {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod blocked;
 mod conversations;
 pub(super) mod extract;
 mod health;
@@ -176,6 +177,8 @@ fn api(with_metrics: bool) -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(auth::change_password))
         .routes(routes!(me::show, me::change, me::delete))
         .routes(routes!(me::find))
+        .routes(routes!(blocked::list))
+        .routes(routes!(blocked::block, blocked::unblock))
         .routes(routes!(rooms::list, rooms::create))
         .routes(routes!(rooms::messages))
         .routes(routes!(conversations::messages))

@@ -27,7 +27,7 @@ use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
 use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
 use crate::protocol::{
-    Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, Timer, Unit, Visibility,
+    Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, RoomQuota, Timer, Unit, Visibility,
 };
 use crate::rooms::{Known, Rooms, new_code};
 use crate::router::{Caller, Router};
@@ -80,7 +80,7 @@ impl Bench {
             &config.limits,
             &Metrics::default(),
         );
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known, (&config.limits).into()));
         let messages = Arc::new(Messages::new(database.clone(), (&config.limits).into()));
         let services = Services::new(
             database.clone(),
@@ -141,6 +141,7 @@ impl Bench {
             topic: String::new(),
             member_limit: None,
             owner: None,
+            quota: RoomQuota::Unlimited,
         };
         self.commit(Change::CreateRoom(new)).await?;
         Ok(self.router.rooms.get(&named).await?)

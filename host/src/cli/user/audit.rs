@@ -15,6 +15,9 @@ pub(super) async fn noted(
 ) -> Result<String> {
     let user = geteuid();
     let name = User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name);
+    // Known by its id too, so that its name can be taken out once it is deleted.
+    let known = super::find(database, on).await.ok().map(|user| format!("{} ({})", user.username, user.uid));
+    let on = known.as_deref().unwrap_or(on);
     let line = database.begin_audit(database::Action { account: None, name: &name, what, on }, now()).await?;
     let done = work.await;
     let (outcome, detail) = match &done {
@@ -34,7 +37,7 @@ impl Action {
             Self::Admin { name, .. } => ("account.admin", name),
             Self::Disable { name } => ("account.disable", name),
             Self::Enable { name } => ("account.enable", name),
-            Self::Delete { name } => ("account.delete", name),
+            Self::Delete { name, .. } => ("account.delete", name),
             Self::Password { name, .. } => ("account.password", name),
             Self::Token { name } => ("account.token", name),
         };

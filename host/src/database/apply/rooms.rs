@@ -5,7 +5,9 @@ use super::super::{Tx, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::fold;
-use crate::protocol::{AccountId, Author, AuthorKind, Happening, NewRoom, Role, RoomChange, RoomId};
+use crate::protocol::{
+    AccountId, Author, AuthorKind, Happening, NewRoom, Role, RoomChange, RoomId, RoomKind, RoomQuota,
+};
 
 impl Tx {
     pub(super) async fn create_room(
@@ -14,9 +16,14 @@ impl Tx {
         by: &Author,
         at: Timestamp,
     ) -> Result<Option<(RoomId, Happening)>> {
+        self.check_quota(&new.quota, by, RoomKind::Room).await?;
+        let origin = match &new.quota {
+            RoomQuota::Guests { origin, .. } if by.kind == AuthorKind::Guest => Some(origin.as_str()),
+            _ => None,
+        };
         let added = each!(Tx: self, tx => sqlx::query(
-            "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at, guest_seen_at) \
-             VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8, $9)",
+            "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at, guest_seen_at, \
+             created_by, guest_origin) VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(new.id)
         .bind(&new.code)
@@ -27,6 +34,8 @@ impl Tx {
         .bind(new.member_limit.map(i64::from))
         .bind(at)
         .bind((by.kind == AuthorKind::Guest).then_some(at))
+        .bind(by.account.map(|(_, number)| number))
+        .bind(origin)
         .execute(&mut **tx)
         .await
         .map(|_| ()));
@@ -85,18 +94,22 @@ impl Tx {
         id: RoomId,
         code: &str,
         between: [AccountId; 2],
+        quota: &RoomQuota,
+        by: &Author,
         at: Timestamp,
     ) -> Result<Vec<Happening>> {
         let [(one, _), (other, _)] = [self.whom(between[0]).await?, self.whom(between[1]).await?];
+        self.check_quota(quota, by, RoomKind::Direct).await?;
         let added = each!(Tx: self, tx => sqlx::query(
-            "INSERT INTO rooms (uid, code, name, kind, visibility, pair_low, pair_high, created_at) \
-             VALUES ($1, $2, '', 'direct', 'private', $3, $4, $5) ON CONFLICT (pair_low, pair_high) DO NOTHING",
+            "INSERT INTO rooms (uid, code, name, kind, visibility, pair_low, pair_high, created_at, created_by) \
+             VALUES ($1, $2, '', 'direct', 'private', $3, $4, $5, $6) ON CONFLICT (pair_low, pair_high) DO NOTHING",
         )
         .bind(id)
         .bind(code)
         .bind(one.min(other))
         .bind(one.max(other))
         .bind(at)
+        .bind(by.account.map(|(_, number)| number))
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()));
@@ -110,22 +123,74 @@ impl Tx {
         Ok(happened)
     }
 
+    /// Fails if whoever makes a room has made as many of its kind as they may. The count and the room are of one transaction.
+    async fn check_quota(&mut self, quota: &RoomQuota, by: &Author, kind: RoomKind) -> Result<()> {
+        match (quota, by.kind, by.account) {
+            (RoomQuota::Account(most), AuthorKind::Account, Some((_, number))) => {
+                // On PostgreSQL two nodes must not count at the same time.
+                let lock = self
+                    .pick("SELECT id FROM users WHERE id = $1", "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE");
+                each!(Tx: self, tx => sqlx::query(lock).bind(number).execute(&mut **tx).await.map(|_| ()))?;
+                let made: i64 = each!(Tx: self, tx => sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM rooms WHERE created_by = $1 AND kind = $2",
+                )
+                .bind(number)
+                .bind(kind.as_str())
+                .fetch_one(&mut **tx)
+                .await)?;
+                let what = match kind {
+                    RoomKind::Room => "rooms",
+                    RoomKind::Direct => "direct conversations",
+                    RoomKind::Session => "sessions",
+                };
+                if made >= i64::from(*most) {
+                    return Err(Error::Conflict(format!("this account has made {made} {what}, as many as it may")));
+                }
+            }
+            (RoomQuota::Guests { origin, per_origin, total }, AuthorKind::Guest, _) => {
+                let (here, all): (i64, i64) = each!(Tx: self, tx => sqlx::query_as(
+                    "SELECT (SELECT COUNT(*) FROM rooms WHERE guest_origin = $1 AND guest_seen_at IS NOT NULL), \
+                     (SELECT COUNT(*) FROM rooms WHERE guest_seen_at IS NOT NULL)",
+                )
+                .bind(origin)
+                .fetch_one(&mut **tx)
+                .await)?;
+                if here >= i64::from(*per_origin) {
+                    let why = format!(
+                        "guests from your address have made {here} rooms, as many as they may; log in to make more"
+                    );
+                    return Err(Error::Conflict(why));
+                }
+                if all >= i64::from(*total) {
+                    let why = format!("guests have made {all} rooms, as many as there may be; log in to make more");
+                    return Err(Error::Conflict(why));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Makes a session and says whose it is; nothing if there is a room of this id.
     pub(super) async fn open_session(
         &mut self,
         id: RoomId,
         name: &str,
         owner: AccountId,
+        quota: &RoomQuota,
+        by: &Author,
         at: Timestamp,
     ) -> Result<Option<(RoomId, Happening)>> {
+        self.check_quota(quota, by, RoomKind::Session).await?;
         let added = each!(Tx: self, tx => sqlx::query(
             // Nobody types the code of a session, so it takes none of the short ones.
-            "INSERT INTO rooms (uid, code, name, kind, visibility, created_at) \
-             VALUES ($1, $1, $2, 'session', 'private', $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO rooms (uid, code, name, kind, visibility, created_at, created_by) \
+             VALUES ($1, $1, $2, 'session', 'private', $3, $4) ON CONFLICT DO NOTHING",
         )
         .bind(id)
         .bind(name)
         .bind(at)
+        .bind(by.account.map(|(_, number)| number))
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;

@@ -124,6 +124,11 @@ struct Whom {
 }
 
 #[derive(Deserialize)]
+struct Blocked {
+    cursor: Option<AccountId>,
+}
+
+#[derive(Deserialize)]
 struct Watch {
     accounts: Vec<AccountId>,
 }
@@ -142,7 +147,7 @@ struct Find {
 }
 
 /// The names that no plugin can take.
-pub const CORE_OPS: [&str; 19] = [
+pub const CORE_OPS: [&str; 23] = [
     "connect",
     "room.list",
     "room.get",
@@ -161,6 +166,10 @@ pub const CORE_OPS: [&str; 19] = [
     "unread",
     "search",
     "account.find",
+    "account.block",
+    "account.unblock",
+    "account.blocked",
+    "direct.hide",
     "commands",
 ];
 
@@ -230,6 +239,10 @@ fn command(op: &str, args: &str) -> Result<Command> {
         }
         "room.history" => history(parse(args)?)?,
         "account.find" => Command::AccountFind { name: parse::<Find>(args)?.name },
+        "account.block" => Command::Block { account: parse::<Whom>(args)?.account, on: true },
+        "account.unblock" => Command::Block { account: parse::<Whom>(args)?.account, on: false },
+        "account.blocked" => Command::Blocked { cursor: parse::<Blocked>(args)?.cursor },
+        "direct.hide" => Command::HideDirect { room: in_room(args)? },
         "commands" => Command::Commands,
         _ => Command::Plugin { name: op.to_owned(), args: parse::<Map<String, Value>>(args)? },
     })

@@ -240,6 +240,13 @@ fn ok(reply: Reply, greeting: &Greeting) -> Value {
             room["role"] = json!(role);
             json!({"room": room})
         }
+        Reply::ClosedRoom(room) => json!({"room": {
+            "uid": room.id,
+            "name": &*room.name,
+            "kind": room.kind,
+            "visibility": room.visibility,
+            "guarded": room.guarded,
+        }}),
         Reply::Joined { room, recovered, last_seq } => {
             json!({"room": room_json(&room, None), "recovered": recovered, "last_seq": last_seq})
         }
@@ -270,7 +277,17 @@ fn ok(reply: Reply, greeting: &Greeting) -> Value {
             });
             json!({"messages": messages.collect::<Vec<_>>(), "next": next.map(|place| place.to_string())})
         }
-        Reply::Account { account, online } => json!({"account": account_json(&account, online)}),
+        Reply::Account { account, online, disabled } => {
+            let mut account = account_json(&account, online);
+            if disabled {
+                account["disabled"] = json!(true);
+            }
+            json!({"account": account})
+        }
+        Reply::Blocked { accounts, next } => {
+            let accounts = accounts.iter().map(|account| json!({"id": account.id, "name": &*account.name}));
+            json!({"accounts": accounts.collect::<Vec<_>>(), "next": next})
+        }
         Reply::Commands(commands) => json!({"commands": commands}),
         Reply::Result { value, slash: true } => json!({"result": value}),
         Reply::Result { value, slash: false } => value,

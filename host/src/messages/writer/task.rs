@@ -256,13 +256,7 @@ impl Task {
             }
             (Job::Unit(UnitJob { span, unit, first, done }), Ok(Outcome::Unit(events))) => {
                 span.in_scope(|| tracing::debug!(changes = unit.changes.len(), "stored"));
-                let touched: Vec<Touched> = unit.changes.iter().flat_map(Change::touched).collect();
-                for one in &touched {
-                    self.known.forget(*one);
-                }
-                if !touched.is_empty() {
-                    self.hub.tell_others(|| Outgoing::Changed(touched));
-                }
+                self.invalidate(&unit.changes);
                 if let Some(first) = first {
                     first(&events);
                 }
@@ -296,6 +290,24 @@ impl Task {
                 span.in_scope(|| tracing::debug!(%error, "not stored"));
                 let _ = done.send(Err(error));
             }
+        }
+    }
+
+    /// Invalidates what is cached here and on the other nodes of what these committed changes made untrue.
+    fn invalidate(&self, changes: &[Change]) {
+        let touched: Vec<Touched> = changes.iter().flat_map(Change::touched).collect();
+        for one in &touched {
+            self.known.forget(*one);
+        }
+        let deleted: Vec<RoomId> = changes.iter().filter_map(Change::deleted_room).collect();
+        for room in &deleted {
+            self.known.forget_room(*room);
+        }
+        if !touched.is_empty() {
+            self.hub.tell_others(|| Outgoing::Changed(touched));
+        }
+        if !deleted.is_empty() {
+            self.hub.tell_others(|| Outgoing::RoomsDeleted(deleted));
         }
     }
 
@@ -370,13 +382,7 @@ impl Task {
                 self.doubts.rooms.insert(room, from);
             }
         }
-        let touched: Vec<Touched> = self.doubts.changes.iter().flat_map(Change::touched).collect();
-        for one in &touched {
-            self.known.forget(*one);
-        }
-        if !touched.is_empty() {
-            self.hub.tell_others(|| Outgoing::Changed(touched));
-        }
+        self.invalidate(&self.doubts.changes);
         if self.doubts.rooms.is_empty() {
             self.doubts.changes.clear();
         }

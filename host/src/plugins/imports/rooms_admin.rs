@@ -4,13 +4,15 @@ use super::id;
 use crate::plugins::bindings::host::rooms_admin;
 use crate::plugins::bindings::wire;
 use crate::plugins::state::State;
-use crate::protocol::{Credential, NewRoom, Removal, RoomChange, RoomId};
+use crate::protocol::{Credential, NewRoom, Removal, RoomChange, RoomId, RoomQuota};
 use crate::rooms::new_code;
 
 impl rooms_admin::Host for State {
     async fn create_room(&mut self, room: rooms_admin::NewRoom) -> Result<rooms_admin::Created, wire::Error> {
         let (unit, _) = self.unit()?;
         let new = NewRoom {
+            // As the unit of work has it.
+            quota: RoomQuota::default(),
             id: RoomId::new(),
             code: new_code(),
             name: room.name,

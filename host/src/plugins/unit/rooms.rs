@@ -36,6 +36,7 @@ impl UnitOfWork {
 
     pub(in super::super) async fn create_room(&mut self, mut new: NewRoom, credentials: Vec<Credential>) -> Result<()> {
         new.name = name::clean("name", &new.name)?;
+        new.quota = self.services.rooms.room_quota(&self.actor, self.origin);
         check_topic(&new.topic)?;
         check_limit(new.member_limit)?;
         self.check_name_is_free(&new.name, None).await?;

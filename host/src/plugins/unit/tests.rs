@@ -27,6 +27,7 @@ fn new_room(name: &str, owner: Option<&Account>) -> NewRoom {
         topic: String::new(),
         member_limit: None,
         owner: owner.map(|owner| owner.id),
+        quota: RoomQuota::Unlimited,
     }
 }
 

@@ -74,6 +74,9 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, 
 pub(super) struct Confirmed {
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
+    /// Whether its messages and files are deleted too.
+    #[serde(default)]
+    erase: bool,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -92,6 +95,8 @@ pub(super) struct Found {
     number: i64,
     name: String,
     online: bool,
+    /// Nobody can log in to it, and it cannot be written to.
+    disabled: bool,
 }
 
 /// One's own account
@@ -113,15 +118,15 @@ pub(super) async fn change(
     Ok(axum::Json(User::from(&user)).into_response())
 }
 
-/// Delete one's account; its messages stay, as a deleted account's
+/// Delete one's account; its messages stay, as a deleted account's, unless `erase` is true
 #[utoipa::path(delete, path = "/api/me", tag = "accounts", security(("token" = [])), request_body = Confirmed, responses((status = 200, body = Done)))]
 pub(super) async fn delete(
     Shared(state): Shared<Arc<State>>,
     Authorized(identity): Authorized,
     From(origin): From,
-    Json(Confirmed { password }): Json<Confirmed>,
+    Json(Confirmed { password, erase }): Json<Confirmed>,
 ) -> Answer {
-    state.core.accounts.delete_own(origin, &identity, password).await?;
+    state.core.accounts.delete_own(origin, &identity, password, erase).await?;
     // The account is gone; if this fails, the server tries again by itself.
     let _ = state.core.router.rooms.see_off_deleted().await;
     Ok(Done::answer("the account is deleted"))
@@ -136,6 +141,7 @@ pub(super) async fn find(
 ) -> Answer {
     let account = state.core.accounts.find(&name).await?;
     let online = state.core.hub.is_online(account.id);
-    let found = Found { uid: account.id, number: account.number, name: account.name.to_string(), online };
+    let disabled = state.core.accounts.is_disabled(account.id).await?;
+    let found = Found { uid: account.id, number: account.number, name: account.name.to_string(), online, disabled };
     Ok(axum::Json(found).into_response())
 }

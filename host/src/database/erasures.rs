@@ -1,0 +1,238 @@
+//! Taking the names of deleted accounts out of what is stored, and with `erase` what they wrote: in batches, each noted when it is
+//! done, so that a crash on the way loses nothing.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::entries::POSTED;
+use super::rooms::escape_like;
+use super::rows::damaged;
+use super::{Database, Tx, each};
+use crate::error::Result;
+use crate::name::DELETED;
+use crate::protocol::{AccountId, RoomId};
+
+/// How many entries one batch goes through.
+const BATCH: i64 = 5000;
+/// How many accounts are erased together.
+const ACCOUNTS: i64 = 500;
+/// What a file of a deleted account is called.
+const FILE: &str = "file";
+
+/// A deleted account of which something is left.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Erasure {
+    pub user_id: i64,
+    pub uid: AccountId,
+    name: Option<String>,
+    email: Option<String>,
+    handle: Option<String>,
+    /// Whether its messages and files go too.
+    pub erase: bool,
+    /// The log has been gone through up to this entry.
+    pub done_id: i64,
+}
+
+/// What one batch found.
+#[derive(Debug, Default)]
+pub struct ErasureBatch {
+    /// Messages that are to be deleted.
+    pub messages: Vec<(RoomId, u64)>,
+    /// The batch ended with this entry.
+    pub end: i64,
+    /// There is nothing after it.
+    pub last: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    room: RoomId,
+    seq: i64,
+    kind: String,
+    author_id: Option<i64>,
+    deleted_at: Option<i64>,
+    data: Option<String>,
+    attachments: Option<String>,
+}
+
+impl Database {
+    /// The accounts that are furthest along: they go through the log together, and whoever is deleted meanwhile after them.
+    pub async fn erasures(&self) -> Result<Vec<Erasure>> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT e.user_id, u.uid, e.name, e.email, e.handle, e.erase, e.done_id FROM account_erasures e \
+             JOIN users u ON u.id = e.user_id WHERE e.done_id = (SELECT MAX(done_id) FROM account_erasures) \
+             ORDER BY e.user_id LIMIT $1",
+        )
+        .bind(ACCOUNTS)
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    /// Goes through the next entries: takes the accounts' names out of them, and says which messages are to go.
+    pub async fn erase_batch(&self, accounts: &[Erasure]) -> Result<ErasureBatch> {
+        let after = accounts.first().map_or(0, |first| first.done_id);
+        let (end, count): (Option<i64>, i64) = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT MAX(id), COUNT(*) FROM (SELECT id FROM entries WHERE id > $1 ORDER BY id LIMIT $2) AS batch",
+        )
+        .bind(after)
+        .bind(BATCH)
+        .fetch_one(pool)
+        .await)?;
+        let mut batch = ErasureBatch { end: end.unwrap_or(after), last: count < BATCH, ..ErasureBatch::default() };
+        let rows: Vec<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
+            "SELECT e.id, r.uid AS room, e.seq, e.kind, e.author_id, e.deleted_at, e.data, e.attachments \
+             FROM entries e JOIN rooms r ON r.id = e.room_id WHERE e.id > $1 AND e.id <= $2 \
+             AND (e.kind IN ('member.added', 'member.removed', 'member.role', 'room.invited') \
+                  OR (e.kind = $3 AND e.author_id IN (SELECT a.user_id FROM account_erasures a)))",
+        )
+        .bind(after)
+        .bind(batch.end)
+        .bind(POSTED)
+        .fetch_all(pool)
+        .await)?;
+        let by_number: HashMap<i64, &Erasure> = accounts.iter().map(|account| (account.user_id, account)).collect();
+        let by_uid: HashMap<String, &Erasure> =
+            accounts.iter().map(|account| (account.uid.to_string(), account)).collect();
+        let mut changes: Vec<(&str, String, i64)> = Vec::new();
+        for row in rows {
+            if row.kind != POSTED {
+                if let Some(data) = without_name(row.data.as_deref().unwrap_or_default(), &by_uid)? {
+                    changes.push(("UPDATE entries SET data = $1 WHERE id = $2", data, row.id));
+                }
+                continue;
+            }
+            let Some(account) = row.author_id.and_then(|author| by_number.get(&author)) else { continue };
+            if account.erase && row.deleted_at.is_none() {
+                batch.messages.push((row.room, row.seq.unsigned_abs()));
+            } else if let Some(attachments) = row.attachments.as_deref().map(without_file_names).transpose()?.flatten()
+            {
+                changes.push(("UPDATE entries SET attachments = $1 WHERE id = $2", attachments, row.id));
+            }
+        }
+        if !changes.is_empty() {
+            let mut tx = self.begin().await?;
+            for (sql, json, id) in changes {
+                each!(Tx: &mut tx, tx => sqlx::query(sql).bind(json).bind(id).execute(&mut **tx).await.map(|_| ()))?;
+            }
+            tx.commit().await?;
+        }
+        Ok(batch)
+    }
+
+    /// The batch up to this entry is done for these accounts.
+    pub async fn erased_up_to(&self, accounts: &[Erasure], end: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for account in accounts {
+            each!(Tx: &mut tx, tx => sqlx::query(
+                "UPDATE account_erasures SET done_id = $1 WHERE user_id = $2 AND done_id < $1",
+            )
+            .bind(end)
+            .bind(account.user_id)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        }
+        tx.commit().await
+    }
+
+    /// A few of the sessions that the account made.
+    pub async fn sessions_made_by(&self, account: &Erasure) -> Result<Vec<RoomId>> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT uid FROM rooms WHERE created_by = $1 AND kind = 'session' LIMIT 100",
+        )
+        .bind(account.user_id)
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    /// Takes away a few of the account's files if those go too, else their names; says how many there were.
+    pub async fn erase_files(&self, account: &Erasure) -> Result<u64> {
+        if account.erase {
+            return Ok(each!(Pool: &self.write, pool => sqlx::query(
+                "DELETE FROM media WHERE id IN (SELECT id FROM media WHERE user_id = $1 LIMIT 10)",
+            )
+            .bind(account.user_id)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))?);
+        }
+        Ok(each!(Pool: &self.write, pool => sqlx::query(
+            "UPDATE media SET name = $2 WHERE id IN (SELECT id FROM media WHERE user_id = $1 AND name <> $2 LIMIT 500)",
+        )
+        .bind(account.user_id)
+        .bind(FILE)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
+    /// Puts the account's id in the place of its name in the audit log, and forgets it.
+    pub async fn end_erasure(&self, account: &Erasure) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let uid = account.uid;
+        tx.rename_in_audit("UPDATE audit SET name = $1 WHERE account = $2 AND name <> $1", uid, &uid.to_string())
+            .await?;
+        tx.rename_in_audit("UPDATE audit SET target = $1 WHERE target LIKE $2 ESCAPE '\\'", uid, &format!("%({uid})"))
+            .await?;
+        for name in [&account.name, &account.email, &account.handle].into_iter().flatten() {
+            // Lines of the command line had no id.
+            let sql =
+                "UPDATE audit SET target = $1 WHERE action LIKE 'account.%' AND LOWER(target) LIKE $2 ESCAPE '\\'";
+            tx.rename_in_audit(sql, uid, &escape_like(&name.to_lowercase())).await?;
+        }
+        each!(Tx: &mut tx, tx => sqlx::query("DELETE FROM account_erasures WHERE user_id = $1")
+            .bind(account.user_id)
+            .execute(&mut **tx)
+            .await
+            .map(|_| ()))?;
+        tx.commit().await
+    }
+}
+
+impl Tx {
+    async fn rename_in_audit(&mut self, sql: &'static str, uid: AccountId, by: &str) -> Result<()> {
+        each!(Tx: self, tx => sqlx::query(sql).bind(uid).bind(by).execute(&mut **tx).await.map(|_| ()))?;
+        Ok(())
+    }
+}
+
+/// The data of an entry about a member, if it is one of these: without the name.
+fn without_name(data: &str, accounts: &HashMap<String, &Erasure>) -> Result<Option<String>> {
+    let mut value: Value = serde_json::from_str(data).map_err(damaged)?;
+    let Some(whom) = value.get_mut("whom") else { return Ok(None) };
+    let named = whom["id"].as_str().is_some_and(|id| accounts.contains_key(id)) && whom["name"] != DELETED;
+    if !named {
+        return Ok(None);
+    }
+    whom["name"] = DELETED.into();
+    Ok(Some(value.to_string()))
+}
+
+/// What a message carries, without what its files are called; none if they are called nothing.
+fn without_file_names(attachments: &str) -> Result<Option<String>> {
+    let mut value: Value = serde_json::from_str(attachments).map_err(damaged)?;
+    let mut changed = false;
+    for file in value.as_array_mut().into_iter().flatten() {
+        if file.get("name").is_some_and(|name| name != FILE) {
+            file["name"] = FILE.into();
+            changed = true;
+        }
+    }
+    Ok(changed.then(|| value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_replaced_and_links_left() {
+        let attached = r#"[{"id":"x","name":"ann.png","size":3,"type":"image/png"},{"url":"https://example.org/a"}]"#;
+        let want = r#"[{"id":"x","name":"file","size":3,"type":"image/png"},{"url":"https://example.org/a"}]"#;
+        let changed = without_file_names(attached).unwrap().unwrap();
+        assert_eq!(changed, want);
+        assert_eq!(without_file_names(want).unwrap(), None);
+    }
+}

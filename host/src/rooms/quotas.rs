@@ -1,0 +1,72 @@
+//! How much one account, one guest's address and all guests together may make, and who may write to whom.
+
+use sha2::{Digest as _, Sha256};
+
+use super::Rooms;
+use crate::accounts::throttle::Origin;
+use crate::error::{Error, Result};
+use crate::protocol::{Account, AccountId, Actor, RoomId, RoomKind, RoomQuota};
+
+impl Rooms {
+    /// What an account may make of this kind.
+    pub(super) fn quota(&self, kind: RoomKind) -> RoomQuota {
+        let limits = self.limits.latest();
+        RoomQuota::Account(match kind {
+            RoomKind::Room => limits.rooms_per_account,
+            RoomKind::Direct => limits.direct_rooms_per_account,
+            RoomKind::Session => limits.sessions_per_account,
+        })
+    }
+
+    /// What this actor may make of rooms that are found by name.
+    pub fn room_quota(&self, by: &Actor, origin: Option<Origin>) -> RoomQuota {
+        match by {
+            Actor::Account(_) => self.quota(RoomKind::Room),
+            Actor::Guest(_) => {
+                let limits = self.limits.latest();
+                // Only compared, and no address that could be read.
+                let origin = origin.map(|origin| format!("{origin:?}")).unwrap_or_default();
+                let origin = Sha256::digest(origin).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+                RoomQuota::Guests { origin, per_origin: limits.guest_rooms_per_address, total: limits.guest_rooms }
+            }
+            Actor::Plugin(_) | Actor::Server => RoomQuota::Unlimited,
+        }
+    }
+
+    /// Whether an account may write to another one directly. Whoever is blocked is told no more than of a disabled account.
+    pub async fn check_contact(&self, me: AccountId, other: AccountId) -> Result<()> {
+        let contact = self.database.contact(me, other).await?;
+        if contact.blocked {
+            return Err(Error::Forbidden("you have blocked this account; unblock it to write to it".into()));
+        }
+        if contact.gone || contact.blocks_me {
+            return Err(Error::Forbidden("this account cannot be written to".into()));
+        }
+        Ok(())
+    }
+
+    /// From now on, or no longer, the other one cannot write to this account directly.
+    pub async fn block(&self, me: &Account, other: &Account, on: bool) -> Result<()> {
+        if me.id == other.id {
+            return Err(Error::invalid("account", "should be somebody else's"));
+        }
+        if !on {
+            return self.database.unblock(me.number, other.number).await;
+        }
+        let most = self.limits.latest().blocked_per_account;
+        match self.database.block(me.number, other.number, most).await? {
+            true => Ok(()),
+            false => Err(Error::Conflict(format!("this account has blocked {most} others, as many as it may"))),
+        }
+    }
+
+    /// Whom an account has blocked, in the order of their ids.
+    pub async fn blocked(&self, me: &Account, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>> {
+        self.database.blocked(me.number, after, limit).await
+    }
+
+    /// Leaves a direct room out of the account's list until something is posted there.
+    pub async fn hide_direct(&self, me: &Account, room: RoomId) -> Result<()> {
+        self.database.hide_direct(me.number, room).await
+    }
+}

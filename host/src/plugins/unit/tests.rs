@@ -4,7 +4,7 @@ use super::super::testing::World;
 use super::{CHANGES, UnitOfWork};
 use crate::clock::now;
 use crate::error::Error;
-use crate::protocol::{Account, Actor, Credential, NewRoom, Removal, Role, RoomChange, RoomId, Visibility};
+use crate::protocol::{Account, Actor, Credential, NewRoom, Removal, Role, RoomChange, RoomId, RoomQuota, Visibility};
 
 fn unit(world: &World) -> UnitOfWork {
     UnitOfWork::new(world.services.clone(), Arc::default(), Actor::Server)

@@ -8,7 +8,7 @@ use natterjack::database::{Database, Options};
 use natterjack::hub::Hub;
 use natterjack::messages::Writer;
 use natterjack::metrics::Metrics;
-use natterjack::protocol::{Actor, Change, ConnectionId, Guest, NewPost, NewRoom, RoomId, Unit, Visibility};
+use natterjack::protocol::{Actor, Change, ConnectionId, Guest, NewPost, NewRoom, RoomId, RoomQuota, Unit, Visibility};
 use natterjack::rooms::Known;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -47,6 +47,7 @@ async fn writer(url: String) -> (Writer, RoomId) {
         topic: String::new(),
         member_limit: None,
         owner: None,
+        quota: RoomQuota::Unlimited,
     };
     writer.commit(Unit::new(Actor::Server, vec![Change::CreateRoom(pond)])).await.unwrap();
     (writer, room)

@@ -70,7 +70,7 @@ impl House {
             &natterjack::metrics::Metrics::default(),
         );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known));
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known, config::Limits::default().into()));
         let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));
         Arc::new(Services::new(database, passwords, writer, rooms, messages, hub, Arc::default()))
     }

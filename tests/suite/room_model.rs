@@ -95,7 +95,8 @@ fn whatever_people_do_the_room_is_as_the_model_says_and_as_a_listener_heard() {
 async fn start() -> (Server, Vec<Account>, Account) {
     let setup = Setup::bare()
         .replace("command_burst = 200", "command_burst = 1000000")
-        .replace("attempts_burst = 30", "attempts_burst = 1000000");
+        .replace("attempts_burst = 30", "attempts_burst = 1000000")
+        .replace("rooms_per_account = 100", "rooms_per_account = 1000000");
     setup.install(Plugin::Groups, Plugin::Groups.file_name());
     let server = setup.start().await;
     let mut people = Vec::new();

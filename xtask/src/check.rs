@@ -49,7 +49,7 @@ type Check = fn(&Workspace) -> Result<Outcome>;
 
 enum Outcome {
     Passed,
-    NotChecked(&'static str),
+    NotChecked(String),
 }
 
 fn format(_: &Workspace) -> Result<Outcome> {
@@ -81,15 +81,74 @@ fn dependencies(_: &Workspace) -> Result<Outcome> {
     run_command(&mut cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"])).map(|()| Outcome::Passed)
 }
 
-fn advisories(_: &Workspace) -> Result<Outcome> {
+fn advisories(workspace: &Workspace) -> Result<Outcome> {
     ensure_cargo_deny()?;
     // Fetched apart, so that having no network is not taken for a vulnerability.
     if let Err(error) = run_command(&mut cargo(&["deny", "fetch", "db"])) {
         eprintln!("{error:#}");
-        return Ok(Outcome::NotChecked("the database of advisories cannot be fetched"));
+        return Ok(Outcome::NotChecked(unchecked_advisories(workspace)));
     }
     let mut deny = cargo(&["deny", "--locked", "check", "--disable-fetch", "advisories"]);
     run_command(&mut deny).map(|()| Outcome::Passed)
+}
+
+/// Those that `deny.toml` passes over, and the crates that it is about: where the database is out of reach, somebody else has to
+/// look these up.
+fn unchecked_advisories(workspace: &Workspace) -> String {
+    let read = |file: &str| std::fs::read_to_string(workspace.root.join(file)).unwrap_or_default();
+    let passed_over: Vec<String> =
+        ids(&read("deny.toml")).map(|id| format!("{id} (passed over in deny.toml)")).collect();
+    let lock = read("Cargo.lock");
+    let versions: Vec<String> = EXPOSED.iter().flat_map(|name| versions(&lock, name)).collect();
+    let crates = lock.lines().filter(|line| *line == "[[package]]").count();
+    format!(
+        "the database of advisories cannot be fetched: none of those on the {crates} crates of Cargo.lock was checked; look up \
+         at https://rustsec.org at least {}{}",
+        versions.join(", "),
+        passed_over.iter().map(|id| format!(", and whether {id} still holds")).collect::<String>()
+    )
+}
+
+/// What an attacker's bytes reach first.
+const EXPOSED: [&str; 9] =
+    ["wasmtime", "wasmtime-wasi", "hyper", "tungstenite", "socketioxide", "rustls", "jsonwebtoken", "rsa", "sqlx"];
+
+/// The advisories that a text names.
+fn ids(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('"').skip(1).step_by(2);
+    quoted.filter(|word| word.starts_with("RUSTSEC-"))
+}
+
+/// A crate's versions in a lock file.
+fn versions(lock: &str, name: &str) -> Vec<String> {
+    let (name, lines) = (format!("name = \"{name}\""), lock.lines().zip(lock.lines().skip(1)));
+    let version = |line: &str| line.strip_prefix("version = ").map(|version| version.trim_matches('"').to_owned());
+    let found = lines.filter(|(line, _)| *line == name).filter_map(|(_, next)| version(next));
+    found.map(|version| format!("{} {version}", name.trim_start_matches("name = ").trim_matches('"'))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advisories_that_cannot_be_checked_are_named_with_what_they_would_be_about() {
+        let text =
+            "[advisories]\n# RUSTSEC-1 is a comment\nignore = [{ id = \"RUSTSEC-2023-0071\", reason = \"none\" }]";
+        assert_eq!(ids(text).collect::<Vec<_>>(), ["RUSTSEC-2023-0071"]);
+        let lock =
+            "[[package]]\nname = \"rsa\"\nversion = \"0.9.10\"\n[[package]]\nname = \"rsa-x\"\nversion = \"1.0.0\"\n";
+        assert_eq!(versions(lock, "rsa"), ["rsa 0.9.10"]);
+        assert!(versions(lock, "hyper").is_empty());
+    }
+
+    #[test]
+    fn crates_that_are_named_when_unchecked_are_in_the_tree() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+        for name in EXPOSED {
+            assert!(!versions(&lock, name).is_empty(), "{name}");
+        }
+    }
 }
 
 fn ensure_cargo_deny() -> Result<()> {

@@ -23,6 +23,8 @@ mod live;
 mod plugin_keys;
 mod plugin_secrets;
 mod plugins;
+mod private_address;
+mod public_address;
 mod scalars;
 mod secret;
 mod sections;
@@ -36,7 +38,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::edit::{EditError, set_plugin_settings, switch_plugin};
+pub use self::edit::{EditError, rename_plugin, set_plugin_settings, switch_plugin};
 pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
 pub use self::key::Difference;
@@ -44,6 +46,8 @@ pub use self::live::Live;
 pub use self::plugin_keys::PluginKeys;
 pub(crate) use self::plugins::is_plugin_id;
 pub use self::plugins::{Budget, Grant, OnFault, Pin, Plugin, PluginLimits, Plugins, Settings};
+pub use self::private_address::PrivateAddress;
+pub(crate) use self::public_address::is_public;
 pub use self::secret::Secret;
 pub use self::sections::{
     Auth, AuthKey, Cluster, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log,

@@ -16,6 +16,7 @@ mod logins;
 mod media;
 mod migrate;
 mod nodes;
+mod plugin_names;
 mod plugin_set;
 mod posts;
 mod retention;

@@ -24,7 +24,8 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// Understood, but a value is out of range or malformed.
-    #[error("{field}: {why}")]
+    /// Without a field the reason says all there is to say.
+    #[error("{}{why}", if field.is_empty() { String::new() } else { format!("{field}: ") })]
     Invalid { field: &'static str, why: String },
     #[error("too many requests; try again in {}", humantime::format_duration(round_up(*.retry_after)))]
     RateLimited { retry_after: Duration },

@@ -14,6 +14,7 @@ mod call;
 mod command;
 mod compiled;
 mod contract;
+mod crashed;
 mod engine;
 mod fault;
 mod files;
@@ -45,6 +46,7 @@ mod status;
 mod testing;
 mod ticker;
 mod timer;
+mod trial;
 mod unit;
 mod versions;
 mod visit;
@@ -65,8 +67,10 @@ use tokio_util::task::TaskTracker;
 pub use self::call::Call;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
 use self::compiled::Compiled;
+pub use self::crashed::CrashedFile;
+use self::crashed::CrashedFiles;
 pub use self::filter::Draft;
-use self::folder::{Folder, Look};
+use self::folder::Folder;
 pub use self::inspect::{Inspection, inspect, wit};
 use self::load::Forge;
 use self::observer::Observers;
@@ -77,6 +81,8 @@ pub use self::services::Services;
 use self::set::Set;
 pub use self::status::{Figures, LoadId, PluginState, PluginStatus};
 use self::timer::Timers;
+pub(crate) use self::trial::run_child as run_trial;
+pub use self::trial::{Trial, TrialLoader};
 pub use self::versions::KeptVersion;
 use self::versions::Versions;
 use crate::config;
@@ -116,10 +122,12 @@ pub struct Live<'a> {
     pub stop_reacting: CancellationToken,
 }
 
-/// Where compiled plugins are kept. Without such a place each start compiles them all, which is no reason not to start.
-async fn kept(data_dir: &Path) -> Option<Compiled> {
+/// Where compiled plugins are kept, or are for as long as the process runs. Without such a place each start compiles them all,
+/// which is no reason not to start.
+async fn kept(data_dir: &Path, for_good: bool) -> Option<Compiled> {
     let data_dir = data_dir.to_owned();
-    match tokio::task::spawn_blocking(move || Compiled::open(&data_dir)).await.map_err(io::Error::other).flatten() {
+    let open = move || if for_good { Compiled::open(&data_dir) } else { Compiled::scratch() };
+    match tokio::task::spawn_blocking(open).await.map_err(io::Error::other).flatten() {
         Ok(compiled) => Some(compiled),
         Err(error) => {
             tracing::warn!(%error, "compiled plugins cannot be kept; each start compiles them again");
@@ -134,6 +142,8 @@ struct Shared {
     statuses: ArcSwap<Vec<PluginStatus>>,
     /// What the folder's keeper goes by.
     tables: ArcSwap<Tables>,
+    /// The files that are not loaded again.
+    crashed: ArcSwap<Vec<CrashedFile>>,
     services: Arc<Services>,
     core_ops: &'static [&'static str],
     calls: Semaphore,
@@ -151,6 +161,7 @@ impl Shared {
             registry: ArcSwap::default(),
             statuses: ArcSwap::default(),
             tables: ArcSwap::default(),
+            crashed: ArcSwap::default(),
             services,
             core_ops,
             calls: Semaphore::new(CALLS),
@@ -205,19 +216,19 @@ impl Plugins {
         tokio::fs::create_dir_all(&config.folder)
             .await
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
-        let compiled = if config.cache { kept(data_dir).await } else { None };
-        let forge = Forge::open(compiled, services.metrics.clone()).map_err(failed)?;
+        let compiled = kept(data_dir, config.cache).await;
+        let forge = Forge::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
         let shared = Arc::new(Shared::new(services, core_ops, cluster.is_some()));
         let (orders, waiting) = mpsc::channel(ORDERS);
-        let versions = Versions::open(data_dir);
-        let mut folder = Folder::new(shared.clone(), forge, versions, config.clone(), tables.clone(), waiting);
+        let (versions, crashed) = (Versions::open(data_dir), CrashedFiles::open(data_dir));
+        let mut folder = Folder::new(shared.clone(), forge, versions, crashed, config.clone(), tables.clone(), waiting);
         if let Some(cluster) = cluster {
             let failed = |error: &dyn Display| StartError(format!("what the cluster runs cannot be read: {error}"));
             let set = Set::open(shared.services.database.clone(), cluster, data_dir).await;
             let joined = folder.join(set.map_err(|error| failed(&error))?, cluster.distribute).await;
             joined.map_err(|error| failed(&error))?;
         }
-        folder.scan(Look::Read).await;
+        folder.load_all().await;
         Ok((Self { shared, orders }, folder))
     }
 

@@ -31,7 +31,7 @@ use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{Live, PluginStatus, Plugins, Services};
+use crate::plugins::{Live, PluginStatus, Plugins, Services, Trial};
 use crate::rooms::{GuestRooms, Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
@@ -164,7 +164,8 @@ impl Server {
             messages.clone(),
             hub.clone(),
             metrics.clone(),
-        );
+        )
+        .trying_files(Trial::with_this_program());
         let cluster = clustered.then_some(&config.cluster);
         let live = Live { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
@@ -399,7 +400,8 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
         Arc::new(Messages::new(database.clone(), (&config.limits).into())),
         hub,
         metrics,
-    );
+    )
+    .trying_files(Trial::with_this_program());
     // Nothing of the server's own is touched, not even what it keeps compiled.
     let folder = config::Plugins { cache: false, ..config.plugins.clone() };
     let plugins = Plugins::load(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;

@@ -1,5 +1,5 @@
-//! Calling out over HTTP and HTTPS, if `http` is granted: only to the hosts that the operator lists, and never to a
-//! private address.
+//! Calling out over HTTP and HTTPS, if `http` is granted: only to the hosts that the operator lists, and to a private
+//! address only if the operator lists that, too (`allow_private = ["10.0.0.5:11434"]`).
 //!
 //! ```toml
 //! [plugin.weather]

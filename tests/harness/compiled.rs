@@ -13,6 +13,14 @@ use super::{HOSTILE_GRANTS, Plugin, Setup};
 /// Where a server keeps them.
 const FOLDER: &str = "data/compiled-plugins";
 
+/// Other versions of these compile otherwise, or keep otherwise what they compiled.
+const ENGINE: [&str; 4] = [
+    include_str!("../../Cargo.lock"),
+    include_str!("../../host/src/plugins/engine.rs"),
+    include_str!("../../host/src/plugins/engine/proposals.rs"),
+    include_str!("../../host/src/plugins/compiled.rs"),
+];
+
 /// Puts them where the server of this folder looks for them.
 pub(super) async fn copy_to(folder: &Path) {
     static COMPILED: OnceCell<Compiled> = OnceCell::const_new();
@@ -42,6 +50,8 @@ fn copy(from: &Path, to: &Path) {
 async fn compile() -> Compiled {
     let all = [&Plugin::SHIPPED[..], &[Plugin::Bot, Plugin::NoAds, Plugin::Hostile]].concat();
     let mut hash = DefaultHasher::new();
+    // What they are compiled with.
+    ENGINE.hash(&mut hash);
     all.iter().for_each(|plugin| fs::read(plugin.path()).expect("a built plugin").hash(&mut hash));
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
     fs::create_dir_all(&kept).expect("a folder is made");

@@ -250,6 +250,45 @@ async fn the_command_line_does_the_same() {
 }
 
 #[tokio::test]
+async fn renamed_plugin_keeps_its_storage_timers_account_and_table() {
+    let table = r#"
+        [plugin.bot]
+        grants = ["storage", "rooms", "messages", "push", "timers", "http"]
+        settings = { commands = true }
+    "#;
+    let setup = Setup::new().configure(table);
+    setup.install(Plugin::Bot, "bot.wasm");
+    let server = setup.start().await;
+    let token = server.administrator("root").await.token;
+    let mut ann = somebody(&server, "ann").await;
+    ann.call("bot.say", json!({"room": "lobby", "text": "one"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "one");
+    let before = ann.call("bot.said", json!({})).await.unwrap();
+
+    let (done, told) = server.plugin_tool(&token, &["rename", "bot", "word-filter"]).await;
+    assert!(!done && told.contains("there is a plugin by the name of word-filter already"), "{told}");
+    let (done, told) = server.plugin_tool(&token, &["rename", "nobody", "other"]).await;
+    assert!(!done, "{told}");
+    let (done, told) = server.plugin_tool(&token, &["rename", "bot", "crier"]).await;
+    assert!(done && told.contains("crier") && told.contains("running"), "{told}");
+
+    assert_eq!(ann.call("bot.said", json!({})).await.unwrap(), before);
+    ann.call("reminder.set", json!({"room": "lobby", "in_s": 2, "text": "tea"})).await.unwrap();
+    let (done, told) = server.plugin_tool(&token, &["rename", "slash", "words"]).await;
+    assert!(done, "{told}");
+    while ann.expect_message().await != "@ann: tea" {}
+    let config = config_of(&server);
+    assert!(config.contains("[plugin.crier]") && !config.contains("[plugin.bot]"), "{config}");
+    assert!(!server.path().join("plugins/bot.wasm").exists());
+    let status = status(&server, &token, "crier").await;
+    assert_eq!(status["versions"].as_array().unwrap().len(), 1, "{status}");
+    ann.call("bot.say", json!({"room": "lobby", "text": "three"})).await.unwrap();
+    assert_eq!(ann.expect_message().await, "three");
+    let history = ann.call("room.history", json!({"room": "lobby"})).await.unwrap();
+    assert!(!history.to_string().contains("plugin:bot"), "its account was renamed: {history}");
+}
+
+#[tokio::test]
 async fn nobody_but_administrators_changes_plugins() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;

@@ -16,6 +16,8 @@ async fn private_addresses_are_forbidden_whatever_they_are_called_and_listed_or_
         [plugin.bot]
         grants = ["storage", "rooms", "messages", "push", "timers", "http"]
         http_hosts = ["127.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "localhost", "*.localhost"]
+        # Elsewhere on the same machines, since a host that could never be reached is a fault of the configuration.
+        allow_private = ["127.0.0.1:443", "169.254.169.254:443", "[::1]:443"]
         settings = { commands = true }
         "#,
     );
@@ -30,7 +32,6 @@ async fn private_addresses_are_forbidden_whatever_they_are_called_and_listed_or_
         "http://[::ffff:127.0.0.1]/",
         "http://169.254.169.254/latest/meta-data",
         "http://localhost/",
-        "https://localhost/",
     ] {
         let (code, message) = fetch(&mut ann, url).await;
         assert_eq!(code, "forbidden", "{url}: {message}");
@@ -42,6 +43,20 @@ async fn private_addresses_are_forbidden_whatever_they_are_called_and_listed_or_
     assert_eq!(fetch(&mut ann, "http://127.0.0.1:5432/").await.0, "forbidden");
     for malformed in ["ftp://localhost/", "http://ann:secret@localhost/", "localhost", "http://"] {
         assert_eq!(fetch(&mut ann, malformed).await.0, "invalid", "{malformed}");
+    }
+}
+
+#[tokio::test]
+async fn host_that_no_plugin_could_reach_is_a_fault_at_the_start_and_in_a_check() {
+    let setup = Setup::bare().configure("[plugin.bot]\nhttp_hosts = [\"10.0.0.5:11434\"]\n").prepare().await;
+    for (command, code) in [("serve", 2), ("check", 1)] {
+        let output = setup.command(&[command]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(
+            said.contains("plugin.bot.http_hosts") && said.contains("allow_private = [\"10.0.0.5:11434\"]"),
+            "{said}"
+        );
     }
 }
 

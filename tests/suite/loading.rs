@@ -1,9 +1,41 @@
 //! What operators put into the plugins folder by mistake, or plugins that do not start: each is refused with a sentence that
 //! says what to do, and everything else runs on.
 
+use std::path::PathBuf;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
+
+/// A component with a core module that uses function subtyping, for which this build of wasmtime is not made.
+fn subtyping() -> Vec<u8> {
+    let module = b"\0asm\x01\0\0\0\x01\x0e\x01\x4e\x02\x50\0\x60\0\0\x50\x01\0\x60\0\0\x03\x03\x02\x01\0\x04\x04\x01\x70\0\x02\x08\x01\x01\x09\x07\x01\0\x41\0\x0b\x01\0\x0a\x0c\x02\x02\0\x0b\x07\0\x41\0\x11\0\0\x0b";
+    let length = u8::try_from(module.len()).unwrap();
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    component.extend([1, length]);
+    component.extend(module);
+    // (core instance (instantiate 0))
+    component.extend([2, 4, 1, 0, 0, 0]);
+    component.extend(&component_exporting("natterjack:plugin/commands@0.1.0")[8..]);
+    component
+}
+
+/// The process in which a server loads an unknown file, as soon as there is one.
+async fn first_load_of(server: &Server) -> Pid {
+    let children = format!("/proc/{}/task", server.id());
+    loop {
+        for task in std::fs::read_dir(&children).unwrap().flatten() {
+            let file: PathBuf = task.path().join("children");
+            let child = std::fs::read_to_string(file).unwrap_or_default();
+            if let Some(child) = child.split_whitespace().next() {
+                return Pid::from_raw(child.parse().unwrap());
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
 
 /// A component that exports an empty instance by this name.
 fn component_exporting(name: &str) -> Vec<u8> {
@@ -28,6 +60,12 @@ fn padded(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
     component.extend((0..5).map(|n| ((size >> (7 * n)) & 0x7f) as u8 | if n < 4 { 0x80 } else { 0 }));
     component.resize(component.len() + padding + 1, 0);
     component
+}
+
+/// Whether a process has not ended.
+fn runs(process: Pid) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 fn with_settings(settings: &str) -> Setup {
@@ -161,4 +199,65 @@ async fn nothing_is_kept_of_compiled_plugins_where_that_is_not_wanted() {
     let server = Setup::new().cold().replace("cache = true", "cache = false").start().await;
     server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
     assert!(!server.path().join("data/compiled-plugins").exists());
+}
+
+#[tokio::test]
+async fn component_that_needs_a_proposal_which_is_off_is_refused_wherever_it_comes_from() {
+    let setup = Setup::new().prepare().await;
+    let file = setup.path().join("subtyping.wasm");
+    std::fs::write(&file, subtyping()).unwrap();
+    let inspected = setup.command(&["plugin", "inspect", file.to_str().unwrap()]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&inspected.stderr).into_owned();
+    assert!(inspected.status.code() == Some(1) && said.contains("switched off of WebAssembly: gc"), "{said}");
+
+    setup.install_bytes("subtyping.wasm", &subtyping());
+    let server = Server::on(setup).await;
+    let line = server.last_output("plugin=subtyping ").unwrap();
+    assert!(line.contains("plugin not loaded") && line.contains("switched off of WebAssembly: gc"), "{line}");
+    server.join_as("ann").await.join("lobby").await;
+}
+
+#[tokio::test]
+async fn file_that_crashes_its_first_load_is_quarantined_until_it_is_tried_again() {
+    let mut server = Setup::bare().start().await;
+    let token = server.administrator("root").await.token;
+    server.setup().install_bytes("word-filter.wasm", &padded(built(Plugin::WordFilter), 4 << 20));
+    // As if what was compiled of it had ended the process.
+    kill(first_load_of(&server).await, Signal::SIGABRT).unwrap();
+    let line = server.expect_output("a plugin's file is quarantined").await;
+    assert!(line.contains("plugin=word-filter") && line.contains("SIGABRT"), "{line}");
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    assert_eq!(ann.post("lobby", "hi").await.unwrap_err().code(), "unavailable");
+
+    server.kill().await;
+    server.start_again().await;
+    let (_, listed) = server.get("/api/admin/plugins", Some(&token)).await;
+    assert_eq!(listed["plugins"][0]["state"], "quarantined", "{listed}");
+    assert_eq!(listed["quarantinedFiles"][0]["plugin"], "word-filter", "{listed}");
+    let mut ann = server.join_as("bob").await;
+    ann.join("lobby").await;
+    assert_eq!(ann.post("lobby", "hi").await.unwrap_err().code(), "unavailable");
+
+    let (done, said) = server.plugin_tool(&token, &["list"]).await;
+    assert!(done && said.contains("quarantined file"), "{said}");
+    let (done, said) = server.plugin_tool(&token, &["retry", "word-filter"]).await;
+    assert!(done, "{said}");
+    ann.post("lobby", "darn").await.unwrap();
+    assert_eq!(ann.expect_message().await, "****");
+}
+
+#[tokio::test]
+async fn server_killed_during_a_first_load_quarantines_nothing() {
+    let mut server = Setup::bare().start().await;
+    server.setup().install_bytes("word-filter.wasm", &padded(built(Plugin::WordFilter), 4 << 20));
+    let child = first_load_of(&server).await;
+    server.kill().await;
+    // It does not outlive the server.
+    while runs(child) {
+        tokio::task::yield_now().await;
+    }
+    server.start_again().await;
+    let line = server.last_output("plugin=word-filter ").unwrap();
+    assert!(line.contains("plugin loaded"), "{line}");
 }

@@ -56,6 +56,20 @@ async fn prometheus_reads_it_and_finds_no_fault_with_names_types_and_labels() {
 }
 
 #[tokio::test]
+async fn plugin_has_series_for_the_hooks_that_it_exports_alone() {
+    let server = Server::start().await;
+    let text = figures(&server).await;
+    let of_filter = |hook: &str| {
+        let label = format!("hook=\"{hook}\"");
+        text.lines().any(|line| line.contains("plugin=\"word-filter\"") && line.contains(&label))
+    };
+    assert!(of_filter("message-filter"), "{text}");
+    for hook in ["commands", "room-guard", "observer", "timer"] {
+        assert!(!of_filter(hook), "{hook} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn what_happens_is_counted() {
     let server = Setup::new().start().await;
     let mut ann = server.join_as("ann").await;

@@ -47,9 +47,15 @@ enum Action {
     Logs(remote::Logs),
     Upload(change::Upload),
     Rollback(change::Rollback),
+    /// Have a running server load a quarantined plugin file again (for administrators)
+    Retry(change::Retry),
+    Rename(change::Rename),
     /// Take a plugin out of a running server's folder, or out of its cluster (for administrators)
     Remove(change::Remove),
     Settings(change::Settings),
+    /// What the server starts for a file that it does not know
+    #[command(hide = true)]
+    TrialLoad,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
@@ -69,8 +75,11 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Action::Logs(args) => remote::logs(args).await?,
         Action::Upload(args) => change::upload(args).await?,
         Action::Rollback(args) => change::roll_back(args).await?,
+        Action::Retry(args) => change::retry(args).await?,
+        Action::Rename(args) => change::rename(args).await?,
         Action::Remove(args) => change::remove(args).await?,
         Action::Settings(args) => change::settings(args).await?,
+        Action::TrialLoad => return Ok(crate::plugins::run_trial().await),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,6 +37,11 @@ pub fn set_plugin_settings(file: &Path, id: &str, settings: &Settings) -> Result
     edit(file, id, "settings", |text| settings::with_settings(text, id, settings), holds)
 }
 
+/// Calls a plugin's table otherwise, and gives the configuration as it is then. Waits for the disk.
+pub fn rename_plugin(file: &Path, from: &str, to: &str) -> Result<Config, EditError> {
+    edit(file, to, "enabled", |text| with_name(text, from, to), |_| true)
+}
+
 /// A plugin's settings as TOML; the error names what that cannot hold.
 pub(super) fn settings_table(id: &str, settings: &Settings) -> Result<toml::Table, String> {
     let text = settings::with_settings("", id, settings)?;
@@ -95,6 +100,17 @@ fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
         }
         None => drop(own.insert("enabled", value(enabled))),
     }
+    Ok(document.to_string())
+}
+
+fn with_name(text: &str, from: &str, to: &str) -> Result<String, String> {
+    let mut document = parse(text)?;
+    let plugins = plugins(&mut document)?;
+    if plugins.contains_key(to) {
+        return Err(format!("there is a table [plugin.{to}] already"));
+    }
+    let Some(own) = plugins.remove(from) else { return Ok(text.to_owned()) };
+    plugins.insert(to, own);
     Ok(document.to_string())
 }
 

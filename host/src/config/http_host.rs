@@ -1,10 +1,17 @@
 //! A host that a plugin may call over HTTP.
 
+use std::net::{IpAddr, SocketAddr};
+
 use url::Host;
 
 use super::fault::Faults;
 use super::key::{At, Key};
+use super::private_address::PrivateAddress;
+use super::public_address::is_public;
 use super::show::Shown;
+
+/// Of `http` and `https`.
+const USUAL_PORTS: [u16; 2] = [80, 443];
 
 /// One of `http_hosts`: a name, all names below one, or an address; on one port, or on that of `http` and `https`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +45,40 @@ impl HttpHost {
         Some(Self { name: host.to_string(), below, port })
     }
 
+    /// Whether a plugin that may call these private addresses can reach it; the error says what would be needed.
+    pub(super) fn check_reachable(&self, allowed: &[PrivateAddress]) -> Result<(), String> {
+        let on_its_port = |address: &&PrivateAddress| match self.port {
+            Some(port) => address.port() == port,
+            None => USUAL_PORTS.contains(&address.port()),
+        };
+        let mut allowed = allowed.iter().filter(on_its_port).map(PrivateAddress::ip);
+        let port = self.port.unwrap_or(USUAL_PORTS[0]);
+        let (private, address) = match Host::parse(&self.name) {
+            Ok(Host::Ipv4(ip)) => (!is_public(ip.into()), IpAddr::from(ip)),
+            Ok(Host::Ipv6(ip)) => (!is_public(ip.into()), IpAddr::from(ip).to_canonical()),
+            Ok(Host::Domain(name)) if is_below(&name, "invalid") => {
+                return Err(format!("`{name}` can never be looked up: no name ends in `.invalid`"));
+            }
+            Ok(Host::Domain(name)) if is_below(&name, "localhost") => {
+                return match allowed.any(|ip| ip.is_loopback()) {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "`{name}` is this machine, which no plugin can reach; to allow it, add allow_private = [\"127.0.0.1:{port}\"]"
+                    )),
+                };
+            }
+            Ok(Host::Domain(_)) | Err(_) => return Ok(()),
+        };
+        if !private || allowed.any(|ip| ip == address) {
+            return Ok(());
+        }
+        let needed = SocketAddr::new(address, port);
+        Err(format!(
+            "`{}` is no public address, so no plugin can reach it; to allow it, add allow_private = [\"{needed}\"]",
+            self.name
+        ))
+    }
+
     /// Whether it is this host, and this port where `usual` is the scheme's own.
     pub fn covers(&self, host: &str, port: u16, usual: u16) -> bool {
         let named = match (self.below, host.strip_suffix(&self.name)) {
@@ -47,6 +88,12 @@ impl HttpHost {
         };
         named && port == self.port.unwrap_or(usual)
     }
+}
+
+/// Whether a name is this one or ends with it; a dot at its end changes nothing.
+fn is_below(name: &str, end: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 impl Key for HttpHost {
@@ -106,6 +153,36 @@ mod tests {
     fn what_is_no_host_is_refused() {
         for bad in ["", "https://example.org", "example.org/path", "*", "*.", "a b", "example.org:http", "*.10.0.0.1"] {
             assert_eq!(HttpHost::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn host_that_can_never_be_reached_is_told_with_what_would_allow_it() {
+        let config = |allow: &str, host: &str| {
+            let text = format!("[plugin.bot]\nhttp_hosts = [\"{host}\"]\nallow_private = [{allow}]\n");
+            let none: [(String, String); 0] = [];
+            super::super::Config::from_text("config.toml", &text, none).map_err(|faults| faults.to_string())
+        };
+        for (host, allowed) in [
+            ("10.0.0.5:11434", "10.0.0.5:11434"),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("[fd00::5]:8080", "[fd00::5]:8080"),
+            ("localhost:11434", "127.0.0.1:11434"),
+            ("169.254.169.254", "169.254.169.254:80"),
+        ] {
+            let fault = config("", host).unwrap_err();
+            assert!(
+                fault.contains("plugin.bot.http_hosts") && fault.contains(&format!("allow_private = [\"{allowed}\"]")),
+                "{fault}"
+            );
+            config(&format!("\"{allowed}\""), host).unwrap();
+            config("\"10.9.9.9:1\"", host).unwrap_err();
+        }
+        for never in ["x.invalid", "*.invalid"] {
+            assert!(config("", never).unwrap_err().contains("never be looked up"), "{never}");
+        }
+        for host in ["api.example.org", "1.1.1.1", "ollama.internal:11434", "localhost.example.org"] {
+            config("", host).unwrap();
         }
     }
 }

@@ -12,6 +12,10 @@ impl Plugin {
     pub fn keys(&self, id: &str) -> Result<PluginKeys, String> {
         let shown = self.entries().into_iter().filter_map(|(key, shown)| Some((key, shown?.into_value())));
         let mut keys: PluginKeys = shown.collect();
+        if self.allow_private.is_empty() {
+            // A node of the version before takes no table with a key that it does not know.
+            keys.remove("allow_private");
+        }
         keys.extend(self.settings.keys(id)?);
         Ok(keys)
     }
@@ -47,6 +51,7 @@ mod tests {
         on_fault = "allow"
         grants = ["http", "storage"]
         http_hosts = ["*.example.org:8080"]
+        allow_private = ["10.0.0.5:8080"]
         sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
         limits = { call_ms = 500 }
         settings = { api_token = "secret", words = ["a", "b"], deep = { er = [1, 2.5, true] } }

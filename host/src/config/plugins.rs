@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::fault::Faults;
 use super::http_host::HttpHost;
 use super::key::{At, Difference, Key, choice, section, within};
+use super::private_address::PrivateAddress;
 use super::show::Shown;
 use super::tree::{Node, Value, join};
 
@@ -56,6 +57,8 @@ section! {
         grants: Vec<Grant> = vec![];
         /// Whom it may call, if `http` is granted.
         http_hosts: Vec<HttpHost> = vec![];
+        /// Addresses outside the public internet at which those hosts may be.
+        allow_private: Vec<PrivateAddress> = vec![];
         sha256: Pin = Pin::default();
         limits: PluginLimits = PluginLimits::default();
         settings: Settings = Settings::default();
@@ -203,6 +206,7 @@ impl Key for BTreeMap<String, Plugin> {
                 );
             }
             if let Some(plugin) = Plugin::read(&at, faults) {
+                check_hosts(&plugin, &at, faults);
                 plugins.insert(id.clone(), plugin);
             }
         }
@@ -219,6 +223,18 @@ impl Key for BTreeMap<String, Plugin> {
         for id in ids {
             let table = |tables: &'_ Self| tables.get(id).unwrap_or(&none).clone();
             table(self).differences(&table(new), &join(key, id), found);
+        }
+    }
+}
+
+/// A host that can never be reached is a mistake better known now than when the plugin calls it.
+fn check_hosts(plugin: &Plugin, at: &At<'_>, faults: &mut Faults) {
+    let Value::Table(table) = &at.node.value else { return };
+    let Some(node) = table.get("http_hosts") else { return };
+    let at = At { key: &join(at.key, "http_hosts"), node };
+    for host in &plugin.http_hosts {
+        if let Err(why) = host.check_reachable(&plugin.allow_private) {
+            at.refuse::<()>(why, faults);
         }
     }
 }

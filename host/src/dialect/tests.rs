@@ -32,7 +32,9 @@ fn corpus(dialect: &str) -> Vec<Vec<u8>> {
 #[test]
 fn the_corpus_of_each_fuzz_target_holds() {
     let targets = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets")).unwrap();
-    assert_eq!(targets.count(), ENTRIES.len(), "each target has its entry here");
+    // The one that is no decoder is tried where plugins are loaded.
+    let decoders = targets.filter(|target| target.as_ref().unwrap().file_name() != "loading.rs");
+    assert_eq!(decoders.count(), ENTRIES.len(), "each target has its entry here");
     for (dialect, entry) in ENTRIES {
         let corpus = corpus(dialect);
         assert!(!corpus.is_empty());

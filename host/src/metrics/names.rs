@@ -63,7 +63,11 @@ pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 30] = [
     (CALL_SECONDS, Kind::Histogram, "How long calls of a plugin's hook took, those that failed too."),
     (VERDICTS, Kind::Counter, "What a plugin's hook answered."),
     (FAULTS, Kind::Counter, "Calls in which a plugin trapped, took too long or asked for too much."),
-    (QUARANTINED, Kind::Gauge, "1 while a plugin is not called because it keeps failing."),
+    (
+        QUARANTINED,
+        Kind::Gauge,
+        "1 while a plugin is not called because it keeps failing, or not loaded because its file crashed.",
+    ),
     (CLUSTER_NODES, Kind::Gauge, "Nodes of the cluster that live, this one too."),
     (
         CLUSTER_CONNECTED,

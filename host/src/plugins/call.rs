@@ -175,7 +175,8 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
         wire::ErrorCode::Forbidden => Error::Forbidden(message),
         wire::ErrorCode::NotFound => Error::NotFound(message),
         wire::ErrorCode::Conflict => Error::Conflict(message),
-        wire::ErrorCode::Invalid => Error::invalid("args", message),
+        // In its own words: what it calls the value that is wrong only the plugin knows.
+        wire::ErrorCode::Invalid => Error::invalid("", message),
         wire::ErrorCode::RateLimited => {
             Error::RateLimited { retry_after: Duration::from_millis(error.retry_after_ms.unwrap_or(1000)) }
         }
@@ -186,5 +187,20 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
             tracing::warn!(target: "plugin", plugin = %plugin, %request, reason = %message, "the plugin gave up");
             Error::Plugin { plugin: plugin.into(), request }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_of_a_plugin_reaches_people_in_its_own_words() {
+        let message = "only a private room has a password";
+        let error = wire::Error { code: wire::ErrorCode::Invalid, message: message.into(), retry_after_ms: None };
+        let told = said(error, "groups", Uuid::nil());
+        assert_eq!((told.code(), told.to_string().as_str()), ("invalid", message));
+        // Whatever a dialect calls the fields of its own.
+        assert_eq!(told.in_terms_of(&[("args", "payload"), ("body", "message")]).to_string(), message);
     }
 }

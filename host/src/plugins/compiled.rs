@@ -4,14 +4,18 @@
 //! for its version. Two things are ours: nobody else may write there, since what lies there is run as it is; and each entry
 //! has a seal, the hash of its content. What has none, or another one, was damaged or never finished, and is thrown away.
 //! The seals lie beside wasmtime's folder, not in it: a thread of its own tidies up there, and what it does not know goes.
+//!
+//! Beside them is noted which files were loaded in a process of their own and did it no harm, each with the engine that loaded it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 use wasmtime::{Cache, CacheConfig};
 
 use super::plugin::hex;
@@ -22,6 +26,10 @@ const CACHE: &str = "cache";
 /// Where in there it puts its entries, a folder for each version.
 const ENTRIES: &str = "cache/modules";
 const SEALS: &str = "seals";
+/// A file for each plugin file that was tried, named by its SHA-256; in it is the engine's fingerprint.
+const TRIED: &str = "tried";
+/// Those noted first go first.
+const MAX_TRIED: usize = 500;
 /// Those not used for longest go first.
 const MOST_FILES: u64 = 200;
 const MOST_BYTES: u64 = 256 << 20;
@@ -32,6 +40,8 @@ const NAME_CHARS: usize = 43;
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
     folder: PathBuf,
+    /// Where nothing is to be kept, it goes with the process.
+    _scratch: Option<Arc<TempDir>>,
 }
 
 impl Compiled {
@@ -39,13 +49,50 @@ impl Compiled {
     pub(super) fn open(data_dir: &Path) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
         make_ours(&folder)?;
-        for part in [ENTRIES, SEALS] {
+        for part in [ENTRIES, SEALS, TRIED] {
             fs::create_dir_all(folder.join(part))?;
         }
         // wasmtime wants to know where it is whatever becomes of the working folder.
-        let compiled = Self { folder: folder.canonicalize()? };
+        let compiled = Self { folder: folder.canonicalize()?, _scratch: None };
         compiled.sweep()?;
         Ok(compiled)
+    }
+
+    /// A folder of which nothing stays.
+    pub(super) fn scratch() -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let compiled = Self::open(folder.path())?;
+        Ok(Self { _scratch: Some(Arc::new(folder)), ..compiled })
+    }
+
+    /// What another process has opened, which alone tidies up there.
+    pub(super) fn shared(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), _scratch: None }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether this file was tried with this engine, and did no harm.
+    pub(super) fn was_tried(&self, sha256: &[u8; 32], engine: &str) -> bool {
+        fs::read_to_string(self.note_of(sha256)).is_ok_and(|tried_with| tried_with == engine)
+    }
+
+    pub(super) fn note_tried(&self, sha256: &[u8; 32], engine: &str) -> io::Result<()> {
+        fs::write(self.note_of(sha256), engine)?;
+        let mut notes = Vec::new();
+        for note in fs::read_dir(self.folder.join(TRIED))? {
+            let note = note?;
+            notes.push((note.metadata()?.modified()?, note.path()));
+        }
+        notes.sort();
+        let surplus = notes.len().saturating_sub(MAX_TRIED);
+        notes[..surplus].iter().try_for_each(|(_, note)| fs::remove_file(note))
+    }
+
+    fn note_of(&self, sha256: &[u8; 32]) -> PathBuf {
+        self.folder.join(TRIED).join(hex(sha256))
     }
 
     /// For the engine.
@@ -142,8 +189,6 @@ fn digest(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::Notify;
     use wasmtime::Engine;
     use wasmtime::component::Component;
@@ -236,13 +281,30 @@ mod tests {
     }
 
     #[test]
+    fn tried_file_is_known_to_the_same_engine_only_and_few_are_noted() {
+        let data = tempfile::tempdir().unwrap();
+        let compiled = Compiled::open(data.path()).unwrap();
+        compiled.note_tried(&[7; 32], "one").unwrap();
+        let again = Compiled::open(data.path()).unwrap();
+        assert!(
+            again.was_tried(&[7; 32], "one") && !again.was_tried(&[7; 32], "two") && !again.was_tried(&[8; 32], "one")
+        );
+        for n in 0..=MAX_TRIED {
+            let mut hash = [1; 32];
+            hash[..8].copy_from_slice(&n.to_be_bytes());
+            compiled.note_tried(&hash, "one").unwrap();
+        }
+        assert_eq!(fs::read_dir(compiled.folder.join(TRIED)).unwrap().count(), MAX_TRIED);
+    }
+
+    #[test]
     fn what_lay_where_others_could_write_is_not_trusted_and_a_link_is_not_followed() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join(FOLDER);
         let entry = folder.join(ENTRIES).join("wasmtime").join("x".repeat(NAME_CHARS));
         fs::create_dir_all(entry.parent().unwrap()).unwrap();
         fs::write(&entry, "code").unwrap();
-        let compiled = Compiled { folder: folder.clone() };
+        let compiled = Compiled::shared(&folder);
         fs::create_dir(folder.join(SEALS)).unwrap();
         compiled.seal().unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use semver::Version;
+use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -44,6 +45,30 @@ pub(super) fn shape(component: &Component, engine: &Engine) -> Shape {
     let imports: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let exports: Vec<_> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     sort(imports.iter().map(String::as_str), exports.iter().map(String::as_str))
+}
+
+/// The same, read from a file without compiling it; the error says why it cannot be read.
+pub(super) fn read_shape(bytes: &[u8]) -> Result<Shape, String> {
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| error.to_string())? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(import.map_err(|error| error.to_string())?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(export.map_err(|error| error.to_string())?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(sort(imports.iter().map(String::as_str), exports.iter().map(String::as_str)))
 }
 
 fn sort<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item = &'a str>) -> Shape {

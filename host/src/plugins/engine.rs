@@ -1,7 +1,10 @@
 //! The one wasmtime engine of the process.
 
+mod proposals;
+
 use wasmtime::{Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+pub(super) use self::proposals::{Invalid, validate};
 use super::compiled::Compiled;
 use super::ticker;
 
@@ -39,10 +42,17 @@ pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
     Ok(engine)
 }
 
+/// The same for a process that loads one plugin and ends: it compiles the same code, and reserves no address space.
+pub(super) fn start_small(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
+    let engine = Engine::new(&configured(false, compiled.map(Compiled::cache).transpose()?))?;
+    ticker::start(&engine)?;
+    Ok(engine)
+}
+
 fn configured(pooled: bool, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
+    proposals::apply(&mut config);
     config
-        .wasm_component_model(true)
         // Nothing here runs two tasks in one store, and keeping that possible slows every call.
         .concurrency_support(false)
         .epoch_interruption(true)

@@ -122,6 +122,7 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
 /// Shows a message to every filter in turn, each seeing what the one before it made of it; a plugin that wrote it is
 /// not asked. Gives the new text if there is one.
 pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option<&str>) -> Result<Option<String>> {
+    registry.check_filters()?;
     if registry.filters().is_empty() {
         return Ok(None);
     }

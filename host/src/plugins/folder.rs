@@ -1,8 +1,11 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
 mod agreed;
+mod compiling;
 mod distribute;
+mod missing;
 mod obey;
+mod rename;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -12,11 +15,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use wasmtime::component::Component;
 
+use self::compiling::{Compiling, Sha256};
 use self::distribute::Given;
+use super::crashed::CrashedFiles;
 use super::files::{self, File, Reading, Stamp};
-use super::load::{Forge, LoadError, hash};
+use super::load::{Forge, LoadError, check_kind, check_pin, hash};
 use super::orders::Order;
 use super::plugin::{Plugin, hex};
 use super::registry::Registry;
@@ -30,8 +34,11 @@ use crate::metrics::{LOADS, QUARANTINED};
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
 pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
-    pub(super) forge: Forge,
+    pub(super) forge: Arc<Forge>,
     pub(super) versions: Versions,
+    /// The files that are not loaded again.
+    crashed: CrashedFiles,
+    compiling: Compiling,
     pub(super) config: config::Plugins,
     /// As this node's configuration has them.
     pub(super) tables: Tables,
@@ -52,6 +59,21 @@ struct Known {
     terms: Terms,
     /// Why it does not run, and since when.
     error: Option<(LoadError, Timestamp)>,
+    /// It is being compiled.
+    compiling: Option<Sha256>,
+}
+
+/// Why a version is not started.
+enum NotReady {
+    /// It is being compiled: come back to it.
+    Compiling(Sha256),
+    Refused(LoadError),
+}
+
+impl From<LoadError> for NotReady {
+    fn from(error: LoadError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 /// A version that has started, and what the registry is with it.
@@ -84,12 +106,26 @@ impl Folder {
         shared: Arc<Shared>,
         forge: Forge,
         versions: Versions,
+        crashed: CrashedFiles,
         config: config::Plugins,
         tables: Tables,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        let known = BTreeMap::new();
-        Self { shared, forge, versions, config, tables, set: None, set_away: false, given: None, orders, known }
+        shared.crashed.store(Arc::new(crashed.all().to_vec()));
+        Self {
+            shared,
+            forge: Arc::new(forge),
+            versions,
+            crashed,
+            compiling: Compiling::default(),
+            config,
+            tables,
+            set: None,
+            set_away: false,
+            given: None,
+            orders,
+            known: BTreeMap::new(),
+        }
     }
 
     /// Brings the registry up to date. False if a file is still being written.
@@ -131,7 +167,7 @@ impl Folder {
             if known.is_none() {
                 self.unload(id, "it is disabled");
             }
-            self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None });
+            self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None, compiling: None });
             return true;
         }
         if look == Look::Glance && known.is_some_and(|known| known.stamp == Some(file.stamp)) {
@@ -141,7 +177,7 @@ impl Folder {
             Ok(Reading::Whole(bytes)) => Bytes::from(bytes),
             Ok(Reading::Changing) => return false,
             Err(error) => {
-                self.refuse(id, file, None, terms, error);
+                self.refuse(id, file, None, terms, error).await;
                 return true;
             }
         };
@@ -153,7 +189,11 @@ impl Folder {
         }
         match self.prepare(id, bytes.clone(), &terms).await {
             Ok(ready) => self.put_in_force(id, ready, &bytes, terms, file.stamp).await,
-            Err(error) => self.refuse(id, file, Some(sha256), terms, error),
+            Err(NotReady::Refused(error)) => self.refuse(id, file, Some((sha256, &bytes)), terms, error).await,
+            Err(NotReady::Compiling(sha256)) => {
+                let compiling = Some(sha256);
+                self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None, compiling });
+            }
         }
         true
     }
@@ -164,14 +204,24 @@ impl Folder {
     }
 
     /// Starts a version, and leaves everything as it is.
-    async fn prepare(&self, id: &Arc<str>, bytes: Bytes, terms: &Terms) -> Result<Ready, LoadError> {
+    async fn prepare(&mut self, id: &Arc<str>, bytes: Bytes, terms: &Terms) -> Result<Ready, NotReady> {
+        check_kind(&bytes)?;
         let sha256 = hash(&bytes);
+        check_pin(id, &sha256, &terms.table)?;
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
-        // Where only the settings changed there is nothing to compile.
-        let compiled: Option<Component> =
-            former.filter(|former| former.sha256 == sha256).map(|former| former.component.clone());
-        let plugin = self.forge.load(id, bytes, &terms.table, terms.budget, compiled).await?;
+        let component = match former.filter(|former| former.sha256 == sha256) {
+            // Where only the settings changed there is nothing to compile.
+            Some(former) => former.component.clone(),
+            None => {
+                if let Some(reason) = self.crashed.reason(&sha256) {
+                    let reason = reason.to_owned();
+                    return Err(LoadError::Quarantined { id: id.clone(), reason }.into());
+                }
+                self.component(id, sha256, &bytes, terms).ok_or(NotReady::Compiling(sha256))??
+            }
+        };
+        let plugin = self.forge.assemble(id, sha256, component, &terms.table, terms.budget).await?;
         Ok(Ready {
             sha256,
             version: plugin.about.as_ref().map(|about| about.version.clone()),
@@ -184,7 +234,10 @@ impl Folder {
     async fn put_in_force(&mut self, id: &Arc<str>, ready: Ready, bytes: &[u8], terms: Terms, stamp: Stamp) {
         let Ready { registry, sha256, version, hooks, replaces } = ready;
         self.swap(registry);
-        self.known.insert(id.clone(), Known { stamp: Some(stamp), sha256: Some(sha256), terms, error: None });
+        self.known.insert(
+            id.clone(),
+            Known { stamp: Some(stamp), sha256: Some(sha256), terms, error: None, compiling: None },
+        );
         if let Err(error) = self.versions.keep(id, &hex(&sha256), bytes).await {
             tracing::warn!(plugin = %id, %error, "this version cannot be kept; it cannot be gone back to later");
         }
@@ -195,7 +248,14 @@ impl Folder {
         );
     }
 
-    fn refuse(&mut self, id: &Arc<str>, file: &File, sha256: Option<[u8; 32]>, terms: Terms, error: LoadError) {
+    async fn refuse(
+        &mut self,
+        id: &Arc<str>,
+        file: &File,
+        read: Option<(Sha256, &[u8])>,
+        terms: Terms,
+        error: LoadError,
+    ) {
         let same = self.known.get(id).and_then(|known| known.error.as_ref()).filter(|(known, _)| *known == error);
         let since = same.map(|(_, since)| *since);
         if since.is_none() {
@@ -206,16 +266,27 @@ impl Folder {
             self.count(id, "refused");
             tracing::error!(plugin = %id, file = %file.path.display(), "{then}: {error}");
         }
+        self.close_for(id, read.map(|(_, bytes)| bytes), &terms, &error).await;
+        let mut seen = (Some(file.stamp), read.map(|(sha256, _)| sha256));
+        if let (LoadError::Untried(_), Some(sha256)) = (&error, seen.1)
+            && self.compiling.tries_again(sha256)
+        {
+            seen = (None, None);
+        }
+        let (stamp, sha256) = seen;
         let error = Some((error, since.unwrap_or_else(now)));
-        self.known.insert(id.clone(), Known { stamp: Some(file.stamp), sha256, terms, error });
+        self.known.insert(id.clone(), Known { stamp, sha256, terms, error, compiling: None });
     }
 
     fn unload(&mut self, id: &str, why: &str) {
         let registry = self.shared.registry.load_full();
-        if registry.plugin(id).is_some() {
+        let ran = registry.plugin(id).is_some();
+        if ran || registry.is_missing(id) {
             self.swap(registry.without(id));
+        }
+        self.shared.services.metrics.gauge(QUARANTINED, &[("plugin", id)]).set(0.0);
+        if ran {
             self.count(id, "unloaded");
-            self.shared.services.metrics.gauge(QUARANTINED, &[("plugin", id)]).set(0.0);
             tracing::info!(plugin = id, "plugin unloaded: {why}");
         }
     }
@@ -246,8 +317,10 @@ impl Folder {
                 id: id.clone(),
                 state: match running {
                     Some(_) => PluginState::Running,
-                    None if known.terms.table.enabled => PluginState::Failed,
-                    None => PluginState::Disabled,
+                    None if !known.terms.table.enabled => PluginState::Disabled,
+                    None if known.compiling.is_some() => PluginState::Compiling,
+                    None if matches!(known.error, Some((LoadError::Quarantined { .. }, _))) => PluginState::Quarantined,
+                    None => PluginState::Failed,
                 },
                 name: about.map(|about| about.name.clone()),
                 version: about.map(|about| about.version.clone()),

@@ -20,6 +20,7 @@ use crate::protocol::Credential;
 /// credentials that none of them takes fail the whole.
 pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call: &Call) -> Result<Box<UnitOfWork>> {
     for offer in unit.take_offers() {
+        registry.check_guards()?;
         let role = match call.actor.account() {
             Some(account) => unit.member(offer.room.id, account.id).await?.map(|member| member.role),
             None => None,
@@ -69,6 +70,7 @@ pub(super) async fn admit(
     call: &Call,
     credentials: &[Credential],
 ) -> Result<()> {
+    registry.check_guards()?;
     let credentials: Vec<_> = credentials.iter().map(Into::into).collect();
     let mut admitted = false;
     for guard in registry.guards() {

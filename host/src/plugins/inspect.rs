@@ -1,10 +1,5 @@
 //! What a component asks for and what it offers, told without running it.
 
-use std::sync::Arc;
-
-use wasmtime::Engine;
-use wasmtime::component::Component;
-
 use super::load::{self, FILE_BYTES, LoadError};
 use super::{contract, plugin};
 use crate::config::Grant;
@@ -23,23 +18,24 @@ pub struct Inspection {
 }
 
 /// Reads a component; the error says why it is none.
-pub fn inspect(id: &str, bytes: &[u8]) -> Result<Inspection, String> {
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
     let sentence = |error: LoadError| error.to_string();
     if bytes.len() as u64 > FILE_BYTES {
         return Err(sentence(LoadError::TooLarge { bytes: bytes.len() as u64 }));
     }
     load::check_kind(bytes).map_err(sentence)?;
-    let engine = Engine::default();
-    let component =
-        Component::from_binary(&engine, bytes).map_err(|error| sentence(LoadError::Broken(format!("{error:#}"))))?;
-    let shape = contract::shape(&component, &engine);
+    // Nothing is compiled: that is for a process of its own.
+    let problem = load::check_contents(bytes).err();
+    if let Some(error @ (LoadError::Broken(_) | LoadError::Proposal(_))) = problem {
+        return Err(sentence(error));
+    }
+    let shape = contract::read_shape(bytes).map_err(|why| sentence(LoadError::Broken(why)))?;
     let wants: Vec<Grant> =
         shape.wants.iter().filter_map(|want| Grant::ALL.iter().find(|grant| grant.as_str() == want)).copied().collect();
-    let id: Arc<str> = id.into();
     Ok(Inspection {
         bytes: bytes.len(),
         sha256: plugin::hex(&load::hash(bytes)),
-        problem: load::check_shape(&shape, &id, &wants).err().map(sentence),
+        problem: problem.map(sentence),
         hooks: shape.hooks.into_iter().collect(),
         wants,
     })

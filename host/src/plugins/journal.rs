@@ -19,6 +19,9 @@ const LINES_A_CALL: u32 = 100;
 /// What a guest may write to a stream in one go.
 const WRITE_BYTES: usize = 64 << 10;
 
+/// What Rust's standard library adds to a panic's message. A guest has no variables, so it is of no use to anybody.
+const BACKTRACE_NOTE: &[u8] = b"note: run with `RUST_BACKTRACE=";
+
 /// One instance's lines; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Journal {
@@ -77,6 +80,9 @@ impl Journal {
     }
 
     fn line(&self, lines: &mut Lines, level: Level, line: &[u8]) {
+        if level == Level::WARN && line.starts_with(BACKTRACE_NOTE) {
+            return;
+        }
         if level == Level::WARN && lines.complaint.is_none() {
             lines.complaint = Some(clean(line)).filter(|line| !line.is_empty());
         }
@@ -138,6 +144,12 @@ pub(super) fn clean(line: &[u8]) -> String {
         text.push('…');
     }
     text
+}
+
+/// The same of a few lines that a process wrote.
+pub(super) fn clean_lines(text: &[u8]) -> String {
+    let lines = text.split(|byte| *byte == b'\n').map(clean);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Which of a guest's two streams.
@@ -246,6 +258,19 @@ mod tests {
         journal.stream(Stream::Error, b"panicked at ");
         journal.stream(Stream::Error, b"src/lib.rs\nnote: run with");
         assert_eq!(journal.end().as_deref(), Some("panicked at src/lib.rs"));
+    }
+
+    #[test]
+    fn note_on_backtraces_is_not_logged_and_not_counted() {
+        let journal = Journal::new("p".into());
+        journal.begin(Uuid::nil());
+        let note = b"note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        journal.stream(Stream::Error, note);
+        journal.stream(Stream::Error, &note[..note.len() - 1]);
+        assert_eq!(journal.end(), None);
+        assert_eq!(journal.call.lock().written, 0);
+        journal.stream(Stream::Out, note);
+        assert_eq!(journal.call.lock().written, 1, "on standard output it is what the guest has to say");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a file's bytes to a plugin that runs, or to a sentence that says what to do.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,9 +23,11 @@ use super::instance::Instance;
 use super::journal::clean;
 use super::meter::Meter;
 use super::observer::Interest;
+use super::outside::Reach;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
 use super::state::State;
+use super::trial::{Outcome, Trial};
 use super::visit::Conduct;
 use super::workshop::Workshop;
 use crate::clock::now;
@@ -55,6 +58,16 @@ pub(super) enum LoadError {
     #[error("it cannot be compiled: {0}")]
     Broken(String),
     #[error(
+        "it needs what this server has switched off of WebAssembly: {0}; build it for the target `wasm32-wasip2` without that"
+    )]
+    Proposal(String),
+    #[error(
+        "its file is quarantined, since its first load took the process down that loads unknown files ({reason}); put another file there, or try this one again by `natterjack plugin retry {id}`"
+    )]
+    Quarantined { id: Arc<str>, reason: String },
+    #[error("it could not be tried: {0}; it is tried again later")]
+    Untried(String),
+    #[error(
         "it uses {name}, but this server speaks version {}; build it with the SDK of that version",
         contract::VERSION
     )]
@@ -79,62 +92,166 @@ pub(super) enum LoadError {
     Taken { what: &'static str, name: String, by: String },
 }
 
+impl LoadError {
+    /// What is wrong with a file that cannot be compiled.
+    pub(super) fn broken(self) -> String {
+        match self {
+            Self::Broken(why) => why,
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Larger files are compiled beside the others.
+const LARGE_BYTES: usize = 1 << 20;
+/// Small files that are compiled at a time.
+const SMALL_AT_A_TIME: usize = 2;
+
 /// Where plugins are made.
 pub(super) struct Forge {
     engine: Engine,
     /// With what every plugin has; each gets a copy with what it was granted.
     linker: Linker<State>,
-    workshop: Workshop,
+    small: Lane,
+    /// Of its own, so that no small file waits for a large one.
+    large: Lane,
     /// Where the engine keeps what it compiled.
     compiled: Option<Compiled>,
+    /// Stands for the engine and all that decides what it makes of a file.
+    fingerprint: String,
+    /// How unknown files are tried; without it they are not.
+    trial: Option<Trial>,
     metrics: Arc<Metrics>,
 }
 
+/// A place where files are compiled.
+struct Lane {
+    workshop: Workshop,
+    turns: Semaphore,
+}
+
+impl Lane {
+    fn open(at_a_time: usize) -> std::io::Result<Self> {
+        Ok(Self { workshop: Workshop::open()?, turns: Semaphore::new(at_a_time) })
+    }
+}
+
 impl Forge {
-    pub(super) fn open(compiled: Option<Compiled>, metrics: Arc<Metrics>) -> wasmtime::Result<Self> {
-        let engine = engine::start(compiled.as_ref())?;
-        let mut linker = Linker::new(&engine);
-        imports::link_always(&mut linker)?;
-        Ok(Self { engine, linker, workshop: Workshop::open()?, compiled, metrics })
+    pub(super) fn open(
+        compiled: Option<Compiled>,
+        trial: Option<Trial>,
+        metrics: Arc<Metrics>,
+    ) -> wasmtime::Result<Self> {
+        Self::with(engine::start(compiled.as_ref())?, compiled, trial, metrics)
     }
 
-    /// Compiles, checks and starts a plugin. `compiled` is what was made of the same bytes before.
-    pub(super) async fn load(
+    /// For a process that loads one plugin and ends.
+    pub(super) fn open_small(compiled: Option<Compiled>, metrics: Arc<Metrics>) -> wasmtime::Result<Self> {
+        Self::with(engine::start_small(compiled.as_ref())?, compiled, None, metrics)
+    }
+
+    fn with(
+        engine: Engine,
+        compiled: Option<Compiled>,
+        trial: Option<Trial>,
+        metrics: Arc<Metrics>,
+    ) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        imports::link_always(&mut linker)?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let fingerprint = format!("{} {:016x}", env!("CARGO_PKG_VERSION"), hasher.finish());
+        let (small, large) = (Lane::open(SMALL_AT_A_TIME)?, Lane::open(1)?);
+        Ok(Self { engine, linker, small, large, compiled, fingerprint, trial, metrics })
+    }
+
+    /// Makes a component of a file's bytes. One that this engine has not met before is tried in a process of its own first.
+    pub(super) async fn compile(
         &self,
         id: &Arc<str>,
-        bytes: Bytes,
+        bytes: &Bytes,
+        settings: &str,
+        budget: config::Budget,
+    ) -> Result<Component, LoadError> {
+        let lane = if bytes.len() > LARGE_BYTES { &self.large } else { &self.small };
+        let _turn = lane.turns.acquire().await.map_err(|_| gave_up())?;
+        let sha256 = hash(bytes);
+        let known = self.compiled.as_ref().is_some_and(|kept| kept.was_tried(&sha256, &self.fingerprint));
+        if !known {
+            let file = bytes.clone();
+            lane.workshop.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(gave_up()))?;
+            tracing::info!(plugin = %id, bytes = bytes.len(), "compiling plugin");
+            if let Some(trial) = &self.trial {
+                match trial.run(id, bytes, settings, budget, self.compiled.as_ref()).await {
+                    Outcome::Harmless => {}
+                    Outcome::Broken(why) => return Err(LoadError::Broken(why)),
+                    Outcome::Crashed(reason) => return Err(LoadError::Quarantined { id: id.clone(), reason }),
+                    Outcome::Inconclusive(why) => return Err(LoadError::Untried(why)),
+                }
+            }
+        }
+        let component = self.compile_in(lane, bytes.clone()).await?;
+        if let (Some(kept), false) = (self.compiled.clone(), known) {
+            let fingerprint = self.fingerprint.clone();
+            let noted = lane.workshop.run(move || kept.seal().and_then(|()| kept.note_tried(&sha256, &fingerprint)));
+            if let Some(Err(error)) = noted.await {
+                tracing::warn!(%error, "a compiled plugin cannot be kept; the next start compiles it again");
+            }
+        }
+        Ok(component)
+    }
+
+    /// The same in this process, whatever comes of it.
+    pub(super) async fn compile_here(&self, bytes: Bytes) -> Result<Component, LoadError> {
+        self.compile_in(&self.large, bytes).await
+    }
+
+    async fn compile_in(&self, lane: &Lane, bytes: Bytes) -> Result<Component, LoadError> {
+        let engine = self.engine.clone();
+        let made = lane.workshop.run(move || {
+            Component::from_binary(&engine, &bytes).map_err(|error| LoadError::Broken(format!("{error:#}")))
+        });
+        made.await.unwrap_or_else(|| Err(gave_up()))
+    }
+
+    /// Links a component with what is granted now, and starts it.
+    pub(super) async fn assemble(
+        &self,
+        id: &Arc<str>,
+        sha256: [u8; 32],
+        component: Component,
         table: &config::Plugin,
         budget: config::Budget,
-        compiled: Option<Component>,
     ) -> Result<Plugin, LoadError> {
-        check_kind(&bytes)?;
-        let sha256 = hash(&bytes);
-        if !table.sha256.admits(&sha256) {
-            return Err(LoadError::Pin { id: id.clone(), found: super::plugin::hex(&sha256) });
-        }
-        let (engine, linker, kept) = (self.engine.clone(), self.linker.clone(), self.compiled.clone());
-        let (owner, grants) = (id.clone(), table.grants.clone());
-        let (component, pre) = self
-            .workshop
-            .run(move || {
-                let linked = link(&engine, linker, &owner, &bytes, &grants, compiled);
-                if let Some(Err(error)) = kept.map(|kept| kept.seal()) {
-                    tracing::warn!(%error, "a compiled plugin cannot be kept; the next start compiles it again");
-                }
-                linked
-            })
-            .await
-            .unwrap_or_else(|| Err(LoadError::Broken("the compiler gave up".into())))?;
+        check_shape(&contract::shape(&component, &self.engine), id, &table.grants)?;
+        self.assemble_any(id, sha256, component, table, budget).await
+    }
+
+    /// The same, whatever the component imports and exports.
+    pub(super) async fn assemble_any(
+        &self,
+        id: &Arc<str>,
+        sha256: [u8; 32],
+        component: Component,
+        table: &config::Plugin,
+        budget: config::Budget,
+    ) -> Result<Plugin, LoadError> {
+        let pre = link(self.linker.clone(), &component, &table.grants)?;
+        let hooks = hooks(&pre)?;
         let plugin = Plugin {
             id: id.clone(),
             sha256,
             loaded_at: now(),
             short_hash: super::plugin::hex(&sha256[..4]),
-            hooks: hooks(&pre)?,
+            conduct: Conduct::new(&self.metrics, id, &hooks.names()),
+            hooks,
             component,
             pre,
             settings: table.settings.0.to_string(),
-            http_hosts: table.http_hosts.as_slice().into(),
+            reach: Reach {
+                hosts: table.http_hosts.as_slice().into(),
+                allow_private: table.allow_private.as_slice().into(),
+            },
             order: table.order,
             budget,
             about: None,
@@ -143,10 +260,31 @@ impl Forge {
             filter: Filter::new(),
             again: Semaphore::new(1),
             on_fault: table.on_fault,
-            conduct: Conduct::new(&self.metrics, id),
         };
         start(plugin).await
     }
+}
+
+fn gave_up() -> LoadError {
+    LoadError::Broken("the compiler gave up".into())
+}
+
+/// Whether a file is the one that is pinned, if one is.
+pub(super) fn check_pin(id: &Arc<str>, sha256: &[u8; 32], table: &config::Plugin) -> Result<(), LoadError> {
+    match table.sha256.admits(sha256) {
+        true => Ok(()),
+        false => Err(LoadError::Pin { id: id.clone(), found: super::plugin::hex(sha256) }),
+    }
+}
+
+/// What can be told of a component without compiling it: whether it is valid for the engine, and made for this server.
+pub(super) fn check_contents(bytes: &[u8]) -> Result<(), LoadError> {
+    engine::validate(bytes).map_err(|invalid| match invalid {
+        engine::Invalid::Malformed(why) => LoadError::Broken(why),
+        engine::Invalid::Proposal(names) => LoadError::Proposal(names),
+    })?;
+    let shape = contract::read_shape(bytes).map_err(LoadError::Broken)?;
+    check_shape(&shape, &"".into(), config::Grant::ALL)
 }
 
 pub(super) fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -163,24 +301,15 @@ pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 fn link(
-    engine: &Engine,
     mut linker: Linker<State>,
-    id: &Arc<str>,
-    bytes: &[u8],
+    component: &Component,
     grants: &[config::Grant],
-    compiled: Option<Component>,
-) -> Result<(Component, InstancePre<State>), LoadError> {
-    let component = match compiled {
-        Some(component) => component,
-        None => Component::from_binary(engine, bytes).map_err(|error| LoadError::Broken(format!("{error:#}")))?,
-    };
-    check_shape(&contract::shape(&component, engine), id, grants)?;
+) -> Result<InstancePre<State>, LoadError> {
+    let unfit = |error: wasmtime::Error| LoadError::Misfit { why: format!("{error:#}") };
     for grant in grants {
-        imports::link_granted(&mut linker, grant.as_str())
-            .map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
+        imports::link_granted(&mut linker, grant.as_str()).map_err(unfit)?;
     }
-    let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Misfit { why: format!("{error:#}") })?;
-    Ok((component, pre))
+    linker.instantiate_pre(component).map_err(unfit)
 }
 
 pub(super) fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {

@@ -38,11 +38,31 @@ pub(super) enum Task {
         id: Arc<str>,
         table: Box<config::Plugin>,
     },
+    /// Load the files of this plugin, or of this hash, again that took a process down.
+    Retry {
+        which: String,
+    },
+    /// Have a plugin, with all that is its own, be called otherwise.
+    Rename {
+        from: Arc<str>,
+        to: Arc<str>,
+    },
     /// Have these keys of its table hold on all nodes of the cluster.
     Change {
         id: Arc<str>,
         keys: PluginKeys,
     },
+}
+
+impl Task {
+    /// The plugin whose file it replaces or takes away.
+    pub(super) fn replaces(&self) -> Option<&str> {
+        match self {
+            Self::Install { id, .. } | Self::RollBack { id, .. } | Self::Remove { id } => Some(id),
+            Self::Rename { from, .. } => Some(from),
+            _ => None,
+        }
+    }
 }
 
 impl Plugins {
@@ -67,6 +87,42 @@ impl Plugins {
     /// Puts the version of this hash into force again, or else the one that ran before the present one.
     pub async fn roll_back(&self, id: &str, sha256: Option<String>) -> Result<()> {
         self.order(Task::RollBack { id: id.into(), sha256 }).await
+    }
+
+    /// Loads the files of this plugin, or those whose SHA-256 begins so, again that took a process down; done when that is.
+    pub async fn retry(&self, which: &str) -> Result<()> {
+        self.order(Task::Retry { which: which.to_owned() }).await
+    }
+
+    /// Whether a plugin can be renamed so; the error says what is in the way.
+    pub async fn check_rename(&self, from: &str, to: &str) -> Result<()> {
+        for id in [from, to] {
+            if !config::is_plugin_id(id) {
+                return Err(Error::invalid("id", "wanted lower-case words joined by dashes, such as `word-filter`"));
+            }
+        }
+        if self.shared.clustered {
+            return Err(Error::Conflict(
+                "plugins of a cluster are not renamed: every node would have to take the new name at the same moment"
+                    .into(),
+            ));
+        }
+        let taken = |what: &str| Err(Error::Conflict(format!("there is {what} by the name of {to} already")));
+        if from == to || self.statuses().iter().any(|status| &*status.id == to) {
+            return taken("a plugin");
+        }
+        if self.shared.tables.load().contains_key(to) {
+            return taken("a table in the configuration");
+        }
+        if self.shared.services.database.knows_plugin(to).await? {
+            return taken("stored data");
+        }
+        Ok(())
+    }
+
+    /// Calls a plugin otherwise: its file, its storage, its timers and its account go with it.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.order(Task::Rename { from: from.into(), to: to.into() }).await
     }
 
     /// Takes a plugin's file out of the folder.

@@ -1,9 +1,8 @@
-//! Calling out over HTTP for plugins: to the hosts that the operator lists, and never into a private network.
+//! Calling out over HTTP for plugins: to the hosts that the operator lists, and into a private network only to addresses that are allowed one by one.
 //!
 //! A name is looked up here and the connection goes to the very address that was looked at, so a name that answers
 //! differently the second time gains nothing.
 
-mod address;
 mod exchange;
 mod request;
 #[cfg(test)]
@@ -43,22 +42,30 @@ pub(super) struct Outside {
     may_reach: fn(IpAddr) -> bool,
 }
 
+/// Whom a plugin may call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reach {
+    pub(super) hosts: Arc<[config::HttpHost]>,
+    /// Addresses outside the public internet at which they may be.
+    pub(super) allow_private: Arc<[config::PrivateAddress]>,
+}
+
 impl Default for Outside {
     fn default() -> Self {
-        Self { turns: Mutex::default(), tls: OnceCell::new(), may_reach: address::is_public }
+        Self { turns: Mutex::default(), tls: OnceCell::new(), may_reach: config::is_public }
     }
 }
 
 impl Outside {
-    /// Makes one exchange for a plugin that may call these hosts.
+    /// Makes one exchange for a plugin that may call these.
     pub(super) async fn fetch(
         self: &Arc<Self>,
         plugin: &Arc<str>,
-        hosts: &[config::HttpHost],
+        reach: &Reach,
         request: Request,
     ) -> Result<Response> {
         let (host, port) = (request.host().to_string(), request.port());
-        if !hosts.iter().any(|listed| listed.covers(&host, port, request.usual_port())) {
+        if !reach.hosts.iter().any(|listed| listed.covers(&host, port, request.usual_port())) {
             return Err(Error::Forbidden(format!(
                 "{host}:{port} is not listed; to allow it, put into config.toml: [plugin.{plugin}] http_hosts = [\"{}\"]",
                 if port == request.usual_port() { host.clone() } else { format!("{host}:{port}") }
@@ -70,9 +77,9 @@ impl Outside {
             return Err(Error::RateLimited { retry_after: RETRY_AFTER });
         };
         let limit = request.timeout;
-        let outside = self.clone();
+        let (outside, allow_private) = (self.clone(), reach.allow_private.clone());
         // On a task of its own: what it computes, for TLS say, is not the guest's own time.
-        let exchange = tokio::spawn(async move { outside.exchange(&request).await });
+        let exchange = tokio::spawn(async move { outside.exchange(&request, &allow_private).await });
         match tokio::time::timeout(limit, AbortOnDropHandle::new(exchange)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(Error::internal(error)),
@@ -82,8 +89,8 @@ impl Outside {
         }
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Response> {
-        let stream = self.connect(request).await?;
+    async fn exchange(&self, request: &Request, allow_private: &[config::PrivateAddress]) -> Result<Response> {
+        let stream = self.connect(request, allow_private).await?;
         if !request.is_https() {
             return exchange::talk(stream, request).await;
         }
@@ -98,7 +105,7 @@ impl Outside {
         exchange::talk(stream, request).await
     }
 
-    async fn connect(&self, request: &Request) -> Result<TcpStream> {
+    async fn connect(&self, request: &Request, allow_private: &[config::PrivateAddress]) -> Result<TcpStream> {
         let (host, port) = (request.host(), request.port());
         let found: Vec<SocketAddr> = match host {
             Host::Ipv4(address) => vec![(address, port).into()],
@@ -108,8 +115,15 @@ impl Outside {
                 .map_err(|error| Error::Unavailable(format!("{name} cannot be looked up: {error}")))?
                 .collect(),
         };
-        let mut refused = Error::Forbidden(format!("{host} has no public address; plugins never reach private ones"));
-        for address in found.into_iter().filter(|found| (self.may_reach)(found.ip())).take(ATTEMPTS) {
+        let mut refused = Error::Forbidden(match found.first() {
+            None => format!("{host} has no address"),
+            Some(private) => format!(
+                "{host} has no public address; if the plugin is to reach a private one, add it to `allow_private` in the plugin's table: \"{private}\""
+            ),
+        });
+        let may_reach =
+            |found: &SocketAddr| (self.may_reach)(found.ip()) || allow_private.iter().any(|allowed| allowed.is(*found));
+        for address in found.into_iter().filter(may_reach).take(ATTEMPTS) {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => refused = Error::Unavailable(format!("{host} cannot be reached: {error}")),

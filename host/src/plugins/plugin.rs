@@ -9,6 +9,7 @@ use super::bindings::{commands, lifecycle, message_filter, observer, room_guard,
 use super::command::CommandInfo;
 use super::filter::Filter;
 use super::observer::Interest;
+use super::outside::Reach;
 use super::state::State;
 use super::visit::Conduct;
 use crate::clock::Timestamp;
@@ -26,7 +27,7 @@ pub(super) struct Plugin {
     /// The plugin's own settings, as the JSON that `init` gets.
     pub(super) settings: String,
     /// Whom it may call over HTTP.
-    pub(super) http_hosts: Arc<[config::HttpHost]>,
+    pub(super) reach: Reach,
     pub(super) order: i32,
     pub(super) budget: config::Budget,
     pub(super) about: Option<About>,

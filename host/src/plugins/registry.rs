@@ -6,6 +6,28 @@ use std::sync::Arc;
 use super::command::CommandInfo;
 use super::load::LoadError;
 use super::plugin::Plugin;
+use crate::config::OnFault;
+use crate::error::{Error, Result};
+
+/// A plugin that should decide and does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) filter: bool,
+    pub(super) guard: bool,
+    /// What becomes of messages without its filter.
+    pub(super) on_fault: OnFault,
+}
+
+impl Missing {
+    pub(super) fn decides(&self) -> bool {
+        self.filter || self.guard
+    }
+
+    /// Whether messages are rejected without it.
+    pub(super) fn rejects(&self) -> bool {
+        self.filter && self.on_fault == OnFault::Reject
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -16,9 +38,38 @@ pub(super) struct Registry {
     timers: Vec<Arc<Plugin>>,
     commands: HashMap<Arc<str>, (Arc<Plugin>, Arc<CommandInfo>)>,
     words: HashMap<Arc<str>, Arc<CommandInfo>>,
+    missing: BTreeMap<Arc<str>, Missing>,
 }
 
 impl Registry {
+    pub(super) fn is_missing(&self, id: &str) -> bool {
+        self.missing.contains_key(id)
+    }
+
+    pub(super) fn missing(&self, id: &str) -> Option<&Missing> {
+        self.missing.get(id)
+    }
+
+    /// Whether every filter runs that messages have to pass.
+    pub(super) fn check_filters(&self) -> Result<()> {
+        match self.missing.iter().find(|(_, missing)| missing.rejects()) {
+            None => Ok(()),
+            Some((id, _)) => Err(Error::Unavailable(format!(
+                "the message filter {id} does not run; nothing can be posted until an administrator has seen to it"
+            ))),
+        }
+    }
+
+    /// Whether every guard runs that has a say in who comes in.
+    pub(super) fn check_guards(&self) -> Result<()> {
+        match self.missing.iter().find(|(_, missing)| missing.guard) {
+            None => Ok(()),
+            Some((id, _)) => Err(Error::Unavailable(format!(
+                "the room guard {id} does not run; private rooms stay shut until an administrator has seen to it"
+            ))),
+        }
+    }
+
     pub(super) fn plugin(&self, id: &str) -> Option<&Arc<Plugin>> {
         self.plugins.get(id)
     }
@@ -61,19 +112,28 @@ impl Registry {
     /// With this plugin in place of its former version, if there is one.
     pub(super) fn with(&self, plugin: Plugin, core_ops: &[&str]) -> Result<Self, LoadError> {
         self.check(&plugin, core_ops)?;
-        let mut plugins = self.plugins.clone();
+        let (mut plugins, mut missing) = (self.plugins.clone(), self.missing.clone());
+        missing.remove(&plugin.id);
         plugins.insert(plugin.id.clone(), Arc::new(plugin));
-        Ok(Self::of(plugins))
+        Ok(Self::of(plugins, missing))
     }
 
     pub(super) fn without(&self, id: &str) -> Self {
-        let mut plugins = self.plugins.clone();
+        let (mut plugins, mut missing) = (self.plugins.clone(), self.missing.clone());
         plugins.remove(id);
-        Self::of(plugins)
+        missing.remove(id);
+        Self::of(plugins, missing)
     }
 
-    fn of(plugins: BTreeMap<Arc<str>, Arc<Plugin>>) -> Self {
-        let mut registry = Self::default();
+    /// Without this plugin, which would have decided something.
+    pub(super) fn with_missing(&self, id: Arc<str>, missing: Missing) -> Self {
+        let mut all = self.missing.clone();
+        all.insert(id, missing);
+        Self::of(self.plugins.clone(), all)
+    }
+
+    fn of(plugins: BTreeMap<Arc<str>, Arc<Plugin>>, missing: BTreeMap<Arc<str>, Missing>) -> Self {
+        let mut registry = Self { missing, ..Self::default() };
         for plugin in plugins.values() {
             if plugin.hooks.message_filter.is_some() {
                 registry.filters.push(plugin.clone());

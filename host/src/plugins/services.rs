@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::outside::Outside;
+use super::trial::Trial;
 use crate::accounts::password::PasswordHasher;
 use crate::cache::Cache;
 use crate::clock::now;
@@ -31,7 +32,9 @@ pub struct Services {
     pub(super) metrics: Arc<Metrics>,
     /// Told when timers may be due sooner than they were.
     pub(super) timers_changed: Notify,
-    bots: Cache<Arc<str>, Bot>,
+    /// How unknown plugin files are tried.
+    pub(super) trial: Option<Trial>,
+    pub(super) bots: Cache<Arc<str>, Bot>,
     staged: Option<Staged>,
 }
 
@@ -57,9 +60,15 @@ impl Services {
             outside: Arc::default(),
             metrics,
             timers_changed: Notify::new(),
+            trial: None,
             bots: Cache::new(BOTS),
             staged: None,
         }
+    }
+
+    /// The same, loading unknown files in a process of their own first.
+    pub fn trying_files(self, trial: Trial) -> Self {
+        Self { trial: Some(trial), ..self }
     }
 
     /// The same, telling of what each call has staged, whether it becomes true or not: for trying plugins out.

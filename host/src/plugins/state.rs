@@ -9,9 +9,9 @@ use super::bindings::wire;
 use super::journal::{Journal, Output, Stream};
 use super::limits::Limits;
 use super::meter::Meter;
+use super::outside::Reach;
 use super::plugin::Plugin;
 use super::unit::UnitOfWork;
-use crate::config;
 use crate::error::Error;
 
 /// One instance's store data.
@@ -24,7 +24,7 @@ pub(super) struct State {
     pub(super) meter: Arc<Meter>,
     /// Whether it has a `timer` to be woken by.
     pub(super) has_timer: bool,
-    pub(super) http_hosts: Arc<[config::HttpHost]>,
+    pub(super) reach: Reach,
     /// Made when the guest first asks for something of it: most calls never do.
     wasi: Option<WasiCtx>,
     table: ResourceTable,
@@ -40,7 +40,7 @@ impl State {
             unit: None,
             meter: meter.clone(),
             has_timer: plugin.hooks.timer.is_some(),
-            http_hosts: plugin.http_hosts.clone(),
+            reach: plugin.reach.clone(),
             wasi: None,
             table: ResourceTable::new(),
         }

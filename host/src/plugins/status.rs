@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::plugin::hex;
-use super::{KeptVersion, Plugins, Tables};
+use super::{CrashedFile, KeptVersion, Plugins, Tables};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::latency::Tally;
@@ -15,8 +15,11 @@ use crate::latency::Tally;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginState {
     Running,
-    /// It failed too often and is not called for now; `quarantine` says how.
+    /// It failed too often and is not called for now, `quarantine` says how; or its file is not loaded any more, since it took
+    /// a process down, and `error` says how.
     Quarantined,
+    /// It is loaded once it is compiled.
+    Compiling,
     /// Switched off.
     Disabled,
     Failed,
@@ -27,6 +30,7 @@ impl PluginState {
         match self {
             Self::Running => "running",
             Self::Quarantined => "quarantined",
+            Self::Compiling => "compiling",
             Self::Disabled => "disabled",
             Self::Failed => "failed",
         }
@@ -87,6 +91,11 @@ impl Plugins {
             .all()
             .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.conduct.figures().times));
         times.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The files that took a process down when they were first loaded, and are not loaded again.
+    pub fn crashed_files(&self) -> Arc<Vec<CrashedFile>> {
+        self.shared.crashed.load_full()
     }
 
     /// The plugins' tables in force.

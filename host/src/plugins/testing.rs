@@ -18,6 +18,7 @@ use crate::rooms::{Known, Rooms};
 
 pub(super) struct World {
     pub(super) services: Arc<Services>,
+    hub: Arc<Hub>,
     /// Goes with the world.
     pub(super) folder: TempDir,
 }
@@ -40,8 +41,22 @@ impl World {
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known, config::Limits::default().into()));
         let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));
-        let services = Services::new(database, passwords, writer, rooms, messages, hub, Arc::default());
-        Self { services: Arc::new(services), folder }
+        let services = Services::new(database, passwords, writer, rooms, messages, hub.clone(), Arc::default());
+        Self { services: Arc::new(services), hub, folder }
+    }
+
+    /// The same once more, for a host that is made otherwise.
+    pub(super) fn services(&self) -> Services {
+        let of = &self.services;
+        Services::new(
+            of.database.clone(),
+            of.passwords.clone(),
+            of.writer.clone(),
+            of.rooms.clone(),
+            of.messages.clone(),
+            self.hub.clone(),
+            Arc::default(),
+        )
     }
 
     /// What callers have in common, with no plugin in it.

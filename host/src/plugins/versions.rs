@@ -71,6 +71,14 @@ impl Versions {
         Ok(())
     }
 
+    /// Keeps a plugin's versions under another id.
+    pub(super) async fn rename(&mut self, from: &str, to: &Arc<str>) -> io::Result<()> {
+        let Some(kept) = self.kept.remove(from) else { return Ok(()) };
+        fs::rename(self.folder.join(from), self.folder.join(&**to)).await?;
+        self.kept.insert(to.clone(), kept);
+        Ok(())
+    }
+
     pub(super) async fn read(&self, id: &str, version: &KeptVersion) -> io::Result<Vec<u8>> {
         fs::read(self.path(id, version)).await
     }

@@ -64,7 +64,7 @@ pub(super) struct Conduct {
     times: Latencies,
     faults: AtomicU64,
     /// By hook.
-    figures: [HookFigures; HOOKS.len()],
+    figures: [Option<HookFigures>; HOOKS.len()],
 }
 
 struct HookFigures {
@@ -74,12 +74,15 @@ struct HookFigures {
 }
 
 impl Conduct {
-    pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str) -> Self {
-        let figures = HOOKS.map(|(_, hook)| HookFigures {
-            time: metrics.histogram(CALL_SECONDS, &[("plugin", plugin), ("hook", hook)]),
-            verdicts: VERDICT_NAMES.map(|(_, verdict)| {
-                metrics.counter(VERDICTS, &[("plugin", plugin), ("hook", hook), ("verdict", verdict)])
-            }),
+    /// Of a plugin that exports these; the others have no series.
+    pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str, exported: &[&str]) -> Self {
+        let figures = HOOKS.map(|(_, hook)| {
+            exported.contains(&hook).then(|| HookFigures {
+                time: metrics.histogram(CALL_SECONDS, &[("plugin", plugin), ("hook", hook)]),
+                verdicts: VERDICT_NAMES.map(|(_, verdict)| {
+                    metrics.counter(VERDICTS, &[("plugin", plugin), ("hook", hook), ("verdict", verdict)])
+                }),
+            })
         });
         metrics.gauge(QUARANTINED, &[("plugin", plugin)]).set(0.0);
         Self {
@@ -98,7 +101,9 @@ impl Conduct {
 
     fn took(&self, hook: Hook, time: Duration) {
         self.times.record(time);
-        self.figures[hook as usize].time.record(time);
+        if let Some(figures) = &self.figures[hook as usize] {
+            figures.time.record(time);
+        }
     }
 
     /// Why it is not called, and for how much longer.
@@ -144,8 +149,9 @@ impl<'a> Visit<'a> {
         let conduct = &self.plugin.conduct;
         let now = Instant::now();
         conduct.took(self.hook, now - self.since);
-        let figures = &conduct.figures[self.hook as usize];
-        figures.verdicts[verdict as usize].increment(1);
+        if let Some(figures) = &conduct.figures[self.hook as usize] {
+            figures.verdicts[verdict as usize].increment(1);
+        }
         if let Some(step) = self.pass.answered(now) {
             tell(self.plugin, self.hook, step, "");
         }

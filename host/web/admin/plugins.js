@@ -5,7 +5,7 @@ import { at } from "./api.js";
 import { Ask, Chip, Head, Problem, Table, When, millis, number, usePolled } from "./parts.js";
 import { Plugin } from "./plugin.js";
 
-const STATES = { running: "good", quarantined: "bad", failed: "bad", disabled: "" };
+const STATES = { running: "good", quarantined: "bad", failed: "bad", compiling: "", disabled: "" };
 
 export function Plugins({ api, within }) {
   const { data, problem, reload } = usePolled(() => api.get("plugins"), 3000);
@@ -22,6 +22,16 @@ export function Plugins({ api, within }) {
     }
     reload();
   };
+  const tryAgain = async (file) => {
+    try {
+      const { quarantinedFiles } = await api.post(`plugins/${at(file.sha256)}/retry`);
+      const crashed = quarantinedFiles.some((other) => other.sha256 === file.sha256);
+      tell(crashed ? "It crashed again." : "It is no longer quarantined.");
+    } catch (error) {
+      tell(error.message);
+    }
+    reload();
+  };
   return html`
     <${Head} title="Plugins" say="What chat does. Each is a WebAssembly component that is replaced while people talk.">
       <button class="button" type="button" onClick=${readAgain}>Read again</button>
@@ -31,6 +41,11 @@ export function Plugins({ api, within }) {
     <p class=${told ? "notice" : "sr-only"} role="status">${told}</p>
     ${data && html`<${Table} label="Plugins" columns=${["Plugin", "State", "Version", "Calls", "p50", "p99", "Faults", "Loaded"]}
       empty="The plugins folder is empty: upload one." rows=${plugins.map((plugin) => row(plugin, plugin === chosen))} />`}
+    ${data?.quarantinedFiles?.length > 0 && html`
+      <h2>Quarantined files</h2>
+      <p class="soft">Their first load crashed the process that loads unknown files. They are loaded again only if you say so.</p>
+      <${Table} label="Quarantined files" columns=${["File", "Plugin", "Reason", "Since", ""]}
+        rows=${data.quarantinedFiles.map((file) => quarantined(file, tryAgain))} />`}
     ${chosen && html`<${Plugin} key=${chosen.id} api=${api} plugin=${chosen} changed=${reload} tell=${tell} />`}
     ${data && within && !chosen && html`<p class="empty soft">There is no plugin ${within} in the folder.</p>`}
     ${asked === "upload" && html`<${Upload} api=${api} close=${() => ask(null)} done=${(plugin) => {
@@ -61,6 +76,19 @@ function row(plugin, chosen) {
       millis(calls.p99Ms),
       faults,
       html`<${When} at=${plugin.loadedAt} />`,
+    ],
+  };
+}
+
+function quarantined(file, tryAgain) {
+  return {
+    key: file.sha256,
+    cells: [
+      html`<code title=${file.sha256}>${file.sha256.slice(0, 12)}</code>`,
+      file.plugin,
+      file.reason,
+      html`<${When} at=${file.at} />`,
+      html`<button class="button" type="button" onClick=${() => tryAgain(file)}>Load again</button>`,
     ],
   };
 }

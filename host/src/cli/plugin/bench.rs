@@ -25,7 +25,7 @@ use crate::dialect::native::CORE_OPS;
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::metrics::Metrics;
-use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services};
+use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services, Trial};
 use crate::protocol::{
     Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, RoomQuota, Timer, Unit, Visibility,
 };
@@ -90,7 +90,8 @@ impl Bench {
             messages.clone(),
             hub.clone(),
             Arc::default(),
-        );
+        )
+        .trying_files(Trial::with_this_program());
         let staged: Arc<Mutex<Vec<Unit>>> = Arc::default();
         let told = staged.clone();
         let services = Arc::new(services.telling_staged(move |unit| told.lock().push(unit.clone())));

@@ -43,7 +43,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     show_log();
     let (id, bytes) = read_component(&args.file)?;
-    let found = inspect(&id, &bytes).map_err(anyhow::Error::msg)?;
+    let found = inspect(&bytes).map_err(anyhow::Error::msg)?;
     let bench = Bench::open(&id, &bytes, args.settings.clone().unwrap_or_default(), found.wants).await?;
     bench.check_runs()?;
     let done = call(&bench, args).await;

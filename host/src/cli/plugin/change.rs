@@ -36,6 +36,28 @@ pub(super) struct Rollback {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Retry {
+    /// The plugin, or the first digits of the file's SHA-256; `natterjack plugin list` shows both
+    #[arg(value_name = "ID|SHA256")]
+    which: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Call a plugin of a running server otherwise, with its storage, timers and settings (for administrators)
+///
+/// Its file, its table in config.toml and all that it has stored go with it. Nothing may be there by the new name.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rename {
+    /// The plugin: its file's name without .wasm
+    id: String,
+    /// What it is called from then on
+    to: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Remove {
     /// The plugin: its file's name without .wasm
     id: String,
@@ -73,6 +95,26 @@ pub(super) async fn roll_back(args: Rollback) -> Result<()> {
     let query: Vec<_> = args.to.into_iter().map(|to| ("to", to)).collect();
     let plugin = args.server.open()?.ask(Method::POST, &["plugins", &args.id, "rollback"], &query).await?;
     tell(&plugin);
+    Ok(())
+}
+
+pub(super) async fn retry(args: Retry) -> Result<()> {
+    let answer = args.server.open()?.ask(Method::POST, &["plugins", &args.which, "retry"], &[]).await?;
+    let which = args.which.to_ascii_lowercase();
+    let again = answer["quarantinedFiles"].as_array().into_iter().flatten().find(|file| {
+        file["plugin"] == *which || file["sha256"].as_str().is_some_and(|sha256| sha256.starts_with(&which))
+    });
+    if let Some(file) = again {
+        bail!("it is quarantined again: {}", file["reason"].as_str().unwrap_or_default());
+    }
+    say!("{} is no longer quarantined", args.which);
+    Ok(())
+}
+
+pub(super) async fn rename(args: Rename) -> Result<()> {
+    let to = plugin_id(&args.to)?;
+    let query = [("to", to)];
+    tell(&args.server.open()?.ask(Method::POST, &["plugins", &args.id, "rename"], &query).await?);
     Ok(())
 }
 

@@ -64,7 +64,7 @@ impl CrateFolder {
         };
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let id = plugin_id(&name)?;
-        let inspection = match inspect(&id, &bytes) {
+        let inspection = match inspect(&bytes) {
             Ok(Inspection { problem: Some(problem), .. }) | Err(problem) => {
                 bail!("{} was built, but no server would load it: {problem}", file.display())
             }

@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         write_out(format_args!("{}", wit(&bytes).map_err(explain)?));
         return Ok(ExitCode::SUCCESS);
     }
-    let found = inspect(&id, &bytes).map_err(explain)?;
+    let found = inspect(&bytes).map_err(explain)?;
     say!("plugin    {id}");
     say!("file      {}, {}", args.file.display(), size(found.bytes));
     say!("sha256    {}", found.sha256);

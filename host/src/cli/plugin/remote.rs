@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 /// Compiling a plugin is part of what is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often new lines are asked for.
 const FOLLOW: Duration = Duration::from_millis(500);
 
@@ -124,6 +124,17 @@ fn show(answer: &Value, json: bool) {
         for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
             say!("    {name:<9} {value}");
         }
+    }
+    for file in answer["quarantinedFiles"].as_array().into_iter().flatten() {
+        let text = |key: &str| file[key].as_str().unwrap_or_default();
+        say!(
+            "quarantined file {}, put there as {} at {}: {}",
+            text("sha256"),
+            text("plugin"),
+            text("at"),
+            text("reason")
+        );
+        say!("    natterjack plugin retry {} loads it again", &text("sha256").get(..12).unwrap_or_default());
     }
 }
 

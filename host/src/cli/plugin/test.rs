@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     show_log();
     let (id, bytes) = read_component(&args.file)?;
-    let found = inspect(&id, &bytes).map_err(anyhow::Error::msg)?;
+    let found = inspect(&bytes).map_err(anyhow::Error::msg)?;
     let began = Instant::now();
     let bench = Bench::open(&id, &bytes, args.settings.unwrap_or_default(), found.wants).await?;
     let status = bench.check_runs()?;

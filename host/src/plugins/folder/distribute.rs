@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Folder, Look};
+use super::{Folder, Look, NotReady};
 use crate::error::Result;
 use crate::plugins::Tables;
 use crate::plugins::files::{self, File, Files, Reading, Stamp};
@@ -54,14 +54,17 @@ impl Folder {
             let sha256 = hash(&bytes);
             let mut refused = false;
             if seen.is_none_or(|seen| seen.sha256 != sha256) && self.is_news(id, file, &sha256, given.started) {
-                match self.prepare(id, bytes.clone(), &self.terms(id)).await {
+                let terms = self.terms(id);
+                match self.prepare(id, bytes.clone(), &terms).await {
+                    // The folder is looked at again once it is compiled.
+                    Err(NotReady::Compiling(_)) => continue,
                     Ok(_) => {
                         if let Err(error) = self.give_file(id, bytes).await {
                             tracing::error!(plugin = %id, "it cannot be given to the cluster: {error}");
                             continue;
                         }
                     }
-                    Err(error) => {
+                    Err(NotReady::Refused(error)) => {
                         refused = true;
                         let file = file.path.display();
                         tracing::error!(plugin = %id, %file, "not given to the cluster: {error}");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Folder, Look, Terms};
+use super::compiling::Sha256;
+use super::{Folder, Known, Look, NotReady, Terms};
 use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 use crate::plugins::KeptVersion;
@@ -14,38 +15,86 @@ use crate::plugins::orders::{Order, Task};
 use crate::plugins::plugin::hex;
 use crate::plugins::set::{Set, Version};
 
+/// Why an order is not carried out now.
+pub(super) enum Halt {
+    /// A component that it needs is being compiled.
+    Compiling(Sha256),
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<NotReady> for Halt {
+    fn from(not_ready: NotReady) -> Self {
+        match not_ready {
+            NotReady::Compiling(sha256) => Self::Compiling(sha256),
+            NotReady::Refused(error) => Self::Failed(refused(error)),
+        }
+    }
+}
+
 impl Folder {
-    pub(super) async fn obey(&mut self, order: Order) {
-        let done = match order.what {
-            Task::Reload(tables) => {
-                if let Some(tables) = tables {
-                    self.tables = tables;
-                    self.give_tables().await;
-                }
-                self.scan(Look::Read).await;
-                Ok(())
-            }
-            Task::Configure(config, tables) => {
-                self.config = *config;
-                self.tables = tables;
-                self.give_tables().await;
-                self.scan(Look::Read).await;
-                Ok(())
-            }
-            Task::Install { id, file } => self.install(&id, file).await,
-            Task::RollBack { id, sha256 } => self.roll_back(&id, sha256.as_deref()).await,
-            Task::Remove { id } => self.remove(&id).await,
-            Task::Try { id, table } => self.try_out(&id, *table).await,
-            Task::Change { id, keys } => self.change(&id, keys).await,
-        };
-        // Whoever asked may have gone away.
-        let _ = order.done.send(done);
+    /// Takes an order that was just given.
+    pub(super) async fn take(&mut self, order: Order) {
+        if let Some(id) = order.what.replaces() {
+            self.overtake(&id.to_owned());
+        }
+        self.obey(order).await;
     }
 
-    async fn install(&mut self, id: &Arc<str>, file: Bytes) -> Result<()> {
+    /// Carries an order out, or comes back to it once what it needs is compiled.
+    pub(super) async fn obey(&mut self, order: Order) {
+        let Order { what, done } = order;
+        let halted = match &what {
+            Task::Reload(tables) => {
+                if let Some(tables) = tables {
+                    self.tables = tables.clone();
+                    self.give_tables().await;
+                }
+                self.try_untried_again();
+                self.scan(Look::Read).await;
+                self.answer_when_settled(done);
+                return;
+            }
+            Task::Configure(config, tables) => {
+                self.config = config::Plugins::clone(config);
+                self.tables = tables.clone();
+                self.give_tables().await;
+                // What has to be compiled first is in force when it is: the rest of the configuration does not wait.
+                self.scan(Look::Read).await;
+                Ok(())
+            }
+            Task::Retry { which } => match self.forgive(which) {
+                Ok(()) => {
+                    self.scan(Look::Read).await;
+                    self.answer_when_settled(done);
+                    return;
+                }
+                Err(error) => Err(error.into()),
+            },
+            Task::Install { id, file } => self.install(id, file.clone()).await,
+            Task::RollBack { id, sha256 } => self.roll_back(id, sha256.as_deref()).await,
+            Task::Remove { id } => self.remove(id).await.map_err(Halt::from),
+            Task::Try { id, table } => self.try_out(id, config::Plugin::clone(table)).await,
+            Task::Change { id, keys } => self.change(id, keys.clone()).await,
+            Task::Rename { from, to } => self.rename(from, to).await.map_err(Halt::from),
+        };
+        match halted {
+            Err(Halt::Compiling(sha256)) => self.park(sha256, Order { what, done }),
+            // Whoever asked may have gone away.
+            Err(Halt::Failed(error)) => drop(done.send(Err(error))),
+            Ok(()) => drop(done.send(Ok(()))),
+        }
+    }
+
+    async fn install(&mut self, id: &Arc<str>, file: Bytes) -> Result<(), Halt> {
         let terms = self.terms(id);
         // Started before it is put there: what does not run never takes the place of what does.
-        let ready = self.prepare(id, file.clone(), &terms).await.map_err(refused)?;
+        let ready = self.prepare(id, file.clone(), &terms).await?;
         let stamp = if self.set.is_some() {
             self.install_everywhere(id, &file).await?
         } else {
@@ -62,6 +111,33 @@ impl Folder {
         Ok(())
     }
 
+    /// Lets the files of a plugin, or of a hash, be loaded again that took a process down.
+    fn forgive(&mut self, which: &str) -> Result<()> {
+        let untried = |id: &str, known: &Known| id == which && matches!(known.error, Some((LoadError::Untried(_), _)));
+        let waits = self.known.iter().any(|(id, known)| untried(id, known));
+        if self.crashed.forget(which) == 0 && !waits {
+            return Err(Error::NotFound(format!("no file of `{}` is quarantined", which.escape_debug())));
+        }
+        self.shared.crashed.store(Arc::new(self.crashed.all().to_vec()));
+        for known in self.known.values_mut() {
+            if matches!(known.error, Some((LoadError::Quarantined { .. }, _))) {
+                (known.stamp, known.sha256) = (None, None);
+            }
+        }
+        self.try_untried_again();
+        Ok(())
+    }
+
+    /// What was ended from outside is tried again.
+    fn try_untried_again(&mut self) {
+        self.compiling.forget_tries();
+        for known in self.known.values_mut() {
+            if matches!(known.error, Some((LoadError::Untried(_), _))) {
+                (known.stamp, known.sha256) = (None, None);
+            }
+        }
+    }
+
     async fn install_everywhere(&mut self, id: &Arc<str>, file: &Bytes) -> Result<Stamp> {
         let former = self.running_version(id).await;
         self.set()?.install(id, &Version::of(file.clone()), former.as_ref()).await?;
@@ -69,7 +145,7 @@ impl Folder {
         Ok(self.file(id).await?.stamp)
     }
 
-    async fn roll_back(&mut self, id: &Arc<str>, sha256: Option<&str>) -> Result<()> {
+    async fn roll_back(&mut self, id: &Arc<str>, sha256: Option<&str>) -> Result<(), Halt> {
         let running = self.shared.registry.load().plugin(id).map(|plugin| hex(&plugin.sha256));
         let wanted = |version: &&KeptVersion| match sha256 {
             Some(sha256) => *version.sha256 == *sha256,
@@ -77,7 +153,7 @@ impl Folder {
         };
         let Some(version) = self.versions_of(id).iter().find(wanted).cloned() else {
             let which = sha256.map_or_else(|| "from before".to_owned(), |sha256| sha256.escape_debug().to_string());
-            return Err(Error::NotFound(format!("no version {which} of `{}` is kept", id.escape_debug())));
+            return Err(Error::NotFound(format!("no version {which} of `{}` is kept", id.escape_debug())).into());
         };
         let damaged = |why: String| Error::Unavailable(format!("the kept version {} {why}", version.sha256));
         let common = self.set.as_ref().filter(|set| set.versions(id).contains(&version));
@@ -89,7 +165,7 @@ impl Folder {
             }
         };
         if hex(&hash(&file)) != *version.sha256 {
-            return Err(damaged("is damaged".into()));
+            return Err(damaged("is damaged".into()).into());
         }
         self.install(id, file.into()).await
     }
@@ -108,18 +184,18 @@ impl Folder {
         Ok(())
     }
 
-    async fn try_out(&mut self, id: &Arc<str>, table: config::Plugin) -> Result<()> {
+    async fn try_out(&mut self, id: &Arc<str>, table: config::Plugin) -> Result<(), Halt> {
         let file = self.file(id).await?;
         let Reading::Whole(bytes) = files::read(&file).await.map_err(refused)? else {
-            return Err(Error::Unavailable(format!("{} is being written; try again", file.path.display())));
+            return Err(Error::Unavailable(format!("{} is being written; try again", file.path.display())).into());
         };
         let terms = Terms { budget: self.config.budget(&table.limits), table };
-        self.prepare(id, bytes.into(), &terms).await.map_err(refused)?;
+        self.prepare(id, bytes.into(), &terms).await?;
         Ok(())
     }
 
     /// Changes keys of a plugin's table on all nodes, once it has started with them here.
-    async fn change(&mut self, id: &Arc<str>, keys: PluginKeys) -> Result<()> {
+    async fn change(&mut self, id: &Arc<str>, keys: PluginKeys) -> Result<(), Halt> {
         let table = self.terms(id).table.with(id, &keys).map_err(|why| Error::invalid("table", why))?;
         if keys.contains_key("settings") {
             self.try_out(id, table).await?;
@@ -130,17 +206,17 @@ impl Folder {
         Ok(())
     }
 
-    fn set(&mut self) -> Result<&mut Set> {
+    pub(super) fn set(&mut self) -> Result<&mut Set> {
         self.set.as_mut().ok_or_else(|| Error::internal("this server has no cluster to change plugins in"))
     }
 
     /// The file of a plugin that this node runs, or would if it could.
-    async fn file(&mut self, id: &Arc<str>) -> Result<File> {
+    pub(super) async fn file(&mut self, id: &Arc<str>) -> Result<File> {
         let mut files = self.files().await.map_err(unreadable)?;
         files.remove(id).ok_or_else(|| no_file(id))
     }
 
-    async fn files(&mut self) -> std::io::Result<Files> {
+    pub(super) async fn files(&mut self) -> std::io::Result<Files> {
         self.files_to_run(files::list(&self.config.folder).await?).await
     }
 }
@@ -149,7 +225,7 @@ fn refused(error: LoadError) -> Error {
     Error::invalid("plugin", error.to_string())
 }
 
-fn unreadable(error: std::io::Error) -> Error {
+pub(super) fn unreadable(error: std::io::Error) -> Error {
     Error::Unavailable(format!("the plugins folder cannot be read: {error}"))
 }
 

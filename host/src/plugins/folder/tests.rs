@@ -1,3 +1,5 @@
+mod first_load;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;

@@ -40,9 +40,15 @@ impl Folder {
                     self.follow_set().await;
                     continue;
                 }
+                Some(finished) = self.compiling.jobs.join_next_with_id() => {
+                    if !self.finish(finished).await {
+                        folder_changed.notify_one();
+                    }
+                    continue;
+                }
                 order = self.orders.recv() => match order {
                     Some(order) => {
-                        self.obey(order).await;
+                        self.take(order).await;
                         continue;
                     }
                     None => return,

@@ -9,11 +9,11 @@ use crate::plugins::state::State;
 
 impl http::Host for State {
     async fn fetch(&mut self, request: http::Request) -> Result<http::Response, wire::Error> {
-        let (meter, hosts) = (self.meter.clone(), self.http_hosts.clone());
+        let (meter, reach) = (self.meter.clone(), self.reach.clone());
         let (unit, plugin) = self.unit()?;
         let request = read(request)?;
         let _excused = meter.excuse(request.timeout);
-        Ok(shown(unit.services.outside.fetch(plugin, &hosts, request).await?))
+        Ok(shown(unit.services.outside.fetch(plugin, &reach, request).await?))
     }
 }
 

@@ -9,8 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AT_A_TIME, Outside, Parts, Request, Response};
-use crate::config::{Config, HttpHost};
+use super::{AT_A_TIME, Outside, Parts, Reach, Request, Response};
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// A server on this machine that answers every request so; what it was asked comes back in the log.
@@ -72,10 +72,18 @@ fn get(url: &str) -> Parts {
     Parts { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, timeout_ms: None }
 }
 
-fn listed(host: &str) -> Vec<HttpHost> {
-    let text = format!("[plugin.p]\nhttp_hosts = [\"{host}\"]");
+/// To a host on this machine, as it is listed and allowed.
+fn allowed(host: &str) -> Reach {
+    let port = host.rsplit_once(':').unwrap().1;
+    let text = format!("[plugin.p]\nhttp_hosts = [\"{host}\"]\nallow_private = [\"127.0.0.1:{port}\"]");
     let config = Config::from_text::<String, String>("config.toml", &text, []).unwrap();
-    config.plugin["p"].http_hosts.clone()
+    let table = &config.plugin["p"];
+    Reach { hosts: table.http_hosts.as_slice().into(), allow_private: table.allow_private.as_slice().into() }
+}
+
+/// The same, of which the address is not allowed.
+fn listed(host: &str) -> Reach {
+    Reach { allow_private: Arc::default(), ..allowed(host) }
 }
 
 async fn fetch(outside: &Arc<Outside>, peer: &Peer, parts: Parts) -> Result<Response> {
@@ -120,6 +128,26 @@ async fn a_private_address_is_never_connected_to() {
     let url = format!("http://{}/", peer.address);
     let refused = fetch(&Arc::default(), &peer, get(&url)).await;
     assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
+    assert!(peer.asked.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn private_address_that_the_operator_allows_is_reached_and_no_other_port_of_it() {
+    let mut peer = peer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    let port = peer.address.split_once(':').unwrap().1.to_owned();
+    for host in [peer.address.clone(), format!("localhost:{port}")] {
+        let request = Request::new(get(&format!("http://{host}/"))).unwrap();
+        let response = Arc::<Outside>::default().fetch(&"p".into(), &allowed(&host), request).await.unwrap();
+        assert_eq!(&*response.body, b"hi");
+        peer.asked.recv().await.unwrap();
+    }
+    let other = Reach { allow_private: allowed("127.0.0.1:9").allow_private, ..allowed(&peer.address) };
+    let request = Request::new(get(&format!("http://{}/", peer.address))).unwrap();
+    let refused = Arc::<Outside>::default().fetch(&"p".into(), &other, request).await.unwrap_err();
+    assert!(
+        refused.to_string().contains(&format!("`allow_private` in the plugin's table: \"{}\"", peer.address)),
+        "{refused}"
+    );
     assert!(peer.asked.try_recv().is_err());
 }
 

@@ -38,6 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(plugins::change::reload))
         .routes(routes!(plugins::change::upload, plugins::change::remove))
         .routes(routes!(plugins::change::roll_back))
+        .routes(routes!(plugins::change::retry))
+        .routes(routes!(plugins::change::rename))
         .routes(routes!(plugins::change::enable))
         .routes(routes!(plugins::change::disable))
         .routes(routes!(plugins::settings::show, plugins::settings::change))

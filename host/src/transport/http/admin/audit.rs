@@ -19,11 +19,13 @@ use crate::transport::http::extract::Query;
 use crate::transport::http::{Answer, Failure, State};
 
 /// What the audit log calls each operation that changes something.
-const ACTIONS: [(&str, Method, &str); 13] = [
+const ACTIONS: [(&str, Method, &str); 15] = [
     ("plugin.reload", Method::POST, "/api/admin/plugins/reload"),
     ("plugin.upload", Method::PUT, "/api/admin/plugins/{id}"),
     ("plugin.remove", Method::DELETE, "/api/admin/plugins/{id}"),
     ("plugin.rollback", Method::POST, "/api/admin/plugins/{id}/rollback"),
+    ("plugin.retry", Method::POST, "/api/admin/plugins/{id}/retry"),
+    ("plugin.rename", Method::POST, "/api/admin/plugins/{id}/rename"),
     ("plugin.enable", Method::POST, "/api/admin/plugins/{id}/enable"),
     ("plugin.disable", Method::POST, "/api/admin/plugins/{id}/disable"),
     ("plugin.settings", Method::PUT, "/api/admin/plugins/{id}/settings"),

@@ -69,6 +69,51 @@ pub(in crate::transport::http) async fn roll_back(
     answer(&state, &id)
 }
 
+/// Load a quarantined plugin file again; `id` is the plugin, or the first digits (eight or more) of the file's SHA-256
+///
+/// A file is quarantined if its first load took the process down that loads unknown files. It is loaded in such a process again.
+#[utoipa::path(post, path = "/api/admin/plugins/{id}/retry", tag = "administration", security(("token" = [])), operation_id = "retry_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugins)))]
+pub(in crate::transport::http) async fn retry(
+    Shared(state): Shared<Arc<State>>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Answer {
+    state.core.router.plugins.retry(&id).await?;
+    Ok(axum::Json(Plugins::of(&state)).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::transport::http) struct NewId {
+    /// What it is called from then on: lower-case words joined by dashes.
+    to: String,
+}
+
+/// Call a plugin otherwise: its file, storage, timers and account go with it, and its table in the configuration file
+///
+/// Nothing may be there by the new name. Not in a cluster.
+#[utoipa::path(post, path = "/api/admin/plugins/{id}/rename", tag = "administration", security(("token" = [])), operation_id = "rename_plugin", params(("id" = String, Path), NewId), responses((status = 200, body = Plugin)))]
+pub(in crate::transport::http) async fn rename(
+    Shared(state): Shared<Arc<State>>,
+    _: Admin,
+    Path(id): Path<String>,
+    Query(NewId { to }): Query<NewId>,
+) -> Answer {
+    find(&state, &id)?;
+    let plugins = &state.core.router.plugins;
+    plugins.check_rename(&id, &to).await?;
+    plugins.rename(&id, &to).await?;
+    if let Ok(file) = config_file(&state) {
+        let (from, new) = (id.clone(), to.clone());
+        if let Err(error) = off_thread(move || config::rename_plugin(&file, &from, &new)).await {
+            plugins.rename(&to, &id).await?;
+            return Err(error.into());
+        }
+    }
+    plugins.reload(Some(read_config(&state).await?.plugin)).await?;
+    Ok((Told::detail(format!("renamed to {to}")), axum::Json(shown(&state, &to)?)).into_response())
+}
+
 /// Take a plugin's file out of the folder, in a cluster for all nodes; its kept versions can still be gone back to
 #[utoipa::path(delete, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "remove_plugin", params(("id" = String, Path)), responses((status = 200, body = Done)))]
 pub(in crate::transport::http) async fn remove(

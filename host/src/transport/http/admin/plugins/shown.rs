@@ -6,14 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::plugins::{KeptVersion, PluginStatus};
+use crate::plugins::{CrashedFile, KeptVersion, PluginStatus};
 use crate::transport::http::State;
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::transport::http) struct Plugin {
     id: String,
-    /// `running`, `quarantined`, `disabled` or `failed`.
+    /// `running`, `quarantined`, `compiling`, `disabled` or `failed`.
     state: &'static str,
     #[schema(required)]
     name: Option<String>,
@@ -83,13 +83,41 @@ struct Version {
 }
 
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::transport::http) struct Plugins {
     plugins: Vec<Plugin>,
+    /// Files that took the process down that loads unknown files: they are loaded again only if somebody asks for it.
+    quarantined_files: Vec<QuarantinedFile>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct QuarantinedFile {
+    sha256: String,
+    /// The plugin that it was put there as.
+    plugin: String,
+    reason: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+impl From<&CrashedFile> for QuarantinedFile {
+    fn from(file: &CrashedFile) -> Self {
+        Self {
+            sha256: file.sha256.to_string(),
+            plugin: file.plugin.to_string(),
+            reason: file.reason.clone(),
+            at: file.at(),
+        }
+    }
 }
 
 impl Plugins {
     pub(super) fn of(state: &State) -> Self {
-        Self { plugins: state.core.router.plugins.statuses().iter().map(Plugin::from).collect() }
+        let plugins = &state.core.router.plugins;
+        Self {
+            plugins: plugins.statuses().iter().map(Plugin::from).collect(),
+            quarantined_files: plugins.crashed_files().iter().map(QuarantinedFile::from).collect(),
+        }
     }
 }
 

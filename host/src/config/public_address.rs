@@ -1,9 +1,9 @@
-//! Which addresses belong to the public internet.
+//! Which addresses belong to the public internet: those that plugins may call without being allowed each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether plugins may connect to this address. What is not known to be public is not.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

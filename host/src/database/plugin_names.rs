@@ -1,0 +1,42 @@
+//! What is a plugin's own in the database, and moving it to another id.
+
+use super::{Database, each};
+use crate::error::{Error, Result};
+use crate::name::BOT_PREFIX;
+
+impl Database {
+    /// Whether there is anything of a plugin: values, timers, or the account that it posts as.
+    pub async fn knows_plugin(&self, plugin: &str) -> Result<bool> {
+        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1) \
+             OR EXISTS (SELECT 1 FROM timers WHERE plugin = $1) OR EXISTS (SELECT 1 FROM users WHERE plugin = $1)",
+        )
+        .bind(plugin)
+        .fetch_one(pool)
+        .await)?)
+    }
+
+    /// Moves all of a plugin's own to another id, of which nothing may be there.
+    pub async fn rename_plugin(&self, from: &str, to: &str) -> Result<()> {
+        if self.knows_plugin(to).await? {
+            return Err(Error::Conflict(format!("there is stored data by the name of {to} already")));
+        }
+        let mut tx = self.begin().await?;
+        for statement in [
+            "UPDATE plugin_values SET plugin = $2 WHERE plugin = $1",
+            "UPDATE timers SET plugin = $2 WHERE plugin = $1",
+        ] {
+            each!(Tx: &mut tx, tx => sqlx::query(statement).bind(from).bind(to).execute(&mut **tx).await.map(|_| ()))?;
+        }
+        each!(Tx: &mut tx, tx => sqlx::query(
+            "UPDATE users SET plugin = $2, username = $3, username_key = $3 WHERE plugin = $1",
+        )
+        .bind(from)
+        .bind(to)
+        .bind(format!("{BOT_PREFIX}{to}"))
+        .execute(&mut **tx)
+        .await
+        .map(|_| ()))?;
+        tx.commit().await
+    }
+}

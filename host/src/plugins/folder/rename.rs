@@ -1,0 +1,44 @@
+//! Calling a plugin otherwise. Its storage, timers, account and kept versions belong to its id, so they go with it.
+
+use std::sync::Arc;
+
+use super::obey::unreadable;
+use super::{Folder, Look};
+use crate::error::{Error, Result};
+
+impl Folder {
+    /// The plugin is not called meanwhile; under its new name it is started anew.
+    pub(super) async fn rename(&mut self, from: &Arc<str>, to: &Arc<str>) -> Result<()> {
+        let file = self.file(from).await?;
+        if self.files().await.map_err(unreadable)?.contains_key(to) {
+            return Err(Error::Conflict(format!("there is a plugin file by the name of {to} already")));
+        }
+        self.unload(from, "it is renamed");
+        self.known.remove(from);
+        let renamed = self.move_to(from, to, &file.path).await;
+        if renamed.is_ok()
+            && let Some(table) = self.tables.remove(&**from)
+        {
+            self.tables.insert(to.to_string(), table);
+        }
+        self.scan(Look::Read).await;
+        renamed
+    }
+
+    async fn move_to(&mut self, from: &Arc<str>, to: &Arc<str>, file: &std::path::Path) -> Result<()> {
+        let services = self.shared.services.clone();
+        services.database.rename_plugin(from, to).await?;
+        services.bots.forget(from);
+        services.bots.forget(to);
+        if let Err(error) = tokio::fs::rename(file, file.with_file_name(format!("{to}.wasm"))).await {
+            services.database.rename_plugin(to, from).await?;
+            services.bots.forget(from);
+            return Err(Error::Unavailable(format!("{} cannot be renamed: {error}", file.display())));
+        }
+        if let Err(error) = self.versions.rename(from, to).await {
+            tracing::warn!(plugin = %to, %error, "the versions of a renamed plugin stay under its old name");
+        }
+        tracing::info!(plugin = %to, former = %from, "plugin renamed");
+        Ok(())
+    }
+}

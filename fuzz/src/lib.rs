@@ -30,7 +30,7 @@ pub fn go(bytes: &[u8]) {
 
 pub fn groups(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
-    if let Err(error) = groups_dialect::decode(text) {
+    if let (_, Err(error)) = groups_dialect::decode(text) {
         is_the_client_s_fault(text, &error);
     }
 }

@@ -184,7 +184,7 @@ impl Accounts {
             Ok(Verdict::Right) => {}
             Ok(Verdict::Outdated) => self.rehash(&mut user, password).await,
             Ok(Verdict::Wrong) => return Err(wrong().await),
-            Err(error @ Error::Invalid { field: "hash", .. }) => {
+            Err(ref error @ Error::Invalid { ref field, .. }) if field == "hash" => {
                 tracing::error!(account = %user.uid, %error, "this account's password hash cannot be checked");
                 return Err(wrong().await);
             }

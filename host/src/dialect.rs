@@ -4,10 +4,13 @@
 pub mod direct;
 pub mod go;
 pub mod groups;
+pub mod json;
 pub mod native;
-mod object;
 pub mod rooms;
 pub mod sessions;
+pub mod words;
+
+use std::borrow::Cow;
 
 use axum::extract::ws::Utf8Bytes;
 use serde::de::IgnoredAny;
@@ -15,9 +18,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::direct::Ids;
-use self::object::Object;
-use crate::error::{Error, Result};
-use crate::protocol::{Event, Room, RoomId};
+use crate::error::Result;
+use crate::protocol::{Event, Eviction, Room, RoomId};
+
+/// A frame's `type`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kind<'a> {
+    Word(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
+}
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,21 +61,23 @@ impl Dialect {
         }
     }
 
-    /// What a connection speaks that shows it by its first frame.
+    /// The dialect that a connection's first frame belongs to.
     pub fn of_first_frame(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Shape {
+        struct Shape<'a> {
             op: Option<IgnoredAny>,
             event: Option<IgnoredAny>,
-            #[serde(rename = "type")]
-            kind: Option<IgnoredAny>,
+            #[serde(borrow, rename = "type")]
+            kind: Option<Kind<'a>>,
             payload: Option<IgnoredAny>,
         }
-        let Object(shape) = serde_json::from_str(text).ok()?;
+        let shape: Shape<'_> = json::frame(text).ok()?;
         match shape {
             Shape { op: Some(_), .. } => Some(Self::Native),
             Shape { event: Some(_), .. } => Some(Self::Direct),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
+            // Its words are enough: what is missing beside them is an error, and no sign of another dialect.
+            Shape { kind: Some(Kind::Word(word)), .. } if rooms::COMMANDS.contains(&&*word) => Some(Self::Rooms),
             Shape { kind: Some(_), .. } => Some(Self::Groups),
             _ => None,
         }
@@ -84,6 +96,19 @@ impl Dialect {
         match self {
             Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => false,
             Self::Groups | Self::Rooms => true,
+        }
+    }
+
+    /// What a connection is told that was put out of a room where it is called `name`. None where the dialect has no words
+    /// for it: there the error of the next command says so.
+    pub fn encode_eviction(self, eviction: &Eviction, name: &str) -> Option<Utf8Bytes> {
+        match self {
+            // The room's log says it.
+            Self::Native => None,
+            Self::Groups => groups::evicted(eviction, name),
+            Self::Rooms => rooms::evicted(eviction, name),
+            Self::Sessions => Some(sessions::evicted(eviction)),
+            Self::Go | Self::Direct | Self::DirectExternal => None,
         }
     }
 
@@ -123,24 +148,18 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// Reads a flat frame's fields; the error names the one that is wrong.
+/// Reads a frame's fields; the error names the one that is wrong.
 fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let Object(read) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        let what = match (inner.classify(), &*path) {
-            (serde_json::error::Category::Data, ".") if !text.trim_start().starts_with('{') => {
-                "the frame should be a JSON object".to_owned()
-            }
-            (serde_json::error::Category::Data, ".") => inner.to_string(),
-            (serde_json::error::Category::Data, field) => format!("{field}: {inner}"),
-            _ => format!("the frame is not JSON: {inner}"),
-        };
-        Error::BadRequest(what)
-    })?;
-    json.end().map_err(|error| Error::BadRequest(format!("the frame is not JSON: {error}")))?;
-    Ok(read)
+    Ok(json::frame(text)?)
+}
+
+/// A token without the `Bearer` that many clients keep with it, as HTTP wants it.
+pub fn bare_token(token: &str) -> &str {
+    let token = token.trim();
+    match token.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => token,
+    }
 }
 
 /// A message's id where a dialect wants one: always the same for the same message.

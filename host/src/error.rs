@@ -1,10 +1,24 @@
 //! What can go wrong, as clients see it: a stable code and a sentence. Dialects word it their own way.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the core says of rooms, for dialects that call them otherwise.
+pub mod rooms {
+    pub const NOT_A_MEMBER: &str = "not a member of this room; join it first";
+    pub const BANNED: &str = "banned from this room";
+    pub const PRIVATE: &str = "this room is private: somebody in it has to invite you";
+    pub const FULL: &str = "the room is full";
+    pub const NAME_TAKEN: &str = "room name is taken";
+    pub const NO_ROOM: &str = "room not found";
+    /// Followed by the time.
+    pub const MUTED_UNTIL: &str = "muted in this room until ";
+    pub const NO_ROOM_MAKER: &str = "rooms cannot be made on this server";
+}
 
 /// One error for the whole host. Its text is for the person whose request it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,13 +37,13 @@ pub enum Error {
     /// Names what is taken or was changed meanwhile: "room name is taken".
     #[error("{0}")]
     Conflict(String),
-    /// Understood, but a value is out of range or malformed.
-    /// Without a field the reason says all there is to say.
-    #[error("{}{why}", if field.is_empty() { String::new() } else { format!("{field}: ") })]
-    Invalid { field: &'static str, why: String },
+    /// Understood, but a value is out of range or malformed. Without a `field`, `why` says all.
+    #[error("{}", about(field, why))]
+    Invalid { field: Cow<'static, str>, why: String },
     #[error("too many requests; try again in {}", humantime::format_duration(round_up(*.retry_after)))]
     RateLimited { retry_after: Duration },
-    #[error("{what} is too large: at most {limit}")]
+    /// Without a `what`, `limit` says all.
+    #[error("{}", too_large(what, limit))]
     TooLarge { what: &'static str, limit: String },
     /// A message filter said no; `code` is the filter's own word.
     #[error("{reason}")]
@@ -78,12 +92,24 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Contended)
     }
 
-    /// The same error, with the fields that it names called what a client calls them: pairs of ours and theirs.
+    /// The same error in a client's own words: the core's names of fields become the client's, by these pairs of ours and
+    /// theirs. A field that the client did not send is not named.
     pub fn in_terms_of(&self, names: &[(&str, &'static str)]) -> Self {
-        let theirs = |ours: &'static str| names.iter().find(|(name, _)| *name == ours).map_or(ours, |(_, name)| name);
+        let theirs = |ours: &str| names.iter().find(|(name, _)| *name == ours).map(|(_, name)| *name);
+        // What the client calls so itself, and the parts of a list.
+        let known = |ours: &str| names.iter().any(|(_, name)| *name == ours.split('[').next().unwrap_or_default());
         match self.clone() {
-            Self::Invalid { field, why } => Self::Invalid { field: theirs(field), why },
-            Self::TooLarge { what, limit } => Self::TooLarge { what: theirs(what), limit },
+            Self::Invalid { field, why } => match theirs(&field) {
+                Some(field) => Self::Invalid { field: field.into(), why },
+                None if known(&field) => Self::Invalid { field, why },
+                None => Self::Invalid { field: "".into(), why },
+            },
+            Self::TooLarge { what, limit } => match theirs(what) {
+                Some(what) => Self::TooLarge { what, limit },
+                // A description instead of a field.
+                None if known(what) || what.is_empty() || what.contains(' ') => Self::TooLarge { what, limit },
+                None => Self::TooLarge { what: "a value", limit },
+            },
             other => other,
         }
     }
@@ -92,8 +118,8 @@ impl Error {
         Self::NotFound(format!("{what} not found"))
     }
 
-    pub fn invalid(field: &'static str, why: impl Into<String>) -> Self {
-        Self::Invalid { field, why: why.into() }
+    pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into() }
     }
 
     /// Logs what happened under a new correlation id; the client sees only the id.
@@ -102,6 +128,14 @@ impl Error {
         tracing::error!(%correlation, error = %what, "internal error");
         Self::Internal(correlation)
     }
+}
+
+fn about(field: &str, why: &str) -> String {
+    if field.is_empty() { why.to_owned() } else { format!("{field}: {why}") }
+}
+
+fn too_large(what: &str, limit: &str) -> String {
+    if what.is_empty() { limit.to_owned() } else { format!("{what} is too large: at most {limit}") }
 }
 
 fn round_up(wait: Duration) -> Duration {

@@ -37,7 +37,9 @@ use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
 use crate::latency::{Latencies, Tally};
 use crate::metrics::Histogram;
-use crate::protocol::{Account, Actor, ConnectionId, Event, Guest, Happening, LoginId, PushTarget, Room, RoomId};
+use crate::protocol::{
+    Account, Actor, ConnectionId, Event, Eviction, Guest, Happening, LoginId, PushTarget, Room, RoomId,
+};
 
 /// A live connection that has said who it is.
 pub struct Connection {
@@ -55,12 +57,42 @@ pub struct Connection {
     /// The rooms it hears, and what it is called in each: its end costs no more than its rooms, and whoever speaks need not
     /// wait for a room that is being told something.
     hears: Mutex<HashMap<RoomId, Arc<str>>>,
+    /// The rooms that it was put out of lately, so that an error can say so. Bounded by [`MAX_EVICTIONS`].
+    evictions: Mutex<Vec<Eviction>>,
 }
+
+/// How many rooms a connection remembers that it was put out of.
+const MAX_EVICTIONS: usize = 16;
 
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
         let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
-        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, echoes, hears: Mutex::default() }
+        let (hears, evictions) = Default::default();
+        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, echoes, hears, evictions }
+    }
+
+    /// How it was put out of a room, if it was and has not come back.
+    pub fn eviction(&self, from: impl Fn(&Room) -> bool) -> Option<Eviction> {
+        self.evictions.lock().iter().rfind(|eviction| from(&eviction.room)).cloned()
+    }
+
+    /// Remembers how it was put out of a room, and says so in its dialect's words, if there are any.
+    fn note_eviction(&self, eviction: Eviction, name: &str) {
+        if let Some(text) = self.dialect.encode_eviction(&eviction, name) {
+            self.outbox.offer(text);
+        }
+        let mut evictions = self.evictions.lock();
+        evictions.retain(|known| known.room.id != eviction.room.id);
+        if evictions.len() == MAX_EVICTIONS {
+            evictions.remove(0);
+        }
+        evictions.push(eviction);
+    }
+
+    /// From now on it hears a room, under this name.
+    fn begin_hearing(&self, room: RoomId, name: Arc<str>) {
+        self.evictions.lock().retain(|eviction| eviction.room.id != room);
+        self.hears.lock().insert(room, name);
     }
 
     /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.

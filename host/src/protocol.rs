@@ -37,7 +37,7 @@ pub use self::change::{
     Touched, Unit,
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
-pub use self::event::{Entry, Event, Happening, Removal, Whom};
+pub use self::event::{Entry, Event, Eviction, EvictionCause, Happening, Removal, Whom};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};
 pub use self::room::{Member, Peer, Room, RoomKind, SessionSummary, Standing, Visibility};

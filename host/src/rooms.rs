@@ -12,7 +12,7 @@ use crate::cache::{Cache, Trust};
 use crate::clock::Timestamp;
 use crate::config::{self, Live};
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::messages::Writer;
 use crate::protocol::{
     Account, AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, RoomQuota,
@@ -197,7 +197,7 @@ impl Rooms {
     /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.
     pub fn door(room: &Room, standing: Standing) -> Result<Door> {
         if standing.banned {
-            return Err(Error::Forbidden("banned from this room".into()));
+            return Err(Error::Forbidden(rooms::BANNED.into()));
         }
         if standing.role.is_some() {
             return Ok(Door::Inside);
@@ -215,7 +215,7 @@ impl Rooms {
             return Err(not_a_member());
         }
         match standing.muted_until.filter(|until| *until > now) {
-            Some(until) => Err(Error::Forbidden(format!("muted in this room until {until}"))),
+            Some(until) => Err(Error::Forbidden(format!("{}{until}", rooms::MUTED_UNTIL))),
             None => Ok(()),
         }
     }
@@ -320,7 +320,7 @@ impl Rooms {
 }
 
 pub fn not_a_member() -> Error {
-    Error::Forbidden("not a member of this room; join it first".into())
+    Error::Forbidden(rooms::NOT_A_MEMBER.into())
 }
 
 fn no_session() -> Error {

@@ -17,7 +17,7 @@ pub use self::messages::NewMessage;
 pub use self::sessions::MAX_LISTED;
 use crate::accounts::Accounts;
 use crate::accounts::throttle::Origin;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
@@ -179,6 +179,8 @@ impl Router {
     ) -> Result<Value> {
         let named = match (&here, args.get("room")) {
             (Some(here), _) => Some(RoomName::Id(here.id)),
+            (None, Some(Value::Null)) => None,
+            (None, Some(Value::String(name))) if name.is_empty() => None,
             (None, Some(Value::String(name))) => Some(RoomName::parse(name.clone())),
             (None, Some(_)) => return Err(Error::invalid("room", "should be a room's uid or name")),
             (None, None) => None,
@@ -192,6 +194,7 @@ impl Router {
             None => (None, None),
         };
         args.remove("room");
+        info.drop_nothing(&mut args);
         self.resolve(info, &mut args).await?;
         self.plugins.run(&info.name, &call(caller, room, role), Value::Object(args)).await
     }
@@ -294,7 +297,11 @@ impl Router {
             (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
             _ => standing.role.is_some(),
         };
-        if there { Ok((room, standing)) } else { Err(not_a_member()) }
+        match there {
+            true => Ok((room, standing)),
+            false if standing.banned => Err(Error::Forbidden(rooms::BANNED.into())),
+            false => Err(not_a_member()),
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Session {
     dialect: Option<Dialect>,
     /// What the issuer of its token calls its account, if that is not this server.
     external: Option<Arc<str>>,
+    /// A token of the address, until the first frame says what is spoken.
+    undecided_token: Option<String>,
     token: Option<TokenClock>,
     connect_by: Instant,
     heard_at: Instant,
@@ -111,6 +113,7 @@ impl Session {
             me: None,
             dialect,
             external: None,
+            undecided_token: None,
             token: None,
             connect_by: now + first_word,
             heard_at: now,
@@ -121,6 +124,12 @@ impl Session {
             limits,
             core,
         }
+    }
+
+    /// The token with which the connection opens once its first frame has decided what is spoken.
+    pub fn with_undecided_token(mut self, token: Option<String>) -> Self {
+        self.undecided_token = token;
+        self
     }
 
     /// Lives until the socket or the server ends it. `identity` is whoever the upgrade request's token proved.
@@ -216,13 +225,12 @@ impl Session {
 
     async fn on_frame(&mut self, frame: Incoming) {
         let text = match frame {
-            Incoming::Text(text) => text,
+            Incoming::Text(text) => Some(text),
             Incoming::Alive => return,
             Incoming::Failed(close) => return self.outbox.close(close),
-            Incoming::Binary(_) => {
-                let error = Error::BadRequest("binary frames are not understood; send JSON as text".into());
-                return self.refuse(None, &error);
-            }
+            // Some libraries send every frame as bytes. Socket.IO's attachments are something else.
+            Incoming::Binary(bytes) if self.dialect != Some(Dialect::Sessions) => Utf8Bytes::try_from(bytes).ok(),
+            Incoming::Binary(_) => None,
         };
         if let Err(wait) = self.flood.check() {
             let retry_after = wait.wait_time_from(governor::clock::DefaultClock::default().now());
@@ -230,10 +238,25 @@ impl Session {
             if self.refusals > self.limits.refusals_before_close {
                 return self.outbox.close(Close::new(Close::FLOODING, "flooding"));
             }
-            return self.refuse(Some(&text), &Error::RateLimited { retry_after });
+            return self.refuse(text.as_deref(), &Error::RateLimited { retry_after });
         }
+        let Some(text) = text else {
+            let error = match self.dialect {
+                Some(Dialect::Sessions) => Error::BadRequest("binary attachments are not understood; send JSON".into()),
+                _ => Error::BadRequest("a binary frame should hold JSON in UTF-8, as a text frame does".into()),
+            };
+            self.refuse(None, &error);
+            if self.dialect.is_none() {
+                self.outbox.close(no_dialect());
+            }
+            return;
+        };
         self.request = Uuid::now_v7();
+        let undecided = self.dialect.is_none();
         let dialect = self.dialect.or_else(|| self.decide(&text));
+        if undecided && !Box::pin(self.begin_as_decided()).await {
+            return;
+        }
         // For whoever looks closely: at other levels it costs nothing.
         let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
         // In a place of its own: what all commands together may need is far more than a connection that says nothing.
@@ -254,7 +277,7 @@ impl Session {
                         .into(),
                 );
                 self.refuse(None, &error);
-                self.outbox.close(Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here"));
+                self.outbox.close(no_dialect());
             }
         }
     }
@@ -266,11 +289,34 @@ impl Session {
         self.dialect
     }
 
+    /// Opens the connection with the token of its address, now that its dialect is known. False if that cannot be.
+    async fn begin_as_decided(&mut self) -> bool {
+        let (Some(token), Some(dialect)) = (self.undecided_token.take(), self.dialect) else { return true };
+        let identity = match dialect {
+            Dialect::Direct => self.core.accounts.identify_anyone(&token).await,
+            _ => self.core.accounts.identify(&token).await,
+        };
+        match identity {
+            Ok(identity) => {
+                self.begin(Some(identity), None).await;
+                true
+            }
+            Err(error) => {
+                self.refuse(None, &error);
+                self.outbox.close(Close::new(Close::TOKEN_EXPIRED, error.to_string()));
+                false
+            }
+        }
+    }
+
     /// Says in the connection's own words what was wrong with a frame, if it was a frame.
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
-            Some(Dialect::Groups) => self.outbox.offer(dialect::groups::refused(error)),
+            Some(Dialect::Groups) => {
+                let kind = frame.map_or(dialect::groups::Kind::Unknown, |frame| dialect::groups::decode(frame).0);
+                self.outbox.offer(dialect::groups::refused(kind, error));
+            }
             Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
             Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
             Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
@@ -316,6 +362,10 @@ impl Session {
     fn caller(&self, me: &Connection) -> Caller {
         Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: self.request }
     }
+}
+
+fn no_dialect() -> Close {
+    Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here")
 }
 
 impl Drop for Session {

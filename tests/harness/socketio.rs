@@ -31,7 +31,16 @@ impl SocketIo {
         auth: &Value,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, String> {
-        let mut client = Self::open(address, headers).await.expect("the server takes the connection");
+        Self::connect_over(Self::open(address, headers).await, auth).await
+    }
+
+    /// The same with more in the address.
+    pub(crate) async fn connect_at(address: &str, query: &str, auth: &Value) -> Result<Self, String> {
+        Self::connect_over(Self::open_at(address, query, &[]).await, auth).await
+    }
+
+    async fn connect_over(opened: Result<Self, u16>, auth: &Value) -> Result<Self, String> {
+        let mut client = opened.expect("the server takes the connection");
         client.send(format!("40{auth}")).await;
         let answer = client.packet().await.expect("an answer to CONNECT");
         match answer.split_at(2) {
@@ -46,7 +55,11 @@ impl SocketIo {
 
     /// A connection of Engine.IO alone; the error is the status of the refusal.
     pub(crate) async fn open(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        Self::open_at(address, "", headers).await
+    }
+
+    async fn open_at(address: &str, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
         let mut request = url.into_client_request().expect("a URL");
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header value"));

@@ -37,7 +37,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("wasmtime", &["plugins"]),
         ("tokio_tungstenite", &["transport", "cli"]),
         ("socketioxide", &["transport"]),
-        ("rust_embed", &["transport"]),
+        ("rust_embed", &["transport", "cli"]),
         ("async_nats", &["cluster"]),
         ("jsonwebtoken::", &["accounts"]),
         ("argon2::", &["accounts"]),
@@ -46,7 +46,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("notify::", &["follow"]),
         ("metrics_exporter_prometheus", &["metrics"]),
         ("reqwest::", &["cli"]),
-        ("toml_edit", &["config"]),
+        ("toml_edit", &["config", "cli"]),
         ("wit_component", &["plugins"]),
         ("rustls", &["plugins", "transport"]),
     ] {

@@ -116,7 +116,7 @@ async fn what_cannot_be_gets_one_error_and_the_connection_lives() {
         (r#"{"group_id": 4711, "message": "hi"}"#, "not_found"),
         (r#"{"type": "join_group", "group_id": 4711}"#, "not_found"),
         (r#"{"type": "dance"}"#, "bad_request"),
-        (r#"{"type": "history", "group_id": 1, "limit": 0}"#, "invalid"),
+        (r#"{"type": "history", "group_id": 1, "limit": 201}"#, "invalid"),
     ] {
         client.send_text(frame).await;
         let answer = client.next_frame().await;

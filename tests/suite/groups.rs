@@ -64,7 +64,7 @@ async fn a_group_is_made_joined_and_its_name_is_taken_from_then_on() {
     assert_eq!(joined["type"], "acknowledge-connect");
     assert_eq!(ann.next_frame().await, json!({"type": "user-added", "name": "bob", "Group": "pond"}));
     let taken = ask(&mut ann, json!({"type": "make_group", "group_name": "Moor"})).await;
-    assert_eq!(taken, json!({"type": "err", "err": "room name is taken"}));
+    assert_eq!(taken, json!({"type": "err", "err": "group_name: is taken"}));
     let groups = ask(&mut ann, json!({"type": "get_groups"})).await;
     // The one from the start first, then those with the most people.
     assert_eq!(groups["groups"], json!(["lobby", "pond", "moor"]));
@@ -133,7 +133,7 @@ async fn what_cannot_be_is_told_in_the_page_s_own_words() {
         (json!({"type": "first-connect", "name": "Ann", "group": "lobby"}), reject("User Exists")),
         (json!({"type": "first-connect", "name": "dora", "group": "lobby"}), reject("User Exists")),
         (json!({"type": "first-connect", "name": "bob", "group": "nowhere"}), reject("there is no group nowhere")),
-        (json!({"type": "first-connect", "name": "", "group": "lobby"}), reject("name: must not be empty")),
+        (json!({"type": "first-connect", "name": "", "group": "lobby"}), reject("name: is missing")),
         (message("bob", "lobby", "hello?"), err(nobody)),
         (json!({"type": "make_group", "group_name": "pond"}), err(nobody)),
         (json!({"type": "log_in", "name": "dora", "pwrd": "wrong"}), err("wrong-password")),

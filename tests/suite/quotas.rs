@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Server, Setup, SocketIo};
+use crate::harness::{Client, Setup, SocketIo};
 
 async fn make(client: &mut Client, name: &str) -> Result<(), (String, String)> {
     let made = client.call("room.create", json!({"name": name})).await;

@@ -98,7 +98,7 @@ async fn what_cannot_be_is_code_1_in_the_page_s_own_words() {
         ("join", json!({"name": "dora", "roomId": cellar, "pass": "sesame"}), "Name is taken"),
         ("chat", json!({"roomId": cellar, "msg": "hi"}), "You are not in the Room"),
         ("leave", json!({"roomId": cellar}), "You are not in the Room"),
-        ("create", json!({"name": "cellar", "visibility": "public", "pass": ""}), "room name is taken"),
+        ("create", json!({"name": "cellar", "visibility": "public", "pass": ""}), "payload.name: is taken"),
         ("create", json!({"name": "x", "visibility": "private", "pass": ""}), "payload.pass: a private room needs one"),
     ] {
         let answer = ask(&mut bob, kind, payload.clone()).await;

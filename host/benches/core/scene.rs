@@ -68,7 +68,7 @@ pub(crate) fn frame(dialect: Dialect) -> String {
 pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
     match dialect {
         Dialect::Native => native::decode(frame).is_ok(),
-        Dialect::Groups => groups::decode(frame).is_ok(),
+        Dialect::Groups => groups::decode(frame).1.is_ok(),
         Dialect::Go => go::decode(frame).is_ok(),
         Dialect::Rooms => rooms::decode(frame).1.is_ok(),
         Dialect::Direct | Dialect::DirectExternal => direct::decode(frame).is_ok(),

@@ -104,6 +104,8 @@ section! {
         refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
         /// Whether people may chat without an account.
         guests: bool = true;
+        /// Whether a token in an address (`?token=…`) counts.
+        query_tokens: bool = false;
         /// The shortest new password, in characters.
         min_password_chars: usize = 1, within(1..=1000);
         /// How often it is looked whether live connections' logins still hold.

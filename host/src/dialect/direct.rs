@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{fields, message_id, to_text};
+use super::{bare_token, fields, json, message_id, to_text};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{
@@ -66,7 +66,7 @@ pub fn decode(text: &str) -> Result<Request> {
     #[serde(rename_all = "camelCase")]
     struct Fetch {
         receiver_id: String,
-        before: Option<Uuid>,
+        before: Option<String>,
         limit: Option<u32>,
     }
     #[derive(Deserialize)]
@@ -76,29 +76,34 @@ pub fn decode(text: &str) -> Result<Request> {
     }
     match &*fields::<Kind<'_>>(text)?.event {
         "authenticate" => {
-            let Authenticate { token } = fields(text)?;
-            // Many clients have it at hand as HTTP wants it.
-            let token = token.trim();
-            Ok(Request::Authenticate { token: token.strip_prefix("Bearer ").unwrap_or(token).to_owned() })
+            let Authenticate { token } = read(text)?;
+            Ok(Request::Authenticate { token: bare_token(&token).to_owned() })
         }
         "message" => {
-            let Send { receiver_id, message, images } = fields(text)?;
+            let Send { receiver_id, message, images } = read(text)?;
             let images = images.unwrap_or_default();
             match message {
-                None if images.is_empty() => Err(Error::BadRequest("message: is missing; wanted a text".into())),
+                None if images.is_empty() => Err(Error::BadRequest("message: is missing".into())),
                 message => Ok(Request::Message { receiver: receiver_id, message: message.unwrap_or_default(), images }),
             }
         }
         "fetchChats" => {
-            let Fetch { receiver_id, before, limit } = fields(text)?;
+            let Fetch { receiver_id, before, limit } = read(text)?;
+            let no_id = |_| Error::BadRequest("before: should be the id of a message".into());
+            let before = before.map(|before| before.parse()).transpose().map_err(no_id)?;
             Ok(Request::FetchChats { receiver: receiver_id, before, limit })
         }
-        "unReadMessages" => Ok(Request::UnreadMessages { receiver: fields::<Unread>(text)?.receiver_id }),
+        "unReadMessages" => Ok(Request::UnreadMessages { receiver: read::<Unread>(text)?.receiver_id }),
         other => Err(Error::BadRequest(format!(
             "event: there is no `{}`; there are `authenticate`, `message`, `fetchChats` and `unReadMessages`",
             other.escape_debug()
         ))),
     }
+}
+
+/// Answers have their fields in `data`, so many clients write requests like that, too.
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    Ok(json::flattened(text, "data")?)
 }
 
 #[derive(Serialize)]
@@ -235,8 +240,18 @@ pub fn nothing_unread() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"event":"noUnreadMessages","data":[]}"#)
 }
 
+/// The core's names of what frames carry, and the page's.
+const TERMS: [(&str, &str); 6] = [
+    ("body", "message"),
+    ("account", "receiverId"),
+    ("receiverId", "receiverId"),
+    ("images", "images"),
+    ("limit", "limit"),
+    ("before", "before"),
+];
+
 pub fn error(error: &Error) -> Utf8Bytes {
-    let error = error.in_terms_of(&[("body", "message")]);
+    let error = error.in_terms_of(&TERMS);
     to_text(&json!({"event": "error", "message": error.to_string(), "code": error.code()}))
 }
 
@@ -261,7 +276,7 @@ mod tests {
     #[test]
     fn a_fault_names_the_field() {
         let said = |text| decode(text).unwrap_err().to_string();
-        assert!(said(r#"{"event":"message","message":"hi"}"#).contains("`receiverId`"));
+        assert_eq!(said(r#"{"event":"message","message":"hi"}"#), "receiverId: is missing");
         assert!(said(r#"{"event":"message","receiverId":"b"}"#).starts_with("message:"));
         assert!(said(r#"{"event":"message","receiverId":"b","images":["/media/x",7]}"#).starts_with("images[1]:"));
         assert!(said(r#"{"event":"fetchChats","receiverId":"b","before":"soon"}"#).starts_with("before:"));

@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 
 use axum::extract::ws::Utf8Bytes;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{fields, to_text};
+use super::json::IntegerId;
+use super::words::of_groups;
+use super::{fields, groups, to_text};
 use crate::clock::Timestamp;
+use crate::error::rooms::NAME_TAKEN;
 use crate::error::{Error, Result};
 use crate::protocol::{Author, ConnectionId, Entry, Event, Happening, Message, Room, RoomKind};
 
@@ -27,9 +31,10 @@ pub enum To {
 }
 
 impl To {
-    /// Exactly one of the two.
+    /// Exactly one of the two; 0 is nobody's number, and how some languages write "nothing".
     pub fn new(receiver: Option<i64>, group: Option<i64>) -> Result<Self> {
-        match (receiver, group) {
+        let given = |number: Option<i64>| number.filter(|number| *number != 0);
+        match (given(receiver), given(group)) {
             (Some(account), None) => Ok(Self::Account(account)),
             (None, Some(group)) => Ok(Self::Group(group)),
             _ => Err(Error::BadRequest("exactly one of `receiver_id` and `group_id` should be given".into())),
@@ -49,33 +54,59 @@ pub fn decode(text: &str) -> Result<Request> {
     struct Kind<'a> {
         #[serde(borrow, rename = "type")]
         kind: Option<Cow<'a, str>>,
+        op: Option<IgnoredAny>,
+        event: Option<IgnoredAny>,
+        payload: Option<IgnoredAny>,
     }
     #[derive(Deserialize)]
     struct Send {
-        receiver_id: Option<i64>,
-        group_id: Option<i64>,
-        message: String,
+        receiver_id: Option<IntegerId>,
+        group_id: Option<IntegerId>,
+        // The page's schema says `message`, its text `content`.
+        message: Option<String>,
+        content: Option<String>,
     }
     #[derive(Deserialize)]
     struct Join {
-        group_id: i64,
+        group_id: IntegerId,
     }
     #[derive(Deserialize)]
     struct History {
-        receiver_id: Option<i64>,
-        group_id: Option<i64>,
-        before: Option<i64>,
-        limit: Option<u32>,
+        receiver_id: Option<IntegerId>,
+        group_id: Option<IntegerId>,
+        before: Option<IntegerId>,
+        limit: Option<IntegerId>,
     }
-    match fields::<Kind<'_>>(text)?.kind.as_deref() {
+    let to = |receiver: Option<IntegerId>, group: Option<IntegerId>| {
+        To::new(receiver.map(|IntegerId(id)| id), group.map(|IntegerId(id)| id))
+    };
+    let frame = fields::<Kind<'_>>(text)?;
+    // A token at `/` opens a connection of this dialect, also for clients of the others.
+    let elsewhere = match &frame {
+        Kind { kind: None, event: Some(_), .. } => Some(("`event`", "/ws/direct")),
+        Kind { kind: None, op: Some(_), .. } => Some(("`op`", "/ws/native")),
+        Kind { kind: Some(_), payload: Some(_), .. } => Some(("`payload`", "/ws/rooms")),
+        Kind { kind: Some(word), .. } if groups::COMMANDS.contains(&&**word) => Some(("this `type`", "/ws/groups")),
+        _ => None,
+    };
+    if let Some((field, path)) = elsewhere {
+        let why = format!("this connection speaks `go`, since a token opened it; frames with {field} belong to {path}");
+        return Err(Error::BadRequest(why));
+    }
+    match frame.kind.as_deref() {
         None | Some("message") => {
-            let Send { receiver_id, group_id, message } = fields(text)?;
-            Ok(Request::Send { to: To::new(receiver_id, group_id)?, message })
+            let Send { receiver_id, group_id, message, content } = fields(text)?;
+            let missing = || Error::BadRequest("message: is missing".into());
+            Ok(Request::Send { to: to(receiver_id, group_id)?, message: message.or(content).ok_or_else(missing)? })
         }
-        Some("join_group") => Ok(Request::JoinGroup { group: fields::<Join>(text)?.group_id }),
+        Some("join_group") => Ok(Request::JoinGroup { group: fields::<Join>(text)?.group_id.0 }),
         Some("history") => {
             let History { receiver_id, group_id, before, limit } = fields(text)?;
-            Ok(Request::History { of: To::new(receiver_id, group_id)?, before, limit })
+            let before = before.map(|IntegerId(id)| id).filter(|before| *before != 0);
+            let limit = limit.map(|IntegerId(limit)| limit).filter(|limit| *limit != 0);
+            // What is no number of messages is refused as one that is too large.
+            let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
+            Ok(Request::History { of: to(receiver_id, group_id)?, before, limit })
         }
         Some(other) => Err(Error::BadRequest(format!(
             "type: there is no `{}`; there are `message`, `join_group` and `history`",
@@ -160,8 +191,22 @@ pub fn no_history(of: To) -> Utf8Bytes {
     to_text(&json!({"type": "history", field: number, "messages": []}))
 }
 
+/// The page's own names of what frames and requests carry, which are the core's names but for the text.
+const TERMS: [(&str, &str); 4] = [("body", "message"), ("limit", "limit"), ("before", "before"), ("name", "name")];
+
+/// An error as clients of this dialect understand it.
+pub fn worded(error: &Error) -> Error {
+    match of_groups(error, "`join_group` joins it") {
+        Error::Conflict(why) if why == NAME_TAKEN => Error::Conflict("name: is taken".into()),
+        // Its only account is the receiver.
+        Error::Invalid { field, why } if field == "account" => Error::invalid("receiver_id", why),
+        Error::NotFound(why) if why == "account not found" => Error::NotFound("receiver_id: nobody has this id".into()),
+        error => error.in_terms_of(&TERMS),
+    }
+}
+
 pub fn error(error: &Error) -> Utf8Bytes {
-    let error = error.in_terms_of(&[("body", "message")]);
+    let error = worded(error);
     to_text(&json!({"type": "error", "code": error.code(), "message": error.to_string()}))
 }
 
@@ -174,6 +219,13 @@ mod tests {
         let to = |to| Ok(Request::Send { to, message: "hi".into() });
         assert_eq!(decode(r#"{"receiver_id": 2, "message": "hi"}"#), to(To::Account(2)));
         assert_eq!(decode(r#"{"type": "message", "group_id": 3, "message": "hi"}"#), to(To::Group(3)));
+        // A Go structure without `omitempty`, and clients that keep ids as texts.
+        for nothing in [r#"0"#, r#""""#, r#"null"#, r#""0""#] {
+            let frame = format!(r#"{{"type": "", "receiver_id": "20", "group_id": {nothing}, "content": "hi"}}"#);
+            assert_eq!(decode(&frame), to(To::Account(20)), "{frame}");
+            let frame = format!(r#"{{"receiver_id": {nothing}, "group_id": 3, "message": "hi", "content": ""}}"#);
+            assert_eq!(decode(&frame), to(To::Group(3)), "{frame}");
+        }
         for neither in [r#"{"message": "hi"}"#, r#"{"receiver_id": 2, "group_id": 3, "message": "hi"}"#] {
             assert_eq!(decode(neither).unwrap_err().code(), "bad_request");
         }
@@ -183,7 +235,7 @@ mod tests {
     fn a_fault_names_the_field() {
         let said = |text| decode(text).unwrap_err().to_string();
         assert!(said(r#"{"receiver_id": "two", "message": "hi"}"#).starts_with("receiver_id:"));
-        assert!(said(r#"{"receiver_id": 2}"#).contains("`message`"));
+        assert_eq!(said(r#"{"receiver_id": 2}"#), "message: is missing");
         assert!(said(r#"{"type": "dance"}"#).starts_with("type:"));
         assert!(said("[]").contains("object"));
         assert!(said("{").contains("not JSON"));

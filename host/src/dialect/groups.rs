@@ -6,19 +6,80 @@ use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::words::of_groups;
 use super::{fields, to_text};
+use crate::error::rooms::{FULL, NAME_TAKEN};
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Happening, Room, RoomKind};
+use crate::protocol::{Author, Entry, Event, Eviction, Happening, Room, RoomKind};
 
 /// What a frame asks for. No `Debug`: there are passwords in it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
-    FirstConnect { name: String, group: Option<String> },
-    Message { name: String, group: String, text: String },
-    MakeGroup { group: String, name: Option<String> },
-    LogIn { name: String, password: String },
-    SignUp { name: String, password: String, id: Option<String>, groups: Vec<String> },
+    /// Without name and group: as a guest under a generated name.
+    FirstConnect {
+        name: Option<String>,
+        group: Option<String>,
+    },
+    Message {
+        name: String,
+        group: String,
+        text: String,
+    },
+    MakeGroup {
+        group: String,
+        name: Option<String>,
+    },
+    LogIn {
+        name: String,
+        password: String,
+    },
+    SignUp {
+        name: String,
+        password: String,
+        id: Option<String>,
+        groups: Vec<String>,
+    },
     GetGroups,
+}
+
+/// The words of `type` that no other dialect has.
+pub(super) const COMMANDS: [&str; 5] = ["first-connect", "make_group", "log_in", "sign-up", "get_groups"];
+
+/// A frame's `type`: each has fields of its own, and its own way to say no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    FirstConnect,
+    Message,
+    MakeGroup,
+    LogIn,
+    SignUp,
+    GetGroups,
+    Unknown,
+}
+
+impl Kind {
+    /// The core's names of what this command carries, and the page's.
+    fn terms(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::FirstConnect => &[("guest", "name"), ("name", "group")],
+            Self::Message => &[("body", "Text"), ("guest", "name"), ("name", "group")],
+            Self::MakeGroup => &[("name", "group_name"), ("guest", "name")],
+            Self::LogIn => &[("username", "name"), ("password", "pwrd")],
+            Self::SignUp => &[("username", "name"), ("password", "pwrd"), ("id", "id"), ("name", "groups")],
+            Self::GetGroups | Self::Unknown => &[],
+        }
+    }
+
+    /// An error as this command's sender understands it.
+    fn worded(self, error: &Error) -> Error {
+        let error = of_groups(error, "`first-connect` joins it");
+        match (self, error) {
+            (Self::MakeGroup, Error::Conflict(why)) if why == NAME_TAKEN => {
+                Error::Conflict("group_name: is taken".into())
+            }
+            (_, error) => error.in_terms_of(self.terms()),
+        }
+    }
 }
 
 /// What the answer to a log-in or sign-up tells of the account.
@@ -29,15 +90,37 @@ pub struct Person {
     pub groups: Vec<String>,
 }
 
-pub fn decode(text: &str) -> Result<Request> {
+/// The frame's kind, which decides how its sender is told of an error; and what it asks for.
+pub fn decode(text: &str) -> (Kind, Result<Request>) {
     #[derive(Deserialize)]
-    struct Kind<'a> {
+    struct Frame<'a> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
+    let kind = match fields::<Frame<'_>>(text) {
+        Ok(Frame { kind }) => kind,
+        Err(error) => return (Kind::Unknown, Err(error)),
+    };
+    let known = match &*kind {
+        "first-connect" => Kind::FirstConnect,
+        "message" => Kind::Message,
+        "make_group" => Kind::MakeGroup,
+        "log_in" => Kind::LogIn,
+        "sign-up" => Kind::SignUp,
+        "get_groups" => Kind::GetGroups,
+        other => {
+            let words = "`first-connect`, `message`, `make_group`, `log_in`, `sign-up` and `get_groups`";
+            let why = format!("type: there is no `{}`; there are {words}", other.escape_debug());
+            return (Kind::Unknown, Err(Error::BadRequest(why)));
+        }
+    };
+    (known, request(known, text))
+}
+
+fn request(kind: Kind, text: &str) -> Result<Request> {
     #[derive(Deserialize)]
     struct FirstConnect {
-        name: String,
+        name: Option<String>,
         // As the answer spells it.
         #[serde(alias = "Group")]
         group: Option<String>,
@@ -64,47 +147,43 @@ pub fn decode(text: &str) -> Result<Request> {
         name: String,
         pwrd: String,
         id: Option<Id>,
-        #[serde(default)]
-        groups: Vec<String>,
+        groups: Option<Vec<String>>,
     }
-    Ok(match &*fields::<Kind<'_>>(text)?.kind {
-        "first-connect" => {
+    Ok(match kind {
+        Kind::FirstConnect => {
             let FirstConnect { name, group } = fields(text)?;
+            if name.is_none() && group.is_some() {
+                return Err(Error::BadRequest("name: is missing".into()));
+            }
             Request::FirstConnect { name, group }
         }
-        "message" => {
+        Kind::Message => {
             let Message { name, group, text } = fields(text)?;
             Request::Message { name, group, text }
         }
-        "make_group" => {
+        Kind::MakeGroup => {
             let MakeGroup { group_name, name } = fields(text)?;
             Request::MakeGroup { group: group_name, name }
         }
-        "log_in" => {
+        Kind::LogIn => {
             let LogIn { name, pwrd } = fields(text)?;
             Request::LogIn { name, password: pwrd }
         }
-        "sign-up" => {
+        Kind::SignUp => {
             let SignUp { name, pwrd, id, groups } = fields(text)?;
             let id = id.map(|id| match id {
                 Id::Text(id) => id,
                 Id::Number(id) => id.to_string(),
             });
-            Request::SignUp { name, password: pwrd, id, groups }
+            Request::SignUp { name, password: pwrd, id, groups: groups.unwrap_or_default() }
         }
-        "get_groups" => Request::GetGroups,
-        other => {
-            return Err(Error::BadRequest(format!(
-                "type: there is no `{}`; there are `first-connect`, `message`, `make_group`, `log_in`, `sign-up` and `get_groups`",
-                other.escape_debug()
-            )));
-        }
+        Kind::GetGroups | Kind::Unknown => Request::GetGroups,
     })
 }
 
 /// Clients make up ids as they like.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "wanted a string or an integer")]
+#[serde(untagged, expecting = "should be a text or a whole number")]
 enum Id {
     Text(String),
     Number(i64),
@@ -133,10 +212,10 @@ pub fn acknowledged(name: &str, group: &str) -> Utf8Bytes {
 }
 
 /// Why `first-connect` was not done.
-pub fn rejected(error: &Error) -> Utf8Bytes {
+fn rejected(error: &Error) -> Utf8Bytes {
     let why = match error {
-        Error::Conflict(_) => "User Exists".to_owned(),
-        other => worded(other),
+        Error::Conflict(why) if why != FULL => "User Exists".to_owned(),
+        other => Kind::FirstConnect.worded(other).to_string(),
     };
     to_text(&json!({"type": "reject-connect", "err": why}))
 }
@@ -158,31 +237,29 @@ pub fn groups(names: &[&str]) -> Utf8Bytes {
     to_text(&json!({"type": "active-groups", "groups": names}))
 }
 
-/// Why anything else was not done.
-pub fn refused(error: &Error) -> Utf8Bytes {
-    said(&worded(error))
+/// Why a frame of this kind was not done.
+pub fn refused(kind: Kind, error: &Error) -> Utf8Bytes {
+    match (kind, error) {
+        (Kind::FirstConnect, error) => rejected(error),
+        (Kind::SignUp, Error::Conflict(_)) => said("Similar IDs"),
+        (kind, error) => said(&kind.worded(error).to_string()),
+    }
 }
 
 pub fn wrong_password() -> Utf8Bytes {
     said("wrong-password")
 }
 
-/// Why nobody signed up.
-pub fn not_signed_up(error: &Error) -> Utf8Bytes {
-    match error {
-        Error::Conflict(_) => said("Similar IDs"),
-        other => refused(other),
-    }
-}
-
 fn said(why: &str) -> Utf8Bytes {
     to_text(&json!({"type": "err", "err": why}))
 }
 
-fn worded(error: &Error) -> String {
-    let names =
-        [("body", "Text"), ("guest", "name"), ("username", "name"), ("password", "pwrd"), ("args", "group_name")];
-    error.in_terms_of(&names).to_string()
+/// A connection does not hear a group any more: the group's members have changed by itself.
+pub fn evicted(eviction: &Eviction, name: &str) -> Option<Utf8Bytes> {
+    let Eviction { room, .. } = eviction;
+    let err = eviction.sentence("group");
+    let is_group = room.kind == RoomKind::Room;
+    is_group.then(|| to_text(&json!({"type": "user-removed", "name": name, "Group": &*room.name, "err": err})))
 }
 
 #[cfg(test)]
@@ -191,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_page_are_understood() {
-        let reads = |text: &str, wanted: &Request| assert!(decode(text).unwrap() == *wanted, "{text}");
+        let reads = |text: &str, wanted: &Request| assert!(decode(text).1.unwrap() == *wanted, "{text}");
         let (name, password) = ("UserName".to_owned(), "password".to_owned());
         reads(
             r#"{"type": "message", "name": "UserName", "group": "GroupName", "Text": "Hello, World!"}"#,
@@ -212,16 +289,20 @@ mod tests {
             &Request::SignUp { name, password, id: Some("unique-id".into()), groups },
         );
         reads(r#"{"type": "get_groups"}"#, &Request::GetGroups);
-        let (name, group) = ("ann".to_owned(), None);
-        reads(r#"{"type": "first-connect", "name": "ann"}"#, &Request::FirstConnect { name, group });
+        let first = |name: Option<&str>| Request::FirstConnect { name: name.map(str::to_owned), group: None };
+        reads(r#"{"type": "first-connect", "name": "ann"}"#, &first(Some("ann")));
+        reads(r#"{"type": "first-connect"}"#, &first(None));
     }
 
     #[test]
     fn a_fault_names_the_field() {
-        let said = |text| decode(text).map(|_| ()).unwrap_err().to_string();
+        let said = |text| decode(text).1.map(|_| ()).unwrap_err().to_string();
         assert!(said(r#"{"type": "message", "name": "a", "group": "b", "Text": 5}"#).starts_with("Text:"));
-        assert!(said(r#"{"type": "message", "name": "a", "group": "b"}"#).contains("`Text`"));
-        assert!(said(r#"{"type": "sign-up", "name": "a", "pwrd": "b", "id": []}"#).contains("string or an integer"));
+        assert_eq!(said(r#"{"type": "message", "name": "a", "group": "b"}"#), "Text: is missing");
+        assert!(
+            said(r#"{"type": "sign-up", "name": "a", "pwrd": "b", "id": []}"#)
+                .contains("id: should be a text or a whole number")
+        );
         assert!(said(r#"{"type": "fly"}"#).starts_with("type:"));
         assert!(said("[]").contains("JSON object"));
         assert!(said("{").contains("not JSON"));

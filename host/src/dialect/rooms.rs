@@ -6,10 +6,10 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::object::Object;
 use super::{fields, message_id, to_text};
+use crate::error::rooms::{BANNED, NAME_TAKEN, NO_ROOM, NOT_A_MEMBER};
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Happening, Room, Visibility};
+use crate::protocol::{Author, Entry, Event, Eviction, EvictionCause, Happening, Room, Visibility};
 
 /// What a frame asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,27 @@ pub fn decode(text: &str) -> (String, Result<Request>) {
     }
 }
 
+/// The words of `type`.
+pub(super) const COMMANDS: [&str; 5] = ["create", "query", "join", "chat", "leave"];
+
+/// The core's names of what a command carries, and the page's.
+fn terms(kind: &str) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        "create" => &[
+            ("name", "payload.name"),
+            ("visibility", "payload.visibility"),
+            ("password", "payload.pass"),
+            ("credentials", "payload.pass"),
+        ],
+        "join" => &[("guest", "payload.name"), ("password", "payload.pass")],
+        "chat" => &[("body", "payload.msg")],
+        _ => &[],
+    }
+}
+
 #[derive(Deserialize)]
 struct Frame<T> {
-    payload: Object<T>,
+    payload: T,
 }
 
 fn request(kind: &str, text: &str) -> Result<Request> {
@@ -44,8 +62,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
     struct Create {
         name: String,
         visibility: Visibility,
-        #[serde(default)]
-        pass: String,
+        pass: Option<String>,
     }
     #[derive(Deserialize)]
     struct Query {
@@ -56,8 +73,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
     struct Join {
         name: String,
         room_id: String,
-        #[serde(default)]
-        pass: String,
+        pass: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -73,21 +89,21 @@ fn request(kind: &str, text: &str) -> Result<Request> {
     Ok(match kind {
         "create" => {
             let Create { name, visibility, pass } = payload(text)?;
-            if visibility == Visibility::Private && pass.is_empty() {
-                return Err(Error::invalid("payload.pass", "a private room needs one"));
+            if visibility == Visibility::Private && pass.is_none() {
+                return Err(Error::BadRequest("payload.pass: a private room needs one".into()));
             }
-            Request::Create { name, visibility, pass }
+            Request::Create { name, visibility, pass: pass.unwrap_or_default() }
         }
         "query" => match payload::<Query>(text)?.query.as_str() {
             "rooms" => Request::Query,
             other => {
                 let other = other.escape_debug();
-                return Err(Error::invalid("payload.query", format!("there is no `{other}`; there is `rooms`")));
+                return Err(Error::BadRequest(format!("payload.query: there is no `{other}`; there is `rooms`")));
             }
         },
         "join" => {
             let Join { name, room_id, pass } = payload(text)?;
-            Request::Join { name, room: room_id, pass }
+            Request::Join { name, room: room_id, pass: pass.unwrap_or_default() }
         }
         "chat" => {
             let Chat { room_id, msg } = payload(text)?;
@@ -104,7 +120,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
 }
 
 fn payload<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    Ok(fields::<Frame<T>>(text)?.payload.0)
+    Ok(fields::<Frame<T>>(text)?.payload)
 }
 
 /// None for what this dialect has no words for. `from` is told of its message by the answer, and not again.
@@ -165,8 +181,32 @@ pub fn rooms(rooms: &[(Room, Vec<Author>)]) -> Utf8Bytes {
 
 /// Why it was not done.
 pub fn refused(kind: &str, error: &Error) -> Utf8Bytes {
-    let error = error.in_terms_of(&[("body", "payload.msg"), ("guest", "payload.name"), ("args", "payload")]);
+    let error = match error {
+        Error::Conflict(why) if kind == "create" && why == NAME_TAKEN => {
+            Error::Conflict("payload.name: is taken".into())
+        }
+        Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden("You are not in the Room".into()),
+        Error::Forbidden(why) if why == BANNED => Error::Forbidden("You are banned from the Room".into()),
+        Error::NotFound(why) if why == NO_ROOM => Error::NotFound("Room does not exist".into()),
+        error => error.in_terms_of(terms(kind)),
+    };
     answer(1, kind, &error.to_string(), &json!({}))
+}
+
+/// Somebody is not in a room any more. Whoever left by another connection knows it.
+pub fn evicted(eviction: &Eviction, nick: &str) -> Option<Utf8Bytes> {
+    if eviction.cause == EvictionCause::Left {
+        return None;
+    }
+    let payload = json!({"roomId": &*eviction.room.code, "user": nick, "message": why_out(eviction)});
+    Some(to_text(&json!({"type": "left", "payload": payload})))
+}
+
+/// In the capitals of the page's other answers.
+pub fn why_out(eviction: &Eviction) -> String {
+    let sentence = eviction.sentence("Room");
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -197,14 +237,10 @@ mod tests {
             format!("{kind}: {}", request.unwrap_err())
         };
         assert!(said(r#"{"type": "chat", "payload": {"roomId": 5, "msg": "x"}}"#).starts_with("chat: payload.roomId:"));
-        assert!(said(r#"{"type": "chat"}"#).contains("`payload`"));
-        assert!(
-            said(r#"{"type": "chat", "payload": null}"#).contains("payload: invalid type: null, expected an object")
-        );
-        assert!(
-            said(r#"{"type": "chat", "payload": ["EOF29", "Hello"]}"#)
-                .starts_with("chat: payload: invalid type: sequence")
-        );
+        assert_eq!(said(r#"{"type": "chat"}"#), "chat: payload: is missing");
+        assert_eq!(said(r#"{"type": "chat", "payload": null}"#), "chat: payload: should be an object, not null");
+        let list = said(r#"{"type": "chat", "payload": ["EOF29", "Hello"]}"#);
+        assert_eq!(list, "chat: payload: should be an object, not a list");
         assert!(said(r#"{"type": "fly", "payload": {}}"#).starts_with("fly: type:"));
         assert!(said("[]").starts_with("error:"));
         let open = r#"{"type": "create", "payload": {"name": "x", "visibility": "private", "pass": ""}}"#;

@@ -10,11 +10,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::object::Object;
-use super::{message_id, to_text};
+use super::{bare_token, json, message_id, to_text};
 use crate::clock::Timestamp;
+use crate::error::rooms::{BANNED, NO_ROOM, NOT_A_MEMBER};
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AuthorKind, Entry, Event, Happening, Message, Room, RoomId, RoomKind, SessionSummary};
+use crate::protocol::{
+    Account, AuthorKind, Entry, Event, Eviction, Happening, Message, Room, RoomId, RoomKind, SessionSummary,
+};
 
 /// What an event asks for.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,18 +45,32 @@ fn request(event: &str) -> Result<Request> {
         session_id: String,
         content: String,
     }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        session_id: String,
+    }
     let parts: Vec<&RawValue> =
-        serde_json::from_str(event).map_err(|error| Error::BadRequest(format!("the event is not JSON: {error}")))?;
+        serde_json::from_str(event).map_err(|_| Error::BadRequest("the event is not JSON".into()))?;
     let name: Cow<'_, str> = match parts.first().map(|name| serde_json::from_str(name.get())) {
         Some(Ok(name)) => name,
         _ => return Err(Error::BadRequest("the event has no name".into())),
     };
     let data = parts.get(1).map_or("null", |data| data.get());
     match &*name {
-        "connection" => Ok(Request::Connection { token: argument("token", data)? }),
-        "join-session" => Ok(Request::Join { session: session_id(&argument::<String>("sessionId", data)?)? }),
+        "connection" => match token("token", data)? {
+            Some(token) => Ok(Request::Connection { token }),
+            None => Err(Error::BadRequest("token: is missing".into())),
+        },
+        "join-session" => {
+            let session = match data.starts_with('{') {
+                true => json::value::<Named>(data, "sessionId")?.session_id,
+                false => json::value(data, "sessionId")?,
+            };
+            Ok(Request::Join { session: session_id(&session)? })
+        }
         "message" => {
-            let Object(Said { session_id: session, content }) = argument("message", data)?;
+            let Said { session_id: session, content } = json::value(data, "message")?;
             Ok(Request::Message { session: session_id(&session)?, content })
         }
         other => Err(Error::BadRequest(format!(
@@ -64,14 +80,29 @@ fn request(event: &str) -> Result<Request> {
     }
 }
 
-/// What an event brings along; the error names the field that is wrong, or else `name`.
-fn argument<'a, T: Deserialize<'a>>(name: &str, data: &'a str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(data);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { name } else { &path };
-        Error::BadRequest(format!("{field}: {}", error.inner()))
-    })
+/// The token that a client brings with its CONNECT, as `{token}` or as a bare text; `auth` is its JSON.
+pub fn auth_token(auth: &str) -> Result<Option<String>> {
+    token("auth", auth)
+}
+
+/// A token, as `{token}` or as a bare text, with or without `Bearer`; none where nothing stands for one.
+fn token(name: &str, data: &str) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Token {
+        token: Option<String>,
+    }
+    let given = match data.as_bytes().first() {
+        Some(b'{') => {
+            json::value::<Token>(data, name)
+                .map_err(|fault| if name == "auth" { fault.in_field(name) } else { fault })?
+                .token
+        }
+        Some(b'[') => {
+            return Err(Error::BadRequest(format!("{name}: should be an object with `token`, or the token itself")));
+        }
+        _ => json::value::<Option<String>>(data, name)?,
+    };
+    Ok(given.map(|token| bare_token(&token).to_owned()))
 }
 
 /// Clients choose the ids of their sessions, as UUIDs in the usual form.
@@ -162,7 +193,27 @@ pub fn error_json(error: &Error) -> Value {
         Error::Internal(_) => 500,
         Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => 503,
     };
-    json!({"code": code, "message": error.in_terms_of(&[("body", "content")]).to_string()})
+    json!({"code": code, "message": worded(error).to_string()})
+}
+
+/// The core's names of what events carry, and the page's.
+const TERMS: [(&str, &str); 3] = [("body", "content"), ("sessionId", "sessionId"), ("session", "sessionId")];
+
+fn worded(error: &Error) -> Error {
+    match error {
+        Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden("you are not in this session".into()),
+        Error::Forbidden(why) if why == BANNED => Error::Forbidden("you are banned from this session".into()),
+        Error::NotFound(why) if why == NO_ROOM => Error::NotFound("session not found".into()),
+        error => error.in_terms_of(&TERMS),
+    }
+}
+
+/// A connection does not hear a session, or a room, any more.
+pub fn evicted(eviction: &Eviction) -> Utf8Bytes {
+    let noun = if eviction.room.kind == RoomKind::Session { "session" } else { "room" };
+    let mut error = error_json(&eviction.error(noun));
+    error["sessionId"] = json!(eviction.room.id);
+    to_text(&json!(["error", error]))
 }
 
 /// What a client is told before it is disconnected.
@@ -209,7 +260,15 @@ mod tests {
         assert!(read(&message) == (None, said.clone()));
         assert!(read(&format!("12{message}")) == (Some(12), said));
         assert!(read(&format!(r#"0["join-session","{ID}"]"#)) == (Some(0), Request::Join { session }));
-        assert!(read(r#"["connection","ey"]"#) == (None, Request::Connection { token: "ey".into() }));
+        for token in [r#""ey""#, r#""Bearer ey""#, r#"{"token":"ey"}"#, r#"{"token":"bearer ey"}"#] {
+            assert!(read(&format!(r#"["connection",{token}]"#)) == (None, Request::Connection { token: "ey".into() }));
+            assert_eq!(auth_token(token), Ok(Some("ey".to_owned())), "{token}");
+        }
+        for nothing in ["null", r#""""#, "{}", r#"{"token":null}"#, r#"{"token":""}"#] {
+            assert_eq!(auth_token(nothing), Ok(None), "{nothing}");
+        }
+        let named = format!(r#"["join-session",{{"sessionId":"{ID}"}}]"#);
+        assert!(read(&named) == (None, Request::Join { session }));
     }
 
     #[test]
@@ -218,10 +277,13 @@ mod tests {
         for (frame, field) in [
             (r#"["message",{"sessionId":5,"content":"x"}]"#, "sessionId:"),
             (r#"["message",{"sessionId":"x","content":"x"}]"#, "sessionId:"),
-            (r#"["message",{"content":"x"}]"#, "`sessionId`"),
+            (r#"["message",{"content":"x"}]"#, "sessionId: is missing"),
             (r#"["message",["0f8fad5b-d9cb-469f-a165-70867728950e"]]"#, "message:"),
             (r#"["message"]"#, "message:"),
-            (r#"["join-session",{}]"#, "sessionId:"),
+            (r#"["join-session",{}]"#, "sessionId: is missing"),
+            (r#"["join-session",{"sessionId":5}]"#, "sessionId: should be a text"),
+            (r#"["connection",{"token":5}]"#, "token: should be a text"),
+            (r#"["connection",["ey"]]"#, "token: should be"),
             (r#"["join-session","{0f8fad5b-d9cb-469f-a165-70867728950e}"]"#, "sessionId:"),
             (r#"["connection",null]"#, "token:"),
             (r#"["dance"]"#, "`dance`"),

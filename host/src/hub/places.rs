@@ -22,7 +22,7 @@ use super::link::{Link, Outgoing};
 use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::fold;
-use crate::protocol::{AccountId, Author, ConnectionId, Event, Guest, Happening, Room, RoomId};
+use crate::protocol::{AccountId, Author, ConnectionId, Event, Eviction, Guest, Happening, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
 pub(super) struct Place {
@@ -58,7 +58,7 @@ struct Listener {
     /// Until it has caught up, what is new waits here.
     held: Option<Held>,
     /// The entry that put its account out meanwhile: if it is newer than what is caught up on, the listener is out too.
-    out: Option<u64>,
+    out: Option<(u64, Eviction)>,
 }
 
 /// What waits for a listener that is catching up. It can be read again, so there is no need to keep very much of it.
@@ -277,7 +277,7 @@ impl Hub {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
-            connection.hears.lock().insert(room.id, name.clone());
+            connection.begin_hearing(room.id, name.clone());
             let listener = Listener::new(connection.clone(), name, 0, Some(Held::default()));
             place.come(self.link.get(), listener);
             Ok(())
@@ -290,9 +290,9 @@ impl Hub {
         let Some(place) = self.existing(room) else { return Released::Gone };
         let mut place = place.lock();
         let Some(listener) = place.listeners.get_mut(&connection) else { return Released::Gone };
-        if listener.out.is_some_and(|out| out > after) {
+        if let Some((_, eviction)) = listener.out.take_if(|(out, _)| *out > after) {
             let connection = listener.connection.clone();
-            place.let_go(self.link.get(), &connection);
+            place.evict(self.link.get(), &connection, eviction);
             return Released::Gone;
         }
         first();

@@ -36,7 +36,7 @@ const IMAGES: [&str; 10] = [
 pub enum Attach {
     /// A file that its author uploaded.
     File(MediaId),
-    /// A picture: an `https:` link, `/media/…`, or a `data:` URL.
+    /// A picture: a link, also a relative one, `/media/…`, or a `data:` URL.
     Image(String),
 }
 
@@ -78,10 +78,12 @@ impl Messages {
         if let Some(id) = image.strip_prefix("/media/") {
             return Ok(Attachment::File(self.uploaded_image(field, id, by).await?));
         }
-        match image.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
+        match scheme(image).map(str::to_ascii_lowercase).as_deref() {
             Some("data") => return Ok(Attachment::Picture { url: checked_data(field, image)?.into() }),
-            Some("https") => check_link(field, image)?,
-            _ => return Err(Error::invalid(field, "should be an https link, `/media/…`, or `data:image/…;base64,…`")),
+            Some("https" | "http") | None => check_link(field, image)?,
+            Some(_) => {
+                return Err(Error::invalid(field, "should be a link, `/media/…`, or `data:image/…;base64,…`"));
+            }
         }
         Ok(Attachment::Picture { url: image.into() })
     }
@@ -101,15 +103,29 @@ impl Messages {
     }
 }
 
+/// What stands before the colon of an address; a relative one has no colon before its path.
+fn scheme(address: &str) -> Option<&str> {
+    let end = address.find(['/', '?', '#']).unwrap_or(address.len());
+    address[..end].split_once(':').map(|(scheme, _)| scheme)
+}
+
+/// A link, which may be relative: clients resolve that against a server that is not ours. Nobody here follows either.
 fn check_link(field: &'static str, link: &str) -> Result<()> {
     if link.len() > MAX_LINK {
         return Err(Error::TooLarge { what: field, limit: format!("{MAX_LINK} bytes for a link") });
     }
     let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '`');
-    let whole = Url::parse(link).is_ok_and(|url| {
-        url.scheme() == "https" && url.host().is_some() && url.username().is_empty() && url.password().is_none()
+    let parsed = match scheme(link) {
+        Some(_) => Url::parse(link),
+        None => Url::parse("https://relative.invalid/").and_then(|base| base.join(link)),
+    };
+    let whole = parsed.is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.host().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
     });
-    if !whole || link.chars().any(bad) {
+    if link.is_empty() || !whole || link.chars().any(bad) {
         return Err(Error::invalid(field, "is no link; wanted one such as https://example.org/pond.png"));
     }
     Ok(())
@@ -167,7 +183,17 @@ mod tests {
     #[test]
     fn a_link_is_whole_and_nothing_else() {
         assert_eq!(check_link("images[0]", "https://example.org/pond.png?size=2#top"), Ok(()));
+        for other in
+            ["http://example.org/pond.png", "pond.png", "/uploads/pond.png", "../a:b.png", "//cdn.example/p.png"]
+        {
+            assert_eq!(check_link("images[0]", other), Ok(()), "{other}");
+        }
         for bad in [
+            "",
+            "//ann:secret@example.org/p.png",
+            "\\\\example.org\\p.png",
+            "pond .png",
+            "java\tscript:alert(1)",
             "https://",
             "https:example.org pond",
             "https://ann:secret@example.org/",

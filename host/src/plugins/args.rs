@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// and nothing that the command does not know but the room it is called in.
 pub(super) fn check(params: &[Param], args: &Value) -> Result<()> {
     let Value::Object(args) = args else {
-        return Err(Error::invalid("args", "must be an object"));
+        return Err(Error::invalid("", "the arguments must be an object"));
     };
     for param in params {
         match args.get(&param.name) {
@@ -23,13 +23,19 @@ pub(super) fn check(params: &[Param], args: &Value) -> Result<()> {
         }
     }
     match args.keys().find(|key| *key != "room" && params.iter().all(|param| param.name != **key)) {
-        Some(unknown) => Err(wrong(&unknown.escape_debug().to_string(), "is unknown to this command")),
+        Some(unknown) => {
+            let unknown = unknown.escape_debug().take(MAX_NAME_CHARS).collect::<String>();
+            Err(Error::invalid(unknown, "is unknown to this command"))
+        }
         None => Ok(()),
     }
 }
 
+/// How much of an unknown argument's name an error repeats.
+const MAX_NAME_CHARS: usize = 64;
+
 fn wrong(name: &str, why: &str) -> Error {
-    Error::invalid("args", format!("`{name}` {why}"))
+    Error::invalid(name.to_owned(), why)
 }
 
 fn fits(kind: &ParamKind, value: &Value) -> bool {
@@ -91,11 +97,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert_eq!(why(json!([])), "args: must be an object");
-        assert_eq!(why(json!({})), "args: `account` is missing; it is an account's id");
-        assert_eq!(why(json!({ "account": "bob" })), "args: `account` must be an account's id");
-        assert_eq!(why(json!({ "account": BOB, "seconds": -1 })), "args: `seconds` must be a number of seconds");
-        assert_eq!(why(json!({ "account": BOB, "how": "now" })), "args: `how` must be one of softly, hard");
-        assert_eq!(why(json!({ "account": BOB, "reasn": "x" })), "args: `reasn` is unknown to this command");
+        assert_eq!(why(json!([])), "the arguments must be an object");
+        assert_eq!(why(json!({})), "account: is missing; it is an account's id");
+        assert_eq!(why(json!({ "account": "bob" })), "account: must be an account's id");
+        assert_eq!(why(json!({ "account": BOB, "seconds": -1 })), "seconds: must be a number of seconds");
+        assert_eq!(why(json!({ "account": BOB, "how": "now" })), "how: must be one of softly, hard");
+        assert_eq!(why(json!({ "account": BOB, "reasn": "x" })), "reasn: is unknown to this command");
     }
 }

@@ -180,7 +180,7 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
         wire::ErrorCode::RateLimited => {
             Error::RateLimited { retry_after: Duration::from_millis(error.retry_after_ms.unwrap_or(1000)) }
         }
-        wire::ErrorCode::TooLarge => Error::TooLarge { what: "the request", limit: message },
+        wire::ErrorCode::TooLarge => Error::TooLarge { what: "", limit: message },
         wire::ErrorCode::Rejected => Error::Rejected { code: "rejected".into(), reason: message },
         wire::ErrorCode::Unavailable => Error::Unavailable(message),
         wire::ErrorCode::PluginFailed | wire::ErrorCode::Internal => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Services;
 use super::attempt::{Answered, Attempt, conclude, fresh};
@@ -97,6 +97,30 @@ impl CommandInfo {
         })
     }
 
+    /// Removes arguments that stand for "nothing": null, and an empty text where a param is no text.
+    pub fn drop_nothing(&self, args: &mut Map<String, Value>) {
+        for param in self.params.iter().filter(|param| !param.required) {
+            let is_nothing = match args.get(&param.name) {
+                Some(Value::Null) => true,
+                Some(Value::String(text)) => text.is_empty() && param.kind != ParamKind::Text,
+                _ => false,
+            };
+            if is_nothing {
+                args.remove(&param.name);
+            }
+        }
+    }
+
+    /// Gives an error back the field that it lost on its way through the plugin, where that is one of the params.
+    fn name_field(&self, error: Error) -> Error {
+        let Error::Invalid { field, why } = &error else { return error };
+        let named = why.split_once(": ").filter(|_| field.is_empty());
+        match named.filter(|(name, _)| self.params.iter().any(|param| param.name == *name)) {
+            Some((name, why)) => Error::invalid(name.to_owned(), why),
+            None => error,
+        }
+    }
+
     /// Whether this call may be made at all: its place, the actor's role, the arguments.
     pub(super) fn check(&self, call: &Call, args: &Value) -> Result<()> {
         if self.place == Place::InRoom && call.room.is_none() {
@@ -131,7 +155,7 @@ pub(super) async fn run(
         }
         once => once,
     }
-    .map_err(Into::into)
+    .map_err(|error| command.name_field(error.into()))
 }
 
 async fn attempt(

@@ -13,7 +13,7 @@ use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
 use super::visit::{Hook, Verdict, Visit};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::protocol::Credential;
 
 /// Shows the guards every room that was made or changed with credentials. What they stage joins the unit of work;
@@ -58,8 +58,10 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
 
 fn nobody_took(credentials: &[Credential]) -> Error {
     let names: Vec<_> = credentials.iter().map(|credential| credential.name.escape_debug().to_string()).collect();
-    let field = if names.iter().any(|name| name == "password") { "password" } else { "credentials" };
-    Error::invalid(field, format!("no room guard on this server takes `{}`", names.join("`, `")))
+    match names.iter().any(|name| name == "password") {
+        true => Error::invalid("password", "nothing on this server would ask for it"),
+        false => Error::invalid("credentials", format!("nothing on this server takes `{}`", names.join("`, `"))),
+    }
 }
 
 /// Asks the guards whether somebody may join the private room of `call`. One admission is needed, and any denial
@@ -82,11 +84,7 @@ pub(super) async fn admit(
             }
         }
     }
-    if admitted {
-        Ok(())
-    } else {
-        Err(Error::Forbidden("this room is private: somebody in it has to invite you".into()))
-    }
+    if admitted { Ok(()) } else { Err(Error::Forbidden(rooms::PRIVATE.into())) }
 }
 
 /// Asks one guard and keeps what it stored, whatever its verdict. A conflict is asked once more.

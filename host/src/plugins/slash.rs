@@ -23,7 +23,7 @@ pub fn usage(command: &CommandInfo) -> String {
 /// or by id: who calls the command looks them up.
 pub fn parse(command: &CommandInfo, text: &str) -> Result<Map<String, Value>> {
     read(&command.params, text)
-        .map_err(|why| Error::invalid("args", format!("{why}; it goes like this: {}", usage(command))))
+        .map_err(|why| Error::invalid("", format!("{why}; it goes like this: {}", usage(command))))
 }
 
 fn read(params: &[Param], text: &str) -> Result<Map<String, Value>, String> {
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn mistakes_are_answered_with_how_it_goes() {
         let why = |text: &str| parse(&kick(), text).unwrap_err().to_string();
-        assert_eq!(why(""), "args: `account` is missing; it goes like this: /kick <account> [reason]");
-        assert!(why("\"bob").starts_with("args: a quotation mark is not closed"));
+        assert_eq!(why(""), "`account` is missing; it goes like this: /kick <account> [reason]");
+        assert!(why("\"bob").starts_with("a quotation mark is not closed"));
         let mute = command(&[("for", ParamKind::Duration, true)]);
         let why = |text: &str| parse(&mute, text).unwrap_err().to_string();
-        assert!(why("soon").starts_with("args: `for` must be a time such as 90s, 10m, 2h or 1d, not `soon`"));
-        assert!(why("10m or so").starts_with("args: `or so` is too much"));
+        assert!(why("soon").starts_with("`for` must be a time such as 90s, 10m, 2h or 1d, not `soon`"));
+        assert!(why("10m or so").starts_with("`or so` is too much"));
     }
 }

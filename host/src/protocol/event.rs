@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Author, Post, Push, Role, Room, RoomId, Visibility};
 use crate::clock::Timestamp;
+use crate::error::Error;
 
 /// Why somebody is no longer a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,62 @@ pub enum Removal {
     Banned,
 }
 words!(Removal, "removal", Left = "left", Kicked = "kicked", Banned = "banned");
+
+/// Why a connection does not hear a room any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvictionCause {
+    /// Its account left, by another connection.
+    Left,
+    Kicked,
+    Banned,
+    RoomDeleted,
+}
+
+/// The end of a connection's hearing a room, which it did not ask for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    pub room: Room,
+    pub cause: EvictionCause,
+    /// What a moderator said of it.
+    pub reason: Option<String>,
+}
+
+impl Eviction {
+    /// For people; `noun` is what their dialect calls a room.
+    pub fn sentence(&self, noun: &str) -> String {
+        let name = &self.room.name;
+        let what = match self.cause {
+            EvictionCause::Left => format!("you have left the {noun} {name}"),
+            EvictionCause::Kicked => format!("you were removed from the {noun} {name}"),
+            EvictionCause::Banned => format!("you were banned from the {noun} {name}"),
+            EvictionCause::RoomDeleted => format!("the {noun} {name} was deleted"),
+        };
+        match &self.reason {
+            Some(reason) if !reason.is_empty() => format!("{what}: {reason}"),
+            _ => what,
+        }
+    }
+
+    /// Why a command about this room fails.
+    pub fn error(&self, noun: &str) -> Error {
+        match self.cause {
+            EvictionCause::RoomDeleted => Error::NotFound(self.sentence(noun)),
+            EvictionCause::Left | EvictionCause::Kicked | EvictionCause::Banned => {
+                Error::Forbidden(self.sentence(noun))
+            }
+        }
+    }
+}
+
+impl From<Removal> for EvictionCause {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Left => Self::Left,
+            Removal::Kicked => Self::Kicked,
+            Removal::Banned => Self::Banned,
+        }
+    }
+}
 
 /// One numbered line of a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Caller, Router};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Command, Message, Page, Reply, Room, RoomName};
 
@@ -36,6 +36,7 @@ impl Router {
 
     /// Makes a room as the op `room.create` does, by the same plugin.
     pub async fn make_room(&self, caller: &Caller, args: Map<String, Value>) -> Result<Room> {
+        self.check_room_maker()?;
         let command = Command::Plugin { name: "room.create".into(), args };
         let Reply::Result { value, .. } = self.handle(caller, command).await? else {
             return Err(Error::internal("a command was answered as another"));
@@ -44,6 +45,14 @@ impl Router {
         let uid =
             uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))?;
         self.rooms.get(&RoomName::Id(uid)).await
+    }
+
+    /// Whether anything here makes rooms: the client did not ask for a command by its name.
+    pub fn check_room_maker(&self) -> Result<()> {
+        match self.plugins.command("room.create") {
+            Some(_) => Ok(()),
+            None => Err(Error::Unavailable(rooms::NO_ROOM_MAKER.into())),
+        }
     }
 
     /// The latest messages of a conversation before the message of this number, oldest first; no room if the two have never

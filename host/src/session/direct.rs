@@ -148,7 +148,6 @@ impl Session {
         let other = self.named(receiver).await?.ok_or_else(nobody)?;
         self.core.router.room_with(caller, other, message).await.map_err(|error| match error {
             Error::NotFound(_) => nobody(),
-            Error::Invalid { field: "account", why } => Error::Invalid { field: "receiverId", why },
             other => other,
         })
     }
@@ -166,9 +165,11 @@ impl Session {
 
     /// A room of many that the account is in, known by its uid.
     async fn room_named(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
-        match receiver.parse() {
-            Ok(id) => self.core.router.room_of_mine(caller, id).await,
-            Err(_) => Ok(None),
+        let Ok(id) = receiver.parse() else { return Ok(None) };
+        let room = self.core.router.room_of_mine(caller, id).await?;
+        match self.me.as_ref().and_then(|me| me.eviction(|from| from.id == id)) {
+            Some(eviction) if room.is_none() => Err(eviction.error("room")),
+            _ => Ok(room),
         }
     }
 

@@ -84,13 +84,16 @@ impl Session {
         let router = &self.core.router;
         match go::decode(text)? {
             Request::Send { to, message } => {
-                let room = router.conversation(caller, to.into()).await?;
-                self.send_go(caller, &room, message).await;
+                let room = router.conversation(caller, to.into()).await.map_err(|error| explained(me, to, error))?;
+                self.send_go(me, caller, to, &room, message).await;
             }
             Request::JoinGroup { group } => {
                 let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
-                let room = router.rooms.numbered(group).await?;
-                let room = router.join(caller, &RoomName::Id(room.id), &[]).await?;
+                let joined = async {
+                    let room = router.rooms.numbered(group).await?;
+                    router.join(caller, &RoomName::Id(room.id), &[]).await
+                };
+                let room = joined.await.map_err(|error| explained(me, To::Group(group), error))?;
                 if !self.core.hub.is_listening(room.id, me.id) {
                     self.begin_conversation(me, caller, &router.account(caller)?.clone(), &room, None).await;
                 }
@@ -99,7 +102,8 @@ impl Session {
             Request::History { of, before, limit } => {
                 let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
                 let limit = limit.unwrap_or(DEFAULT_PAGE);
-                let (room, messages) = router.conversation_page(caller, of.into(), before, limit).await?;
+                let page = router.conversation_page(caller, of.into(), before, limit).await;
+                let (room, messages) = page.map_err(|error| explained(me, of, error))?;
                 self.outbox.offer(match room {
                     Some(room) => go::history(of, &room, &messages),
                     None => go::no_history(of),
@@ -110,13 +114,26 @@ impl Session {
     }
 
     /// The message itself is the answer; only a failure is told otherwise.
-    async fn send_go(&self, caller: &Caller, room: &Room, body: String) {
-        self.post(caller, &RoomName::Id(room.id), NewMessage::text(body), |outbox, outcome| {
+    async fn send_go(&self, me: &Arc<Connection>, caller: &Caller, to: To, room: &Room, body: String) {
+        let me = me.clone();
+        self.post(caller, &RoomName::Id(room.id), NewMessage::text(body), move |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(go::error(&error));
+                outbox.offer(go::error(&explained(&me, to, error)));
             }
         })
         .await;
+    }
+}
+
+/// Why a command about a group fails that the connection was put out of: nothing has said so before.
+fn explained(me: &Connection, to: To, error: Error) -> Error {
+    let eviction = match to {
+        To::Group(number) => me.eviction(|from| from.kind == RoomKind::Room && from.number == number),
+        To::Account(_) => None,
+    };
+    match (&error, eviction) {
+        (Error::Forbidden(_) | Error::NotFound(_), Some(eviction)) => eviction.error("group"),
+        _ => error,
     }
 }
 

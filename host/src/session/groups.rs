@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, json};
 
+use super::identity::{GENERATED_NAMES, generated_guest_name};
 use super::{IN_FLIGHT, Session};
 use crate::accounts;
 use crate::accounts::SignUp;
-use crate::dialect::groups::{self, Person, Request};
+use crate::dialect::groups::{self, Kind, Person, Request};
+use crate::error::rooms::FULL;
 use crate::error::{Error, Result};
 use crate::hub::Connection;
 use crate::name::fold;
@@ -20,43 +22,42 @@ const LOBBY: &str = "lobby";
 
 impl Session {
     pub(super) async fn on_groups(&mut self, text: &str) {
-        let request = match groups::decode(text) {
+        let (kind, request) = groups::decode(text);
+        let request = match request {
             Ok(request) => request,
-            Err(error) => return self.outbox.offer(groups::refused(&error)),
+            Err(error) => return self.outbox.offer(groups::refused(kind, &error)),
         };
         if let Request::Message { name, group, text } = request {
             if let Err(error) = self.send_to_group(&name, group, text).await {
-                self.outbox.offer(groups::refused(&error));
+                self.outbox.offer(groups::refused(kind, &error));
             }
             return;
         }
         // What this connection posted before is settled before its next command is looked at.
         let in_flight = self.in_flight.clone();
         let _settled = in_flight.acquire_many(IN_FLIGHT).await;
-        if let Err(answer) = self.run_groups(request).await {
+        if let Err(answer) = self.run_groups(kind, request).await {
             self.outbox.offer(answer);
         }
     }
 
-    /// An error is worded already: each command has its own way to say no.
-    async fn run_groups(&mut self, request: Request) -> Result<(), Utf8Bytes> {
-        let refused = |error: Error| groups::refused(&error);
-        match request {
-            Request::FirstConnect { name, group } => {
-                self.first_connect(&name, group).await.map_err(|error| groups::rejected(&error))
-            }
-            Request::MakeGroup { group, name } => self.make_group(&group, name).await.map_err(refused),
+    /// An error is worded already.
+    async fn run_groups(&mut self, kind: Kind, request: Request) -> Result<(), Utf8Bytes> {
+        let done = match request {
+            Request::FirstConnect { name: Some(name), group } => self.first_connect(&name, group).await,
+            Request::FirstConnect { name: None, group } => self.first_connect_unnamed(group).await,
+            Request::MakeGroup { group, name } => self.make_group(&group, name).await,
             Request::LogIn { name, password } => match self.log_in(&name, password).await {
-                Err(Error::Unauthenticated(_)) => Err(self.wrong_password(&name).await),
-                other => other.map_err(refused),
+                Err(Error::Unauthenticated(_)) => return Err(self.wrong_password(&name).await),
+                other => other,
             },
             Request::SignUp { name, password, id, groups } => {
-                let new = SignUp { username: name, email: None, password, handle: id };
-                self.sign_up(new, groups).await.map_err(|error| groups::not_signed_up(&error))
+                self.sign_up(SignUp { username: name, email: None, password, handle: id }, groups).await
             }
-            Request::GetGroups => self.list_groups().await.map_err(refused),
-            Request::Message { name, group, text } => self.send_to_group(&name, group, text).await.map_err(refused),
-        }
+            Request::GetGroups => self.list_groups().await,
+            Request::Message { name, group, text } => self.send_to_group(&name, group, text).await,
+        };
+        done.map_err(|error| groups::refused(kind, &error))
     }
 
     async fn first_connect(&mut self, name: &str, group: Option<String>) -> Result<()> {
@@ -68,6 +69,21 @@ impl Session {
             self.unbind();
         }
         joined
+    }
+
+    /// As who the connection is already, or else as a guest under a generated name.
+    async fn first_connect_unnamed(&mut self, group: Option<String>) -> Result<()> {
+        if let Some(me) = self.me.clone() {
+            return self.first_connect(me.actor.name(), group).await;
+        }
+        let mut attempts = 1;
+        loop {
+            // Somebody may be called so, though hardly ever so often.
+            match self.first_connect(&generated_guest_name(attempts), group.clone()).await {
+                Err(Error::Conflict(why)) if why != FULL && attempts < GENERATED_NAMES => attempts += 1,
+                other => return other,
+            }
+        }
     }
 
     /// The connection under its name, which from here on is this one.
@@ -187,12 +203,14 @@ impl Session {
         }
         let room = self.group(&group).await?;
         if !self.core.hub.is_listening(room.id, me.id) {
-            return Err(Error::Forbidden(format!("you are not in the group {}; `first-connect` joins it", room.name)));
+            let not_in =
+                || Error::Forbidden(format!("you are not in the group {}; `first-connect` joins it", room.name));
+            return Err(me.eviction(|from| from.id == room.id).map_or_else(not_in, |eviction| eviction.error("group")));
         }
         // The message itself is the answer; only a failure is told otherwise.
         self.post(&self.caller(me), &RoomName::Id(room.id), NewMessage::text(text), |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(groups::refused(&error));
+                outbox.offer(groups::refused(Kind::Message, &error));
             }
         })
         .await;
@@ -201,7 +219,12 @@ impl Session {
 
     async fn group(&self, name: &str) -> Result<Room> {
         match self.core.router.rooms.get(&RoomName::Name(name.to_owned())).await {
-            Err(Error::NotFound(_)) => Err(Error::NotFound(format!("there is no group {}", name.escape_debug()))),
+            Err(Error::NotFound(_)) => {
+                let deleted = |room: &Room| fold(&room.name) == fold(name);
+                let eviction = self.me.as_ref().and_then(|me| me.eviction(deleted));
+                let unknown = || Error::NotFound(format!("there is no group {}", name.escape_debug()));
+                Err(eviction.map_or_else(unknown, |eviction| eviction.error("group")))
+            }
             other => other,
         }
     }

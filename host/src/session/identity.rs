@@ -36,6 +36,17 @@ impl TokenClock {
     }
 }
 
+/// How many generated names are tried at the most.
+pub(super) const GENERATED_NAMES: u32 = 8;
+
+/// A made-up name for a guest; each further attempt has more to choose from.
+pub(super) fn generated_guest_name(attempt: u32) -> String {
+    match attempt {
+        1 => format!("guest-{:04x}", rand::random::<u16>()),
+        _ => format!("guest-{:08x}", rand::random::<u32>()),
+    }
+}
+
 impl Session {
     pub(super) async fn connect(&mut self, proof: Proof, listen_all: bool) -> Result<Reply> {
         match (proof, self.me.clone()) {
@@ -60,7 +71,7 @@ impl Session {
                 }
                 let name = match name {
                     Some(name) => self.core.accounts.guest_name(&name).await?,
-                    None => format!("guest-{:04x}", rand::random::<u16>()),
+                    None => generated_guest_name(1),
                 };
                 let guest = Guest { id: self.id, name: name.into() };
                 let me = self.enter(Actor::Guest(guest), None, false);

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 
+use super::identity::generated_guest_name;
 use super::{IN_FLIGHT, Session};
 use crate::dialect::rooms::{self, Request};
+use crate::error::rooms::BANNED;
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::protocol::{Actor, Command, ConnectionId, Guest, Room, RoomName, Visibility};
+use crate::protocol::{Actor, Command, ConnectionId, EvictionCause, Guest, Room, RoomName, Visibility};
 use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
 
@@ -19,7 +21,7 @@ impl Session {
         let me = match self.me.clone() {
             Some(me) => me,
             None if self.core.auth.get().guests => {
-                let name = format!("guest-{:04x}", rand::random::<u16>());
+                let name = generated_guest_name(1);
                 self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
@@ -106,6 +108,7 @@ impl Session {
         };
         let credentials = password_credential((!pass.is_empty()).then_some(pass));
         let room = match router.join(caller, &RoomName::Id(room.id), &credentials).await {
+            Err(Error::Forbidden(why)) if why == BANNED => return Err(Error::Forbidden(why)),
             Err(Error::Forbidden(_) | Error::Rejected { .. }) if room.visibility == Visibility::Private => {
                 return Err(Error::Forbidden("Invalid Pass Key!".into()));
             }
@@ -140,7 +143,11 @@ impl Session {
 
     /// A room that this connection is in, and what it is called there.
     async fn joined_room(&self, me: ConnectionId, code: &str) -> Result<(Room, Arc<str>)> {
-        let not_in = || Error::Forbidden("You are not in the Room".into());
+        let out = |from: &Room| from.code.eq_ignore_ascii_case(code);
+        let put_out = self.me.as_ref().and_then(|me| me.eviction(out));
+        let put_out = put_out.filter(|eviction| eviction.cause != EvictionCause::Left);
+        let why = put_out.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::why_out(&eviction));
+        let not_in = || Error::Forbidden(why.clone());
         let room = self.core.router.rooms.coded(code).await.map_err(|error| match error {
             Error::NotFound(_) => not_in(),
             other => other,

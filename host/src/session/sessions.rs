@@ -9,7 +9,7 @@ use super::{IN_FLIGHT, Session};
 use crate::dialect::sessions::{self, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox};
-use crate::protocol::{Actor, Room, RoomId, RoomName};
+use crate::protocol::{Actor, Eviction, EvictionCause, Room, RoomId, RoomKind, RoomName};
 use crate::router::{Caller, NewMessage};
 
 impl Session {
@@ -76,7 +76,18 @@ impl Session {
 
     /// A session of one's own, which this connection hears from now on; made where there is none of this id.
     async fn hear_session(&self, me: &Arc<Connection>, caller: &Caller, id: RoomId) -> Result<Room> {
-        let room = self.core.router.session(caller, id).await?;
+        let eviction = me.eviction(|from| from.id == id);
+        let put_out = |eviction: &Eviction| {
+            eviction.error(if eviction.room.kind == RoomKind::Session { "session" } else { "room" })
+        };
+        if let Some(gone) = eviction.as_ref().filter(|eviction| eviction.cause == EvictionCause::RoomDeleted) {
+            // It never comes back: what was said there is not to be said elsewhere.
+            return Err(put_out(gone));
+        }
+        let room = self.core.router.session(caller, id).await.map_err(|error| match (&error, &eviction) {
+            (Error::NotFound(_) | Error::Forbidden(_), Some(eviction)) => put_out(eviction),
+            _ => error,
+        })?;
         if !self.core.hub.is_listening(room.id, me.id) {
             self.hear(&room, me);
             if let Err(error) = self.core.hub.opened(room.id).await {

@@ -10,6 +10,7 @@ mod me;
 mod media;
 mod observe;
 mod openapi;
+mod query;
 mod rooms;
 mod server;
 mod sessions;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State as Extract};
+use axum::handler::Handler as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -137,7 +139,7 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .route("/ws/direct", get(super::websocket::upgrade))
         .route("/ws/groups", get(super::websocket::upgrade))
         .merge(super::socketio::routes(&state))
-        .fallback(async || Failure(Error::not_found("page")))
+        .fallback(elsewhere)
         .method_not_allowed_fallback(async || {
             (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -157,6 +159,20 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .layer(from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
+}
+
+/// The first parts of paths that have routes of their own: under them nothing else is there.
+const OWN_FOLDERS: [&str; 7] = ["admin", "api", "media", "socket.io", "web", "ws", "metrics"];
+
+/// Paths without a route. Clients of older servers open their WebSocket at paths of their own choice: there the first frame
+/// decides, as it does at `/`.
+async fn elsewhere(Extract(state): Extract<Arc<State>>, request: Request) -> Response {
+    let folder = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    let is_free = !OWN_FOLDERS.contains(&folder) || request.uri().path() == "/ws/";
+    if is_free && super::websocket::wants_upgrade(request.headers()) {
+        return super::websocket::upgrade.call(request, state).await;
+    }
+    Failure(Error::not_found("page")).into_response()
 }
 
 /// Figures, and nothing else.

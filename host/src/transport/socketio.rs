@@ -13,9 +13,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use futures_util::{Stream, stream};
 use parking_lot::Mutex;
-use serde::Deserialize;
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::{AckSender, Extension, SocketRef, TryData};
+use socketioxide::extract::{AckSender, Extension, SocketRef};
 use socketioxide::handler::{ConnectHandler as _, FromConnectParts, FromMessageParts, Value};
 use socketioxide::socket::Socket;
 use socketioxide::{ParserConfig, SendError, SocketError, SocketIo};
@@ -27,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::admission::Admitted;
 use super::http::extract::Client;
 use super::http::{Failure, State as HttpState, bearer, origin_allowed};
+use super::websocket::{no_query_tokens, token_in_query};
 use crate::accounts::Identity;
 use crate::config::Limits;
 use crate::dialect::Dialect;
@@ -58,7 +58,7 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
     let writing = TaskTracker::new();
     let enter = {
         let state = state.clone();
-        async move |peer: Peer, socket: SocketRef, auth: TryData<Auth>| enter(&state, peer, &socket, auth.0).await
+        async move |peer: Peer, socket: SocketRef, auth: Auth| enter(&state, peer, &socket, auth).await
     };
     let go = {
         let (state, writing) = (state.clone(), writing.clone());
@@ -93,10 +93,18 @@ async fn close(io: SocketIo, stop: CancellationToken, writing: TaskTracker) {
     let _ = timeout(CLOSING, io.close()).await;
 }
 
-/// What the client says with its CONNECT.
-#[derive(Deserialize)]
-struct Auth {
-    token: Option<String>,
+/// What the client says with its CONNECT, as JSON; none if it says nothing.
+struct Auth(Option<String>);
+
+impl FromConnectParts<LocalAdapter> for Auth {
+    type Error = Infallible;
+
+    fn from_connect_parts(_: &Arc<Socket>, auth: &Option<Value>) -> Result<Self, Infallible> {
+        Ok(Self(match auth {
+            Some(Value::Str(json, _)) => Some(json.as_str().to_owned()),
+            Some(Value::Bytes(_)) | None => None,
+        }))
+    }
 }
 
 /// The socket, for as long as it is there: whoever held it for good would keep it from ever going.
@@ -141,14 +149,19 @@ struct Arrival {
 }
 
 /// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
-async fn enter(
-    state: &Arc<HttpState>,
-    peer: Peer,
-    socket: &SocketRef,
-    auth: Result<Auth, impl std::fmt::Display>,
-) -> Result<(), Error> {
-    let Auth { token } = auth.map_err(|error| Error::BadRequest(format!("auth: {error}")))?;
-    let token = token.or_else(|| bearer(&socket.req_parts().headers).map(str::to_owned));
+async fn enter(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth): Auth) -> Result<(), Error> {
+    let request = socket.req_parts();
+    let token = match auth {
+        Some(auth) => sessions::auth_token(&auth)?,
+        None => None,
+    };
+    let token = match token.or_else(|| bearer(&request.headers).map(str::to_owned)) {
+        Some(token) => Some(token),
+        None => match token_in_query(request.uri.query().unwrap_or_default()) {
+            Some(_) if !state.core.auth.get().query_tokens => return Err(no_query_tokens(Some(Dialect::Sessions))),
+            token => token,
+        },
+    };
     let identity = match token {
         Some(token) => Some(state.core.accounts.identify(&token).await?),
         None => None,

@@ -16,8 +16,8 @@ use self::handshake::Handshake;
 use super::http::extract::Client;
 use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
 use crate::accounts::Identity;
-use crate::dialect::Dialect;
 use crate::dialect::native::PROTOCOL;
+use crate::dialect::{Dialect, bare_token};
 use crate::error::Error;
 use crate::messages::MAX_PAGE;
 use crate::session::{Core, Session};
@@ -54,7 +54,18 @@ pub(super) async fn upgrade(
         _ => spoken,
     };
     let accounts = &state.core.accounts;
-    let identity = match (offered_token(&headers), named) {
+    let query = uri.query().unwrap_or_default();
+    let (offered, mut undecided_token) = match (offered_token(&headers), token_in_query(query)) {
+        (Some(token), _) => (Some(token), None),
+        (None, Some(_)) if !state.core.auth.get().query_tokens => return Err(no_query_tokens(named).into()),
+        // Clients of several dialects do so: the first frame decides whose it is, as it does without a token.
+        (None, Some(token)) if named.is_none() => (None, Some(token)),
+        (None, token) => (token, None),
+    };
+    if let Some(token) = &undecided_token {
+        accounts.identify_anyone(token).await?;
+    }
+    let identity = match (offered, named) {
         (Some(token), Some(Dialect::Direct)) => Some(accounts.identify_anyone(&token).await?),
         (Some(token), _) => Some(accounts.identify(&token).await?),
         (None, _) => None,
@@ -63,15 +74,46 @@ pub(super) async fn upgrade(
     if dialect == Some(Dialect::Go) && identity.is_none() {
         return Err(Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()).into());
     }
-    let recent = recent(uri.query().unwrap_or_default())?;
+    let recent = recent(query)?;
     let (core, metrics) = (state.core.clone(), state.metrics.clone());
     // Held from here on, so that a stopping server waits for its connections, also for those that are just coming.
     let tracked = state.connections.token();
-    let opening = Opening { address, dialect, identity, recent };
+    let opening = Opening { address, dialect, identity, undecided_token: undecided_token.take(), recent };
     Ok(upgrade.protocols(&headers, &[PROTOCOL, BEARER]).on_upgrade(async move |upgraded| {
         metrics.closed(connection(core, upgraded, opening).await);
         drop((tracked, admitted));
     }))
+}
+
+/// Whether somebody wants a WebSocket.
+pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    handshake::names(headers, header::UPGRADE, "websocket")
+}
+
+/// What clients call a token in an address.
+const QUERY_TOKENS: [&str; 6] = ["token", "access_token", "accessToken", "auth_token", "authToken", "jwt"];
+
+/// The token of an address, as in `?token=…`. Pages that have none write what their language calls so.
+pub(super) fn token_in_query(query: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| QUERY_TOKENS.contains(&&**name))
+        .map(|(_, token)| bare_token(&token).to_owned())
+        .find(|token| !matches!(&**token, "" | "null" | "undefined" | "None" | "nil"))
+}
+
+/// Why a token in an address does not open a connection; `dialect` is what is spoken there, if that is known.
+pub(super) fn no_query_tokens(dialect: Option<Dialect>) -> Error {
+    let instead = match dialect {
+        Some(Dialect::Native) => "in the first frame, `connect`, or by the header `Authorization: Bearer …`",
+        Some(Dialect::Sessions) => "as `auth: {token}`, or by the header `Authorization: Bearer …`",
+        Some(Dialect::Direct | Dialect::DirectExternal) => {
+            "by the frame `authenticate`, or by the header `Authorization: Bearer …`"
+        }
+        Some(Dialect::Go | Dialect::Rooms | Dialect::Groups) | None => "by the header `Authorization: Bearer …`",
+    };
+    Error::Unauthenticated(format!(
+        "a token in the address is not taken here, since addresses end up in logs; send it {instead}          (or the operator sets auth.query_tokens)"
+    ))
 }
 
 /// How much of each conversation a client wants to be told at once: `?history=50`.
@@ -109,15 +151,17 @@ struct Opening {
     address: IpAddr,
     dialect: Option<Dialect>,
     identity: Option<Identity>,
+    undecided_token: Option<String>,
     recent: Option<u32>,
 }
 
 async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) -> Option<u16> {
-    let Opening { address, dialect, identity, recent } = opening;
+    let Opening { address, dialect, identity, undecided_token, recent } = opening;
     let limits = core.limits.latest();
     socket::carry(upgraded, &limits, async |outbox, frames| {
         let registered = core.hub.register(&outbox, address);
-        Session::new(core, registered.id(), outbox, address.into(), dialect).run(identity, recent, frames).await;
+        let session = Session::new(core, registered.id(), outbox, address.into(), dialect);
+        session.with_undecided_token(undecided_token).run(identity, recent, frames).await;
     })
     .await
 }

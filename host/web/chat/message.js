@@ -111,7 +111,8 @@ function Attachment({ attachment: { url, name, type, size } }) {
     const picture = html`<img class="picture" src=${url} alt=${name ?? "A picture"} loading="lazy" />`;
     return url.startsWith("data:") ? picture : html`<a class="picture-link" href=${url} target="_blank" rel="noopener">${picture}</a>`;
   }
-  if (!here && !/^https?:/i.test(url)) return null;
+  // A relative address belongs to another server: there is nothing here to lead to.
+  if (!here && !/^https?:/i.test(url)) return html`<span class="file"><${Icon} name="file" /><span><strong>${name ?? url}</strong></span></span>`;
   return html`<a class="file" href=${url} target="_blank" rel="noopener noreferrer nofollow" download=${here ? name : undefined}>
     <${Icon} name="file" /><span><strong>${name ?? url}</strong>${size !== undefined && html`<br /><span class="soft">${sizeOf(size)}</span>`}</span></a>`;
 }

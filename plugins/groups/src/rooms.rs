@@ -2,7 +2,7 @@
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::rooms_admin::{NewRoom, RoomChange};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{name, room, said};
 
@@ -47,12 +47,25 @@ fn visibility(summary: &str) -> Param {
 pub(crate) struct Create {
     name: String,
     visibility: Option<Visibility>,
+    #[serde(default, deserialize_with = "limit")]
     member_limit: Option<u32>,
     password: Option<String>,
     topic: Option<String>,
 }
 
+/// A number that can be no limit becomes one that the host refuses by name.
+fn limit<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<u32>, D::Error> {
+    let limit = Option::<i64>::deserialize(value)?;
+    Ok(limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
+}
+
 pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
+    // Zero values of languages that write every field of a structure: no limit, no password.
+    let args = Create {
+        member_limit: args.member_limit.filter(|limit| *limit > 0),
+        password: args.password.filter(|password| !password.is_empty()),
+        ..args
+    };
     let private = Visibility::Private;
     let visibility = args.visibility.unwrap_or(if args.password.is_some() { private } else { Visibility::Public });
     if args.password.is_some() && visibility != private {
@@ -84,6 +97,7 @@ pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
 pub(crate) struct Update {
     name: Option<String>,
     visibility: Option<Visibility>,
+    #[serde(default, deserialize_with = "limit")]
     member_limit: Option<u32>,
     password: Option<String>,
     topic: Option<String>,

@@ -54,7 +54,7 @@ async fn what_is_said_in_groups() {
         json!({"type": "sign-up", "name": "x", "pwrd": ""}),
         json!({"type": "sign-up", "name": "x", "pwrd": "y", "id": []}),
         json!({"type": "sign-up", "name": "x", "pwrd": "y", "groups": ["nowhere"]}),
-        json!({"type": "first-connect"}),
+        json!({"type": "first-connect", "group": "lobby"}),
         json!({"type": "first-connect", "name": 5}),
         json!({"type": "fly"}),
         json!({"type": null}),

@@ -2,7 +2,7 @@
 
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::protocol::{AccountId, Happening, Removal, Role, RoomId};
 
 impl Tx {
@@ -25,7 +25,7 @@ impl Tx {
         let head = self.room_head(room).await?;
         let (number, whom) = self.whom(account).await?;
         if self.is_banned(room, account).await? {
-            return Err(Error::Forbidden("banned from this room".into()));
+            return Err(Error::Forbidden(rooms::BANNED.into()));
         }
         let added = each!(Tx: self, tx => sqlx::query(
             "INSERT INTO members (room_id, user_id, role, joined_at, read_seq) \
@@ -45,7 +45,7 @@ impl Tx {
             return Ok(None);
         }
         if head.member_limit.is_some_and(|limit| head.member_count >= limit) {
-            return Err(Error::Conflict("the room is full".into()));
+            return Err(Error::Conflict(rooms::FULL.into()));
         }
         self.execute_on_room("UPDATE rooms SET member_count = member_count + 1 WHERE uid = $1", room).await?;
         // An invitation lets in once.

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::dialect::object::Object;
+use crate::dialect::json::Counted;
+use crate::dialect::{bare_token, json};
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{AccountId, Command, MediaId, Page, Proof, RoomName};
@@ -26,11 +25,11 @@ pub struct Request {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    id: Option<Value>,
+    /// Anything but null is the client's own, also 0.
+    #[serde(default)]
+    id: Value,
     #[serde(borrow)]
     op: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +41,7 @@ struct Connect {
 
 /// `"guest": "ann"`, or `"guest": true` for a made-up name.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "should be a name, or true for a made-up one")]
 enum GuestName {
     Name(String),
     Any(bool),
@@ -69,7 +68,8 @@ struct InRoom {
 #[derive(Deserialize)]
 struct Join {
     room: String,
-    since: Option<u64>,
+    #[serde(default)]
+    since: Counted,
     password: Option<String>,
 }
 
@@ -83,7 +83,8 @@ struct Members {
 struct History {
     room: String,
     before: Option<u64>,
-    after: Option<u64>,
+    #[serde(default)]
+    after: Counted,
     limit: Option<u32>,
 }
 
@@ -93,8 +94,7 @@ struct Post {
     body: String,
     key: Option<String>,
     reply_to: Option<u64>,
-    #[serde(default)]
-    attachments: Vec<MediaId>,
+    attachments: Option<Vec<MediaId>>,
 }
 
 #[derive(Deserialize)]
@@ -175,23 +175,19 @@ pub const CORE_OPS: [&str; 23] = [
 
 /// Reads a frame; an error comes with the request's `id`, if that could be read.
 pub fn decode(text: &str) -> Result<Request, (Option<Value>, Error)> {
-    let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(text).map_err(|error| {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "the frame should be an object with `id`, `op` and `args`",
-            _ => "the frame is not JSON",
-        };
-        (None, Error::BadRequest(format!("{what}: {error}")))
-    })?;
-    if !matches!(envelope.id, None | Some(Value::String(_) | Value::Number(_))) {
-        return Err((None, Error::BadRequest("`id` should be an integer or a string".into())));
-    }
-    let Some(op) = envelope.op else {
-        let what = "`op` is missing; it should name what to do, such as `message.post`";
-        return Err((envelope.id, Error::BadRequest(what.into())));
+    let Envelope { id, op } = json::frame(text).map_err(|fault| (None, fault.into()))?;
+    let id = match id {
+        Value::Null => None,
+        Value::String(_) | Value::Number(_) => Some(id),
+        _ => return Err((None, Error::BadRequest("id: should be a whole number or a text".into()))),
     };
-    match command(&op, envelope.args.map_or("{}", RawValue::get)) {
-        Ok(command) => Ok(Request { id: envelope.id, command }),
-        Err(error) => Err((envelope.id, error)),
+    let Some(op) = op else {
+        let what = "op: is missing; it should name what to do, such as `message.post`";
+        return Err((id, Error::BadRequest(what.into())));
+    };
+    match json::field(text, "args").map_err(Error::from).and_then(|args| command(&op, args.unwrap_or("{}"))) {
+        Ok(command) => Ok(Request { id, command }),
+        Err(error) => Err((id, error)),
     }
 }
 
@@ -199,6 +195,7 @@ fn command(op: &str, args: &str) -> Result<Command> {
     Ok(match op {
         "message.post" => {
             let Post { room, body, key, reply_to, attachments } = parse(args)?;
+            let attachments = attachments.unwrap_or_default();
             Command::Post { room: RoomName::parse(room), body, key, reply_to, attachments }
         }
         "message.edit" => {
@@ -229,7 +226,7 @@ fn command(op: &str, args: &str) -> Result<Command> {
         }
         "room.get" => Command::RoomGet { room: in_room(args)? },
         "room.join" => {
-            let Join { room, since, password } = parse(args)?;
+            let Join { room, since: Counted(since), password } = parse(args)?;
             Command::RoomJoin { room: RoomName::parse(room), since, credentials: password_credential(password) }
         }
         "room.leave" => Command::RoomLeave { room: in_room(args)? },
@@ -244,7 +241,7 @@ fn command(op: &str, args: &str) -> Result<Command> {
         "account.blocked" => Command::Blocked { cursor: parse::<Blocked>(args)?.cursor },
         "direct.hide" => Command::HideDirect { room: in_room(args)? },
         "commands" => Command::Commands,
-        _ => Command::Plugin { name: op.to_owned(), args: parse::<Map<String, Value>>(args)? },
+        _ => Command::Plugin { name: op.to_owned(), args: parse(args)? },
     })
 }
 
@@ -254,9 +251,10 @@ fn in_room(args: &str) -> Result<RoomName> {
 
 fn connect(args: Connect) -> Result<Command> {
     let proof = match (args.token, args.guest) {
-        (Some(token), None) => Proof::Token(token),
+        (Some(token), None) => Proof::Token(bare_token(&token).to_owned()),
         (None, Some(GuestName::Name(name))) => Proof::Guest(Some(name)),
         (None, Some(GuestName::Any(true))) => Proof::Guest(None),
+        (Some(token), Some(GuestName::Any(false))) => Proof::Token(bare_token(&token).to_owned()),
         _ => return Err(Error::BadRequest("connect wants either `token` or `guest`".into())),
     };
     Ok(Command::Connect { proof, listen_all: matches!(args.listen, Some(Listen::All)) })
@@ -275,7 +273,7 @@ fn page_size(limit: Option<u32>) -> Result<u32> {
 }
 
 fn history(args: History) -> Result<Command> {
-    let page = match (args.before, args.after) {
+    let page = match (args.before, args.after.0) {
         (Some(_), Some(_)) => return Err(Error::BadRequest("room.history wants `before` or `after`, not both".into())),
         (before, None) => Page::Before(before),
         (None, Some(after)) => Page::After(after),
@@ -284,15 +282,9 @@ fn history(args: History) -> Result<Command> {
 }
 
 /// Reads `args`; the error names the field.
-fn parse<T: DeserializeOwned>(args: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(args);
-    let read = serde_path_to_error::deserialize(&mut json).map(|Object(args)| args);
-    read.map_err(|error| {
-        let path = error.path().to_string();
-        let place = if path == "." { "args".to_owned() } else { format!("args.{path}") };
-        // Line and column would count within `args`, which misleads.
-        let what = error.into_inner().to_string();
-        let what = what.split(" at line ").next().unwrap_or_default();
-        Error::BadRequest(format!("{place}: {what}"))
+fn parse<'a, T: Deserialize<'a>>(args: &'a str) -> Result<T> {
+    json::object(args, "args", true).map_err(|fault| match fault.is_of_whole() {
+        true => fault.into(),
+        false => fault.in_field("args").into(),
     })
 }

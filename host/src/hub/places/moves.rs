@@ -7,7 +7,7 @@ use super::{Listener, Place};
 use crate::dialect::Encoded;
 use crate::hub::link::Link;
 use crate::hub::{Connection, Hub, Told};
-use crate::protocol::{AccountId, Event, Happening, Room};
+use crate::protocol::{AccountId, Event, Eviction, EvictionCause, Happening, Room};
 
 impl Hub {
     pub(super) fn publish_move(&self, room: &Room, told: &Told) {
@@ -32,13 +32,18 @@ impl Hub {
         place.deliver_all(room, std::slice::from_ref(told));
         match &entry.what {
             Happening::MemberAdded { whom, .. } => place.take_back(whom.id),
-            Happening::MemberRemoved { whom, .. } => place.put_out(self.link.get(), whom.id, entry.seq),
+            Happening::MemberRemoved { whom, why, reason } => {
+                let eviction = Eviction { room: room.clone(), cause: (*why).into(), reason: reason.clone() };
+                place.put_out(self.link.get(), whom.id, entry.seq, &eviction);
+            }
             _ => {}
         }
         if let Happening::RoomDeleted { .. } = entry.what {
             place.closed = true;
             for listener in place.listeners.values() {
                 listener.connection.hears.lock().remove(&room.id);
+                let eviction = Eviction { room: room.clone(), cause: EvictionCause::RoomDeleted, reason: None };
+                listener.connection.note_eviction(eviction, &listener.name);
             }
             drop(place);
             self.rooms.write().remove(&room.id);
@@ -60,7 +65,7 @@ impl Hub {
                     return;
                 }
                 let name: Arc<str> = connection.actor.name().into();
-                connection.hears.lock().insert(room.id, name.clone());
+                connection.begin_hearing(room.id, name.clone());
                 let listener = Listener::new(connection, name, seq.saturating_sub(1), None);
                 place.sequence.begin(seq);
                 place.come(self.link.get(), listener);
@@ -72,17 +77,17 @@ impl Hub {
 impl Place {
     /// An account is no member any more. Whoever has caught up with this entry was seen to be one after it: they have come back, and
     /// that will be told too.
-    fn put_out(&mut self, link: Option<&Arc<Link>>, account: AccountId, seq: u64) {
+    fn put_out(&mut self, link: Option<&Arc<Link>>, account: AccountId, seq: u64, eviction: &Eviction) {
         let mut gone = Vec::new();
         for listener in self.listeners.values_mut().filter(|listener| listener.is_of(account)) {
             if listener.held.is_some() {
-                listener.out = Some(seq);
+                listener.out = Some((seq, eviction.clone()));
             } else if listener.after < seq {
                 gone.push(listener.connection.clone());
             }
         }
         for connection in gone {
-            self.let_go(link, &connection);
+            self.evict(link, &connection, eviction.clone());
         }
     }
 
@@ -91,10 +96,11 @@ impl Place {
         self.listeners.values_mut().filter(|listener| listener.is_of(account)).for_each(|listener| listener.out = None);
     }
 
-    /// The connection does not hear the room any more.
-    pub(super) fn let_go(&mut self, link: Option<&Arc<Link>>, connection: &Arc<Connection>) {
-        connection.hears.lock().remove(&self.room.id);
+    /// The connection does not hear the room any more, and is told why.
+    pub(super) fn evict(&mut self, link: Option<&Arc<Link>>, connection: &Arc<Connection>, eviction: Eviction) {
+        let name = connection.hears.lock().remove(&self.room.id);
         self.go(link, connection.id);
+        connection.note_eviction(eviction, name.as_deref().unwrap_or_else(|| connection.actor.name()));
     }
 }
 

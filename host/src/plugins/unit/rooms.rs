@@ -2,7 +2,7 @@
 
 use super::UnitOfWork;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, rooms};
 use crate::name;
 use crate::protocol::{AccountId, Change, Credential, Member, NewRoom, Role, Room, RoomChange, RoomId, RoomKind};
 
@@ -121,7 +121,7 @@ impl UnitOfWork {
 
     async fn check_name_is_free(&self, name: &str, by: Option<RoomId>) -> Result<()> {
         match self.room_named(name).await? {
-            Some((room, _)) if Some(room.id) != by => Err(Error::Conflict("room name is taken".into())),
+            Some((room, _)) if Some(room.id) != by => Err(Error::Conflict(rooms::NAME_TAKEN.into())),
             _ => Ok(()),
         }
     }

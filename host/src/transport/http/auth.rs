@@ -22,7 +22,8 @@ pub(super) struct NewAccount {
     /// The shortest is the operator's to choose.
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
-    #[schema(format = Email, max_length = 254)]
+    /// An e-mail address; an empty text is none.
+    #[schema(pattern = r"^$|^[^@\s]+@[^@\s]+$", max_length = 254)]
     email: Option<String>,
 }
 
@@ -64,6 +65,11 @@ pub(super) struct Tokens<'a> {
     user: User<'a>,
 }
 
+/// An optional text; languages that write every field of a structure send an empty one for none.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
 /// Make an account and log in
 #[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = NewAccount, responses((status = 201, body = Tokens<'static>)))]
 pub(super) async fn sign_up(
@@ -71,7 +77,7 @@ pub(super) async fn sign_up(
     From(origin): From,
     Json(new): Json<NewAccount>,
 ) -> Answer {
-    let new = SignUp { username: new.username, email: new.email, password: new.password, handle: None };
+    let new = SignUp { username: new.username, email: given(new.email), password: new.password, handle: None };
     let session = state.core.accounts.sign_up(origin, new).await?;
     Ok(tokens(StatusCode::CREATED, &session))
 }
@@ -83,8 +89,8 @@ pub(super) async fn log_in(
     From(origin): From,
     Json(given): Json<Credentials>,
 ) -> Answer {
-    let who =
-        given.email.or(given.username).ok_or_else(|| Error::BadRequest("`username` or `email` is missing".into()))?;
+    let missing = || Error::BadRequest("`username` or `email` is missing".into());
+    let who = self::given(given.email).or(self::given(given.username)).ok_or_else(missing)?;
     let session = state.core.accounts.log_in(origin, &who, given.password).await?;
     Ok(tokens(StatusCode::OK, &session))
 }

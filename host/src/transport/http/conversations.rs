@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Authorized, From, Json, Path, Query};
 use super::{Answer, State};
-use crate::dialect::go::{To, group_json, message_json};
+use crate::dialect::go::{To, group_json, message_json, worded};
 use crate::error::Error;
 use crate::protocol::{Command, Reply, RoomName};
 
@@ -70,7 +70,8 @@ pub(super) async fn messages(
     Query(Conversation { receiver_id, group_id, before, limit }): Query<Conversation>,
 ) -> Answer {
     let with = To::new(receiver_id, group_id)?;
-    let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit.unwrap_or(50)).await?;
+    let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit.unwrap_or(50)).await;
+    let page = page.map_err(|error| worded(&error))?;
     let messages: Vec<Value> = match &page {
         (Some(room), messages) => messages.iter().map(|message| message_json(room, message)).collect(),
         (None, _) => Vec::new(),
@@ -106,7 +107,8 @@ pub(super) async fn create(
     Json(NewGroup { name }): Json<NewGroup>,
 ) -> Answer {
     let args = Map::from_iter([("name".to_owned(), json!(name)), ("visibility".to_owned(), json!("public"))]);
-    let room = state.core.router.make_room(&who.caller(from), args).await?;
+    let made = state.core.router.make_room(&who.caller(from), args).await;
+    let room = made.map_err(|error| worded(&error))?;
     Ok((StatusCode::CREATED, axum::Json(group_json(&room))).into_response())
 }
 
@@ -118,7 +120,11 @@ pub(super) async fn join(
     from: From,
     Path(id): Path<i64>,
 ) -> Answer {
-    let room = state.core.router.rooms.numbered(id).await?;
-    let room = state.core.router.join(&who.caller(from), &RoomName::Id(room.id), &[]).await?;
+    let router = &state.core.router;
+    let joined = async {
+        let room = router.rooms.numbered(id).await?;
+        router.join(&who.caller(from), &RoomName::Id(room.id), &[]).await
+    };
+    let room = joined.await.map_err(|error| worded(&error))?;
     Ok(axum::Json(group_json(&room)).into_response())
 }

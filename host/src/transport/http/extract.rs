@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use bytes::Bytes;
@@ -12,9 +14,10 @@ use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::observe::request_id;
-use super::{Failure, MAX_BODY, State, bearer};
+use super::{Failure, MAX_BODY, State, bearer, query};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
+use crate::dialect::json;
 use crate::error::Error;
 use crate::protocol::Actor;
 use crate::router::Caller;
@@ -33,18 +36,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for Json<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|_| Error::TooLarge { what: "body", limit: format!("{MAX_BODY} bytes") })?;
-        // serde takes an array for an object, field by field; nobody means that.
-        if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(Error::BadRequest("body: wanted a JSON object".into()).into());
-        }
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let place = if matches!(path.as_str(), "." | "?") { "body" } else { &path };
-            Error::BadRequest(format!("{place}: {}", error.inner()))
-        })?;
-        json.end().map_err(|error| Error::BadRequest(format!("body: {error}")))?;
-        Ok(Self(value))
+        let text = std::str::from_utf8(&body).map_err(|_| Error::BadRequest("the body is not UTF-8".into()))?;
+        Ok(Self(json::object(text, "the body", false).map_err(Error::from)?))
     }
 }
 
@@ -62,10 +55,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<State>> for Query<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<State>) -> Result<Self, Failure> {
-        match axum::extract::Query::try_from_uri(&parts.uri) {
-            Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(error) => Err(Error::BadRequest(format!("query: {}", error.body_text())).into()),
-        }
+        Ok(Self(query::read(parts.uri.query().unwrap_or_default()).map_err(Error::from)?))
     }
 }
 
@@ -78,8 +68,32 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
-            Err(error) => Err(Error::BadRequest(format!("path: {}", error.body_text())).into()),
+            Err(PathRejection::FailedToDeserializePathParams(error)) => {
+                let params = RawPathParams::from_request_parts(parts, state).await.ok();
+                let only = params.as_ref().and_then(|params| params.iter().next()).map_or("path", |(name, _)| name);
+                Err(unreadable(only, error.kind()).into())
+            }
+            Err(_) => Err(Error::not_found("page").into()),
         }
+    }
+}
+
+/// What is wrong with a part of the path, which is `only` if there is but one.
+fn unreadable(only: &str, kind: &ErrorKind) -> Error {
+    let (field, wanted) = match kind {
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key.as_str(), wanted(expected_type)),
+        ErrorKind::DeserializeError { key, .. } => (key.as_str(), "should be an id, a UUID"),
+        ErrorKind::InvalidUtf8InPathParam { key } => (key.as_str(), "should be percent-encoded UTF-8"),
+        ErrorKind::ParseError { expected_type, .. } => (only, wanted(expected_type)),
+        _ => (only, "has a part that cannot be read"),
+    };
+    Error::BadRequest(format!("{field}: {wanted}"))
+}
+
+fn wanted(rust_type: &str) -> &'static str {
+    match rust_type {
+        "i32" | "i64" | "u32" | "u64" => "should be a whole number",
+        _ => "has a form that cannot be",
     }
 }
 

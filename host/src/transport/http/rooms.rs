@@ -172,6 +172,7 @@ pub(super) async fn create(
     from: From,
     Json(args): Json<Map<String, Value>>,
 ) -> Answer {
+    state.core.router.check_room_maker()?;
     let command = Command::Plugin { name: "room.create".into(), args };
     match state.core.router.handle(&who.caller(from), command).await? {
         Reply::Result { value, .. } => Ok((StatusCode::CREATED, axum::Json(value)).into_response()),

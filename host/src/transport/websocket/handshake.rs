@@ -78,7 +78,7 @@ impl Handshake {
 }
 
 /// Whether a header's list has this word, in any case.
-fn names(headers: &HeaderMap, header: HeaderName, word: &str) -> bool {
+pub(super) fn names(headers: &HeaderMap, header: HeaderName, word: &str) -> bool {
     let lines = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
 }

@@ -1,0 +1,76 @@
+//! Reads JSON from clients into types.
+//!
+//! Errors name the client's own field and say what it should be, in words that a person who knows JSON understands.
+//! In dialects, an optional field is also absent if it holds what languages write for "nothing": `null`, `""` or `0`
+//! (a Go structure without `omitempty` sends all three). Where 0 is a value of its own, the field is a [`Counted`].
+
+mod fault;
+mod numbers;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+pub use self::fault::Fault;
+pub use self::numbers::{Counted, IntegerId};
+use self::raw::{Flattened, Raw};
+
+/// Reads a frame, a JSON object.
+pub fn frame<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
+    object(text, "the frame", true)
+}
+
+/// Reads a frame whose fields stand in the frame itself or in the object of this name within it; the outer ones count.
+pub fn flattened<'a, T: Deserialize<'a>>(text: &'a str, inner: &'static str) -> Result<T, Fault> {
+    // What is no object has its error there.
+    let IgnoredAny = frame(text)?;
+    T::deserialize(Flattened::new(syntax(text, "the frame")?, inner)?)
+}
+
+/// What a frame's field of this name holds, as it is written; none if that stands for nothing.
+pub fn field<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
+    Raw::new(syntax(text, "the frame")?, true).field(name)
+}
+
+/// Reads a JSON object; `whole` is what an error calls it. In a `lenient` one, values that stand for "nothing" do.
+pub fn object<'a, T: Deserialize<'a>>(text: &'a str, whole: &str, lenient: bool) -> Result<T, Fault> {
+    let raw = syntax(text, whole)?;
+    if !raw.starts_with('{') {
+        return Err(Fault::new(format!("{whole} should be a JSON object")));
+    }
+    T::deserialize(Raw::new(raw, lenient))
+}
+
+/// Reads a JSON value of any kind; an error calls it `name`.
+pub fn value<'a, T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<T, Fault> {
+    let raw = syntax(text, name)?;
+    T::deserialize(Raw::new(raw, true)).map_err(|fault| match fault.is_of_whole() {
+        true => fault.in_field(name),
+        false => fault,
+    })
+}
+
+fn begins_with_json(text: &str) -> bool {
+    matches!(serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().next(), Some(Ok(_)))
+}
+
+/// The text without white space around it, if it is JSON.
+fn syntax<'a>(text: &'a str, whole: &str) -> Result<&'a str, Fault> {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(raw) => Ok(raw.get()),
+        Err(error) if error.is_eof() => Err(Fault::new(format!("{whole} is not JSON: it ends too early"))),
+        Err(_) if begins_with_json(text) => {
+            Err(Fault::new(format!("{whole} is not JSON: there is trailing text behind it")))
+        }
+        Err(error) => {
+            let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+            let end = (before + error.column()).min(text.len());
+            // Bytes that do not continue a character.
+            let characters = text.as_bytes()[..end].iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+            Err(Fault::new(format!("{whole} is not JSON: character {characters} is not expected there")))
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! A JSON value as it was written, read into a type on demand: what nobody asks for is skipped.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::value::{CowStrDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde_json::value::RawValue;
+
+use super::Fault;
+
+/// How deeply a value may be nested that is read into a type.
+const MAX_DEPTH: u8 = 64;
+
+/// A value as it was written.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    text: &'a str,
+    /// Whether what stands for "nothing" does.
+    lenient: bool,
+    depth: u8,
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn new(text: &'a str, lenient: bool) -> Self {
+        Self { text, lenient, depth: 0 }
+    }
+
+    /// An object's field as it is written; none if it is not there or stands for nothing.
+    pub(super) fn field(self, wanted: &str) -> Result<Option<&'a str>, Fault> {
+        let Pairs(pairs) = serde_json::from_str(self.text).map_err(|_| unreadable())?;
+        let found = pairs.into_iter().rfind(|(name, _)| name == wanted);
+        let found = found.map(|(_, value)| Self { text: value.get(), ..self });
+        Ok(found.filter(|value| !value.is_nothing() && !value.is_empty('[', ']')).map(|value| value.text))
+    }
+
+    fn is_nothing(self) -> bool {
+        match self.text.as_bytes().first() {
+            Some(b'n') => true,
+            Some(b'"') => self.lenient && self.text.len() == 2,
+            Some(b'-' | b'0'..=b'9') => self.lenient && self.text.parse() == Ok(0.0_f64),
+            _ => false,
+        }
+    }
+
+    fn inside(self, raw: &'a RawValue) -> Result<Self, Fault> {
+        match self.depth {
+            MAX_DEPTH => Err(Fault::new("is nested too deeply")),
+            depth => Ok(Self { text: raw.get(), lenient: self.lenient, depth: depth + 1 }),
+        }
+    }
+
+    fn string(self) -> Result<Cow<'a, str>, Fault> {
+        if !self.text.contains('\\') {
+            return Ok(Cow::Borrowed(&self.text[1..self.text.len() - 1]));
+        }
+        // Half of a surrogate pair.
+        let no_character = |_| Fault::new("holds an escape that stands for no character");
+        serde_json::from_str(self.text).map(Cow::Owned).map_err(no_character)
+    }
+
+    fn visit_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.string()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    fn visit_number<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let too_large = || Fault::new("is a number that is too large");
+        if let Ok(number) = self.text.parse::<u64>() {
+            return visitor.visit_u64(number);
+        }
+        if let Ok(number) = self.text.parse::<i64>() {
+            return visitor.visit_i64(number);
+        }
+        let number: f64 = self.text.parse().map_err(|_| too_large())?;
+        // Some languages know one kind of number and write 7 as 7.0.
+        #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
+        match number {
+            whole if whole.fract() == 0.0 && whole.abs() < MAX_EXACT => visitor.visit_i64(whole as i64),
+            other if other.is_finite() => visitor.visit_f64(other),
+            _ => Err(too_large()),
+        }
+    }
+
+    fn visit_list<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let items: Vec<&'a RawValue> = serde_json::from_str(self.text).map_err(|_| unreadable())?;
+        visitor.visit_seq(Items { of: self, items: items.into_iter(), index: 0 })
+    }
+
+    fn visit_object<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Pairs(pairs) = serde_json::from_str(self.text).map_err(|_| unreadable())?;
+        visitor.visit_map(Fields { of: self, pairs: pairs.into_iter(), value: None, nested: None })
+    }
+
+    fn is_empty(self, open: char, close: char) -> bool {
+        let inner = self.text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        self.lenient && inner.is_some_and(|inner| inner.trim().is_empty())
+    }
+}
+
+/// Whole numbers below are exact as a double.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The syntax was checked before; what is left is half of a surrogate pair in a name.
+fn unreadable() -> Fault {
+    Fault::new("has a field whose name holds an escape that stands for no character")
+}
+
+impl<'de> Deserializer<'de> for Raw<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.text.as_bytes().first() {
+            Some(b'n') => visitor.visit_unit(),
+            Some(b't') => visitor.visit_bool(true),
+            Some(b'f') => visitor.visit_bool(false),
+            Some(b'"') => self.visit_string(visitor),
+            Some(b'[') => self.visit_list(visitor),
+            Some(b'{') => self.visit_object(visitor),
+            _ => self.visit_number(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    /// Some languages cannot tell an empty list from an empty object.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_empty('{', '}') {
+            Self { text: "[]", ..self }.visit_list(visitor)
+        } else {
+            self.deserialize_any(visitor)
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.text.as_bytes().first() {
+            _ if self.is_empty('[', ']') => Self { text: "{}", ..self }.visit_object(visitor),
+            // A structure's fields would be taken from a list, too, one after the other.
+            Some(b'[') => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.text.as_bytes().first() {
+            Some(b'"') => visitor.visit_enum(StrDeserializer::new(&self.string()?)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
+        tuple_struct identifier
+    }
+}
+
+/// The fields of an object, in their order.
+struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfMap;
+
+        impl<'de> Visitor<'de> for OfMap {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs<'de>, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    pairs.push((key, value));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(OfMap)
+    }
+}
+
+/// A name, borrowed where that is possible.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct Fields<'a> {
+    of: Raw<'a>,
+    /// From how many left on the fields are those of an object within, and its name.
+    nested: Option<(usize, &'static str)>,
+    pairs: std::vec::IntoIter<(Cow<'a, str>, &'a RawValue)>,
+    /// The one whose name was read.
+    value: Option<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        let Some((key, value)) = self.pairs.next() else { return Ok(None) };
+        let name = seed.deserialize(CowStrDeserializer::<Fault>::new(key.clone()))?;
+        self.value = Some((key, value));
+        Ok(Some(name))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let (key, value) = self.value.take().ok_or_else(unreadable)?;
+        let left = self.pairs.len();
+        self.of.inside(value).and_then(|value| seed.deserialize(value)).map_err(|fault| {
+            let fault = fault.in_field(&key);
+            match self.nested {
+                Some((nested, name)) if left < nested => fault.in_field(name),
+                _ => fault,
+            }
+        })
+    }
+}
+
+/// The fields of an object, and those of an object within it that the outer one does not have.
+pub(super) struct Flattened<'a>(Fields<'a>);
+
+impl<'a> Flattened<'a> {
+    pub(super) fn new(text: &'a str, inner: &'static str) -> Result<Self, Fault> {
+        let read = |text: &'a str| serde_json::from_str::<Pairs<'a>>(text).map_err(|_| unreadable());
+        let Pairs(mut pairs) = read(text)?;
+        let within = pairs.iter().rfind(|(name, _)| name == inner).map(|(_, value)| value.get());
+        let mut nested = 0;
+        if let Some(within) = within.filter(|within| within.starts_with('{')) {
+            let Pairs(mut more) = read(within).map_err(|fault| fault.in_field(inner))?;
+            let outer: HashSet<&str> = pairs.iter().map(|(name, _)| &**name).collect();
+            more.retain(|(name, _)| !outer.contains(&**name));
+            nested = more.len();
+            pairs.extend(more);
+        }
+        let of = Raw { text, lenient: true, depth: 0 };
+        Ok(Self(Fields { of, pairs: pairs.into_iter(), value: None, nested: Some((nested, inner)) }))
+    }
+}
+
+impl<'de> Deserializer<'de> for Flattened<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_map(self.0)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Items<'a> {
+    of: Raw<'a>,
+    items: std::vec::IntoIter<&'a RawValue>,
+    index: usize,
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        let Some(item) = self.items.next() else { return Ok(None) };
+        let index = self.index;
+        self.index += 1;
+        self.of.inside(item).and_then(|item| seed.deserialize(item)).map(Some).map_err(|fault| fault.in_item(index))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads the query string into types: each field once, as text or as what the text says.
+
+use std::borrow::Cow;
+
+use serde::de::value::{CowStrDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, Visitor};
+use serde::{Deserializer, forward_to_deserialize_any};
+
+use crate::dialect::json::Fault;
+
+pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    T::deserialize(Pairs { pairs: pairs.into_iter(), value: None })
+}
+
+struct Pairs<'a> {
+    pairs: std::vec::IntoIter<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The one whose name was read.
+    value: Option<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'de> Deserializer<'de> for Pairs<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_map(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for Pairs<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        let Some((name, value)) = self.pairs.next() else { return Ok(None) };
+        let key = seed.deserialize(CowStrDeserializer::<Fault>::new(name.clone()))?;
+        self.value = Some((name, value));
+        Ok(Some(key))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let (name, text) = self.value.take().unwrap_or_default();
+        seed.deserialize(Text(text)).map_err(|fault| fault.in_field(&name))
+    }
+}
+
+/// A value, which says by its text what it is.
+struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    fn wrong<T>(&self, wanted: &'static str) -> Result<T, Fault> {
+        Err(de::Error::invalid_type(Unexpected::Str(&self.0), &wanted))
+    }
+}
+
+impl<'de> Deserializer<'de> for Text<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0.parse() {
+            Ok(value) => visitor.visit_bool(value),
+            Err(_) => self.wrong("true or false"),
+        }
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match (self.0.parse::<i64>(), self.0.parse::<u64>()) {
+            (Ok(number), _) => visitor.visit_i64(number),
+            (Err(_), Ok(number)) => visitor.visit_u64(number),
+            _ => self.wrong("a whole number"),
+        }
+    }
+
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_enum(StrDeserializer::new(&self.0))
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i128 u8 u16 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
+        struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Asked {
+        name: String,
+        limit: Option<u32>,
+        all: Option<bool>,
+    }
+
+    #[test]
+    fn a_query_is_read_by_its_fields_types() {
+        let asked = Asked { name: "a b".into(), limit: Some(7), all: Some(true) };
+        assert_eq!(read("name=a+b&limit=7&all=true&more=x"), Ok(asked));
+    }
+
+    #[test]
+    fn a_faulty_query_is_refused_by_the_name_of_the_field() {
+        let why = |query: &str| read::<Asked>(query).unwrap_err().to_string();
+        assert_eq!(why("limit=7"), "name: is missing");
+        assert_eq!(why("name=a&limit=x"), "limit: should be a whole number, not a text");
+        assert_eq!(why("name=a&limit=-1"), "limit: should be a whole number that is not negative");
+        assert_eq!(why("name=a&limit=99999999999"), "limit: should be a whole number that is not so large");
+        assert_eq!(why("name=a&all=yes"), "all: should be true or false, not a text");
+        assert_eq!(why("name=a&name=b"), "name: is given twice");
+    }
+}

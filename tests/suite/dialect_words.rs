@@ -1,0 +1,332 @@
+//! Errors of every dialect, and of REST, in the words of the client's own page: for every command each field missing, of a wrong
+//! type, empty and too long. None speaks of another layer.
+
+use serde_json::{Map, Value, json};
+
+use crate::harness::{Account, Client, Server, Setup, SocketIo};
+
+/// What belongs to the server's own layers, or to the libraries it is made of.
+const INTERNAL: [&str; 30] = [
+    "at line",
+    "column",
+    "missing field",
+    "invalid type",
+    "invalid value",
+    "unknown field",
+    "unknown variant",
+    "expected",
+    "untagged",
+    "deserialize",
+    "args",
+    " op ",
+    "room.create",
+    "room.",
+    "body:",
+    "guest:",
+    "username:",
+    "password:",
+    "i64",
+    "u32",
+    "u64",
+    "struct",
+    "sequence",
+    "UUID parsing",
+    "digit found",
+    "serde",
+    "plugin",
+    "guard",
+    "credential",
+    "null, ",
+];
+
+/// A command with fields that work, and those of them that have to be there.
+struct Command {
+    frame: Value,
+    /// Where the fields are in the frame; empty for the frame itself.
+    within: &'static str,
+    required: &'static [&'static str],
+    /// Those that are no text.
+    other: &'static [&'static str],
+    /// What names the command, and is no field of its own.
+    named_by: &'static [&'static str],
+}
+
+fn fields(command: &Command) -> Vec<String> {
+    let all = if command.within.is_empty() { &command.frame } else { &command.frame[command.within] };
+    let all = all.as_object().expect("an object").keys().cloned();
+    all.filter(|field| !command.named_by.contains(&field.as_str())).collect()
+}
+
+/// The frame with something else in one field; none leaves it out.
+fn with(command: &Command, field: &str, value: Option<Value>) -> Value {
+    let mut frame = command.frame.clone();
+    let within: &mut Map<String, Value> = match command.within {
+        "" => frame.as_object_mut().expect("an object"),
+        name => frame[name].as_object_mut().expect("an object"),
+    };
+    match value {
+        Some(value) => drop(within.insert(field.to_owned(), value)),
+        None => drop(within.remove(field)),
+    }
+    frame
+}
+
+/// Each wrong frame with the field that its error has to name, if it has to be an error at all.
+fn wrong_frames(commands: &[Command]) -> Vec<(Value, String, bool)> {
+    let mut frames = Vec::new();
+    for command in commands {
+        for field in fields(command) {
+            let required = command.required.contains(&field.as_str());
+            frames.push((with(command, &field, None), field.clone(), required));
+            for nothing in [json!(null), json!(""), json!(0)] {
+                frames.push((with(command, &field, Some(nothing)), field.clone(), required));
+            }
+            for wrong in [json!(true), json!(-1.5), json!({"a": 1}), json!(["\u{1}", 7])] {
+                // A list may hold anything, and some fields are lists.
+                frames.push((with(command, &field, Some(wrong)), field.clone(), true));
+            }
+            if !command.other.contains(&field.as_str()) {
+                frames.push((with(command, &field, Some(json!("x".repeat(5000)))), field.clone(), false));
+                frames.push((with(command, &field, Some(json!("\u{0}\u{202e}"))), field.clone(), false));
+            }
+        }
+    }
+    frames
+}
+
+fn check(frame: &Value, field: &str, must_fail: bool, error: Option<&str>) {
+    let Some(error) = error else {
+        assert!(!must_fail, "{frame} should be refused for its {field}");
+        return;
+    };
+    for internal in INTERNAL {
+        assert!(!error.contains(internal), "{error:?} speaks of {internal:?}: {frame}");
+    }
+    if must_fail {
+        assert!(error.contains(field), "{error:?} should name {field}: {frame}");
+    }
+}
+
+async fn ask(client: &mut Client, frame: &Value) -> Value {
+    client.send_text(frame.to_string()).await;
+    client.next_frame().await
+}
+
+/// Limits that the table does not reach.
+async fn server() -> Server {
+    let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
+    setup.replace("refusals_before_close = 1000", "refusals_before_close = 100000").start().await
+}
+
+#[tokio::test]
+async fn errors_of_groups_name_the_page_s_own_fields() {
+    let server = server().await;
+    let plain =
+        |frame: Value, required| Command { frame, within: "", required, other: &["groups"], named_by: &["type"] };
+    let commands = [
+        plain(json!({"type": "first-connect", "name": "ann", "group": "lobby"}), &["name"]),
+        plain(json!({"type": "message", "name": "ann", "group": "lobby", "Text": "hi"}), &["name", "group", "Text"]),
+        plain(json!({"type": "make_group", "group_name": "pond"}), &["group_name"]),
+        plain(json!({"type": "log_in", "name": "nobody", "pwrd": "x"}), &[]),
+        plain(json!({"type": "sign-up", "name": "", "pwrd": "x", "id": "i", "groups": ["lobby"]}), &["name"]),
+    ];
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let mut client = Client::open(&format!("ws://{}/ws/groups", server.address())).await;
+        ask(&mut client, &json!({"type": "first-connect", "name": "ann"})).await;
+        let answer = ask(&mut client, &frame).await;
+        // `first-connect` with a name alone is no error, nor is one without any.
+        let excused = frame["type"] == "first-connect" && frame["group"].is_null();
+        // What decides about a wrong password is not told apart.
+        let told = answer["err"].as_str().filter(|error| !["wrong-password", "User Exists"].contains(error));
+        let fails = must_fail && !excused && answer["err"] != "wrong-password";
+        let fails = fails && (field != "id" || !frame["id"].is_number());
+        // A sign-up without a name is one, whatever else is wrong with it.
+        let field =
+            if frame["type"] == "sign-up" && frame["name"] == "" && told.is_some_and(|it| it.starts_with("name")) {
+                "name".into()
+            } else {
+                field
+            };
+        if frame["type"] == "first-connect" && answer["err"].is_string() {
+            assert_eq!(answer["type"], "reject-connect", "{frame}: {answer}");
+        }
+        check(&frame, &field, fails, told);
+        client.close().await;
+    }
+}
+
+#[tokio::test]
+async fn errors_of_rooms_name_the_page_s_own_fields() {
+    let server = server().await;
+    let frame = |frame: Value, required| Command { frame, within: "payload", required, other: &[], named_by: &[] };
+    let commands = [
+        frame(
+            json!({"type": "create", "payload": {"name": "galaxy", "visibility": "private", "pass": "x"}}),
+            &["name", "visibility", "pass"],
+        ),
+        frame(json!({"type": "query", "payload": {"query": "rooms"}}), &["query"]),
+        frame(json!({"type": "join", "payload": {"name": "alok", "roomId": "EOF29", "pass": ""}}), &[]),
+        frame(json!({"type": "chat", "payload": {"roomId": "EOF29", "msg": "Hello"}}), &[]),
+        frame(json!({"type": "leave", "payload": {"roomId": "ABC23"}}), &[]),
+    ];
+    let mut client = Client::open(&format!("ws://{}/ws/rooms", server.address())).await;
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let answer = ask(&mut client, &frame).await;
+        let told = answer["message"].as_str().filter(|_| answer["code"] == 1);
+        check(&frame, &format!("payload.{field}"), must_fail, told);
+    }
+    for whole in [json!({"type": "chat"}), json!({"type": "chat", "payload": 7}), json!({"type": 7}), json!({})] {
+        let answer = ask(&mut client, &whole).await;
+        check(&whole, "", true, answer["message"].as_str());
+    }
+}
+
+async fn go_client(server: &Server, account: &Account) -> Client {
+    let bearer = format!("Bearer {}", account.token);
+    let url = format!("ws://{}/ws/go", server.address());
+    let mut client = Client::open_with(&url, &[("authorization", &bearer)]).await.unwrap();
+    client.expect_type("connected").await;
+    client
+}
+
+#[tokio::test]
+async fn errors_of_go_name_the_page_s_own_fields() {
+    let server = server().await;
+    let ann = server.sign_up("ann").await;
+    let mut client = go_client(&server, &ann).await;
+    let ids = &["receiver_id", "group_id", "before", "limit"];
+    let frame = |frame: Value, required| Command { frame, within: "", required, other: ids, named_by: &["type"] };
+    let commands = [
+        frame(json!({"receiver_id": 900, "message": "hi"}), &["message", "receiver_id"]),
+        frame(json!({"type": "message", "group_id": 900, "message": "hi"}), &["message", "group_id"]),
+        frame(json!({"type": "join_group", "group_id": 900}), &["group_id"]),
+        frame(json!({"type": "history", "receiver_id": 900, "before": 7, "limit": 5}), &["receiver_id"]),
+    ];
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let answer = ask(&mut client, &frame).await;
+        // Without the right receiver the error is about that.
+        let told = answer["message"].as_str().filter(|_| answer["type"] == "error");
+        let unknown = frame["type"] == "join_group" && frame["group_id"] == 0;
+        check(&frame, &field, must_fail && !unknown, told);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_direct_name_the_page_s_own_fields() {
+    let server = server().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let mut client = Client::open(&format!("ws://{}/ws/direct", server.address())).await;
+    ask(&mut client, &json!({"event": "authenticate", "token": ann.token})).await;
+    let other = &["images", "limit", "before"];
+    let frame = |frame: Value, required| Command { frame, within: "", required, other, named_by: &["event"] };
+    let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let message = json!({"event": "message", "receiverId": bob.id, "message": "hi", "images": []});
+    let commands = [
+        frame(message, &["receiverId", "message"]),
+        frame(json!({"event": "fetchChats", "receiverId": bob.id, "before": id, "limit": 5}), &["receiverId"]),
+        frame(json!({"event": "unReadMessages", "receiverId": bob.id}), &["receiverId"]),
+    ];
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let answer = ask(&mut client, &frame).await;
+        let told = answer["message"].as_str().filter(|_| answer["event"] == "error");
+        // An empty object is how some languages write an empty list.
+        check(&frame, &field, must_fail, told);
+        // And the same where the fields are in `data`.
+        let mut data = frame.clone();
+        let event = data.as_object_mut().unwrap().remove("event");
+        let nested = json!({"event": event, "data": data});
+        let answer = ask(&mut client, &nested).await;
+        let told = answer["message"].as_str().filter(|_| answer["event"] == "error");
+        check(&nested, &field, must_fail, told);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_echo_sessions_name_the_page_s_own_fields() {
+    let server = server().await;
+    let ann = server.sign_up("ann").await;
+    let mut client = SocketIo::connect(server.address(), &json!({"token": ann.token})).await.unwrap();
+    let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let event = |name: &str, data: Value, required| Command {
+        frame: json!({"name": name, "data": data}),
+        within: "data",
+        required,
+        other: &[],
+        named_by: &[],
+    };
+    let commands = [
+        event("message", json!({"sessionId": id, "content": "hi"}), &["sessionId", "content"] as &[_]),
+        event("join-session", json!({"sessionId": id}), &["sessionId"]),
+        event("connection", json!({"token": ann.token}), &["token"]),
+    ];
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let name = frame["name"].as_str().unwrap();
+        let answer = client.call(name, &frame["data"]).await;
+        let told = answer["message"].as_str().filter(|_| answer["code"].is_number());
+        check(&frame, &field, must_fail && answer["code"] != 401, told);
+    }
+    for auth in [json!(["token"]), json!({"token": {}}), json!({"token": 5})] {
+        let error = SocketIo::connect(server.address(), &auth).await.err();
+        check(&auth, "auth", true, error.as_deref());
+    }
+}
+
+#[tokio::test]
+async fn errors_of_rest_name_the_client_s_own_fields() {
+    let server = server().await;
+    let ann = server.sign_up("ann").await;
+    let token = Some(ann.token.as_str());
+    let body =
+        |frame: Value, required| Command { frame, within: "body", required, other: &["member_limit"], named_by: &[] };
+    let post = |path: &str, body: Value| json!({"path": path, "body": body});
+    let commands = [
+        body(post("/api/auth/signup", json!({"username": "", "password": "x", "email": "a@b.c"})), &["username"]),
+        body(post("/api/auth/refresh", json!({"refreshToken": "x"})), &[]),
+        body(post("/api/groups", json!({"name": "pond"})), &["name"]),
+        body(
+            post(
+                "/api/rooms",
+                json!({"name": "moor", "visibility": "private", "password": "x", "topic": "t", "member_limit": 5}),
+            ),
+            &["name"],
+        ),
+        body(post("/api/sessions", json!({"name": "mine"})), &[]),
+    ];
+    // These words are REST's own.
+    for (frame, field, must_fail) in wrong_frames(&commands) {
+        let (status, answer) = server.post(frame["path"].as_str().unwrap(), token, &frame["body"]).await;
+        let told = answer["error"]["message"].as_str().filter(|_| status >= 400 && status != 429);
+        let told = told.map(|told| told.replace("username:", "").replace("password:", ""));
+        check(&frame, &field, must_fail && told.as_deref().is_some_and(|told| told.contains(&field)), told.as_deref());
+        assert!(!must_fail || status >= 400 || frame["path"] == "/api/sessions", "{frame}: {answer}");
+    }
+    for (path, field) in [
+        ("/api/messages?receiver_id=x", "receiver_id"),
+        ("/api/messages?receiver_id=1&limit=-1", "limit"),
+        ("/api/rooms/lobby/messages?limit=x", "limit"),
+        ("/api/sessions?before=x", "before"),
+        ("/api/users", "name"),
+        ("/api/messages?receiver_id=1&receiver_id=2", "receiver_id"),
+    ] {
+        let (status, answer) = server.get(path, token).await;
+        assert_eq!(status, 400, "{path}: {answer}");
+        check(&json!(path), field, true, answer["error"]["message"].as_str());
+    }
+    let (status, answer) = server.post("/api/groups/x/join", token, &json!({})).await;
+    assert_eq!(status, 400, "{answer}");
+    check(&json!("join"), "id", true, answer["error"]["message"].as_str());
+}
+
+#[tokio::test]
+async fn a_server_that_makes_no_rooms_says_so_in_each_client_s_words() {
+    let server = Setup::bare().start().await;
+    let ann = server.sign_up("ann").await;
+    let (status, answer) = server.post("/api/groups", Some(&ann.token), &json!({"name": "pond"})).await;
+    assert_eq!((status, &answer["error"]["message"]), (503, &json!("groups cannot be made on this server")));
+    let mut groups = Client::open(&format!("ws://{}/ws/groups", server.address())).await;
+    let answer = ask(&mut groups, &json!({"type": "make_group", "group_name": "pond", "name": "bob"})).await;
+    assert_eq!(answer, json!({"type": "err", "err": "groups cannot be made on this server"}));
+    let mut rooms = Client::open(&format!("ws://{}/ws/rooms", server.address())).await;
+    let create = json!({"type": "create", "payload": {"name": "galaxy", "visibility": "public"}});
+    assert_eq!(ask(&mut rooms, &create).await["message"], "rooms cannot be made on this server");
+}

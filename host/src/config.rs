@@ -25,6 +25,7 @@ mod plugin_secrets;
 mod plugins;
 mod private_address;
 mod public_address;
+mod quantity;
 mod scalars;
 mod secret;
 mod sections;
@@ -32,6 +33,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -149,7 +151,7 @@ impl Config {
         let mut tree = tree::parse(&Arc::from(file), text, &mut faults);
         tree::overlay(&mut tree, &environment, &mut faults);
         let mut config: Self = read_section(&tree, "", &mut faults);
-        if let Some(port) = environment.get("PORT").filter(|port| !port.is_empty()) {
+        if let Some(port) = environment.get("PORT").filter(|port| !port.trim().is_empty()) {
             config.listen_on(port, &mut faults);
         }
         config.look_for_contradictions(&tree, &environment, &mut faults);
@@ -158,7 +160,7 @@ impl Config {
 
     /// Hosting services name the port in `PORT`.
     fn listen_on(&mut self, port: &str, faults: &mut Faults) {
-        match (port.parse(), self.server.listen.first_mut()) {
+        match (port.trim().parse(), self.server.listen.first_mut()) {
             (Ok(port), Some(first)) => first.set_port(port),
             (Ok(_), None) => {}
             (Err(_), _) => {

@@ -122,6 +122,10 @@ impl Setup {
             command.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before)]).arg(natterjack());
         }
         command.args(args).current_dir(self.path()).kill_on_drop(true);
+        // What steers the tests is nothing of the program's.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NATTERJACK_")) {
+            command.env_remove(name);
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -318,6 +322,11 @@ impl Server {
     /// Asks it to stop, as a service manager does.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.running.signal(Signal::SIGTERM);
+        self.running.wait().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         self.running.wait().await
     }
 

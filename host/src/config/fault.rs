@@ -93,13 +93,16 @@ impl std::error::Error for Faults {}
 
 /// Says that a name is unknown, and what it may have been meant to be.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|candidate| (distance(name, candidate), candidate)).min();
-    match nearest {
-        Some((distance, candidate)) if distance <= 1 + name.len() / 4 => {
-            format!("unknown {what}; did you mean `{candidate}`?")
-        }
-        _ => format!("unknown {what}; there are: {}", known.join(", ")),
+    match nearest(name, known) {
+        Some(candidate) => format!("unknown {what}; did you mean `{candidate}`?"),
+        None => format!("unknown {what}; there are: {}", known.join(", ")),
     }
+}
+
+/// The one of these that a name was probably meant to be.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (distance, nearest) = known.iter().map(|candidate| (distance(name, candidate), *candidate)).min()?;
+    (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 
 /// How many letters must be added, dropped, replaced or swapped with their neighbour to come from one word to the other.

@@ -234,7 +234,7 @@ macro_rules! choice {
                 let Some(text) = at.text() else {
                     return at.wanted(&format!("one of {}", words()), faults);
                 };
-                match Self::ALL.iter().find(|word| word.as_str() == text) {
+                match Self::ALL.iter().find(|word| word.as_str().eq_ignore_ascii_case(text.trim())) {
                     Some(word) => Some(*word),
                     None => at.refuse(format!("`{text}` is not one of {}", words()), faults),
                 }

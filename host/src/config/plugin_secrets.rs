@@ -6,12 +6,26 @@ use serde_json::Value as Json;
 use super::Settings;
 
 const HIDDEN: &str = "<hidden>";
+/// How much of a setting is told in a line of the log.
+const MAX_TOLD_CHARS: usize = 200;
 const SECRET_WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "key", "credential"];
 
 impl Settings {
     /// The settings with their secrets hidden.
     pub fn shown(&self) -> Json {
         hide(&self.0)
+    }
+
+    /// One of the settings as a line of the log has it: without secrets, and without addresses, which may hold some.
+    pub(super) fn told(&self, name: &str) -> String {
+        let shown = hide(&self.0).get(name).map(Json::to_string).unwrap_or_default();
+        if shown.contains("://") {
+            return HIDDEN.to_owned();
+        }
+        match shown.char_indices().nth(MAX_TOLD_CHARS) {
+            Some((end, _)) => format!("{}…", &shown[..end]),
+            None => shown,
+        }
     }
 
     /// These settings as somebody changed them who was shown them; the error names a secret that is not known.

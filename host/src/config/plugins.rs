@@ -164,6 +164,19 @@ impl Key for Settings {
         let names = self.0.as_object().into_iter().flat_map(serde_json::Map::keys);
         Some(Shown::table(names.map(|name| (name.clone(), Some("<hidden>".into()))).collect()))
     }
+
+    fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
+        let none = serde_json::Map::new();
+        let object = |settings: &'_ Self| settings.0.as_object().unwrap_or(&none).clone();
+        let (old, new) = (object(self), object(new));
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
+            let told = |settings: &serde_json::Map<String, Json>| {
+                settings.get(name).map(|value| Self(serde_json::json!({name: value})).told(name))
+            };
+            found.push(Difference { key: join(key, name), from: told(&old), to: told(&new) });
+        }
+    }
 }
 
 /// What stands in TOML as JSON; dates become strings, since JSON has none.

@@ -1,6 +1,6 @@
 //! How numbers, text, durations, addresses and lists are read.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::fault::{Faults, Place};
 use super::key::{At, Key};
+use super::quantity::Unit;
 use super::show::Shown;
 use super::tree::{Node, Value};
 
@@ -37,8 +38,16 @@ impl Key for PathBuf {
 
 impl Key for bool {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        match at.node.value {
-            Value::Boolean(value) => Some(value),
+        // In a variable all is text, and other programs write it in other ways.
+        let written = match (&at.node.value, &at.node.place) {
+            (Value::Boolean(value), _) => return Some(*value),
+            (Value::Integer(number @ (0 | 1)), _) => return Some(*number == 1),
+            (Value::String(text), Place::Variable(_)) => text.trim().to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        match written.as_str() {
+            "true" | "yes" | "on" => Some(true),
+            "false" | "no" | "off" => Some(false),
             _ => at.wanted("true or false", faults),
         }
     }
@@ -52,7 +61,14 @@ macro_rules! integers {
     ($($type:ty),+) => { $(
         impl Key for $type {
             fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-                let Value::Integer(value) = at.node.value else { return at.wanted("an integer", faults) };
+                let value = match (&at.node.value, Unit::of_key(at.key)) {
+                    (Value::Integer(value), _) => *value,
+                    (Value::String(text), Some(unit)) => match unit.parse(text) {
+                        Ok(value) => value,
+                        Err(why) => return at.refuse(why, faults),
+                    },
+                    _ => return at.wanted("an integer", faults),
+                };
                 match Self::try_from(value) {
                     Ok(value) => Some(value),
                     Err(_) => at.refuse(format!("{value} is out of range; wanted {} to {}", Self::MIN, Self::MAX), faults),
@@ -71,7 +87,7 @@ impl Key for Duration {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         const WANTED: &str = "a duration such as \"30s\", \"5m\", \"24h\" or \"30d\"";
         let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
-        match humantime::parse_duration(text) {
+        match humantime::parse_duration(text.trim()) {
             Ok(value) => Some(value),
             Err(error) => at.refuse(format!("`{text}` is not a duration ({error}); wanted {WANTED}"), faults),
         }
@@ -97,7 +113,8 @@ impl Key for SocketAddr {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         const WANTED: &str = "an address and a port such as \"127.0.0.1:5000\" or \"[::]:5000\"";
         let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
-        text.parse().ok().or_else(|| at.refuse(format!("`{text}` is not an address; wanted {WANTED}"), faults))
+        listen_address(text.trim())
+            .or_else(|| at.refuse(format!("`{text}` is not an address; wanted {WANTED}"), faults))
     }
 
     fn show(&self) -> Option<Shown> {
@@ -105,12 +122,36 @@ impl Key for SocketAddr {
     }
 }
 
+/// An address, or one of the words that stand for one: a name would be another address tomorrow.
+fn listen_address(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let address = match host.to_ascii_lowercase().as_str() {
+        "localhost" => Ipv4Addr::LOCALHOST,
+        "" | "*" => Ipv4Addr::UNSPECIFIED,
+        _ => return None,
+    };
+    Some((address, port.parse().ok()?).into())
+}
+
+/// With its prefix, or with a mask in its place.
+fn network(text: &str) -> Option<IpNet> {
+    if let Ok(network) = text.parse() {
+        return Some(network);
+    }
+    match text.split_once('/') {
+        Some((address, mask)) => IpNet::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok(),
+        None => text.parse::<IpAddr>().ok().map(IpNet::from),
+    }
+}
+
 impl Key for IpNet {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         const WANTED: &str = "an address or a network such as \"10.0.0.1\" or \"10.0.0.0/8\"";
         let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
-        let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Self::from));
-        network.or_else(|| at.refuse(format!("`{text}` is no network; wanted {WANTED}"), faults))
+        network(text.trim()).or_else(|| at.refuse(format!("`{text}` is no network; wanted {WANTED}"), faults))
     }
 
     fn show(&self) -> Option<Shown> {
@@ -131,13 +172,20 @@ impl<T: Key> Key for Option<T> {
 impl<T: Key> Key for Vec<T> {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         let split: Vec<Node>;
+        let one: [Node; 1];
         let items = match (&at.node.value, &at.node.place) {
             (Value::Array(items), _) => items,
             // A variable may hold a plain list: CORS_ORIGIN=https://a.example,https://b.example
-            (Value::String(text), place @ Place::Variable(_)) => {
+            (value, place @ Place::Variable(_)) if !matches!(value, Value::Table(_)) => {
+                let text = at.text().unwrap_or_default();
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 split = parts.map(|part| Node::new(place.clone(), Value::String(part.to_owned()))).collect();
                 &split
+            }
+            // One is a list of one.
+            (Value::String(_), _) => {
+                one = [at.node.clone()];
+                &one[..]
             }
             _ => return at.wanted("an array", faults),
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fault::Faults;
-use super::key::{At, Key};
+use super::key::{At, Difference, Key};
 use super::show::Shown;
 
 const HIDDEN: &str = "<hidden>";
@@ -47,6 +47,37 @@ impl Key for Secret {
     fn show(&self) -> Option<Shown> {
         // That there is none is no secret, and worth knowing.
         Some(if self.is_empty() { "" } else { HIDDEN }.into())
+    }
+
+    fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
+        if self != new {
+            found.push(Difference { key: key.to_owned(), from: Some(self.told()), to: Some(new.told()) });
+        }
+    }
+}
+
+impl Secret {
+    /// As the log has it that this changed: of addresses all but what may be a password, of anything else nothing.
+    fn told(&self) -> String {
+        let address = |text: &str| {
+            let mut url = url::Url::parse(text.trim()).ok()?;
+            let known = matches!(url.scheme(), "postgres" | "postgresql" | "nats" | "tls");
+            if !known || !url.has_host() {
+                return None;
+            }
+            // Fails only for addresses without a host. A user's name alone may be a token.
+            let hidden = url.password().is_some() || !url.username().is_empty();
+            let _ = url.set_password(None).and_then(|()| url.set_username(""));
+            url.set_query(None);
+            Some(if hidden { url.to_string().replacen("://", &format!("://{HIDDEN}@"), 1) } else { url.to_string() })
+        };
+        let told = match self.0.split_once(':') {
+            _ if self.is_empty() => Some(String::new()),
+            // A file has no password.
+            Some(("sqlite", _)) => Some(self.0.clone()),
+            _ => self.0.split(',').map(address).collect::<Option<Vec<_>>>().map(|all| all.join(",")),
+        };
+        format!("\"{}\"", told.as_deref().unwrap_or(HIDDEN))
     }
 }
 

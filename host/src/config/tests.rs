@@ -114,8 +114,38 @@ mod what_changes {
         };
         let one = |key: &str, to: &str| (key.to_owned(), Some(to.to_owned()));
         assert_eq!(told(&running, &taken), [one("auth.guests", "false"), one("plugin.echo.order", "2")]);
-        let hidden = "\"<hidden>\"";
-        assert_eq!(told(&taken, &new), [one("database.url", hidden), one("auth.hash_iterations", "3")]);
+        let url = "\"sqlite:hidden\"";
+        assert_eq!(told(&taken, &new), [one("database.url", url), one("auth.hash_iterations", "3")]);
+    }
+
+    #[test]
+    fn is_told_without_secrets() {
+        let told = |from: &str, to: &str| -> Vec<(String, Option<String>, Option<String>)> {
+            let differences = load(from).unwrap().differences(&load(to).unwrap());
+            differences.into_iter().map(|one| (one.key, one.from, one.to)).collect()
+        };
+        let one = |key: &str, from: &str, to: &str| (key.to_owned(), Some(from.to_owned()), Some(to.to_owned()));
+        let (a, b) = ("postgres://ann:hunter2@db/chat?sslkey=hunter2", "postgres://db:5433/chat");
+        assert_eq!(
+            told(&format!("database.url = \"{a}\""), &format!("database.url = \"{b}\"")),
+            [one("database.url", "\"postgres://<hidden>@db/chat\"", "\"postgres://db:5433/chat\"")]
+        );
+        assert_eq!(
+            told("", "metrics.token = \"hunter2-hunter2-hunter2\""),
+            [one("metrics.token", "\"\"", "\"<hidden>\"")]
+        );
+        let settings = |text: &str| format!("[plugin.echo.settings]\nsame = 1\n{text}\n");
+        assert_eq!(
+            told(
+                &settings("words = [\"a\"]"),
+                &settings("words = [\"b\"]\napi_key = \"hunter2\"\nhook = \"https://x/hunter2\"")
+            ),
+            [
+                ("plugin.echo.settings.api_key".to_owned(), None, Some("\"<hidden>\"".to_owned())),
+                ("plugin.echo.settings.hook".to_owned(), None, Some("<hidden>".to_owned())),
+                one("plugin.echo.settings.words", "[\"a\"]", "[\"b\"]"),
+            ]
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Faults, Place};
+use super::variables;
 
 /// Variables that other software sets too, and the keys that they stand for. `PORT` is not among them: it is a part of
 /// a key only.
@@ -64,7 +65,11 @@ pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Table {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let place = source.place(error.span().unwrap_or_default());
-        faults.add(&place, "", error.message().replace('\n', ", "));
+        let said = error.message().replace('\n', ", ");
+        match source.explain(error.span().unwrap_or_default(), &said) {
+            Some((key, why)) => faults.add(&place, &key, why),
+            None => faults.add(&place, "", said),
+        }
     }
     source.table(document.get_ref(), "", faults)
 }
@@ -78,6 +83,50 @@ impl Source<'_> {
     fn place(&self, span: Range<usize>) -> Place {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         Place::Line(self.file.clone(), 1 + before.iter().filter(|byte| **byte == b'\n').count())
+    }
+
+    /// Says of a syntax error that operators make often what it is about, better than the parser can.
+    fn explain(&self, span: Range<usize>, said: &str) -> Option<(String, String)> {
+        let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
+        let line = self.text.get(start..)?.lines().next()?;
+        if said.starts_with("duplicate key") {
+            let (key, first) = self.twice(start, line, self.text.get(span)?);
+            let where_first = first.map(|line| format!(", in line {line} already")).unwrap_or_default();
+            return Some((key, format!("is there twice{where_first}; wanted it once")));
+        }
+        let value = line.split_once('=')?.1.split('#').next()?.trim();
+        let boolean = match value.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => "true",
+            "false" | "no" | "off" => "false",
+            "" => return None,
+            _ => {
+                let is_text = !value.contains(['"', '\'', '[', ']', '{', '}', ',']);
+                let quoted = is_text && value.bytes().any(|byte| byte.is_ascii_digit());
+                return quoted.then(|| (String::new(), format!("`{value}` needs quotes; wanted \"{value}\"")));
+            }
+        };
+        Some((String::new(), format!("`{value}` is no boolean in TOML; wanted {boolean}")))
+    }
+
+    /// The key that a line has again, and where it was before.
+    fn twice(&self, start: usize, line: &str, token: &str) -> (String, Option<usize>) {
+        let header = |line: &str| {
+            let line = line.trim().split('#').next().unwrap_or_default().trim();
+            let inner = line.strip_prefix('[')?.trim_start_matches('[');
+            Some(inner.strip_suffix(']')?.trim_end_matches(']').trim().to_owned())
+        };
+        let key_of = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
+        let above: Vec<&str> = self.text.get(..start).unwrap_or_default().lines().collect();
+        if let Some(table) = header(line) {
+            let first = above.iter().position(|line| header(line).as_deref() == Some(&table));
+            return (table, first.map(|at| at + 1));
+        }
+        let section_at = above.iter().rposition(|line| header(line).is_some());
+        let section = section_at.and_then(|at| header(above[at])).unwrap_or_default();
+        let key = key_of(line).filter(|key| key.ends_with(token)).unwrap_or_else(|| token.to_owned());
+        let from = section_at.map_or(0, |at| at + 1);
+        let first = above.iter().skip(from).position(|line| key_of(line).as_deref() == Some(&key));
+        (join(&section, &key), first.map(|at| from + at + 1))
     }
 
     fn table(&self, table: &DeTable<'_>, path: &str, faults: &mut Faults) -> Table {
@@ -129,18 +178,19 @@ impl Source<'_> {
 /// Lays the environment over what the file said.
 pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
     for (name, path) in PLAIN {
-        // Set but empty is how many tools say "not set".
-        if let Some(text) = environment.get(name).filter(|text| !text.is_empty()) {
+        // Set but empty is how many tools say "not set". What is to be empty is written `""`.
+        if let Some(text) = environment.get(name).filter(|text| !text.trim().is_empty()) {
             let node = Node::new(Place::Variable(name.to_owned()), Value::String(text.clone()));
             insert(tree, &path.map(str::to_owned), node);
         }
     }
+    variables::look_for_unknown(environment, PREFIX, faults);
     for (name, text) in environment {
-        let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !text.trim().is_empty()) else { continue };
         let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
         let place = Place::Variable(name.clone());
         if path.len() < 2 || path.iter().any(String::is_empty) {
-            faults.add(&place, "", format!("names no key; wanted {PREFIX}SECTION__KEY"));
+            faults.add(&place, "", variables::misspelt(name, PREFIX));
             continue;
         }
         let value = variable(&place, text);
@@ -157,9 +207,10 @@ fn kebab_plugin_id(mut path: Vec<String>) -> Vec<String> {
 }
 
 /// A variable's value: TOML if it is that, else a string.
-fn variable(place: &Place, text: &str) -> Value {
+fn variable(place: &Place, whole: &str) -> Value {
     let mut faults = Faults::default();
     let file = Arc::from("");
+    let text = whole.trim();
     let parsed = DeValue::parse(text)
         .ok()
         .and_then(|value| Source { file: &file, text }.value(value.get_ref(), place, "", &mut faults));
@@ -168,7 +219,7 @@ fn variable(place: &Place, text: &str) -> Value {
             settle(&mut value, place);
             value
         }
-        None => Value::String(text.to_owned()),
+        None => Value::String(whole.to_owned()),
     }
 }
 

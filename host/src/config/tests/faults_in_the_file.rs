@@ -35,7 +35,74 @@ fn every_syntax_error_is_told_once_with_its_line() {
 
 #[test]
 fn a_key_given_twice_is_told_where_it_stands_again() {
-    assert_eq!(faults("[server]\nname = \"a\"\nname = \"b\"\n"), ["config.toml:3: duplicate key"]);
+    assert_eq!(
+        faults("[server]\nname = \"a\"\nname = \"b\"\n"),
+        ["config.toml:3: server.name: is there twice, in line 2 already; wanted it once"]
+    );
+    for (text, told) in [
+        (
+            "[auth]\nguests = true\n[log]\n[auth]\n",
+            "config.toml:4: auth: is there twice, in line 1 already; wanted it once",
+        ),
+        (
+            "log.level = \"info\"\nlog.level = \"warn\"\n",
+            "config.toml:2: log.level: is there twice, in line 1 already; wanted it once",
+        ),
+        (
+            "[limits]\n# many\nconnections = 1\n\nconnections = 2 # more\n",
+            "config.toml:5: limits.connections: is there twice, in line 3 already; wanted it once",
+        ),
+    ] {
+        assert_eq!(faults(text), [told]);
+    }
+}
+
+#[test]
+fn values_without_the_quotes_that_toml_wants_are_told_with_them() {
+    for (text, told) in [
+        ("[auth]\nguests = False\n", "config.toml:2: `False` is no boolean in TOML; wanted false"),
+        ("[auth]\nguests = yes # all of them\n", "config.toml:2: `yes` is no boolean in TOML; wanted true"),
+        ("[media]\nmax_bytes = 10MB\n", "config.toml:2: `10MB` needs quotes; wanted \"10MB\""),
+        ("[limits]\nping_interval = 30s\n", "config.toml:2: `30s` needs quotes; wanted \"30s\""),
+    ] {
+        assert_eq!(faults(text), [told]);
+    }
+}
+
+#[test]
+fn what_operators_write_is_understood() {
+    let config = load(
+        "[server]\nlisten = \"localhost:5000\"\ntrusted_proxies = [\"10.0.0.0/255.0.0.0\", \"192.0.2.1\"]\n\
+         [database]\nsynchronous = \"Normal\"\n[auth]\nguests = 0\n[media]\nmax_bytes = \"10MB\"\naccount_bytes = \"10 MiB\"\n\
+         [plugins]\nmemory_mib = \"1GiB\"\ncall_ms = \"2s\"\n[tls]\nlisten = []\n[dialects.go]\nlisten = [\"*:5001\", \":5002\"]\n",
+    );
+    let config = config.unwrap();
+    assert_eq!(config.server.listen, ["127.0.0.1:5000".parse().unwrap()]);
+    assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
+    assert_eq!(config.database.synchronous, Synchronous::Normal);
+    assert!(!config.auth.guests);
+    assert_eq!((config.media.max_bytes, config.media.account_bytes), (10_000_000, 10_485_760));
+    assert_eq!((config.plugins.memory_mib, config.plugins.call_ms), (1024, 2000));
+    assert_eq!(config.dialects.go.listen, ["0.0.0.0:5001".parse().unwrap(), "0.0.0.0:5002".parse().unwrap()]);
+}
+
+#[test]
+fn what_has_no_unit_or_a_wrong_one_is_refused() {
+    for text in [
+        "limits.connections = \"10MB\"",
+        "media.max_bytes = \"10 bananas\"",
+        "media.max_bytes = \"-1MB\"",
+        "plugins.memory_mib = \"10MB\"",
+        "plugins.call_ms = \"1us\"",
+        "limits.ping_interval = 30",
+        "server.listen = [\"example.org:5000\"]",
+        "server.listen = [\"localhost\"]",
+        "server.listen = [\"http://127.0.0.1:5000\"]",
+        "auth.guests = 2",
+        "auth.guests = \"yes\"",
+    ] {
+        assert_eq!(faults(text).len(), 1, "{text}");
+    }
 }
 
 #[test]

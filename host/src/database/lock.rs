@@ -1,0 +1,192 @@
+//! One server, or one cluster, for a database: two servers that share only a database do not hear each other.
+//!
+//! On PostgreSQL it is an advisory lock of the session, which servers without NATS take for themselves alone and nodes of a
+//! cluster share. On SQLite it is a lock on a file beside the database. Both end with the process, however it ends. The command
+//! line takes neither.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{ACQUIRE_TIMEOUT, OpenError, shown};
+
+/// The lock's key, in the space of pairs of integers that PostgreSQL has for each database.
+const CLASS: i32 = i32::from_be_bytes(*b"natj");
+const OBJECT: i32 = 1;
+
+/// For how long a starting server waits for the one before it to end.
+const WAIT_AT_START: Duration = Duration::from_secs(3);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a lock is tried again that a lost connection of this server's own still had.
+const OWN_LOCK_TRIES: u32 = 10;
+
+const HOLDERS: &str = "SELECT a.pid, a.application_name, COALESCE(host(a.client_addr), 'this machine') \
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid::BIGINT = $1 AND l.objid::BIGINT = $2 AND l.objsubid = 2 \
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+    AND a.pid <> pg_backend_pid() ORDER BY a.backend_start";
+const END_OWN: &str = "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid::BIGINT = $1 AND l.objid::BIGINT = $2 AND l.objsubid = 2 \
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+    AND a.application_name = $3 AND a.pid <> pg_backend_pid()";
+
+/// How a server uses a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Alone.
+    Exclusive,
+    /// With the other nodes of its cluster.
+    Shared,
+}
+
+/// How PostgreSQL's lock is taken, at the start and again after the connection that had it is lost.
+#[derive(Debug)]
+pub(super) struct PostgresLock {
+    shown_url: String,
+    connect: PgConnectOptions,
+    claim: Claim,
+    /// What tells this process's connections from those of others.
+    owner: String,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum Unlocked {
+    /// Somebody else has it: in words.
+    Held(String),
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Unlocked {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl PostgresLock {
+    pub(super) fn new(url: &str, connect: PgConnectOptions, claim: Claim) -> Self {
+        let owner = owner();
+        let connect = connect
+            .application_name(&owner)
+            // So that the lock of a machine that lost its power is free within half a minute, not within hours.
+            .options([("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")]);
+        Self { shown_url: shown(url), connect, claim, owner }
+    }
+
+    /// Connects and takes the lock, or says who has it.
+    pub(super) async fn acquire(&self) -> Result<PgConnection, Unlocked> {
+        let mut connection = PgConnection::connect_with(&self.connect).await?;
+        for _ in 0..OWN_LOCK_TRIES {
+            if self.try_lock(&mut connection).await? {
+                return Ok(connection);
+            }
+            // PostgreSQL may not have noticed yet that the connection before is gone.
+            let ended: Vec<bool> = sqlx::query_scalar(END_OWN)
+                .bind(i64::from(CLASS))
+                .bind(i64::from(OBJECT))
+                .bind(&self.owner)
+                .fetch_all(&mut connection)
+                .await?;
+            if ended.is_empty() {
+                break;
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+        // It may have become free since.
+        if self.try_lock(&mut connection).await? {
+            return Ok(connection);
+        }
+        Err(Unlocked::Held(holders(&mut connection).await?))
+    }
+
+    async fn try_lock(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
+        let lock = match self.claim {
+            Claim::Exclusive => "SELECT pg_try_advisory_lock($1, $2)",
+            Claim::Shared => "SELECT pg_try_advisory_lock_shared($1, $2)",
+        };
+        sqlx::query_scalar(lock).bind(CLASS).bind(OBJECT).fetch_one(connection).await
+    }
+
+    /// The same when a server starts: the one before it may still be ending.
+    pub(super) async fn acquire_at_start(&self) -> Result<PgConnection, OpenError> {
+        let url = || self.shown_url.clone();
+        let give_up = Instant::now() + WAIT_AT_START;
+        loop {
+            let held = match timeout(ACQUIRE_TIMEOUT, self.acquire()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(Unlocked::Failed(source))) => return Err(OpenError::Connect { url: url(), source }),
+                Ok(Err(Unlocked::Held(by))) => by,
+                Err(_) => return Err(OpenError::Connect { url: url(), source: sqlx::Error::PoolTimedOut }),
+            };
+            if Instant::now() >= give_up {
+                let way_out = match self.claim {
+                    Claim::Exclusive => "stop that one, or make both nodes of one cluster by setting cluster.nats on both",
+                    Claim::Shared => "stop that one, or set cluster.nats for it too",
+                };
+                let way_out = format!(
+                    "{way_out}; what is left of a machine that is gone is ended by `SELECT pg_terminate_backend(PID)`"
+                );
+                return Err(OpenError::InUse { url: url(), by: held, way_out });
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+}
+
+/// Who has the lock, in words.
+async fn holders(connection: &mut PgConnection) -> sqlx::Result<String> {
+    let rows: Vec<(i32, String, String)> =
+        sqlx::query_as(HOLDERS).bind(i64::from(CLASS)).bind(i64::from(OBJECT)).fetch_all(connection).await?;
+    let shown: Vec<String> =
+        rows.into_iter().map(|(pid, name, address)| format!("{name} from {address}, PostgreSQL's PID {pid}")).collect();
+    Ok(if shown.is_empty() { "one that has just ended".to_owned() } else { shown.join("; ") })
+}
+
+/// What this process calls itself: PostgreSQL takes 63 bytes.
+fn owner() -> String {
+    let host = nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned());
+    let host: String = host.chars().filter(char::is_ascii_graphic).take(20).collect();
+    format!("natterjack on {host}, process {}, {:08x}", std::process::id(), rand::random::<u32>())
+}
+
+/// Locks the file beside a SQLite database, by whatever name the database is known.
+pub(super) async fn lock_file(url: &str, database: &Path) -> Result<Option<File>, OpenError> {
+    let failed = |source| OpenError::Lock { url: shown(url), source };
+    let mut path = database.canonicalize().map_err(failed)?.into_os_string();
+    path.push(".lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    let give_up = Instant::now() + WAIT_AT_START;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => sleep(RETRY_INTERVAL).await,
+            Err(TryLockError::WouldBlock) => {
+                let mut by = String::new();
+                let _ = file.read_to_string(&mut by);
+                let by = if by.trim().is_empty() { "another process".to_owned() } else { by.trim().to_owned() };
+                let way_out = "stop that one; `natterjack user`, `backup` and so on work beside it".to_owned();
+                return Err(OpenError::InUse { url: shown(url), by, way_out });
+            }
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(%error, file = %path.display(), "database cannot be locked on this file system: a second server on it would not be noticed");
+                return Ok(None);
+            }
+        }
+    }
+    // For whoever is refused; that it is locked is what counts.
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", owner()));
+    Ok(Some(file))
+}

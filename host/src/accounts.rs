@@ -1,6 +1,7 @@
 //! Accounts: signing up, logging in, and who a token belongs to.
 
 mod external;
+mod failed_log_ins;
 pub mod keys;
 pub mod password;
 mod profile;
@@ -27,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::name;
 use crate::protocol::{Account, AccountId, LoginId};
 
+pub use self::failed_log_ins::FailedLogIns;
 pub use self::profile::ProfileChange;
 
 /// The longest e-mail address.

@@ -12,12 +12,16 @@ mod entries;
 mod erasures;
 mod external;
 mod guest_rooms;
+mod health;
+mod lock;
 mod logins;
 mod media;
 mod migrate;
+mod monitor;
 mod nodes;
 mod plugin_names;
 mod plugin_set;
+mod postgres;
 mod posts;
 mod retention;
 mod rooms;
@@ -30,28 +34,34 @@ mod together;
 mod unread;
 mod values;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, PgConnection, Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 
 pub use self::accounts::{NewUser, User};
 pub use self::audit::{Action, AuditLine, Outcome};
 pub use self::backup::BackupError;
 pub use self::entries::Tombstones;
 pub use self::erasures::{Erasure, ErasureBatch};
+pub use self::health::Availability;
+use self::health::{Health, Refused};
+pub use self::lock::Claim;
 pub use self::logins::LoginRow;
 pub use self::media::{Share, Upload};
 pub use self::migrate::Migration;
 pub use self::nodes::Node;
 pub use self::plugin_set::{AgreedPlugin, Agreement, PluginFile, PluginSet};
+use self::postgres::Engine;
+pub use self::postgres::PgTx;
 pub use self::posts::PostOutcome;
 pub use self::rooms::RoomActivity;
 pub use self::throttles::Bucket;
@@ -59,10 +69,10 @@ use crate::error::Error;
 
 /// How long a query waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a transaction may wait for its client, as PostgreSQL writes it.
-const IDLE_IN_TRANSACTION: &str = "4s";
 /// How long SQLite waits for another process that writes (the command line).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What SQLite's log is cut down to once it is folded into the file, in bytes: one large transaction would leave it large for good.
+const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
 /// Runs one body over the engine at hand.
 macro_rules! each {
@@ -78,14 +88,14 @@ use each;
 #[derive(Clone, Debug)]
 enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Engine),
 }
 
 /// A transaction that writes.
 #[derive(Debug)]
 pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTx),
 }
 
 /// Why the database could not be opened; the text says what to do.
@@ -102,6 +112,12 @@ pub enum OpenError {
     Newer { found: i64, known: i64 },
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
+    #[error(
+        "the database {url} is in use by another server ({by}): two servers on one database do not hear each other; {way_out}"
+    )]
+    InUse { url: String, by: String, way_out: String },
+    #[error("cannot lock the database {url}: {source}")]
+    Lock { url: String, source: io::Error },
 }
 
 /// The database, cheap to clone.
@@ -111,6 +127,9 @@ pub struct Database {
     read: Pool,
     /// For writing: on SQLite one connection only, so that writers queue here instead of failing there.
     write: Pool,
+    health: Arc<Health>,
+    /// Held by a server on SQLite, so that there is no second one.
+    _lock: Option<Arc<File>>,
 }
 
 /// What to open.
@@ -125,41 +144,62 @@ pub struct Options {
 impl Database {
     /// Opens it, creating a SQLite file that is not there, and brings its tables up to date.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
-        let database = Self::connect(options, true).await?;
+        let database = Self::connect(options, true, None).await?;
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// The same for a server: refused while another server uses it, unless both share it as nodes of a cluster. All connections
+    /// are opened now, and kept.
+    pub async fn open_for_server(options: &Options, claim: Claim) -> Result<Self, OpenError> {
+        let database = Self::connect(options, true, Some(claim)).await?;
         database.migrate().await?;
         Ok(database)
     }
 
     /// Opens one that is there, and leaves its tables as they are.
     pub async fn open_as_it_is(options: &Options) -> Result<Self, OpenError> {
-        Self::connect(options, false).await
+        Self::connect(options, false, None).await
     }
 
-    async fn connect(options: &Options, create: bool) -> Result<Self, OpenError> {
+    async fn connect(options: &Options, create: bool, claim: Option<Claim>) -> Result<Self, OpenError> {
         match options.url.split_once(':') {
-            Some(("sqlite", _)) => Self::open_sqlite(options, create).await,
-            Some(("postgres" | "postgresql", _)) => Self::open_postgres(options).await,
+            Some(("sqlite", _)) => Self::open_sqlite(options, create, claim).await,
+            Some(("postgres" | "postgresql", _)) => {
+                let health = Arc::new(Health::default());
+                let engine = Engine::open(options, &health, claim).await?;
+                Ok(Self { read: Pool::Postgres(engine.clone()), write: Pool::Postgres(engine), health, _lock: None })
+            }
             _ => Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
         }
     }
 
-    async fn open_sqlite(options: &Options, create: bool) -> Result<Self, OpenError> {
+    async fn open_sqlite(options: &Options, create: bool, claim: Option<Claim>) -> Result<Self, OpenError> {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = SqliteConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(if options.full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
             .create_if_missing(create);
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
-        if create && !folder.as_os_str().is_empty() {
-            std::fs::create_dir_all(&folder)
-                .and_then(|()| make_private(connect.get_filename()))
-                .map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+        if create {
+            if !folder.as_os_str().is_empty() {
+                std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+            }
+            make_private(connect.get_filename()).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
         }
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let lock = match claim {
+            Some(_) => lock::lock_file(&options.url, connect.get_filename()).await?,
+            None => None,
+        };
+        let pool = |connections: u32| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            // A server keeps them: it may have no file left for a new one when it needs that.
+            if claim.is_some() { pool.idle_timeout(None).max_lifetime(None) } else { pool }
+        };
+        let write = pool(1)
             // After a failed write SQLite has ended the transaction by itself, and sqlx still counts it: such a connection
             // could never begin another one.
             .after_release(|connection, _| {
@@ -172,33 +212,13 @@ impl Database {
             .connect_with(connect.clone())
             .await
             .map_err(connect_error)?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(options.readers)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(connect.pragma("query_only", "ON"))
-            .await
-            .map_err(connect_error)?;
-        Ok(Self { read: Pool::Sqlite(read), write: Pool::Sqlite(write) })
-    }
-
-    async fn open_postgres(options: &Options) -> Result<Self, OpenError> {
-        let connect = PgConnectOptions::from_str(&options.url)
-            .map_err(|e| OpenError::Url(e.to_string()))?
-            // A node that is stopped in the middle must not keep the others from writing.
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]);
-        let pool = PgPoolOptions::new()
-            // One more than the readers, so that the writer never waits for them.
-            .max_connections(options.readers + 1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(connect.clone())
-            .await;
-        let pool = match pool {
-            // A pool that waited in vain does not say for what.
-            Err(sqlx::Error::PoolTimedOut) => Err(why_not(&connect).await.unwrap_or(sqlx::Error::PoolTimedOut)),
-            other => other,
-        };
-        let pool = pool.map_err(|source| OpenError::Connect { url: shown(&options.url), source })?;
-        Ok(Self { read: Pool::Postgres(pool.clone()), write: Pool::Postgres(pool) })
+        let read =
+            pool(options.readers).connect_with(connect.pragma("query_only", "ON")).await.map_err(connect_error)?;
+        if claim.is_some() {
+            open_ahead(&read, options.readers).await;
+        }
+        let (read, write) = (Pool::Sqlite(read), Pool::Sqlite(write));
+        Ok(Self { read, write, health: Arc::default(), _lock: lock.map(Arc::new) })
     }
 
     /// Whether it answers.
@@ -290,9 +310,14 @@ fn make_private(file: &Path) -> io::Result<()> {
     }
 }
 
-/// What a single connection says, within the time that the pool had.
-async fn why_not(connect: &PgConnectOptions) -> Option<sqlx::Error> {
-    tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(connect)).await.ok()?.err()
+/// Opens all connections of a pool; those that cannot be are tried again when they are needed.
+async fn open_ahead<DB: sqlx::Database>(pool: &sqlx::Pool<DB>, connections: u32) {
+    let opened = join_all((0..connections).map(|_| pool.acquire())).await;
+    let failed: Vec<sqlx::Error> = opened.into_iter().filter_map(Result::err).collect();
+    if let Some(error) = failed.first() {
+        let (missing, wanted) = (failed.len(), connections);
+        tracing::warn!(%error, missing, wanted, "some connections to the database cannot be opened yet");
+    }
 }
 
 /// Whether a unique constraint was in the way; its name or column tells which.
@@ -303,13 +328,14 @@ fn taken(error: &sqlx::Error) -> Option<String> {
 
 /// Whether an engine's code says that the database cannot be used just now, and not that something was wrong with the query.
 fn is_unavailable(code: &str) -> bool {
-    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down.
+    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down, its own files failed,
+    // and a server that only reads.
     if code.len() == 5 {
-        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+        return ["08", "53", "57", "58", "25006"].iter().any(|class| code.starts_with(class));
     }
-    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, input or output
+    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, read-only, input or output
     // failed, full, cannot open.
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
 impl From<sqlx::Error> for Error {
@@ -331,7 +357,9 @@ impl From<sqlx::Error> for Error {
             _ => false,
         };
         if unavailable {
-            tracing::warn!(%error, "the database does not answer");
+            if !Refused::caused(&error) {
+                tracing::warn!(%error, "the database does not answer");
+            }
             Self::Unavailable("the database does not answer just now; nothing was stored".into())
         } else {
             Self::internal(error)

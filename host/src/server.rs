@@ -1,5 +1,6 @@
 //! The composition root: wires the parts, serves, and takes everything down again in order.
 
+mod files;
 mod reload;
 mod stop;
 
@@ -10,18 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::Accounts;
 use crate::accounts::keys::{KeyError, Keys};
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::{Tokens, new_refresh_token};
+use crate::accounts::{Accounts, FailedLogIns};
 use crate::cluster::{self, Cluster, Joining};
 use crate::config::{self, Config, Secret, Synchronous};
-use crate::database::{self, Database, OpenError};
+use crate::database::{self, Claim, Database, OpenError};
 use crate::dialect::Dialect;
 use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
@@ -36,8 +36,9 @@ use crate::rooms::{GuestRooms, Known, Rooms};
 use crate::router::Router;
 use crate::session::Core;
 use crate::transport::admission::Admission;
-use crate::transport::{Listening, Tls, TlsError, http};
+use crate::transport::{Listening, Tls, TlsError, bind, http};
 
+pub use self::files::raise_limit as raise_file_limit;
 use self::reload::{Reload, Sections};
 
 const DATABASE_FILE: &str = "natterjack.db";
@@ -116,8 +117,9 @@ impl Server {
     /// Opens the database, loads the plugins and starts to listen. Changes of `config_file` are followed.
     pub async fn start(config: &Config, config_file: Option<&Path>, log: Arc<Log>) -> Result<Self, StartError> {
         let tls = Tls::open(&config.tls)?.map(Arc::new);
-        let database = open_database(config).await?;
         let clustered = !config.cluster.nats.is_empty();
+        let claim = if clustered { Claim::Shared } else { Claim::Exclusive };
+        let database = Database::open_for_server(&database_options(config), claim).await?;
         let auth = if clustered { common_auth(config, &database).await? } else { config.auth.clone() };
         let (keys, new_key) = Keys::load(&auth, &config.server.data_dir)?;
         let sections = Sections::of(config);
@@ -209,8 +211,21 @@ impl Server {
             auth: sections.auth.clone(),
             dialects: sections.dialects.clone(),
             greeting: sections.greeting.clone(),
+            metrics: metrics.clone(),
+            failed_log_ins: FailedLogIns::default(),
         });
-        let admission = Arc::new(Admission::new(sections.limits.clone(), sections.server.clone(), &metrics));
+        let most_connections = files::most_connections(files::limit(), config);
+        if most_connections < config.limits.connections {
+            tracing::warn!(
+                connections = most_connections,
+                files = files::limit(),
+                "limits.connections was lowered from {} to what may be open: raise the limit of open files \
+                 (systemd: LimitNOFILE=, Docker: --ulimit nofile=, a shell: ulimit -n)",
+                config.limits.connections
+            );
+        }
+        let admission = Admission::new(sections.limits.clone(), sections.server.clone(), &metrics);
+        let admission = Arc::new(admission.with_most_sockets(most_connections));
         let state = Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
@@ -234,7 +249,7 @@ impl Server {
         let mut addresses = Vec::new();
         for (address, door) in listeners(config) {
             let listen_error = |source| StartError::Listen { address, source };
-            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+            let listener = bind(address, has_ipv4_twin(address, config)).map_err(listen_error)?;
             addresses.push((listener.local_addr().map_err(listen_error)?, door));
             let app = match door {
                 Door::Any | Door::Tls => app.clone().layer(Extension(http::Spoken(None))),
@@ -285,6 +300,12 @@ impl Server {
         self.reload.notify_one();
     }
 
+    /// Waits until another server has taken over the database; this one must stop then.
+    pub fn database_lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        let database = self.database.clone();
+        async move { database.taken_over().await }
+    }
+
     /// Where it listens, and what is answered there.
     pub fn addresses(&self) -> &[(SocketAddr, Door)] {
         &self.addresses
@@ -312,6 +333,12 @@ fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Door)> {
         (&config.metrics.listen, Door::Metrics),
     ];
     doors.into_iter().flat_map(|(listen, door)| listen.iter().map(move |address| (*address, door)))
+}
+
+/// Whether an IPv6 address has its port to share with an IPv4 one. By itself `[::]` takes IPv4 too.
+fn has_ipv4_twin(address: SocketAddr, config: &Config) -> bool {
+    let same_port = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
+    address.is_ipv6() && address.port() != 0 && listeners(config).any(|(other, _)| same_port(other))
 }
 
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
@@ -355,14 +382,10 @@ async fn common_auth(config: &Config, database: &Database) -> Result<config::Aut
     Ok(auth)
 }
 
-async fn open_database(config: &Config) -> Result<Database, StartError> {
-    Ok(Database::open(&database_options(config)).await?)
-}
-
 /// The accounts and where they are stored, for whoever needs no more of a server: the command line.
 pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), StartError> {
     let (keys, _) = Keys::load(&config.auth, &config.server.data_dir)?;
-    let database = open_database(config).await?;
+    let database = Database::open(&database_options(config)).await?;
     let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
     let tokens = Tokens::new(keys, config.auth.access_ttl);
     let (auth, metrics) = ((&config.auth).into(), Metrics::default());

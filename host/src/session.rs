@@ -1,5 +1,6 @@
 //! One live connection: what it says, in which dialect, and when it has to end.
 
+mod ahead;
 mod catch_up;
 mod direct;
 mod go;
@@ -9,6 +10,7 @@ mod native;
 mod rooms;
 mod sessions;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,15 +26,17 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use self::ahead::{Ahead, Heartbeat};
 use self::identity::TokenClock;
 use crate::accounts::throttle::Origin;
-use crate::accounts::{Accounts, Identity};
+use crate::accounts::{Accounts, FailedLogIns, Identity};
 use crate::config::{self, Live};
 use crate::dialect::native::Greeting;
 use crate::dialect::{self, Dialect, Encoded};
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Hub, Outbox};
 use crate::messages::Posted;
+use crate::metrics::Metrics;
 use crate::protocol::{Actor, ConnectionId, Event, RoomName};
 use crate::router::{Caller, NewMessage, Router};
 
@@ -42,6 +46,8 @@ const IN_FLIGHT: u32 = 64;
 const FAULT_COST: u32 = 50;
 /// How long a connection that did not choose its dialect may take to show it by its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(60);
+/// For a deadline that there is none of: pings come sooner.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a session gets from its socket.
 #[derive(Debug)]
@@ -50,6 +56,8 @@ pub enum Incoming {
     Binary(Bytes),
     /// A pong or another sign of life.
     Alive,
+    /// The client wants to end the connection; this is what it is told back.
+    Closing(Close),
     /// The socket is beyond use; the client is told this, if it can be.
     Failed(Close),
 }
@@ -63,6 +71,25 @@ pub struct Core {
     pub auth: Live<config::Auth>,
     pub dialects: Live<config::Dialects>,
     pub greeting: Live<Greeting>,
+    pub metrics: Arc<Metrics>,
+    pub failed_log_ins: FailedLogIns,
+}
+
+/// Counts what fails on one connection.
+#[derive(Clone)]
+pub(crate) struct Failures {
+    core: Arc<Core>,
+    transport: &'static str,
+}
+
+impl Failures {
+    pub(crate) fn new(core: &Arc<Core>, dialect: Option<Dialect>) -> Self {
+        Self { core: core.clone(), transport: dialect.map_or("none", Dialect::name) }
+    }
+
+    pub(crate) fn count(&self, error: &Error) {
+        self.core.metrics.failed(self.transport, error.code());
+    }
 }
 
 pub struct Session {
@@ -73,7 +100,7 @@ pub struct Session {
     /// Ties what is done about a frame to the log.
     request: Uuid,
     outbox: Arc<Outbox>,
-    origin: Origin,
+    address: IpAddr,
     /// Set once the connection has said who it is.
     me: Option<Arc<Connection>>,
     /// None until the first frame decides.
@@ -84,8 +111,6 @@ pub struct Session {
     undecided_token: Option<String>,
     token: Option<TokenClock>,
     connect_by: Instant,
-    heard_at: Instant,
-    next_ping: Instant,
     flood: Arc<DefaultDirectRateLimiter>,
     refusals: u32,
     in_flight: Arc<Semaphore>,
@@ -97,7 +122,7 @@ impl Session {
         core: Arc<Core>,
         id: ConnectionId,
         outbox: Arc<Outbox>,
-        origin: Origin,
+        address: IpAddr,
         dialect: Option<Dialect>,
     ) -> Self {
         let now = Instant::now();
@@ -109,15 +134,13 @@ impl Session {
             id,
             request: Uuid::nil(),
             outbox,
-            origin,
+            address,
             me: None,
             dialect,
             external: None,
             undecided_token: None,
             token: None,
             connect_by: now + first_word,
-            heard_at: now,
-            next_ping: now + limits.ping_interval,
             flood: Arc::new(RateLimiter::direct(quota)),
             refusals: 0,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
@@ -141,22 +164,40 @@ impl Session {
         incoming: impl Stream<Item = Incoming>,
     ) {
         let mut incoming = pin!(incoming);
-        Box::pin(self.begin(identity, recent)).await;
-        let mut timer = pin!(sleep_until(self.next_deadline()));
+        let mut heartbeat = Heartbeat::new(self.outbox.clone(), self.limits.ping_interval);
+        let mut ahead = Ahead::new(self.outbox.clone(), self.limits.frame_bytes);
+        let mut timer = pin!(sleep_until(heartbeat.next()));
+        let mut begin = Box::pin(self.begin(identity, recent));
+        ahead.read_during(begin.as_mut(), incoming.as_mut(), &mut heartbeat, timer.as_mut()).await;
+        drop(begin);
         loop {
-            tokio::select! {
-                frame = incoming.next() => match frame {
-                    None => break,
-                    // On the way out nothing more is done, but the peer's own close is waited for.
-                    Some(_) if self.outbox.is_closed() => {}
-                    Some(frame) => {
-                        self.heard_at = Instant::now();
-                        self.on_frame(frame).await;
+            self.on_deadline();
+            heartbeat.beat();
+            let frame = match ahead.take() {
+                Some(frame) => frame,
+                None if ahead.has_ended() => break,
+                None => {
+                    timer.as_mut().reset(heartbeat.next().min(self.next_deadline()));
+                    tokio::select! {
+                        frame = incoming.next() => match frame {
+                            Some(frame) => frame,
+                            None => break,
+                        },
+                        () = timer.as_mut() => continue,
                     }
-                },
-                () = timer.as_mut() => self.on_deadline(),
+                }
+            };
+            heartbeat.heard();
+            match frame {
+                Incoming::Alive => {}
+                Incoming::Closing(close) | Incoming::Failed(close) => self.outbox.close(close),
+                // Nothing more is done after a close that the server decided on, but the peer's own close is waited for.
+                _ if self.outbox.is_closed() => {}
+                frame => {
+                    let work = pin!(self.on_frame(frame));
+                    ahead.read_during(work, incoming.as_mut(), &mut heartbeat, timer.as_mut()).await;
+                }
             }
-            timer.as_mut().reset(self.next_deadline());
         }
     }
 
@@ -192,7 +233,8 @@ impl Session {
     fn next_deadline(&self) -> Instant {
         let connect = self.owes_a_word().then_some(self.connect_by);
         let token = self.token.as_ref().map(TokenClock::next);
-        [connect, token].into_iter().flatten().fold(self.next_ping, Instant::min)
+        let far = Instant::now() + FAR;
+        [connect, token].into_iter().flatten().fold(far, Instant::min)
     }
 
     fn on_deadline(&mut self) {
@@ -214,20 +256,12 @@ impl Session {
                 self.tell(&event);
             }
         }
-        if now >= self.next_ping {
-            if now.duration_since(self.heard_at) > 2 * self.limits.ping_interval {
-                self.outbox.close(Close::new(Close::TOO_SLOW, "no answer to pings"));
-            }
-            self.outbox.ping();
-            self.next_ping = now + self.limits.ping_interval;
-        }
     }
 
     async fn on_frame(&mut self, frame: Incoming) {
         let text = match frame {
             Incoming::Text(text) => Some(text),
-            Incoming::Alive => return,
-            Incoming::Failed(close) => return self.outbox.close(close),
+            Incoming::Alive | Incoming::Closing(_) | Incoming::Failed(_) => return,
             // Some libraries send every frame as bytes. Socket.IO's attachments are something else.
             Incoming::Binary(bytes) if self.dialect != Some(Dialect::Sessions) => Utf8Bytes::try_from(bytes).ok(),
             Incoming::Binary(_) => None,
@@ -311,6 +345,7 @@ impl Session {
 
     /// Says in the connection's own words what was wrong with a frame, if it was a frame.
     fn refuse(&self, frame: Option<&str>, error: &Error) {
+        self.count_failure(error);
         match self.dialect {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
             Some(Dialect::Groups) => {
@@ -325,6 +360,18 @@ impl Session {
                 self.outbox.offer(dialect::rooms::refused(&kind, error));
             }
         }
+    }
+
+    fn origin(&self) -> Origin {
+        self.address.into()
+    }
+
+    fn failures(&self) -> Failures {
+        Failures::new(&self.core, self.dialect)
+    }
+
+    fn count_failure(&self, error: &Error) {
+        self.core.metrics.failed(self.dialect.map_or("none", Dialect::name), error.code());
     }
 
     /// Tells this connection alone of an event.
@@ -344,8 +391,11 @@ impl Session {
     ) {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
-        let (outbox, flood) = (self.outbox.clone(), self.flood.clone());
+        let (outbox, flood, failures) = (self.outbox.clone(), self.flood.clone(), self.failures());
         let done = move |outcome: Result<Posted>| {
+            if let Err(error) = &outcome {
+                failures.count(error);
+            }
             if let Err(Error::Plugin { .. }) = outcome {
                 // As much of it as there is.
                 let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
@@ -360,7 +410,7 @@ impl Session {
     }
 
     fn caller(&self, me: &Connection) -> Caller {
-        Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin, request: self.request }
+        Caller { actor: me.actor.clone(), connection: Some(self.id), origin: self.origin(), request: self.request }
     }
 }
 

@@ -10,5 +10,5 @@ mod tls;
 mod web;
 mod websocket;
 
-pub use self::listen::Listening;
+pub use self::listen::{Listening, bind};
 pub use self::tls::{Tls, TlsError};

@@ -151,6 +151,22 @@ impl Client {
         }
     }
 
+    /// Sends a ping and waits for the pong; gives how many other frames came before it.
+    pub(crate) async fn ping(&mut self, payload: &'static str) -> usize {
+        self.send_raw(Message::Ping(payload.into())).await;
+        let before = self.waiting.len();
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await {
+                Ok(Some(Ok(Message::Pong(echoed)))) if echoed == payload => return self.waiting.len() - before,
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    self.waiting.push_back(serde_json::from_str(&text).expect("frames are JSON"));
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                other => panic!("waited for a pong, the socket said {other:?}"),
+            }
+        }
+    }
+
     /// Says goodbye.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.expect("the close is sent");

@@ -31,7 +31,8 @@ async fn second_server_on_a_sqlite_file_is_refused_by_whatever_name_and_commands
         let said = refused(&Setup::bare().on_database(&url).prepare().await).await;
         assert!(says_why(&said, &first), "{name}: {said}");
     }
-    for args in [&["user", "list"][..], &["check"], &["backup", "copy.db"], &["user", "add", "ann", "--password", "-"]] {
+    for args in [&["user", "list"][..], &["check"], &["backup", "copy.db"], &["user", "add", "ann", "--password", "-"]]
+    {
         let mut command = first.setup().command(args);
         command.stdin(std::process::Stdio::null());
         let output = command.output().await.unwrap();
@@ -61,7 +62,8 @@ async fn second_server_on_a_postgresql_is_refused_unless_both_are_nodes_of_a_clu
     let nats = Nats::start().await;
     let (url, other) = (database::create(&postgres.url()).await, database::create(&postgres.url()).await);
     let alone = || Setup::bare().on_database(&url);
-    let node = |name| alone().variable("NATTERJACK__CLUSTER__NATS", &nats.url()).variable("NATTERJACK__CLUSTER__NODE", name);
+    let node =
+        |name| alone().variable("NATTERJACK__CLUSTER__NATS", &nats.url()).variable("NATTERJACK__CLUSTER__NODE", name);
 
     let mut first = alone().start().await;
     let said = refused(&alone().prepare().await).await;

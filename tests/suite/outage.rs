@@ -1,6 +1,7 @@
 //! The database goes away and comes back. These choose their own databases, so once is enough: in the run on SQLite.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
@@ -38,8 +39,10 @@ async fn settle(client: &mut Client, sent: Vec<(u32, u64)>, acknowledged: &mut B
 async fn insist(client: &mut Client, mut refused: Vec<u32>, acknowledged: &mut BTreeMap<u32, u64>) {
     while let Some(key) = refused.first().copied() {
         let sent = send(client, key..key + 1).await;
-        if settle(client, sent, acknowledged).await.is_empty() {
-            refused.remove(0);
+        match settle(client, sent, acknowledged).await[..] {
+            [] => drop(refused.remove(0)),
+            // Refused at once, as long as it is away: as a client would, not faster than the limits allow.
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -98,6 +101,34 @@ fn limit_files(server: &Server, bytes: Option<u64>) {
     prlimit(id, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
 }
 
+/// Whether `/metrics` says so.
+async fn writable(server: &Server, wanted: bool) -> bool {
+    let figures = server.fetch("/metrics").await.text().await.unwrap();
+    figures.lines().any(|line| line == format!("natterjack_database_writable {}", u8::from(wanted)))
+}
+
+#[tokio::test]
+async fn full_disk_on_which_nobody_posts_makes_the_server_unready_until_there_is_room() {
+    if database::postgres().is_some() {
+        return;
+    }
+    let mut server = Setup::bare().before("trap '' XFSZ").start().await;
+    assert_eq!(server.get("/readyz", None).await.0, 200);
+    limit_files(&server, Some(0));
+    // What was written last counts for a while.
+    while server.get("/readyz", None).await.0 == 200 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.expect_output("database cannot be written to").await;
+    assert_eq!(server.get("/healthz", None).await.0, 200);
+    assert!(writable(&server, false).await);
+    limit_files(&server, None);
+    while server.get("/readyz", None).await.0 == 503 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.expect_output("database can be written to again").await;
+}
+
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_on() {
     if database::postgres().is_some() {
@@ -123,10 +154,14 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
     }
     assert_eq!(acknowledged.len(), 10, "there was no room for them");
     assert_eq!(stored(&mut ann).await, acknowledged, "what is there can be read");
+    assert_eq!(server.get("/readyz", None).await.0, 503);
+    assert!(writable(&server, false).await);
 
     limit_files(&server, None);
     insist(&mut ann, refused, &mut acknowledged).await;
     assert_eq!(acknowledged.len(), 35);
+    assert_eq!(server.get("/readyz", None).await.0, 200);
+    assert!(writable(&server, true).await);
     for seq in joined + 1..=joined + 35 {
         assert_eq!(bob.expect_event("message.posted").await["seq"], seq);
     }
@@ -134,4 +169,70 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
     server.start_again().await;
     let mut ann = server.log_in(&account).await;
     assert_eq!(stored(&mut ann).await, acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_postgresql_hangs_everything_is_refused_soon_and_once_it_goes_on_all_is_as_before() {
+    if database::postgres().is_some() {
+        return;
+    }
+    let postgres = Postgres::start().expect("PostgreSQL's programs are there");
+    let url = database::create(&postgres.url()).await;
+    let mut server = Setup::bare()
+        .on_database(&url)
+        .variable("NATTERJACK__LIMITS__ATTEMPTS_BURST", "1000")
+        .variable("NATTERJACK__LIMITS__COMMAND_BURST", "10000")
+        .start()
+        .await;
+    let account = server.sign_up("ann").await;
+    let (mut ann, mut bob) = (server.log_in(&account).await, server.join_as("bob").await);
+    ann.join("lobby").await;
+    let joined = bob.join("lobby").await["last_seq"].as_u64().unwrap();
+    let mut acknowledged = BTreeMap::new();
+    let sent = send(&mut ann, 0..10).await;
+    assert!(settle(&mut ann, sent, &mut acknowledged).await.is_empty());
+
+    // Some of these may be with PostgreSQL when it stops, and may be stored after all.
+    let mut sent = send(&mut ann, 10..40).await;
+    postgres.freeze().unwrap();
+    sent.extend(send(&mut ann, 40..50).await);
+    let began = Instant::now();
+    let mut refused = settle(&mut ann, sent, &mut acknowledged).await;
+    // The promise is 5 seconds; a busy machine gets some more.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    server.expect_output("database does not answer; what needs it is refused").await;
+
+    // From now on at once: dozens of them take less than a single one would.
+    let began = Instant::now();
+    for key in 50..80 {
+        let sent = send(&mut ann, key..key + 1).await;
+        refused.extend(settle(&mut ann, sent, &mut acknowledged).await);
+        let history = ann.call("room.history", json!({"room": "lobby", "limit": 10})).await;
+        assert_eq!(history.unwrap_err().code(), "unavailable");
+        let login = json!({"username": "ann", "password": account.password});
+        assert_eq!(server.post("/api/auth/login", None, &login).await.0, 503);
+        assert_eq!(server.get("/readyz", None).await.0, 503);
+    }
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    let figures = server.fetch("/metrics").await.text().await.unwrap();
+    assert!(figures.lines().any(|line| line == "natterjack_database_up 0"), "{figures}");
+    let failed = |transport: &str| {
+        let series = format!("natterjack_failures_total{{transport=\"{transport}\",code=\"unavailable\"}} ");
+        let count =
+            figures.lines().find_map(|line| line.strip_prefix(&series)).map(|count| count.parse::<u32>().unwrap());
+        count.unwrap_or_default()
+    };
+    assert!(failed("native") >= 60 && failed("http") >= 30, "{figures}");
+
+    let mark = server.mark();
+    postgres.thaw().unwrap();
+    server.expect_after(mark, "that it is back", |line| line.contains("database answers again")).await;
+    insist(&mut ann, refused, &mut acknowledged).await;
+    assert_eq!(server.get("/readyz", None).await.0, 200);
+    assert_eq!(acknowledged.len(), 80);
+    let stored = stored(&mut ann).await;
+    assert_eq!(stored, acknowledged, "each is there once");
+    for seq in joined + 1..=joined + 80 {
+        assert_eq!(bob.expect_event("message.posted").await["seq"], seq);
+    }
 }

@@ -61,6 +61,27 @@ impl Postgres {
         self.run("pg_ctl", &format!("-D {} -m immediate stop", self.data().display()))
     }
 
+    /// Stops all of its processes where they are, as a machine that hangs would: nothing is answered, and no connection ends.
+    pub fn freeze(&self) -> Result<()> {
+        // First the one that starts the others.
+        let pid = self.pid()?;
+        signal("STOP", &[pid])?;
+        signal("STOP", &children(pid)?)
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Result<()> {
+        let pid = self.pid()?;
+        signal("CONT", &children(pid)?)?;
+        signal("CONT", &[pid])
+    }
+
+    fn pid(&self) -> Result<u32> {
+        let file = self.data().join("postmaster.pid");
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        text.lines().next().and_then(|pid| pid.trim().parse().ok()).context("it does not begin with a process's id")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -88,6 +109,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        // A test may have failed while it was frozen.
+        let _ = self.thaw();
         if let Err(error) = self.crash() {
             eprintln!("xtask: the tests' PostgreSQL could not be stopped: {error:#}");
         }
@@ -95,6 +118,22 @@ impl Drop for Postgres {
             eprintln!("xtask: {} could not be removed: {error}", self.folder.display());
         }
     }
+}
+
+/// Those that a process has started.
+fn children(of: u32) -> Result<Vec<u32>> {
+    let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children"))?;
+    Ok(text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+}
+
+fn signal(name: &str, processes: &[u32]) -> Result<()> {
+    for pid in processes {
+        // One that has just ended is as good as stopped.
+        if Path::new(&format!("/proc/{pid}")).exists() {
+            command::run(Command::new("kill").args([format!("-{name}"), pid.to_string()]))?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder of `initdb` and `pg_ctl`: the newest of Debian's, or on the path.

@@ -2,23 +2,21 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::write_out;
 use crate::config::{self, Config};
 use crate::log::Log;
 use crate::plugins::{PluginState, PluginStatus};
-use crate::server::{Door, Server};
+use crate::server::{self, Door, Server};
 
 /// The exit code for a configuration that cannot be used.
 const BAD_CONFIG: u8 = 2;
-/// What else a server has open: the database, plugins, watchers.
-const FILES_BESIDE: u64 = 100;
 
 /// Run the server.
 ///
@@ -47,14 +45,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let log = Arc::new(Log::start(&config.log).context("log.level")?);
-    let files = allow_many_files();
-    if files.is_some_and(|files| files < config.limits.connections as u64 + FILES_BESIDE) {
-        tracing::warn!(
-            files,
-            connections = config.limits.connections,
-            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE=), or lower limits.connections"
-        );
-    }
+    // Every connection is an open file.
+    server::raise_file_limit();
     let file = args.config.or_else(config::default_file);
 
     // Before the server accepts anything: a signal that comes early must not be lost.
@@ -64,16 +56,18 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let server = Server::start(&config, file.as_deref(), log).await?;
     tell(&welcome(&server, &config, file.as_deref()));
 
-    loop {
+    let mut database_lost = pin!(server.database_lost());
+    let asked = loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break true,
+            _ = terminate.recv() => break true,
             _ = hangup.recv() => server.reload(),
+            () = database_lost.as_mut() => break false,
         }
-    }
+    };
     tell("Stopping; once more stops at once.\n");
     tokio::select! {
-        orderly = server.shut_down() => Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        orderly = server.shut_down() => Ok(if orderly && asked { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
         _ = terminate.recv() => Ok(ExitCode::FAILURE),
     }
@@ -82,17 +76,6 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
 /// A server goes on if nobody reads what it says.
 fn tell(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
-}
-
-/// Every connection is an open file. The usual limit is low for the sake of programs that are not ours, and may be raised
-/// as far as the hard one; gives what it is then, if there is one.
-fn allow_many_files() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    }
 }
 
 /// What somebody who has just started a server wants to know.

@@ -126,7 +126,9 @@ impl PostgresLock {
             };
             if Instant::now() >= give_up {
                 let way_out = match self.claim {
-                    Claim::Exclusive => "stop that one, or make both nodes of one cluster by setting cluster.nats on both",
+                    Claim::Exclusive => {
+                        "stop that one, or make both nodes of one cluster by setting cluster.nats on both"
+                    }
                     Claim::Shared => "stop that one, or set cluster.nats for it too",
                 };
                 let way_out = format!(

@@ -69,7 +69,7 @@ impl Database {
         let migrator = self.migrator();
         let result = match &self.write {
             Pool::Sqlite(pool) => migrator.run(pool).await,
-            Pool::Postgres(pool) => migrator.run(pool).await,
+            Pool::Postgres(pool) => migrator.run(pool.unguarded()).await,
         };
         result.map_err(|error| match error {
             MigrateError::VersionMissing(found) => newer(found, migrator),

@@ -30,11 +30,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Connects; with a claim it locks the database first, and watches over it from then on.
-    pub(super) async fn open(
-        options: &Options,
-        health: &Arc<Health>,
-        claim: Option<Claim>,
-    ) -> Result<Self, OpenError> {
+    pub(super) async fn open(options: &Options, health: &Arc<Health>, claim: Option<Claim>) -> Result<Self, OpenError> {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
@@ -145,7 +141,9 @@ impl Drop for Guarded {
 
 type Steps<'e> = BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>;
 
-fn stream_of<'e>(steps: impl Future<Output = sqlx::Result<Vec<Either<PgQueryResult, PgRow>>>> + Send + 'e) -> Steps<'e> {
+fn stream_of<'e>(
+    steps: impl Future<Output = sqlx::Result<Vec<Either<PgQueryResult, PgRow>>>> + Send + 'e,
+) -> Steps<'e> {
     stream::once(steps).map_ok(|steps| stream::iter(steps.into_iter().map(Ok))).try_flatten().boxed()
 }
 
@@ -168,11 +166,7 @@ impl<'c> Executor<'c> for &'c mut Guarded {
         Box::pin(self.run(async |raw| raw.fetch_optional(query).await))
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
     where
         'c: 'e,
     {
@@ -208,11 +202,7 @@ impl<'p> Executor<'p> for &'_ Engine {
         Box::pin(async move { engine.acquire().await?.run(async |raw| raw.fetch_optional(query).await).await })
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
     where
         'p: 'e,
     {

@@ -51,6 +51,19 @@ impl Tx {
 }
 
 impl Database {
+    /// Whether a transaction on PostgreSQL that has given out numbers in this room is still under way.
+    pub async fn is_being_written(&self, room: RoomId) -> Result<bool> {
+        let Pool::Postgres(pool) = &self.write else { return Ok(false) };
+        let free: Option<i64> = sqlx::query_scalar("SELECT id FROM rooms WHERE uid = $1 FOR SHARE SKIP LOCKED")
+            .bind(room)
+            .fetch_optional(pool)
+            .await?;
+        if free.is_some() {
+            return Ok(false);
+        }
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM rooms WHERE uid = $1)").bind(room).fetch_one(pool).await?)
+    }
+
     /// How far the logs of these rooms go; those that are gone are left out.
     pub async fn last_seqs(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, u64>> {
         let Pool::Postgres(pool) = &self.read else { return Ok(HashMap::new()) };

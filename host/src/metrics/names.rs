@@ -10,6 +10,9 @@ pub const WRITER_BATCH: &str = "natterjack_writer_batch_jobs";
 pub const WRITER_COMMIT_SECONDS: &str = "natterjack_writer_commit_seconds";
 pub const WRITER_QUEUE: &str = "natterjack_writer_queue_jobs";
 pub const DATABASE_CONNECTIONS: &str = "natterjack_database_connections";
+pub const DATABASE_UP: &str = "natterjack_database_up";
+pub const DATABASE_WRITABLE: &str = "natterjack_database_writable";
+pub const FAILURES: &str = "natterjack_failures_total";
 pub const REQUESTS: &str = "natterjack_http_requests_total";
 pub const REQUEST_SECONDS: &str = "natterjack_http_request_seconds";
 pub const THROTTLED: &str = "natterjack_throttled_total";
@@ -38,7 +41,7 @@ pub(super) enum Kind {
     Histogram,
 }
 
-pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 30] = [
+pub(super) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (BUILD, Kind::Gauge, "1; the labels say which version runs."),
     (CONNECTIONS, Kind::Gauge, "Open connections, by what they speak; none before they have said who they are."),
     (REFUSED_CONNECTIONS, Kind::Counter, "Connections that were not let in since there were too many."),
@@ -57,6 +60,9 @@ pub(super) const DESCRIPTIONS: [(&str, Kind, &str); 30] = [
     (WRITER_COMMIT_SECONDS, Kind::Histogram, "How long storing one such batch took, commit included."),
     (WRITER_QUEUE, Kind::Gauge, "Jobs that wait to be stored."),
     (DATABASE_CONNECTIONS, Kind::Gauge, "Connections to the database."),
+    (DATABASE_UP, Kind::Gauge, "1 while the database answers."),
+    (DATABASE_WRITABLE, Kind::Gauge, "1 while the database can be written to, by the last write or a test write."),
+    (FAILURES, Kind::Counter, "Operations that failed, by dialect or protocol and by error code."),
     (REQUESTS, Kind::Counter, "HTTP requests, by route and class of status."),
     (REQUEST_SECONDS, Kind::Histogram, "How long answering HTTP requests took."),
     (THROTTLED, Kind::Counter, "Attempts that were refused for coming too often."),

@@ -184,7 +184,11 @@ mod tests {
     }
 
     /// Runs a command for as long as `meanwhile` does.
-    async fn while_busy(scene: &mut Scene, incoming: impl Stream<Item = Incoming>, meanwhile: impl Future<Output = ()>) {
+    async fn while_busy(
+        scene: &mut Scene,
+        incoming: impl Stream<Item = Incoming>,
+        meanwhile: impl Future<Output = ()>,
+    ) {
         let (done, command) = oneshot::channel::<()>();
         let work = pin!(async { command.await.unwrap() });
         let timer = pin!(sleep_until(Instant::now()));

@@ -32,6 +32,7 @@ impl Session {
         self.listen_to_all(&me, account, |_| first()).await;
         if !hears_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
+            self.count_failure(&error);
             self.outbox.offer(direct::error(&error));
             return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
@@ -51,6 +52,7 @@ impl Session {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
+            self.count_failure(&error);
             self.outbox.offer(direct::error(&error));
         }
     }
@@ -59,6 +61,7 @@ impl Session {
         let identity = match self.core.accounts.identify_anyone(token).await {
             Ok(identity) => identity,
             Err(error) => {
+                self.count_failure(&error);
                 self.outbox.offer(direct::error(&error));
                 let code = match error {
                     Error::Unauthenticated(_) => Close::TOKEN_EXPIRED,
@@ -74,6 +77,7 @@ impl Session {
             Some(mine) if mine == Some(identity.account.id) => self.tell_online(identity.account.id),
             Some(_) => {
                 let error = Error::Conflict("this connection is somebody else's; open another one".into());
+                self.count_failure(&error);
                 self.outbox.offer(direct::error(&error));
             }
         }

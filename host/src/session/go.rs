@@ -25,6 +25,7 @@ impl Session {
         let Ok(rooms) = self.core.router.rooms.of(account.id).await else {
             me.listens_to_all.store(false, Ordering::Relaxed);
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
+            self.count_failure(&error);
             return self.outbox.offer(go::error(&error));
         };
         let caller = self.caller(&me);
@@ -72,10 +73,12 @@ impl Session {
     pub(super) async fn on_go(&mut self, text: &str) {
         let Some(me) = self.me.clone() else {
             let error = Error::Unauthenticated("connect with `Authorization: Bearer <token>`".into());
+            self.count_failure(&error);
             return self.outbox.offer(go::error(&error));
         };
         let caller = self.caller(&me);
         if let Err(error) = self.run_go(&me, &caller, text).await {
+            self.count_failure(&error);
             self.outbox.offer(go::error(&error));
         }
     }

@@ -25,10 +25,14 @@ impl Session {
         let (kind, request) = groups::decode(text);
         let request = match request {
             Ok(request) => request,
-            Err(error) => return self.outbox.offer(groups::refused(kind, &error)),
+            Err(error) => {
+                self.count_failure(&error);
+                return self.outbox.offer(groups::refused(kind, &error));
+            }
         };
         if let Request::Message { name, group, text } = request {
             if let Err(error) = self.send_to_group(&name, group, text).await {
+                self.count_failure(&error);
                 self.outbox.offer(groups::refused(kind, &error));
             }
             return;
@@ -48,7 +52,10 @@ impl Session {
             Request::FirstConnect { name: None, group } => self.first_connect_unnamed(group).await,
             Request::MakeGroup { group, name } => self.make_group(&group, name).await,
             Request::LogIn { name, password } => match self.log_in(&name, password).await {
-                Err(Error::Unauthenticated(_)) => return Err(self.wrong_password(&name).await),
+                Err(error @ Error::Unauthenticated(_)) => {
+                    self.count_failure(&error);
+                    return Err(self.wrong_password(&name).await);
+                }
                 other => other,
             },
             Request::SignUp { name, password, id, groups } => {
@@ -57,7 +64,10 @@ impl Session {
             Request::GetGroups => self.list_groups().await,
             Request::Message { name, group, text } => self.send_to_group(&name, group, text).await,
         };
-        done.map_err(|error| groups::refused(kind, &error))
+        done.map_err(|error| {
+            self.count_failure(&error);
+            groups::refused(kind, &error)
+        })
     }
 
     async fn first_connect(&mut self, name: &str, group: Option<String>) -> Result<()> {
@@ -139,7 +149,8 @@ impl Session {
     }
 
     async fn log_in(&mut self, name: &str, password: String) -> Result<()> {
-        let session = self.core.accounts.log_in(self.origin, name, password).await?;
+        let session = self.core.accounts.log_in(self.origin(), name, password).await;
+        let session = session.inspect_err(|error| self.core.failed_log_ins.note(self.address, error))?;
         self.become_account(&session, &[], groups::logged_in).await
     }
 
@@ -157,7 +168,7 @@ impl Session {
         for group in &wanted {
             join.push(self.group(group).await?);
         }
-        let session = self.core.accounts.sign_up(self.origin, new).await?;
+        let session = self.core.accounts.sign_up(self.origin(), new).await?;
         self.become_account(&session, &join, groups::signed_up).await
     }
 

@@ -138,6 +138,9 @@ impl Session {
     }
 
     fn answer(&self, id: Option<&Value>, outcome: Result<Reply>) {
+        if let Err(error) = &outcome {
+            self.count_failure(error);
+        }
         answer(&self.outbox, &self.core.greeting.get(), id, outcome);
     }
 

@@ -26,6 +26,7 @@ impl Session {
             }
             None => {
                 let error = Error::Unauthenticated("guests are not let in here; connect with a token".into());
+                self.count_failure(&error);
                 return self.outbox.offer(rooms::refused(&kind, &error));
             }
         };
@@ -42,6 +43,7 @@ impl Session {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
+            self.count_failure(&error);
             self.outbox.offer(rooms::refused(&kind, &error));
         }
     }

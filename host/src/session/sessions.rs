@@ -20,6 +20,7 @@ impl Session {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
+            self.count_failure(&error);
             refuse(&self.outbox, ack, &error);
         }
     }

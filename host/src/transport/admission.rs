@@ -23,6 +23,8 @@ pub struct Admission {
     server: Live<Server>,
     sockets: Arc<Mutex<Counts>>,
     sessions: Arc<Mutex<Counts>>,
+    /// Each is an open file, of which there may be only so many, whatever is configured.
+    most_sockets: usize,
     full: Counter,
     crowded: Counter,
 }
@@ -117,27 +119,39 @@ impl Admission {
             server,
             sockets: Arc::default(),
             sessions: Arc::default(),
+            most_sockets: usize::MAX,
             full: refused("full"),
             crowded: refused("address"),
         }
+    }
+
+    /// The same with this many sockets at the most, however the limits change.
+    pub fn with_most_sockets(self, most_sockets: usize) -> Self {
+        Self { most_sockets, ..self }
     }
 
     /// A place for a socket. Those of proxies are their clients', whom their sessions are counted by.
     pub(super) fn socket(&self, peer: IpAddr) -> Result<Admitted, Refused> {
         let peer = peer.to_canonical();
         let proxied = self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer));
-        self.admit(&self.sockets, peer.into(), proxied)
+        self.admit(&self.sockets, self.most_sockets, peer.into(), proxied)
     }
 
     /// A place for a session.
     pub(super) fn session(&self, origin: Origin) -> Result<Admitted, Refused> {
-        self.admit(&self.sessions, origin, false)
+        self.admit(&self.sessions, usize::MAX, origin, false)
     }
 
-    fn admit(&self, counts: &Arc<Mutex<Counts>>, origin: Origin, proxied: bool) -> Result<Admitted, Refused> {
+    fn admit(
+        &self,
+        counts: &Arc<Mutex<Counts>>,
+        most: usize,
+        origin: Origin,
+        proxied: bool,
+    ) -> Result<Admitted, Refused> {
         let (all, per_address) = {
             let limits = self.limits.get();
-            (limits.connections, limits.connections_per_address)
+            (limits.connections.min(most), limits.connections_per_address)
         };
         let mut counted = counts.lock();
         if counted.all >= all {
@@ -168,6 +182,13 @@ mod tests {
 
     fn from(admission: &Admission, peer: &str) -> Result<Admitted, Refused> {
         admission.socket(peer.parse().unwrap())
+    }
+
+    #[test]
+    fn open_files_bound_sockets_whatever_the_limits_say() {
+        let admission = admission(10, 10).with_most_sockets(1);
+        let _first = from(&admission, "192.0.2.1").unwrap();
+        assert_eq!(from(&admission, "192.0.2.2").err(), Some(Refused::Full));
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl IntoResponse for Failure {
         };
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
         let mut response = (status, admin::audit::Told::from(&error), axum::Json(body)).into_response();
+        response.extensions_mut().insert(observe::FailureCode(error.code()));
         if let Some(wait) = error.retry_after() {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

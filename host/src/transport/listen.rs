@@ -1,5 +1,6 @@
 //! Accepting connections, with the limits that a server in the open needs.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +24,26 @@ use crate::config::{Limits, Live};
 
 /// How long to wait after a failed accept: out of descriptors, most likely, and trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections the system keeps that were not accepted yet.
+const BACKLOG: u32 = 1024;
 /// What is read of a request at a time, and the most that its headers may have.
 const BUFFER: usize = 64 * 1024;
 /// How many of those who are not let in are told so at a time; the others see no more than the end.
 const REFUSALS: usize = 64;
 /// How long somebody has to take a refusal.
 const REFUSING: Duration = Duration::from_secs(2);
+
+/// Listens; with `only_ipv6` not for IPv4 too, so that another listener can have the same port there.
+pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a server can start again while connections of the one before are still being closed.
+    socket.set_reuseaddr(true)?;
+    if only_ipv6 {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What all listeners have in common.
 pub struct Listening {

@@ -33,7 +33,7 @@ use crate::dialect::Dialect;
 use crate::dialect::sessions::{self, Outgoing};
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox, Packet};
-use crate::session::{Incoming, Session};
+use crate::session::{Failures, Incoming, Session};
 
 /// How long the goodbyes of connections may take.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -149,7 +149,12 @@ struct Arrival {
 }
 
 /// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
-async fn enter(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth): Auth) -> Result<(), Error> {
+async fn enter(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, auth: Auth) -> Result<(), Error> {
+    let failures = Failures::new(&state.core, Some(Dialect::Sessions));
+    admit(state, peer, socket, auth).await.inspect_err(|error| failures.count(error))
+}
+
+async fn admit(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth): Auth) -> Result<(), Error> {
     let request = socket.req_parts();
     let token = match auth {
         Some(auth) => sessions::auth_token(&auth)?,
@@ -207,7 +212,7 @@ async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracke
     let Arrival { peer, identity, address, said, alive, outbox, gone, admitted: _admitted } = arrival;
     let core = state.core.clone();
     let registered = core.hub.register(&outbox, address);
-    let session = Session::new(core, registered.id(), outbox.clone(), address.into(), Some(Dialect::Sessions));
+    let session = Session::new(core, registered.id(), outbox.clone(), address, Some(Dialect::Sessions));
     let writer = async {
         let _writing = writing.token();
         state.metrics.closed(write(&peer, &outbox, &alive).await);

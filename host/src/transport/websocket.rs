@@ -160,7 +160,7 @@ async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) -> Op
     let limits = core.limits.latest();
     socket::carry(upgraded, &limits, async |outbox, frames| {
         let registered = core.hub.register(&outbox, address);
-        let session = Session::new(core, registered.id(), outbox, address.into(), dialect);
+        let session = Session::new(core, registered.id(), outbox, address, dialect);
         session.with_undecided_token(undecided_token).run(identity, recent, frames).await;
     })
     .await

@@ -132,7 +132,9 @@ impl Task {
         }
         let mut tries = 1;
         loop {
-            match self.try_write(batch).await {
+            let written = self.try_write(batch).await;
+            self.database.note_commit(&written);
+            match written {
                 Ok(outcomes) => return outcomes,
                 Err(Error::Contended) if tries < TRIES => tries += 1,
                 Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
@@ -389,6 +391,10 @@ impl Task {
     }
 
     async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
+        // A connection that broke may still have its commit to do; whoever stored something newer has waited for it.
+        if up_to == u64::MAX && self.database.is_being_written(room).await? {
+            return Err(Error::Contended);
+        }
         let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
         let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
         for entry in &entries {

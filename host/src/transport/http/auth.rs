@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::{Authorized, From, Json};
+use super::extract::{Authorized, Client, From, Json};
 use super::me::{Done, User};
 use super::openapi::Problem;
 use super::{Answer, State};
@@ -86,12 +86,13 @@ pub(super) async fn sign_up(
 #[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = Credentials, responses((status = 200, body = Tokens<'static>), (status = 401, body = Problem), (status = 403, description = "The account is disabled", body = Problem)))]
 pub(super) async fn log_in(
     Shared(state): Shared<Arc<State>>,
-    From(origin): From,
+    Client(address): Client,
     Json(given): Json<Credentials>,
 ) -> Answer {
     let missing = || Error::BadRequest("`username` or `email` is missing".into());
     let who = self::given(given.email).or(self::given(given.username)).ok_or_else(missing)?;
-    let session = state.core.accounts.log_in(origin, &who, given.password).await?;
+    let session = state.core.accounts.log_in(address.into(), &who, given.password).await;
+    let session = session.inspect_err(|error| state.core.failed_log_ins.note(address, error))?;
     Ok(tokens(StatusCode::OK, &session))
 }
 

@@ -1,11 +1,13 @@
 //! How the server is, for those who run it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse as _;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 use super::{Answer, State, bearer};
 use crate::error::Error;
@@ -18,13 +20,17 @@ pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
-/// Whether the server takes work: not while it stops, and not without its database
+/// How long `/metrics` waits for the database to answer.
+const ASKING: Duration = Duration::from_secs(3);
+
+/// Whether the server takes work: not while it stops, and not while its database does not answer or cannot be written to
 #[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
     if state.leaving.is_cancelled() {
         return Err(Error::Unavailable("stopping".into()).into());
     }
     state.database.ping().await?;
+    state.database.check_writes().await?;
     let health = state.cluster.as_ref().map(|cluster| cluster.health());
     Ok(match health {
         // The others count this node's people as gone, and that is all: who comes is served.
@@ -48,12 +54,17 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMa
             Error::Unauthenticated("`Authorization: Bearer` with the token of [metrics] is needed".into()).into()
         );
     }
+    let (up, writable) =
+        tokio::join!(timeout(ASKING, state.database.ping()), timeout(ASKING, state.database.check_writes()));
+    let (database_up, database_writable) = (matches!(up, Ok(Ok(()))), matches!(writable, Ok(Ok(()))));
     let Core { hub, router, .. } = &*state.core;
     let text = state.metrics.render(&Snapshot {
         connections: hub.count_by_dialect(),
         messages: hub.posted(),
         queued_jobs: router.writer.queued(),
         database: state.database.pools(),
+        database_up,
+        database_writable,
     });
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -15,6 +15,13 @@ use crate::metrics::{REQUEST_SECONDS, REQUESTS};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// With which code a request failed, for whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailureCode(pub(super) &'static str);
+
+/// What is asked to see how the server is; its answer is no operation that failed.
+const READINESS: &str = "/readyz";
+
 tokio::task_local! {
     static CURRENT: Uuid;
 }
@@ -45,6 +52,11 @@ pub(super) async fn observe(Shared(state): Shared<Arc<State>>, request: Request,
     let answer = CURRENT.scope(id, answer.instrument(span)).await;
     let labels = [("method", method), ("route", route), ("status", class(answer.status()))];
     state.metrics.counter(REQUESTS, &labels).increment(1);
+    if let Some(FailureCode(code)) = answer.extensions().get()
+        && route != READINESS
+    {
+        state.metrics.failed("http", code);
+    }
     state.metrics.histogram(REQUEST_SECONDS, &labels[1..2]).record(began.elapsed());
     answer
 }

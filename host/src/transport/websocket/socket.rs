@@ -107,7 +107,7 @@ async fn write_through(outbox: &Outbox, mut socket: impl AsyncWrite + Unpin) {
 }
 
 /// What the session makes of what the socket says. Ends with the socket. Pings and closes are answered by the outbox, which
-/// alone writes.
+/// alone writes; a close when all that came before it is done.
 async fn incoming(
     socket: impl AsyncRead + Unpin + Send,
     begun: Vec<u8>,
@@ -134,8 +134,7 @@ async fn incoming(
             }
             Ok(Message::Close(close)) => {
                 let code = close.as_ref().map(|close| u16::from(close.code));
-                outbox.close(Close::new(code.unwrap_or(Close::NO_STATUS), ""));
-                Incoming::Alive
+                Incoming::Closing(Close::new(code.unwrap_or(Close::NO_STATUS), ""))
             }
             Ok(Message::Pong(_) | Message::Frame(_)) => Incoming::Alive,
             Err(error) => return Some((Incoming::Failed(reason(&error)?), (frames, outbox, true))),

@@ -36,7 +36,7 @@ async fn echo(upgrade: Handshake) -> Response {
                     Incoming::Text(text) => outbox.offer(text),
                     Incoming::Binary(bytes) => outbox.offer_bytes(bytes),
                     Incoming::Alive => {}
-                    Incoming::Failed(close) => outbox.close(close),
+                    Incoming::Closing(close) | Incoming::Failed(close) => outbox.close(close),
                 }
             }
         })

@@ -28,6 +28,8 @@ mod rooms;
 mod rows;
 mod search;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod throttles;
 mod timers;
 mod together;
@@ -183,16 +185,19 @@ impl Database {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
             .create_if_missing(create);
+        let in_memory = options.url.contains(":memory:") || options.url.contains("mode=memory");
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();
         if create {
             if !folder.as_os_str().is_empty() {
                 std::fs::create_dir_all(&folder).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
             }
-            make_private(connect.get_filename()).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+            if !in_memory {
+                make_private(connect.get_filename()).map_err(|e| connect_error(sqlx::Error::Io(e)))?;
+            }
         }
         let lock = match claim {
-            Some(_) => lock::lock_file(&options.url, connect.get_filename()).await?,
-            None => None,
+            Some(_) if !in_memory => lock::lock_file(&options.url, connect.get_filename()).await?,
+            _ => None,
         };
         let pool = |connections: u32| {
             let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);

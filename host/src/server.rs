@@ -1,6 +1,7 @@
 //! The composition root: wires the parts, serves, and takes everything down again in order.
 
 mod files;
+mod listeners;
 mod reload;
 mod stop;
 
@@ -22,7 +23,6 @@ use crate::accounts::{Accounts, FailedLogIns};
 use crate::cluster::{self, Cluster, Joining};
 use crate::config::{self, Config, Secret, Synchronous};
 use crate::database::{self, Claim, Database, OpenError};
-use crate::dialect::Dialect;
 use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
 use crate::figures::Figures;
@@ -39,6 +39,8 @@ use crate::transport::admission::Admission;
 use crate::transport::{Listening, Tls, TlsError, bind, http};
 
 pub use self::files::raise_limit as raise_file_limit;
+pub use self::listeners::Door;
+use self::listeners::{has_ipv4_twin, listeners};
 use self::reload::{Reload, Sections};
 
 const DATABASE_FILE: &str = "natterjack.db";
@@ -78,18 +80,6 @@ fn hint(error: &io::Error, address: &SocketAddr) -> String {
         io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one".into(),
         _ => String::new(),
     }
-}
-
-/// What is answered at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// Everything; clients choose what they speak.
-    Any,
-    /// The same over TLS.
-    Tls,
-    /// Everything, and this dialect from the first frame on.
-    One(Dialect),
-    Metrics,
 }
 
 /// A server that accepts connections.
@@ -319,26 +309,6 @@ impl Server {
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.core.router.plugins.statuses()
     }
-}
-
-fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Door)> {
-    let dialects = &config.dialects;
-    let doors = [
-        (&config.server.listen, Door::Any),
-        (&config.tls.listen, Door::Tls),
-        (&dialects.groups.listen, Door::One(Dialect::Groups)),
-        (&dialects.direct.listen, Door::One(Dialect::Direct)),
-        (&dialects.rooms.listen, Door::One(Dialect::Rooms)),
-        (&dialects.go.listen, Door::One(Dialect::Go)),
-        (&config.metrics.listen, Door::Metrics),
-    ];
-    doors.into_iter().flat_map(|(listen, door)| listen.iter().map(move |address| (*address, door)))
-}
-
-/// Whether an IPv6 address has its port to share with an IPv4 one. By itself `[::]` takes IPv4 too.
-fn has_ipv4_twin(address: SocketAddr, config: &Config) -> bool {
-    let same_port = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
-    address.is_ipv6() && address.port() != 0 && listeners(config).any(|(other, _)| same_port(other))
 }
 
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {

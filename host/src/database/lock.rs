@@ -26,7 +26,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a lock is tried again that a lost connection of this server's own still had.
 const OWN_LOCK_TRIES: u32 = 10;
 
-const HOLDERS: &str = "SELECT a.pid, a.application_name, COALESCE(host(a.client_addr), 'this machine') \
+const HOLDERS: &str = "SELECT a.pid, COALESCE(a.application_name, 'a session of ' || COALESCE(a.usename, 'another role')), \
+    COALESCE(host(a.client_addr), 'PostgreSQL''s own machine') \
     FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid::BIGINT = $1 AND l.objid::BIGINT = $2 AND l.objsubid = 2 \
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \

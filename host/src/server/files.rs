@@ -26,7 +26,7 @@ pub fn raise_limit() -> Option<u64> {
 pub(super) fn most_connections(limit: Option<u64>, config: &Config) -> usize {
     let Some(limit) = limit else { return usize::MAX };
     let database = (u64::from(config.database.readers) + 2) * FILES_PER_DATABASE_CONNECTION;
-    let listeners = super::listeners(config).count() as u64;
+    let listeners = super::listeners::listeners(config).count() as u64;
     let left = limit.saturating_sub(FILES_BESIDE + database + listeners).max(limit / 2);
     usize::try_from(left).unwrap_or(usize::MAX)
 }

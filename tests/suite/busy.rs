@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::{HOSTILE_GRANTS, PATIENCE, Plugin, Server, Setup};
+use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
 
 #[tokio::test]
 async fn pings_are_answered_while_a_command_runs_and_answers_keep_their_order() {

@@ -192,7 +192,7 @@ impl Session {
                 Incoming::Alive => {}
                 Incoming::Closing(close) | Incoming::Failed(close) => self.outbox.close(close),
                 // Nothing more is done after a close that the server decided on, but the peer's own close is waited for.
-                _ if self.outbox.is_closed() => {}
+                _ if self.outbox.is_closed() && !ahead.has_closed_early() => {}
                 frame => {
                     let work = pin!(self.on_frame(frame));
                     ahead.read_during(work, incoming.as_mut(), &mut heartbeat, timer.as_mut()).await;

@@ -62,11 +62,13 @@ pub(super) struct Ahead {
     max_bytes: usize,
     /// The socket has nothing more to say.
     ended: bool,
+    /// The client's close was answered before all that it had sent was done.
+    closed_early: bool,
 }
 
 impl Ahead {
     pub(super) fn new(outbox: Arc<Outbox>, max_bytes: usize) -> Self {
-        Self { outbox, frames: VecDeque::new(), bytes: 0, max_bytes, ended: false }
+        Self { outbox, frames: VecDeque::new(), bytes: 0, max_bytes, ended: false, closed_early: false }
     }
 
     /// The next frame that was read already.
@@ -82,6 +84,11 @@ impl Ahead {
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the client closed the connection itself, and what it had sent before is still to be done.
+    pub(super) fn has_closed_early(&self) -> bool {
+        self.closed_early
     }
 
     fn is_full(&self) -> bool {
@@ -123,6 +130,7 @@ impl Ahead {
                         && *at <= Instant::now()
                     {
                         self.outbox.close(close.clone());
+                        self.closed_early = true;
                         close_at = None;
                     }
                     heartbeat.beat();

@@ -7,6 +7,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
 
@@ -37,11 +39,12 @@ async fn commands_sent_right_before_a_close_are_done_and_answered() {
         ann.send("message.post", json!({"room": "lobby", "body": n.to_string()})).await;
         ann.send("room.history", json!({"room": "lobby", "limit": 1})).await;
     }
-    ann.send_raw(Message::Close(None)).await;
+    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    ann.send_raw(Message::Close(Some(close))).await;
     for n in 0..20 {
         assert_eq!(bob.expect_message().await, n.to_string());
     }
-    assert_eq!(ann.expect_close().await, 1005);
+    assert_eq!(ann.expect_close().await, 1000);
 }
 
 /// Connects; none if the server has no place.

@@ -127,6 +127,16 @@ fn versions(lock: &str, name: &str) -> Vec<String> {
     found.map(|version| format!("{} {version}", name.trim_start_matches("name = ").trim_matches('"'))).collect()
 }
 
+fn ensure_cargo_deny() -> Result<()> {
+    if succeeds(&mut cargo(&["deny", "--version"])) {
+        return Ok(());
+    }
+    eprintln!("cargo-deny is not installed; installing it (about a minute)");
+    // It runs for a second: without optimisation it is built in a fraction of the time.
+    let mut install = cargo(&["install", "cargo-deny", "--version=^0.20", "--locked", "--debug"]);
+    run_command(install.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,14 +159,4 @@ mod tests {
             assert!(!versions(&lock, name).is_empty(), "{name}");
         }
     }
-}
-
-fn ensure_cargo_deny() -> Result<()> {
-    if succeeds(&mut cargo(&["deny", "--version"])) {
-        return Ok(());
-    }
-    eprintln!("cargo-deny is not installed; installing it (about a minute)");
-    // It runs for a second: without optimisation it is built in a fraction of the time.
-    let mut install = cargo(&["install", "cargo-deny", "--version=^0.20", "--locked", "--debug"]);
-    run_command(install.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR"))
 }

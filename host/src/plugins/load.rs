@@ -1,5 +1,7 @@
 //! From a file's bytes to a plugin that runs, or to a sentence that says what to do.
 
+mod error;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
+pub(super) use self::error::LoadError;
 use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::call::clip;
 use super::command::{self, CommandInfo};
@@ -39,68 +42,6 @@ pub(super) const FILE_BYTES: u64 = 32 << 20;
 
 /// What a plugin says of itself is cut here.
 const ABOUT_CHARS: usize = 200;
-
-/// Why a plugin does not start. The text is for the operator and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum LoadError {
-    #[error("it has {bytes} bytes; at most {} are loaded", FILE_BYTES)]
-    TooLarge { bytes: u64 },
-    #[error("it cannot be read: {0}")]
-    Unreadable(String),
-    #[error("it is no WebAssembly file; put the plugin's built `.wasm` there")]
-    NotWasm,
-    #[error("it is a core module, not a component; build it for the target `wasm32-wasip2`")]
-    CoreModule,
-    #[error(
-        "its SHA-256 is {found}, not the one pinned in config.toml; put that there if you trust this file: [plugin.{id}] sha256 = \"{found}\""
-    )]
-    Pin { id: Arc<str>, found: String },
-    #[error("it cannot be compiled: {0}")]
-    Broken(String),
-    #[error(
-        "it needs what this server has switched off of WebAssembly: {0}; build it for the target `wasm32-wasip2` without that"
-    )]
-    Proposal(String),
-    #[error(
-        "its file is quarantined, since its first load took the process down that loads unknown files ({reason}); put another file there, or try this one again by `natterjack plugin retry {id}`"
-    )]
-    Quarantined { id: Arc<str>, reason: String },
-    #[error("it could not be tried: {0}; it is tried again later")]
-    Untried(String),
-    #[error(
-        "it uses {name}, but this server speaks version {}; build it with the SDK of that version",
-        contract::VERSION
-    )]
-    Version { name: String },
-    #[error("it exports nothing that the server calls; a plugin exports at least one of {}", contract::HOOKS.join(", "))]
-    NoHook,
-    #[error("it exports {0}, which this server does not know; it is made for a newer one")]
-    UnknownExport(String),
-    #[error("it imports {0}, which this server does not have; remove its use, or update the server")]
-    UnknownImport(String),
-    #[error(
-        "it imports {missing}, which is not granted; if you trust it with that, put into config.toml: [plugin.{id}] grants = [{grants}]"
-    )]
-    NotGranted { id: Arc<str>, missing: String, grants: String },
-    #[error("it does not fit the contract: {why}; build it with the SDK of version {}", contract::VERSION)]
-    Misfit { why: String },
-    #[error("it could not be started: {0}")]
-    Start(String),
-    #[error("its command `{name}` is not well described: {why}")]
-    Spec { name: String, why: String },
-    #[error("the {what} `{name}` belongs to {by} already; rename it, or remove one of the two")]
-    Taken { what: &'static str, name: String, by: String },
-}
-
-impl LoadError {
-    /// What is wrong with a file that cannot be compiled.
-    pub(super) fn broken(self) -> String {
-        match self {
-            Self::Broken(why) => why,
-            other => other.to_string(),
-        }
-    }
-}
 
 /// Larger files are compiled beside the others.
 const LARGE_BYTES: usize = 1 << 20;

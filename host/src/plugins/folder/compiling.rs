@@ -26,6 +26,9 @@ pub(super) type Sha256 = [u8; 32];
 
 type Compiled = std::result::Result<Component, LoadError>;
 
+/// The plugin whose file crashed its first load, and how.
+type Crash = (Arc<str>, String);
+
 /// What came of one file: its hash, the plugin it was compiled for, and the component.
 pub(super) type Finished = std::result::Result<(Id, (Sha256, Arc<str>, Compiled)), JoinError>;
 
@@ -58,7 +61,7 @@ impl Compiling {
         self.tries.clear();
     }
 
-    fn note(&mut self, finished: Finished) -> Option<(Sha256, Option<(Arc<str>, String)>)> {
+    fn note(&mut self, finished: Finished) -> Option<(Sha256, Option<Crash>)> {
         let (task, sha256, made, crash) = match finished {
             Ok((task, (sha256, id, made))) => {
                 let crash = match &made {

@@ -41,7 +41,7 @@ impl Folder {
     /// Takes an order that was just given.
     pub(super) async fn take(&mut self, order: Order) {
         if let Some(id) = order.what.replaces() {
-            self.overtake(&id.to_owned());
+            self.overtake(id);
         }
         self.obey(order).await;
     }

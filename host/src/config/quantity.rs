@@ -36,7 +36,7 @@ impl Unit {
 
 fn millis(text: &str) -> Option<u128> {
     let duration: Duration = humantime::parse_duration(text.trim()).ok()?;
-    duration.subsec_nanos().is_multiple_of(1_000_000).then(|| duration.as_millis())
+    duration.subsec_nanos().is_multiple_of(1_000_000).then_some(duration.as_millis())
 }
 
 /// `kB`, `MB`, `GB` and `TB` are powers of 1000; `KiB` and so on, and a letter alone, are powers of 1024.

@@ -20,6 +20,7 @@ mod fault;
 mod http_host;
 mod key;
 mod live;
+mod origins;
 mod plugin_keys;
 mod plugin_secrets;
 mod plugins;

@@ -2,6 +2,8 @@
 
 mod metadata;
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 
@@ -104,18 +106,42 @@ impl Media {
         self.database.finish_upload(upload, media_type).await
     }
 
-    /// A file and its bytes, in parts.
-    pub async fn open(&self, id: MediaId) -> Result<(MediaFile, impl Stream<Item = Result<Bytes>> + use<>)> {
+    /// A file, and what its bytes can be read from.
+    pub async fn open(&self, id: MediaId) -> Result<(MediaFile, Contents)> {
         let (number, file) = self.database.media(id).await?.ok_or_else(|| Error::not_found("file"))?;
-        let database = self.database.clone();
-        let parts = stream::try_unfold(0, move |part| {
-            let database = database.clone();
+        Ok((file, Contents { database: self.database.clone(), number }))
+    }
+}
+
+/// What a file holds.
+pub struct Contents {
+    database: Database,
+    number: i64,
+}
+
+impl Contents {
+    /// The bytes of this range, in pieces.
+    pub fn read(self, range: Range<u64>) -> impl Stream<Item = Result<Bytes>> + use<> {
+        stream::try_unfold(range, move |left| {
+            let database = self.database.clone();
             async move {
-                let bytes = database.media_part(number, part).await?;
-                Ok(bytes.map(|bytes| (Bytes::from(bytes), part + 1)))
+                if left.is_empty() {
+                    return Ok(None);
+                }
+                // Every part but the last has this size.
+                let (part, skipped) = (left.start / PART as u64, (left.start % PART as u64) as usize);
+                let part = u32::try_from(part).map_err(Error::internal)?;
+                let Some(bytes) = database.media_part(self.number, part).await?.map(Bytes::from) else {
+                    return Ok(None);
+                };
+                let wanted = usize::try_from(left.end - left.start).unwrap_or(usize::MAX);
+                let piece = bytes.slice(skipped.min(bytes.len())..skipped.saturating_add(wanted).min(bytes.len()));
+                if piece.is_empty() {
+                    return Ok(None);
+                }
+                Ok(Some((piece.clone(), left.start + piece.len() as u64..left.end)))
             }
-        });
-        Ok((file, parts))
+        })
     }
 }
 

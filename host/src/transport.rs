@@ -3,7 +3,6 @@
 pub mod admission;
 pub mod http;
 mod listen;
-mod pace;
 mod socket;
 mod socketio;
 mod tls;

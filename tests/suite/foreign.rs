@@ -60,17 +60,21 @@ async fn clients_of_python_get_what_each_page_promises() {
 
 #[tokio::test]
 async fn a_socket_io_client_comes_back_by_itself_when_the_server_has_restarted() {
-    for transport in ["polling", "websocket"] {
-        let mut server = Server::start().await;
-        let port = server.address().rsplit(':').next().unwrap().to_owned();
-        let mut client = node(&["reconnect.mjs", &server.url(""), transport]);
-        let mut client = client.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
-        let said = timeout(PATIENCE, lines.next_line()).await.expect("the client connects").unwrap();
-        assert_eq!(said.as_deref(), Some("connected"), "{transport}");
-        assert!(server.stop().await.success());
-        server.start_again_on(&port).await;
-        let ended = timeout(PATIENCE, client.wait()).await.expect("the client comes back").unwrap();
-        assert!(ended.success(), "{transport}: its error is above");
+    let clients: [fn(&[&str]) -> Command; 2] =
+        [|args| node(&[&["reconnect.mjs"], args].concat()), |args| python(&[&["reconnect.py"], args].concat())];
+    for client in clients {
+        for transport in ["polling", "websocket"] {
+            let mut server = Server::start().await;
+            let port = server.address().rsplit(':').next().unwrap().to_owned();
+            let mut client = client(&[&server.url(""), transport]);
+            let mut client = client.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+            let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
+            let said = timeout(PATIENCE, lines.next_line()).await.expect("the client connects").unwrap();
+            assert_eq!(said.as_deref(), Some("connected"), "{transport}");
+            assert!(server.stop().await.success());
+            server.start_again_on(&port).await;
+            let ended = timeout(PATIENCE, client.wait()).await.expect("the client comes back").unwrap();
+            assert!(ended.success(), "{transport}: its error is above");
+        }
     }
 }

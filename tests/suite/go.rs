@@ -1,8 +1,10 @@
 //! Clients of `go`: a token opens the connection, people and groups are integers.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Account, Client, Server};
+use crate::harness::{Account, Client, Server, Setup};
 
 /// A connection by a token, with what the server said first.
 async fn connect(server: &Server, account: &Account, query: &str) -> (Client, Value) {
@@ -143,4 +145,52 @@ async fn groups_are_made_listed_and_joined_over_rest() {
     assert_eq!(server.post("/api/groups/4711/join", Some(&bob.token), &json!({})).await.0, 404);
     let (status, taken) = server.post("/api/groups", Some(&bob.token), &json!({"name": "Pond"})).await;
     assert_eq!((status, &taken["error"]["code"]), (400, &json!("conflict")));
+}
+
+#[tokio::test]
+async fn list_of_groups_comes_in_pages_that_are_linked() {
+    let server = Setup::new().variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000").start().await;
+    let ann = server.sign_up("ann").await;
+    for n in 0..120 {
+        group(&server, &ann, &format!("pond & {n:03}")).await;
+    }
+    let http = reqwest::Client::new();
+    for (begin, wanted) in [("/api/groups", 121), ("/api/groups?query=pond%20%26", 120)] {
+        let (mut next, mut seen, mut pages) = (Some(begin.to_owned()), BTreeSet::new(), 0);
+        while let Some(address) = next {
+            let page = http.get(server.url(&address)).bearer_auth(&ann.token).send().await.unwrap();
+            let link = page.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+            let groups: Vec<Value> = page.json().await.unwrap();
+            assert!(!groups.is_empty() && groups.len() <= 100, "{}", groups.len());
+            assert!(groups.iter().all(|group| seen.insert(group["id"].to_string())), "{groups:?}");
+            next = link.map(|link| {
+                let address = link.strip_suffix(r#">; rel="next""#).and_then(|link| link.strip_prefix('<'));
+                address.unwrap_or_else(|| panic!("{link}")).to_owned()
+            });
+            pages += 1;
+        }
+        assert_eq!((seen.len(), pages), (wanted, 2), "{begin}");
+    }
+}
+
+#[tokio::test]
+async fn page_of_messages_links_to_what_was_said_before() {
+    let server = Setup::new().start().await;
+    let ann = server.sign_up("ann").await;
+    let pond = group(&server, &ann, "pond").await;
+    let mut native = server.log_in(&ann).await;
+    for n in 0..5 {
+        native.post("pond", &n.to_string()).await.unwrap();
+    }
+    let (mut next, mut said) = (Some(format!("/api/messages?group_id={pond}&limit=2")), Vec::new());
+    while let Some(address) = next {
+        let page = reqwest::Client::new().get(server.url(&address)).bearer_auth(&ann.token).send().await.unwrap();
+        next = page.headers().get("link").map(|link| {
+            let link = link.to_str().unwrap();
+            link.strip_suffix(r#">; rel="prev""#).and_then(|link| link.strip_prefix('<')).unwrap().to_owned()
+        });
+        let messages: Vec<Value> = page.json().await.unwrap();
+        said.splice(0..0, messages.iter().map(|message| message["message"].as_str().unwrap().to_owned()));
+    }
+    assert_eq!(said, ["0", "1", "2", "3", "4"]);
 }

@@ -32,7 +32,7 @@ async fn the_server_s_address_is_a_page_that_runs_nothing_but_its_own() {
     let tag = page.headers()[header::ETAG].clone();
     let again = |tags: String| reqwest::Client::new().get(server.url("/")).header(header::IF_NONE_MATCH, tags).send();
     let tag = tag.to_str().unwrap();
-    for known in [tag.to_owned(), format!("\"other\", W/{tag}")] {
+    for known in [tag.to_owned(), format!("\"other\", {tag}")] {
         let answer = again(known).await.unwrap();
         assert_eq!(answer.status(), 304);
         assert_eq!(answer.headers()[header::ETAG], tag);

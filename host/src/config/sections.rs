@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::key::{choice, lasting, not_blank, section, within};
+use super::origins::{allowed_origins, public_url};
 use super::secret::{Secret, not_guessable, strong_key, strong_shared_key};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ section! {
         name: String = "Natterjack".to_owned(), not_blank;
         /// Where it accepts connections.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none => restart;
+        /// Where people find it, such as `https://chat.example`. Empty: at its addresses and as `localhost` only.
+        public_url: String = String::new(), public_url;
         /// What the server keeps on disk, unless a key of its own says otherwise.
         data_dir: PathBuf = "data".into() => restart;
         /// Reverse proxies whose `X-Forwarded-For` is believed: addresses or networks.
@@ -165,8 +168,8 @@ section! {
 section! {
     /// `[cors]`: which web pages may connect.
     Cors {
-        /// Origins such as `https://chat.example`.
-        origins: Vec<String> = vec![], web_origins;
+        /// Origins such as `https://chat.example`; also `null`, `file://`, those of applications, and `*` for all.
+        origins: Vec<String> = vec![], allowed_origins;
     }
 }
 
@@ -388,22 +391,6 @@ fn nats_urls(urls: &Secret) -> Result<(), String> {
 fn subject_word(word: &str) -> Result<(), String> {
     let fits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits { Ok(()) } else { Err(format!("`{word}` is no part of a NATS subject; wanted letters, digits, - and _")) }
-}
-
-fn web_origins(origins: &[String]) -> Result<(), String> {
-    for origin in origins {
-        let whole = url::Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        match whole.map(|url| url.origin().ascii_serialization()) {
-            Some(exact) if exact == *origin => {}
-            Some(exact) => return Err(format!("`{origin}` is more than an origin; wanted `{exact}`")),
-            None => {
-                return Err(format!(
-                    "`{origin}` is not an origin; wanted each one whole, such as `https://chat.example`"
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn room_names(names: &[String]) -> Result<(), String> {

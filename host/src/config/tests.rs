@@ -185,7 +185,7 @@ mod files {
             url = "postgres://ann:hunter2@db/chat"
             synchronous = "normal"
             [cors]
-            origins = ["https://chat.example", "http://localhost:3000"]
+            origins = ["https://chat.example", "http://localhost:3000", "null", "file://", "app://-", "moz-extension://a-1"]
             [plugin.echo]
             enabled = false
             on_fault = "allow"
@@ -201,7 +201,19 @@ mod files {
         assert_eq!(config.server.shutdown_timeout, Duration::from_secs(90));
         assert_eq!(config.database.url.expose(), "postgres://ann:hunter2@db/chat");
         assert_eq!(config.database.synchronous, Synchronous::Normal);
-        assert_eq!(config.cors.origins.len(), 2);
+        let hosts: Vec<&str> = config.cors.hosts().collect();
+        assert_eq!(hosts, ["chat.example", "localhost"]);
+        for (origin, allowed) in [
+            ("https://chat.example", true),
+            ("http://chat.example", false),
+            ("null", true),
+            ("file://", true),
+            ("app://-", true),
+            ("moz-extension://a-2", false),
+            ("*", false),
+        ] {
+            assert_eq!(config.cors.allows(origin.as_bytes()), allowed, "{origin}");
+        }
         let echo = config.plugin_of("echo");
         assert!(!echo.enabled);
         assert_eq!(echo.on_fault, OnFault::Allow);

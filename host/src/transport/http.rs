@@ -3,13 +3,19 @@
 mod admin;
 mod auth;
 mod blocked;
+pub(super) mod bodies;
+mod compression;
+pub(super) mod conditions;
 mod conversations;
 pub(super) mod extract;
 mod health;
+mod host;
 mod me;
 mod media;
 mod observe;
 mod openapi;
+pub(super) mod origin;
+mod paging;
 mod query;
 mod rooms;
 mod server;
@@ -20,11 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State as Extract};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State as Extract};
 use axum::handler::Handler as _;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
@@ -47,9 +53,6 @@ use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
 use crate::session::Core;
-
-/// No request of ours is larger.
-const MAX_BODY: usize = 64 * 1024;
 
 /// How long browsers believe what they were told of other pages' requests.
 const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
@@ -87,18 +90,34 @@ pub struct State {
 pub struct Spoken(pub Option<Dialect>);
 
 /// An error on its way to a REST client.
-pub(crate) struct Failure(Error);
+pub(crate) struct Failure {
+    error: Error,
+    /// Where the error's own would say less.
+    status: Option<StatusCode>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Failure {
+    pub(crate) fn with_status(status: StatusCode, error: Error) -> Self {
+        Self { error, status: Some(status), headers: Vec::new() }
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, status: None, headers: Vec::new() }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Self(error) = self;
-        let status = match &error {
+        let Self { error, status, headers } = self;
+        let status = status.unwrap_or(match &error {
             Error::BadRequest(_) | Error::Conflict(_) | Error::Invalid { .. } | Error::Rejected { .. } => {
                 StatusCode::BAD_REQUEST
             }
@@ -109,7 +128,7 @@ impl IntoResponse for Failure {
             Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        });
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
         let mut response = (status, admin::audit::Told::from(&error), axum::Json(body)).into_response();
         response.extensions_mut().insert(observe::FailureCode(error.code()));
@@ -120,6 +139,7 @@ impl IntoResponse for Failure {
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
         response
     }
 }
@@ -133,6 +153,7 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .merge(api.route_layer(from_fn_with_state(state.clone(), admin::audit::record)))
         .merge(openapi::pages(document))
         .merge(super::web::pages())
+        .layer(compression::layer())
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
         .route("/ws/go", get(super::websocket::upgrade))
@@ -142,16 +163,15 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .merge(super::socketio::routes(&state))
         .fallback(elsewhere)
         .method_not_allowed_fallback(async || {
-            (
-                StatusCode::METHOD_NOT_ALLOWED,
-                axum::Json(json!({"error": {
-                    "code": "bad_request", "message": "this path does not take this method"
-                }})),
-            )
+            let error = Error::BadRequest("this path does not take this method".into());
+            Failure::with_status(StatusCode::METHOD_NOT_ALLOWED, error)
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(state.clone(), super::pace::keep))
-        .layer(cors(state.cors.clone()))
+        // What a body may have is looked at before.
+        .layer(DefaultBodyLimit::disable())
+        .layer(cors(state.clone()))
+        .layer(from_fn(unknown_paths))
+        .layer(from_fn_with_state(state.clone(), origin::check))
+        .layer(from_fn_with_state(state.clone(), bodies::read))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -173,13 +193,25 @@ async fn elsewhere(Extract(state): Extract<Arc<State>>, request: Request) -> Res
     if is_free && super::websocket::wants_upgrade(request.headers()) {
         return super::websocket::upgrade.call(request, state).await;
     }
-    Failure(Error::not_found("page")).into_response()
+    Failure::from(Error::not_found("page")).into_response()
 }
 
 /// Figures, and nothing else.
 pub fn metrics_app(state: Arc<State>) -> Router {
     let (figures, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
-    figures.fallback(async || Failure(Error::not_found("page"))).with_state(state)
+    figures
+        .layer(compression::layer())
+        .fallback(async || Failure::from(Error::not_found("page")))
+        .layer(from_fn_with_state(state.clone(), bodies::read))
+        .with_state(state)
+}
+
+/// A browser asks before it calls: of what is not there, CORS alone would say that it may.
+async fn unknown_paths(request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS && request.extensions().get::<MatchedPath>().is_none() {
+        return Failure::from(Error::not_found("page")).into_response();
+    }
+    next.run(request).await
 }
 
 /// The routes of REST. What a handler's `utoipa::path` says goes into the document: nothing else is to be done for a new one.
@@ -216,10 +248,8 @@ fn api(with_metrics: bool) -> (Router<Arc<State>>, OpenApi) {
         .split_for_parts()
 }
 
-fn cors(config: Live<config::Cors>) -> CorsLayer {
-    let listed = move |origin: &HeaderValue, _: &Parts| {
-        config.get().origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
-    };
+fn cors(state: Arc<State>) -> CorsLayer {
+    let listed = move |origin: &HeaderValue, _: &Parts| origin::is_listed(&state, origin.as_bytes());
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(listed))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
@@ -227,16 +257,6 @@ fn cors(config: Live<config::Cors>) -> CorsLayer {
         .expose_headers([header::LINK, header::RETRY_AFTER, observe::REQUEST_ID])
         .allow_credentials(true)
         .max_age(PREFLIGHT_HOLDS)
-}
-
-/// Browsers name the page's origin; it has to be ours or a listed one. Whoever names none is no browser.
-pub(super) fn origin_allowed(state: &State, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
-        return !headers.contains_key(header::ORIGIN);
-    };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").map(|(_, rest)| rest) == host;
-    own || state.cors.get().origins.iter().any(|allowed| allowed == origin)
 }
 
 /// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.

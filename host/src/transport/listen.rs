@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::extract::connect_info::ConnectInfo;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 use super::admission::{Admission, Admitted, Refused};
 use super::socket::Socket;
@@ -52,6 +56,14 @@ pub struct Listening {
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
     refusals: Arc<Semaphore>,
+}
+
+/// An answer that says to go on with what is there has no body, nor a length of one. Only here, since the router adds one.
+fn bare_if_not_modified(mut answer: Response) -> Response {
+    if answer.status() == StatusCode::NOT_MODIFIED {
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    answer
 }
 
 impl Listening {
@@ -119,7 +131,8 @@ impl Listening {
         let mut builder = http1::Builder::new();
         // Counts from the end of the request before, so it bounds what is idle too.
         builder.timer(TokioTimer::new()).header_read_timeout(self.limits.get().request_timeout).max_buf_size(BUFFER);
-        let service = TowerToHyperService::new(app.layer(Extension(ConnectInfo(peer))));
+        let app = app.layer(Extension(ConnectInfo(peer))).layer(Extension(socket.linger()));
+        let service = TowerToHyperService::new(ServiceExt::<Request>::map_response(app, bare_if_not_modified));
         let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
         let served = tokio::select! {
             served = serving.as_mut() => served,

@@ -2,7 +2,9 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,12 +17,35 @@ const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { Durat
 /// … to take so much, or all that there is.
 const LEAST: usize = if cfg!(test) { 1024 } else { 16 * 1024 };
 
+/// How long, and how much, a peer may still send whose request was refused before its end: what is not read of it would have the
+/// system throw away the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Set once a connection was given an answer that its client may get while it is still sending.
+#[derive(Clone, Default)]
+pub(super) struct Linger(Arc<AtomicBool>);
+
+impl Linger {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What is done before such a connection is closed.
+struct Draining {
+    until: Pin<Box<Sleep>>,
+    left: usize,
+}
+
 /// Has its place among the connections for as long as it is open, whatever is spoken over it.
 pub(super) struct Socket<S> {
     stream: S,
     /// Set while the peer takes less than it is sent.
     behind: Option<Behind>,
     admitted: Admitted,
+    linger: Linger,
+    draining: Option<Draining>,
 }
 
 struct Behind {
@@ -30,7 +55,12 @@ struct Behind {
 
 impl<S> Socket<S> {
     pub(super) fn new(stream: S, admitted: Admitted) -> Self {
-        Self { stream, behind: None, admitted }
+        Self { stream, behind: None, admitted, linger: Linger::default(), draining: None }
+    }
+
+    /// Says so in time if the peer is to be heard out.
+    pub(super) fn linger(&self) -> Linger {
+        self.linger.clone()
     }
 
     /// What is below, and the place that it has for as long as it is open.
@@ -66,7 +96,25 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncRead + Unpin> Socket<S> {
+    /// Takes what is still coming, up to a point.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let begin = || Draining { until: Box::pin(sleep(LINGER)), left: LINGER_BYTES };
+        let draining = self.draining.get_or_insert_with(begin);
+        let mut space = [0; 4096];
+        while draining.left > 0 && draining.until.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            draining.left = draining.left.saturating_sub(buffer.filled().len());
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, outcome)
@@ -95,8 +143,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.patiently(cx, outcome)
+        if self.draining.is_none() {
+            let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.patiently(cx, outcome))?;
+        }
+        if self.linger.0.load(Ordering::Relaxed) {
+            ready!(self.poll_drain(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Socket.IO connections, over polling or WebSocket: the library has the protocol, the session everything else.
 
+mod carriers;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::ready;
@@ -8,9 +10,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::FromRequestParts as _;
+use axum::middleware::{from_extractor_with_state, from_fn_with_state};
 use futures_util::{Stream, stream};
 use parking_lot::Mutex;
 use socketioxide::adapter::LocalAdapter;
@@ -23,9 +24,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::carriers::Carriers;
 use super::admission::Admitted;
 use super::http::extract::Client;
-use super::http::{Failure, State as HttpState, bearer, origin_allowed};
+use super::http::origin::TrustedPage;
+use super::http::{State as HttpState, bearer};
 use super::websocket::{no_query_tokens, token_in_query};
 use crate::accounts::Identity;
 use crate::config::Limits;
@@ -53,9 +56,11 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
         .max_payload(limits.frame_bytes as u64)
         .ws_max_message_size(limits.frame_bytes)
         .ws_max_frame_size(limits.frame_bytes)
+        .ws_read_buffer_size(carriers::READ_BUFFER)
         .with_parser(ParserConfig::common().max_incoming_binary_buf_size(limits.frame_bytes))
-        .build_svc();
-    let writing = TaskTracker::new();
+        // It is given nothing else than these paths.
+        .build_with_inner_svc(Router::new());
+    let (writing, carriers) = (TaskTracker::new(), Carriers::new(service.clone(), limits.clone()));
     let enter = {
         let state = state.clone();
         async move |peer: Peer, socket: SocketRef, auth: Auth| enter(&state, peer, &socket, auth).await
@@ -70,26 +75,22 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
     };
     // The middleware runs before CONNECT is answered: whatever a client says from there on is heard.
     io.ns("/", go.with(enter));
-    state.connections.spawn(close(io, state.stop.clone(), writing));
+    state.connections.spawn(close(io, state.stop.clone(), writing, carriers.clone()));
     Router::new()
         .route_service("/socket.io", service.clone())
         .route_service("/socket.io/", service)
-        .layer(from_fn_with_state(state.clone(), check_origin))
+        // Both transports: CORS alone would not keep a page's WebSocket out.
+        .layer(from_fn_with_state(carriers, carriers::carry))
+        .layer(from_extractor_with_state::<TrustedPage, _>(state.clone()))
 }
 
-/// Both transports: CORS alone would not keep a page's WebSocket out.
-async fn check_origin(State(state): State<Arc<HttpState>>, request: Request, next: Next) -> Result<Response, Failure> {
-    if origin_allowed(&state, request.headers()) {
-        return Ok(next.run(request).await);
-    }
-    Err(Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into())
-}
-
-/// Lets the connections say what they still have to say when the server stops, then closes them.
-async fn close(io: SocketIo, stop: CancellationToken, writing: TaskTracker) {
+/// Lets the connections say what they still have to say when the server stops, then ends their transports. Only then the
+/// library closes what is left of them: what it would say by itself tells some clients never to come back.
+async fn close(io: SocketIo, stop: CancellationToken, writing: TaskTracker, carriers: Carriers) {
     stop.cancelled().await;
     writing.close();
     let _ = timeout(CLOSING, writing.wait()).await;
+    let _ = timeout(CLOSING, carriers.end()).await;
     let _ = timeout(CLOSING, io.close()).await;
 }
 
@@ -126,11 +127,12 @@ impl FromMessageParts<LocalAdapter> for Event {
 
     fn from_message_parts(_: &Arc<Socket>, event: &mut Value, ack: &Option<i64>) -> Result<Self, Infallible> {
         Ok(Self(match event {
-            Value::Str(event, None) => {
+            // Of attachments there are the places alone: whatever has one where text belongs is refused as any other event is.
+            Value::Str(event, _) => {
                 let ack = ack.map(|ack| ack.to_string()).unwrap_or_default();
                 Incoming::Text(format!("{ack}{}", event.as_str()).into())
             }
-            Value::Str(_, Some(_)) | Value::Bytes(_) => Incoming::Binary(bytes::Bytes::new()),
+            Value::Bytes(_) => Incoming::Binary(bytes::Bytes::new()),
         }))
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::http::{Failure, State};
+use super::http::{Failure, State, conditions};
 use super::websocket::upgrade;
 use crate::error::Error;
 
@@ -55,9 +55,9 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         return Failure::from(Error::not_found("page")).into_response();
     };
     let tag: String = metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{tag}\"");
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let fresh = known.flat_map(|tags| tags.split(',')).any(|known| known.trim().trim_start_matches("W/") == tag);
+    // A weak one: the same file may be sent compressed.
+    let tag = format!("W/\"{tag}\"");
+    let fresh = conditions::is_known(headers, &tag);
     let status = if fresh { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let body = if fresh { Body::empty() } else { Body::from(data) };
     let headers = [

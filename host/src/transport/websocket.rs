@@ -1,7 +1,7 @@
 //! WebSocket connections: the upgrade, and the way of frames between socket and session.
 
-mod handshake;
-mod socket;
+pub(super) mod handshake;
+pub(super) mod socket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use hyper::upgrade::Upgraded;
 
 use self::handshake::Handshake;
 use super::http::extract::Client;
-use super::http::{Failure, Spoken, State as HttpState, origin_allowed};
+use super::http::origin::TrustedPage;
+use super::http::{Failure, Spoken, State as HttpState};
 use crate::accounts::Identity;
 use crate::dialect::native::PROTOCOL;
 use crate::dialect::{Dialect, bare_token};
@@ -30,15 +31,11 @@ pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
+    _: TrustedPage,
     Client(address): Client,
     Extension(Spoken(spoken)): Extension<Spoken>,
     upgrade: Handshake,
 ) -> Result<Response, Failure> {
-    if !origin_allowed(&state, &headers) {
-        return Err(
-            Error::Forbidden("this origin is not allowed; the operator can add it to cors.origins".into()).into()
-        );
-    }
     let admitted = match state.admission.session(address.into()) {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(refused.into_response()),

@@ -156,8 +156,35 @@ fn origins_are_whole_and_exact() {
         faults("cors.origins = [\"https://chat.example/\"]"),
         ["config.toml:1: cors.origins: `https://chat.example/` is more than an origin; wanted `https://chat.example`"]
     );
-    for no_origin in ["*", "chat.example", "file:///tmp"] {
-        assert!(faults(&format!("cors.origins = [\"{no_origin}\"]"))[0].contains("is not an origin"));
+    for no_origin in
+        ["chat.example", "Null", "https://", "https://*.example", "://x", "app://", "chrome-extension://a b"]
+    {
+        let said = faults(&format!("cors.origins = [\"{no_origin}\"]"));
+        assert!(said[0].contains("is not an origin"), "{no_origin}: {said:?}");
+    }
+    for (more, exact) in [
+        ("https://Chat.example", "https://chat.example"),
+        ("http://localhost:80", "http://localhost"),
+        ("file:///tmp", "file://"),
+        ("capacitor://localhost/", "capacitor://localhost"),
+        ("chrome-extension://ABC", "chrome-extension://abc"),
+    ] {
+        let wanted = format!("config.toml:1: cors.origins: `{more}` is more than an origin; wanted `{exact}`");
+        assert_eq!(faults(&format!("cors.origins = [\"{more}\"]")), [wanted]);
+    }
+}
+
+#[test]
+fn public_url_is_an_origin_of_the_web() {
+    assert_eq!(
+        faults("server.public_url = \"https://chat.example/\""),
+        [
+            "config.toml:1: server.public_url: `https://chat.example/` is more than an origin; wanted `https://chat.example`"
+        ]
+    );
+    for no_url in ["chat.example", "*", "file://", "ws://chat.example"] {
+        let said = faults(&format!("server.public_url = \"{no_url}\""));
+        assert!(said[0].contains("is not the address of a web site"), "{no_url}: {said:?}");
     }
 }
 

@@ -7,9 +7,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Authorized, From, Json, Path, Query};
+use super::paging::paged;
 use super::{Answer, State};
 use crate::dialect::go::{To, group_json, message_json, worded};
 use crate::error::Error;
@@ -62,6 +64,8 @@ pub(super) struct NewGroup {
 }
 
 /// A conversation's messages, oldest first
+///
+/// If there are more than `limit`, these are the latest, and the header `Link` has the address of those before as `rel="prev"`.
 #[utoipa::path(get, path = "/api/messages", tag = "groups", security(("token" = [])), operation_id = "list_messages", params(Conversation), responses((status = 200, body = Vec<Message>), (status = 404, description = "Not there", body = super::openapi::Problem)))]
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,
@@ -70,32 +74,59 @@ pub(super) async fn messages(
     Query(Conversation { receiver_id, group_id, before, limit }): Query<Conversation>,
 ) -> Answer {
     let with = To::new(receiver_id, group_id)?;
-    let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit.unwrap_or(50)).await;
+    let limit = limit.unwrap_or(50);
+    let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit).await;
     let page = page.map_err(|error| worded(&error))?;
     let messages: Vec<Value> = match &page {
         (Some(room), messages) => messages.iter().map(|message| message_json(room, message)).collect(),
         (None, _) => Vec::new(),
     };
-    Ok(axum::Json(messages).into_response())
+    // Whether there is more before a full page, the next one shows.
+    let first = messages.first().filter(|_| messages.len() == limit as usize).and_then(|first| first["id"].as_i64());
+    let with = [("receiver_id", receiver_id), ("group_id", group_id)];
+    let earlier = first.map(|first| {
+        let mut address = form_urlencoded::Serializer::new("/api/messages?".to_owned());
+        for (name, id) in with.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+            address.append_pair(name, &id.to_string());
+        }
+        address.append_pair("before", &first.to_string()).append_pair("limit", &limit.to_string());
+        ("prev", address.finish())
+    });
+    Ok(paged(messages, earlier))
 }
 
-/// Public groups and one's own
-#[utoipa::path(get, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "list_groups", responses((status = 200, body = Vec<Group>)))]
-pub(super) async fn list(Shared(state): Shared<Arc<State>>, who: Authorized, from: From) -> Answer {
-    let caller = who.caller(from);
-    let (mut groups, mut cursor) = (Vec::new(), None);
-    loop {
-        match state.core.router.handle(&caller, Command::RoomList { query: None, cursor }).await? {
-            Reply::Rooms { rooms, next } => {
-                groups.extend(rooms.iter().map(|(room, _)| group_json(room)));
-                cursor = next;
-            }
-            _ => return Err(Error::internal("a command was answered as another").into()),
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct List {
+    /// Part of a name.
+    query: Option<String>,
+    /// Where the page before ended; its `Link` header has the whole address.
+    cursor: Option<String>,
+}
+
+/// Public groups and one's own, a hundred at a time
+///
+/// If there are more, the header `Link` has the address of the next page as `rel="next"`.
+#[utoipa::path(get, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "list_groups", params(List), responses((status = 200, body = Vec<Group>)))]
+pub(super) async fn list(
+    Shared(state): Shared<Arc<State>>,
+    who: Authorized,
+    from: From,
+    Query(List { query, cursor }): Query<List>,
+) -> Answer {
+    let command = Command::RoomList { query: query.clone(), cursor };
+    let (rooms, next) = match state.core.router.handle(&who.caller(from), command).await? {
+        Reply::Rooms { rooms, next } => (rooms, next),
+        _ => return Err(Error::internal("a command was answered as another").into()),
+    };
+    let next = next.map(|next| {
+        let mut address = form_urlencoded::Serializer::new("/api/groups?".to_owned());
+        if let Some(query) = &query {
+            address.append_pair("query", query);
         }
-        if cursor.is_none() {
-            return Ok(axum::Json(groups).into_response());
-        }
-    }
+        ("next", address.append_pair("cursor", &next).finish())
+    });
+    Ok(paged(rooms.iter().map(|(room, _)| group_json(room)).collect(), next))
 }
 
 /// Make a public group

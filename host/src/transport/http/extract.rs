@@ -8,13 +8,13 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::observe::request_id;
-use super::{Failure, MAX_BODY, State, bearer, query};
+use super::{Failure, State, bearer, query};
 use crate::accounts::Identity;
 use crate::accounts::throttle::Origin;
 use crate::dialect::json;
@@ -31,11 +31,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for Json<T> {
     async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Failure> {
         if let Some(other) = request.headers().get(header::CONTENT_TYPE).filter(|kind| !is_json(kind)) {
             let other = String::from_utf8_lossy(other.as_bytes());
-            return Err(Error::BadRequest(format!("content-type: is {other}; wanted application/json")).into());
+            let error = Error::BadRequest(format!("content-type: is {other}; wanted application/json"));
+            return Err(Failure::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
         }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| Error::TooLarge { what: "body", limit: format!("{MAX_BODY} bytes") })?;
+        // It is there as a whole by now.
+        let body = Bytes::from_request(request, state).await.map_err(Error::internal)?;
         let text = std::str::from_utf8(&body).map_err(|_| Error::BadRequest("the body is not UTF-8".into()))?;
         Ok(Self(json::object(text, "the body", false).map_err(Error::from)?))
     }

@@ -95,6 +95,7 @@ fn complete(document: &mut OpenApi) {
                 ("403", secured, "Not allowed"),
                 ("404", named, "Not there"),
                 ("413", operation.request_body.is_some(), "Too large"),
+                ("415", operation.request_body.is_some(), "Of another media type, or compressed"),
                 ("429", true, "Too many requests; Retry-After says when to try again"),
                 ("500", true, "A fault of the server's; its log has the reason"),
                 ("503", true, "Not just now"),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{Authorized, From, Json, Path, Query};
+use super::paging::paged;
 use super::{Answer, State};
 use crate::dialect::sessions::{message_json, session_id, session_json};
 use crate::protocol::SessionSummary;
@@ -91,7 +92,8 @@ pub(super) async fn list(
     let (sessions, next) = state.core.router.sessions(&caller, before, limit).await?;
     let owner = state.core.router.account(&caller)?;
     let sessions: Vec<Value> = sessions.iter().map(|session| session_json(owner, session)).collect();
-    Ok(page(sessions, "/api/sessions", "next", next.map(i128::from), limit))
+    let next = next.map(|next| ("next", format!("/api/sessions?before={next}&limit={limit}")));
+    Ok(paged(sessions, next))
 }
 
 /// Make a session
@@ -124,15 +126,6 @@ pub(super) async fn messages(
     let id = session_id(&id)?;
     let (messages, earlier) = state.core.router.session_messages(&caller, id, before, limit).await?;
     let messages: Vec<Value> = messages.iter().map(|message| message_json(id, message)).collect();
-    Ok(page(messages, &format!("/api/sessions/{id}/messages"), "prev", earlier.map(i128::from), limit))
-}
-
-/// A bare array, as these clients know it; where to go on stands beside it.
-fn page(items: Vec<Value>, path: &str, rel: &str, before: Option<i128>, limit: u32) -> Response {
-    let mut response = axum::Json(items).into_response();
-    let link = before.map(|before| format!("<{path}?before={before}&limit={limit}>; rel=\"{rel}\""));
-    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    response
+    let earlier = earlier.map(|before| ("prev", format!("/api/sessions/{id}/messages?before={before}&limit={limit}")));
+    Ok(paged(messages, earlier))
 }

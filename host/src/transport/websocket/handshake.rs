@@ -5,12 +5,18 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::subprotocols;
 use crate::error::Error;
 use crate::transport::http::Failure;
+
+/// The one that is spoken.
+const VERSION: &str = "13";
 
 /// A request to speak WebSocket from here on.
 pub(in crate::transport) struct Handshake {
@@ -31,11 +37,20 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
         if !names(headers, header::CONNECTION, "upgrade") || !names(headers, header::UPGRADE, "websocket") {
             return Err(wanted("the headers should be `Connection: upgrade` and `Upgrade: websocket`").into());
         }
-        if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            return Err(wanted("the header `Sec-WebSocket-Version` should be 13").into());
+        let version = one(headers, header::SEC_WEBSOCKET_VERSION);
+        if version.is_none_or(|version| version != VERSION) {
+            let error = wanted("the header `Sec-WebSocket-Version` should be 13");
+            let failure = match version {
+                Some(_) => Failure::with_status(StatusCode::UPGRADE_REQUIRED, error)
+                    .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
+                    .with_header(header::UPGRADE, HeaderValue::from_static("websocket")),
+                None => error.into(),
+            };
+            return Err(failure.with_header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION)));
         }
-        let key =
-            headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| wanted("the header `Sec-WebSocket-Key` is due"))?;
+        let key = one(headers, header::SEC_WEBSOCKET_KEY)
+            .filter(|key| is_key(key.as_bytes()))
+            .ok_or_else(|| wanted("the header `Sec-WebSocket-Key` should be there once, with 16 bytes in base64"))?;
         let accept = derive_accept_key(key.as_bytes());
         let on_upgrade = parts.extensions.remove().ok_or_else(|| wanted("the connection should be HTTP/1.1"))?;
         Ok(Self { on_upgrade, accept, protocol: None })
@@ -51,7 +66,7 @@ impl Handshake {
     }
 
     /// The answer; `then` runs once it is sent, unless the client has gone by then.
-    pub(super) fn on_upgrade<F>(self, then: impl FnOnce(Upgraded) -> F + Send + 'static) -> Response
+    pub(in crate::transport) fn on_upgrade<F>(self, then: impl FnOnce(Upgraded) -> F + Send + 'static) -> Response
     where
         F: Future<Output = ()> + Send,
     {
@@ -77,8 +92,43 @@ impl Handshake {
     }
 }
 
+/// What a header says that may be there once.
+fn one(headers: &HeaderMap, header: HeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(header).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// RFC 6455 has an example whose last bits are not zero; nobody minds those.
+fn is_key(key: &[u8]) -> bool {
+    const CODING: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    CODING.decode(key).is_ok_and(|key| key.len() == 16)
+}
+
 /// Whether a header's list has this word, in any case.
 pub(super) fn names(headers: &HeaderMap, header: HeaderName, word: &str) -> bool {
     let lines = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_is_sixteen_bytes_in_base64() {
+        for key in ["dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC=="] {
+            assert!(is_key(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25j",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "not base64 at all!!",
+            "x",
+        ] {
+            assert!(!is_key(key.as_bytes()), "{key}");
+        }
+    }
 }

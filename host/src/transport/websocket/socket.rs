@@ -31,7 +31,7 @@ const WRITING: Duration = Duration::from_secs(20);
 const READ_BUFFER: usize = 1024;
 
 /// Has `session` live on a socket, until both have ended what they had to say; gives the code that it was closed with, if it was.
-pub(super) async fn carry<F: Future<Output = ()>>(
+pub(in crate::transport) async fn carry<F: Future<Output = ()>>(
     upgraded: Upgraded,
     limits: &config::Limits,
     session: impl FnOnce(Arc<Outbox>, Pin<Box<dyn Stream<Item = Incoming> + Send>>) -> F,

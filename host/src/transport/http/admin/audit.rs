@@ -79,7 +79,7 @@ pub(in crate::transport::http) async fn record(
     let Some(action) = action(&request) else { return next.run(request).await };
     // It goes on to its end, and so does its line, if whoever asked goes away meanwhile.
     let recorded = tokio::spawn(run(state, action, request, next)).await;
-    recorded.unwrap_or_else(|error| Failure(Error::internal(error)).into_response())
+    recorded.unwrap_or_else(|error| Failure::from(Error::internal(error)).into_response())
 }
 
 fn action(request: &Request) -> Option<&'static str> {
@@ -99,7 +99,7 @@ async fn run(state: Arc<State>, action: &'static str, request: Request, next: Ne
     let begun = Action { account: Some(account), name: &account.name, what: action, on: &on };
     let line = match state.database.begin_audit(begun, now()).await {
         Ok(line) => line,
-        Err(error) => return Failure(error).into_response(),
+        Err(error) => return Failure::from(error).into_response(),
     };
     parts.extensions.insert(admin.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;

@@ -1,0 +1,121 @@
+//! Which web pages get in: by their origin, and by the name that they know the server under.
+
+use reqwest::header;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::{PATIENCE, Server, Setup};
+
+const SOCKETS: [&str; 3] = ["/", "/ws/native", "/socket.io/?EIO=4&transport=websocket"];
+
+/// The status of an upgrade, or of a plain request, by a page of this origin that knows the server by this name.
+async fn status(server: &Server, path: &str, upgrade: bool, origin: &str, host: &str) -> (u16, String) {
+    let headers = match upgrade {
+        true => {
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        }
+        false => "Connection: close\r\n",
+    };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{headers}\r\n");
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, async {
+        // A refused upgrade leaves the connection as it was.
+        while !(upgrade && answer.starts_with(b"HTTP/1.1 ") && answer.len() > 12)
+            && socket.read_buf(&mut answer).await.unwrap() > 0
+        {}
+    })
+    .await
+    .expect("an answer in time");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+#[tokio::test]
+async fn page_that_lets_its_own_name_point_at_the_server_does_not_get_in() {
+    let mut server = Setup::new().start().await;
+    for (origin, host) in [
+        ("http://evil.example", "evil.example"),
+        ("http://evil.example:5000", "evil.example:5000"),
+        ("https://evil.example", "evil.example:443"),
+        ("http://evil.example", "EVIL.example."),
+        ("http://localhost.evil.example", "localhost.evil.example"),
+        ("http://127.0.0.1.evil.example", "127.0.0.1.evil.example"),
+        ("http://0x7f000001", "0x7f000001"),
+        ("null", "evil.example"),
+        ("https://other.example", "evil.example"),
+    ] {
+        for path in SOCKETS {
+            assert_eq!(status(&server, path, true, origin, host).await.0, 403, "{origin} {host} {path}");
+        }
+        for path in ["/api/me", "/api/server", "/socket.io/?EIO=4&transport=polling", "/nothing"] {
+            let (status, answer) = status(&server, path, false, origin, host).await;
+            assert_eq!(status, 403, "{origin} {host} {path}");
+            assert!(answer.contains("server.public_url"), "{answer}");
+            assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+        }
+    }
+    server.expect_output("set server.public_url").await;
+    for (origin, host) in [
+        ("http://127.0.0.1:5000", "127.0.0.1:5000"),
+        ("http://[::1]:5000", "[::1]:5000"),
+        ("http://localhost:5000", "localhost:5000"),
+        ("http://chat.localhost", "chat.localhost:80"),
+        ("https://192.0.2.7", "192.0.2.7"),
+    ] {
+        for path in SOCKETS {
+            assert_eq!(status(&server, path, true, origin, host).await.0, 101, "{origin} {host} {path}");
+        }
+        assert_eq!(status(&server, "/api/server", false, origin, host).await.0, 200, "{origin} {host}");
+        // Of another page than the one that is served there.
+        assert_eq!(status(&server, "/ws/native", true, "http://evil.example", host).await.0, 403);
+    }
+}
+
+#[tokio::test]
+async fn page_of_the_public_address_gets_in_whether_or_not_a_proxy_passes_the_name_on() {
+    let server = Setup::new().variable("NATTERJACK__SERVER__PUBLIC_URL", "https://chat.example").start().await;
+    for host in ["chat.example", "chat.example:443", "127.0.0.1:5000", "natterjack:5000", "backend"] {
+        for path in SOCKETS {
+            assert_eq!(status(&server, path, true, "https://chat.example", host).await.0, 101, "{host} {path}");
+        }
+        assert_eq!(status(&server, "/api/server", false, "https://chat.example", host).await.0, 200, "{host}");
+        for evil in ["https://chat.example.evil", "http://chat.example:8080", "https://evil.example", "null"] {
+            assert_eq!(status(&server, "/ws/native", true, evil, host).await.0, 403, "{evil} {host}");
+        }
+    }
+    assert_eq!(status(&server, "/ws/native", true, "http://backend", "backend").await.0, 403);
+}
+
+#[tokio::test]
+async fn pages_of_every_kind_of_listed_origin_get_in_over_rest_and_sockets() {
+    const ORIGINS: [&str; 6] = [
+        "https://page.example",
+        "null",
+        "file://",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+        "app://-",
+    ];
+    for listed in ORIGINS.into_iter().chain(["*"]) {
+        let server = Setup::new().variable("CORS_ORIGIN", listed).start().await;
+        for origin in ORIGINS {
+            let allowed = listed == "*" || listed == origin;
+            for path in SOCKETS {
+                let wanted = if allowed { 101 } else { 403 };
+                assert_eq!(
+                    status(&server, path, true, origin, "localhost").await.0,
+                    wanted,
+                    "{listed}: {origin} {path}"
+                );
+            }
+            let answer = reqwest::Client::new().get(server.url("/api/server")).header(header::ORIGIN, origin);
+            let answer = answer.send().await.unwrap();
+            let named = answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(|named| named.to_str().unwrap());
+            assert_eq!(named, allowed.then_some(origin), "{listed}: {origin}");
+        }
+    }
+}

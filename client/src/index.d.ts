@@ -17,6 +17,8 @@ export interface User {
 export interface Tokens {
   token: string;
   refreshToken: string;
+  /** After a log-in or a sign-up: for logging in from this device again. */
+  deviceToken?: string;
   /** Seconds. */
   expiresIn: number;
   user: User;
@@ -147,7 +149,7 @@ export declare class Rest {
   readonly url: string;
   server(): Promise<ServerInfo>;
   signUp(given: { username: string; password: string; email?: string }): Promise<Tokens>;
-  logIn(given: { username: string; password: string }): Promise<Tokens>;
+  logIn(given: { username: string; password: string; deviceToken?: string }): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Tokens>;
   logOut(token: string): Promise<{ message: string }>;
   /** Of whoever is logged in. */

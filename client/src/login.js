@@ -1,6 +1,8 @@
 import { Failure } from "./failure.js";
 
 const KEY = "login";
+/** The device token outlives the login: it is what keeps others' guesses from keeping this device out. */
+const DEVICE_KEY = "device";
 /** A token that ends within this time is replaced before it is used. */
 const MARGIN_MS = 30_000;
 
@@ -26,7 +28,7 @@ export class Login {
   }
 
   async logIn(given) {
-    return this.#keep(await this.#rest.logIn(given));
+    return this.#keep(await this.#rest.logIn({ ...given, deviceToken: this.#store.get(DEVICE_KEY)?.token }));
   }
 
   /** The account, or null if nobody is logged in. */
@@ -69,6 +71,7 @@ export class Login {
   }
 
   async #keep(tokens) {
+    if (tokens.deviceToken) await this.#store.update(DEVICE_KEY, () => ({ token: tokens.deviceToken }));
     return (await this.#store.update(KEY, () => keptOf(tokens))).user;
   }
 }

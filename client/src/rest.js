@@ -24,9 +24,9 @@ export class Rest {
     return this.#request("POST", "/api/auth/signup", { json: { username, password, email: email || undefined } });
   }
 
-  /** By name, or by e-mail address. */
-  logIn({ username, password }) {
-    return this.#request("POST", "/api/auth/login", { json: { username, password } });
+  /** By name, or by e-mail address; with the device token of an earlier log-in, if there is one. */
+  logIn({ username, password, deviceToken }) {
+    return this.#request("POST", "/api/auth/login", { json: { username, password, deviceToken: deviceToken || undefined } });
   }
 
   refresh(refreshToken) {

@@ -3,9 +3,12 @@
 mod external;
 mod failed_log_ins;
 pub mod keys;
+mod log_in;
 pub mod password;
 mod profile;
+mod refresh;
 mod revoke;
+mod sealed;
 pub mod throttle;
 pub mod token;
 
@@ -15,9 +18,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use self::external::ExternalIssuer;
-use self::password::{PasswordHasher, Verdict};
+use self::password::PasswordHasher;
+use self::sealed::Sealer;
 use self::throttle::{Origin, Throttles};
-use self::token::{Tokens, new_refresh_token, refresh_hash};
+use self::token::Tokens;
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
 use crate::config::{self, Live};
@@ -41,6 +45,8 @@ const CACHED_LOGINS: usize = 20_000;
 pub struct Session {
     pub token: String,
     pub refresh_token: String,
+    /// For logging in from this device again; empty after a refresh.
+    pub device_token: String,
     /// How long `token` holds.
     pub expires_in: Duration,
     pub user: User,
@@ -68,6 +74,7 @@ pub struct Accounts {
     database: Database,
     passwords: Arc<PasswordHasher>,
     tokens: Tokens,
+    sealer: Sealer,
     external: Option<ExternalIssuer>,
     hub: Arc<Hub>,
     config: Live<config::Auth>,
@@ -94,6 +101,7 @@ impl Accounts {
         Self {
             database,
             passwords,
+            sealer: tokens.sealer(),
             tokens,
             external: ExternalIssuer::new(&now),
             hub,
@@ -120,9 +128,18 @@ impl Accounts {
     }
 
     pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
-        self.throttles().attempts.take(&from).await?;
+        self.take_attempt(from).await?;
         let user = self.add(new).await?;
-        self.begin(user).await
+        let uid = user.uid;
+        let mut session = self.begin(user).await?;
+        session.device_token = self.new_device_token(uid, None);
+        Ok(session)
+    }
+
+    /// Counts what an address may not do by the thousand, whether it succeeds or not.
+    async fn take_attempt(&self, from: Origin) -> Result<()> {
+        let throttles = self.throttles();
+        if throttles.exempts(from) { Ok(()) } else { throttles.attempts.take(&from).await }
     }
 
     /// An account that nobody has logged in to yet.
@@ -168,113 +185,28 @@ impl Accounts {
         Ok(self.database.user_by_login(who).await?.is_some())
     }
 
-    /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
-    pub async fn log_in(&self, from: Origin, who: &str, password: String) -> Result<Session> {
-        self.throttles().attempts.take(&from).await?;
-        let key = name::fold(who);
-        let throttles = self.throttles();
-        throttles.failed_logins.check(&key).await?;
-        let wrong = async || {
-            throttles.failed_logins.failed(&key).await;
-            Error::Unauthenticated("wrong name or password".into())
-        };
-        let Some(mut user) = self.database.user_by_login(who).await? else {
-            self.passwords.pretend(password).await?;
-            return Err(wrong().await);
-        };
-        match self.passwords.check(password.clone(), user.password_hash.clone()).await {
-            Ok(Verdict::Right) => {}
-            Ok(Verdict::Outdated) => self.rehash(&mut user, password).await,
-            Ok(Verdict::Wrong) => return Err(wrong().await),
-            Err(ref error @ Error::Invalid { ref field, .. }) if field == "hash" => {
-                tracing::error!(account = %user.uid, %error, "this account's password hash cannot be checked");
-                return Err(wrong().await);
-            }
-            Err(error) => return Err(error),
-        }
-        if user.disabled_at.is_some() {
-            return Err(Error::Forbidden("this account is disabled".into()));
-        }
-        self.begin(user).await
-    }
-
-    /// Stores a right password's hash anew, as the settings have it today. What keeps it from that is no reason not to
-    /// log in.
-    async fn rehash(&self, user: &mut User, password: String) {
-        let done = async {
-            let hash = self.passwords.hash(password).await?;
-            Ok::<_, Error>(self.database.set_password(user, &hash, now()).await?.then_some(hash))
-        };
-        match done.await {
-            Ok(Some(hash)) => user.password_hash = hash,
-            // Changed meanwhile: the new login will find that out.
-            Ok(None) => {}
-            Err(error) => tracing::warn!(account = %user.uid, %error, "an outdated password hash was not replaced"),
-        }
-    }
-
-    /// A new login of somebody who is allowed one.
-    pub async fn begin(&self, user: User) -> Result<Session> {
-        let refresh_token = new_refresh_token();
-        let at = now();
-        let login = self
-            .database
-            .add_login(&user, &refresh_hash(&refresh_token), at, at + self.config.get().refresh_ttl)
-            .await?;
-        self.session(user, login, refresh_token)
-    }
-
-    fn session(&self, user: User, login: LoginId, refresh_token: String) -> Result<Session> {
-        let token = self.tokens.issue(user.uid, login)?;
-        Ok(Session { token, refresh_token, expires_in: self.tokens.ttl(), user })
-    }
-
-    /// Trades a refresh token for a new pair. One that was traded before was stolen: its login ends.
-    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session> {
-        self.throttles().refreshes.take(&from).await?;
-        let invalid = || Error::Unauthenticated("the refresh token is not valid; log in again".into());
-        let hash = refresh_hash(refresh_token);
-        let (login, account) = self.database.login_by_refresh(&hash).await?.ok_or_else(invalid)?;
-        if login.revoked_at.is_some() || Timestamp(login.expires_at) <= now() {
-            return Err(invalid());
-        }
-        let next = new_refresh_token();
-        let expires = now() + self.config.get().refresh_ttl;
-        let rotated = login.refresh_hash == hash
-            && self.database.rotate_refresh(login.uid, &hash, &refresh_hash(&next), expires).await?;
-        if !rotated {
-            tracing::warn!(login = %login.uid, "a refresh token was used twice: its login is revoked");
-            self.revoke(login.uid).await?;
-            return Err(invalid());
-        }
-        match self.database.user(account).await?.filter(|user| user.disabled_at.is_none()) {
-            Some(user) => self.session(user, login.uid, next),
-            None => {
-                self.revoke(login.uid).await?;
-                Err(invalid())
-            }
-        }
-    }
-
     /// Who a token belongs to, if it is good and its login still holds.
     pub async fn identify(&self, token: &str) -> Result<Identity> {
         let bearer = self.tokens.check(token)?;
-        let load = || async { Ok((Instant::now(), self.account_of(bearer.login, bearer.account).await?)) };
+        let load = || async { Ok((Instant::now(), self.account_of(bearer.login).await?)) };
         let (read, mut account) = self.logins.get_or_load(&bearer.login, load()).await?;
         if read.elapsed() > self.login_holds {
             self.logins.forget(&bearer.login);
             (_, account) = self.logins.get_or_load(&bearer.login, load()).await?;
         }
+        // The login says whose it is; a token that says otherwise is nobody's.
+        let account = account.filter(|account| account.id == bearer.account);
         let account = account.ok_or_else(|| Error::Unauthenticated("logged out; log in again".into()))?;
         Ok(Identity { account, login: bearer.login, expires_at: bearer.expires_at, external: None })
     }
 
-    async fn account_of(&self, login: LoginId, account: AccountId) -> Result<Option<Account>> {
-        let Some(row) = self.database.login(login).await? else { return Ok(None) };
-        let user = self.database.user(account).await?;
-        Ok(user
-            .filter(|user| user.id == row.user_id && row.revoked_at.is_none() && user.disabled_at.is_none())
-            .map(|u| u.account()))
+    /// Whose login this is, if it holds.
+    async fn account_of(&self, login: LoginId) -> Result<Option<Account>> {
+        let Some(row) = self.database.login(login).await?.filter(|row| row.revoked_at.is_none()) else {
+            return Ok(None);
+        };
+        let user = self.database.user(row.account).await?;
+        Ok(user.filter(|user| user.disabled_at.is_none()).map(|user| user.account()))
     }
 
     pub async fn user(&self, id: AccountId) -> Result<User> {
@@ -294,9 +226,13 @@ impl Accounts {
         self.database.is_disabled(id).await
     }
 
-    /// A guest's name: clean, and nobody's who has an account.
+    /// A guest's name: clean, and nobody's who has an account. What looks like an e-mail address or like the name of
+    /// somebody who logs in elsewhere (`id@issuer`) is none, whether or not there is such a person.
     pub async fn guest_name(&self, wanted: &str) -> Result<String> {
         let name = name::clean("guest", wanted)?;
+        if name::fold(&name).contains('@') {
+            return Err(Error::invalid("guest", "must not hold an @: such names are of people who log in elsewhere"));
+        }
         match self.database.account_named(&name).await? {
             Some(_) => Err(Error::Conflict(format!("{name} has an account; log in, or choose another name"))),
             None => Ok(name),

@@ -53,8 +53,8 @@ pub use self::private_address::PrivateAddress;
 pub(crate) use self::public_address::is_public;
 pub use self::secret::Secret;
 pub use self::sections::{
-    Auth, AuthKey, Cluster, Cors, Database, Dialects, Echo, External, GroupsDialect, KeyAlgorithm, Limits, Log,
-    LogFormat, Media, Metrics, PlainDialect, Retention, Rooms, Server, Synchronous, Tls,
+    Auth, AuthKey, Cluster, Cors, Database, Dialects, Echo, External, ForwardedHeader, GroupsDialect, KeyAlgorithm,
+    Limits, Log, LogFormat, Media, Metrics, PlainDialect, Retention, Rooms, Server, Synchronous, Tls,
 };
 
 use self::fault::Place;

@@ -57,7 +57,7 @@ pub use self::erasures::{Erasure, ErasureBatch};
 pub use self::health::Availability;
 use self::health::{Health, Refused};
 pub use self::lock::Claim;
-pub use self::logins::LoginRow;
+pub use self::logins::{LoginRow, Rotation};
 pub use self::media::{Share, Upload};
 pub use self::migrate::Migration;
 pub use self::nodes::Node;
@@ -75,6 +75,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What SQLite's log is cut down to once it is folded into the file, in bytes: one large transaction would leave it large for good.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
+
+/// Connections of SQLite for the short reads that log-ins and posts wait for, besides the configured readers.
+const URGENT_READERS: u32 = 2;
 
 /// Runs one body over the engine at hand.
 macro_rules! each {
@@ -127,6 +130,8 @@ pub enum OpenError {
 pub struct Database {
     /// For reading; as many connections as configured.
     read: Pool,
+    /// For the short reads that log-ins, tokens and posts wait for: these never queue behind long reads.
+    urgent: Pool,
     /// For writing: on SQLite one connection only, so that writers queue here instead of failing there.
     write: Pool,
     health: Arc<Health>,
@@ -169,8 +174,10 @@ impl Database {
             Some(("sqlite", _)) => Self::open_sqlite(options, create, claim).await,
             Some(("postgres" | "postgresql", _)) => {
                 let health = Arc::new(Health::default());
-                let engine = Engine::open(options, &health, claim).await?;
-                Ok(Self { read: Pool::Postgres(engine.clone()), write: Pool::Postgres(engine), health, _lock: None })
+                let (read, write) = Engine::open(options, &health, claim).await?;
+                let (read, urgent, write) =
+                    (Pool::Postgres(read), Pool::Postgres(write.clone()), Pool::Postgres(write));
+                Ok(Self { read, urgent, write, health, _lock: None })
             }
             _ => Err(OpenError::Url(format!("no known kind of database in `{}`", shown(&options.url)))),
         }
@@ -217,18 +224,20 @@ impl Database {
             .connect_with(connect.clone())
             .await
             .map_err(connect_error)?;
-        let read =
-            pool(options.readers).connect_with(connect.pragma("query_only", "ON")).await.map_err(connect_error)?;
+        let connect = connect.pragma("query_only", "ON");
+        let read = pool(options.readers).connect_with(connect.clone()).await.map_err(connect_error)?;
+        let urgent = pool(URGENT_READERS).connect_with(connect).await.map_err(connect_error)?;
         if claim.is_some() {
             open_ahead(&read, options.readers).await;
+            open_ahead(&urgent, URGENT_READERS).await;
         }
-        let (read, write) = (Pool::Sqlite(read), Pool::Sqlite(write));
-        Ok(Self { read, write, health: Arc::default(), _lock: lock.map(Arc::new) })
+        let (read, urgent, write) = (Pool::Sqlite(read), Pool::Sqlite(urgent), Pool::Sqlite(write));
+        Ok(Self { read, urgent, write, health: Arc::default(), _lock: lock.map(Arc::new) })
     }
 
     /// Whether it answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        each!(Pool: &self.read, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))?;
+        each!(Pool: &self.urgent, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))?;
         Ok(())
     }
 
@@ -240,9 +249,11 @@ impl Database {
             (name, all.saturating_sub(idle), idle)
         };
         match self.read {
-            Pool::Sqlite(_) => vec![shown("read", &self.read), shown("write", &self.write)],
-            // There it is one.
-            Pool::Postgres(_) => vec![shown("all", &self.read)],
+            Pool::Sqlite(_) => {
+                vec![shown("read", &self.read), shown("urgent", &self.urgent), shown("write", &self.write)]
+            }
+            // There the urgent reads have the writer's.
+            Pool::Postgres(_) => vec![shown("read", &self.read), shown("write", &self.write)],
         }
     }
 
@@ -258,6 +269,7 @@ impl Database {
     /// Ends all connections; SQLite then folds its log into the file.
     pub async fn close(&self) {
         each!(Pool: &self.read, pool => pool.close().await);
+        each!(Pool: &self.urgent, pool => pool.close().await);
         each!(Pool: &self.write, pool => pool.close().await);
     }
 }

@@ -1,5 +1,6 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
+mod commands;
 mod conversations;
 mod door;
 mod messages;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::commands::{Commands, Exemptions, Sender};
 pub use self::conversations::Partner;
 pub use self::messages::NewMessage;
 pub use self::sessions::MAX_LISTED;
@@ -95,6 +97,8 @@ pub struct Router {
     pub writer: Writer,
     pub hub: Arc<Hub>,
     pub plugins: Arc<Plugins>,
+    /// How many commands may come.
+    pub commands: Commands,
 }
 
 impl Router {

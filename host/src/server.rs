@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ use crate::messages::{Messages, Retention, Writer};
 use crate::metrics::Metrics;
 use crate::plugins::{Live, PluginStatus, Plugins, Services, Trial};
 use crate::rooms::{GuestRooms, Known, Rooms};
-use crate::router::Router;
+use crate::router::{Commands, Exemptions, Router};
 use crate::session::Core;
 use crate::transport::admission::Admission;
 use crate::transport::{Listening, Tls, TlsError, bind, http};
@@ -45,6 +45,8 @@ use self::reload::{Reload, Sections};
 
 const DATABASE_FILE: &str = "natterjack.db";
 
+/// How often logins that have ended are removed.
+const REMOVING: Duration = Duration::from_secs(10 * 60);
 /// How often the samples of the metrics are put in order.
 const TIDYING: Duration = Duration::from_secs(5);
 /// How many batches of deleted accounts' entries are gone through before live logins are looked at again.
@@ -186,6 +188,7 @@ impl Server {
         let figures = Arc::new(Figures::default());
         tokio::spawn(figures.clone().run(hub.clone(), plugins.clone(), stop.clone()));
 
+        let exempt = Exemptions::new(sections.limits.clone(), sections.server.clone());
         let core = Arc::new(Core {
             router: Router {
                 accounts: accounts.clone(),
@@ -194,6 +197,7 @@ impl Server {
                 writer,
                 hub: hub.clone(),
                 plugins: plugins.clone(),
+                commands: Commands::new(sections.limits.clone(), exempt),
             },
             accounts: accounts.clone(),
             hub,
@@ -321,12 +325,19 @@ async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
 /// Does what follows from accounts that were disabled or deleted, also by the command line, which is another process.
 async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Duration, stop: CancellationToken) {
     let mut tick = tokio::time::interval(every);
+    let mut removed_at = None::<Instant>;
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         // What fails is tried again with the next tick.
         for done in [accounts.recheck().await, rooms.see_off_deleted().await, erase_deleted(&rooms, &stop).await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
+            }
+        }
+        if removed_at.is_none_or(|at| at.elapsed() >= REMOVING) {
+            removed_at = Some(Instant::now());
+            if let Err(error) = accounts.remove_ended_logins().await {
+                tracing::warn!(%error, "removing ended logins failed");
             }
         }
     }

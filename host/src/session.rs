@@ -38,7 +38,7 @@ use crate::hub::{Close, Connection, Hub, Outbox};
 use crate::messages::Posted;
 use crate::metrics::Metrics;
 use crate::protocol::{Actor, ConnectionId, Event, RoomName};
-use crate::router::{Caller, NewMessage, Router};
+use crate::router::{Caller, NewMessage, Router, Sender};
 
 /// How many posts of one connection may be on their way at a time.
 const IN_FLIGHT: u32 = 64;
@@ -266,8 +266,7 @@ impl Session {
             Incoming::Binary(bytes) if self.dialect != Some(Dialect::Sessions) => Utf8Bytes::try_from(bytes).ok(),
             Incoming::Binary(_) => None,
         };
-        if let Err(wait) = self.flood.check() {
-            let retry_after = wait.wait_time_from(governor::clock::DefaultClock::default().now());
+        if let Err(retry_after) = self.take_command() {
             self.refusals += 1;
             if self.refusals > self.limits.refusals_before_close {
                 return self.outbox.close(Close::new(Close::FLOODING, "flooding"));
@@ -295,6 +294,16 @@ impl Session {
         let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
         // In a place of its own: what all commands together may need is far more than a connection that says nothing.
         Box::pin(self.act_on(dialect, &text)).instrument(span).await;
+    }
+
+    /// Counts a frame for its connection, and for its account or address over all connections.
+    fn take_command(&self) -> Result<(), Duration> {
+        self.flood.check().map_err(|wait| wait.wait_time_from(governor::clock::DefaultClock::default().now()))?;
+        self.core.router.commands.try_take(&self.sender(), 1)
+    }
+
+    fn sender(&self) -> Sender {
+        Sender::new(self.me.as_ref().map(|me| &me.actor), self.origin())
     }
 
     async fn act_on(&mut self, dialect: Option<Dialect>, text: &Utf8Bytes) {
@@ -392,6 +401,7 @@ impl Session {
         // Closed never: the session owns it.
         let place = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, flood, failures) = (self.outbox.clone(), self.flood.clone(), self.failures());
+        let (core, sender) = (self.core.clone(), self.sender());
         let done = move |outcome: Result<Posted>| {
             if let Err(error) = &outcome {
                 failures.count(error);
@@ -399,6 +409,7 @@ impl Session {
             if let Err(Error::Plugin { .. }) = outcome {
                 // As much of it as there is.
                 let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
+                core.router.commands.charge(&sender, FAULT_COST - 1);
             }
             // What was stored goes out to everybody right after the answer, and to its sender together with it.
             let corked = matches!(outcome, Ok(Posted { duplicate: false, .. })).then(|| outbox.clone().cork());

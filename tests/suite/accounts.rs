@@ -1,10 +1,15 @@
 //! Signing up, logging in, and what a token opens.
 
+use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Setup};
+use crate::harness::{Client, Server, Setup, database};
 
 const SECRET: &str = "a signing key that only this test knows";
 
@@ -93,7 +98,9 @@ async fn a_bad_expired_or_foreign_token_opens_nothing() {
         let header = format!("Bearer {token}");
         assert_eq!(Client::open_with(&url, &[("authorization", &header)]).await.err(), Some(401), "{token}");
         let failure = server.connect().await.call("connect", json!({"token": token})).await.unwrap_err();
-        assert_eq!(failure.code(), "unauthenticated", "{token}");
+        // An empty one is none.
+        let code = if token.is_empty() { "bad_request" } else { "unauthenticated" };
+        assert_eq!(failure.code(), code, "{token}");
     }
     let failure = server.connect().await.call("connect", json!({"token": expired})).await.unwrap_err();
     assert!(failure.message().contains("expired"), "{}", failure.message());
@@ -131,19 +138,115 @@ async fn logging_out_ends_the_token_and_its_connections_at_once() {
     assert_eq!(server.get("/api/me", Some(&account.token)).await.0, 401);
 }
 
+/// Refreshes; the new pair.
+async fn refresh(server: &Server, refresh_token: &str) -> Result<(String, String), u16> {
+    let body = json!({"refreshToken": refresh_token});
+    let (status, answer) = server.post("/api/auth/refresh", None, &body).await;
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    if status == 200 { Ok((text("token"), text("refreshToken"))) } else { Err(status) }
+}
+
+/// As if all refreshes so far had been long ago.
+async fn long_after(server: &Server) {
+    database::execute(&server.setup().database_url(), "UPDATE logins SET rotations = ''").await;
+}
+
 #[tokio::test]
-async fn a_refresh_token_works_once_and_its_reuse_ends_the_login() {
+async fn a_repeated_refresh_gets_the_same_successor_for_as_long_as_that_is_unused() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
-    let first = json!({"refreshToken": account.refresh_token});
-    let (status, fresh) = server.post("/api/auth/refresh", None, &first).await;
-    assert_eq!(status, 200, "{fresh}");
-    assert_eq!(server.get("/api/me", fresh["token"].as_str()).await.0, 200);
+    let (_, first) = refresh(&server, &account.refresh_token).await.unwrap();
+    long_after(&server).await;
+    for _ in 0..3 {
+        let (token, again) = refresh(&server, &account.refresh_token).await.unwrap();
+        assert_eq!(again, first);
+        assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
+    }
+    let stored = "SELECT refresh_hash || ' ' || previous_hash || ' ' || rotations FROM logins";
+    let stored = database::texts(&server.setup().database_url(), stored).await;
+    assert!(!stored[0].contains(&first) && !stored[0].contains(&account.refresh_token), "{stored:?}");
+}
 
-    assert_eq!(server.post("/api/auth/refresh", None, &first).await.0, 401);
-    assert_eq!(server.get("/api/me", fresh["token"].as_str()).await.0, 401);
-    let second = json!({"refreshToken": fresh["refreshToken"]});
-    assert_eq!(server.post("/api/auth/refresh", None, &second).await.0, 401);
+#[tokio::test]
+async fn two_tabs_that_refresh_at_once_both_stay_logged_in() {
+    let server = Server::start().await;
+    let account = server.sign_up("ann").await;
+    let tabs = join_all((0..10).map(|_| refresh(&server, &account.refresh_token))).await;
+    let successors: HashSet<_> = tabs.into_iter().map(|tab| tab.unwrap().1).collect();
+    assert_eq!(successors.len(), 1);
+    let (token, next) = refresh(&server, successors.iter().next().unwrap()).await.unwrap();
+    assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
+    // A request that was on its way for long, while another tab was faster.
+    let (token, late) = refresh(&server, &account.refresh_token).await.unwrap();
+    assert!(successors.contains(&late) && late != next);
+    assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_reuse_of_a_refresh_token_ends_the_login_however_old_it_is() {
+    for age in [2, 5] {
+        let server = Server::start().await;
+        let account = server.sign_up("ann").await;
+        let mut current = (account.token.clone(), account.refresh_token.clone());
+        for _ in 0..age {
+            current = refresh(&server, &current.1).await.unwrap();
+        }
+        long_after(&server).await;
+        assert_eq!(refresh(&server, &account.refresh_token).await, Err(401));
+        assert_eq!(server.get("/api/me", Some(&current.0)).await.0, 401);
+        assert_eq!(refresh(&server, &current.1).await, Err(401));
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_the_version_before_still_works() {
+    let server = Server::start().await;
+    server.sign_up("ann").await;
+    // SHA-256 of "opaque".
+    let old = "UPDATE logins SET refresh_hash = '6d229884c1268bb0ab32d8da315d0fe52f9147228bd830a37bc9fb28a954940d'";
+    database::execute(&server.setup().database_url(), old).await;
+    let (_, next) = refresh(&server, "opaque").await.unwrap();
+    assert_eq!(refresh(&server, "opaque").await.unwrap().1, next, "repeated");
+    let (_, _) = refresh(&server, &next).await.unwrap();
+    assert_eq!(refresh(&server, "opaque").await, Err(401));
+}
+
+#[tokio::test]
+async fn answers_with_tokens_are_kept_in_no_cache() {
+    let server = Server::start().await;
+    let account = server.sign_up("ann").await;
+    let log_in = json!({"username": " ann ", "password": account.password});
+    let refresh = json!({"refreshToken": account.refresh_token});
+    for (path, body) in [
+        ("/api/auth/signup", json!({"username": "bob", "password": "long enough"})),
+        ("/register", json!({"username": "tom", "password": "long enough"})),
+        ("/api/auth/login", log_in.clone()),
+        ("/login", log_in),
+        ("/api/auth/refresh", refresh.clone()),
+        ("/refresh", refresh),
+    ] {
+        let answer = reqwest::Client::new().post(server.url(path)).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_account_is_not_its_logins_opens_nothing_and_harms_nobody() {
+    let server = Setup::new().variable("JWT_SECRET", SECRET).start().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let claims = |token: &str| -> Value {
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice(&payload).unwrap()
+    };
+    let mut mixed = claims(&ann.token);
+    mixed["sub"] = claims(&bob.token)["sub"].clone();
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let mixed = jsonwebtoken::encode(&Header::default(), &mixed, &key).unwrap();
+    for _ in 0..2 {
+        assert_eq!(server.get("/api/me", Some(&mixed)).await.0, 401);
+        assert_eq!(server.get("/api/me", Some(&ann.token)).await.0, 200);
+    }
 }
 
 #[tokio::test]
@@ -151,7 +254,7 @@ async fn guessing_a_password_gets_slow_for_that_account_only() {
     let server = Setup::new().replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 2").start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let wrong = json!({"username": "ann", "password": "not hers"});
-    for expected in [401, 401, 401, 429] {
+    for expected in [401, 401, 429, 429] {
         assert_eq!(server.post("/api/auth/login", None, &wrong).await.0, expected);
     }
     let right = json!({"username": "ANN", "password": ann.password});

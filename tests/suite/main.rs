@@ -32,6 +32,7 @@ mod foreign;
 mod frames;
 mod go;
 mod groups;
+mod guessing;
 mod guests;
 mod hostile;
 mod http;

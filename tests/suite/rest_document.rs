@@ -12,6 +12,7 @@ const EXAMPLES: &str = "20";
 async fn schemathesis_finds_nothing() {
     let server = Setup::new()
         .replace("attempts_burst = 30", "attempts_burst = 1000000")
+        .variable("NATTERJACK__LIMITS__COMMAND_BURST", "1000000")
         .replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 1000000")
         .start()
         .await;

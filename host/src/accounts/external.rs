@@ -8,13 +8,13 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
 
-use super::token::{expired, new_refresh_token, refresh_hash};
+use super::token::{NBF_LEEWAY, expired, new_refresh_token, refresh_hash};
 use super::{Accounts, Identity};
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::name::misleads;
-use crate::protocol::AccountId;
+use crate::protocol::{AccountId, LoginId};
 
 /// The longest id.
 const MAX_ID_CHARS: usize = 128;
@@ -46,7 +46,7 @@ impl ExternalIssuer {
         let secret = if secret.is_empty() { &config.jwt_secret } else { secret };
         // Of several algorithms a token could choose: here there is one.
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
+        validation.leeway = NBF_LEEWAY.as_secs();
         validation.validate_nbf = true;
         // Many such tokens name no issuer: then it is the secret that does.
         validation.set_issuer(&[issuer]);
@@ -84,7 +84,10 @@ impl ExternalIssuer {
         if claims.get("iss").is_some_and(|iss| iss.as_str() != Some(&self.name)) {
             return Ok(None);
         }
-        // It lets the last second pass; a token ends when it says so.
+        if self.validation.aud.is_none() && claims.get("aud").is_some_and(|aud| !aud.is_null()) {
+            return Err(Error::Unauthenticated("the token is for somebody else".into()));
+        }
+        // Its leeway holds for the end too; a token ends when it says so.
         let expires_at = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
         let expires_at = Timestamp::from_seconds(expires_at as i64);
         if expires_at <= now() {
@@ -135,7 +138,9 @@ impl Accounts {
             // One that no refresh token belongs to: it is there to be ended.
             None => {
                 let nobodys = refresh_hash(&new_refresh_token());
-                self.database.add_login(&known, &nobodys, now(), expires_at).await?
+                let login = LoginId::new();
+                self.database.add_login(login, &known, &nobodys, now(), expires_at).await?;
+                login
             }
         };
         Ok(Identity { account: known.account(), login, expires_at, external: Some(id) })

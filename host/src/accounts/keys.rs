@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePr
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::{Digest as _, Sha256};
 
+use super::sealed::{Sealer, sealing_key};
 use crate::config::{self, AuthKey, KeyAlgorithm};
 
 const KEY_FILE: &str = "jwt.key";
@@ -37,10 +38,17 @@ pub struct Keys {
     verifying: Vec<Verifying>,
     /// `jwt_secret`, or the key that was made in its stead: tokens that name no key are its own.
     main: Option<String>,
+    /// For sealed tokens, by the secret half of each key; that of the signing one first.
+    sealing: Vec<[u8; 32]>,
 }
 
 /// The two halves of a key; one that only verifies has but one.
-type Halves = (Option<Signing>, Verifying);
+type Halves = (Option<Private>, Verifying);
+
+struct Private {
+    signing: Signing,
+    sealing: [u8; 32],
+}
 
 impl Keys {
     /// What the configuration says, with the key in `data_dir` where it names no `jwt_secret`: made if there is none and
@@ -86,15 +94,19 @@ impl Keys {
             halves.push((key.sign, read));
         }
         let mut signing = None;
-        let mut verifying = Vec::new();
+        let (mut verifying, mut sealing) = (Vec::new(), Vec::new());
         for (signs, (private, public)) in halves {
-            if signs {
-                signing = private;
-            }
             verifying.push(public);
+            let Some(private) = private else { continue };
+            if signs {
+                sealing.insert(0, private.sealing);
+                signing = Some(private.signing);
+            } else {
+                sealing.push(private.sealing);
+            }
         }
         let signing = signing.ok_or_else(|| KeyError("auth.keys: no key signs".to_owned()))?;
-        Ok(Self { signing, verifying, main })
+        Ok(Self { signing, verifying, main, sealing })
     }
 
     /// One secret for everything.
@@ -102,11 +114,17 @@ impl Keys {
         let kid = hex(&Sha256::digest(secret)[..4]);
         let signing =
             Signing { kid: kid.clone(), algorithm: Algorithm::HS256, encoding: EncodingKey::from_secret(secret) };
-        Self { signing, verifying: vec![symmetric(&kid, secret).1], main: Some(kid) }
+        let sealing = vec![sealing_key(secret)];
+        Self { signing, verifying: vec![symmetric(&kid, secret).1], main: Some(kid), sealing }
     }
 
     pub(super) fn signing(&self) -> &Signing {
         &self.signing
+    }
+
+    /// For sealed tokens.
+    pub(super) fn sealer(&self) -> Sealer {
+        Sealer::new(self.sealing.clone())
     }
 
     /// The key of this name; without a name, the main one.
@@ -122,8 +140,11 @@ fn another_signs(config: &config::Auth) -> bool {
 
 fn symmetric(kid: &str, secret: &[u8]) -> Halves {
     let (kid, algorithm) = (kid.to_owned(), Algorithm::HS256);
-    let private = Signing { kid: kid.clone(), algorithm, encoding: EncodingKey::from_secret(secret) };
-    (Some(private), Verifying { kid, algorithm, decoding: DecodingKey::from_secret(secret) })
+    let signing = Signing { kid: kid.clone(), algorithm, encoding: EncodingKey::from_secret(secret) };
+    (
+        Some(Private { signing, sealing: sealing_key(secret) }),
+        Verifying { kid, algorithm, decoding: DecodingKey::from_secret(secret) },
+    )
 }
 
 fn read_halves(key: &AuthKey) -> Result<Halves, String> {
@@ -143,7 +164,8 @@ fn read_halves(key: &AuthKey) -> Result<Halves, String> {
             let der = private.to_pkcs8_der().map_err(|error| error.to_string())?;
             let encoding = EncodingKey::from_ed_der(der.as_bytes());
             let signing = Signing { kid: key.kid.clone(), algorithm: Algorithm::EdDSA, encoding };
-            Ok((Some(signing), public_half(&private.verifying_key())))
+            let sealing = sealing_key(&private.to_bytes());
+            Ok((Some(Private { signing, sealing }), public_half(&private.verifying_key())))
         }
         (KeyAlgorithm::EdDsa, None, Some(path)) => {
             let public = ed25519_dalek::VerifyingKey::from_public_key_pem(read(path)?.trim()).map_err(|_| {

@@ -1,19 +1,24 @@
 //! Password hashing: argon2id, off the async threads, and never more at a time than configured. Hashes that come from
 //! elsewhere, with other settings or by bcrypt, are checked too.
+//!
+//! Passwords are hashed in Unicode's composed form (NFC), since keyboards differ in what they send for one character. Hashes
+//! of before were made of what was sent, so that is tried first.
+
+mod queue;
 
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use tokio::sync::{OnceCell, Semaphore, oneshot};
+use tokio::sync::{OnceCell, oneshot};
+use unicode_normalization::UnicodeNormalization as _;
 
+use self::queue::Queue;
+pub use self::queue::Share;
 use crate::config;
 use crate::error::{Error, Result};
 
-/// How many may wait for each one that is being hashed, before more are turned away.
-const WAITING_PER_WORKER: usize = 64;
 /// Longer passwords only cost memory.
 pub const MAX_BYTES: usize = 1024;
 /// What checking a hash may cost at the most (KiB, passes, lanes), if the settings do not allow more: plugins bring hashes
@@ -66,9 +71,7 @@ impl Stored {
 /// Hashes passwords and checks them.
 pub struct PasswordHasher {
     argon2: Argon2<'static>,
-    /// The same few threads for all: the allocator keeps what a hash took, once for each thread that ever made one.
-    workers: ThreadPool,
-    queue: Arc<Semaphore>,
+    queue: Arc<Queue>,
     /// Checked where there is no account, so that an unknown name takes as long as a wrong password.
     decoy: OnceCell<String>,
 }
@@ -77,50 +80,51 @@ impl PasswordHasher {
     pub fn new(config: &config::Auth) -> Result<Self> {
         let params = Params::new(config.hash_memory_kib, config.hash_iterations, config.hash_parallelism, None)
             .map_err(|e| Error::invalid("auth.hash_*", e.to_string()))?;
-        // A panic ends the one request, as if nobody had answered it.
-        let workers = ThreadPoolBuilder::new()
-            .num_threads(config.hash_concurrency)
-            .thread_name(|index| format!("password-hasher-{index}"))
-            .panic_handler(|_| ())
-            .build()
-            .map_err(Error::internal)?;
         Ok(Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            workers,
-            queue: Arc::new(Semaphore::new(config.hash_concurrency * WAITING_PER_WORKER)),
+            queue: Queue::new(config.hash_concurrency)?,
             decoy: OnceCell::new(),
         })
     }
 
     /// A PHC string: algorithm, cost, salt and hash.
     pub async fn hash(&self, password: String) -> Result<String> {
+        self.hash_in(Share::LogIns, password).await
+    }
+
+    /// The same in this share of the queue.
+    pub async fn hash_in(&self, share: Share, password: String) -> Result<String> {
         check_length(&password)?;
         let argon2 = self.argon2.clone();
-        self.off_thread(move || Ok(argon2.hash_password(password.as_bytes()).map_err(Error::internal)?.to_string()))
-            .await
+        self.off_thread(share, move || {
+            let password: String = password.nfc().collect();
+            Ok(argon2.hash_password(password.as_bytes()).map_err(Error::internal)?.to_string())
+        })
+        .await
     }
 
     /// Whether `password` made `hash`; the cost is the hash's own.
-    pub async fn verify(&self, password: String, hash: String) -> Result<bool> {
-        Ok(self.check(password, hash).await? != Verdict::Wrong)
+    pub async fn verify_in(&self, share: Share, password: String, hash: String) -> Result<bool> {
+        Ok(self.check_in(share, password, hash).await? != Verdict::Wrong)
     }
 
-    /// `verify`, telling also whether the hash is one that would be made today.
+    /// Whether `password` made `hash`, and whether the hash is one that would be made today.
     pub async fn check(&self, password: String, hash: String) -> Result<Verdict> {
+        self.check_in(Share::LogIns, password, hash).await
+    }
+
+    async fn check_in(&self, share: Share, password: String, hash: String) -> Result<Verdict> {
         check_length(&password)?;
         let argon2 = self.argon2.clone();
-        self.off_thread(move || match Stored::parse(&hash, argon2.params())? {
-            Stored::Bcrypt => match bcrypt::verify(&password, &hash) {
-                Ok(true) => Ok(Verdict::Outdated),
-                Ok(false) => Ok(Verdict::Wrong),
-                Err(error) => Err(Error::invalid("hash", error.to_string())),
-            },
-            Stored::Argon2 { parsed, current } => match argon2.verify_password(password.as_bytes(), &*parsed) {
-                Ok(()) if current => Ok(Verdict::Right),
-                Ok(()) => Ok(Verdict::Outdated),
-                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
-                Err(error) => Err(Error::invalid("hash", error.to_string())),
-            },
+        self.off_thread(share, move || {
+            let stored = Stored::parse(&hash, argon2.params())?;
+            let composed: String = password.nfc().collect();
+            match check_one(&argon2, &stored, &password, &hash)? {
+                // Made of a decomposed spelling, before passwords were composed.
+                Verdict::Right if composed != password => Ok(Verdict::Outdated),
+                Verdict::Wrong if composed != password => check_one(&argon2, &stored, &composed, &hash),
+                verdict => Ok(verdict),
+            }
         })
         .await
     }
@@ -133,22 +137,37 @@ impl PasswordHasher {
     /// Takes as long as checking a password would.
     pub async fn pretend(&self, password: String) -> Result<()> {
         let decoy = self.decoy.get_or_try_init(|| self.hash("no account has this".into())).await?;
-        self.verify(password, decoy.clone()).await.map(|_| ())
+        self.check(password, decoy.clone()).await.map(|_| ())
     }
 
-    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let busy =
-            |_| Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
-        let place = self.queue.clone().try_acquire_owned().map_err(busy)?;
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        share: Share,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (done, result) = oneshot::channel();
-        self.workers.spawn(move || {
-            // Held in here: whoever goes away does not make room for one more before it is seen that they have gone.
-            let _place = place;
+        self.queue.push(share, move || {
             if !done.is_closed() {
                 let _ = done.send(work());
             }
-        });
+        })?;
         result.await.map_err(Error::internal)?
+    }
+}
+
+fn check_one(argon2: &Argon2<'static>, stored: &Stored, password: &str, hash: &str) -> Result<Verdict> {
+    match stored {
+        Stored::Bcrypt => match bcrypt::verify(password, hash) {
+            Ok(true) => Ok(Verdict::Outdated),
+            Ok(false) => Ok(Verdict::Wrong),
+            Err(error) => Err(Error::invalid("hash", error.to_string())),
+        },
+        Stored::Argon2 { parsed, current } => match argon2.verify_password(password.as_bytes(), &**parsed) {
+            Ok(()) if *current => Ok(Verdict::Right),
+            Ok(()) => Ok(Verdict::Outdated),
+            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+            Err(error) => Err(Error::invalid("hash", error.to_string())),
+        },
     }
 }
 
@@ -174,20 +193,20 @@ mod tests {
         let hasher = cheap();
         let hash = hasher.hash("open sesame".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert_eq!(hasher.verify("open sesame".into(), hash.clone()).await, Ok(true));
-        assert_eq!(hasher.verify("open simsim".into(), hash).await, Ok(false));
+        assert_eq!(hasher.check("open sesame".into(), hash.clone()).await, Ok(Verdict::Right));
+        assert_eq!(hasher.check("open simsim".into(), hash).await, Ok(Verdict::Wrong));
     }
 
     #[tokio::test]
     async fn a_hash_that_costs_too_much_is_not_checked() {
         let dear = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
-        let verdict = cheap().verify("x".into(), dear.into()).await;
+        let verdict = cheap().check("x".into(), dear.into()).await;
         assert_eq!(verdict.unwrap_err().code(), "invalid");
     }
 
     #[tokio::test]
     async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
-        let verdict = cheap().verify("x".into(), "x".into()).await;
+        let verdict = cheap().check("x".into(), "x".into()).await;
         assert_eq!(verdict.unwrap_err().code(), "invalid");
     }
 
@@ -214,5 +233,23 @@ mod tests {
         for bad in [dear.as_str(), "$2b$04$short", "$1$md5", "plain", "", "$scrypt$ln=1$c2FsdHNhbHQ$aGFzaGhhc2g"] {
             assert_eq!(cheap().check_hash(bad).unwrap_err().code(), "invalid", "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_in_either_spelling_and_so_do_hashes_of_decomposed_ones() {
+        let (composed, decomposed) = ("pässwörd", "pa\u{308}sswo\u{308}rd");
+        let hash = cheap().hash(decomposed.into()).await.unwrap();
+        assert_eq!(cheap().check(composed.into(), hash.clone()).await, Ok(Verdict::Right));
+        assert_eq!(cheap().check(decomposed.into(), hash.clone()).await, Ok(Verdict::Right));
+        assert_eq!(cheap().check("passwörd".into(), hash).await, Ok(Verdict::Wrong));
+        let raw = cheap().argon2.hash_password(decomposed.as_bytes()).unwrap().to_string();
+        assert_eq!(cheap().check(decomposed.into(), raw.clone()).await, Ok(Verdict::Outdated), "to be made anew");
+        assert_eq!(cheap().check(composed.into(), raw).await, Ok(Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn the_length_is_checked_before_anything_is_composed() {
+        let error = cheap().hash("\u{FDFA}".repeat(MAX_BYTES)).await.unwrap_err();
+        assert_eq!(error.code(), "too_large");
     }
 }

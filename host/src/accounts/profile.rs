@@ -1,12 +1,10 @@
 //! What people change of their own accounts.
 
-use super::password::Verdict;
 use super::throttle::Origin;
 use super::{Accounts, Identity, clean_email, clean_username};
 use crate::clock::now;
 use crate::database::User;
 use crate::error::{Error, Result};
-use crate::name::fold;
 
 /// What is none stays as it is.
 #[derive(Debug, Default)]
@@ -25,7 +23,7 @@ impl Accounts {
             return Ok(user);
         }
         // An answer of `conflict` tells whose address has an account: not to be had by the thousand.
-        self.throttles().attempts.take(&from).await?;
+        self.take_attempt(from).await?;
         let username = change.username.as_deref().map(clean_username).transpose()?;
         let email = match change.email {
             Some(email) => clean_email(email.as_deref())?,
@@ -62,22 +60,5 @@ impl Accounts {
     pub async fn delete_own(&self, from: Origin, who: &Identity, password: String, erase: bool) -> Result<()> {
         let user = self.confirm(from, who, password).await?;
         self.delete(user.uid, erase).await
-    }
-
-    /// Whether this is the account's password. A token alone, which may be stolen, takes no account over; guessing is
-    /// as slow as at the front door.
-    async fn confirm(&self, from: Origin, who: &Identity, password: String) -> Result<User> {
-        self.throttles().attempts.take(&from).await?;
-        let user = self.user(who.account.id).await?;
-        let key = fold(&user.username);
-        let throttles = self.throttles();
-        throttles.failed_logins.check(&key).await?;
-        match self.passwords.check(password, user.password_hash.clone()).await? {
-            Verdict::Right | Verdict::Outdated => Ok(user),
-            Verdict::Wrong => {
-                throttles.failed_logins.failed(&key).await;
-                Err(Error::Forbidden("this is not the account's current password".into()))
-            }
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Ending logins: their tokens, and the connections that came by them.
 
+use std::time::Duration;
+
 use super::{Accounts, Identity};
 use crate::clock::now;
 use crate::database::User;
@@ -10,6 +12,8 @@ use crate::protocol::{AccountId, LoginId};
 
 /// How many logins are asked about at a time.
 const RECHECKED: usize = 5000;
+/// How long a login that has ended is kept.
+const REMOVED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 impl Accounts {
     pub async fn log_out(&self, identity: &Identity) -> Result<()> {
@@ -55,6 +59,15 @@ impl Accounts {
                 self.end(&ended.into_iter().map(|(login, _)| login).collect::<Vec<_>>(), &close);
             }
         }
+        Ok(())
+    }
+
+    /// Removes what the database keeps of logins that have ended.
+    pub async fn remove_ended_logins(&self) -> Result<()> {
+        let at = now();
+        // An access token may outlive the refresh token that it came by.
+        let expired = at - (self.tokens.ttl() + REMOVED_AFTER);
+        while self.database.remove_ended_logins(at - REMOVED_AFTER, expired).await? {}
         Ok(())
     }
 

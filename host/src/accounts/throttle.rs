@@ -1,27 +1,34 @@
-//! Guessing is slow: how often somebody may try, and how often be wrong.
+//! Rate limits of guessing: how often somebody may try, and how often be wrong.
+//!
+//! A guess takes its permit before it is evaluated and gives it back if it was right. So however many guesses arrive at once, no
+//! more are evaluated than the limit allows, and right passwords cost nothing.
+
+mod buckets;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+use uuid::Uuid;
 
+use self::buckets::{Asked, Slot};
+pub(crate) use self::buckets::{Buckets, Quota};
 use super::keys::hex;
 use crate::config;
 use crate::database::{Bucket, Database};
 use crate::error::{Error, Result};
 use crate::metrics::{Counter, Metrics, THROTTLED};
-use crate::protocol::{AccountId, RoomId};
+use crate::protocol::{AccountId, LoginId, RoomId};
 
-/// How many keys are blocked at a time, at the most.
-const BLOCKED: usize = 100_000;
-/// How often keys that are as good as new are let go of.
-const TIDY_EVERY: u32 = 1024;
+/// How long a guess waits for the outcome of others that are under way.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// How many buckets all names share that nobody has.
+const UNKNOWN_NAMES: u64 = 4096;
 
 /// Where a request comes from, as far as that tells people apart: an IPv6 site is one, since it has addresses to burn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +52,37 @@ impl Origin {
         // `::1`, of which the site is left.
         self.0.is_loopback() || self.0 == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     }
+
+    /// Whether it is one of these, or a part of one. An IPv6 site is exempt as a whole or not at all.
+    pub fn is_in(self, networks: &[IpNet]) -> bool {
+        networks.iter().any(|network| network.contains(&self.0) || Self::from(network.addr()) == self)
+    }
+}
+
+/// Whose password is guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    Account(AccountId),
+    /// A name that nobody has, by a hash of few values.
+    Unknown(u64),
+}
+
+impl Subject {
+    /// A name that nobody has, folded.
+    pub fn unknown(name: &str) -> Self {
+        let digest = Sha256::digest(name);
+        let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+        Self::Unknown(hash % UNKNOWN_NAMES)
+    }
+}
+
+/// How somebody guesses who has proven before that the account is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// By the device token of an earlier log-in.
+    Device(AccountId, Uuid),
+    /// Logged in, and asked for the password once more.
+    Login(LoginId),
 }
 
 /// Who offers a room's password.
@@ -56,35 +94,67 @@ pub enum Guesser {
 }
 
 pub struct Throttles {
-    /// Signing up and logging in.
-    pub attempts: Attempts<Origin>,
-    pub refreshes: Attempts<Origin>,
-    /// By the account's folded name, whether or not there is one.
-    pub failed_logins: Failures<String>,
-    pub room_passwords: Failures<(RoomId, Guesser)>,
+    /// Signing up, and logging in in vain, by address.
+    pub attempts: Throttle<Origin>,
+    /// Failed refreshes, by address.
+    pub refreshes: Throttle<Origin>,
+    /// Refreshes of one login.
+    pub rotations: Throttle<LoginId>,
+    /// Log-ins to one account from one address, right ones too: each costs a hash.
+    pub log_ins: Throttle<(Subject, Origin)>,
+    /// Failed log-ins to one account from one address.
+    pub failed_logins: Throttle<(Subject, Origin)>,
+    /// Failed log-ins to one account from everywhere.
+    pub failed_logins_of_account: Throttle<Subject>,
+    /// Wrong passwords of people who are known to the account.
+    pub failed_logins_of_known: Throttle<Known>,
+    pub room_passwords: Throttle<(RoomId, Guesser)>,
+    /// Addresses without limits of their own.
+    exempt: Vec<IpNet>,
 }
 
 impl Throttles {
     /// In a cluster, tries are counted in the `common` database, for all nodes together.
     pub fn new(limits: &config::Limits, metrics: &Metrics, common: Option<&Database>) -> Self {
-        let tries = |quota, what: &'static str| {
-            let common = common.map(|database| Common::new(database.clone(), what, &quota));
-            (quota, common, metrics.counter(THROTTLED, &[("what", what)]))
-        };
-        let attempts = |what| tries(quota(limits.attempts_per_minute, limits.attempts_burst), what).into();
-        let failures = |per_minute, what| tries(quota(per_minute, per_minute), what);
+        fn throttle<K: Hash + Debug>(
+            what: &'static str,
+            quota: Quota,
+            metrics: &Metrics,
+            common: Option<&Database>,
+        ) -> Throttle<K> {
+            let common = common.map(|database| Common::new(database.clone(), what, quota));
+            Throttle::new(quota, common, metrics.counter(THROTTLED, &[("what", what)]))
+        }
+        let attempts = Quota::per_minute(limits.attempts_per_minute, limits.attempts_burst);
+        let failures = |per_minute| Quota::per_minute(per_minute, per_minute);
+        let failed_logins = failures(limits.failed_logins_per_minute);
         Self {
-            attempts: attempts("attempt"),
-            refreshes: attempts("refresh"),
-            failed_logins: failures(limits.failed_logins_per_minute, "failed_login").into(),
-            room_passwords: failures(limits.wrong_room_passwords_per_minute, "room_password").into(),
+            attempts: throttle("attempt", attempts, metrics, common),
+            refreshes: throttle("refresh", attempts, metrics, common),
+            rotations: throttle("refresh_of_login", attempts, metrics, common),
+            log_ins: throttle("login", attempts, metrics, common),
+            failed_logins: throttle("failed_login", failed_logins, metrics, common),
+            failed_logins_of_account: throttle(
+                "failed_login_of_account",
+                failures(limits.failed_logins_per_account_per_minute),
+                metrics,
+                common,
+            ),
+            failed_logins_of_known: throttle("failed_login_of_device", failed_logins, metrics, common),
+            room_passwords: throttle(
+                "room_password",
+                failures(limits.wrong_room_passwords_per_minute),
+                metrics,
+                common,
+            ),
+            exempt: limits.exempt.clone(),
         }
     }
-}
 
-fn quota(per_minute: u32, burst: u32) -> Quota {
-    let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(positive(per_minute)).allow_burst(positive(burst))
+    /// Whether an address has no limits of its own.
+    pub fn exempts(&self, origin: Origin) -> bool {
+        origin.is_in(&self.exempt)
+    }
 }
 
 /// What all nodes count together.
@@ -95,128 +165,138 @@ struct Common {
 }
 
 impl Common {
-    fn new(database: Database, what: &'static str, quota: &Quota) -> Self {
-        Self { database, what, bucket: Bucket { holds: quota.burst_size().get(), refill: quota.replenish_interval() } }
+    fn new(database: Database, what: &'static str, quota: Quota) -> Self {
+        Self { database, what, bucket: Bucket { holds: quota.burst, refill: quota.refill } }
     }
 
     /// Of one length, whatever people send.
     fn key(&self, key: &impl Debug) -> String {
         format!("{}:{}", self.what, hex(&Sha256::digest(format!("{key:?}"))[..16]))
     }
+
+    async fn take(&self, key: &impl Debug) -> Result<Option<Duration>> {
+        self.database.take_try(&self.key(key), self.bucket).await
+    }
 }
 
-type Tries = (Quota, Option<Common>, Counter);
-
-/// So many tries, right or wrong.
-pub struct Attempts<K: Hash + Eq + Clone + Debug> {
-    tries: DefaultKeyedRateLimiter<K>,
-    since_tidied: AtomicU32,
+/// So many tries for each key.
+pub struct Throttle<K> {
+    quota: Quota,
+    buckets: Arc<Buckets<K>>,
     common: Option<Common>,
     refused: Counter,
 }
 
-impl<K: Hash + Eq + Clone + Debug> From<Tries> for Attempts<K> {
-    fn from((quota, common, refused): Tries) -> Self {
-        Self { tries: RateLimiter::keyed(quota), since_tidied: AtomicU32::new(0), common, refused }
+impl<K: Hash + Debug> Throttle<K> {
+    fn new(quota: Quota, common: Option<Common>, refused: Counter) -> Self {
+        Self { quota, buckets: Arc::default(), common, refused }
     }
-}
 
-impl<K: Hash + Eq + Clone + Debug> Attempts<K> {
     /// Counts a try; an error if there were too many.
     pub async fn take(&self, key: &K) -> Result<()> {
-        if self.since_tidied.fetch_add(1, Ordering::Relaxed) >= TIDY_EVERY {
-            self.since_tidied.store(0, Ordering::Relaxed);
-            self.tries.retain_recent();
-        }
-        let here =
-            self.tries.check_key(key).map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()));
-        let wait = match (here, &self.common) {
-            // Who tries too often here does so everywhere.
+        let wait = match (self.buckets.take(key, self.quota, 1), &self.common) {
+            // Whoever tries too often here does so everywhere.
             (Err(wait), _) => Some(wait),
-            (Ok(()), Some(common)) => common.database.take_try(&common.key(key), common.bucket).await?,
+            (Ok(()), Some(common)) => common.take(key).await?,
             (Ok(()), None) => None,
         };
-        self.refuse_for(wait)
+        wait.map_or(Ok(()), |wait| Err(self.refusal(wait)))
     }
 
-    fn refuse_for(&self, wait: Option<Duration>) -> Result<()> {
-        match wait {
-            Some(retry_after) => {
-                self.refused.increment(1);
-                Err(Error::RateLimited { retry_after })
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// So many wrong tries; right ones are free.
-pub struct Failures<K: Hash + Eq + Clone + Debug> {
-    wrong: Attempts<K>,
-    /// Those who have been wrong too often, until then.
-    blocked: quick_cache::sync::Cache<K, Instant>,
-}
-
-impl<K: Hash + Eq + Clone + Debug> From<Tries> for Failures<K> {
-    fn from(tries: Tries) -> Self {
-        Self { wrong: tries.into(), blocked: quick_cache::sync::Cache::new(BLOCKED) }
-    }
-}
-
-impl<K: Hash + Eq + Clone + Debug> Failures<K> {
-    /// Whether somebody may try at all just now.
-    pub async fn check(&self, key: &K) -> Result<()> {
-        let here = self.blocked.get(key).map(|until| until.saturating_duration_since(Instant::now()));
-        let wait = match (here.filter(|wait| !wait.is_zero()), &self.wrong.common) {
-            (None, Some(common)) => common.database.look_at_tries(&common.key(key), common.bucket).await?,
-            (here, _) => here,
+    /// A permit for one guess; an error if too many were wrong. Where others are under way that may turn out right, it waits for
+    /// them.
+    pub async fn permit(&self, key: &K) -> Result<Permit<'_, K>> {
+        let slot = match timeout(MAX_WAIT, self.granted(key)).await {
+            Ok(granted) => granted?,
+            Err(_) => return Err(self.refusal(self.quota.refill)),
         };
-        self.wrong.refuse_for(wait)
+        let mut permit = Permit { throttle: self, slot, common_key: None, returned: false };
+        if let Some(common) = &self.common {
+            match common.take(key).await {
+                Ok(None) => permit.common_key = Some(common.key(key)),
+                Ok(Some(wait)) => {
+                    permit.returned = true;
+                    return Err(self.refusal(wait));
+                }
+                Err(error) => {
+                    permit.returned = true;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(permit)
     }
 
-    /// Counts a wrong try; after too many the next ones are refused for a while.
-    pub async fn failed(&self, key: &K) {
-        match self.wrong.take(key).await {
-            Err(Error::RateLimited { retry_after }) => self.blocked.insert(key.clone(), Instant::now() + retry_after),
-            Err(error) => tracing::warn!(%error, "a wrong try was counted on this node alone"),
-            Ok(()) => {}
+    async fn granted(&self, key: &K) -> Result<Slot> {
+        let mut asked = self.buckets.ask_for(key, self.quota);
+        loop {
+            let waiting = match asked {
+                Asked::Granted(slot) => return Ok(slot),
+                Asked::Refused(wait) => return Err(self.refusal(wait)),
+                Asked::Wait(waiting) => waiting,
+            };
+            // Counted for as long as this waits, also if the request is given up.
+            let counted = Counted { buckets: &self.buckets, slot: waiting.slot };
+            let mut settled = std::pin::pin!(waiting.settled.notified());
+            settled.as_mut().enable();
+            // The outcome may have come before it was listened for.
+            match self.buckets.ask(waiting.slot, self.quota) {
+                Asked::Wait(again) => drop(Counted { buckets: &self.buckets, slot: again.slot }),
+                other => {
+                    drop(counted);
+                    asked = other;
+                    continue;
+                }
+            }
+            settled.await;
+            drop(counted);
+            asked = self.buckets.ask(waiting.slot, self.quota);
         }
+    }
+
+    fn refusal(&self, retry_after: Duration) -> Error {
+        self.refused.increment(1);
+        Error::RateLimited { retry_after }
+    }
+}
+
+struct Counted<'a, K> {
+    buckets: &'a Buckets<K>,
+    slot: Slot,
+}
+
+impl<K> Drop for Counted<'_, K> {
+    fn drop(&mut self) {
+        self.buckets.stop_waiting(self.slot);
+    }
+}
+
+/// The permit for one guess. Dropped, it counts as a wrong one, also if the request was given up in the middle.
+#[must_use]
+pub struct Permit<'a, K> {
+    throttle: &'a Throttle<K>,
+    slot: Slot,
+    common_key: Option<String>,
+    returned: bool,
+}
+
+impl<K> Permit<'_, K> {
+    /// The guess was right, or none at all.
+    pub async fn give_back(mut self) {
+        self.returned = true;
+        if let (Some(key), Some(common)) = (self.common_key.take(), &self.throttle.common)
+            && let Err(error) = common.database.give_back_try(&key, common.bucket).await
+        {
+            tracing::warn!(%error, "a right password counts as a wrong one for a while");
+        }
+    }
+}
+
+impl<K> Drop for Permit<'_, K> {
+    fn drop(&mut self) {
+        self.throttle.buckets.settle(self.slot, self.throttle.quota, self.returned);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_site_is_one_and_a_mapped_address_is_its_ipv4() {
-        let origin = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff::9"));
-        assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
-        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
-        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
-    }
-
-    #[tokio::test]
-    async fn tries_beyond_the_burst_are_refused_with_a_time_to_wait() {
-        let attempts: Attempts<&str> = (quota(1, 2), None, Counter::noop()).into();
-        assert_eq!((attempts.take(&"ann").await, attempts.take(&"ann").await), (Ok(()), Ok(())));
-        assert!(
-            matches!(attempts.take(&"ann").await, Err(Error::RateLimited { retry_after }) if retry_after > Duration::ZERO)
-        );
-        assert_eq!(attempts.take(&"bob").await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn only_wrong_tries_count_against_somebody() {
-        let failures: Failures<&str> = (quota(1, 2), None, Counter::noop()).into();
-        for _ in 0..100 {
-            assert_eq!(failures.check(&"ann").await, Ok(()));
-        }
-        for _ in 0..3 {
-            failures.failed(&"ann").await;
-        }
-        assert!(failures.check(&"ann").await.is_err());
-        assert_eq!(failures.check(&"bob").await, Ok(()));
-    }
-}
+mod tests;

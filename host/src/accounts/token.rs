@@ -1,4 +1,4 @@
-//! Access tokens (JWT, each key with its one algorithm) and refresh tokens (random, kept only as a hash).
+//! Access tokens (JWT, each key with its one algorithm), and how refresh tokens are stored.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::keys::{Keys, hex};
+use super::sealed::Sealer;
 use crate::clock::{Timestamp, now};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, LoginId};
@@ -40,6 +41,9 @@ pub struct Bearer {
     pub expires_at: Timestamp,
 }
 
+/// How far the clocks of those who issue tokens may be ahead of ours. It is for `nbf` alone: a token ends when it says so.
+pub(super) const NBF_LEEWAY: Duration = Duration::from_secs(60);
+
 /// Signs tokens and checks them.
 pub struct Tokens {
     keys: Keys,
@@ -54,6 +58,10 @@ impl Tokens {
     /// How long an access token holds.
     pub fn ttl(&self) -> Duration {
         self.ttl
+    }
+
+    pub(super) fn sealer(&self) -> Sealer {
+        self.keys.sealer()
     }
 
     /// A new access token.
@@ -81,7 +89,7 @@ impl Tokens {
         // The key says by which algorithm, never the token.
         let key = self.keys.verifying(header.kid.as_deref()).ok_or_else(invalid)?;
         let mut validation = Validation::new(key.algorithm);
-        validation.leeway = 0;
+        validation.leeway = NBF_LEEWAY.as_secs();
         validation.validate_nbf = true;
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -92,7 +100,7 @@ impl Tokens {
                 _ => invalid(),
             })?
             .claims;
-        // The library lets the last second pass; a token ends when it says so.
+        // The library's leeway holds for the end too; a token ends when it says so.
         if claims.exp <= now().as_seconds() {
             return Err(expired());
         }
@@ -104,12 +112,12 @@ pub(super) fn expired() -> Error {
     Error::Unauthenticated("the token has expired; log in again or use the refresh token".into())
 }
 
-/// A new refresh token.
+/// A secret at random.
 pub fn new_refresh_token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// What is stored of a refresh token. It is random, so that a plain hash is enough.
+/// What is stored of a refresh token. Nobody can guess one, so that a plain hash is enough.
 pub fn refresh_hash(token: &str) -> String {
     hex(&Sha256::digest(token))
 }

@@ -28,12 +28,25 @@ section! {
         public_url: String = String::new(), public_url;
         /// What the server keeps on disk, unless a key of its own says otherwise.
         data_dir: PathBuf = "data".into() => restart;
-        /// Reverse proxies whose `X-Forwarded-For` is believed: addresses or networks.
+        /// Reverse proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks.
         trusted_proxies: Vec<IpNet> = vec![];
+        /// Which of the two.
+        forwarded_header: ForwardedHeader = ForwardedHeader::Auto;
         /// How long the server says that it is not ready before it stops: load balancers need a moment to hear of it.
         shutdown_delay: Duration = Duration::ZERO, lasting(Duration::ZERO, 10 * MINUTE);
         /// How long stopping may take from there on.
         shutdown_timeout: Duration = 10 * SECOND, lasting(Duration::ZERO, 10 * MINUTE);
+    }
+}
+
+choice! {
+    /// Where trusted proxies say whom they forward for.
+    ForwardedHeader {
+        /// Whichever is there; where both are and disagree, neither.
+        Auto = "auto",
+        XForwardedFor = "x-forwarded-for",
+        /// RFC 7239.
+        Forwarded = "forwarded",
     }
 }
 
@@ -233,16 +246,23 @@ section! {
         outbox_frames: usize = 1024, within(1..=1_000_000);
         /// … and by size.
         outbox_bytes: usize = 4 * MIB, within(4096..=1024 * MIB);
+        /// How much one account may ask over all its connections and REST: at once …
         command_burst: u32 = 200, within(1..=1_000_000);
+        /// … and as a steady stream.
         commands_per_second: u32 = 20, within(1..=1_000_000);
+        /// The same for all guests and strangers of one address together.
+        address_command_burst: u32 = 2000, within(1..=10_000_000);
+        address_commands_per_second: u32 = 200, within(1..=10_000_000);
         /// How many refused commands close a connection.
         refusals_before_close: u32 = 1000, within(1..=1_000_000);
-        /// Signing up, logging in and refreshing, from one address: at once …
+        /// Signing up, logging in in vain and refreshing in vain, from one address: at once …
         attempts_burst: u32 = 30, within(1..=1_000_000);
         /// … and as a steady stream.
         attempts_per_minute: u32 = 10, within(1..=1_000_000);
-        /// Failed logins to one account.
+        /// Failed logins to one account from one address …
         failed_logins_per_minute: u32 = 10, within(1..=1_000_000);
+        /// … and from all addresses together; who logged in from a device before is not kept out by it.
+        failed_logins_per_account_per_minute: u32 = 100, within(1..=1_000_000);
         /// Wrong passwords for one room, by one account or one guest's address.
         wrong_room_passwords_per_minute: u32 = 5, within(1..=1_000_000);
         /// How many rooms that are still there one account may have made …
@@ -257,6 +277,8 @@ section! {
         guest_rooms: u32 = 1000, within(1..=10_000_000);
         /// How many others one account may block.
         blocked_per_account: u32 = 1000, within(1..=1_000_000);
+        /// Addresses and networks that the limits of one address do not hold for.
+        exempt: Vec<IpNet> = vec![];
     }
 }
 

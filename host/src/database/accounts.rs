@@ -5,7 +5,7 @@ use super::rows::AccountRow;
 use super::{Database, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::fold;
+use crate::name::{fold, is_too_long};
 use crate::protocol::{Account, AccountId, Bot};
 
 /// A user with what signing in needs.
@@ -61,8 +61,12 @@ impl Database {
 
     /// Somebody who has a password here, by name, handle or e-mail address, in any case.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
+        let login = login.trim();
+        if is_too_long(login) {
+            return Ok(None);
+        }
         let key = fold(login);
-        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
+        Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE (id = (SELECT user_id FROM user_names WHERE key = $1) OR email_key = $1) \
              AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
@@ -73,7 +77,7 @@ impl Database {
     }
 
     pub async fn user(&self, id: AccountId) -> Result<Option<User>> {
-        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
+        Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE uid = $1 AND deleted_at IS NULL",
         )
@@ -85,7 +89,11 @@ impl Database {
     /// People in the order in which they were added, from the one after this number on; with `query`, those whose name
     /// or address holds it.
     pub async fn users(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<User>> {
-        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
+        let query = query.unwrap_or_default();
+        if is_too_long(query) {
+            return Ok(Vec::new());
+        }
+        let pattern = format!("%{}%", escape_like(&fold(query)));
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
@@ -162,7 +170,7 @@ impl Database {
 
     /// By the integer that it is known by where ids are integers.
     pub async fn account_numbered(&self, number: i64) -> Result<Option<Account>> {
-        let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+        let row: Option<AccountRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE id = $1 AND deleted_at IS NULL AND plugin IS NULL",
         )
         .bind(number)
@@ -172,7 +180,7 @@ impl Database {
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+        let row: Option<AccountRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE uid = $1 AND deleted_at IS NULL",
         )
         .bind(id)
@@ -183,10 +191,14 @@ impl Database {
 
     /// By name or handle, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
+        let name = name.trim();
+        if is_too_long(name) {
+            return Ok(None);
+        }
         if let Some(external) = self.external_user_named(name).await? {
             return Ok(Some(external.account()));
         }
-        let row: Option<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+        let row: Option<AccountRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users \
              WHERE id = (SELECT user_id FROM user_names WHERE key = $1) AND plugin IS NULL",
         )

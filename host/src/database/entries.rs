@@ -150,7 +150,7 @@ fn happening(data: &str) -> Result<Happening> {
 impl Database {
     /// Whether the room has a message of this number that was not deleted.
     pub async fn has_message(&self, room: RoomId, seq: u64) -> Result<bool> {
-        let found: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+        let found: Option<i64> = each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT e.seq FROM entries e JOIN rooms r ON r.id = e.room_id \
              WHERE r.uid = $1 AND e.seq = $2 AND e.kind = $3 AND e.deleted_at IS NULL",
         )
@@ -164,7 +164,7 @@ impl Database {
 
     /// The `seq` of the room's last entry; 0 for an empty log.
     pub async fn last_seq(&self, room: RoomId) -> Result<u64> {
-        let last: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+        let last: Option<i64> = each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT last_seq FROM rooms WHERE uid = $1",
         )
         .bind(room)
@@ -175,7 +175,7 @@ impl Database {
 
     /// A message as it is now, also one that was deleted; without its reactions.
     pub async fn message(&self, room: RoomId, seq: u64) -> Result<Option<Message>> {
-        let row: Option<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<EntryRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", columns!(), " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
              WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.seq = $2 AND e.kind = $3",
         ))

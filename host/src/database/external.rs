@@ -4,12 +4,13 @@ use super::accounts::User;
 use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::name::is_too_long;
 use crate::protocol::AccountId;
 
 impl Database {
     /// The account of this issuer's id.
     pub async fn external_user(&self, issuer: &str, id: &str) -> Result<Option<User>> {
-        Ok(each!(Pool: &self.read, pool => sqlx::query_as(
+        Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE issuer = $1 AND external_id = $2",
         )
@@ -41,7 +42,7 @@ impl Database {
 
     /// By its name, `id@issuer`.
     pub async fn external_user_named(&self, name: &str) -> Result<Option<User>> {
-        match name.rsplit_once('@') {
+        match name.rsplit_once('@').filter(|_| !is_too_long(name)) {
             Some((id, issuer)) => self.external_user(issuer, id).await,
             None => Ok(None),
         }
@@ -49,7 +50,7 @@ impl Database {
 
     /// This account, if those of this issuer may know it: it is one of them or has no issuer but us.
     pub async fn known_to(&self, issuer: &str, account: AccountId) -> Result<Option<AccountId>> {
-        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+        Ok(each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT uid FROM users WHERE uid = $1 AND (issuer IS NULL OR issuer = $2)",
         )
         .bind(account)

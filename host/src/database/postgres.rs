@@ -29,8 +29,12 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Connects; with a claim it locks the database first, and watches over it from then on.
-    pub(super) async fn open(options: &Options, health: &Arc<Health>, claim: Option<Claim>) -> Result<Self, OpenError> {
+    /// Connects, with a pool for reading and one for writing and short reads; with a claim it locks the database first, and watches over it from then on.
+    pub(super) async fn open(
+        options: &Options,
+        health: &Arc<Health>,
+        claim: Option<Claim>,
+    ) -> Result<(Self, Self), OpenError> {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
@@ -43,22 +47,27 @@ impl Engine {
             }
             None => None,
         };
-        // One more than the readers, so that the writer never waits for them.
-        let connections = options.readers + 1;
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        // A server keeps them: it may have no file left for a new one when it needs that.
-        let pool = if lock.is_some() { pool.idle_timeout(None) } else { pool };
-        let pool = match pool.connect_with(connect.clone()).await {
+        let pool = |connections| {
+            let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            // A server keeps them: it may have no file left for a new one when it needs that.
+            if lock.is_some() { pool.idle_timeout(None) } else { pool }
+        };
+        // Two pools, so that the writer, log-ins and posts never wait for long reads.
+        let writers = 1 + options.readers.div_ceil(2);
+        let write = match pool(writers).connect_with(connect.clone()).await {
             // A pool that waited in vain does not say for what.
             Err(sqlx::Error::PoolTimedOut) => Err(why_not(&connect).await.unwrap_or(sqlx::Error::PoolTimedOut)),
             other => other,
         };
-        let pool = pool.map_err(connect_error)?;
+        let write = write.map_err(connect_error)?;
+        let read = pool(options.readers).connect_lazy_with(connect);
         if lock.is_some() {
-            super::open_ahead(&pool, connections).await;
+            super::open_ahead(&write, writers).await;
+            super::open_ahead(&read, options.readers).await;
         }
         let monitor = lock.map(|(connection, lock)| Arc::new(monitor::start(health.clone(), connection, lock)));
-        Ok(Self { pool, health: health.clone(), _monitor: monitor })
+        let engine = |pool| Self { pool, health: health.clone(), _monitor: monitor.clone() };
+        Ok((engine(read), engine(write)))
     }
 
     /// The pool itself, for what may take long and is nobody's request.

@@ -4,13 +4,13 @@ use super::rows::{MemberRow, RoomRow, damaged, room_columns};
 use super::{Database, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::fold;
+use crate::name::{fold, is_too_long};
 use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
 
 impl Database {
     /// A room and how many members it has.
     pub async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.uid = $1",
         ))
         .bind(id)
@@ -21,7 +21,7 @@ impl Database {
 
     /// By the integer that it is known by where ids are integers.
     pub async fn room_numbered(&self, number: i64) -> Result<Option<Room>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1",
         ))
         .bind(number)
@@ -31,7 +31,7 @@ impl Database {
     }
 
     pub async fn room_coded(&self, code: &str) -> Result<Option<Room>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.code = $1 AND r.kind = 'room'",
         ))
         .bind(code)
@@ -54,7 +54,10 @@ impl Database {
 
     /// By name, in any case.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        if is_too_long(name) {
+            return Ok(None);
+        }
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.name_key = $1",
         ))
         .bind(fold(name))
@@ -72,7 +75,11 @@ impl Database {
         after: &str,
         limit: u32,
     ) -> Result<Vec<(Room, u32)>> {
-        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
+        let query = query.unwrap_or_default();
+        if is_too_long(query) {
+            return Ok(Vec::new());
+        }
+        let pattern = format!("%{}%", escape_like(&fold(query)));
         let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 AND r.name_key LIKE $2 ESCAPE '\\' \
              AND (r.visibility = 'public' OR EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
@@ -90,7 +97,7 @@ impl Database {
 
     /// The rooms an account is a member of.
     pub async fn rooms_of(&self, account: AccountId) -> Result<Vec<RoomId>> {
-        Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
+        Ok(each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT r.uid FROM rooms r JOIN members m ON m.room_id = r.id JOIN users u ON u.id = m.user_id WHERE u.uid = $1",
         )
         .bind(account)
@@ -100,7 +107,11 @@ impl Database {
 
     /// Rooms in the order in which they were made, after the one of this number; with `query`, those whose name holds it.
     pub async fn room_activity(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<RoomActivity>> {
-        let pattern = format!("%{}%", escape_like(&fold(query.unwrap_or_default())));
+        let query = query.unwrap_or_default();
+        if is_too_long(query) {
+            return Ok(Vec::new());
+        }
+        let pattern = format!("%{}%", escape_like(&fold(query)));
         let rows: Vec<ActivityRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), ", r.last_seq, \
              (SELECT e.at FROM entries e WHERE e.room_id = r.id ORDER BY e.seq DESC LIMIT 1) AS active_at \
@@ -115,7 +126,7 @@ impl Database {
     }
 
     pub async fn member(&self, room: RoomId, account: AccountId) -> Result<Option<Member>> {
-        let row: Option<MemberRow> = each!(Pool: &self.read, pool => sqlx::query_as(
+        let row: Option<MemberRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m \
              JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id WHERE r.uid = $1 AND u.uid = $2",
         )
@@ -144,7 +155,7 @@ impl Database {
 
     /// How an account stands to a room: its membership and whatever else holds for it there.
     pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
-        let row: Option<StandingRow> = each!(Pool: &self.read, pool => sqlx::query_as(STANDING)
+        let row: Option<StandingRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
@@ -160,7 +171,7 @@ impl Database {
             #[sqlx(flatten)]
             standing: StandingRow,
         }
-        let row: Option<Row> = each!(Pool: &self.read, pool => sqlx::query_as(STANDING)
+        let row: Option<Row> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
@@ -170,7 +181,7 @@ impl Database {
 
     /// The room of a pair, if there is one.
     pub async fn direct_room(&self, one: i64, other: i64) -> Result<Option<Room>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.pair_low = $1 AND r.pair_high = $2",
         ))
         .bind(one.min(other))
@@ -182,7 +193,7 @@ impl Database {
 
     /// The room of an account and another one, which may be deleted, if there is one.
     pub async fn direct_room_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
-        let row: Option<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+        let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM users a JOIN users b ON b.uid = $2 \
              JOIN rooms r ON (r.pair_low = a.id AND r.pair_high = b.id) OR (r.pair_low = b.id AND r.pair_high = a.id) \
              WHERE a.uid = $1",

@@ -42,13 +42,23 @@ impl Database {
         }
     }
 
-    /// The same without taking any.
-    pub async fn look_at_tries(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
+    async fn look_at_tries(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
         let Pool::Postgres(pool) = &self.write else { return Ok(None) };
         let sql = sqlx::AssertSqlSafe(format!("SELECT full_at - {NOW} FROM throttles WHERE key = $1"));
         let full_in: Option<f64> = sqlx::query_scalar(sql).bind(key).fetch_optional(pool).await?;
         let wait = full_in.unwrap_or(0.0) + bucket.refill_ms() * (1.0 - f64::from(bucket.holds));
         Ok((wait > 0.0).then(|| Duration::from_secs_f64(wait / 1000.0)))
+    }
+
+    /// Gives back a try that was taken.
+    pub async fn give_back_try(&self, key: &str, bucket: Bucket) -> Result<()> {
+        let Pool::Postgres(pool) = &self.write else { return Ok(()) };
+        sqlx::query("UPDATE throttles SET full_at = full_at - $2 WHERE key = $1")
+            .bind(key)
+            .bind(bucket.refill_ms())
+            .execute(pool)
+            .await?;
+        Ok(())
     }
 
     /// Forgets buckets that are full again.

@@ -266,14 +266,23 @@ impl Place {
 
 impl Hub {
     /// Lets a connection hear a room, from the entry after the one that `release` names; what happens until then waits.
-    /// With a `nick` it is called so there, if nobody else is.
+    /// With a `nick` it is called so there, if nobody else is; a guest without one has its own name, unless that is of somebody
+    /// who speaks another dialect.
     pub fn listen(&self, room: &Room, connection: &Arc<Connection>, nick: Option<Arc<str>>) -> Result<(), NameInUse> {
         self.in_place(room, |place| {
             let others = || place.listeners.values().filter(|other| other.connection.id != connection.id);
             let taken = |nick: &Arc<str>| {
                 others().any(|other| fold(&other.name) == fold(nick)) || place.elsewhere.has_name(nick)
             };
-            if nick.as_ref().is_some_and(taken) {
+            // Guests who have one name everywhere may share it with others who speak as they do (the same person on two
+            // devices, or coming back), but with nobody who sees them as somebody of their own.
+            let passes_for_another = || {
+                let same = |other: &Listener| fold(&other.name) == fold(connection.actor.name());
+                others().any(|other| other.dialect != connection.dialect && same(other))
+            };
+            if nick.as_ref().is_some_and(taken)
+                || (nick.is_none() && connection.guest().is_some() && passes_for_another())
+            {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());

@@ -121,6 +121,11 @@ impl Plugins {
         hex(&digest.finalize()[..8])
     }
 
+    /// Whether a plugin is called so, whether it runs or not.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.shared.statuses.load().iter().any(|status| crate::name::fold(&status.id) == name)
+    }
+
     /// Every plugin in the folder, running or not.
     pub fn statuses(&self) -> Vec<PluginStatus> {
         let registry = self.shared.registry.load();

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::timers::Staged;
 use super::Services;
 use super::registry::Registry;
+use crate::accounts::password::Share;
 use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor, Change, Credential, Member, Push, Room, RoomId, StorageRead, Unit};
@@ -96,6 +97,15 @@ impl UnitOfWork {
     pub(super) fn from(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
+    }
+
+    /// Whose turn the hashing of passwords takes.
+    pub(super) fn hash_share(&self) -> Share {
+        match (&self.actor, self.origin) {
+            (Actor::Account(account), _) => Share::Account(account.id),
+            (Actor::Guest(_), Some(origin)) => Share::Origin(origin),
+            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => Share::Plugins,
+        }
     }
 
     /// What the guards have to look at. From now on nothing more can be offered: a guard does not call on guards.

@@ -2,11 +2,36 @@
 
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::name;
 use crate::protocol::{Credential, Entry, Happening, Room, RoomId, RoomName};
 use crate::rooms::{Door, Rooms, not_a_member};
 
+/// How many names are made up for a guest until one is nobody's.
+const NAMES_MADE_UP: usize = 8;
+
 impl Router {
+    /// A guest's name: the one that it wants, if that is neither an account's nor a plugin's, or one that is made up.
+    pub async fn guest_name(&self, wanted: Option<&str>) -> Result<String> {
+        let free = async |name: &str| {
+            let name = self.accounts.guest_name(name).await?;
+            match self.plugins.is_named(&name::fold(&name)) {
+                true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
+                false => Ok(name),
+            }
+        };
+        let Some(wanted) = wanted else {
+            for _ in 0..NAMES_MADE_UP {
+                match free(&format!("guest-{:04x}", rand::random::<u16>())).await {
+                    Err(Error::Conflict(_)) => {}
+                    found => return found,
+                }
+            }
+            return Err(Error::Conflict("no name was found for a guest; choose one".into()));
+        };
+        free(wanted).await
+    }
+
     /// Lets somebody into a room, if the door or a guard says so.
     pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
@@ -30,13 +55,15 @@ impl Router {
             Some(account) => Guesser::Account(account.id),
             None => Guesser::Origin(caller.origin),
         };
-        let key = (room.id, guesser);
+        // Taken before the guess is looked at, and given back unless it was wrong.
         let throttles = self.accounts.throttles();
-        let throttle = &throttles.room_passwords;
-        throttle.check(&key).await?;
+        let permit = match credentials {
+            [] => None,
+            _ => Some(throttles.room_passwords.permit(&(room.id, guesser)).await?),
+        };
         let verdict = self.plugins.admit(&call(caller, Some(room.clone()), None), credentials).await;
-        if verdict.is_err() && !credentials.is_empty() {
-            throttle.failed(&key).await;
+        if let (Ok(()) | Err(Error::Unavailable(_)), Some(permit)) = (&verdict, permit) {
+            permit.give_back().await;
         }
         verdict
     }

@@ -21,11 +21,17 @@ pub fn raise_limit() -> Option<u64> {
     }
 }
 
+/// How many connections to the database a server has at the most: those for reading, those for writing and short reads, and one
+/// for the lock.
+fn database_connections(readers: u32) -> u64 {
+    u64::from(readers) + u64::from(readers.div_ceil(2)) + 3
+}
+
 /// How many connections there may be at a time where so many files may be open. Half of them at least: whoever has that few has
 /// no use for a server without connections either.
 pub(super) fn most_connections(limit: Option<u64>, config: &Config) -> usize {
     let Some(limit) = limit else { return usize::MAX };
-    let database = (u64::from(config.database.readers) + 2) * FILES_PER_DATABASE_CONNECTION;
+    let database = database_connections(config.database.readers) * FILES_PER_DATABASE_CONNECTION;
     let listeners = super::listeners::listeners(config).count() as u64;
     let left = limit.saturating_sub(FILES_BESIDE + database + listeners).max(limit / 2);
     usize::try_from(left).unwrap_or(usize::MAX)
@@ -43,7 +49,7 @@ mod tests {
     #[test]
     fn connections_leave_files_for_everything_else() {
         let config = Config::default();
-        assert_eq!(most_connections(Some(1024), &config), 1024 - 200 - 18 - 1);
+        assert_eq!(most_connections(Some(1024), &config), 1024 - 200 - 27 - 1);
         assert_eq!(most_connections(Some(100), &config), 50);
         assert_eq!(most_connections(None, &config), usize::MAX);
     }

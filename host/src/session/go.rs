@@ -47,8 +47,7 @@ impl Session {
         room: &Room,
         recent: Option<u32>,
     ) {
-        self.hear(room, me);
-        if self.core.hub.opened(room.id).await.is_err() {
+        if self.hear(room, me).is_err() || self.core.hub.opened(room.id).await.is_err() {
             return self.core.hub.stop_listening(room.id, me);
         }
         let Some(limit) = recent else {

@@ -13,7 +13,7 @@ use crate::dialect::groups::{self, Kind, Person, Request};
 use crate::error::rooms::FULL;
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::name::fold;
+use crate::name;
 use crate::protocol::{Actor, Guest, Room, RoomKind, RoomName, Visibility};
 use crate::router::{Caller, NewMessage};
 
@@ -99,13 +99,13 @@ impl Session {
     /// The connection under its name, which from here on is this one.
     async fn bind(&mut self, name: &str) -> Result<Arc<Connection>> {
         match self.me.clone() {
-            Some(me) if fold(me.actor.name()) == fold(name.trim()) => Ok(me),
+            Some(me) if name::same(me.actor.name(), name) => Ok(me),
             Some(me) => Err(not_yours(me.actor.name())),
             None if self.core.auth.get().guests => {
-                let name = self.core.accounts.guest_name(name).await?;
+                let name = self.core.router.guest_name(Some(name)).await?;
                 Ok(self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false))
             }
-            None => Err(Error::Unauthenticated("guests are not let in here; log in first".into())),
+            None => Err(no_guests()),
         }
     }
 
@@ -149,7 +149,7 @@ impl Session {
     }
 
     async fn log_in(&mut self, name: &str, password: String) -> Result<()> {
-        let session = self.core.accounts.log_in(self.origin(), name, password).await;
+        let session = self.core.accounts.log_in(self.origin(), name, password, None).await;
         let session = session.inspect_err(|error| self.core.failed_log_ins.note(self.address, error))?;
         self.become_account(&session, &[], groups::logged_in).await
     }
@@ -200,6 +200,9 @@ impl Session {
     }
 
     async fn list_groups(&self) -> Result<()> {
+        if self.me.is_none() && !self.core.auth.get().guests {
+            return Err(no_guests());
+        }
         let rooms = self.core.router.open_rooms().await?;
         let here = |room: &Room| self.core.hub.is_listening(room.id, self.id);
         let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || here(room));
@@ -209,7 +212,7 @@ impl Session {
 
     async fn send_to_group(&self, name: &str, group: String, text: String) -> Result<()> {
         let me = self.me.as_ref().ok_or_else(nobody_yet)?;
-        if fold(me.actor.name()) != fold(name.trim()) {
+        if !name::same(me.actor.name(), name) {
             return Err(not_yours(me.actor.name()));
         }
         let room = self.group(&group).await?;
@@ -231,7 +234,7 @@ impl Session {
     async fn group(&self, name: &str) -> Result<Room> {
         match self.core.router.rooms.get(&RoomName::Name(name.to_owned())).await {
             Err(Error::NotFound(_)) => {
-                let deleted = |room: &Room| fold(&room.name) == fold(name);
+                let deleted = |room: &Room| name::same(&room.name, name);
                 let eviction = self.me.as_ref().and_then(|me| me.eviction(deleted));
                 let unknown = || Error::NotFound(format!("there is no group {}", name.escape_debug()));
                 Err(eviction.map_or_else(unknown, |eviction| eviction.error("group")))
@@ -243,6 +246,10 @@ impl Session {
 
 fn nobody_yet() -> Error {
     Error::Unauthenticated("say who you are first: `first-connect` or `log_in`".into())
+}
+
+fn no_guests() -> Error {
+    Error::Unauthenticated("guests are not let in here; log in first".into())
 }
 
 fn not_yours(name: &str) -> Error {

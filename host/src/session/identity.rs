@@ -69,10 +69,7 @@ impl Session {
                         "guests are not let in here; log in and connect with `token`".into(),
                     ));
                 }
-                let name = match name {
-                    Some(name) => self.core.accounts.guest_name(&name).await?,
-                    None => generated_guest_name(1),
-                };
+                let name = self.core.router.guest_name(name.as_deref()).await?;
                 let guest = Guest { id: self.id, name: name.into() };
                 let me = self.enter(Actor::Guest(guest), None, false);
                 Ok(self.connected(&me, None))
@@ -127,8 +124,9 @@ impl Session {
         for room in of_account().await {
             // One that was deleted meanwhile is not heard of any more.
             let Ok(room) = rooms.get(&RoomName::Id(room)).await else { continue };
-            self.hear(&room, me);
-            heard.push(room);
+            if self.hear(&room, me).is_ok() {
+                heard.push(room);
+            }
         }
         for room in &heard {
             if let Err(error) = hub.opened(room.id).await {
@@ -151,9 +149,15 @@ impl Session {
         }
     }
 
-    pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) {
-        // Without a nick there is nothing that could be in use.
-        let _ = self.core.hub.listen(room, me, None);
+    /// Begins to hear a room under one's own name, which for a guest may be somebody's there already.
+    pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) -> Result<()> {
+        self.core.hub.listen(room, me, None).map_err(|_| {
+            Error::Conflict(format!(
+                "somebody in {} is called {} already; choose another name",
+                room.name,
+                me.actor.name()
+            ))
+        })
     }
 
     fn connected(&self, me: &Connection, expires_at: Option<Timestamp>) -> Reply {

@@ -101,7 +101,7 @@ impl Session {
     ) -> Result<()> {
         let room_id = room.id;
         // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
-        self.hear(&room, me);
+        self.hear(&room, me)?;
         let joined = match self.caught_up(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {

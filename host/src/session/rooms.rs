@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 
-use super::identity::generated_guest_name;
 use super::{IN_FLIGHT, Session};
 use crate::dialect::rooms::{self, Request};
 use crate::error::rooms::BANNED;
@@ -21,7 +20,10 @@ impl Session {
         let me = match self.me.clone() {
             Some(me) => me,
             None if self.core.auth.get().guests => {
-                let name = generated_guest_name(1);
+                let name = match self.core.router.guest_name(None).await {
+                    Ok(name) => name,
+                    Err(error) => return self.outbox.offer(rooms::refused(&kind, &error)),
+                };
                 self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
@@ -102,7 +104,7 @@ impl Session {
         let name_taken = || Error::Conflict("Name is taken".into());
         // An account has its name already; a guest has one of its own in each room.
         let nick: Option<Arc<str>> = match &me.actor {
-            Actor::Guest(_) => match self.core.accounts.guest_name(&nick).await {
+            Actor::Guest(_) => match self.core.router.guest_name(Some(&nick)).await {
                 Err(Error::Conflict(_)) => return Err(name_taken()),
                 other => Some(other?.into()),
             },

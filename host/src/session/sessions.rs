@@ -90,7 +90,7 @@ impl Session {
             _ => error,
         })?;
         if !self.core.hub.is_listening(room.id, me.id) {
-            self.hear(&room, me);
+            self.hear(&room, me)?;
             if let Err(error) = self.core.hub.opened(room.id).await {
                 self.core.hub.stop_listening(room.id, me);
                 return Err(error);

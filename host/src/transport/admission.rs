@@ -1,6 +1,6 @@
 //! How many connections there may be: in all, and from one address.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,18 +9,25 @@ use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::http::forwarded::ProxyWarning;
 use crate::accounts::throttle::Origin;
 use crate::config::{Limits, Live, Server};
 use crate::error::Error;
 use crate::metrics::{Counter, Metrics, REFUSED_CONNECTIONS};
+use crate::router::Exemptions;
 
 /// When whoever was not let in may try again, in seconds.
 const AGAIN: u16 = 5;
+/// How many addresses are warned of: anybody can send the header.
+const MAX_PROXY_WARNINGS: usize = 100;
 
 /// Counts sockets, and sessions too: behind a proxy, and with Socket.IO's polling, a session is no socket of its own.
 pub struct Admission {
     limits: Live<Limits>,
     server: Live<Server>,
+    exempt: Exemptions,
+    /// Proxies that were warned of.
+    proxies: Mutex<HashSet<(Origin, ProxyWarning)>>,
     sockets: Arc<Mutex<Counts>>,
     sessions: Arc<Mutex<Counts>>,
     /// Each is an open file, of which there may be only so many, whatever is configured.
@@ -115,8 +122,10 @@ impl Admission {
     pub fn new(limits: Live<Limits>, server: Live<Server>, metrics: &Metrics) -> Self {
         let refused = |why| metrics.counter(REFUSED_CONNECTIONS, &[("reason", why)]);
         Self {
+            exempt: Exemptions::new(limits.clone(), server.clone()),
             limits,
             server,
+            proxies: Mutex::default(),
             sockets: Arc::default(),
             sessions: Arc::default(),
             most_sockets: usize::MAX,
@@ -135,6 +144,28 @@ impl Admission {
         let peer = peer.to_canonical();
         let proxied = self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer));
         self.admit(&self.sockets, self.most_sockets, peer.into(), proxied)
+    }
+
+    /// Says once of a proxy what the operator should set.
+    pub(super) fn warn_of_proxy(&self, peer: IpAddr, warning: ProxyWarning) {
+        {
+            let mut known = self.proxies.lock();
+            if known.len() >= MAX_PROXY_WARNINGS || !known.insert((peer.into(), warning)) {
+                return;
+            }
+        }
+        match warning {
+            ProxyWarning::NotTrusted => tracing::warn!(
+                address = %peer,
+                "request with X-Forwarded-For or Forwarded from an address that is not a trusted proxy: the header is ignored, \
+                 and all who come by this address count as one; if it is a proxy of yours, add it to server.trusted_proxies"
+            ),
+            ProxyWarning::Ambiguous => tracing::warn!(
+                address = %peer,
+                "X-Forwarded-For and Forwarded of a trusted proxy disagree, and neither is believed; \
+                 set server.forwarded_header to the one that the proxy writes"
+            ),
+        }
     }
 
     /// A place for a session.
@@ -159,8 +190,7 @@ impl Admission {
             return Err(Refused::Full);
         }
         let of_origin = counted.by_origin.entry(origin).or_default();
-        // The machine's own are an operator's, or of a proxy that nobody named.
-        if *of_origin >= per_address && !proxied && !origin.is_local() {
+        if *of_origin >= per_address && !proxied && !self.exempt.hold_for(origin) {
             self.crowded.increment(1);
             return Err(Refused::Crowded);
         }

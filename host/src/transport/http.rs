@@ -8,6 +8,7 @@ mod compression;
 pub(super) mod conditions;
 mod conversations;
 pub(super) mod extract;
+pub(super) mod forwarded;
 mod health;
 mod host;
 mod me;
@@ -150,7 +151,10 @@ type Answer = Result<Response, Failure>;
 pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
     let (api, document) = api(with_metrics);
     Router::new()
-        .merge(api.route_layer(from_fn_with_state(state.clone(), admin::audit::record)))
+        .merge(
+            api.route_layer(from_fn_with_state(state.clone(), admin::audit::record))
+                .route_layer(from_fn_with_state(state.clone(), extract::count_strangers)),
+        )
         .merge(openapi::pages(document))
         .merge(super::web::pages())
         .layer(compression::layer())
@@ -261,9 +265,11 @@ fn cors(state: Arc<State>) -> CorsLayer {
 
 /// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let value = values.next()?.to_str().unwrap_or_default();
     match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        // Of two, another server on the way may have looked at the other one.
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => Some(token.trim()),
         _ => Some(""),
     }
 }

@@ -139,7 +139,8 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     super::http::bearer(headers).map(str::to_owned).or_else(|| {
         let mut offered = subprotocols(headers).skip_while(|protocol| *protocol != BEARER);
         offered.next()?;
-        offered.find(|protocol| *protocol != PROTOCOL).map(str::to_owned)
+        // Whoever says that there is a token has to bring one.
+        Some(offered.find(|protocol| *protocol != PROTOCOL).unwrap_or_default().to_owned())
     })
 }
 

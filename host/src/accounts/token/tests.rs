@@ -84,13 +84,13 @@ fn an_expired_token_says_so() {
 fn every_claim_counts() {
     let plain = Header::new(Algorithm::HS256);
     assert!(tokens().check(&forged(&claims(), &plain)).is_ok());
-    let later = now().as_seconds() + 30;
+    let later = now().as_seconds() + 120;
     for (claim, value) in [
         ("iss", json!("somebody")),
         ("aud", json!("somebody")),
         ("aud", json!([])),
         ("nbf", json!(later)),
-        ("exp", json!(later - 60)),
+        ("exp", json!(later - 121)),
         ("sub", json!("ann")),
     ] {
         let mut changed = claims();
@@ -148,4 +148,18 @@ fn a_new_key_signs_while_tokens_of_the_old_one_hold() {
     assert!(elsewhere.check(&new).is_ok(), "the public half is enough to check");
     assert!(refused(&before, &new));
     assert_eq!(jsonwebtoken::decode_header(issue(&elsewhere)).unwrap().alg, Algorithm::HS256);
+}
+
+#[test]
+fn a_token_of_a_node_whose_clock_is_ahead_is_good_and_one_that_ended_is_not() {
+    let plain = Header::new(Algorithm::HS256);
+    let at = now().as_seconds();
+    let with = |claim: &str, value: i64| {
+        let mut changed = claims();
+        changed[claim] = json!(value);
+        forged(&changed, &plain)
+    };
+    assert!(tokens().check(&with("nbf", at + 50)).is_ok());
+    assert!(refused(&tokens(), &with("nbf", at + 70)));
+    assert!(refused(&tokens(), &with("exp", at - 1)));
 }

@@ -11,7 +11,7 @@ impl passwords::Host for State {
     async fn hash(&mut self, password: String) -> Result<String, wire::Error> {
         let (unit, _) = self.unit()?;
         check(&password)?;
-        Ok(unit.services.passwords.hash(password).await?)
+        Ok(unit.services.passwords.hash_in(unit.hash_share(), password).await?)
     }
 
     async fn verify(&mut self, password: String, hash: String) -> Result<bool, wire::Error> {
@@ -20,7 +20,7 @@ impl passwords::Host for State {
         if check(&password).is_err() {
             return Ok(false);
         }
-        Ok(unit.services.passwords.verify(password, hash).await?)
+        Ok(unit.services.passwords.verify_in(unit.hash_share(), password, hash).await?)
     }
 }
 

@@ -24,6 +24,9 @@ impl UnitOfWork {
     }
 
     pub(in super::super) async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
+        if name::is_too_long(name) {
+            return Ok(None);
+        }
         let wanted = name::fold(name.trim());
         let mut staged = self.rooms.values().flatten();
         if let Some(found) = staged.find(|(room, _)| room.kind == RoomKind::Room && name::fold(&room.name) == wanted) {

@@ -35,6 +35,9 @@ pub(super) struct Credentials {
     email: Option<String>,
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
+    /// The `deviceToken` of an earlier log-in from this device: the failed log-ins of others do not keep it out.
+    #[serde(rename = "deviceToken", alias = "device_token")]
+    device_token: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -60,6 +63,9 @@ pub(super) struct NewPassword {
 pub(super) struct Tokens<'a> {
     token: &'a str,
     refresh_token: &'a str,
+    /// To be kept and sent along with the next log-in from this device; good for 90 days, and for nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<&'a str>,
     /// Seconds.
     expires_in: u64,
     user: User<'a>,
@@ -91,7 +97,8 @@ pub(super) async fn log_in(
 ) -> Answer {
     let missing = || Error::BadRequest("`username` or `email` is missing".into());
     let who = self::given(given.email).or(self::given(given.username)).ok_or_else(missing)?;
-    let session = state.core.accounts.log_in(address.into(), &who, given.password).await;
+    let device = self::given(given.device_token);
+    let session = state.core.accounts.log_in(address.into(), &who, given.password, device.as_deref()).await;
     let session = session.inspect_err(|error| state.core.failed_log_ins.note(address, error))?;
     Ok(tokens(StatusCode::OK, &session))
 }
@@ -138,6 +145,7 @@ fn tokens(status: StatusCode, session: &Session) -> Response {
     let body = Tokens {
         token: &session.token,
         refresh_token: &session.refresh_token,
+        device_token: Some(session.device_token.as_str()).filter(|token| !token.is_empty()),
         expires_in: session.expires_in.as_secs(),
         user: (&session.user).into(),
     };

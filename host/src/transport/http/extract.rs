@@ -6,13 +6,15 @@ use std::sync::Arc;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request, State as Shared};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::Bytes;
-use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
+use super::forwarded::client;
 use super::observe::request_id;
 use super::{Failure, State, bearer, query};
 use crate::accounts::Identity;
@@ -20,7 +22,7 @@ use crate::accounts::throttle::Origin;
 use crate::dialect::json;
 use crate::error::Error;
 use crate::protocol::Actor;
-use crate::router::Caller;
+use crate::router::{Caller, Sender};
 
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
@@ -108,10 +110,12 @@ impl FromRequestParts<Arc<State>> for Client {
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .ok_or_else(|| Error::internal("a request without its peer's address"))?;
-        let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<IpAddr> =
-            forwarded.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-        Ok(Self(client(peer.ip(), &hops, &state.server.get().trusted_proxies)))
+        let server = state.server.get();
+        let found = client(peer.ip(), &parts.headers, &server.trusted_proxies, server.forwarded_header);
+        if let Some(warning) = found.warning {
+            state.admission.warn_of_proxy(peer.ip(), warning);
+        }
+        Ok(Self(found.address))
     }
 }
 
@@ -127,17 +131,17 @@ impl FromRequestParts<Arc<State>> for From {
     }
 }
 
-/// The last hop that no trusted proxy vouches for: whatever stands before it anybody could have written.
-fn client(peer: IpAddr, hops: &[IpAddr], proxies: &[IpNet]) -> IpAddr {
-    let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(&address.to_canonical()));
-    let mut client = peer;
-    for hop in hops.iter().rev() {
-        if !trusted(&client) {
-            break;
-        }
-        client = *hop;
+/// Counts requests without a token for their address; those with one are their account's.
+pub(super) async fn count_strangers(
+    Shared(state): Shared<Arc<State>>,
+    From(origin): From,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if request.uri().path().starts_with("/api/") && !request.headers().contains_key(header::AUTHORIZATION) {
+        state.core.router.commands.take(&Sender::Address(origin), 1)?;
     }
-    client
+    Ok(next.run(request).await)
 }
 
 /// Whoever the request's token proves.
@@ -149,35 +153,23 @@ impl FromRequestParts<Arc<State>> for Authorized {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()))?;
-        Ok(Self(state.core.accounts.identify(token).await?))
+        let commands = &state.core.router.commands;
+        match state.core.accounts.identify(token).await {
+            Ok(identity) => {
+                commands.take(&Sender::Account(identity.account.id), 1)?;
+                Ok(Self(identity))
+            }
+            Err(error) => {
+                let From(origin) = From::from_request_parts(parts, state).await?;
+                commands.take(&Sender::Address(origin), 1)?;
+                Err(error.into())
+            }
+        }
     }
 }
 
 impl Authorized {
     pub(super) fn caller(self, From(origin): From) -> Caller {
         Caller { actor: Actor::Account(self.0.account), connection: None, origin, request: request_id() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn only_what_trusted_proxies_say_counts() {
-        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        let of = |peer: &str, hops: &[&str]| client(peer.parse().unwrap(), &addresses(hops), &proxies).to_string();
-        assert_eq!(of("192.0.2.1", &["198.51.100.7"]), "192.0.2.1", "nobody's word for it");
-        assert_eq!(of("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
-        assert_eq!(
-            of("10.0.0.1", &["203.0.113.9", "198.51.100.7", "10.0.0.2"]),
-            "198.51.100.7",
-            "the rest may be made up"
-        );
-        assert_eq!(of("10.0.0.1", &[]), "10.0.0.1");
     }
 }

@@ -12,6 +12,7 @@ mod entries;
 mod erasures;
 mod external;
 mod guest_rooms;
+mod guest_rules;
 mod health;
 mod lock;
 mod logins;

@@ -50,6 +50,8 @@ pub struct Connection {
     pub login: Option<LoginId>,
     /// What the issuer of its token calls its account, if that is not this server.
     pub external: Option<Arc<str>>,
+    /// A hash of where it comes from.
+    pub origin: Option<Arc<str>>,
     /// Hears every room of its account, also those it joins later.
     pub listens_to_all: AtomicBool,
     /// Whether it gets the messages that it sent itself.
@@ -68,7 +70,8 @@ impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
         let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
         let (hears, evictions) = Default::default();
-        Self { id, dialect, outbox, actor, login, external: None, listens_to_all, echoes, hears, evictions }
+        let (external, origin) = (None, None);
+        Self { id, dialect, outbox, actor, login, external, origin, listens_to_all, echoes, hears, evictions }
     }
 
     /// How it was put out of a room, if it was and has not come back.

@@ -28,6 +28,7 @@ macro_rules! words {
 mod change;
 mod command;
 mod event;
+mod guests;
 mod ids;
 mod people;
 mod room;
@@ -38,6 +39,7 @@ pub use self::change::{
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
 pub use self::event::{Entry, Event, Eviction, EvictionCause, Happening, Removal, Whom};
+pub use self::guests::{GuestRule, GuestRuleKind, GuestRules, GuestSelector};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};
 pub use self::room::{Member, Peer, Room, RoomKind, SessionSummary, Standing, Visibility};

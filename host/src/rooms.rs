@@ -3,20 +3,24 @@
 mod departures;
 mod erasures;
 mod guest_rooms;
+mod guests;
 mod quotas;
 
 use std::sync::{Arc, OnceLock};
 
 pub use self::guest_rooms::GuestRooms;
+pub use self::guests::origin_key;
+use self::quotas::Creations;
+use crate::accounts::throttle::Origin;
 use crate::cache::{Cache, Trust};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, now};
 use crate::config::{self, Live};
 use crate::database::Database;
 use crate::error::{Error, Result, rooms};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Credential, Member, Removal, Role, Room, RoomId, RoomKind, RoomName, RoomQuota,
-    SessionSummary, Standing, Touched, Unit, Visibility,
+    Account, AccountId, Actor, Change, Credential, GuestRules, Member, Removal, Role, Room, RoomId, RoomKind, RoomName,
+    RoomQuota, SessionSummary, Standing, Touched, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -30,6 +34,7 @@ const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 pub struct Known {
     rooms: Cache<RoomId, Option<Room>>,
     standings: Cache<(RoomId, AccountId), Standing>,
+    guest_rules: Cache<RoomId, Arc<GuestRules>>,
     trust: Arc<Trust>,
 }
 
@@ -42,13 +47,17 @@ impl Default for Known {
 impl Known {
     /// While there is no `trust`, the database is asked each time.
     pub fn new(trust: Arc<Trust>) -> Self {
-        Self { rooms: Cache::new(CACHED_ROOMS), standings: Cache::new(CACHED_STANDINGS), trust }
+        let (rooms, standings) = (Cache::new(CACHED_ROOMS), Cache::new(CACHED_STANDINGS));
+        Self { rooms, standings, guest_rules: Cache::new(CACHED_ROOMS), trust }
     }
 
     /// Forgets what a committed change made untrue.
     pub fn forget(&self, touched: Touched) {
         match touched {
-            Touched::Room(room) => self.rooms.forget(&room),
+            Touched::Room(room) => {
+                self.rooms.forget(&room);
+                self.guest_rules.forget(&room);
+            }
             Touched::Standing(room, account) => self.standings.forget(&(room, account)),
         }
     }
@@ -56,12 +65,14 @@ impl Known {
     /// Forgets a deleted room, and the standing of every account in it.
     pub fn forget_room(&self, room: RoomId) {
         self.rooms.forget(&room);
+        self.guest_rules.forget(&room);
         self.standings.forget_where(|(of, _)| *of == room);
     }
 
     /// Forgets everything: changes may have gone unheard.
     pub fn clear(&self) {
         self.rooms.clear();
+        self.guest_rules.clear();
         self.standings.clear();
     }
 
@@ -69,6 +80,11 @@ impl Known {
     pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
         let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
         if self.trust.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
+    }
+
+    async fn guest_rules(&self, database: &Database, room: RoomId) -> Result<Arc<GuestRules>> {
+        let load = async { Ok(Arc::new(database.guest_rules(room, now()).await?)) };
+        if self.trust.holds() { self.guest_rules.get_or_load(&room, load).await } else { load.await }
     }
 
     /// How an account stands to a room, if that is at hand.
@@ -98,13 +114,16 @@ pub struct Rooms {
     writer: Writer,
     known: Arc<Known>,
     limits: Live<config::Limits>,
+    /// What was made from each address lately.
+    creations: Creations,
     /// Of the rooms that exist from the start.
     preset: OnceLock<Vec<String>>,
 }
 
 impl Rooms {
     pub fn new(database: Database, writer: Writer, known: Arc<Known>, limits: Live<config::Limits>) -> Self {
-        Self { database, writer, known, limits, preset: OnceLock::new() }
+        let creations = Creations::new(limits.latest().creations_per_address_per_hour);
+        Self { database, writer, known, limits, creations, preset: OnceLock::new() }
     }
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {
@@ -231,7 +250,7 @@ impl Rooms {
     }
 
     /// The room of two accounts, made if there is none.
-    pub async fn direct(&self, me: &Account, other: &Account) -> Result<Room> {
+    pub async fn direct(&self, me: &Account, other: &Account, from: Origin) -> Result<Room> {
         if me.id == other.id {
             return Err(Error::invalid("account", "should be somebody else's"));
         }
@@ -239,6 +258,7 @@ impl Rooms {
             return Ok(room);
         }
         self.check_contact(me.id, other.id).await?;
+        self.take_creation(from)?;
         let between = [me.id, other.id];
         let open =
             Change::OpenDirect { id: RoomId::new(), code: new_code(), between, quota: self.quota(RoomKind::Direct) };
@@ -248,13 +268,14 @@ impl Rooms {
     }
 
     /// An account's session of this id, made under this name if there is no room of this id; somebody else's is not there.
-    pub async fn session(&self, me: &Account, id: RoomId, name: &str) -> Result<Room> {
+    pub async fn session(&self, me: &Account, id: RoomId, name: &str, from: Origin) -> Result<Room> {
         match self.get(&RoomName::Id(id)).await {
             Err(Error::NotFound(_)) => {
                 // A room's uid never becomes a session, not even after the room was deleted.
                 if self.database.is_deleted_room(id).await? {
                     return Err(no_session());
                 }
+                self.take_creation(from)?;
                 let quota = self.quota(RoomKind::Session);
                 let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id, quota };
                 self.commit(&Actor::Account(me.clone()), open).await?;

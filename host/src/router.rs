@@ -258,15 +258,16 @@ impl Router {
             return Ok(Reply::ClosedRoom(room));
         }
         let (room, members) = self.rooms.get_counted(room.id).await?;
-        Ok(Reply::Room { room, members, role: standing.role })
+        let guests = !self.rooms.guest_rules(room.id).await?.closed;
+        Ok(Reply::Room { room, members, role: standing.role, guests })
     }
 
     async fn direct(&self, caller: &Caller, whom: &str) -> Result<Reply> {
         let me = self.account(caller)?;
         let other = self.named_account(whom).await?;
-        let room = self.rooms.direct(me, &other).await?;
+        let room = self.rooms.direct(me, &other, caller.origin).await?;
         let (room, members) = self.rooms.get_counted(room.id).await?;
-        Ok(Reply::Room { room, members, role: Some(Role::Member) })
+        Ok(Reply::Room { room, members, role: Some(Role::Member), guests: true })
     }
 
     fn watch(&self, caller: &Caller, accounts: Vec<AccountId>) -> Result<Reply> {

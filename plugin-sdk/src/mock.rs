@@ -148,6 +148,12 @@ impl MockHost {
             .member(other, Role::Member)
     }
 
+    /// Has a guest of this name in the room made last.
+    pub fn guest(self, name: &str) -> Self {
+        self.state.borrow_mut().world.guest_comes_in(name);
+        self
+    }
+
     /// Has somebody's session with the server, to be called by its room's name `session of NAME`.
     pub fn session(self, name: &str) -> Self {
         self.room_of(RoomKind::Session, &format!("session of {name}"), Visibility::Private).member(name, Role::Owner)

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::host;
-use crate::types::{AccountId, AccountRef, Role, RoomId, RoomKind, Timestamp, Visibility};
+use crate::types::{AccountId, AccountRef, GuestRef, Role, RoomId, RoomKind, Timestamp, Visibility};
 
 /// A room, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,4 +75,12 @@ pub fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<V
 /// As the host's.
 pub fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
     host::rooms::muted_until(room, account)
+}
+
+/// Guests who are in a room now, by the names that they have there.
+///
+/// # Errors
+/// `not_found` if there is no such room.
+pub fn guests(room: &RoomId) -> Result<Vec<GuestRef>> {
+    host::rooms::guests(room)
 }

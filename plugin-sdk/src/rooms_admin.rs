@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use crate::host;
-use crate::types::{AccountId, Credential, Role, RoomId, Visibility};
+use crate::types::{AccountId, ConnectionId, Credential, Role, RoomId, Visibility};
 
 /// A room to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,4 +127,53 @@ pub fn unban(room: &RoomId, account: &AccountId) -> Result<()> {
 /// `not_found` if it is not a member.
 pub fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
     host::rooms_admin::mute(room, account, seconds)
+}
+
+/// The guest does not hear the room any more; it may come back. Nothing of this is in the room's log.
+///
+/// # Errors
+/// `not_found` if it is not there; [`rooms::guests`](crate::rooms::guests) tells who is.
+pub fn remove_guest(room: &RoomId, guest: &ConnectionId) -> Result<()> {
+    host::rooms_admin::remove_guest(room, guest)
+}
+
+/// Removes the guest, and keeps out all guests from its address, but no accounts, for this many seconds: 30 days at the most.
+///
+/// # Errors
+/// `not_found` if it is not there, `invalid` if the time is out of range.
+pub fn ban_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+    host::rooms_admin::ban_guest(room, guest, seconds)
+}
+
+/// Keeps the guest, and all others from its address, from posting for this many seconds: 30 days at the most.
+///
+/// # Errors
+/// As [`ban_guest`].
+pub fn mute_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+    host::rooms_admin::mute_guest(room, guest, seconds)
+}
+
+/// Keeps guests out who come from where the account is connected now, for this many seconds: for accounts that were banned and
+/// come back without one.
+///
+/// # Errors
+/// `not_found` if there is no such room or account, `invalid` if the time is out of range.
+pub fn ban_origins(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
+    host::rooms_admin::ban_origins(room, account, seconds)
+}
+
+/// Lifts all bans and mutes of guests in the room.
+///
+/// # Errors
+/// `not_found` if there is no such room.
+pub fn pardon_guests(room: &RoomId) -> Result<()> {
+    host::rooms_admin::pardon_guests(room)
+}
+
+/// Whether guests may come in; if not, those who are there do not hear the room any more.
+///
+/// # Errors
+/// `not_found` if there is no such room.
+pub fn allow_guests(room: &RoomId, allowed: bool) -> Result<()> {
+    host::rooms_admin::allow_guests(room, allowed)
 }

@@ -8,7 +8,12 @@ use crate::harness::{Server, Setup};
 
 /// A server whose limits let one address do so much.
 async fn roomy() -> Server {
-    let limits = [("COMMAND_BURST", "100000"), ("COMMANDS_PER_SECOND", "100000"), ("ATTEMPTS_BURST", "1000")];
+    let limits = [
+        ("COMMAND_BURST", "100000"),
+        ("COMMANDS_PER_SECOND", "100000"),
+        ("ATTEMPTS_BURST", "1000"),
+        ("GUEST_ROOMS_PER_ADDRESS", "1000"),
+    ];
     let setup = limits
         .iter()
         .fold(Setup::new(), |setup, (key, value)| setup.variable(&format!("NATTERJACK__LIMITS__{key}"), value));

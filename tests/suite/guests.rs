@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Server, Setup};
+use crate::harness::{Client, Cluster, Server, Setup};
 
 #[tokio::test]
 async fn a_guest_talks_in_a_public_room_under_a_name_of_its_own() {
@@ -31,6 +31,123 @@ async fn guests_can_be_kept_out() {
     let server = Setup::new().replace("guests = true", "guests = false").start().await;
     let failure = server.connect().await.call("connect", json!({"guest": "gus"})).await.unwrap_err();
     assert_eq!(failure.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn kicked_guest_hears_nothing_more_and_may_come_back() {
+    let server = Server::start().await;
+    let (mut ann, mut guest) = den(&server).await;
+    ann.call("guest.kick", json!({"room": "den", "guest": "gus"})).await.unwrap();
+    assert_eq!(guest.expect_event("guest.left").await["data"]["guest"]["name"], "gus");
+    assert_eq!(ann.expect_event("guest.left").await["data"]["guest"]["name"], "gus");
+    assert_eq!(guest.post("den", "still here").await.unwrap_err().code(), "forbidden");
+    guest.join("den").await;
+    guest.post("den", "back again").await.unwrap();
+    let mut bob = server.join_as("bob").await;
+    bob.join("den").await;
+    assert_eq!(bob.call("guest.kick", json!({"room": "den", "guest": "gus"})).await.unwrap_err().code(), "forbidden");
+}
+
+#[tokio::test]
+async fn banned_guest_is_kept_out_by_connection_and_address_in_every_dialect_until_it_is_over() {
+    let server = Server::start().await;
+    let (mut ann, mut guest) = den(&server).await;
+    ann.call("guest.ban", json!({"room": "den", "guest": "gus", "for_s": 3600})).await.unwrap();
+    guest.expect_event("guest.left").await;
+    let room = ann.call("room.get", json!({"room": "den"})).await.unwrap()["room"].clone();
+    let mut another = server.guest("gustav").await;
+    for client in [&mut guest, &mut another] {
+        let failure = client.call("room.join", json!({"room": "den"})).await.unwrap_err();
+        assert!(failure.code() == "forbidden" && failure.message().contains("banned"), "{}", failure.message());
+    }
+    let mut groups = Client::open(&format!("ws://{}/ws/groups", server.address())).await;
+    groups.send_text(json!({"type": "first-connect", "name": "gus", "group": "den"}).to_string()).await;
+    assert_eq!(groups.next_frame().await["type"], "reject-connect");
+    let mut rooms = Client::open(&format!("ws://{}/ws/rooms", server.address())).await;
+    let join = json!({"type": "join", "payload": {"name": "gus", "roomId": room["code"], "pass": ""}});
+    rooms.send_text(join.to_string()).await;
+    assert!(rooms.next_frame().await.to_string().contains("banned"));
+    // Never accounts, and no other rooms.
+    server.join_as("bob").await.join("den").await;
+    another.join("lobby").await;
+    ann.call("guest.pardon", json!({"room": "den"})).await.unwrap();
+    another.join("den").await;
+    ann.call("guest.ban", json!({"room": "den", "guest": "gustav", "for_s": 1})).await.unwrap();
+    another.expect_event("guest.left").await;
+    // A second later it may come in again.
+    while another.call("room.join", json!({"room": "den"})).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    for for_s in [0, 2_592_001] {
+        let ban = json!({"room": "den", "guest": "gustav", "for_s": for_s});
+        assert_eq!(ann.call("guest.ban", ban).await.unwrap_err().code(), "invalid");
+    }
+}
+
+#[tokio::test]
+async fn muted_guest_hears_and_does_not_post() {
+    let server = Server::start().await;
+    let (mut ann, mut guest) = den(&server).await;
+    ann.post("den", "/mute-guest 1h gus").await.unwrap();
+    let failure = guest.post("den", "hello").await.unwrap_err();
+    assert!(failure.code() == "forbidden" && failure.message().contains("muted"), "{}", failure.message());
+    assert_eq!(guest.call("typing", json!({"room": "den"})).await.unwrap_err().code(), "forbidden");
+    ann.post("den", "quiet now").await.unwrap();
+    assert_eq!(guest.expect_message().await, "quiet now");
+    // Coming back under another name from the same address changes nothing.
+    let mut another = server.guest("gustav").await;
+    another.join("den").await;
+    assert_eq!(another.post("den", "hello").await.unwrap_err().code(), "forbidden");
+}
+
+#[tokio::test]
+async fn room_that_lets_no_guests_in_has_none() {
+    let server = Server::start().await;
+    let (mut ann, mut guest) = den(&server).await;
+    ann.call("room.guests", json!({"room": "den", "allowed": false})).await.unwrap();
+    guest.expect_event("guest.left").await;
+    assert_eq!(guest.call("room.join", json!({"room": "den"})).await.unwrap_err().code(), "forbidden");
+    assert_eq!(ann.call("room.get", json!({"room": "den"})).await.unwrap()["room"]["guests"], false);
+    server.join_as("bob").await.join("den").await;
+    ann.call("room.guests", json!({"room": "den", "allowed": true})).await.unwrap();
+    guest.join("den").await;
+}
+
+#[tokio::test]
+async fn banned_account_does_not_come_back_as_a_guest_from_where_it_is_connected() {
+    let server = Server::start().await;
+    let (mut ann, _guest) = den(&server).await;
+    let mut bob = server.join_as("bob").await;
+    bob.join("den").await;
+    ann.call("member.ban", json!({"room": "den", "account": "bob"})).await.unwrap();
+    ann.call("guest.exclude", json!({"room": "den", "account": "bob", "for_s": 3600})).await.unwrap();
+    let mut guest = server.guest("not bob").await;
+    assert_eq!(guest.call("room.join", json!({"room": "den"})).await.unwrap_err().code(), "forbidden");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: `cargo xtask test`"]
+async fn guest_on_another_node_is_banned_there_and_everywhere() {
+    let cluster = Cluster::start().await;
+    let (first, second) = (cluster.start_node("node-1").await, cluster.start_node("node-2").await);
+    let (mut ann, mut guest) = (first.join_as("ann").await, second.guest("gus").await);
+    ann.call("room.create", json!({"name": "den"})).await.unwrap();
+    ann.join("den").await;
+    guest.join("den").await;
+    ann.expect_event("guest.joined").await;
+    ann.call("guest.ban", json!({"room": "den", "guest": "gus", "for_s": 3600})).await.unwrap();
+    guest.expect_event("guest.left").await;
+    for node in [&first, &second] {
+        let mut another = node.guest("gustav").await;
+        assert_eq!(another.call("room.join", json!({"room": "den"})).await.unwrap_err().code(), "forbidden");
+    }
+    ann.call("guest.pardon", json!({"room": "den"})).await.unwrap();
+    // An account that is connected elsewhere is known there alone.
+    let _bob = second.join_as("bob").await;
+    ann.call("guest.exclude", json!({"room": "den", "account": "bob", "for_s": 3600})).await.unwrap();
+    while guest.call("room.join", json!({"room": "den"})).await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ async fn ten_thousand_timers_are_refused_once_and_leave_nothing() {
 }
 
 /// Every function that a plugin can ask the host for.
-const IMPORTS: [&str; 35] = [
+const IMPORTS: [&str; 42] = [
     "log.write",
     "clock.now",
     "random.bytes",
@@ -181,6 +181,7 @@ const IMPORTS: [&str; 35] = [
     "rooms.get-member",
     "rooms.members",
     "rooms.muted-until",
+    "rooms.guests",
     "rooms-admin.create-room",
     "rooms-admin.update-room",
     "rooms-admin.delete-room",
@@ -191,6 +192,12 @@ const IMPORTS: [&str; 35] = [
     "rooms-admin.ban",
     "rooms-admin.unban",
     "rooms-admin.mute",
+    "rooms-admin.remove-guest",
+    "rooms-admin.ban-guest",
+    "rooms-admin.mute-guest",
+    "rooms-admin.ban-origins",
+    "rooms-admin.pardon-guests",
+    "rooms-admin.allow-guests",
     "passwords.hash",
     "passwords.verify",
     "messages.history",

@@ -99,3 +99,21 @@ async fn older_clients_lists_show_preset_and_busy_rooms_before_those_of_guests()
     groups.send_text(json!({"type": "get_groups"}).to_string()).await;
     assert_eq!(groups.next_frame().await["groups"], json!(["lobby", "zzz", "mmm", "aaa"]));
 }
+
+#[tokio::test]
+async fn one_address_makes_no_more_within_an_hour_than_its_quota_by_however_many_accounts() {
+    let server = Setup::new()
+        .replace("creations_per_address_per_hour = 1000", "creations_per_address_per_hour = 3")
+        .start()
+        .await;
+    let mut ann = server.join_as("ann").await;
+    make(&mut ann, "one").await.unwrap();
+    let bob = server.sign_up("bob").await;
+    assert_eq!(server.post("/api/sessions", Some(&bob.token), &json!({})).await.0, 201);
+    ann.call("direct.open", json!({"account": "bob"})).await.unwrap();
+    let mut of_bob = server.log_in(&bob).await;
+    assert_eq!(make(&mut of_bob, "two").await.unwrap_err().0, "rate_limited");
+    assert_eq!(server.post("/api/sessions", Some(&bob.token), &json!({})).await.0, 429);
+    // What is there already is no new one.
+    of_bob.call("direct.open", json!({"account": "ann"})).await.unwrap();
+}

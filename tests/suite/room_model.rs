@@ -96,7 +96,8 @@ async fn start() -> (Server, Vec<Account>, Account) {
     let setup = Setup::bare()
         .replace("command_burst = 200", "command_burst = 1000000")
         .replace("attempts_burst = 30", "attempts_burst = 1000000")
-        .replace("rooms_per_account = 100", "rooms_per_account = 1000000");
+        .replace("rooms_per_account = 100", "rooms_per_account = 1000000")
+        .replace("creations_per_address_per_hour = 1000", "creations_per_address_per_hour = 1000000");
     setup.install(Plugin::Groups, Plugin::Groups.file_name());
     let server = setup.start().await;
     let mut people = Vec::new();

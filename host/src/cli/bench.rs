@@ -29,7 +29,8 @@ use super::write_out;
 ///
 /// The clients speak the native protocol, those of `dialects` the others too. Nothing but a server is needed, which lets guests in
 /// and so many clients from one address do so much: raise command_burst and commands_per_second in [limits], and for scenarios with
-/// accounts attempts_burst and attempts_per_minute. What the server refuses is counted and told.
+/// accounts attempts_burst and attempts_per_minute; for many rooms guest_rooms_per_address, guest_rooms and
+/// creations_per_address_per_hour. What the server refuses is counted and told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -8,8 +8,13 @@ use tokio::sync::mpsc;
 
 use super::wire::{Received, ToAll, ToRoom, VERSION, decode, moves};
 use super::{Cluster, Parts};
+use crate::clock::{Timestamp, now};
+use crate::hub::link::Outgoing;
 use crate::hub::{Close, Told};
-use crate::protocol::{Entry, Event, Happening, Room, RoomId, Touched};
+use crate::protocol::{
+    AccountId, Actor, Change, Entry, Event, GuestRule, GuestRuleKind, GuestSelector, Happening, Room, RoomId, Touched,
+    Unit,
+};
 
 impl Cluster {
     pub(super) async fn hear_room(self: Arc<Self>, room: RoomId, mut messages: Subscriber) {
@@ -68,6 +73,8 @@ impl Cluster {
                 Some(ToAll::Pushed(event)) => hub.publish(&event),
                 Some(ToAll::Changed(touched)) => touched.into_iter().for_each(|one| known.forget(one)),
                 Some(ToAll::RoomsDeleted(rooms)) => rooms.into_iter().for_each(|room| known.forget_room(room)),
+                Some(ToAll::GuestsRemoved { room, which }) => hub.remove_guests(room, &which),
+                Some(ToAll::BanOrigins { room, account, until }) => self.ban_origins(room, account, until).await,
                 Some(ToAll::Logins { logins, close }) => {
                     let close = close.map(|(code, reason)| Close::new(code, reason));
                     accounts.heard_of(&logins, close.as_ref());
@@ -81,6 +88,35 @@ impl Cluster {
                 Some(ToAll::Plugins) => self.parts.plugins.look_at_set(),
                 None => {}
             }
+        }
+    }
+
+    /// Guests from where the account is connected to this node are kept out of the room.
+    async fn ban_origins(&self, room: RoomId, account: AccountId, until: Timestamp) {
+        let Parts { hub, database, known, .. } = &self.parts;
+        let origins = hub.origins_of(account);
+        if origins.is_empty() {
+            return;
+        }
+        let rule = |origin: &Arc<str>| {
+            let rule = GuestRule { kind: GuestRuleKind::Ban, connection: None, origin: Some(origin.clone()), until };
+            Change::RestrictGuests { room, rule }
+        };
+        let unit = Unit::new(Actor::Server, origins.iter().map(rule).collect());
+        let stored = async {
+            let mut tx = database.begin().await?;
+            tx.apply(&unit, now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = stored.await {
+            return tracing::warn!(%room, %error, "could not keep guests out of a room");
+        }
+        known.forget(Touched::Room(room));
+        hub.tell_others(|| Outgoing::Changed(vec![Touched::Room(room)]));
+        for origin in origins {
+            let which = GuestSelector::Origin(origin);
+            hub.remove_guests(room, &which);
+            hub.tell_others(|| Outgoing::GuestsRemoved(room, which));
         }
     }
 

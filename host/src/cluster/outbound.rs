@@ -45,6 +45,10 @@ impl Cluster {
             Outgoing::Pushed(event) => self.send_to_all(&ToAll::Pushed(event)).await,
             Outgoing::Changed(touched) => self.send_to_all(&ToAll::Changed(touched)).await,
             Outgoing::RoomsDeleted(rooms) => self.send_to_all(&ToAll::RoomsDeleted(rooms)).await,
+            Outgoing::GuestsRemoved(room, which) => self.send_to_all(&ToAll::GuestsRemoved { room, which }).await,
+            Outgoing::BanOrigins(room, account, until) => {
+                self.send_to_all(&ToAll::BanOrigins { room, account, until }).await;
+            }
             Outgoing::Logins(logins, close) => {
                 let close = close.map(|close| (close.code, close.reason));
                 self.send_to_all(&ToAll::Logins { logins, close }).await;

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock::Timestamp;
 use crate::hub::{Hearer, NodeId};
-use crate::protocol::{AccountId, Entry, Event, LoginId, RoomId, Touched};
+use crate::protocol::{AccountId, Entry, Event, GuestSelector, LoginId, RoomId, Touched};
 
 /// The shape that this program writes.
 pub(super) const VERSION: u32 = 1;
@@ -69,6 +70,15 @@ pub(super) enum ToAll {
     Changed(Vec<Touched>),
     /// Comes after a [`ToAll::Changed`] that names the same rooms, for nodes that do not know it.
     RoomsDeleted(Vec<RoomId>),
+    GuestsRemoved {
+        room: RoomId,
+        which: GuestSelector,
+    },
+    BanOrigins {
+        room: RoomId,
+        account: AccountId,
+        until: Timestamp,
+    },
     Logins {
         logins: Vec<LoginId>,
         close: Option<(u16, String)>,

@@ -1,5 +1,6 @@
 //! Making a unit of work true: its changes one after the other, inside a savepoint of the batch's transaction.
 
+mod guests;
 mod members;
 mod messages;
 mod rooms;
@@ -92,6 +93,9 @@ impl Tx {
             Change::DeleteMessage { room, seq } => self.delete_message(*room, *seq, at).await.map(Some),
             Change::React { room, seq, emoji, on } => self.react(*room, *seq, by, emoji, *on, at).await,
             Change::SetGuarded { room, guarded } => self.set_guarded(*room, *guarded).await.map(|()| None),
+            Change::RestrictGuests { room, rule } => self.restrict_guests(*room, rule, at).await.map(|()| None),
+            Change::PardonGuests { room } => self.pardon_guests(*room).await.map(|()| None),
+            Change::AllowGuests { room, allowed } => self.allow_guests(*room, *allowed).await.map(|()| None),
             Change::Prune { room, up_to, limit } => self.prune(*room, *up_to, *limit).await.map(|()| None),
             Change::SetTimer(timer) => self.set_timer(timer).await.map(|()| None),
             Change::CancelTimer { plugin, name } => self.cancel_timer(plugin, name).await.map(|()| None),
@@ -100,6 +104,8 @@ impl Tx {
             Change::DeleteValue { plugin, key } => self.delete_value(plugin, key).await.map(|()| None),
             // These make entries or events of their own.
             Change::Post(_) | Change::MarkRead { .. } | Change::OpenDirect { .. } => Ok(None),
+            // These concern live connections only.
+            Change::RemoveGuests { .. } | Change::BanOriginsElsewhere { .. } => Ok(None),
         }
     }
 

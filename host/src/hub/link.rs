@@ -11,8 +11,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Close, Hearer, Hub, Told};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Entry, Event, LoginId, Push, PushTarget, Room, RoomId, Touched};
+use crate::protocol::{AccountId, Entry, Event, GuestSelector, LoginId, Push, PushTarget, Room, RoomId, Touched};
 
 /// How long a node that says nothing counts as alive, and what it has at hand is believed without hearing the others. With the
 /// time between two looks, its people are offline everywhere within 10 s.
@@ -35,6 +36,10 @@ pub enum Outgoing {
     Changed(Vec<Touched>),
     /// Rooms that are gone, with all that is kept of anybody's standing there.
     RoomsDeleted(Vec<RoomId>),
+    /// These guests hear the room no longer.
+    GuestsRemoved(RoomId, GuestSelector),
+    /// Guests from where the account is connected are not let in to the room until then.
+    BanOrigins(RoomId, AccountId, Timestamp),
     /// What is kept of these logins holds no more; if they ended, how their connections are closed.
     Logins(Vec<LoginId>, Option<Close>),
     /// An account came or went here: the `nth` such change.

@@ -1,6 +1,7 @@
 //! Who hears which room, and the way of its events to all of them.
 
 mod elsewhere;
+mod guests;
 mod moves;
 mod sequence;
 #[cfg(test)]

@@ -25,8 +25,11 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
         unit.by = Actor::Plugin(services.bot(&plugin.id).await?);
     }
     for change in &mut unit.changes {
-        if let Change::Post(new) = change {
-            services.messages.check_body(&new.post.body)?;
+        match (change, call.origin) {
+            (Change::Post(new), _) => services.messages.check_body(&new.post.body)?,
+            // Not before: what a call staged in vain has used up nothing.
+            (Change::CreateRoom(_), Some(origin)) => services.rooms.take_creation(origin)?,
+            _ => {}
         }
     }
     let timers_change = unit.changes.iter().any(|change| matches!(change, Change::SetTimer(_)));

@@ -1,5 +1,6 @@
 //! A call's unit of work: what it has read of storage and what it wants to be true, seen by its own later reads.
 
+mod guests;
 mod listing;
 mod members;
 mod messages;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Actor, ConnectionId, MediaId, Removal, Role, RoomId, Visibility};
+use super::{AccountId, Actor, ConnectionId, GuestRule, GuestSelector, MediaId, Removal, Role, RoomId, Visibility};
 use crate::clock::Timestamp;
 
 /// The text of a message and what belongs to it.
@@ -200,6 +200,31 @@ pub enum Change {
         up_to: u64,
         limit: u32,
     },
+    /// Keeps guests out of a room, or from posting there, for a while.
+    RestrictGuests {
+        room: RoomId,
+        rule: GuestRule,
+    },
+    /// Bans and mutes of guests in the room are over.
+    PardonGuests {
+        room: RoomId,
+    },
+    /// Whether guests may come in.
+    AllowGuests {
+        room: RoomId,
+        allowed: bool,
+    },
+    /// These guests are not in the room any more, once it is committed.
+    RemoveGuests {
+        room: RoomId,
+        which: GuestSelector,
+    },
+    /// Keeps guests out who come from where this account is connected: on other nodes, which alone know that.
+    BanOriginsElsewhere {
+        room: RoomId,
+        account: AccountId,
+        until: Timestamp,
+    },
     PutValue {
         plugin: Arc<str>,
         key: String,
@@ -238,6 +263,9 @@ impl Change {
             Self::CreateRoom(NewRoom { id: room, .. })
             | Self::UpdateRoom { room, .. }
             | Self::SetGuarded { room, .. }
+            | Self::RestrictGuests { room, .. }
+            | Self::PardonGuests { room }
+            | Self::AllowGuests { room, .. }
             | Self::DeleteRoom { room }
             | Self::OpenSession { id: room, .. } => touched.push(Touched::Room(*room)),
             Self::OpenDirect { id, between, .. } => {
@@ -345,6 +373,15 @@ impl fmt::Debug for Change {
             Self::OpenDirect { id, between, .. } => write!(f, "OpenDirect({id}, {between:?})"),
             Self::OpenSession { id, owner, .. } => write!(f, "OpenSession({id}, {owner})"),
             Self::Prune { room, up_to, limit } => write!(f, "Prune({room}, {up_to}, {limit})"),
+            Self::RestrictGuests { room, rule } => {
+                write!(f, "RestrictGuests({room}, {} until {})", rule.kind, rule.until)
+            }
+            Self::PardonGuests { room } => write!(f, "PardonGuests({room})"),
+            Self::AllowGuests { room, allowed } => write!(f, "AllowGuests({room}, {allowed})"),
+            Self::RemoveGuests { room, which } => write!(f, "RemoveGuests({room}, {which:?})"),
+            Self::BanOriginsElsewhere { room, account, until } => {
+                write!(f, "BanOriginsElsewhere({room}, {account}, {until})")
+            }
             Self::PutValue { plugin, key, value } => write!(f, "PutValue({plugin}, {key}, {} bytes)", value.len()),
             Self::DeleteValue { plugin, key } => write!(f, "DeleteValue({plugin}, {key})"),
             Self::SetTimer(timer) => write!(f, "SetTimer({}, {}, {})", timer.plugin, timer.name, timer.due_at),

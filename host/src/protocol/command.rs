@@ -218,6 +218,8 @@ pub enum Reply {
         room: Room,
         members: u32,
         role: Option<Role>,
+        /// Whether they may come in.
+        guests: bool,
     },
     /// A private room, as those see it whom only its guards can let in.
     ClosedRoom(Room),

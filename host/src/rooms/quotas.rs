@@ -1,13 +1,46 @@
 //! How much one account, one guest's address and all guests together may make, and who may write to whom.
 
-use sha2::{Digest as _, Sha256};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Rooms;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::{Rooms, origin_key};
 use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Actor, RoomId, RoomKind, RoomQuota};
 
+/// How often origins are let go of that have made nothing for an hour.
+const TIDY_EVERY: u32 = 256;
+
+/// How much was made from each address within the last hour.
+pub(super) struct Creations {
+    by_origin: DefaultKeyedRateLimiter<Origin>,
+    until_tidy: AtomicU32,
+}
+
+impl Creations {
+    pub(super) fn new(per_hour: u32) -> Self {
+        let quota = Quota::per_hour(NonZeroU32::new(per_hour).unwrap_or(NonZeroU32::MIN));
+        Self { by_origin: RateLimiter::keyed(quota), until_tidy: AtomicU32::new(0) }
+    }
+
+    fn take(&self, origin: Origin) -> Result<()> {
+        if self.until_tidy.fetch_add(1, Ordering::Relaxed).is_multiple_of(TIDY_EVERY) {
+            self.by_origin.retain_recent();
+        }
+        let now = DefaultClock::default().now();
+        self.by_origin.check_key(&origin).map_err(|wait| Error::RateLimited { retry_after: wait.wait_time_from(now) })
+    }
+}
+
 impl Rooms {
+    /// Notes that somebody makes a room of any kind from there, if that may be.
+    pub fn take_creation(&self, from: Origin) -> Result<()> {
+        self.creations.take(from)
+    }
+
     /// What an account may make of this kind.
     pub(super) fn quota(&self, kind: RoomKind) -> RoomQuota {
         let limits = self.limits.latest();
@@ -24,9 +57,7 @@ impl Rooms {
             Actor::Account(_) => self.quota(RoomKind::Room),
             Actor::Guest(_) => {
                 let limits = self.limits.latest();
-                // Only compared, and no address that could be read.
-                let origin = origin.map(|origin| format!("{origin:?}")).unwrap_or_default();
-                let origin = Sha256::digest(origin).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+                let origin = origin.map(|origin| origin_key(origin).to_string()).unwrap_or_default();
                 RoomQuota::Guests { origin, per_origin: limits.guest_rooms_per_address, total: limits.guest_rooms }
             }
             Actor::Plugin(_) | Actor::Server => RoomQuota::Unlimited,

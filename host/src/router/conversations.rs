@@ -24,7 +24,7 @@ impl Router {
                     return Ok(room);
                 }
                 let other = self.accounts.numbered(number).await?;
-                self.rooms.direct(self.account(caller)?, &other).await
+                self.rooms.direct(self.account(caller)?, &other, caller.origin).await
             }
         }
     }

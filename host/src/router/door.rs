@@ -4,7 +4,7 @@ use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
 use crate::name;
-use crate::protocol::{Credential, Entry, Happening, Room, RoomId, RoomName};
+use crate::protocol::{Actor, Credential, Entry, Happening, Room, RoomId, RoomName};
 use crate::rooms::{Door, Rooms, not_a_member};
 
 /// How many names are made up for a guest until one is nobody's.
@@ -35,6 +35,7 @@ impl Router {
     /// Lets somebody into a room, if the door or a guard says so.
     pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
+        self.check_guest(caller, room.id).await?;
         // Another node may have changed it and not said so yet.
         let standing = match caller.actor.account() {
             Some(account) if self.hub.has_others() => self.rooms.standing_now(room.id, account.id).await?.1,
@@ -47,6 +48,14 @@ impl Router {
         }
         self.rooms.add_member(room.id, &caller.actor).await?;
         Ok(room)
+    }
+
+    /// Whether the room's moderators let this guest in; accounts have their own standing.
+    async fn check_guest(&self, caller: &Caller, room: RoomId) -> Result<()> {
+        match &caller.actor {
+            Actor::Guest(_) => self.rooms.check_guest(room, caller.connection, caller.origin).await,
+            _ => Ok(()),
+        }
     }
 
     /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
@@ -90,6 +99,7 @@ impl Router {
             }
             None => {
                 let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
+                self.check_guest(caller, room.id).await?;
                 let last_seq = self.messages.last_seq(room.id).await?;
                 (room, last_seq)
             }

@@ -29,7 +29,7 @@ impl Router {
         }
         let other = self.accounts.user(other).await?.account();
         self.check(caller, first).await?;
-        self.rooms.direct(me, &other).await
+        self.rooms.direct(me, &other, caller.origin).await
     }
 
     /// The same if it is there, also if the other account is deleted.

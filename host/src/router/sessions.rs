@@ -16,7 +16,7 @@ impl Router {
         if let Some(room) = self.room_of_mine(caller, id).await? {
             return Ok(room);
         }
-        self.rooms.session(self.account(caller)?, id, UNNAMED).await
+        self.rooms.session(self.account(caller)?, id, UNNAMED, caller.origin).await
     }
 
     /// A new session of the caller's.
@@ -25,7 +25,7 @@ impl Router {
             Some(name) => crate::name::clean("name", name)?,
             None => UNNAMED.to_owned(),
         };
-        self.rooms.session(self.account(caller)?, RoomId::new(), &name).await
+        self.rooms.session(self.account(caller)?, RoomId::new(), &name, caller.origin).await
     }
 
     /// The caller's sessions, the latest first, before the one of this number; and the number to go on before.

@@ -15,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Released};
 use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomId, RoomName};
+use crate::rooms::origin_key;
 
 /// How long before a token ends its connection is told.
 const EXPIRY_WARNING: Duration = Duration::from_secs(60);
@@ -93,6 +94,7 @@ impl Session {
         let dialect = self.dialect.unwrap_or(Dialect::Native);
         let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
         me.external = self.external.clone();
+        me.origin = Some(origin_key(self.origin()));
         if dialect == Dialect::Groups {
             me.echoes = self.core.dialects.get().groups.echo == Echo::All;
         }

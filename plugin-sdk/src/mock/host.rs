@@ -155,7 +155,7 @@ pub(crate) mod accounts {
 pub(crate) mod rooms {
     use super::granted;
     use crate::rooms::{Member, Room};
-    use crate::{AccountId, Error, Result, RoomId, Timestamp};
+    use crate::{AccountId, Error, GuestRef, Result, RoomId, Timestamp};
 
     pub(crate) fn get(id: &RoomId) -> Result<Option<Room>> {
         granted("rooms", |state| Ok(state.world.room_by_id(id).map(|room| room.describe())))
@@ -181,6 +181,13 @@ pub(crate) mod rooms {
         granted("rooms", |state| {
             let now = state.world.now;
             Ok(state.world.room_by_id(room).and_then(|room| room.muted_until(account, now)))
+        })
+    }
+
+    pub(crate) fn guests(room: &RoomId) -> Result<Vec<GuestRef>> {
+        granted("rooms", |state| match state.world.room_by_id(room) {
+            Some(room) => Ok(room.guests.clone()),
+            None => Err(Error::not_found("there is no such room")),
         })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::rooms::{Member, Room};
 use crate::rooms_admin::{Created, NewRoom, RoomChange};
 use crate::{
-    AccountId, AccountRef, Author, Error, GuestRef, Message, Result, Role, RoomId, RoomKind, Timestamp, Visibility,
+    AccountId, AccountRef, Author, ConnectionId, Error, GuestRef, Message, Result, Role, RoomId, RoomKind, Timestamp,
+    Visibility,
 };
 
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub(super) struct MockRoom {
     muted: BTreeMap<AccountId, Timestamp>,
     pub(super) messages: Vec<Message>,
     last_seq: u64,
+    pub(super) guests: Vec<GuestRef>,
 }
 
 impl Default for World {
@@ -107,6 +109,7 @@ impl World {
             muted: BTreeMap::new(),
             messages: Vec::new(),
             last_seq: 0,
+            guests: Vec::new(),
         });
         &mut self.rooms[at]
     }
@@ -228,6 +231,35 @@ impl World {
             _ => room.muted.insert(account.clone(), until),
         };
         Ok(())
+    }
+
+    /// Has a guest in a room.
+    pub(super) fn guest_comes_in(&mut self, name: &str) {
+        let guest = self.guest(name);
+        if let Some(room) = self.last_room() {
+            room.guests.push(guest);
+        }
+    }
+
+    pub(super) fn check_guest(&mut self, room: &RoomId, guest: &ConnectionId) -> Result<()> {
+        match self.room_mut(room)?.guests.iter().any(|one| one.id == *guest) {
+            true => Ok(()),
+            false => Err(Error::not_found("this guest is not in the room")),
+        }
+    }
+
+    pub(super) fn remove_guest(&mut self, room: &RoomId, guest: &ConnectionId) -> Result<()> {
+        self.check_guest(room, guest)?;
+        self.room_mut(room)?.guests.retain(|one| one.id != *guest);
+        Ok(())
+    }
+
+    /// Whether guests can be kept away for so long.
+    pub(super) fn check_seconds(seconds: u32) -> Result<()> {
+        match seconds {
+            1..=2_592_000 => Ok(()),
+            _ => Err(Error::invalid("1 to 2,592,000 seconds")),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::push::Target;
 use crate::rooms_admin::{NewRoom, RoomChange};
-use crate::{AccountId, Role, RoomId, Timestamp, Value};
+use crate::{AccountId, ConnectionId, Role, RoomId, Timestamp, Value};
 
 /// Something a plugin wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,18 @@ pub enum Write {
     Unban(RoomId, AccountId),
     /// [`rooms_admin::mute`](crate::rooms_admin::mute), with the seconds.
     Mute(RoomId, AccountId, u32),
+    /// [`rooms_admin::remove_guest`](crate::rooms_admin::remove_guest).
+    RemoveGuest(RoomId, ConnectionId),
+    /// [`rooms_admin::ban_guest`](crate::rooms_admin::ban_guest), with the seconds.
+    BanGuest(RoomId, ConnectionId, u32),
+    /// [`rooms_admin::mute_guest`](crate::rooms_admin::mute_guest), with the seconds.
+    MuteGuest(RoomId, ConnectionId, u32),
+    /// [`rooms_admin::ban_origins`](crate::rooms_admin::ban_origins), with the seconds.
+    BanOrigins(RoomId, AccountId, u32),
+    /// [`rooms_admin::pardon_guests`](crate::rooms_admin::pardon_guests).
+    PardonGuests(RoomId),
+    /// [`rooms_admin::allow_guests`](crate::rooms_admin::allow_guests).
+    AllowGuests(RoomId, bool),
     /// [`messages::post`](crate::messages::post) and [`messages::reply`](crate::messages::reply): what, and as an
     /// answer to which message.
     Post(RoomId, String, Option<u64>),

@@ -62,7 +62,7 @@ pub(crate) mod accounts {
 pub(crate) mod rooms {
     use crate::rooms::{Member, Room};
     use crate::wasm::imports::rooms as wit;
-    use crate::{AccountId, Result, RoomId, Timestamp};
+    use crate::{AccountId, GuestRef, Result, RoomId, Timestamp};
 
     pub(crate) fn get(id: &RoomId) -> Result<Option<Room>> {
         Ok(wit::get(id.as_str())?.map(Into::into))
@@ -84,13 +84,17 @@ pub(crate) mod rooms {
     pub(crate) fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
         Ok(wit::muted_until(room.as_str(), account.as_str())?)
     }
+
+    pub(crate) fn guests(room: &RoomId) -> Result<Vec<GuestRef>> {
+        Ok(wit::guests(room.as_str())?.into_iter().map(Into::into).collect())
+    }
 }
 
 pub(crate) mod rooms_admin {
     use crate::rooms_admin::{Created, NewRoom, RoomChange};
     use crate::wasm::convert::credentials;
     use crate::wasm::imports::rooms_admin as wit;
-    use crate::{AccountId, Result, Role, RoomId};
+    use crate::{AccountId, ConnectionId, Result, Role, RoomId};
 
     pub(crate) fn create_room(room: &NewRoom) -> Result<Created> {
         let created = wit::create_room(&wit::NewRoom {
@@ -145,6 +149,30 @@ pub(crate) mod rooms_admin {
 
     pub(crate) fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
         Ok(wit::mute(room.as_str(), account.as_str(), seconds)?)
+    }
+
+    pub(crate) fn remove_guest(room: &RoomId, guest: &ConnectionId) -> Result<()> {
+        Ok(wit::remove_guest(room.as_str(), guest.as_str())?)
+    }
+
+    pub(crate) fn ban_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+        Ok(wit::ban_guest(room.as_str(), guest.as_str(), seconds)?)
+    }
+
+    pub(crate) fn mute_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+        Ok(wit::mute_guest(room.as_str(), guest.as_str(), seconds)?)
+    }
+
+    pub(crate) fn ban_origins(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
+        Ok(wit::ban_origins(room.as_str(), account.as_str(), seconds)?)
+    }
+
+    pub(crate) fn pardon_guests(room: &RoomId) -> Result<()> {
+        Ok(wit::pardon_guests(room.as_str())?)
+    }
+
+    pub(crate) fn allow_guests(room: &RoomId, allowed: bool) -> Result<()> {
+        Ok(wit::allow_guests(room.as_str(), allowed)?)
     }
 }
 

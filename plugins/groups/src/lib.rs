@@ -10,6 +10,11 @@
 //! | `member.kick`, `member.ban` | `/kick account [reason]`, `/ban account [reason]` | moderators |
 //! | `member.unban` | `/unban account` | moderators |
 //! | `member.mute` | `/mute account 10m` | moderators |
+//! | `guest.kick` | `/kick-guest name` | moderators |
+//! | `guest.ban`, `guest.mute` | `/ban-guest 1h name`, `/mute-guest 10m name` | moderators |
+//! | `guest.exclude` | `/exclude-guests account 1d`: guests from where the account is connected | moderators |
+//! | `guest.pardon` | `/pardon-guests` | moderators |
+//! | `room.guests` | `/guests true\|false`: whether guests may come in | moderators |
 //! | `member.role` | `/role account member\|moderator` | the owner |
 //!
 //! Nobody acts against somebody of their own role or a higher one. A private room without a password is by
@@ -18,6 +23,7 @@
 //!
 //! Settings: none. Grants: `accounts`, `rooms`, `rooms-admin`.
 
+mod guests;
 mod members;
 mod rooms;
 
@@ -45,7 +51,7 @@ impl Lifecycle for Groups {
 
 impl Commands for Groups {
     fn specs(&self) -> Vec<CommandSpec> {
-        [rooms::specs(), members::specs()].concat()
+        [rooms::specs(), members::specs(), guests::specs()].concat()
     }
 
     fn run(&mut self, ctx: &Context, name: &str, args: Args) -> Result<Value> {
@@ -60,6 +66,12 @@ impl Commands for Groups {
             "member.unban" => members::unban(ctx, args.parse()?),
             "member.mute" => members::mute(ctx, args.parse()?),
             "member.role" => members::role(ctx, args.parse()?),
+            "guest.kick" => guests::kick(ctx, args.parse()?),
+            "guest.ban" => guests::ban(ctx, args.parse()?),
+            "guest.mute" => guests::mute(ctx, args.parse()?),
+            "guest.exclude" => guests::exclude(ctx, args.parse()?),
+            "guest.pardon" => guests::pardon(ctx),
+            "room.guests" => guests::allow(ctx, args.parse()?),
             other => Err(Error::unknown_command(other)),
         }
     }

@@ -56,6 +56,16 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         Change::DeleteValue { key, .. } => format!("delete {key:?} from the storage"),
         Change::SetGuarded { room, guarded: true } => format!("note that a guard keeps {}", name(&room.0)),
         Change::SetGuarded { room, guarded: false } => format!("note that no guard keeps {}", name(&room.0)),
+        Change::RestrictGuests { room, rule } => {
+            format!("{} guests of one origin in {} until {}", rule.kind, name(&room.0), rule.until)
+        }
+        Change::PardonGuests { room } => format!("lift bans and mutes of guests in {}", name(&room.0)),
+        Change::AllowGuests { room, allowed: true } => format!("let guests in to {}", name(&room.0)),
+        Change::AllowGuests { room, allowed: false } => format!("let no guests in to {}", name(&room.0)),
+        Change::RemoveGuests { room, .. } => format!("remove guests from {}", name(&room.0)),
+        Change::BanOriginsElsewhere { room, account, .. } => {
+            format!("keep guests out of {} who come from where {} is connected", name(&room.0), name(&account.0))
+        }
         // No plugin can ask for these.
         other @ (Change::EditMessage { .. }
         | Change::React { .. }

@@ -235,9 +235,12 @@ fn ok(reply: Reply, greeting: &Greeting) -> Value {
             let rooms: Vec<Value> = rooms.iter().map(|(room, members)| room_json(room, Some(*members))).collect();
             json!({"rooms": rooms, "next": next})
         }
-        Reply::Room { room, members, role } => {
+        Reply::Room { room, members, role, guests } => {
             let mut room = room_json(&room, Some(members));
             room["role"] = json!(role);
+            if !guests {
+                room["guests"] = json!(false);
+            }
             json!({"room": room})
         }
         Reply::ClosedRoom(room) => json!({"room": {

@@ -18,6 +18,9 @@ pub struct Hearer {
     pub who: Author,
     /// A guest's connection, by which it is known.
     pub guest: Option<ConnectionId>,
+    /// Of a guest: a hash of where it comes from. Nodes of the version before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Arc<str>>,
 }
 
 /// Who it is, whatever it is called.
@@ -62,7 +65,8 @@ impl Elsewhere {
 
 impl Listener {
     pub(super) fn hearer(&self) -> Hearer {
-        Hearer { who: self.author(), guest: self.connection.guest().map(|guest| guest.id) }
+        let guest = self.connection.guest().map(|guest| guest.id);
+        Hearer { who: self.author(), guest, origin: self.connection.origin.clone().filter(|_| guest.is_some()) }
     }
 }
 

@@ -259,6 +259,7 @@ impl Task {
             (Job::Unit(UnitJob { span, unit, first, done }), Ok(Outcome::Unit(events))) => {
                 span.in_scope(|| tracing::debug!(changes = unit.changes.len(), "stored"));
                 self.invalidate(&unit.changes);
+                self.act_on_guests(&unit.changes);
                 if let Some(first) = first {
                     first(&events);
                 }
@@ -310,6 +311,22 @@ impl Task {
         }
         if !deleted.is_empty() {
             self.hub.tell_others(|| Outgoing::RoomsDeleted(deleted));
+        }
+    }
+
+    /// What these committed changes do to guests who are connected, here and on the other nodes.
+    fn act_on_guests(&self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::RemoveGuests { room, which } => {
+                    self.hub.remove_guests(*room, which);
+                    self.hub.tell_others(|| Outgoing::GuestsRemoved(*room, which.clone()));
+                }
+                Change::BanOriginsElsewhere { room, account, until } => {
+                    self.hub.tell_others(|| Outgoing::BanOrigins(*room, *account, *until));
+                }
+                _ => {}
+            }
         }
     }
 

@@ -33,6 +33,12 @@ impl rooms::Host for State {
         Ok(unit.members(id("room", &room)?, after, limit).await?.into_iter().map(member).collect())
     }
 
+    async fn guests(&mut self, room: String) -> Result<Vec<wire::GuestRef>, wire::Error> {
+        let (unit, _) = self.unit()?;
+        let guests = unit.guests(id("room", &room)?).await?.into_iter();
+        Ok(guests.map(|guest| wire::GuestRef { id: guest.id.to_string(), name: guest.name.to_string() }).collect())
+    }
+
     async fn muted_until(&mut self, room: String, account: String) -> Result<Option<u64>, wire::Error> {
         let (unit, _) = self.unit()?;
         let until = unit.muted_until(id("room", &room)?, id("account", &account)?).await?;

@@ -81,6 +81,36 @@ impl rooms_admin::Host for State {
         let (unit, _) = self.unit()?;
         Ok(unit.mute(id("room", &room)?, id("account", &account)?, seconds).await?)
     }
+
+    async fn remove_guest(&mut self, room: String, guest: String) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.remove_guest(id("room", &room)?, id("guest", &guest)?).await?)
+    }
+
+    async fn ban_guest(&mut self, room: String, guest: String, seconds: u32) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.ban_guest(id("room", &room)?, id("guest", &guest)?, seconds).await?)
+    }
+
+    async fn mute_guest(&mut self, room: String, guest: String, seconds: u32) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.mute_guest(id("room", &room)?, id("guest", &guest)?, seconds).await?)
+    }
+
+    async fn ban_origins(&mut self, room: String, account: String, seconds: u32) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.ban_origins(id("room", &room)?, id("account", &account)?, seconds).await?)
+    }
+
+    async fn pardon_guests(&mut self, room: String) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.pardon_guests(id("room", &room)?).await?)
+    }
+
+    async fn allow_guests(&mut self, room: String, allowed: bool) -> Result<(), wire::Error> {
+        let (unit, _) = self.unit()?;
+        Ok(unit.allow_guests(id("room", &room)?, allowed).await?)
+    }
 }
 
 fn credentials(offered: Vec<wire::Credential>) -> Vec<Credential> {

@@ -3,7 +3,7 @@
 use super::granted;
 use crate::mock::world::World;
 use crate::rooms_admin::{Created, NewRoom, RoomChange};
-use crate::{AccountId, Result, Role, RoomId, Write};
+use crate::{AccountId, ConnectionId, Result, Role, RoomId, Write};
 
 /// Does it to the world, and notes it down if it could be done.
 fn change<R>(write: Write, apply: impl FnOnce(&mut World) -> Result<R>) -> Result<R> {
@@ -54,4 +54,44 @@ pub(crate) fn unban(room: &RoomId, account: &AccountId) -> Result<()> {
 
 pub(crate) fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
     change(Write::Mute(room.clone(), account.clone(), seconds), |world| world.mute(room, account, seconds))
+}
+
+pub(crate) fn remove_guest(room: &RoomId, guest: &ConnectionId) -> Result<()> {
+    change(Write::RemoveGuest(room.clone(), guest.clone()), |world| world.remove_guest(room, guest))
+}
+
+pub(crate) fn ban_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+    change(Write::BanGuest(room.clone(), guest.clone(), seconds), |world| {
+        World::check_seconds(seconds)?;
+        world.remove_guest(room, guest)
+    })
+}
+
+pub(crate) fn mute_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
+    change(Write::MuteGuest(room.clone(), guest.clone(), seconds), |world| {
+        World::check_seconds(seconds)?;
+        world.check_guest(room, guest)
+    })
+}
+
+pub(crate) fn ban_origins(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
+    change(Write::BanOrigins(room.clone(), account.clone(), seconds), |world| {
+        World::check_seconds(seconds)?;
+        world.account_by_id(account)?;
+        world.room_mut(room).map(|_| ())
+    })
+}
+
+pub(crate) fn pardon_guests(room: &RoomId) -> Result<()> {
+    change(Write::PardonGuests(room.clone()), |world| world.room_mut(room).map(|_| ()))
+}
+
+pub(crate) fn allow_guests(room: &RoomId, allowed: bool) -> Result<()> {
+    change(Write::AllowGuests(room.clone(), allowed), |world| {
+        let room = world.room_mut(room)?;
+        if !allowed {
+            room.guests.clear();
+        }
+        Ok(())
+    })
 }

@@ -101,7 +101,15 @@ impl Ground {
         command.arg("serve").arg("--config").arg(self.root.join("config.toml")).current_dir(&self.folder);
         command.env("PORT", "0").env("NATTERJACK__SERVER__DATA_DIR", data);
         command.env("NATTERJACK__PLUGINS__FOLDER", &self.plugins);
-        for limit in ["COMMAND_BURST", "COMMANDS_PER_SECOND", "ATTEMPTS_BURST", "ATTEMPTS_PER_MINUTE"] {
+        for limit in [
+            "COMMAND_BURST",
+            "COMMANDS_PER_SECOND",
+            "ATTEMPTS_BURST",
+            "ATTEMPTS_PER_MINUTE",
+            "GUEST_ROOMS_PER_ADDRESS",
+            "GUEST_ROOMS",
+            "CREATIONS_PER_ADDRESS_PER_HOUR",
+        ] {
             command.env(format!("NATTERJACK__LIMITS__{limit}"), "1000000");
         }
         command

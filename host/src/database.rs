@@ -15,6 +15,8 @@ mod guest_rooms;
 mod guest_rules;
 mod health;
 mod lock;
+#[cfg(test)]
+mod log_tests;
 mod logins;
 mod media;
 mod migrate;
@@ -28,6 +30,7 @@ mod retention;
 mod rooms;
 mod rows;
 mod search;
+mod search_index;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -67,6 +70,8 @@ use self::postgres::Engine;
 pub use self::postgres::PgTx;
 pub use self::posts::PostOutcome;
 pub use self::rooms::RoomActivity;
+pub use self::search::Found;
+pub use self::search_index::Indexing;
 pub use self::throttles::Bucket;
 use crate::error::Error;
 

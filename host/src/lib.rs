@@ -27,6 +27,7 @@ pub mod plugins;
 pub mod protocol;
 pub mod rooms;
 pub mod router;
+pub mod search;
 pub mod server;
 pub mod session;
 pub mod transport;

@@ -1,6 +1,7 @@
 //! Messages: what may be posted, and reading what was.
 
 mod attachments;
+pub mod indexing;
 pub mod retention;
 pub mod writer;
 
@@ -10,9 +11,10 @@ pub use self::attachments::Attach;
 pub use self::retention::Retention;
 pub use self::writer::{PostDone, Posted, UnitDone, Writer};
 use crate::config::{self, Live};
-use crate::database::{Database, Tombstones};
+use crate::database::{Database, Found, Tombstones};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
+use crate::search::query::Query;
 
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
@@ -23,7 +25,6 @@ pub const BACKLOG_PAGE: u32 = 200;
 const MAX_KEY_BYTES: usize = 128;
 /// A family with skin tones takes 41 bytes, a flag of a region 28.
 const MAX_EMOJI_BYTES: usize = 64;
-const MAX_QUERY_CHARS: usize = 200;
 
 pub struct Messages {
     database: Database,
@@ -110,7 +111,7 @@ impl Messages {
         self.database.read_by(room, account).await
     }
 
-    /// Messages that hold all words of `query`, the newest first, in rooms that the account is a member of; and where to go
+    /// Messages that match all of `query`, the newest first, in rooms that the account is a member of; and where to go
     /// on. Their reactions are left out.
     pub async fn search(
         &self,
@@ -119,17 +120,12 @@ impl Messages {
         room: Option<RoomId>,
         cursor: Option<i64>,
         limit: u32,
-    ) -> Result<(Vec<(RoomId, Message)>, Option<i64>)> {
-        if !query.chars().any(char::is_alphanumeric) || query.chars().count() > MAX_QUERY_CHARS {
-            return Err(Error::invalid("query", format!("should be words, {MAX_QUERY_CHARS} characters at the most")));
-        }
+    ) -> Result<Found> {
         if query.contains('\0') {
             return Err(Error::invalid("query", "must not hold the control character U+0000"));
         }
-        let limit = limit.clamp(1, MAX_PAGE);
-        let hits = self.database.search(account, query, room, cursor, limit).await?;
-        let next = (hits.len() == limit as usize).then(|| hits.last().map(|(_, message)| message.number)).flatten();
-        Ok((hits, next))
+        let query = Query::parse(query)?;
+        self.database.search(account, &query, room, cursor, limit.clamp(1, MAX_PAGE)).await
     }
 
     /// Messages in their present state, oldest first, and whether there are more in that direction.

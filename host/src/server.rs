@@ -29,7 +29,7 @@ use crate::figures::Figures;
 use crate::hub::Hub;
 use crate::log::Log;
 use crate::media::Media;
-use crate::messages::{Messages, Retention, Writer};
+use crate::messages::{Messages, Retention, Writer, indexing};
 use crate::metrics::Metrics;
 use crate::plugins::{Live, PluginStatus, Plugins, Services, Trial};
 use crate::rooms::{GuestRooms, Known, Rooms};
@@ -148,6 +148,7 @@ impl Server {
         let retention =
             Retention::new(database.clone(), writer.clone(), sections.retention.clone(), sections.media.clone());
         tokio::spawn(retention.run(stop.clone()));
+        tokio::spawn(indexing::run(database.clone(), stop.clone()));
         let guest_rooms = GuestRooms::new(database.clone(), writer.clone(), hub.clone(), sections.rooms.clone());
         tokio::spawn(guest_rooms.run(stop.clone()));
         let services = Services::new(

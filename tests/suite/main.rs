@@ -64,6 +64,7 @@ mod rest;
 mod rest_document;
 mod room_model;
 mod rooms;
+mod search;
 mod sessions;
 mod sessions_rest;
 mod socketio_protocol;

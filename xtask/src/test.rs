@@ -46,6 +46,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     again.args(SAME_ON_EVERY_DATABASE.iter().chain(&ENDLESS).flat_map(|tests| ["--skip", *tests]));
     println!("once more, on PostgreSQL");
     command::run(&mut again)?;
+    if args.filters.is_empty() {
+        let mut database = cargo(&["test", "--workspace", "--locked", "--lib", "--", "database::log_tests::"]);
+        command::run(database.env("NATTERJACK_TEST_POSTGRES", postgres.url()))?;
+    }
     drop(postgres);
     match args.filters.as_slice() {
         [] => println!("all tests passed"),

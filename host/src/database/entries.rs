@@ -147,6 +147,30 @@ fn happening(data: &str) -> Result<Happening> {
     })
 }
 
+/// A page of messages. The kind is written out, so that the index of messages alone is used.
+macro_rules! page {
+    ($from:literal, $which:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
+             WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = 'message.posted' AND e.seq ",
+            $from,
+            " $2 ",
+            $which,
+            " ORDER BY e.seq ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
+macro_rules! lower_in_the_middle {
+    () => {
+        "COALESCE((SELECT e.id FROM entries e WHERE e.room_id = room AND e.seq >= (low + high) / 2 ORDER BY e.seq LIMIT 1), $2) < $2"
+    };
+}
+
 impl Database {
     /// Whether the room has a message of this number that was not deleted.
     pub async fn has_message(&self, room: RoomId, seq: u64) -> Result<bool> {
@@ -190,11 +214,20 @@ impl Database {
     /// The `seq` of the entry that has this number, or of the first one after it in the room.
     pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
         let seq: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
-            "SELECT MIN(e.seq) FROM entries e WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.id >= $2",
+            // By halving: in a room, the ids go up with `seq`.
+            concat!(
+                "WITH RECURSIVE halves (room, low, high) AS (\
+                 SELECT id, CAST(0 AS BIGINT), last_seq + 1 FROM rooms WHERE uid = $1 \
+                 UNION ALL \
+                 SELECT room, CASE WHEN ", lower_in_the_middle!(), " THEN (low + high) / 2 + 1 ELSE low END, \
+                 CASE WHEN ", lower_in_the_middle!(), " THEN high ELSE (low + high) / 2 END FROM halves WHERE low < high) \
+                 SELECT e.seq FROM (SELECT room, MAX(low) AS first FROM halves GROUP BY room) f \
+                 JOIN entries e ON e.room_id = f.room AND e.seq >= f.first ORDER BY e.seq LIMIT 1",
+            ),
         )
         .bind(room)
         .bind(number)
-        .fetch_one(pool)
+        .fetch_optional(pool)
         .await)?;
         Ok(seq.map(i64::unsigned_abs))
     }
@@ -224,34 +257,20 @@ impl Database {
         tombstones: Tombstones,
     ) -> Result<(Vec<Message>, bool)> {
         let wanted = i64::from(limit) + 1;
-        let (sql, from) = match page {
-            Page::Before(before) => (
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                     WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq < $3 \
-                     AND ($5 OR e.deleted_at IS NULL) ORDER BY e.seq DESC LIMIT $4",
-                ),
-                before.map_or(i64::MAX, bounded),
-            ),
-            Page::After(after) => (
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
-                     WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 AND e.seq > $3 \
-                     AND ($5 OR e.deleted_at IS NULL) ORDER BY e.seq LIMIT $4",
-                ),
-                bounded(after),
-            ),
+        let (sql, from) = match (page, tombstones) {
+            (Page::Before(before), Tombstones::Shown) => (page!("<", "", "DESC"), before.map_or(i64::MAX, bounded)),
+            (Page::Before(before), Tombstones::LeftOut) => {
+                (page!("<", "AND e.deleted_at IS NULL", "DESC"), before.map_or(i64::MAX, bounded))
+            }
+            (Page::After(after), Tombstones::Shown) => (page!(">", "", "ASC"), bounded(after)),
+            (Page::After(after), Tombstones::LeftOut) => {
+                (page!(">", "AND e.deleted_at IS NULL", "ASC"), bounded(after))
+            }
         };
         let mut rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(sql)
             .bind(room)
-            .bind(POSTED)
             .bind(from)
             .bind(wanted)
-            .bind(tombstones == Tombstones::Shown)
             .fetch_all(pool)
             .await)?;
         let more = rows.len() as i64 == wanted;

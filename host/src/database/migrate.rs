@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{Database, OpenError, Options, Pool, each, shown};
 
-static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+pub(super) static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+pub(super) static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// A step from one shape of the tables to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ use super::{ACQUIRE_TIMEOUT, OpenError, Options, monitor, shown};
 
 /// How long a transaction may wait for its client, as PostgreSQL writes it.
 const IDLE_IN_TRANSACTION: &str = "4s";
+/// Tells the database's triggers that what this program stores it also indexes.
+const INDEXES: (&str, &str) = ("natterjack.indexes", "on");
 /// A pool whose statements the circuit breaker guards.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
@@ -39,7 +41,7 @@ impl Engine {
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
             // A node that is stopped in the middle must not keep the others from writing.
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]);
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION), INDEXES]);
         let lock = match claim {
             Some(claim) => {
                 let lock = PostgresLock::new(&options.url, connect.clone(), claim);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::entries::POSTED;
 use super::rows::damaged;
+use super::search_index::Indexed;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -129,14 +130,17 @@ impl Tx {
             })?;
             let numbers: HashMap<_, _> =
                 numbers.into_iter().map(|(number, room, seq)| ((room, seq.unsigned_abs()), number)).collect();
+            let mut indexed = Vec::with_capacity(numbers.len());
             for outcome in &mut outcomes {
                 if let PostOutcome::Posted(entry) = outcome
                     && let Some((room, _)) = next.get(&entry.room)
                     && let Some(number) = numbers.get(&(*room, entry.seq))
                 {
                     entry.number = *number;
+                    indexed.extend(to_index(entry, *room));
                 }
             }
+            self.index(&indexed).await?;
         }
         if !files.is_empty() {
             let files = Value::Array(files).to_string();
@@ -189,6 +193,18 @@ fn key_of(new: &NewPost) -> Option<Key> {
         // A guest has no identity that outlives its connection.
         _ => None,
     }
+}
+
+fn to_index(entry: &Entry, room_id: i64) -> Option<Indexed> {
+    let Happening::Posted(post) = &entry.what else { return None };
+    let author_id = entry.by.account.map(|(_, number)| number);
+    Some(Indexed {
+        id: entry.number,
+        room_id,
+        author_id,
+        author_name: author_id.is_none().then(|| entry.by.name.to_string()),
+        body: Some(post.body.to_string()),
+    })
 }
 
 fn row(new: &NewPost, room: i64, seq: i64) -> Result<Value> {

@@ -1,6 +1,6 @@
 //! What is old enough to go.
 
-use super::entries::{POSTED, bounded};
+use super::entries::bounded;
 use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -20,11 +20,10 @@ impl Database {
     /// The last message that is not among the room's latest `kept` ones; 0 if there are no more than those.
     pub async fn seq_beyond(&self, room: RoomId, kept: u32) -> Result<u64> {
         let seq: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
-            "SELECT e.seq FROM entries e WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.kind = $2 \
-             ORDER BY e.seq DESC LIMIT 1 OFFSET $3",
+            "SELECT e.seq FROM entries e WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) \
+             AND e.kind = 'message.posted' ORDER BY e.seq DESC LIMIT 1 OFFSET $2",
         )
         .bind(room)
-        .bind(POSTED)
         .bind(i64::from(kept))
         .fetch_optional(pool)
         .await)?;

@@ -1,9 +1,40 @@
-//! Finding messages by their words: the one thing that each engine does in its own way.
+//! Finding messages by their words. What is looked for in which room is worked out here, for both engines; how they are
+//! asked for it is in [`engines`].
+
+mod engines;
+mod terms;
 
 use super::entries::{EntryRow, columns};
 use super::{Database, Pool, each};
-use crate::error::Result;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::name::fold;
 use crate::protocol::{AccountId, Message, RoomId};
+use crate::search::query::Query;
+
+/// The most phrases that are looked for with one statement.
+const MAX_PHRASES: usize = 256;
+/// By how much the clocks of nodes may differ.
+const SKEW_MS: i64 = 60 * 60 * 1000;
+
+/// A room of the account's, and what is looked for there: all of these terms, of each of them one phrase.
+#[derive(Clone, Debug)]
+struct InRoom {
+    room: i64,
+    /// The id of its latest entry.
+    newest: i64,
+    terms: Vec<Vec<Tokens>>,
+}
+
+/// Tokens that follow each other.
+type Tokens = Vec<String>;
+
+/// Which entries are looked at: from this id on, up to the one before that.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    from: i64,
+    before: i64,
+}
 
 #[derive(sqlx::FromRow)]
 struct Hit {
@@ -12,54 +43,157 @@ struct Hit {
     entry: EntryRow,
 }
 
-// $1 the words, $2 who asks, $3 a room or none, $4 before which one, $5 how many.
-macro_rules! search {
-    ($from:literal, $matches:literal) => {
+// $1 the account, $2 one room or none.
+const ROOMS: &str = "SELECT r.id, r.uid, r.code, r.name_key, \
+    COALESCE((SELECT e.id FROM entries e WHERE e.room_id = r.id AND e.seq <= r.last_seq ORDER BY e.seq DESC LIMIT 1), 0) AS newest \
+    FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
+    WHERE me.uid = $1 AND ($2 IS NULL OR r.uid = $2)";
+
+macro_rules! hits {
+    ($ids:literal) => {
         concat!(
             "SELECT r.uid AS room_uid, ",
             columns!(),
             " FROM ",
-            $from,
-            " JOIN rooms r ON r.id = e.room_id JOIN members m ON m.room_id = r.id \
-             JOIN users me ON me.id = m.user_id LEFT JOIN users u ON u.id = e.author_id WHERE ",
-            $matches,
-            " AND me.uid = $2 AND ($3 IS NULL OR r.uid = $3) AND e.id < $4 ORDER BY e.id DESC LIMIT $5"
+            $ids,
+            " JOIN entries e ON e.id = p.id JOIN rooms r ON r.id = e.room_id \
+             JOIN users me ON me.uid = $2 JOIN members m ON m.room_id = r.id AND m.user_id = me.id \
+             LEFT JOIN users u ON u.id = e.author_id \
+             WHERE e.kind = 'message.posted' AND e.deleted_at IS NULL AND e.at >= $3 AND e.at < $4 ORDER BY e.id DESC"
         )
     };
 }
+const HITS_SQLITE: &str = hits!("(SELECT value AS id FROM json_each($1)) p");
+const HITS_POSTGRES: &str = hits!("(SELECT value::BIGINT AS id FROM json_array_elements_text($1::json)) p");
 
-const SQLITE: &str =
-    search!("message_text t JOIN entries e ON e.id = t.rowid", "message_text MATCH $1 AND e.kind = 'message.posted'");
-const POSTGRES: &str = search!("entries e", "e.words @@ plainto_tsquery('simple', $1)");
+// By halving: ids are given out in about the order of time.
+macro_rules! older_in_the_middle {
+    () => {
+        "COALESCE((SELECT e.at FROM entries e WHERE e.id >= (low + high) / 2 ORDER BY e.id LIMIT 1), $1) < $1"
+    };
+}
+const FIRST_SINCE: &str = concat!(
+    "WITH RECURSIVE halves (low, high) AS (\
+     SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) + 1 FROM entries \
+     UNION ALL \
+     SELECT CASE WHEN ",
+    older_in_the_middle!(),
+    " THEN (low + high) / 2 + 1 ELSE low END, \
+     CASE WHEN ",
+    older_in_the_middle!(),
+    " THEN high ELSE (low + high) / 2 END FROM halves WHERE low < high) \
+     SELECT MAX(low) FROM halves"
+);
+
+/// A page of found messages, each with its room, and from which entry to go on.
+pub type Found = (Vec<(RoomId, Message)>, Option<i64>);
 
 impl Database {
-    /// Messages that hold all of these words, in rooms that the account is a member of: the newest first, each with its
-    /// room.
+    /// Messages that match all of `query`, in rooms that the account is a member of, the newest first: those with an id below
+    /// `before`.
     pub async fn search(
         &self,
         account: AccountId,
-        words: &str,
+        query: &Query,
         room: Option<RoomId>,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<(RoomId, Message)>> {
-        let (sql, words) = match &self.read {
-            // Quoted, a word is a word: nothing in it is an operator.
-            Pool::Sqlite(_) => (SQLITE, words.split_whitespace().map(quoted).collect::<Vec<_>>().join(" ")),
-            Pool::Postgres(_) => (POSTGRES, words.to_owned()),
+    ) -> Result<Found> {
+        let rooms = self.rooms_to_search(account, query, room).await?;
+        let ids = self.ids_to_search(query, before).await?;
+        let mut rooms = self.terms_in_rooms(rooms, query).await?;
+        rooms.retain(|room| room.newest >= ids.from);
+        // Those where the latest hits may be come first.
+        rooms.sort_unstable_by_key(|room| std::cmp::Reverse(room.newest));
+        let limit_rows = limit as usize;
+        let mut found: Vec<i64> = Vec::new();
+        let mut left = rooms.as_slice();
+        while let Some(first) = left.first() {
+            if found.len() >= limit_rows && found.last().is_some_and(|last| first.newest < *last) {
+                break;
+            }
+            let (some, others) = left.split_at(together(left));
+            found.extend(self.find(some, ids, limit).await?);
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.truncate(limit_rows);
+            left = others;
+        }
+        let next = found.last().copied().filter(|_| found.len() == limit_rows);
+        Ok((self.hits(account, &found, query).await?, next))
+    }
+
+    async fn rooms_to_search(
+        &self,
+        account: AccountId,
+        query: &Query,
+        room: Option<RoomId>,
+    ) -> Result<Vec<(i64, i64)>> {
+        let rows: Vec<(i64, String, String, Option<String>, i64)> = each!(Pool: &self.read, pool => sqlx::query_as(ROOMS)
+                .bind(account)
+                .bind(room.map(|room| room.to_string()))
+                .fetch_all(pool)
+                .await)?;
+        for name in &query.rooms {
+            if !rows.iter().any(|(_, uid, code, key, _)| is_called(name, uid, code, key.as_deref())) {
+                return Err(Error::invalid("query", format!("`in:{name}` is none of your rooms")));
+            }
+        }
+        let named = |uid: &str, code: &str, key: Option<&str>| {
+            query.rooms.is_empty() || query.rooms.iter().any(|name| is_called(name, uid, code, key))
+        };
+        Ok(rows
+            .into_iter()
+            .filter(|(_, uid, code, key, newest)| *newest > 0 && named(uid, code, key.as_deref()))
+            .map(|(id, _, _, _, newest)| (id, newest))
+            .collect())
+    }
+
+    async fn ids_to_search(&self, query: &Query, before: Option<i64>) -> Result<Ids> {
+        let mut ids = Ids { from: 0, before: before.unwrap_or(i64::MAX) };
+        if let Some(Timestamp(after)) = query.after {
+            ids.from = self.first_since(after.saturating_sub(SKEW_MS)).await?;
+        }
+        if let Some(Timestamp(moment)) = query.before {
+            ids.before = ids.before.min(self.first_since(moment.saturating_add(SKEW_MS)).await?);
+        }
+        Ok(ids)
+    }
+
+    async fn first_since(&self, at: i64) -> Result<i64> {
+        let first: Option<i64> =
+            each!(Pool: &self.read, pool => sqlx::query_scalar(FIRST_SINCE).bind(at).fetch_one(pool).await)?;
+        Ok(first.unwrap_or(0))
+    }
+
+    async fn hits(&self, account: AccountId, found: &[i64], query: &Query) -> Result<Vec<(RoomId, Message)>> {
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = match &self.read {
+            Pool::Sqlite(_) => HITS_SQLITE,
+            Pool::Postgres(_) => HITS_POSTGRES,
         };
         let hits: Vec<Hit> = each!(Pool: &self.read, pool => sqlx::query_as(sql)
-            .bind(&words)
+            .bind(serde_json::Value::from(found).to_string())
             .bind(account)
-            .bind(room.map(|room| room.to_string()))
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
+            .bind(query.after.unwrap_or(Timestamp(i64::MIN)))
+            .bind(query.before.unwrap_or(Timestamp(i64::MAX)))
             .fetch_all(pool)
             .await)?;
         hits.into_iter().map(|hit| Ok((hit.room_uid, hit.entry.message()?))).collect()
     }
 }
 
-fn quoted(word: &str) -> String {
-    format!("\"{}\"", word.replace('"', "\"\""))
+fn is_called(name: &str, uid: &str, code: &str, key: Option<&str>) -> bool {
+    uid == name || code == name || key.is_some_and(|key| key == fold(name))
+}
+
+/// How many of these rooms are searched with one statement.
+fn together(rooms: &[InRoom]) -> usize {
+    let mut phrases = 0;
+    let many = rooms.iter().take_while(|room| {
+        phrases += room.terms.iter().map(Vec::len).sum::<usize>();
+        phrases <= MAX_PHRASES
+    });
+    many.count().max(1)
 }

@@ -1,10 +1,26 @@
 //! How much of each of its rooms is new to an account.
 
-use super::entries::{EntryRow, POSTED, columns};
+use super::entries::{EntryRow, columns};
 use super::rows::{AccountRow, RoomRow, room_columns};
 use super::{Database, each};
 use crate::error::Result;
 use crate::protocol::{AccountId, Message, RoomId, UnreadRoom};
+
+/// Other people's messages after the read marker, of the room's latest ones. $1 the room, $2 the account, $3 how many are
+/// looked at.
+macro_rules! latest {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ", $columns, " FROM users me JOIN rooms r ON r.uid = $1 \
+             JOIN members m ON m.room_id = r.id AND m.user_id = me.id \
+             JOIN (SELECT e.id, e.seq, e.author_id, e.deleted_at FROM entries e \
+              WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) AND e.seq > (SELECT m.read_seq FROM members m \
+               JOIN rooms r ON r.id = m.room_id JOIN users u ON u.id = m.user_id WHERE r.uid = $1 AND u.uid = $2) \
+              AND e.kind = 'message.posted' ORDER BY e.seq DESC LIMIT $3) e ON TRUE \
+             WHERE me.uid = $2 AND e.deleted_at IS NULL AND (e.author_id IS NULL OR e.author_id <> me.id)"
+        )
+    };
+}
 
 #[derive(sqlx::FromRow)]
 struct UnreadRow {
@@ -18,13 +34,20 @@ struct UnreadRow {
     with_name: Option<String>,
 }
 
+/// How many of a room's latest messages are looked at to count the unread ones, where all rooms are listed.
+const COUNTED: i64 = 1000;
+/// The same where it is about one room.
+const COUNTED_IN_ROOM: i64 = 10_000;
+
 impl Database {
-    /// The rooms of an account, those with the latest entries first. Unread are other people's messages after the read marker.
+    /// The rooms of an account, those with the latest entries first. Unread are other people's messages after the read
+    /// marker, of the latest 1,000 messages.
     pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
         let rows: Vec<UnreadRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), ", r.last_seq, m.read_seq, \
-             (SELECT COUNT(*) FROM entries e WHERE e.room_id = r.id AND e.seq > m.read_seq AND e.kind = $2 \
-              AND e.deleted_at IS NULL AND (e.author_id IS NULL OR e.author_id <> me.id)) AS unread, \
+             (SELECT COUNT(*) FROM (SELECT e.author_id, e.deleted_at FROM entries e \
+               WHERE e.room_id = r.id AND e.seq > m.read_seq AND e.kind = 'message.posted' ORDER BY e.seq DESC LIMIT $2) l \
+              WHERE l.deleted_at IS NULL AND (l.author_id IS NULL OR l.author_id <> me.id)) AS unread, \
              o.id AS with_number, o.uid AS with_uid, o.username AS with_name \
              FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
              LEFT JOIN users o ON o.id = CASE WHEN r.pair_low = me.id THEN r.pair_high ELSE r.pair_low END \
@@ -33,45 +56,36 @@ impl Database {
              ORDER BY COALESCE((SELECT e.at FROM entries e WHERE e.room_id = r.id AND e.seq = r.last_seq), r.created_at) DESC, r.id",
         ))
         .bind(account)
-        .bind(POSTED)
+        .bind(COUNTED)
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(UnreadRow::unread).collect()
     }
 
-    /// Of other people's messages in a room that are new to a member, the latest, oldest first; and how many there are.
+    /// Of other people's messages in a room that are new to a member, the latest, oldest first; and how many there are among
+    /// the room's latest 10,000.
     pub async fn unread_in(&self, room: RoomId, account: AccountId, limit: u32) -> Result<(Vec<Message>, u64)> {
-        macro_rules! unread {
-            ($what:expr) => {
-                concat!(
-                    "SELECT ",
-                    $what,
-                    " FROM entries e JOIN rooms r ON r.id = e.room_id \
-                 JOIN users me ON me.uid = $2 JOIN members m ON m.room_id = r.id AND m.user_id = me.id \
-                 LEFT JOIN users u ON u.id = e.author_id \
-                 WHERE r.uid = $1 AND e.seq > m.read_seq AND e.kind = $3 AND e.deleted_at IS NULL \
-                 AND (e.author_id IS NULL OR e.author_id <> me.id)"
-                )
-            };
-        }
-        let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            concat!(unread!(columns!()), " ORDER BY e.seq DESC LIMIT $4"),
-        )
+        let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            "SELECT ", columns!(), " FROM (", latest!("e.id, e.seq"), ") l JOIN entries e ON e.id = l.id \
+             LEFT JOIN users u ON u.id = e.author_id ORDER BY l.seq DESC LIMIT $4",
+        ))
         .bind(room)
         .bind(account)
-        .bind(POSTED)
+        .bind(COUNTED_IN_ROOM)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await)?;
         let count = match rows.len() < limit as usize {
             true => rows.len() as u64,
             false => {
-                let count: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(unread!("COUNT(*)"))
-                    .bind(room)
-                    .bind(account)
-                    .bind(POSTED)
-                    .fetch_one(pool)
-                    .await)?;
+                let count: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(
+                    concat!("SELECT COUNT(*) FROM (", latest!("e.seq"), ") l"),
+                )
+                .bind(room)
+                .bind(account)
+                .bind(COUNTED_IN_ROOM)
+                .fetch_one(pool)
+                .await)?;
                 count.unsigned_abs()
             }
         };

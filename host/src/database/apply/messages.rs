@@ -2,6 +2,7 @@
 
 use super::super::entries::{POSTED, bounded, edited_data};
 use super::super::posts::PostOutcome;
+use super::super::search_index::Indexed;
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -26,21 +27,20 @@ impl Tx {
         at: Timestamp,
     ) -> Result<(RoomId, Happening)> {
         let head = self.room_head(room).await?;
-        let edited = each!(Tx: self, tx => sqlx::query(
+        let edited: Option<Indexed> = each!(Tx: self, tx => sqlx::query_as(
             "UPDATE entries SET body = $1, edited_at = $2 \
-             WHERE room_id = $3 AND seq = $4 AND kind = $5 AND deleted_at IS NULL",
+             WHERE room_id = $3 AND seq = $4 AND kind = $5 AND deleted_at IS NULL \
+             RETURNING id, room_id, author_id, author_name, body",
         )
         .bind(&**body)
         .bind(at)
         .bind(head.id)
         .bind(bounded(seq))
         .bind(POSTED)
-        .execute(&mut **tx)
-        .await
-        .map(|done| done.rows_affected()))?;
-        if edited == 0 {
-            return Err(Error::not_found("message"));
-        }
+        .fetch_optional(&mut **tx)
+        .await)?;
+        let edited = edited.ok_or_else(|| Error::not_found("message"))?;
+        self.index(&[edited]).await?;
         Ok((room, Happening::Edited { of: seq, body: body.clone() }))
     }
 

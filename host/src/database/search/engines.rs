@@ -1,0 +1,99 @@
+//! Asking the engines' full-text indexes for the newest entries that match.
+
+use sqlx::{PgPool, SqlitePool};
+
+use super::super::search_index::{RANGE_BITS, lexeme_text, range_lexeme};
+use super::super::{Database, Pool};
+use super::{Ids, InRoom};
+use crate::error::Result;
+
+/// The most entries of one range that PostgreSQL gives before a smaller one is asked for: not fewer than there are ids
+/// in the smallest.
+const MAX_MATCHES: usize = 1 << RANGE_BITS[0];
+
+// FTS5 gives its rows in this order by itself, one after the other.
+const SQLITE: &str = "SELECT rowid FROM search_index WHERE search_index MATCH $1 AND rowid < $2 AND rowid >= $3 \
+    ORDER BY rowid DESC LIMIT $4";
+// The additions keep the planner from going through the ids instead of the words.
+const POSTGRES: &str = "SELECT entry_id FROM search_index WHERE words @@ $1::text::tsquery \
+    AND entry_id + 0 < $2 AND entry_id + 0 >= $3 LIMIT $4";
+
+impl Database {
+    /// The latest entries in these rooms that match.
+    pub(super) async fn find(&self, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+        match &self.read {
+            Pool::Sqlite(pool) => find_in_sqlite(pool, rooms, ids, limit).await,
+            Pool::Postgres(pool) => find_in_postgres(pool, rooms, ids, limit).await,
+        }
+    }
+}
+
+async fn find_in_sqlite(pool: &SqlitePool, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar(SQLITE)
+        .bind(fts5_query(rooms))
+        .bind(ids.before)
+        .bind(ids.from)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?)
+}
+
+/// PostgreSQL's index gives all matches or none, in no order. So it is asked range by range, from the newest on: small ones
+/// first, larger ones where little was found, and smaller ones again where there is too much.
+async fn find_in_postgres(pool: &PgPool, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+    let query = tsquery(rooms);
+    let newest = rooms.iter().map(|room| room.newest).max().unwrap_or(0);
+    let mut before = ids.before.min(newest.saturating_add(1));
+    let mut level = 0;
+    let mut found = Vec::new();
+    while before > ids.from && found.len() < limit as usize {
+        let from = ((before - 1) >> RANGE_BITS[level]) << RANGE_BITS[level];
+        let mut matches: Vec<i64> = sqlx::query_scalar(POSTGRES)
+            .bind(format!("({query}) & {}", lexeme_text(&range_lexeme(level, from))))
+            .bind(before)
+            .bind(ids.from)
+            .bind(i64::try_from(MAX_MATCHES + 1).unwrap_or(i64::MAX))
+            .fetch_all(pool)
+            .await?;
+        if matches.len() > MAX_MATCHES && level > 0 {
+            level -= 1;
+            continue;
+        }
+        matches.sort_unstable_by(|a, b| b.cmp(a));
+        found.append(&mut matches);
+        before = from;
+        level = (level + 1).min(RANGE_BITS.len() - 1);
+    }
+    found.truncate(limit as usize);
+    Ok(found)
+}
+
+/// In FTS5's notation.
+fn fts5_query(rooms: &[InRoom]) -> String {
+    let phrase = |room: i64, tokens: &[String]| {
+        let tokens: Vec<String> = tokens.iter().map(|token| format!("{room}/{}", token.replace('"', "\"\""))).collect();
+        format!("\"{}\"", tokens.join(" "))
+    };
+    written(rooms, " AND ", " OR ", phrase)
+}
+
+/// In PostgreSQL's.
+fn tsquery(rooms: &[InRoom]) -> String {
+    let phrase = |room: i64, tokens: &[String]| {
+        let tokens: Vec<String> = tokens.iter().map(|token| lexeme_text(&format!("{room}/{token}"))).collect();
+        format!("({})", tokens.join(" <-> "))
+    };
+    written(rooms, " & ", " | ", phrase)
+}
+
+fn written(rooms: &[InRoom], and: &str, or: &str, phrase: impl Fn(i64, &[String]) -> String) -> String {
+    let term = |room: i64, phrases: &Vec<Vec<String>>| {
+        let phrases: Vec<String> = phrases.iter().map(|tokens| phrase(room, tokens)).collect();
+        format!("({})", phrases.join(or))
+    };
+    let in_room = |room: &InRoom| {
+        let terms: Vec<String> = room.terms.iter().map(|phrases| term(room.room, phrases)).collect();
+        format!("({})", terms.join(and))
+    };
+    rooms.iter().map(in_room).collect::<Vec<_>>().join(or)
+}

@@ -1,0 +1,168 @@
+//! What a person looks for: words, `"phrases"`, beginnings (`natter*`), `from:`, `in:`, `before:` and `after:`.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::tokens::{Run, chunks};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+/// The most characters of a query.
+pub const MAX_CHARS: usize = 200;
+/// A beginning of fewer letters would be that of most messages.
+const MIN_PREFIX_CHARS: usize = 2;
+
+/// A parsed query. A message has to match all of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    pub terms: Vec<Term>,
+    /// Names of authors; one of them has to be the message's.
+    pub from: Vec<String>,
+    /// Names, codes or ids of rooms.
+    pub rooms: Vec<String>,
+    /// Posted before this moment.
+    pub before: Option<Timestamp>,
+    /// Posted at this moment or later.
+    pub after: Option<Timestamp>,
+}
+
+/// One of these phrases has to be in the message.
+pub type Term = Vec<Phrase>;
+
+/// Tokens one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    pub tokens: Run,
+    /// Whether the last token is the beginning of one.
+    pub prefix: bool,
+}
+
+impl Query {
+    /// Parses what a person typed. What is not known as an operator is taken as words.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.chars().count() > MAX_CHARS {
+            return Err(invalid(format!("must have {MAX_CHARS} characters at the most")));
+        }
+        let mut query = Self::default();
+        for piece in pieces(text) {
+            query.add(piece)?;
+        }
+        if query.terms.is_empty() && query.from.is_empty() {
+            return Err(invalid(
+                "holds no word to look for; a word, a number or an emoji is needed, or `from:`".into(),
+            ));
+        }
+        Ok(query)
+    }
+
+    fn add(&mut self, piece: Piece<'_>) -> Result<()> {
+        match piece {
+            Piece::Words(words) => {
+                for chunk in words.split_whitespace() {
+                    self.add_chunk(chunk)?;
+                }
+            }
+            Piece::Phrase(words) => {
+                let words = chunks(words);
+                let last = words.len().saturating_sub(1);
+                let tokens: Run = words.iter().enumerate().flat_map(|(at, chunk)| chunk.exact(at < last)).collect();
+                if !tokens.is_empty() {
+                    self.terms.push(vec![Phrase { tokens, prefix: false }]);
+                }
+            }
+            Piece::Operator(Operator::From, value) => self.from.push(value.trim_start_matches('@').to_owned()),
+            Piece::Operator(Operator::In, value) => self.rooms.push(value.trim_start_matches('#').to_owned()),
+            Piece::Operator(Operator::Before, value) => {
+                let moment = moment("before", value)?;
+                self.before = Some(self.before.map_or(moment, |other| other.min(moment)));
+            }
+            Piece::Operator(Operator::After, value) => {
+                let moment = moment("after", value)?;
+                self.after = Some(self.after.map_or(moment, |other| other.max(moment)));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_chunk(&mut self, text: &str) -> Result<()> {
+        let starred = text.len() > 1 && text.ends_with('*');
+        for chunk in chunks(text) {
+            let exact = chunk.exact(false);
+            let prefix = starred && chunk.ends_in_plain();
+            if prefix && exact.last().is_some_and(|token| token.chars().count() < MIN_PREFIX_CHARS) {
+                return Err(invalid(format!("`{text}` needs {MIN_PREFIX_CHARS} letters before the `*`")));
+            }
+            let parts = chunk.parts(false).filter(|parts| *parts != exact);
+            self.terms
+                .push([Some(exact), parts].into_iter().flatten().map(|tokens| Phrase { tokens, prefix }).collect());
+        }
+        Ok(())
+    }
+}
+
+enum Piece<'a> {
+    Words(&'a str),
+    Phrase(&'a str),
+    Operator(Operator, &'a str),
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    From,
+    In,
+    Before,
+    After,
+}
+
+const OPERATORS: [(&str, Operator); 4] =
+    [("from:", Operator::From), ("in:", Operator::In), ("before:", Operator::Before), ("after:", Operator::After)];
+
+/// Splits a query at white space outside of quotes. A quotation that does not end goes to the end.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let operator = OPERATORS.iter().find_map(|(name, operator)| {
+            let (start, value) = rest.split_at_checked(name.len())?;
+            let given = value.starts_with(|c: char| !c.is_whitespace());
+            (start.eq_ignore_ascii_case(name) && given).then_some((*operator, value))
+        });
+        let (value, quoted, after) = match operator.map_or(rest, |(_, value)| value) {
+            value if value.starts_with(is_quote) => {
+                let inside = value.strip_prefix(is_quote).unwrap_or(value);
+                let end = inside.find(is_quote).unwrap_or(inside.len());
+                (&inside[..end], true, inside[end..].strip_prefix(is_quote).unwrap_or_default())
+            }
+            value => {
+                let end = value.find(|c: char| c.is_whitespace()).unwrap_or(value.len());
+                // `word"a phrase"`
+                let end = value.find('"').filter(|_| operator.is_none()).map_or(end, |quote| quote.min(end));
+                (&value[..end], false, &value[end..])
+            }
+        };
+        pieces.push(match (operator, quoted) {
+            (Some((operator, _)), _) => Piece::Operator(operator, value),
+            (None, true) => Piece::Phrase(value),
+            (None, false) => Piece::Words(value),
+        });
+        rest = after.trim_start();
+    }
+    pieces
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '“' | '”' | '„' | '«' | '»')
+}
+
+/// A day (its beginning, in UTC) or a moment.
+fn moment(operator: &str, value: &str) -> Result<Timestamp> {
+    let day = value.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC)).map(|begin| begin.timestamp());
+    let moment = value.parse::<jiff::Timestamp>().or(day);
+    moment.map(|moment| Timestamp(moment.as_millisecond())).map_err(|_| {
+        invalid(format!("`{operator}:` should be a day such as 2026-11-28, or a time such as 2026-11-28T09:00:00Z"))
+    })
+}
+
+fn invalid(why: String) -> Error {
+    Error::invalid("query", why)
+}

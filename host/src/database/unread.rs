@@ -52,7 +52,7 @@ impl Database {
              FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
              LEFT JOIN users o ON o.id = CASE WHEN r.pair_low = me.id THEN r.pair_high ELSE r.pair_low END \
              WHERE me.uid = $1 AND (m.hidden_seq IS NULL OR EXISTS (SELECT 1 FROM entries n WHERE n.room_id = r.id \
-              AND n.seq > m.hidden_seq AND n.kind = $2 AND n.deleted_at IS NULL)) \
+              AND n.seq > m.hidden_seq AND n.kind = 'message.posted' AND n.deleted_at IS NULL)) \
              ORDER BY COALESCE((SELECT e.at FROM entries e WHERE e.room_id = r.id AND e.seq = r.last_seq), r.created_at) DESC, r.id",
         ))
         .bind(account)

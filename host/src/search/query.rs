@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::tokens::{Run, chunks};
+use super::tokens::{Chunk, Run, chunks};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
@@ -67,7 +67,8 @@ impl Query {
                 let last = words.len().saturating_sub(1);
                 let tokens: Run = words.iter().enumerate().flat_map(|(at, chunk)| chunk.exact(at < last)).collect();
                 if !tokens.is_empty() {
-                    self.terms.push(vec![Phrase { tokens, prefix: false }]);
+                    let single = words.last().is_some_and(Chunk::ends_in_single);
+                    self.add_phrases(vec![Phrase { tokens, prefix: false }], single);
                 }
             }
             Piece::Operator(Operator::From, value) => self.from.push(value.trim_start_matches('@').to_owned()),
@@ -93,10 +94,20 @@ impl Query {
                 return Err(invalid(format!("`{text}` needs {MIN_PREFIX_CHARS} letters before the `*`")));
             }
             let parts = chunk.parts(false).filter(|parts| *parts != exact);
-            self.terms
-                .push([Some(exact), parts].into_iter().flatten().map(|tokens| Phrase { tokens, prefix }).collect());
+            let phrases = [Some(exact), parts].into_iter().flatten().map(|tokens| Phrase { tokens, prefix }).collect();
+            self.add_phrases(phrases, chunk.ends_in_single());
         }
         Ok(())
+    }
+
+    /// Adds a term. A single character at its end, of a script without spaces, is a term of its own: in the message it may
+    /// begin a pair, which is another token.
+    fn add_phrases(&mut self, mut phrases: Term, single: bool) {
+        if single && phrases.iter().all(|phrase| phrase.tokens.len() > 1) {
+            let last = phrases.iter_mut().filter_map(|phrase| phrase.tokens.pop()).next_back();
+            self.terms.extend(last.map(|last| vec![Phrase { tokens: vec![last], prefix: false }]));
+        }
+        self.terms.push(phrases);
     }
 }
 

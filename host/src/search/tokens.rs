@@ -153,6 +153,11 @@ impl Chunk {
         distinct
     }
 
+    /// Whether it ends in a single character of a script without spaces.
+    pub(super) fn ends_in_single(&self) -> bool {
+        matches!(self.words.last(), Some(Word::Dense(run)) if run.len() == 1)
+    }
+
     /// Whether its last word can be continued: `natter*`, not `👍*` or `東京*`, which are parts already.
     pub(super) fn ends_in_plain(&self) -> bool {
         matches!(self.words.last(), Some(Word::Plain(_)))

@@ -119,7 +119,7 @@ async fn fill(database: &Database, place: &Place, messages: u32) {
              || CASE WHEN e.id % 4 < 2 THEN ' ' || t.r || 'even' ELSE '' END \
              || CASE WHEN e.id < {old} THEN ' ' || t.r || 'ancient' ELSE '' END \
              || CASE WHEN e.room_id > 50 THEN ' ' || t.r || 'elsewhere' ELSE '' END \
-             || CASE WHEN e.id IN (2, {old}) THEN ' ' || t.r || 'rare' ELSE '' END \
+             || CASE WHEN e.id IN (2, {old} + 2) THEN ' ' || t.r || 'rare' ELSE '' END \
              FROM entries e, (SELECT id, id || '/' AS r FROM rooms) t WHERE t.id = e.room_id AND e.body IS NOT NULL ORDER BY e.id"
         )
     } else {
@@ -129,7 +129,7 @@ async fn fill(database: &Database, place: &Place, messages: u32) {
              || CASE WHEN id % 4 < 2 THEN ' ''' || room_id || '/even'':3' ELSE '' END \
              || CASE WHEN id < {old} THEN ' ''' || room_id || '/ancient'':4' ELSE '' END \
              || CASE WHEN room_id > 50 THEN ' ''' || room_id || '/elsewhere'':5' ELSE '' END \
-             || CASE WHEN id IN (2, {old}) THEN ' ''' || room_id || '/rare'':6' ELSE '' END \
+             || CASE WHEN id IN (2, {old} + 2) THEN ' ''' || room_id || '/rare'':6' ELSE '' END \
              || ' ''/0/' || (id >> 12) || ''' ''/1/' || (id >> 16) || ''' ''/2/' || (id >> 20) || ''' ''/3/' || (id >> 24) \
              || ''' ''/4/' || (id >> 28) || '''')::tsvector FROM entries WHERE body IS NOT NULL"
         )

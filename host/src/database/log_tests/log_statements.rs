@@ -24,6 +24,8 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("entries.rs", "page", &["messages at the beginning", "messages at the end", "messages without those deleted"]),
     ("entries.rs", "lower_in_the_middle", &["seq_from_number"]),
     ("entries.rs", "seq_from_number", &["seq_from_number"]),
+    ("erasures.rs", "erase_batch", &["not: goes through the log once, a bounded range of ids at a time"]),
+    ("erasures.rs", "erase_files", &["not: a bounded number of an account's files at a time"]),
     ("media.rs", "drop_unused_media", &["drop_unused_media"]),
     ("media.rs", "drop_upload", &["not: a file that no message carries"]),
     ("posts.rs", "ATTACH_POSTGRES", &["not: by the keys of the files of one message"]),

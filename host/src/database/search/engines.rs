@@ -45,6 +45,8 @@ async fn find_in_postgres(pool: &PgPool, rooms: &[InRoom], ids: Ids, limit: u32)
     let newest = rooms.iter().map(|room| room.newest).max().unwrap_or(0);
     let mut before = ids.before.min(newest.saturating_add(1));
     let mut level = 0;
+    // Ranges with too many matches, the smallest last: from which id on, and of which level.
+    let mut crowded: Vec<(i64, usize)> = Vec::new();
     let mut found = Vec::new();
     while before > ids.from && found.len() < limit as usize {
         let from = ((before - 1) >> RANGE_BITS[level]) << RANGE_BITS[level];
@@ -56,13 +58,16 @@ async fn find_in_postgres(pool: &PgPool, rooms: &[InRoom], ids: Ids, limit: u32)
             .fetch_all(pool)
             .await?;
         if matches.len() > MAX_MATCHES && level > 0 {
+            crowded.push((from, level));
             level -= 1;
             continue;
         }
         matches.sort_unstable_by(|a, b| b.cmp(a));
         found.append(&mut matches);
         before = from;
-        level = (level + 1).min(RANGE_BITS.len() - 1);
+        crowded.retain(|(from, _)| *from < before);
+        let most = crowded.last().map_or(RANGE_BITS.len(), |(_, level)| *level) - 1;
+        level = (level + 1).min(most);
     }
     found.truncate(limit as usize);
     Ok(found)

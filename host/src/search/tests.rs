@@ -153,7 +153,7 @@ fn query_without_a_word_or_with_a_bad_value_says_what_is_wrong() {
         (&"x".repeat(201), "200"),
     ] {
         match Query::parse(bad) {
-            Err(Error::Invalid { field: "query", why }) => assert!(why.contains(says), "{bad}: {why}"),
+            Err(Error::Invalid { field, why }) if field == "query" => assert!(why.contains(says), "{bad}: {why}"),
             other => panic!("{bad}: {other:?}"),
         }
     }

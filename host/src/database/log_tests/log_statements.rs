@@ -78,10 +78,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("tests") {
+            if !path.ends_with("tests") && !path.ends_with("log_tests") {
                 sources(&path, found);
             }
-        } else if !path.ends_with("tests.rs") {
+        } else if !path.ends_with("tests.rs") && !path.ends_with("log_tests.rs") {
             found.push(path);
         }
     }

@@ -36,11 +36,11 @@ async fn messages_of_the_version_before_are_indexed_newest_first_and_resumed_aft
         let database = Database::open_as_it_is(&place.options(1)).await;
         let database = match database {
             Ok(database) => database,
-            Err(_) => Database::connect(&place.options(1), true).await.unwrap(),
+            Err(_) => Database::connect(&place.options(1), true, None).await.unwrap(),
         };
         match &database.write {
             Pool::Sqlite(pool) => before(&migrate::SQLITE).run(pool).await.unwrap(),
-            Pool::Postgres(pool) => before(&migrate::POSTGRES).run(pool).await.unwrap(),
+            Pool::Postgres(pool) => before(&migrate::POSTGRES).run(pool.unguarded()).await.unwrap(),
         }
         database.run(ROWS).await;
         database.close().await;

@@ -1,7 +1,8 @@
 //! Asking the engines' full-text indexes for the newest entries that match.
 
-use sqlx::{PgPool, SqlitePool};
+use sqlx::SqlitePool;
 
+use super::super::postgres::Engine;
 use super::super::search_index::{RANGE_BITS, lexeme_text, range_lexeme};
 use super::super::{Database, Pool};
 use super::{Ids, InRoom};
@@ -40,7 +41,7 @@ async fn find_in_sqlite(pool: &SqlitePool, rooms: &[InRoom], ids: Ids, limit: u3
 
 /// PostgreSQL's index gives all matches or none, in no order. So it is asked range by range, from the newest on: small ones
 /// first, larger ones where little was found, and smaller ones again where there is too much.
-async fn find_in_postgres(pool: &PgPool, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+async fn find_in_postgres(pool: &Engine, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
     let query = tsquery(rooms);
     let newest = rooms.iter().map(|room| room.newest).max().unwrap_or(0);
     let mut before = ids.before.min(newest.saturating_add(1));

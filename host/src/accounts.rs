@@ -230,12 +230,15 @@ impl Accounts {
     /// somebody who logs in elsewhere (`id@issuer`) is none, whether or not there is such a person.
     pub async fn guest_name(&self, wanted: &str) -> Result<String> {
         let name = name::clean("guest", wanted)?;
-        if name::fold(&name).contains('@') {
+        if name::key(&name).contains('@') {
             return Err(Error::invalid("guest", "must not hold an @: such names are of people who log in elsewhere"));
         }
-        match self.database.account_named(&name).await? {
-            Some(_) => Err(Error::Conflict(format!("{name} has an account; log in, or choose another name"))),
-            None => Ok(name),
+        if self.database.account_named(&name).await?.is_some() {
+            return Err(Error::Conflict(format!("{name} has an account; log in, or choose another name")));
+        }
+        match self.database.imitates_account(&name).await? {
+            true => Err(Error::Conflict("this name mixes scripts and looks like that of an account".into())),
+            false => Ok(name),
         }
     }
 }
@@ -250,7 +253,7 @@ fn clean_handle(handle: &str) -> Result<String> {
 
 fn no_address(field: &'static str, name: String) -> Result<String> {
     // Also in a spelling that is the same as one.
-    match name::fold(&name).contains('@') {
+    match name::key(&name).contains('@') {
         true => Err(Error::invalid(field, "must not hold an @: log-ins by e-mail address could not be told apart")),
         false => Ok(name),
     }

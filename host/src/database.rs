@@ -21,6 +21,7 @@ mod logins;
 mod media;
 mod migrate;
 mod monitor;
+mod names;
 mod nodes;
 mod plugin_names;
 mod plugin_set;
@@ -64,6 +65,7 @@ pub use self::lock::Claim;
 pub use self::logins::{LoginRow, Rotation};
 pub use self::media::{Share, Upload};
 pub use self::migrate::Migration;
+pub use self::names::NameConflict;
 pub use self::nodes::Node;
 pub use self::plugin_set::{AgreedPlugin, Agreement, PluginFile, PluginSet};
 use self::postgres::Engine;
@@ -129,6 +131,8 @@ pub enum OpenError {
     InUse { url: String, by: String, way_out: String },
     #[error("cannot lock the database {url}: {source}")]
     Lock { url: String, source: io::Error },
+    #[error("cannot bring the database up to date: the keys of names: {0}")]
+    Names(Error),
 }
 
 /// The database, cheap to clone.

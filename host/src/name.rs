@@ -1,7 +1,13 @@
-//! Names of accounts and rooms: what may be one, and when two are the same.
+//! Names of accounts, rooms and guests: what may be one, and when two are the same or look the same.
 
+mod shape;
+
+use std::sync::LazyLock;
+
+use natterjack_text as text;
 use unicode_normalization::UnicodeNormalization;
 
+pub use self::shape::{mixes_scripts, shape};
 use crate::error::{Error, Result};
 
 /// The most characters of a user's or a room's name.
@@ -9,7 +15,9 @@ pub const MAX_CHARS: usize = 64;
 const MAX_BYTES: usize = 255;
 /// The longest text that is normalised at all, in bytes: normalising can grow a text elevenfold. Four times what a stored
 /// name may have, since a decomposed spelling is longer than the composed one.
-pub const MAX_UNNORMALISED_BYTES: usize = 1024;
+const MAX_UNNORMALISED_BYTES: usize = 1024;
+/// The longest key: a compatibility character such as U+FDFA is up to eighteen others.
+const MAX_KEY_BYTES: usize = 1_000;
 /// What the names of plugins' own accounts begin with, and no person's does.
 pub const BOT_PREFIX: &str = "plugin:";
 /// What our own tokens say of who issued them.
@@ -17,8 +25,18 @@ pub const OUR_ISSUER: &str = "natterjack";
 /// What all deleted accounts are called, and nobody else.
 pub const DELETED: &str = "deleted account";
 
-/// What two spellings of one name have in common: NFKC, without case.
-pub fn fold(name: &str) -> String {
+static BOT_SHAPE: LazyLock<String> = LazyLock::new(|| shape(BOT_PREFIX));
+static DELETED_SHAPE: LazyLock<String> = LazyLock::new(|| shape(DELETED));
+
+/// What all spellings of one name have in common: full case folding, NFKC, one space for each run of white space, no
+/// invisible characters.
+pub fn key(name: &str) -> String {
+    text::collapse_spaces(&text::fold(name)).into_owned()
+}
+
+/// NFKC in lower case: the `name_key`, `username_key`, `handle_key` and `email_key` of the first versions, which older
+/// nodes of a cluster go by. Names are compared by [`key`]; this one still orders rooms and compares e-mail addresses.
+pub fn legacy_key(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
@@ -29,10 +47,16 @@ pub fn is_too_long(text: &str) -> bool {
 
 /// Whether these are spellings of one name.
 pub fn same(one: &str, other: &str) -> bool {
-    !is_too_long(one) && !is_too_long(other) && fold(one.trim()) == fold(other.trim())
+    !is_too_long(one) && !is_too_long(other) && key(one) == key(other)
 }
 
-/// A name as it is stored: trimmed and composed; or what is wrong with it.
+/// A text as a name is spelled, to be looked up: trimmed and composed. None if it is too long for any name.
+pub fn spelling(name: &str) -> Option<String> {
+    let name = name.trim();
+    (!is_too_long(name)).then(|| text::nfc(name).into_owned())
+}
+
+/// A name as it is stored: trimmed, composed, with single spaces; or what is wrong with it.
 pub fn clean(field: &'static str, name: &str) -> Result<String> {
     let name = clean_handle(field, name)?;
     // A client may name a room or an account either way, so a name must never look like an id.
@@ -45,24 +69,25 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
 /// The same for what a client calls an account besides its name, which may look like anything.
 pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     let too_long = || Error::invalid(field, format!("at most {MAX_CHARS} characters and {MAX_BYTES} bytes"));
-    let name = name.trim();
-    if is_too_long(name) {
-        return Err(too_long());
+    // Before anything is done whose cost grows with the length.
+    let name = spelling(name).ok_or_else(too_long)?;
+    if let Some(bad) = name.chars().find(|c| c.is_whitespace() && text::check_line(c.encode_utf8(&mut [0; 4])).is_err())
+    {
+        return Err(Error::invalid(field, text::Fault::Character(bad).to_string()));
     }
-    let name: String = name.nfc().collect();
+    let name = text::collapse_spaces(&name).into_owned();
     if name.is_empty() {
         return Err(Error::invalid(field, "must not be empty"));
     }
-    if name.chars().count() > MAX_CHARS || name.len() > MAX_BYTES {
+    if name.chars().count() > MAX_CHARS || name.len() > MAX_BYTES || key(&name).len() > MAX_KEY_BYTES {
         return Err(too_long());
     }
-    if let Some(bad) = name.chars().find(|c| misleads(*c)) {
-        return Err(Error::invalid(field, format!("must not hold the character U+{:04X}", u32::from(bad))));
-    }
-    if fold(&name).starts_with(BOT_PREFIX) {
+    text::check_name(&name).map_err(|fault| Error::invalid(field, fault.to_string()))?;
+    let shape = shape(&name);
+    if shape.starts_with(BOT_SHAPE.as_str()) {
         return Err(Error::invalid(field, format!("must not begin with {BOT_PREFIX}")));
     }
-    if fold(&name) == DELETED {
+    if shape == *DELETED_SHAPE {
         return Err(Error::invalid(field, format!("must not be `{DELETED}`: that is what they are all called")));
     }
     Ok(name)
@@ -70,15 +95,7 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
 
 /// Whether a text that holds it may look like another one.
 pub fn misleads(c: char) -> bool {
-    c.is_control() || is_invisible(c)
-}
-
-/// Characters that take no room, turn the text around or separate lines: a name with them passes for another.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+    c.is_control() || text::is_invisible(c)
 }
 
 #[cfg(test)]
@@ -86,11 +103,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_name_fold_to_the_same() {
-        assert_eq!(fold("Ann"), fold("ANN"));
-        assert_eq!(fold("ﬁne"), fold("FINE"));
-        assert_eq!(fold("Ａｎｎ"), fold("ann"));
-        assert_ne!(fold("ann"), fold("anna"));
+    fn spellings_of_one_name_have_one_key() {
+        for (one, other) in [
+            ("Ann", "ANN"),
+            ("ﬁne", "FINE"),
+            ("Ａｎｎ", "ann"),
+            ("Γιώργος", "ΓΙΏΡΓΟΣ"),
+            ("Straße", "STRASSE"),
+            ("ann  b", "Ann\u{A0}B"),
+            ("می\u{200C}خواهم", "میخواهم"),
+        ] {
+            assert_eq!(key(one), key(other));
+        }
+        assert_ne!(key("ann"), key("anna"));
+        assert_ne!(key("ann b"), key("annb"));
     }
 
     #[test]
@@ -98,20 +124,40 @@ mod tests {
         for bad in [
             "",
             "   ",
+            "\u{200B}",
             "a\u{200B}nn",
             "a\nb",
+            "a\tb",
+            "a\u{2028}b",
             "x\u{202E}y",
+            "a\u{2800}",
+            "a\u{FFF9}",
+            "a\u{1D173}",
+            "a\u{E000}",
+            "a\u{378}",
+            "z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}",
             "018f0000-0000-7000-8000-000000000000",
             "Plugin:x",
+            "рlugin:x",
+            "plugin：x",
+            "plugln:x",
             "Deleted Account",
+            "deleted  account",
+            "dеleted account",
         ] {
             assert!(clean("name", bad).is_err(), "{bad:?}");
         }
         assert!(clean("name", &"x".repeat(MAX_CHARS + 1)).is_err());
+        assert!(clean("name", &"\u{FDFA}".repeat(MAX_CHARS)).is_err());
+        assert!(clean("name", &"\u{FDFA}".repeat(1 << 20)).is_err());
     }
 
     #[test]
-    fn a_name_is_trimmed_and_composed() {
+    fn a_name_is_trimmed_composed_and_has_single_spaces() {
         assert_eq!(clean("name", "  Zoe\u{0308} ").as_deref(), Ok("Zoë"));
+        assert_eq!(clean("name", "ann \u{3000} b").as_deref(), Ok("ann b"));
+        for name in ["می\u{200C}خواهم", "👩\u{200D}💻", "❤\u{FE0F}", "日本 太郎", "O'Neil"] {
+            assert_eq!(clean("name", name).as_deref(), Ok(name));
+        }
     }
 }

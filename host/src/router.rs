@@ -247,7 +247,7 @@ impl Router {
         let after = cursor.unwrap_or_default();
         let rooms = self.rooms.list(account, query.as_deref(), &after, LIST_PAGE).await?;
         let full = rooms.len() == LIST_PAGE as usize;
-        let next = rooms.last().filter(|_| full).map(|(room, _)| crate::name::fold(&room.name));
+        let next = rooms.last().filter(|_| full).map(|(room, _)| crate::name::legacy_key(&room.name));
         Ok(Reply::Rooms { rooms, next })
     }
 

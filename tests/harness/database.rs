@@ -1,5 +1,10 @@
 //! Which database a test's server has: SQLite, or a fresh one on the PostgreSQL that `cargo xtask test` started.
 
+use std::path::Path;
+use std::str::FromStr as _;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -37,6 +42,26 @@ pub(crate) async fn execute(url: &str, sql: &'static str) {
     } else {
         let mut connection = PgConnection::connect(url).await.expect("the database answers");
         sqlx::query(sql).execute(&mut connection).await.expect("the statement runs");
+    }
+}
+
+/// Makes a database as the program of this migration made it, with these rows.
+pub(crate) async fn create_at(url: &str, migration: i64, rows: &'static str) {
+    let engine = if url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(engine);
+    let all = Migrator::new(folder).await.expect("the migrations are read");
+    let old = Migrator::with_migrations(all.iter().filter(|one| one.version <= migration).cloned().collect());
+    if engine == "sqlite" {
+        let options = SqliteConnectOptions::from_str(url).expect("a URL").create_if_missing(true);
+        std::fs::create_dir_all(options.get_filename().parent().expect("a folder")).expect("the folder is made");
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("the database opens");
+        old.run(&mut connection).await.expect("the migrations run");
+        sqlx::raw_sql(rows).execute(&mut connection).await.expect("the rows are added");
+        connection.close().await.expect("the database closes");
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the database answers");
+        old.run(&mut connection).await.expect("the migrations run");
+        sqlx::raw_sql(rows).execute(&mut connection).await.expect("the rows are added");
     }
 }
 

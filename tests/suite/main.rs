@@ -44,6 +44,7 @@ mod loading;
 mod media;
 mod messages;
 mod metrics;
+mod names;
 mod nonsense;
 mod observers;
 mod one_server;

@@ -68,7 +68,7 @@ impl Accounts {
             Some(user) => Subject::Account(user.uid),
             // Too long to be a name is as good as any other that nobody has.
             None if name::is_too_long(who) => Subject::unknown(""),
-            None => Subject::unknown(&name::fold(who.trim())),
+            None => Subject::unknown(&name::key(who.trim())),
         };
         throttles.log_ins.take(&(subject, from)).await?;
         let device = device.and_then(|token| self.device_of(token, user.as_ref()));

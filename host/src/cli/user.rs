@@ -11,7 +11,7 @@ use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use crate::accounts::{Accounts, SignUp};
 use crate::clock::{Timestamp, now};
 use crate::config::{self, Config};
-use crate::database::{Database, User};
+use crate::database::{Database, NameConflict, User};
 use crate::server;
 
 /// How many users are read at a time.
@@ -50,6 +50,8 @@ enum Action {
     },
     /// List all accounts
     List,
+    /// List accounts and rooms whose names count as one: each is found by its exact spelling alone
+    Conflicts,
     /// Make somebody an administrator, who may use /api/admin and `natterjack plugin list, enable …`
     Admin {
         name: String,
@@ -122,6 +124,7 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
             format!("{} was added{}", user.username, if admin { ", an administrator" } else { "" })
         }
         Action::List => list(database).await?,
+        Action::Conflicts => conflicts(database).await?,
         Action::Admin { name, off } => {
             let user = find(database, &name).await?;
             database.set_admin(user.uid, !off, now()).await?;
@@ -195,6 +198,23 @@ async fn list(database: &Database) -> Result<String> {
             lines.push(format!("{:<24} {about}", user.username));
         }
     }
+}
+
+/// One line for each key that several accounts or rooms share.
+async fn conflicts(database: &Database) -> Result<String> {
+    let (accounts, rooms) = database.name_conflicts().await?;
+    let lines = |what: &str, conflicts: Vec<NameConflict>| {
+        let line = |conflict: NameConflict| {
+            let names: Vec<String> = conflict.names.iter().map(|(name, id)| format!("{name} ({id})")).collect();
+            format!("{what} {}", names.join(", "))
+        };
+        conflicts.into_iter().map(line).collect::<Vec<_>>()
+    };
+    let found = [lines("accounts", accounts), lines("rooms   ", rooms)].concat();
+    Ok(match found.is_empty() {
+        true => "no two accounts and no two rooms have names that count as one".to_owned(),
+        false => found.join("\n"),
+    })
 }
 
 fn password(from_stdin: bool) -> Result<String> {

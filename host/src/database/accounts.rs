@@ -1,11 +1,12 @@
 //! Users.
 
+use super::names::Space;
 use super::rooms::escape_like;
 use super::rows::AccountRow;
 use super::{Database, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::{fold, is_too_long};
+use crate::name::{is_too_long, key, legacy_key, spelling};
 use crate::protocol::{Account, AccountId, Bot};
 
 /// A user with what signing in needs.
@@ -39,7 +40,10 @@ pub struct NewUser<'a> {
 impl Database {
     /// Adds a user; a taken name or address is a conflict.
     pub async fn add_user(&self, new: &NewUser<'_>, at: Timestamp) -> Result<User> {
-        let added = each!(Pool: &self.write, pool => sqlx::query_as::<_, User>(
+        // A node of an older version may have added accounts whose names have no key.
+        self.complete_names().await?;
+        let mut tx = self.begin().await?;
+        let added = each!(Tx: &mut tx, tx => sqlx::query_as::<_, User>(
             "INSERT INTO users \
              (uid, username, username_key, email, email_key, password_hash, created_at, updated_at, handle, handle_key) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9) \
@@ -47,31 +51,32 @@ impl Database {
         )
         .bind(AccountId::new())
         .bind(new.username)
-        .bind(fold(new.username))
+        .bind(legacy_key(new.username))
         .bind(new.email)
-        .bind(new.email.map(fold))
+        .bind(new.email.map(legacy_key))
         .bind(new.password_hash)
         .bind(at)
         .bind(new.handle)
-        .bind(new.handle.map(fold))
-        .fetch_one(pool)
+        .bind(new.handle.map(legacy_key))
+        .fetch_one(&mut **tx)
         .await);
-        added.map_err(is_taken)
+        let added = added.map_err(is_taken)?;
+        tx.claim_names(Space::Account, added.id).await?;
+        tx.commit().await?;
+        Ok(added)
     }
 
-    /// Somebody who has a password here, by name, handle or e-mail address, in any case.
+    /// Somebody who has a password here, by name, handle or e-mail address, in any case. Of names that are the same but
+    /// for case, it is the one that is spelled so.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
-        let login = login.trim();
-        if is_too_long(login) {
-            return Ok(None);
-        }
-        let key = fold(login);
+        let Some(login) = spelling(login) else { return Ok(None) };
+        let named = self.named(Space::Account, &login).await?;
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
-             WHERE (id = (SELECT user_id FROM user_names WHERE key = $1) OR email_key = $1) \
-             AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
+             WHERE (id = $1 OR email_key = $2) AND issuer IS NULL AND plugin IS NULL AND deleted_at IS NULL",
         )
-        .bind(key)
+        .bind(named)
+        .bind(legacy_key(&login))
         .fetch_optional(pool)
         .await)?)
     }
@@ -93,15 +98,19 @@ impl Database {
         if is_too_long(query) {
             return Ok(Vec::new());
         }
-        let pattern = format!("%{}%", escape_like(&fold(query)));
+        let pattern = format!("%{}%", escape_like(&legacy_key(query)));
+        let name_pattern = format!("%{}%", escape_like(&key(query)));
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
              WHERE id > $1 AND plugin IS NULL AND deleted_at IS NULL \
-             AND (username_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' OR LOWER(external_id) LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3",
+             AND ($2 = '%%' OR email_key LIKE $2 ESCAPE '\\' OR LOWER(external_id) LIKE $2 ESCAPE '\\' \
+             OR EXISTS (SELECT 1 FROM names n WHERE n.space = 'account' AND n.owner_id = users.id AND n.key LIKE $4 ESCAPE '\\')) \
+             ORDER BY id LIMIT $3",
         )
         .bind(after)
         .bind(&pattern)
         .bind(i64::from(limit))
+        .bind(&name_pattern)
         .fetch_all(pool)
         .await)?)
     }
@@ -152,20 +161,25 @@ impl Database {
         email: Option<&str>,
         at: Timestamp,
     ) -> Result<User> {
-        let changed = each!(Pool: &self.write, pool => sqlx::query_as::<_, User>(
+        self.complete_names().await?;
+        let mut tx = self.begin().await?;
+        let changed = each!(Tx: &mut tx, tx => sqlx::query_as::<_, User>(
             "UPDATE users SET username = $1, username_key = $2, email = $3, email_key = $4, updated_at = $5 \
              WHERE uid = $6 AND deleted_at IS NULL \
              RETURNING id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle",
         )
         .bind(username)
-        .bind(fold(username))
+        .bind(legacy_key(username))
         .bind(email)
-        .bind(email.map(fold))
+        .bind(email.map(legacy_key))
         .bind(at)
         .bind(user)
-        .fetch_optional(pool)
+        .fetch_optional(&mut **tx)
         .await);
-        changed.map_err(is_taken)?.ok_or_else(|| Error::not_found("account"))
+        let changed = changed.map_err(is_taken)?.ok_or_else(|| Error::not_found("account"))?;
+        tx.claim_names(Space::Account, changed.id).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 
     /// By the integer that it is known by where ids are integers.
@@ -198,14 +212,10 @@ impl Database {
         if let Some(external) = self.external_user_named(name).await? {
             return Ok(Some(external.account()));
         }
-        let row: Option<AccountRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
-            "SELECT id, uid, username, is_admin FROM users \
-             WHERE id = (SELECT user_id FROM user_names WHERE key = $1) AND plugin IS NULL",
-        )
-        .bind(fold(name))
-        .fetch_optional(pool)
-        .await)?;
-        Ok(row.map(Into::into))
+        match self.named(Space::Account, name).await? {
+            Some(number) => self.account_numbered(number).await,
+            None => Ok(None),
+        }
     }
 
     /// The account that a plugin posts as; made when it is first asked for.

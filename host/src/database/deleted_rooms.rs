@@ -2,7 +2,7 @@
 
 use super::{Database, each};
 use crate::error::Result;
-use crate::name::fold;
+use crate::name::legacy_key;
 use crate::protocol::RoomId;
 
 impl Database {
@@ -24,7 +24,7 @@ impl Database {
         let found: Option<String> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT name_key FROM freed_room_names WHERE name_key = $1",
         )
-        .bind(fold(name))
+        .bind(legacy_key(name))
         .fetch_optional(pool)
         .await)?;
         Ok(found.is_some())

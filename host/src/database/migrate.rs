@@ -74,7 +74,25 @@ impl Database {
         result.map_err(|error| match error {
             MigrateError::VersionMissing(found) => newer(found, migrator),
             other => OpenError::Migrate(other),
-        })
+        })?;
+        self.complete_all_names().await.map_err(OpenError::Names)
+    }
+
+    /// What SQL cannot compute of names; a start that was interrupted goes on where it was.
+    async fn complete_all_names(&self) -> crate::error::Result<()> {
+        let names = self.complete_names().await?;
+        if names > 0 {
+            let (accounts, rooms) = self.name_conflicts().await?;
+            tracing::info!(names, "computed what names are compared by");
+            if !accounts.is_empty() || !rooms.is_empty() {
+                tracing::warn!(
+                    accounts = accounts.len(),
+                    rooms = rooms.len(),
+                    "different accounts or rooms have names that count as one now: `natterjack user conflicts` lists them"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What is missing until the tables are up to date.

@@ -1,10 +1,11 @@
 //! Reading rooms, their members and how somebody stands to them.
 
+use super::names::Space;
 use super::rows::{MemberRow, RoomRow, damaged, room_columns};
 use super::{Database, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::{fold, is_too_long};
+use crate::name::{is_too_long, key};
 use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
 
 impl Database {
@@ -52,15 +53,13 @@ impl Database {
         rows.into_iter().map(RoomRow::room).collect()
     }
 
-    /// By name, in any case.
+    /// By name, in any case; of names that are the same but for case, the one that is spelled so.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
-        if is_too_long(name) {
-            return Ok(None);
-        }
+        let Some(number) = self.named(Space::Room, name).await? else { return Ok(None) };
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
-            "SELECT ", room_columns!(), " FROM rooms r WHERE r.name_key = $1",
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1",
         ))
-        .bind(fold(name))
+        .bind(number)
         .fetch_optional(pool)
         .await)?;
         row.map(counted).transpose()
@@ -79,9 +78,10 @@ impl Database {
         if is_too_long(query) {
             return Ok(Vec::new());
         }
-        let pattern = format!("%{}%", escape_like(&fold(query)));
+        let pattern = format!("%{}%", escape_like(&key(query)));
         let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
-            "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 AND r.name_key LIKE $2 ESCAPE '\\' \
+            "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND r.name_key > $1 \
+             AND ($2 = '%%' OR EXISTS (SELECT 1 FROM names n WHERE n.space = 'room' AND n.owner_id = r.id AND n.key LIKE $2 ESCAPE '\\')) \
              AND (r.visibility = 'public' OR EXISTS (SELECT 1 FROM members m JOIN users u ON u.id = m.user_id \
                   WHERE m.room_id = r.id AND u.uid = $3)) \
              ORDER BY r.name_key LIMIT $4",
@@ -111,11 +111,12 @@ impl Database {
         if is_too_long(query) {
             return Ok(Vec::new());
         }
-        let pattern = format!("%{}%", escape_like(&fold(query)));
+        let pattern = format!("%{}%", escape_like(&key(query)));
         let rows: Vec<ActivityRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), ", r.last_seq, \
              (SELECT e.at FROM entries e WHERE e.room_id = r.id ORDER BY e.seq DESC LIMIT 1) AS active_at \
-             FROM rooms r WHERE r.kind = 'room' AND r.id > $1 AND r.name_key LIKE $2 ESCAPE '\\' ORDER BY r.id LIMIT $3",
+             FROM rooms r WHERE r.kind = 'room' AND r.id > $1 \
+             AND ($2 = '%%' OR EXISTS (SELECT 1 FROM names n WHERE n.space = 'room' AND n.owner_id = r.id AND n.key LIKE $2 ESCAPE '\\')) ORDER BY r.id LIMIT $3",
         ))
         .bind(after)
         .bind(&pattern)

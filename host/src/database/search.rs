@@ -8,7 +8,7 @@ use super::entries::{EntryRow, columns};
 use super::{Database, Pool, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::fold;
+use crate::name::key;
 use crate::protocol::{AccountId, Message, RoomId};
 use crate::search::query::Query;
 
@@ -188,8 +188,8 @@ impl Database {
     }
 }
 
-fn is_called(name: &str, uid: &str, code: &str, key: Option<&str>) -> bool {
-    uid == name || code == name || key.is_some_and(|key| key == fold(name))
+fn is_called(name: &str, uid: &str, code: &str, stored: Option<&str>) -> bool {
+    uid == name || code == name || stored.is_some_and(|stored| key(stored) == key(name))
 }
 
 /// How many of these rooms are searched with one statement.

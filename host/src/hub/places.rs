@@ -22,7 +22,7 @@ use self::sequence::{Sequence, Turn};
 use super::link::{Link, Outgoing};
 use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
-use crate::name::fold;
+use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, Event, Eviction, Guest, Happening, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
@@ -273,12 +273,13 @@ impl Hub {
         self.in_place(room, |place| {
             let others = || place.listeners.values().filter(|other| other.connection.id != connection.id);
             let taken = |nick: &Arc<str>| {
-                others().any(|other| fold(&other.name) == fold(nick)) || place.elsewhere.has_name(nick)
+                let wanted = key(nick);
+                others().any(|other| key(&other.name) == wanted) || place.elsewhere.has_name(nick)
             };
             // Guests who have one name everywhere may share it with others who speak as they do (the same person on two
             // devices, or coming back), but with nobody who sees them as somebody of their own.
             let passes_for_another = || {
-                let same = |other: &Listener| fold(&other.name) == fold(connection.actor.name());
+                let same = |other: &Listener| key(&other.name) == key(connection.actor.name());
                 others().any(|other| other.dialect != connection.dialect && same(other))
             };
             if nick.as_ref().is_some_and(taken)

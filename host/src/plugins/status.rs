@@ -123,7 +123,7 @@ impl Plugins {
 
     /// Whether a plugin is called so, whether it runs or not.
     pub fn is_named(&self, name: &str) -> bool {
-        self.shared.statuses.load().iter().any(|status| crate::name::fold(&status.id) == name)
+        self.shared.statuses.load().iter().any(|status| crate::name::key(&status.id) == name)
     }
 
     /// Every plugin in the folder, running or not.

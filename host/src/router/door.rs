@@ -15,7 +15,7 @@ impl Router {
     pub async fn guest_name(&self, wanted: Option<&str>) -> Result<String> {
         let free = async |name: &str| {
             let name = self.accounts.guest_name(name).await?;
-            match self.plugins.is_named(&name::fold(&name)) {
+            match self.plugins.is_named(&name::key(&name)) {
                 true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
                 false => Ok(name),
             }

@@ -32,7 +32,7 @@ impl Action {
     /// What the audit log calls it, and whom it is done to; none if it changes nothing.
     pub(super) fn audited(&self) -> Option<(&'static str, String)> {
         let (what, name) = match self {
-            Self::List => return None,
+            Self::List | Self::Conflicts => return None,
             Self::Add { name, .. } => ("account.add", name),
             Self::Admin { name, .. } => ("account.admin", name),
             Self::Disable { name } => ("account.disable", name),

@@ -1,10 +1,11 @@
 //! Making and changing rooms.
 
+use super::super::names::Space;
 use super::super::rows::damaged;
 use super::super::{Tx, each, taken};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::name::fold;
+use crate::name::legacy_key;
 use crate::protocol::{
     AccountId, Author, AuthorKind, Happening, NewRoom, Role, RoomChange, RoomId, RoomKind, RoomQuota,
 };
@@ -21,14 +22,14 @@ impl Tx {
             RoomQuota::Guests { origin, .. } if by.kind == AuthorKind::Guest => Some(origin.as_str()),
             _ => None,
         };
-        let added = each!(Tx: self, tx => sqlx::query(
+        let added = each!(Tx: self, tx => sqlx::query_scalar(
             "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, topic, member_limit, created_at, guest_seen_at, \
-             created_by, guest_origin) VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8, $9, $10, $11)",
+             created_by, guest_origin) VALUES ($1, $2, $3, $4, 'room', $5, $6, $7, $8, $9, $10, $11) RETURNING id",
         )
         .bind(new.id)
         .bind(&new.code)
         .bind(&new.name)
-        .bind(fold(&new.name))
+        .bind(legacy_key(&new.name))
         .bind(new.visibility.as_str())
         .bind(&new.topic)
         .bind(new.member_limit.map(i64::from))
@@ -36,10 +37,10 @@ impl Tx {
         .bind((by.kind == AuthorKind::Guest).then_some(at))
         .bind(by.account.map(|(_, number)| number))
         .bind(origin)
-        .execute(&mut **tx)
-        .await
-        .map(|_| ()));
-        added.map_err(|error| name_taken(error, &new.name))?;
+        .fetch_one(&mut **tx)
+        .await);
+        let number: i64 = added.map_err(|error| name_taken(error, &new.name))?;
+        self.claim_names(Space::Room, number).await?;
         match new.owner {
             Some(owner) => self.add_member(new.id, owner, Role::Owner, at).await,
             None => Ok(None),
@@ -65,7 +66,7 @@ impl Tx {
             "UPDATE rooms SET name = $1, name_key = $2, topic = $3, visibility = $4, member_limit = $5 WHERE id = $6",
         )
         .bind(&name)
-        .bind(fold(&name))
+        .bind(legacy_key(&name))
         .bind(&topic)
         .bind(visibility.as_str())
         .bind(member_limit.map(i64::from))
@@ -74,6 +75,7 @@ impl Tx {
         .await
         .map(|_| ()));
         updated.map_err(|error| name_taken(error, &name))?;
+        self.claim_names(Space::Room, head.id).await?;
         let what = Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit };
         Ok(Some((room, what)))
     }

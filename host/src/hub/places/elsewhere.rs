@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Listener, Place};
 use crate::hub::link::{Link, Outgoing};
 use crate::hub::{Hub, NodeId};
-use crate::name::fold;
+use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, Event, Guest, RoomId};
 
 /// Somebody who hears a room, by however many connections to one node.
@@ -59,7 +59,8 @@ impl Elsewhere {
 
     /// Whether somebody else there is called so.
     pub(super) fn has_name(&self, name: &str) -> bool {
-        self.people().any(|hearer| fold(&hearer.who.name) == fold(name))
+        let wanted = key(name);
+        self.people().any(|hearer| key(&hearer.who.name) == wanted)
     }
 }
 

@@ -27,9 +27,9 @@ impl UnitOfWork {
         if name::is_too_long(name) {
             return Ok(None);
         }
-        let wanted = name::fold(name.trim());
+        let wanted = name::key(name);
         let mut staged = self.rooms.values().flatten();
-        if let Some(found) = staged.find(|(room, _)| room.kind == RoomKind::Room && name::fold(&room.name) == wanted) {
+        if let Some(found) = staged.find(|(room, _)| room.kind == RoomKind::Room && name::key(&room.name) == wanted) {
             return Ok(Some(found.clone()));
         }
         let found = self.services.database.room_named(name).await?;

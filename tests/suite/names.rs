@@ -1,0 +1,231 @@
+//! When two names are one, which names are refused, and names of before they were compared so.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, Setup, database};
+
+const BEFORE: &str = include_str!("names/migration_9.sql");
+const PASSWORD: &str = "a long password";
+
+async fn log_in(server: &Server, name: &str) -> (u16, Value) {
+    server.post("/api/auth/login", None, &json!({"username": name, "password": PASSWORD})).await
+}
+
+async fn sign_up(server: &Server, name: &str) -> (u16, Value) {
+    server.post("/api/auth/signup", None, &json!({"username": name, "password": PASSWORD})).await
+}
+
+/// The code of the error that signing up with this name gives.
+async fn refusal(server: &Server, name: &str) -> String {
+    let (_, answer) = sign_up(server, name).await;
+    answer["error"]["code"].as_str().unwrap_or_else(|| panic!("{name}: {answer}")).to_owned()
+}
+
+async fn guest(server: &Server, name: &str) -> Result<Value, String> {
+    let answer = server.connect().await.call("connect", json!({"guest": name})).await;
+    answer.map_err(|failure| failure.code().to_owned())
+}
+
+/// Whose login it is that a name has.
+async fn account_of(server: &Server, name: &str) -> String {
+    let (status, answer) = log_in(server, name).await;
+    assert_eq!(status, 200, "{name}: {answer}");
+    answer["user"]["username"].as_str().unwrap().to_owned()
+}
+
+async fn conflicts(setup: &Setup) -> String {
+    let output = setup.command(&["user", "conflicts"]).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lets one address sign up and log in as often as it likes.
+fn patient() -> Setup {
+    Setup::new().variable("NATTERJACK__LIMITS__ATTEMPTS_BURST", "1000000")
+}
+
+/// A server on a database that migration 9 left.
+async fn on_database_of_before() -> Server {
+    let setup = patient().prepare().await;
+    database::create_at(&setup.database_url(), 9, BEFORE).await;
+    Server::on(setup).await
+}
+
+#[tokio::test]
+async fn spellings_of_one_name_are_one_account() {
+    let server = patient().start().await;
+    for (name, other) in [
+        ("Γιώργος", "ΓΙΏΡΓΟΣ"),
+        ("Straße", "STRASSE"),
+        ("ann  lee", "Ann\u{A0}Lee"),
+        ("می\u{200C}خواهم", "میخواهم"),
+        ("👩\u{200D}💻", "👩\u{200D}💻"),
+        ("❤\u{FE0F}", "❤"),
+    ] {
+        let (status, answer) = sign_up(&server, name).await;
+        assert_eq!(status, 201, "{name}: {answer}");
+        assert_eq!(refusal(&server, other).await, "conflict", "{other}");
+        assert_eq!(guest(&server, other).await.unwrap_err(), "conflict", "{other}");
+        let shown = answer["user"]["username"].as_str().unwrap();
+        assert_eq!(account_of(&server, other).await, shown);
+    }
+    assert_eq!(account_of(&server, "ANN LEE").await, "ann lee");
+}
+
+#[tokio::test]
+async fn names_that_show_less_than_they_hold_are_refused() {
+    let server = patient().start().await;
+    let mut ann = server.join_as("ann").await;
+    for bad in [
+        "x\u{2800}",
+        "x\u{FFF9}y",
+        "x\u{1D173}y",
+        "x\u{E000}",
+        "x\u{378}",
+        "x\u{10FFFF}",
+        "\u{3164}",
+        "x\u{AD}y",
+        "x\u{61C}y",
+        "x\u{200C}y",
+        "x\u{FE0F}",
+        "x\0y",
+        "x\ny",
+        "x\u{2028}y",
+        "x\u{301}\u{301}\u{301}\u{301}\u{301}",
+        "\u{301}x",
+    ] {
+        let (status, answer) = sign_up(&server, bad).await;
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!("invalid")), "{bad:?}: {answer}");
+        assert_eq!(guest(&server, bad).await.unwrap_err(), "invalid", "{bad:?}");
+        let made = ann.call("room.create", json!({"name": bad, "visibility": "public"})).await;
+        assert_eq!(made.unwrap_err().code(), "invalid", "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_imitates_another_in_mixed_scripts_is_refused() {
+    let server = patient().start().await;
+    for name in ["paypal", "user1", "Bob", "анна"] {
+        assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
+    }
+    for imitation in ["pаypаl", "PАYPАL", "Вob", "pаypа1", "аннa"] {
+        assert_eq!(refusal(&server, imitation).await, "conflict", "{imitation}");
+        assert_eq!(guest(&server, imitation).await.unwrap_err(), "conflict", "{imitation}");
+    }
+    // Neither mixes scripts, or there is nobody to imitate.
+    for name in ["userl", "pаypаll", "Ann 日本"] {
+        assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
+    }
+    let mut ann = server.join_as("ann").await;
+    ann.call("room.create", json!({"name": "frogs", "visibility": "public"})).await.unwrap();
+    let failure = ann.call("room.create", json!({"name": "frоgs", "visibility": "public"})).await.unwrap_err();
+    assert_eq!(failure.code(), "conflict");
+}
+
+#[tokio::test]
+async fn spellings_of_one_room_name_are_one_room() {
+    let server = patient().start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.call("room.create", json!({"name": "Große  Frösche", "visibility": "public"})).await.unwrap();
+    let failure = ann.call("room.create", json!({"name": "GROSSE FRÖSCHE", "visibility": "public"})).await.unwrap_err();
+    assert_eq!(failure.code(), "conflict");
+    let mut bob = server.join_as("bob").await;
+    assert_eq!(bob.join("grosse fro\u{308}sche").await["room"]["name"], "Große Frösche");
+    let found = bob.call("room.list", json!({"query": "GROSSE"})).await.unwrap();
+    assert_eq!(found["rooms"][0]["name"], "Große Frösche", "{found}");
+}
+
+#[tokio::test]
+async fn accounts_that_collide_keep_their_names_and_log_in_by_exact_spelling() {
+    let server = on_database_of_before().await;
+    for name in ["οδος", "ΟΔΟΣ", "Γιώργος", "ann  lee", "Straße", "bob", "paypal"] {
+        assert_eq!(account_of(&server, name).await, name);
+    }
+    for (other, name) in [
+        ("ΓΙΏΡΓΟΣ", "Γιώργος"),
+        ("Ann Lee", "ann  lee"),
+        ("ANN  LEE", "ann  lee"),
+        // A handle of bob's.
+        ("STRASSE", "bob"),
+        ("odos@example.org", "οδος"),
+        ("PAYPAL", "paypal"),
+    ] {
+        assert_eq!(account_of(&server, other).await, name, "{other}");
+    }
+    // Which one is meant cannot be told.
+    for neither in ["Οδος", "οδοσ", "strasse", "STRAẞE"] {
+        assert_eq!(log_in(&server, neither).await.0, 401, "{neither}");
+        assert_eq!(refusal(&server, neither).await, "conflict", "{neither}");
+    }
+    assert_eq!(refusal(&server, "pаypаl").await, "conflict");
+
+    let said = conflicts(server.setup()).await;
+    let expected =
+        "accounts οδος (0190b3c0-0000-7000-8000-000000000001), ΟΔΟΣ (0190b3c0-0000-7000-8000-000000000002)\n";
+    assert!(said.contains(expected) && said.contains("accounts Straße") && said.contains("rooms    Straße"), "{said}");
+    assert!(!said.contains("lee"), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_that_collides_can_change_its_address_and_get_another_name() {
+    let server = on_database_of_before().await;
+    let token = log_in(&server, "ΟΔΟΣ").await.1["token"].as_str().unwrap().to_owned();
+    let change = async |change: Value| server.send("PATCH", "/api/me", Some(&token), &change).await;
+    assert_eq!(change(json!({"email": "new@example.org"})).await.0, 200);
+    assert_eq!(account_of(&server, "ΟΔΟΣ").await, "ΟΔΟΣ");
+    assert_eq!(change(json!({"username": "Οδος"})).await.1["error"]["code"], "conflict");
+    assert_eq!(change(json!({"username": "dromos"})).await.0, 200);
+    // Now there is only one.
+    assert_eq!(account_of(&server, "ΟΔΟΣ").await, "οδος");
+    assert!(!conflicts(server.setup()).await.contains("οδος"));
+}
+
+#[tokio::test]
+async fn rooms_that_collide_are_found_by_exact_spelling() {
+    let server = on_database_of_before().await;
+    let mut ann = server.join_as("ann").await;
+    for name in ["Straße", "STRASSE"] {
+        assert_eq!(ann.join(name).await["room"]["name"], name);
+    }
+    assert_eq!(ann.join("ΤΈΛΟΣ").await["room"]["name"], "Τέλος");
+    let failure = ann.call("room.join", json!({"room": "strasse"})).await.unwrap_err();
+    assert_eq!(failure.code(), "not_found");
+    let failure = ann.call("room.create", json!({"name": "straße", "visibility": "public"})).await.unwrap_err();
+    assert_eq!(failure.code(), "conflict");
+}
+
+#[tokio::test]
+async fn keys_that_are_missing_are_completed_at_the_next_start() {
+    let mut server = on_database_of_before().await;
+    server.stop().await;
+    let url = server.setup().database_url();
+    // As if it had been killed after some batches.
+    database::execute(&url, "UPDATE names SET key = NULL, shape = NULL, slot = 0 WHERE owner_id IN (2, 3)").await;
+    server.start_again().await;
+    assert_eq!(account_of(&server, "ΓΙΏΡΓΟΣ").await, "Γιώργος");
+    assert_eq!(account_of(&server, "ΟΔΟΣ").await, "ΟΔΟΣ");
+    let missing = "SELECT CAST(COUNT(*) AS TEXT) FROM names WHERE key IS NULL OR shape IS NULL";
+    assert_eq!(database::text(&url, missing).await, "0");
+}
+
+#[tokio::test]
+async fn what_a_node_of_before_writes_is_found_and_kept_from_others() {
+    let server = patient().start().await;
+    let url = server.setup().database_url();
+    // What such a node does: it knows nothing of `names`.
+    let added = "INSERT INTO users (uid, username, username_key, password_hash, created_at, updated_at) VALUES \
+        ('0190b3c0-0000-7000-8000-000000000001', 'Τέλος', 'τέλος', \
+         '$2b$04$abcdefghijklmnopqrstuunJ0u00SLiuoTA7qEltWZhxMUdJFZu5q', 1, 1)";
+    database::execute(&url, added).await;
+    assert_eq!(refusal(&server, "ΤΈΛΟΣ").await, "conflict");
+    assert_eq!(account_of(&server, "ΤΈΛΟΣ").await, "Τέλος");
+    database::execute(&url, "UPDATE users SET username = 'Αρχής', username_key = 'αρχής' WHERE username = 'Τέλος'")
+        .await;
+    assert_eq!(account_of(&server, "ΑΡΧΉΣ").await, "Αρχής");
+    assert_eq!(sign_up(&server, "ΤΈΛΟΣ").await.0, 201);
+    let room = "INSERT INTO rooms (uid, code, name, name_key, kind, visibility, created_at) VALUES \
+        ('0190b3c0-0000-7000-8000-000000000011', 'AAAA1', 'Straße', 'straße', 'room', 'public', 1)";
+    database::execute(&url, room).await;
+    let mut ann = server.join_as("ann").await;
+    assert_eq!(ann.join("STRASSE").await["room"]["name"], "Straße");
+}

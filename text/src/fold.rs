@@ -47,6 +47,11 @@ pub fn nfkc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text)
 }
 
+/// The compatibility decomposition of a character.
+pub fn decompose(c: char) -> impl Iterator<Item = char> {
+    DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(core::iter::once(c))
+}
+
 /// Trims a text and turns each run of white space inside it into one U+0020. A text that is so already is borrowed.
 pub fn collapse_spaces(text: &str) -> Cow<'_, str> {
     let mut previous_is_space = true;

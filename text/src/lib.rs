@@ -12,7 +12,7 @@ mod fold;
 
 pub use check::{Fault, MAX_MARKS, check_body, check_line, check_name};
 pub use class::{has_visible, is_bidi_control, is_invisible, is_joiner_allowed, is_mark};
-pub use fold::{collapse_spaces, fold, nfc, nfkc};
+pub use fold::{collapse_spaces, decompose, fold, nfc, nfkc};
 
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,16 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, Input, MatchError};
 
-use crate::looks::homoglyph;
+use natterjack_text::{is_invisible, is_mark};
+
+use crate::bounds::{ends_word, is_address, is_bound, token};
+use crate::looks::{homoglyph, is_everyday};
 use crate::settings::Evasions;
-use crate::skeleton::{Alphabet, GAP, Run, Skeleton, fold};
-use crate::words::is_whole;
+use crate::skeleton::{Alphabet, Between, GAP, Run, Skeleton};
+use crate::words::{fold, spellings};
+
+/// Letters that are words, and may stand before one whose letters are apart: "I d a r n it".
+const ONE_LETTER_WORDS: &str = "aiouyeàéяиаоуксв";
 
 /// Words by how they read, and memory to read messages in.
 #[derive(Debug)]
@@ -43,11 +49,14 @@ impl Disguised {
         let l_is_i = Alphabet::new(Evasions { l_is_i: true, ..rules });
         // Words with signs in them are found as they are; a sign that is no letter does not show in a skeleton.
         let reads_as_letters = |word: &&str| {
-            word.chars().all(|c| c.is_alphanumeric() || c.is_whitespace()) && word.chars().any(char::is_alphabetic)
+            let letter = |c: char| c.is_alphanumeric() || c.is_whitespace() || is_mark(c) || is_invisible(c);
+            word.chars().all(letter) && word.chars().any(char::is_alphabetic)
         };
         let words: Vec<&str> = words.iter().map(|word| word.trim()).collect();
-        let complete = words.iter().all(reads_as_letters);
-        for word in words.into_iter().filter(reads_as_letters) {
+        // Others are not in a text in ASCII, which alone is looked at so.
+        let complete = words.iter().filter(|word| word.is_ascii()).all(reads_as_letters);
+        let spelled: Vec<String> = words.into_iter().filter(reads_as_letters).flat_map(spellings).collect();
+        for word in spelled.iter().map(String::as_str) {
             // Whoever writes `1` may mean `i` or `l`.
             let has_l = rules.lookalikes && word.to_lowercase().contains('l');
             for alphabet in [Some(&alphabet), Some(&l_is_i).filter(|_| has_l)].into_iter().flatten() {
@@ -93,11 +102,52 @@ impl Disguised {
         let message = &self.message;
         let found = self.automaton.try_find_overlapping_iter(Input::new(&message.text));
         hits.extend(found.into_iter().flatten().filter_map(|hit| {
-            let runs = &message.runs[message.run_at(hit.start())..message.run_at(hit.end())];
+            let (first, end) = (message.run_at(hit.start()), message.run_at(hit.end()));
+            let runs = &message.runs[first..end];
             let range = runs.first()?.start as usize..runs.last()?.end as usize;
-            (is_whole(body, &range) && self.shapes[hit.pattern().as_usize()].fits(body, runs)).then_some(range)
+            let whole = begins(body, &message.runs, first) && finishes(body, &message.runs, end);
+            (whole && self.shapes[hit.pattern().as_usize()].fits(body, runs) && !is_in_address(body, &range))
+                .then_some(range)
         }));
     }
+}
+
+/// Whether a word may begin with this run.
+fn begins(body: &str, runs: &[Run], first: usize) -> bool {
+    let run = &runs[first];
+    let Some(before) = first.checked_sub(1).map(|before| &runs[before]).filter(|before| before.count > 0) else {
+        return true;
+    };
+    match run.apart {
+        // Of letters that stand apart, all are one word; but for one before them that is a word of its own.
+        Some(Between::Space) => {
+            let alone = first < 2 || runs[first - 2].count == 0;
+            alone
+                && before.count == 1
+                && body[before.original()].chars().flat_map(fold).all(|c| ONE_LETTER_WORDS.contains(c))
+        }
+        Some(Between::Signs) => false,
+        // Letters by what they look like alone are no reason to see a word begin.
+        None => before.end <= run.start && are_letters(body, run.start as usize) && is_bound(body, run.start as usize),
+    }
+}
+
+/// Whether a word may end before this run.
+fn finishes(body: &str, runs: &[Run], end: usize) -> bool {
+    let Some(next) = runs.get(end).filter(|next| next.count > 0) else { return true };
+    let at = runs[end - 1].end as usize;
+    next.apart.is_none() && at <= next.start as usize && are_letters(body, at) && ends_word(body, at)
+}
+
+/// Whether there are letters on both sides in the original.
+fn are_letters(body: &str, at: usize) -> bool {
+    let is_letter = |c: char| c.is_alphanumeric() || is_mark(c);
+    body[..at].chars().next_back().is_some_and(is_letter) && body[at..].chars().next().is_some_and(is_letter)
+}
+
+/// What is in a URL, an e-mail address or a path is there for a reason of its own.
+fn is_in_address(body: &str, word: &Range<usize>) -> bool {
+    is_address(token(body, word.start)) || is_address(token(body, word.end))
 }
 
 /// A skeleton's letters: without gaps, and each once where it is repeated.
@@ -126,10 +176,15 @@ impl WordShape {
         Self(letters.collect())
     }
 
+    fn is_latin(&self) -> bool {
+        self.0.iter().flat_map(|letters| &letters.own).any(char::is_ascii_alphabetic)
+    }
+
     /// Whether this part of a message is the word in disguise, rather than another word that reads like it.
     fn fits(&self, body: &str, runs: &[Run]) -> bool {
         let (mut doubled, mut drawn_out) = (0, false);
         let (mut alphabetic, mut digits) = (0, 0);
+        let (mut foreign, mut letters_written) = (0, 0);
         for (letters, run) in self.0.iter().zip(runs) {
             if run.count < letters.count {
                 return false;
@@ -140,7 +195,10 @@ impl WordShape {
             }
             let (mut numeric, mut plain) = (0, 0);
             for written in body[run.original()].chars().flat_map(fold) {
-                plain += u32::from(written.is_alphabetic());
+                let picture = !written.is_alphanumeric() && !written.is_ascii() && homoglyph(written).is_some();
+                plain += u32::from(written.is_alphabetic() || picture);
+                foreign += u32::from(is_everyday(written));
+                letters_written += u32::from(written.is_alphabetic() || picture);
                 numeric += u32::from(written.is_numeric());
                 if letters.count > 0 && !letters.admit(written) {
                     return false;
@@ -154,10 +212,12 @@ impl WordShape {
         let repeats_fit = doubled == 0 || drawn_out || doubled > 1;
         // "455" is a number, and "A55" a road.
         let reads_as_word = alphabetic > 0 && digits <= alphabetic;
+        // "сам" is Russian, whatever it looks like.
+        let own_script = foreign < letters_written || !self.is_latin();
         // "a s" are two words.
-        let apart = runs.windows(2).any(|pair| pair[0].end < pair[1].start && pair[0].count > 0 && pair[1].count > 0);
+        let apart = runs.iter().skip(1).any(|run| run.apart.is_some());
         let length: u32 = self.0.iter().map(|letters| letters.count).sum();
-        repeats_fit && reads_as_word && (!apart || length > 2)
+        repeats_fit && reads_as_word && own_script && (!apart || length > 2)
     }
 }
 

@@ -31,6 +31,7 @@
 //!
 //! Rejections have the codes `blocked_word`, `blocked_link` and `flood`. Grants: none.
 
+mod bounds;
 mod disguised;
 mod flood;
 mod links;

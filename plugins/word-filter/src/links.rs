@@ -1,6 +1,10 @@
 //! Where links lead.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use natterjack_text::nfkc;
+use url::{Host, Url};
 
 use crate::settings::LinkRules;
 
@@ -17,7 +21,13 @@ impl Links {
                 return Err(format!("`links.{key}[{at}]`, `{}`, is no host: write it like `example.org`", hosts[at]));
             }
         }
-        let lower = |hosts: Vec<String>| hosts.iter().map(|host| host.trim_matches('.').to_lowercase()).collect();
+        let lower = |hosts: Vec<String>| {
+            let host = |host: &String| {
+                let host = host.trim_matches('.');
+                host_of(&format!("http://{host}/")).unwrap_or_else(|| host.to_lowercase())
+            };
+            hosts.iter().map(host).collect()
+        };
         Ok(Self(LinkRules { allow: lower(rules.allow), deny: lower(rules.deny) }))
     }
 
@@ -38,23 +48,26 @@ impl Links {
 
     /// Whether this is a link to where none should lead.
     pub(crate) fn is_unwelcome(&self, piece: &str) -> bool {
-        if !piece.contains(['.', '/', '\\']) {
+        if !may_link(piece) {
             return false;
         }
-        let piece = piece.replace('\\', "/").to_lowercase();
-        let (link, rest) = match piece.split_once("://") {
-            Some((_, rest)) => (true, rest),
+        // Full-width signs are what browsers make of them.
+        let piece: Cow<'_, str> = nfkc(piece);
+        let piece = piece.replace('\\', "/").replace(['。', '｡'], ".").to_lowercase();
+        let (link, rest) = match after_scheme(&piece) {
+            Some(rest) => (true, rest),
             None => (piece.starts_with("www.") || (piece.contains('/') && !piece.starts_with('/')), piece.as_str()),
         };
-        let authority = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-        // What comes before `@` is a name, not the host; without a scheme it is somebody's address.
-        let host = match authority.rsplit_once('@') {
-            Some((_, host)) => host,
-            None => authority,
-        };
-        let host = host.split(':').next().unwrap_or_default();
+        let has_scheme = link && rest.len() < piece.len();
+        let rest = rest.trim_start_matches('/').trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        // As browsers read it; what they cannot read is taken as it is written.
+        let host = host_of(&format!("http://{rest}")).unwrap_or_else(|| {
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            host.split(':').next().unwrap_or_default().to_owned()
+        });
         let host = host.trim_matches(|c: char| !c.is_alphanumeric());
-        let has_scheme = piece.contains("://");
+        // What comes before `@` is a name, not the host; without a scheme it is somebody's address.
         if !has_scheme && (!is_domain(host) || authority.contains('@')) {
             return false;
         }
@@ -63,9 +76,30 @@ impl Links {
     }
 }
 
-/// Whether there can be a link in it at all: a dot or a slash with something right after it.
+/// What follows the scheme of a link. Browsers need no slashes after those that they know.
+fn after_scheme(piece: &str) -> Option<&str> {
+    let known = ["http:", "https:", "ftp:", "ws:", "wss:"];
+    let bare = || known.iter().find_map(|scheme| piece.strip_prefix(scheme)).filter(|rest| !rest.is_empty());
+    piece.split_once("://").map(|(_, rest)| rest).or_else(bare)
+}
+
+/// The host of a URL as browsers read it: percent-decoded, in Punycode, without what is before `@`; numbers as addresses.
+fn host_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    match url.host()? {
+        Host::Domain(domain) => Some(domain.trim_end_matches('.').to_owned()),
+        Host::Ipv4(address) => Some(address.to_string()),
+        Host::Ipv6(address) => Some(address.to_string()),
+    }
+}
+
+/// Whether there can be a link in it at all: a dot or a slash with something right after it, a percent sign, or a scheme.
 fn may_link(body: &str) -> bool {
-    body.as_bytes().windows(2).any(|pair| matches!(pair[0], b'.' | b'/' | b'\\') && !pair[1].is_ascii_whitespace())
+    body.as_bytes().windows(2).any(|pair| match pair[0] {
+        b'.' | b'/' | b'\\' | b':' => !pair[1].is_ascii_whitespace(),
+        b'%' => pair[1].is_ascii_hexdigit(),
+        _ => false,
+    }) || (!body.is_ascii() && body.contains(['。', '．', '｡', '／', '：']))
 }
 
 /// Whether a host is the known one or below it.
@@ -103,6 +137,21 @@ mod tests {
             "http:\\\\casino.example\\x",
             "https://ann:pw@casino.example:8080/x",
             "https://good.example@casino.example/",
+            "https://casino%2Eexample/",
+            "https://%63asino.example",
+            "https:casino.example/x",
+            "http:/casino.example",
+            "casino。example",
+            "https://casino．example/x",
+            "casino｡example/x",
+            "ｃａｓｉｎｏ.example",
+            "https://casino.example.:443/",
+            "https://casino\u{AD}.exam\u{200B}ple/",
+            "https：／／casino.example",
+            "https://x:y%40z@casino.example",
+            "https://casino.example%2F@casino.example",
+            "https://CASINO%E3%80%82EXAMPLE",
+            "casino.example?x",
         ] {
             assert_eq!(unwelcome(&[], &["casino.example"], &format!("see ({link}), now")), [link], "{link}");
         }
@@ -120,6 +169,25 @@ mod tests {
         let body = "https://docs.example.org/x http://example.org, evil.example/x www.evil.example ftp://1.2.3.4 http://[::1]/";
         let found = unwelcome(&["example.org"], &[], body);
         assert_eq!(found, ["evil.example/x", "www.evil.example", "ftp://1.2.3.4", "http://"]);
+    }
+
+    #[test]
+    fn hosts_in_other_scripts_and_numbers_have_one_spelling() {
+        for link in [
+            "http://bücher.example",
+            "http://xn--bcher-kva.example/",
+            "http://BÜCHER.example",
+            "http://b%C3%BCcher.example",
+        ] {
+            assert_eq!(unwelcome(&[], &["bücher.example"], link), [link]);
+            assert_eq!(unwelcome(&[], &["xn--bcher-kva.example"], link), [link]);
+        }
+        for link in ["http://1.2.3.4/", "http://0x01020304/", "http://16909060/"] {
+            assert_eq!(unwelcome(&[], &["1.2.3.4"], link), [link]);
+        }
+        let body =
+            "https://example.org/?to=casino.example https://casino.example.org https://casinoexample at 12:30, a:b";
+        assert_eq!(unwelcome(&[], &["casino.example"], body), [""; 0]);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use natterjack_text::{decompose, is_invisible, is_mark};
+
 use crate::looks;
 use crate::settings::Evasions;
+use crate::words::fold;
 
 /// What is between words.
 pub(crate) const GAP: u8 = b' ';
@@ -28,6 +31,16 @@ pub(crate) struct Run {
     pub(crate) end: u32,
     /// How often the letter stands there in a row; 0 for a gap.
     pub(crate) count: u32,
+    /// What is between it and the letter before it, where letters that stand apart were moved together.
+    pub(crate) apart: Option<Between>,
+}
+
+/// What is between letters that stand apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Between {
+    Signs,
+    /// White space, perhaps with signs.
+    Space,
 }
 
 impl Run {
@@ -65,6 +78,9 @@ impl Alphabet {
     }
 }
 
+/// More marks than this on one letter are no accents.
+const MAX_ACCENTS: usize = 2;
+
 /// How far a text is read, and into what.
 struct Reader<'a> {
     skeleton: &'a mut Skeleton,
@@ -77,6 +93,10 @@ struct Reader<'a> {
     single: bool,
     /// Characters between that word and this one.
     gap: u32,
+    /// Whether there is white space among them.
+    spaced: bool,
+    /// What is between the letters that were moved together last, if the word before was one of them.
+    cluster: Option<Between>,
 }
 
 impl Skeleton {
@@ -84,12 +104,47 @@ impl Skeleton {
     pub(crate) fn read(&mut self, text: &str, alphabet: &Alphabet) {
         self.text.clear();
         self.runs.clear();
-        let mut reader = Reader { skeleton: self, alphabet, last: None, word: 0, single: false, gap: 0 };
-        for (at, character) in text.char_indices() {
-            // At the end of a word it is no letter.
-            if character == '!' && !text[at + 1..].starts_with(char::is_alphanumeric) {
-                reader.between();
-            } else {
+        let mut reader = Reader {
+            skeleton: self,
+            alphabet,
+            last: None,
+            word: 0,
+            single: false,
+            gap: 0,
+            spaced: false,
+            cluster: None,
+        };
+        let mut characters = text.char_indices().peekable();
+        // Marks up to here are no accents of the letter before them.
+        let mut ornaments_end = 0;
+        let mut markup_end = 0;
+        while let Some((at, character)) = characters.next() {
+            let rest = &text[at + character.len_utf8()..];
+            if character.is_ascii() {
+                if at < markup_end || (reader.word > 0 && reader.is_markup(character)) {
+                    // Shown, `d**a**rn` is one word.
+                    if at >= markup_end {
+                        markup_end = at + markup_length(&text[at..]);
+                    }
+                    if at < markup_end {
+                        continue;
+                    }
+                }
+                // At the end of a word it is no letter.
+                if character == '!' && !rest.starts_with(char::is_alphanumeric) {
+                    reader.between(character);
+                } else {
+                    reader.ascii(character, at as u32);
+                }
+                continue;
+            }
+            if is_mark(character) && at >= ornaments_end {
+                let marks = 1 + rest.chars().take_while(|c| is_mark(*c)).count();
+                if marks > MAX_ACCENTS && looks::is_accent(character) {
+                    ornaments_end = at + text[at..].chars().take(marks).map(char::len_utf8).sum::<usize>();
+                }
+            }
+            if at >= ornaments_end {
                 reader.character(character, at as u32);
             }
         }
@@ -102,39 +157,57 @@ impl Skeleton {
     }
 }
 
+/// How many bytes of markup a text begins with, if a letter follows; else none.
+fn markup_length(text: &str) -> usize {
+    let length = text.bytes().take_while(|byte| looks::is_markup(char::from(*byte))).count();
+    if length <= 4 && text[length..].starts_with(char::is_alphanumeric) { length } else { 0 }
+}
+
 impl Reader<'_> {
-    fn character(&mut self, character: char, at: u32) {
-        if let Some(&letter) = self.alphabet.ascii.get(character as usize) {
-            return match letter {
-                GAP => self.between(),
-                letter => self.letter(letter.into(), at..at + 1),
-            };
-        }
-        let range = at..at + character.len_utf8() as u32;
-        match character {
-            unseen if looks::is_invisible(unseen) => {}
-            // Part of its letter, or a difference that counts.
-            accent if looks::is_accent(accent) => {
-                if !self.alphabet.rules.accents {
-                    self.letter(accent, range);
-                }
-            }
-            letter if letter.is_alphanumeric() => {
-                for letter in fold(letter) {
-                    let letter = if self.alphabet.rules.accents { looks::plain(letter) } else { letter };
-                    self.letter(self.look(letter).unwrap_or(letter), range.clone());
-                }
-            }
-            sign => match self.look(sign) {
-                Some(letter) => self.letter(letter, range),
-                None => self.between(),
-            },
+    fn is_markup(&self, sign: char) -> bool {
+        looks::is_markup(sign) && self.alphabet.ascii_letter(sign as u8, None) == GAP
+    }
+
+    fn ascii(&mut self, character: char, at: u32) {
+        match self.alphabet.ascii_letter(character as u8, Some(b'a')) {
+            GAP => self.between(character),
+            letter => self.letter(letter.into(), at..at + 1),
         }
     }
 
-    /// The letter that a character passes for.
-    fn look(&self, character: char) -> Option<char> {
-        looks::homoglyph(character).filter(|_| self.alphabet.rules.lookalikes)
+    fn character(&mut self, character: char, at: u32) {
+        if is_invisible(character) || looks::is_ornament(character) {
+            return;
+        }
+        let range = at..at + character.len_utf8() as u32;
+        let rules = self.alphabet.rules;
+        let look = |c: char| looks::homoglyph(c).filter(|_| rules.lookalikes);
+        // A sign that is a picture of a letter, or a letter that has another one's look with all its accents.
+        if let Some(letter) = fold(character).next().and_then(look).or_else(|| look(character)) {
+            return self.letter(letter, range);
+        }
+        for part in decompose(character) {
+            if part.is_ascii() {
+                // What a character is by compatibility: a full-width letter, `…`.
+                match self.alphabet.ascii_letter(part as u8, Some(b'a')) {
+                    GAP => self.between(part),
+                    letter => self.letter(letter.into(), range.clone()),
+                }
+            } else if looks::is_accent(part) {
+                // Part of its letter, or a difference that counts.
+                if !rules.accents {
+                    self.letter(part, range.clone());
+                }
+            } else if part.is_alphanumeric() || is_mark(part) {
+                for letter in fold(part) {
+                    let letter = if rules.accents { looks::plain(letter) } else { letter };
+                    let letter = look(letter).unwrap_or(letter);
+                    self.letter(if rules.l_is_i && letter == 'l' { 'i' } else { letter }, range.clone());
+                }
+            } else {
+                self.between(part);
+            }
+        }
     }
 
     fn letter(&mut self, letter: char, from: Range<u32>) {
@@ -143,10 +216,11 @@ impl Reader<'_> {
         }
         let Skeleton { text, runs } = &mut *self.skeleton;
         if self.word == 0 && !runs.is_empty() {
-            runs.push(Run { at: text.len() as u32, start: from.start, end: from.start, count: 0 });
+            let at = text.len() as u32;
+            runs.push(Run { at, start: from.start, end: from.start, count: 0, apart: None });
             text.push(GAP);
         }
-        runs.push(Run { at: text.len() as u32, start: from.start, end: from.end, count: 1 });
+        runs.push(Run { at: text.len() as u32, start: from.start, end: from.end, count: 1, apart: None });
         match u8::try_from(letter) {
             Ok(byte) if byte.is_ascii() => text.push(byte),
             _ => text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -162,9 +236,10 @@ impl Reader<'_> {
         }
     }
 
-    fn between(&mut self) {
+    fn between(&mut self, sign: char) {
         self.end_word();
         self.gap += 1;
+        self.spaced |= sign.is_whitespace();
     }
 
     fn end_word(&mut self) {
@@ -172,20 +247,27 @@ impl Reader<'_> {
             return;
         }
         let single = self.word == 1;
-        if single && self.single && self.gap <= SPACING && self.alphabet.rules.spacing {
-            self.close_gap();
+        let between = if self.spaced { Between::Space } else { Between::Signs };
+        // "T.H.E. L.L.C." are two words: what is between letters of one word is everywhere the same.
+        let fits = self.cluster.is_none_or(|other| other == between);
+        if single && self.single && fits && self.gap <= SPACING && self.alphabet.rules.spacing {
+            self.close_gap(between);
+            self.cluster = Some(between);
+        } else {
+            self.cluster = None;
         }
         self.single = single;
-        (self.word, self.gap, self.last) = (0, 0, None);
+        (self.word, self.gap, self.spaced, self.last) = (0, 0, false, None);
     }
 
     /// Moves the last letter to the one before it, over the gap between them.
-    fn close_gap(&mut self) {
+    fn close_gap(&mut self, between: Between) {
         let Skeleton { text, runs } = &mut *self.skeleton;
         let Some(mut run) = runs.pop() else { return };
         let gap = runs.pop().map_or(run.at, |gap| gap.at);
         text.remove(gap as usize);
         run.at = gap;
+        run.apart = Some(between);
         let repeated = runs.last().is_some_and(|before| text[before.at as usize..gap as usize] == text[gap as usize..]);
         if self.alphabet.rules.repeats && repeated {
             text.truncate(gap as usize);
@@ -194,11 +276,6 @@ impl Reader<'_> {
             runs.push(run);
         }
     }
-}
-
-/// The letters that a character is in lower case. By way of upper case, so that `ς` equals `σ` and `ß` equals `ss`.
-pub(crate) fn fold(character: char) -> impl Iterator<Item = char> {
-    character.to_uppercase().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]
@@ -218,13 +295,14 @@ mod tests {
     #[test]
     fn a_plain_text_stays_as_it_is_but_for_case_and_doubles() {
         assert_eq!(read("Good morning, Bob!"), "god morning bob");
-        assert_eq!(read("ЧЁРТ straße"), "чept strase");
+        assert_eq!(read("ЧЁРТ straße"), "чept straße");
     }
 
     #[test]
     fn letters_that_stand_apart_move_together() {
         assert_eq!(read("I d a r n it"), "idarn it");
-        assert_eq!(read("d.a.r.n d - a - r - n"), "darndarn");
+        assert_eq!(read("d.a.r.n d - a - r - n"), "darn darn");
+        assert_eq!(read("T.H.E. L.L.C."), "the lc");
         assert_eq!(read("a a a b"), "ab");
         assert_eq!(read("d     a"), "d a");
         assert_eq!(read("д а р н"), "дaph");
@@ -232,7 +310,9 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_is_not_there() {
-        assert_eq!(read("d\u{200B}a\u{AD}r\u{301}n"), "darn");
+        assert_eq!(read("d\u{200B}a\u{AD}r\u{301}n\u{2800}\u{202E}"), "darn");
+        assert_eq!(read("d**a**rn d_a_rn **darn** da~~rn"), "darn darn darn darn");
+        assert_eq!(read("كـــلب كَلب"), "كلب كلب");
         assert_eq!(read(""), "");
         assert_eq!(read(" . "), "");
     }

@@ -7,7 +7,7 @@ use aho_corasick::Input;
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 
-use crate::skeleton::fold;
+use crate::bounds::is_whole;
 
 /// All words in one automaton, so that a message is read once, however many there are.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ impl Words {
         if let Some(at) = words.iter().position(|word| word.trim().is_empty()) {
             return Err(format!("`words[{at}]` is empty"));
         }
-        let folded = words.iter().map(|word| Folded::new(word.trim()).text.into_owned());
+        let folded =
+            words.iter().flat_map(|word| spellings(word.trim())).map(|word| Folded::new(&word).text.into_owned());
         // One kind of automaton, named, keeps the others out of the component. A folded word is lower case
         // except in ASCII, where the automaton does it, to spare messages in ASCII the folding.
         let automaton = NFA::builder().ascii_case_insensitive(true).build(folded);
@@ -35,14 +36,21 @@ impl Words {
     }
 }
 
-/// Whether no letter or digit continues the word on either side.
-pub(crate) fn is_whole(body: &str, word: &Range<usize>) -> bool {
-    let joined = |left: Option<char>, right: Option<char>| {
-        left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
+/// A word as it may be written: `straße` is `STRASSE` in capitals. The other way round it is another word: `aß` is not `ass`.
+pub(crate) fn spellings(word: &str) -> impl Iterator<Item = String> {
+    let capitals = word.contains(['ß', 'ẞ']).then(|| word.replace(['ß', 'ẞ'], "ss"));
+    std::iter::once(word.to_owned()).chain(capitals)
+}
+
+/// The letters that a character is in lower case. By way of upper case, so that `ς` equals `σ`; `ß`, which has none of its
+/// own, stays what it is.
+pub(crate) fn fold(character: char) -> impl Iterator<Item = char> {
+    let mut upper = character.to_uppercase();
+    let base = match (upper.next(), upper.next()) {
+        (Some(one), None) => one,
+        _ => character,
     };
-    let inside = &body[word.clone()];
-    !joined(body[..word.start].chars().next_back(), inside.chars().next())
-        && !joined(inside.chars().next_back(), body[word.end..].chars().next())
+    base.to_lowercase()
 }
 
 /// A text with its cases made equal, and the way back to the original.

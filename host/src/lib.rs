@@ -30,6 +30,7 @@ pub mod router;
 pub mod search;
 pub mod server;
 pub mod session;
+pub mod text;
 pub mod transport;
 
 // The entries of the fuzz targets, which the tests run too, know this crate by its name.

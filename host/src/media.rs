@@ -174,7 +174,7 @@ fn is_text(start: &[u8]) -> bool {
 /// A name that is no path and holds nothing that a header or a terminal would trip over.
 fn clean_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut name: String = last.chars().filter(|c| !c.is_control()).collect();
+    let mut name: String = crate::text::without_refused(last);
     while name.len() > MAX_NAME_BYTES {
         name.pop();
     }

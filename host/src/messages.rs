@@ -15,6 +15,7 @@ use crate::database::{Database, Found, Tombstones};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
 use crate::search::query::Query;
+use crate::text;
 
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
@@ -38,28 +39,16 @@ impl Messages {
 
     /// Whether a text may be a message.
     pub fn check_body(&self, body: &str) -> Result<()> {
-        if body.trim().is_empty() {
-            return Err(Error::invalid("body", "must not be empty"));
+        let most = self.limits.get().message_chars;
+        if body.chars().count() > most {
+            return Err(Error::TooLarge { what: "body", limit: format!("{most} characters") });
         }
-        self.check_text(body)
+        text::check_body("body", body)
     }
 
     /// The same for the text beside attached files, which may be empty.
     pub fn check_caption(&self, body: &str) -> Result<()> {
         if body.is_empty() { Ok(()) } else { self.check_body(body) }
-    }
-
-    fn check_text(&self, body: &str) -> Result<()> {
-        let most = self.limits.get().message_chars;
-        if body.chars().count() > most {
-            return Err(Error::TooLarge { what: "body", limit: format!("{most} characters") });
-        }
-        match body.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            Some(bad) => {
-                Err(Error::invalid("body", format!("must not hold the control character U+{:04X}", u32::from(bad))))
-            }
-            None => Ok(()),
-        }
     }
 
     /// Whether a client's idempotency key may be one.
@@ -72,7 +61,9 @@ impl Messages {
 
     /// Whether this may be a reaction: one character as people count them, beyond those of a typewriter.
     pub fn check_emoji(emoji: &str) -> Result<()> {
-        let blank = emoji.chars().any(|c| c.is_whitespace() || c.is_control());
+        let blank = emoji.chars().any(char::is_whitespace)
+            || !natterjack_text::has_visible(emoji)
+            || natterjack_text::check_line(emoji).is_err();
         if emoji.graphemes(true).count() != 1 || emoji.len() > MAX_EMOJI_BYTES || emoji.is_ascii() || blank {
             return Err(Error::invalid("emoji", "should be one emoji, such as 👍"));
         }
@@ -121,9 +112,7 @@ impl Messages {
         cursor: Option<i64>,
         limit: u32,
     ) -> Result<Found> {
-        if query.contains('\0') {
-            return Err(Error::invalid("query", "must not hold the control character U+0000"));
-        }
+        text::check_query("query", query)?;
         let query = Query::parse(query)?;
         self.database.search(account, &query, room, cursor, limit.clamp(1, MAX_PAGE)).await
     }

@@ -50,10 +50,11 @@ pub fn same(one: &str, other: &str) -> bool {
     !is_too_long(one) && !is_too_long(other) && key(one) == key(other)
 }
 
-/// A text as a name is spelled, to be looked up: trimmed and composed. None if it is too long for any name.
+/// A text as a name is spelled, to be looked up: trimmed and composed. None if it is too long for any name, or holds U+0000,
+/// which not every database can look for.
 pub fn spelling(name: &str) -> Option<String> {
     let name = name.trim();
-    (!is_too_long(name)).then(|| text::nfc(name).into_owned())
+    (!is_too_long(name) && !name.contains('\0')).then(|| text::nfc(name).into_owned())
 }
 
 /// A name as it is stored: trimmed, composed, with single spaces; or what is wrong with it.
@@ -69,6 +70,7 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
 /// The same for what a client calls an account besides its name, which may look like anything.
 pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     let too_long = || Error::invalid(field, format!("at most {MAX_CHARS} characters and {MAX_BYTES} bytes"));
+    crate::text::check_query(field, name)?;
     // Before anything is done whose cost grows with the length.
     let name = spelling(name).ok_or_else(too_long)?;
     if let Some(bad) = name.chars().find(|c| c.is_whitespace() && text::check_line(c.encode_utf8(&mut [0; 4])).is_err())

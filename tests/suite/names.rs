@@ -1,4 +1,4 @@
-//! When two names are one, which names are refused, and names of before they were compared so.
+//! When two names are one, which names are refused, and names of before they were compared so; other text that people read.
 
 use serde_json::{Value, json};
 
@@ -228,4 +228,45 @@ async fn what_a_node_of_before_writes_is_found_and_kept_from_others() {
     database::execute(&url, room).await;
     let mut ann = server.join_as("ann").await;
     assert_eq!(ann.join("STRASSE").await["room"]["name"], "Straße");
+}
+
+#[tokio::test]
+async fn text_in_a_frame_of_ours_cannot_break_out_of_it() {
+    let server = Server::start().await;
+    let mut ann = server.join_as("ann").await;
+    let bob = server.sign_up("bob").await;
+    ann.call("room.create", json!({"name": "den", "visibility": "public"})).await.unwrap();
+    ann.post("den", "hello").await.unwrap();
+    for bad in ["a\u{202E}b", "a\u{2066}b", "a\nb", "a\u{85}b", "a\u{2028}b", "a\0b", "a\u{1B}[2J", "a\u{FFFE}"] {
+        let topic = ann.call("room.update", json!({"room": "den", "topic": bad})).await;
+        assert_eq!(topic.unwrap_err().code(), "invalid", "{bad:?}");
+        let ban = ann.call("member.ban", json!({"room": "den", "account": bob.id, "reason": bad})).await;
+        assert_eq!(ban.unwrap_err().code(), "invalid", "{bad:?}");
+    }
+    for bad in ["\0", "\u{1B}[2J", "a\u{202E}b", "\u{2069}", "\u{FFFF}", "\u{200B}", "\u{2800}\u{3164}"] {
+        assert_eq!(ann.post("den", bad).await.unwrap_err().code(), "invalid", "{bad:?}");
+    }
+    for emoji in ["\u{202E}", "\u{200B}", "\u{2800}"] {
+        let reacted = ann.call("message.react", json!({"room": "den", "seq": 2, "emoji": emoji})).await;
+        assert_eq!(reacted.unwrap_err().code(), "invalid", "{emoji:?}");
+    }
+    ann.call("room.update", json!({"room": "den", "topic": "שלום 👩\u{200D}💻 می\u{200C}خواهم"})).await.unwrap();
+    ann.post("den", "one\n\ttwo \u{2067}שלום\u{2069}").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_nul_in_what_is_looked_for_has_one_answer_on_every_database() {
+    let server = patient().start().await;
+    let mut ann = server.join_as("ann").await;
+    for (op, args, code) in [
+        ("room.join", json!({"room": "lob\0by"}), "not_found"),
+        ("direct.open", json!({"account": "an\0n"}), "not_found"),
+        ("room.list", json!({"query": "lob\0by"}), "invalid"),
+        ("room.list", json!({"cursor": "lob\0by"}), "invalid"),
+        ("message.search", json!({"query": "lob\0by"}), "invalid"),
+    ] {
+        assert_eq!(ann.call(op, args).await.unwrap_err().code(), code, "{op}");
+    }
+    assert_eq!(log_in(&server, "an\0n").await.0, 401);
+    assert_eq!(refusal(&server, "an\0n").await, "invalid");
 }

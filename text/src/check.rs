@@ -30,6 +30,9 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Character(c) if c.is_control() => {
+                write!(f, "must not hold the control character U+{:04X}", u32::from(c))
+            }
             Self::Character(c) => write!(f, "must not hold the character U+{:04X}", u32::from(c)),
             Self::Marks(most) => write!(f, "must not have more than {most} combining marks in a row"),
             Self::LooseMark(c) => write!(f, "has the combining mark U+{:04X} without a letter before it", u32::from(c)),

@@ -95,6 +95,7 @@ impl Database {
     /// or address holds it.
     pub async fn users(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<User>> {
         let query = query.unwrap_or_default();
+        crate::text::check_query("query", query)?;
         if is_too_long(query) {
             return Ok(Vec::new());
         }

@@ -42,7 +42,7 @@ impl Database {
 
     /// By its name, `id@issuer`.
     pub async fn external_user_named(&self, name: &str) -> Result<Option<User>> {
-        match name.rsplit_once('@').filter(|_| !is_too_long(name)) {
+        match name.rsplit_once('@').filter(|_| !is_too_long(name) && !name.contains('\0')) {
             Some((id, issuer)) => self.external_user(issuer, id).await,
             None => Ok(None),
         }

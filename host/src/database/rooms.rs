@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::{is_too_long, key};
 use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
+use crate::text::check_query;
 
 impl Database {
     /// A room and how many members it has.
@@ -32,6 +33,7 @@ impl Database {
     }
 
     pub async fn room_coded(&self, code: &str) -> Result<Option<Room>> {
+        check_query("code", code)?;
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.code = $1 AND r.kind = 'room'",
         ))
@@ -75,6 +77,8 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<(Room, u32)>> {
         let query = query.unwrap_or_default();
+        check_query("query", query)?;
+        check_query("cursor", after)?;
         if is_too_long(query) {
             return Ok(Vec::new());
         }
@@ -108,6 +112,7 @@ impl Database {
     /// Rooms in the order in which they were made, after the one of this number; with `query`, those whose name holds it.
     pub async fn room_activity(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<RoomActivity>> {
         let query = query.unwrap_or_default();
+        check_query("query", query)?;
         if is_too_long(query) {
             return Ok(Vec::new());
         }

@@ -81,8 +81,18 @@ struct Act {
 }
 
 fn act(ctx: &Context, args: Act) -> Result<Value> {
-    messages::post(&ctx.room()?.id, &format!("* {} {}", name(ctx), args.text))?;
+    let text = one_line(&args.text);
+    if text.is_empty() {
+        return Err(Error::invalid("say what you do: /me waves"));
+    }
+    messages::post(&ctx.room()?.id, &format!("* {} {text}", name(ctx)))?;
     Ok(json!({}))
+}
+
+/// A text in one line, for what has something of ours before it: a second line would pass for somebody else's.
+fn one_line(text: &str) -> String {
+    let breaks = ['\n', '\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
+    text.split(breaks).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// What the room calls the actor.

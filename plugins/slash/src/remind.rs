@@ -40,7 +40,11 @@ pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
     if timers::list(&mine, None, MOST_EACH as u32)?.len() == MOST_EACH {
         return Err(Error::too_large(format!("you have {MOST_EACH} reminders already")));
     }
-    let reminder = Reminder { room: ctx.room()?.id.clone(), account: account.id.clone(), text: args.text };
+    let text = crate::one_line(&args.text);
+    if text.is_empty() {
+        return Err(Error::invalid("say of what: /remind 10m tea"));
+    }
+    let reminder = Reminder { room: ctx.room()?.id.clone(), account: account.id.clone(), text };
     timers::after(&format!("{mine}{}", unique()), Duration::from_secs(args.in_s), &reminder)?;
     Ok(json!({ "text": format!("I will remind you in {}.", span(args.in_s)), "at": clock::now() + args.in_s * 1_000 }))
 }
@@ -55,7 +59,7 @@ pub(crate) fn remind(reminder: Reminder) -> Result<()> {
         log::debug(format_args!("a reminder for {} in {} is dropped: muted there", reminder.account, reminder.room));
         return Ok(());
     }
-    messages::post(&reminder.room, &format!("@{}: {}", member.account.name, reminder.text))
+    messages::post(&reminder.room, &format!("@{}: {}", member.account.name, crate::one_line(&reminder.text)))
 }
 
 fn unique() -> String {

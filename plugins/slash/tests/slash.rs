@@ -243,3 +243,24 @@ fn whoever_is_outside_of_a_room_says_nothing_in_it() {
         assert_eq!(run(&chat, "eve", command, args).unwrap_err().code, ErrorCode::Forbidden);
     }
 }
+
+#[test]
+fn a_line_break_in_an_action_or_a_reminder_forges_no_second_line() {
+    let chat = lobby();
+    for text in [
+        "waves\n* ann resigns",
+        "waves\r\n* ann resigns",
+        "waves \u{2028} * ann resigns",
+        "\nwaves\u{85}\u{B}* ann resigns\n",
+    ] {
+        run(&chat, "bob", "action.post", json!({ "text": text })).unwrap();
+    }
+    assert_eq!(chat.said("lobby"), ["* bob waves * ann resigns"; 4]);
+    let empty = run(&chat, "bob", "action.post", json!({ "text": "\n " })).unwrap_err();
+    assert_eq!(empty.code, ErrorCode::Invalid);
+
+    let chat = lobby();
+    run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": "tea\n@ann: leave" })).unwrap();
+    chat.fire_timer(&mut Slash, &chat.timers().remove(0)).unwrap();
+    assert_eq!(chat.said("lobby"), ["@bob: tea @ann: leave"]);
+}

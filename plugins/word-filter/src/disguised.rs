@@ -6,7 +6,7 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, Input, MatchError};
 
-use natterjack_text::{is_invisible, is_mark};
+use natterjack_text::{decompose, is_invisible, is_mark};
 
 use crate::bounds::{ends_word, is_address, is_bound, token};
 use crate::looks::{homoglyph, is_everyday};
@@ -171,7 +171,7 @@ impl WordShape {
     fn new(word: &str, skeleton: &Skeleton) -> Self {
         let letters = skeleton.runs.iter().map(|run| match run.count {
             0 => Letters { own: Vec::new(), count: 0 },
-            count => Letters { own: word[run.original()].chars().flat_map(fold).collect(), count },
+            count => Letters { own: word[run.original()].chars().flat_map(fold).flat_map(decompose).collect(), count },
         });
         Self(letters.collect())
     }

@@ -46,6 +46,7 @@ pub(crate) fn homoglyph(letter: char) -> Option<char> {
         'у' | 'γ' | 'ʏ' => 'y',
         'ζ' | 'ᴢ' => 'z',
         'ℎ' => 'h',
+        '⒜'..='⒵' => nth('⒜', letter),
         '🅐'..='🅩' => nth('🅐', letter),
         '🅰'..='🆉' => nth('🅰', letter),
         '🇦'..='🇿' => nth('🇦', letter),

@@ -21,6 +21,7 @@ const NAME_BYTES: usize = 256;
 
 /// Whether this may be a key or a timer's name; `what` says which.
 pub(super) fn check_name(field: &'static str, what: &'static str, name: &str) -> Result<()> {
+    crate::text::check_query(field, name)?;
     match name.len() {
         0 => Err(Error::invalid(field, "must not be empty")),
         1..=NAME_BYTES => Ok(()),

@@ -164,5 +164,5 @@ fn check_reason(reason: Option<&str>) -> Result<()> {
     if reason.is_some_and(|reason| reason.chars().count() > REASON_CHARS) {
         return Err(Error::invalid("reason", format!("at most {REASON_CHARS} characters")));
     }
-    Ok(())
+    reason.map_or(Ok(()), |reason| crate::text::check_line("reason", reason))
 }

@@ -134,7 +134,7 @@ fn check_topic(topic: &str) -> Result<()> {
     if topic.chars().count() > TOPIC_CHARS {
         return Err(Error::invalid("topic", format!("at most {TOPIC_CHARS} characters")));
     }
-    Ok(())
+    crate::text::check_line("topic", topic)
 }
 
 fn check_limit(limit: Option<u32>) -> Result<()> {

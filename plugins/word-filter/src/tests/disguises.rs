@@ -104,3 +104,101 @@ fn no_text_upsets_it() {
         let _ = post(&mut filter, &body);
     }
 }
+
+#[test]
+fn what_reads_like_a_word_only_to_a_machine_is_left_alone() {
+    let words = ["ass", "hell", "darn", "cam", "anal", "été", "god", "jas"];
+    let mut filter = filter(json!({ "words": words }));
+    for body in [
+        // Initials and abbreviations.
+        "T.H.E. L.L.C.",
+        "T.H.E.L.L.C.",
+        "B.A. S.S. Enterprise",
+        "J. A. Smith, S. S. Jones",
+        "a b a s s e t",
+        "plan b a r n",
+        "d a r n s",
+        "h e l l o",
+        // Paths, hosts, addresses.
+        "a/s/s/e/t",
+        "see /a/s/s and ./d/a/r/n or ~/h/e/l/l",
+        "team@ss.example.org",
+        "mail d.a.r.n@example.org or d4rn@example.org",
+        "https://example.org/d/a/r/n?d4rn",
+        "ass.example.org ann@ass.example.org",
+        // Signs that read as letters go on from the ones before them.
+        "gr@ss gl@$$ pa$$word cl@ss b@ss",
+        "Scunthorpe, class, assassin, analysis, hellebore, Bass, Massachusetts",
+        // Letters that are others in their language.
+        "Er aß Brot, und sie aßen Aß",
+        "сам по себе, СÁМ",
+        "aśś a\u{301}ss ass\u{301}",
+        "répétés l'étéoo",
+        "my as_set and snake_as_setter",
+    ] {
+        assert_eq!(shown(&mut filter, body), body);
+    }
+}
+
+#[test]
+fn what_a_person_reads_as_a_word_is_found() {
+    let mut filter =
+        filter(json!({ "words": ["darn", "ass", "été", "дурак", "笨蛋", "ควาย", "바보", "バカ", "كلب", "straße"] }));
+    for (body, masked) in [
+        ("d**a**rn d~~a~~rn `d`arn **d**arn", "******** ******** `***** ********"),
+        ("🇩🇦🇷🇳 🇩 🇦 🇷 🇳", "**** *******"),
+        ("d\u{336}a\u{336}r\u{336}n\u{336}", "*******\u{336}"),
+        ("d\u{301}\u{302}\u{303}arn", "*******"),
+        ("d-a.r/n", "*******"),
+        ("D. A. R. N. it", "**********. it"),
+        ("I d a r n it", "I ******* it"),
+        ("аѕѕ dаrn", "*** ****"),
+        ("ｄ ａ ｒ ｎ", "*******"),
+        ("⒟⒜⒭⒩", "****"),
+        ("l'été, _ass_, ass's", "l'***, _***_, ***'s"),
+        ("oh darn.you", "oh ****.you"),
+        ("你是笨蛋吗", "你是**吗"),
+        ("あのバカが", "あの**が"),
+        ("ไอ้ควายเอ๊ย", "ไอ้****เอ๊ย"),
+        ("너는 바보야 바보는", "너는 **야 **는"),
+        ("كـــلب كَلْب", "****** *****"),
+        ("STRASSE Straße", "******* ******"),
+        ("e\u{301}te\u{301}", "*****"),
+    ] {
+        assert_eq!(shown(&mut filter, body), masked, "{body}");
+    }
+    for invisible in [
+        '\u{AD}',
+        '\u{34F}',
+        '\u{61C}',
+        '\u{115F}',
+        '\u{17B4}',
+        '\u{180E}',
+        '\u{200B}',
+        '\u{200D}',
+        '\u{202A}',
+        '\u{202E}',
+        '\u{2060}',
+        '\u{2066}',
+        '\u{2069}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{FE0F}',
+        '\u{FEFF}',
+        '\u{FFA0}',
+        '\u{FFF9}',
+        '\u{1D173}',
+        '\u{E0041}',
+        '\u{E0100}',
+    ] {
+        let body = format!("d{invisible}a{invisible}r{invisible}n");
+        assert_eq!(shown(&mut filter, &body), "*******", "U+{:04X}", u32::from(invisible));
+    }
+}
+
+#[test]
+fn a_long_message_of_words_without_spaces_is_read_in_time() {
+    let mut filter = filter(json!({ "words": ["笨", "darn"] }));
+    let body = "笨d.".repeat(2_000);
+    assert_eq!(shown(&mut filter, &body).chars().filter(|c| *c == '*').count(), 2_000);
+}

@@ -1,0 +1,55 @@
+//! What text may hold that others read, wherever it comes in.
+
+use natterjack_text::{self as text, Fault};
+
+use crate::error::{Error, Result};
+
+/// Checks text of one line: a topic, a reason. No control characters, no line breaks, nothing that changes the direction of the
+/// text around it.
+pub fn check_line(field: &'static str, line: &str) -> Result<()> {
+    text::check_line(line).map_err(|fault| refused(field, fault))
+}
+
+/// Checks text of many lines: a message. It must show something, and change the direction of nothing but itself.
+pub fn check_body(field: &'static str, body: &str) -> Result<()> {
+    if !text::has_visible(body) {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    text::check_body(body).map_err(|fault| refused(field, fault))
+}
+
+/// Checks text that is only looked for. PostgreSQL has no U+0000 in texts, so it is refused with every database.
+pub fn check_query(field: &'static str, query: &str) -> Result<()> {
+    match query.contains('\0') {
+        true => Err(refused(field, Fault::Character('\0'))),
+        false => Ok(()),
+    }
+}
+
+/// A text without what one line must not hold, for names that are taken as they come, such as those of files.
+pub fn without_refused(line: &str) -> String {
+    line.chars().filter(|c| text::check_line(c.encode_utf8(&mut [0; 4])).is_ok()).collect()
+}
+
+fn refused(field: &'static str, fault: Fault) -> Error {
+    Error::invalid(field, fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_shows_nothing_is_empty() {
+        for blank in ["", " \n\t", "\u{200B}", "\u{2800} \u{3164}", "\u{E0041}"] {
+            assert!(check_body("body", blank).is_err(), "{blank:?}");
+        }
+        assert_eq!(check_body("body", "\u{200B}."), Ok(()));
+    }
+
+    #[test]
+    fn what_a_line_must_not_hold_is_left_out_of_it() {
+        assert_eq!(without_refused("a\u{202E}gpj\n.\u{200F}exe\0"), "agpj.exe");
+        assert_eq!(without_refused("Bücher 👩\u{200D}💻.txt"), "Bücher 👩\u{200D}💻.txt");
+    }
+}

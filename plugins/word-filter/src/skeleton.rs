@@ -114,11 +114,10 @@ impl Skeleton {
             spaced: false,
             cluster: None,
         };
-        let mut characters = text.char_indices().peekable();
         // Marks up to here are no accents of the letter before them.
         let mut ornaments_end = 0;
         let mut markup_end = 0;
-        while let Some((at, character)) = characters.next() {
+        for (at, character) in text.char_indices() {
             let rest = &text[at + character.len_utf8()..];
             if character.is_ascii() {
                 if at < markup_end || (reader.word > 0 && reader.is_markup(character)) {

@@ -62,7 +62,7 @@ impl Disguised {
             for alphabet in [Some(&alphabet), Some(&l_is_i).filter(|_| has_l)].into_iter().flatten() {
                 let mut skeleton = Skeleton::default();
                 skeleton.read(word, alphabet);
-                shapes.push(WordShape::new(word, &skeleton));
+                shapes.push(WordShape::new(word, &skeleton, rules.accents));
                 texts.push(skeleton.text);
             }
         }
@@ -168,10 +168,12 @@ impl Letters {
 }
 
 impl WordShape {
-    fn new(word: &str, skeleton: &Skeleton) -> Self {
+    fn new(word: &str, skeleton: &Skeleton, accents: bool) -> Self {
+        // A bare letter stands for an accented one only if its accent is a letter of its own.
+        let parts = |c: char| std::iter::once(c).chain(decompose(c).filter(move |_| !accents));
         let letters = skeleton.runs.iter().map(|run| match run.count {
             0 => Letters { own: Vec::new(), count: 0 },
-            count => Letters { own: word[run.original()].chars().flat_map(fold).flat_map(decompose).collect(), count },
+            count => Letters { own: word[run.original()].chars().flat_map(fold).flat_map(parts).collect(), count },
         });
         Self(letters.collect())
     }

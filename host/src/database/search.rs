@@ -78,7 +78,7 @@ macro_rules! older_in_the_middle {
 }
 const FIRST_SINCE: &str = concat!(
     "WITH RECURSIVE halves (low, high) AS (\
-     SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) + 1 FROM entries \
+     SELECT COALESCE((SELECT MIN(id) FROM entries), 0), COALESCE((SELECT MAX(id) FROM entries), 0) + 1 \
      UNION ALL \
      SELECT CASE WHEN ",
     older_in_the_middle!(),

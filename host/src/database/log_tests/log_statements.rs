@@ -40,7 +40,6 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("search.rs", "FIRST_SINCE", &["search after", "search before"]),
     ("search.rs", "older_in_the_middle", &["search after", "search before"]),
     ("search.rs", "ROOMS", &["search common here"]),
-    ("search.rs", "hits", &["search common here"]),
     (
         "search/engines.rs",
         "POSTGRES",

@@ -47,16 +47,14 @@ const ROOMS: &str = "SELECT r.id, r.uid, r.code, r.name_key, \
     FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
     WHERE me.uid = $1 AND ($2 IS NULL OR r.uid = $2)";
 
-// From the ids on, whatever else SQLite's planner thinks of: it does not know how few they are.
+// From the ids on, whatever else the planners think of: they do not know how few they are.
 macro_rules! hits {
-    ($ids:literal, $join:literal) => {
+    ($entries:literal, $join:literal) => {
         concat!(
             "SELECT r.uid AS room_uid, ",
             columns!(),
             " FROM ",
-            $ids,
-            $join,
-            " entries e ON e.id = p.id ",
+            $entries,
             $join,
             " rooms r ON r.id = e.room_id ",
             $join,
@@ -67,8 +65,12 @@ macro_rules! hits {
         )
     };
 }
-const HITS_SQLITE: &str = hits!("(SELECT value AS id FROM json_each($1)) p ", "CROSS JOIN");
-const HITS_POSTGRES: &str = hits!("(SELECT value::BIGINT AS id FROM json_array_elements_text($1::json)) p ", "JOIN");
+const HITS_SQLITE: &str =
+    hits!("(SELECT value AS id FROM json_each($1)) p CROSS JOIN entries e ON e.id = p.id ", "CROSS JOIN");
+const HITS_POSTGRES: &str = hits!(
+    "(SELECT * FROM entries WHERE id = ANY (ARRAY(SELECT value::BIGINT FROM json_array_elements_text($1::json))) OFFSET 0) e ",
+    "JOIN"
+);
 
 // By halving: ids are given out in about the order of time.
 macro_rules! older_in_the_middle {

@@ -38,6 +38,8 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("retention.rs", "seq_beyond", &["seq_beyond"]),
     ("rooms.rs", "room_activity", &["room_activity"]),
     ("search.rs", "FIRST_SINCE", &["search after", "search before"]),
+    ("search.rs", "HITS_POSTGRES", &["search common here"]),
+    ("search.rs", "HITS_SQLITE", &["search common here"]),
     ("search.rs", "older_in_the_middle", &["search after", "search before"]),
     ("search.rs", "ROOMS", &["search common here"]),
     (

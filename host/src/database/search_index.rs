@@ -129,7 +129,7 @@ impl Tx {
         let messages = messages(entries);
         self.index_unless(&messages, Conflict::Keep).await?;
         self.set_progress(next).await?;
-        Ok(if next == 0 { Indexing::Done } else { Indexing::More(messages.len() as u64) })
+        Ok(Indexing::More(messages.len() as u64))
     }
 
     /// Has everything that is there indexed by this version; gives the latest entry's id.

@@ -33,6 +33,16 @@ async fn guests_can_be_kept_out() {
     assert_eq!(failure.code(), "unauthenticated");
 }
 
+/// A room of ann's with a guest in it, who hears what is said.
+async fn den(server: &Server) -> (Client, Client) {
+    let (mut ann, mut guest) = (server.join_as("ann").await, server.guest("gus").await);
+    ann.call("room.create", json!({"name": "den"})).await.unwrap();
+    ann.join("den").await;
+    guest.join("den").await;
+    ann.expect_event("guest.joined").await;
+    (ann, guest)
+}
+
 #[tokio::test]
 async fn kicked_guest_hears_nothing_more_and_may_come_back() {
     let server = Server::start().await;

@@ -166,7 +166,7 @@ impl Meter {
         Self { database, steps }
     }
 
-    /// Pages looked at so far, by the one connection that there is.
+    /// Pages looked at so far, by the one connection that is open.
     async fn count(&self) -> u64 {
         let Pool::Postgres(pool) = &self.database.read else { return self.steps.load(Ordering::Relaxed) };
         sqlx::query("SELECT pg_stat_force_next_flush()").execute(pool).await.unwrap();
@@ -292,8 +292,12 @@ impl Meter {
 
 /// The costs of all operations over a log of this length.
 async fn costs(place: &Place, messages: u32) -> Vec<u64> {
-    // PostgreSQL has one more, for writing: then it is one in all, whose work can be counted.
-    let database = Database::open(&place.options(u32::from(place.is_sqlite()))).await.unwrap();
+    let database = Database::open(&place.options(1)).await.unwrap();
+    // As few connections as there can be, so that each one's work is counted.
+    let database = match place.is_sqlite() {
+        true => Database { urgent: database.read.clone(), ..database },
+        false => Database { read: database.write.clone(), urgent: database.write.clone(), ..database },
+    };
     fill(&database, place, messages).await;
     let meter = Meter::new(database).await;
     let mut costs = Vec::new();

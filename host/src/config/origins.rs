@@ -58,6 +58,8 @@ pub(super) fn public_url(url: &str) -> Result<(), String> {
 fn web_origin(origin: &str) -> Result<(), String> {
     let url = url::Url::parse(origin).map_err(|_| no_origin(origin))?;
     match url.origin().ascii_serialization() {
+        // Patterns are not understood, and would be taken for a name that nobody has.
+        _ if origin.contains('*') => Err(no_origin(origin)),
         exact if exact == origin => Ok(()),
         exact => Err(format!("`{origin}` is more than an origin; wanted `{exact}`")),
     }

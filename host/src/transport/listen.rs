@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::Router;
 use axum::extract::connect_info::ConnectInfo;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use axum::{Extension, Router};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -131,8 +132,15 @@ impl Listening {
         let mut builder = http1::Builder::new();
         // Counts from the end of the request before, so it bounds what is idle too.
         builder.timer(TokioTimer::new()).header_read_timeout(self.limits.get().request_timeout).max_buf_size(BUFFER);
-        let app = app.layer(Extension(ConnectInfo(peer))).layer(Extension(socket.linger()));
-        let service = TowerToHyperService::new(ServiceExt::<Request>::map_response(app, bare_if_not_modified));
+        let linger = socket.linger();
+        // Not as layers: those would be made for each connection, around each route.
+        let app = ServiceExt::<Request<Incoming>>::map_response(app, bare_if_not_modified);
+        let app = app.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(linger.clone());
+            request
+        });
+        let service = TowerToHyperService::new(app);
         let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
         let served = tokio::select! {
             served = serving.as_mut() => served,

@@ -310,6 +310,7 @@ async fn costs(place: &Place, messages: u32) -> Vec<u64> {
     costs
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are what somebody runs the long form for")]
 async fn compare(small: u32, large: u32) {
     for (of_small, of_large) in places().await.iter().zip(&places().await) {
         let (few, many) = (costs(of_small, small).await, costs(of_large, large).await);

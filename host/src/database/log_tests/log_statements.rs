@@ -140,6 +140,6 @@ fn every_statement_over_the_log_is_measured() {
     assert!(gone.is_empty(), "these are gone: {gone:?}");
     for (file, item, operations) in STATEMENTS {
         let known = |operation: &&str| OPERATIONS.contains(operation) || operation.starts_with("not: ");
-        assert!(!operations.is_empty() && operations.iter().all(|one| known(one)), "{file} {item}: {operations:?}");
+        assert!(!operations.is_empty() && operations.iter().all(known), "{file} {item}: {operations:?}");
     }
 }

@@ -122,8 +122,7 @@ pub struct Rooms {
 
 impl Rooms {
     pub fn new(database: Database, writer: Writer, known: Arc<Known>, limits: Live<config::Limits>) -> Self {
-        let creations = Creations::new(limits.latest().creations_per_address_per_hour);
-        Self { database, writer, known, limits, creations, preset: OnceLock::new() }
+        Self { database, writer, known, limits, creations: Creations::default(), preset: OnceLock::new() }
     }
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {

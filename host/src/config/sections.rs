@@ -276,7 +276,7 @@ section! {
         /// … and all guests together.
         guest_rooms: u32 = 1000, within(1..=10_000_000);
         /// How many rooms, sessions and direct conversations may be made from one address within an hour.
-        creations_per_address_per_hour: u32 = 1000, within(1..=10_000_000) => restart;
+        creations_per_address_per_hour: u32 = 1000, within(1..=10_000_000);
         /// How many others one account may block.
         blocked_per_account: u32 = 1000, within(1..=1_000_000);
         /// Addresses and networks that the limits of one address do not hold for.

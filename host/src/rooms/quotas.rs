@@ -1,44 +1,29 @@
 //! How much one account, one guest's address and all guests together may make, and who may write to whom.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-
 use super::{Rooms, origin_key};
-use crate::accounts::throttle::Origin;
+use crate::accounts::throttle::{Buckets, Origin, Quota};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Actor, RoomId, RoomKind, RoomQuota};
 
-/// How often origins are let go of that have made nothing for an hour.
-const TIDY_EVERY: u32 = 256;
-
 /// How much was made from each address within the last hour.
-pub(super) struct Creations {
-    by_origin: DefaultKeyedRateLimiter<Origin>,
-    until_tidy: AtomicU32,
-}
+#[derive(Default)]
+pub(super) struct Creations(Buckets<Origin>);
 
 impl Creations {
-    pub(super) fn new(per_hour: u32) -> Self {
-        let quota = Quota::per_hour(NonZeroU32::new(per_hour).unwrap_or(NonZeroU32::MIN));
-        Self { by_origin: RateLimiter::keyed(quota), until_tidy: AtomicU32::new(0) }
-    }
-
-    fn take(&self, origin: Origin) -> Result<()> {
-        if self.until_tidy.fetch_add(1, Ordering::Relaxed).is_multiple_of(TIDY_EVERY) {
-            self.by_origin.retain_recent();
+    fn take(&self, origin: Origin, limits: &config::Limits) -> Result<()> {
+        if origin.is_in(&limits.exempt) {
+            return Ok(());
         }
-        let now = DefaultClock::default().now();
-        self.by_origin.check_key(&origin).map_err(|wait| Error::RateLimited { retry_after: wait.wait_time_from(now) })
+        let quota = Quota::per_hour(limits.creations_per_address_per_hour);
+        self.0.take(&origin, quota, 1).map_err(|retry_after| Error::RateLimited { retry_after })
     }
 }
 
 impl Rooms {
     /// Notes that somebody makes a room of any kind from there, if that may be.
     pub fn take_creation(&self, from: Origin) -> Result<()> {
-        self.creations.take(from)
+        self.creations.take(from, &self.limits.latest())
     }
 
     /// What an account may make of this kind.

@@ -26,6 +26,10 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
+    pub(crate) fn per_hour(count: u32) -> Self {
+        Self { burst: count.max(1), refill: Duration::from_secs(60 * 60) / count.max(1) }
+    }
+
     pub(crate) fn per_minute(count: u32, burst: u32) -> Self {
         Self { burst: burst.max(1), refill: Duration::from_secs(60) / count.max(1) }
     }

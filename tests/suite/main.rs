@@ -71,6 +71,7 @@ mod sessions_rest;
 mod socketio_protocol;
 mod starting;
 mod stopping;
+mod subcommands;
 mod timers;
 mod tls;
 mod together;

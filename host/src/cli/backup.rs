@@ -34,6 +34,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
         );
         bail!("{}; run:\n  {command}\n(its password comes from PGPASSWORD or ~/.pgpass)", BackupError::Postgres);
     }
+    if let Some(file) = options.file().filter(|file| !file.exists()) {
+        bail!(
+            "there is no database {}; run this in the server's folder, or say --config as the server does",
+            file.display()
+        );
+    }
     let database = Database::open_as_it_is(&options).await?;
     let done = database.back_up(&args.file).await;
     database.close().await;

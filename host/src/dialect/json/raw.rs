@@ -256,6 +256,12 @@ impl<'a> Flattened<'a> {
         let mut nested = 0;
         if let Some(within) = within.filter(|within| within.starts_with('{')) {
             let Pairs(mut more) = read(within).map_err(|fault| fault.in_field(inner))?;
+            // What a language writes for a field that was not set does not hide the one that was.
+            let within: HashSet<String> = more.iter().map(|(name, _)| name.to_string()).collect();
+            pairs.retain(|(name, value)| {
+                let outer = Raw { text: value.get(), lenient: true, depth: 0 };
+                !within.contains(&**name) || !(outer.is_nothing() || outer.is_empty('[', ']'))
+            });
             let outer: HashSet<&str> = pairs.iter().map(|(name, _)| &**name).collect();
             more.retain(|(name, _)| !outer.contains(&**name));
             nested = more.len();

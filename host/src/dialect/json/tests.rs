@@ -117,6 +117,10 @@ fn flattened_fields_come_from_the_frame_first_and_then_from_the_object_within() 
     let read = |text: &str| flattened::<Everything>(text, "data");
     let both = Everything { text: Some("outer".into()), number: Some(2), ..Everything::default() };
     assert_eq!(read(r#"{"text":"outer","data":{"text":"inner","number":2}}"#), Ok(both));
+    let inner = Everything { text: Some("inner".into()), number: Some(2), ..Everything::default() };
+    for nothing in [r#""text":"","number":0"#, r#""text":null,"number":null"#] {
+        assert_eq!(read(&format!(r#"{{{nothing},"data":{{"text":"inner","number":2}}}}"#)).as_ref(), Ok(&inner));
+    }
     assert_eq!(
         read(r#"{"data":{"number":"x"}}"#).unwrap_err().to_string(),
         "data.number: should be a whole number, not a text"

@@ -49,6 +49,14 @@ async fn post_to_a_disabled_or_deleted_account_is_forbidden_in_every_dialect() {
         assert_eq!(refusals(&server, &ann, other, room, number).await, ["forbidden"; 3]);
     }
     assert_eq!(of_ann.call("typing", json!({"room": with_bob})).await.unwrap_err().code(), "forbidden");
+    // Nor does a plugin do it for them.
+    for (op, args) in [
+        ("message.post", json!({"room": with_bob, "body": "/me waves"})),
+        ("action.post", json!({"room": with_bob, "text": "waves"})),
+        ("dice.roll", json!({"room": with_cyd})),
+    ] {
+        assert_eq!(of_ann.call(op, args.clone()).await.unwrap_err().code(), "forbidden", "{args}");
+    }
     // What was said stays to be read.
     assert_eq!(of_ann.history(&with_bob).await, ["before"]);
     let found = of_ann.call("account.find", json!({"name": "bob"})).await.unwrap();

@@ -95,6 +95,23 @@ async fn banned_guest_is_kept_out_by_connection_and_address_in_every_dialect_unt
 }
 
 #[tokio::test]
+async fn muted_guest_has_no_plugin_post_for_it() {
+    let server = Server::start().await;
+    let (mut ann, mut guest) = den(&server).await;
+    guest.post("den", "/me waves").await.unwrap();
+    ann.call("guest.mute", json!({"room": "den", "guest": "gus", "for_s": 600})).await.unwrap();
+    for (op, args) in [
+        ("message.post", json!({"room": "den", "body": "/me spams"})),
+        ("message.post", json!({"room": "den", "body": "/roll 9d9"})),
+        ("action.post", json!({"room": "den", "text": "spams"})),
+        ("dice.roll", json!({"room": "den"})),
+    ] {
+        let failure = guest.call(op, args.clone()).await.unwrap_err();
+        assert!(failure.code() == "forbidden" && failure.message().contains("muted"), "{args}: {}", failure.message());
+    }
+}
+
+#[tokio::test]
 async fn muted_guest_hears_and_does_not_post() {
     let server = Server::start().await;
     let (mut ann, mut guest) = den(&server).await;

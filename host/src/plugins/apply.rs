@@ -9,7 +9,7 @@ use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
 use crate::error::{Error, Result};
-use crate::protocol::{Actor, Change, NewPost, Room};
+use crate::protocol::{Actor, Change, NewPost, Room, RoomName};
 
 /// Makes true what `plugin` staged in `call`, all of it or nothing.
 pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOfWork>, call: &Call) -> Result<()> {
@@ -26,7 +26,15 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
     }
     for change in &mut unit.changes {
         match (change, call.origin) {
-            (Change::Post(new), _) => services.messages.check_body(&new.post.body)?,
+            (Change::Post(new), _) => {
+                services.messages.check_body(&new.post.body)?;
+                // Who may not write there has no plugin do it. A room that this call makes is not stored yet.
+                if call.depth == 0
+                    && let Ok(room) = services.rooms.get(&RoomName::Id(new.room)).await
+                {
+                    services.rooms.check_partner(&call.actor, call.connection, call.origin, &room).await?;
+                }
+            }
             // Not before: what a call staged in vain has used up nothing.
             (Change::CreateRoom(_), Some(origin)) => services.rooms.take_creation(origin)?,
             _ => {}

@@ -4,7 +4,7 @@ use super::{Rooms, origin_key};
 use crate::accounts::throttle::{Buckets, Origin, Quota};
 use crate::config;
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AccountId, Actor, RoomId, RoomKind, RoomQuota};
+use crate::protocol::{Account, AccountId, Actor, ConnectionId, Room, RoomId, RoomKind, RoomQuota};
 
 /// How much was made from each address within the last hour.
 #[derive(Default)]
@@ -59,6 +59,25 @@ impl Rooms {
             return Err(Error::Forbidden("this account cannot be written to".into()));
         }
         Ok(())
+    }
+
+    /// Whether somebody may say something in this room, as far as that depends on the other one of a direct room, or on what its
+    /// moderators decided about guests.
+    pub async fn check_partner(
+        &self,
+        actor: &Actor,
+        connection: Option<ConnectionId>,
+        origin: Option<Origin>,
+        room: &Room,
+    ) -> Result<()> {
+        match (actor, origin) {
+            (Actor::Guest(_), Some(origin)) => self.check_guest_voice(room.id, connection, origin).await,
+            (Actor::Account(me), _) if room.kind == RoomKind::Direct => match room.other_than(me.id) {
+                Some(other) => self.check_contact(me.id, other.id).await,
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// From now on, or no longer, the other one cannot write to this account directly.

@@ -4,20 +4,13 @@ use std::cmp::Reverse;
 
 use super::{Caller, LIST_PAGE, Router};
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AccountId, Actor, Reply, Room, RoomKind};
+use crate::protocol::{Account, AccountId, Reply, Room, RoomKind};
 
 impl Router {
     /// Whether the caller may say something in this room, as far as that depends on the other one of a direct room, or on what
     /// its moderators decided about guests.
     pub(super) async fn check_partner(&self, caller: &Caller, room: &Room) -> Result<()> {
-        if matches!(caller.actor, Actor::Guest(_)) {
-            return self.rooms.check_guest_voice(room.id, caller.connection, caller.origin).await;
-        }
-        let Some(me) = caller.actor.account().filter(|_| room.kind == RoomKind::Direct) else { return Ok(()) };
-        match room.other_than(me.id) {
-            Some(other) => self.rooms.check_contact(me.id, other.id).await,
-            None => Ok(()),
-        }
+        self.rooms.check_partner(&caller.actor, caller.connection, Some(caller.origin), room).await
     }
 
     /// The account that a uid or a name is of.

@@ -109,7 +109,8 @@ pub(super) fn no_query_tokens(dialect: Option<Dialect>) -> Error {
         Some(Dialect::Go | Dialect::Rooms | Dialect::Groups) | None => "by the header `Authorization: Bearer …`",
     };
     Error::Unauthenticated(format!(
-        "a token in the address is not taken here, since addresses end up in logs; send it {instead}          (or the operator sets auth.query_tokens)"
+        "a token in the address is not taken here, since addresses end up in logs; send it {instead} \
+         (or the operator sets auth.query_tokens)"
     ))
 }
 

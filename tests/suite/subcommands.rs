@@ -42,7 +42,7 @@ const MISTAKES: [(&[&str], &[&str]); 37] = [
     (&["plugin", "upload", "none.wasm"], &["none.wasm", "cannot be read"]),
     (&["plugin", "list"], &["--token", "natterjack user token"]),
     (&["plugin", "settings", "groups", "--set", "key"], &["KEY=VALUE"]),
-    (&["plugin", "rename", "groups"], &["<NEW"]),
+    (&["plugin", "rename", "groups"], &["<TO>"]),
 ];
 
 /// Those that speak to a running server.

@@ -11,9 +11,7 @@ fn setup(table: &str) -> Setup {
     // Without the shipped guard: a guard that fails must not be saved by another.
     let setup = Setup::new()
         .replace("[log]", &format!("{table}{HOSTILE_GRANTS}\n[log]"))
-        .replace("wrong_room_passwords_per_minute = 5", "wrong_room_passwords_per_minute = 100")
-        // What takes a filter long costs its sender dear, and one person does all of it: several would have it quarantined.
-        .variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
+        .replace("wrong_room_passwords_per_minute = 5", "wrong_room_passwords_per_minute = 100");
     setup.remove(Plugin::RoomPassword);
     setup.install(Plugin::Hostile, Plugin::Hostile.file_name());
     setup
@@ -75,7 +73,9 @@ async fn a_command_that_does_its_worst_fails_for_its_caller_alone() {
 
 #[tokio::test]
 async fn a_filter_that_does_its_worst_keeps_that_message_out_and_no_other() {
-    let mut server = setup(TABLE).start().await;
+    // What takes a filter long costs its sender dear, and one person does all of it: several would have it quarantined.
+    let setup = setup(TABLE).variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
+    let mut server = setup.start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.join("lobby").await;
     bob.join("lobby").await;

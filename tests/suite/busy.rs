@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
+use crate::harness::{HOSTILE_GRANTS, PATIENCE, Plugin, Server, Setup};
 
 #[tokio::test]
 async fn pings_are_answered_while_a_command_runs_and_answers_keep_their_order() {
@@ -79,7 +79,10 @@ async fn when_files_run_out_newcomers_are_refused_and_whoever_is_there_goes_on()
     assert_eq!(server.count_output("a connection could not be accepted"), 0);
     // And the others as soon as there is a place.
     drop(open);
-    while server.connect().await.call("connect", json!({"guest": "tom"})).await.is_err() {}
+    let let_in =
+        async { while reqwest::get(server.url("/healthz")).await.is_ok_and(|answer| answer.status() == 503) {} };
+    timeout(PATIENCE, let_in).await.expect("newcomers are let in once others have gone");
+    assert_eq!(reqwest::get(server.url("/healthz")).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -28,11 +28,16 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
         match (change, call.origin) {
             (Change::Post(new), _) => {
                 services.messages.check_body(&new.post.body)?;
-                // Who may not write there has no plugin do it. A room that this call makes is not stored yet.
-                if call.depth == 0
-                    && let Ok(room) = services.rooms.get(&RoomName::Id(new.room)).await
-                {
-                    services.rooms.check_partner(&call.actor, call.connection, call.origin, &room).await?;
+                // A person who may not post there cannot have a plugin do it.
+                if call.depth == 0 {
+                    match services.rooms.get(&RoomName::Id(new.room)).await {
+                        Ok(room) => {
+                            services.rooms.check_partner(&call.actor, call.connection, call.origin, &room).await?;
+                        }
+                        // This call makes the room: it is not stored yet.
+                        Err(Error::NotFound(_)) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             // Not before: what a call staged in vain has used up nothing.

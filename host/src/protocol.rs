@@ -34,8 +34,8 @@ mod people;
 mod room;
 
 pub use self::change::{
-    Attachment, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, RoomChange, RoomQuota, StorageRead, Timer,
-    Touched, Unit,
+    Attachment, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, Requester, RoomChange, RoomQuota,
+    StorageRead, Timer, Touched, Unit,
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
 pub use self::event::{Entry, Event, Eviction, EvictionCause, Happening, Removal, Whom};

@@ -1,8 +1,10 @@
 //! Who cannot be written to directly: the deleted, the disabled, and those who do not want to be.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::{Account, Client, Server, Setup};
+use crate::harness::{Account, Client, Plugin, Server, Setup, database};
 
 async fn user(setup: &Setup, args: &[&str]) {
     let output = setup.command(&[&["user"], args].concat()).output().await.unwrap();
@@ -179,4 +181,49 @@ async fn deleted_rooms_name_is_another_log_and_is_never_recovered() {
     }
     let by_name = bob.call("room.join", json!({"room": "pond", "since": 3})).await.unwrap();
     assert_eq!(by_name["recovered"], false);
+}
+
+#[tokio::test]
+async fn timer_posts_nothing_where_the_account_that_set_it_may_not_post_any_more() {
+    let setup = Setup::new().configure("[plugin.bot]\ngrants = [\"storage\", \"rooms\", \"messages\", \"push\", \"timers\", \"http\"]\nsettings = { commands = true }");
+    setup.install(Plugin::Bot, "bot.wasm");
+    let mut server = setup.start().await;
+    let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
+    let (mut of_ann, mut of_bob) = (server.log_in(&ann).await, server.log_in(&bob).await);
+    let direct = direct_room(&mut of_ann, "bob").await;
+    let mut rooms = vec![direct.as_str(), "lobby"];
+    for room in ["kicks", "bans", "mutes"] {
+        of_bob.call("room.create", json!({"name": room})).await.unwrap();
+        rooms.push(room);
+    }
+    of_ann.join("lobby").await;
+    for room in &rooms {
+        if *room != direct {
+            of_ann.join(room).await;
+        }
+        of_ann.call("reminder.set", json!({"room": room, "in_s": 3600, "text": "tea"})).await.unwrap();
+    }
+    of_bob.call("account.block", json!({"account": "ann"})).await.unwrap();
+    for (op, room) in [("member.kick", "kicks"), ("member.ban", "bans")] {
+        of_bob.call(op, json!({"room": room, "account": "ann"})).await.unwrap();
+    }
+    of_bob.call("member.mute", json!({"room": "mutes", "account": "ann", "for_s": 3600})).await.unwrap();
+    for room in [direct.as_str(), "mutes"] {
+        let refused = of_ann.call("reminder.set", json!({"room": room, "in_s": 9, "text": "tea"})).await.unwrap_err();
+        assert_eq!(refused.code(), "forbidden", "{room}");
+    }
+    server.kill().await;
+    // They are another plugin's now, which asks nothing before it posts, and due at once.
+    let due = "UPDATE timers SET plugin = 'bot', due_at = 0, payload = '{\"again\":0,' || substr(payload, 2)";
+    database::execute(&server.setup().database_url(), due).await;
+    server.start_again().await;
+    server.expect_output("timer refused, dropping it").await;
+    let mut of_ann = server.log_in(&ann).await;
+    of_ann.call("room.join", json!({"room": "lobby", "since": 0})).await.unwrap();
+    assert_eq!(of_ann.expect_message().await, "tea");
+    let url = server.setup().database_url();
+    while !database::texts(&url, "SELECT name FROM timers").await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(database::texts(&url, "SELECT body FROM entries WHERE body IS NOT NULL").await, ["tea"]);
 }

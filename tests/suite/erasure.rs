@@ -122,3 +122,47 @@ async fn uploaded_picture_is_served_without_its_metadata() {
     assert_eq!(served, &b"\xff\xd8\xff\xda\x00\x02scan\xff\xd9"[..]);
     assert_eq!(file["size"], served.len());
 }
+
+#[tokio::test]
+async fn plugins_posts_for_a_deleted_account_lose_its_name_and_its_timers_go() {
+    let mut server = start().await;
+    let (bob, zoe) = (server.sign_up("bob").await, server.sign_up("zoe").await);
+    let (mut of_bob, mut of_zoe) = (server.log_in(&bob).await, server.log_in(&zoe).await);
+    for client in [&mut of_bob, &mut of_zoe] {
+        client.join("lobby").await;
+        client.post("lobby", "/me waves").await.unwrap();
+        client.post("lobby", "/roll 2d6").await.unwrap();
+        client.call("reminder.set", json!({"room": "lobby", "in_s": 3600, "text": "tea"})).await.unwrap();
+    }
+    delete(&server, &zoe, false).await;
+    server.expect_output("erased what named a deleted account").await;
+    let url = server.setup().database_url();
+    for sql in
+        ["SELECT COALESCE(body, '') || COALESCE(caller_name, '') FROM entries", "SELECT name || payload FROM timers"]
+    {
+        let left = database::texts(&url, sql).await.join("\n");
+        assert!(!left.contains("zoe") && !left.contains(&zoe.id), "{left}");
+    }
+    let bodies = of_bob.history("lobby").await;
+    assert!(bodies.contains(&"* bob waves".into()) && bodies.contains(&"* deleted account waves".into()), "{bodies:?}");
+    let found = of_bob.call("search", json!({"query": "deleted waves"})).await.unwrap();
+    assert_eq!(found["messages"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(of_bob.call("search", json!({"query": "zoe"})).await.unwrap()["messages"], json!([]));
+    assert_eq!(database::texts(&url, "SELECT name FROM timers").await.len(), 1);
+}
+
+#[tokio::test]
+async fn plugins_posts_for_an_erased_account_go_with_its_messages() {
+    let mut server = start().await;
+    let (bob, zoe) = (server.sign_up("bob").await, server.sign_up("zoe").await);
+    let (mut of_bob, mut of_zoe) = (server.log_in(&bob).await, server.log_in(&zoe).await);
+    for client in [&mut of_bob, &mut of_zoe] {
+        client.join("lobby").await;
+        client.post("lobby", "/me waves").await.unwrap();
+        client.post("lobby", "mine").await.unwrap();
+    }
+    delete(&server, &zoe, true).await;
+    server.expect_output("erased what named a deleted account").await;
+    let bodies: Vec<String> = of_bob.history("lobby").await.into_iter().filter(|body| !body.is_empty()).collect();
+    assert_eq!(bodies, ["* bob waves", "mine"]);
+}

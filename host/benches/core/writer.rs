@@ -56,7 +56,7 @@ async fn writer(url: String) -> (Writer, RoomId) {
 async fn post(writer: &Writer, room: RoomId) {
     let (done, stored) = oneshot::channel();
     let guest = Actor::Guest(Guest { id: ConnectionId::new(), name: "guest".into() });
-    let post = NewPost { room, by: guest, from: None, post: scene::post() };
+    let post = NewPost { room, by: guest, from: None, on_behalf_of: None, post: scene::post() };
     let done = Box::new(move |outcome: Result<_, natterjack::error::Error>| {
         let _ = done.send(outcome.is_ok());
         None

@@ -52,6 +52,9 @@ struct Row {
     seq: i64,
     kind: String,
     author_id: Option<i64>,
+    caller_id: Option<i64>,
+    caller_name: Option<String>,
+    body: Option<String>,
     deleted_at: Option<i64>,
     data: Option<String>,
     attachments: Option<String>,
@@ -82,10 +85,12 @@ impl Database {
         .await)?;
         let mut batch = ErasureBatch { end: end.unwrap_or(after), last: count < BATCH, ..ErasureBatch::default() };
         let rows: Vec<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT e.id, r.uid AS room, e.seq, e.kind, e.author_id, e.deleted_at, e.data, e.attachments \
+            "SELECT e.id, r.uid AS room, e.seq, e.kind, e.author_id, e.caller_id, e.caller_name, e.deleted_at, e.data, \
+             CASE WHEN e.caller_id IS NOT NULL THEN e.body END AS body, e.attachments \
              FROM entries e JOIN rooms r ON r.id = e.room_id WHERE e.id > $1 AND e.id <= $2 \
              AND (e.kind IN ('member.added', 'member.removed', 'member.role', 'room.invited') \
-                  OR (e.kind = $3 AND e.author_id IN (SELECT a.user_id FROM account_erasures a)))",
+                  OR (e.kind = $3 AND (e.author_id IN (SELECT a.user_id FROM account_erasures a) \
+                                       OR e.caller_id IN (SELECT a.user_id FROM account_erasures a))))",
         )
         .bind(after)
         .bind(batch.end)
@@ -96,6 +101,7 @@ impl Database {
         let by_uid: HashMap<String, &Erasure> =
             accounts.iter().map(|account| (account.uid.to_string(), account)).collect();
         let mut changes: Vec<(&str, String, i64)> = Vec::new();
+        let mut reworded: Vec<i64> = Vec::new();
         for row in rows {
             if row.kind != POSTED {
                 if let Some(data) = without_name(row.data.as_deref().unwrap_or_default(), &by_uid)? {
@@ -103,9 +109,20 @@ impl Database {
                 }
                 continue;
             }
-            let Some(account) = row.author_id.and_then(|author| by_number.get(&author)) else { continue };
+            let written_by = |account: Option<i64>| account.and_then(|account| by_number.get(&account));
+            let caller = written_by(row.caller_id);
+            let Some(account) = written_by(row.author_id).or(caller) else { continue };
             if account.erase && row.deleted_at.is_none() {
                 batch.messages.push((row.room, row.seq.unsigned_abs()));
+            } else if caller.is_some() {
+                // A plugin's post for the account: its text has the name, as it was then.
+                if let (Some(body), Some(name)) = (&row.body, &row.caller_name)
+                    && let Some(body) = without_caller(body, name)
+                {
+                    changes.push(("UPDATE entries SET body = $1 WHERE id = $2", body, row.id));
+                    reworded.push(row.id);
+                }
+                changes.push(("UPDATE entries SET caller_name = $1 WHERE id = $2", DELETED.into(), row.id));
             } else if let Some(attachments) = row.attachments.as_deref().map(without_file_names).transpose()?.flatten()
             {
                 changes.push(("UPDATE entries SET attachments = $1 WHERE id = $2", attachments, row.id));
@@ -116,6 +133,7 @@ impl Database {
             for (sql, json, id) in changes {
                 each!(Tx: &mut tx, tx => sqlx::query(sql).bind(json).bind(id).execute(&mut **tx).await.map(|_| ()))?;
             }
+            tx.reindex(&reworded).await?;
             tx.commit().await?;
         }
         Ok(batch)
@@ -168,6 +186,16 @@ impl Database {
         .map(|done| done.rows_affected()))?)
     }
 
+    /// Takes away the timers that the account has set.
+    pub async fn erase_timers(&self, account: &Erasure) -> Result<()> {
+        each!(Pool: &self.write, pool => sqlx::query("DELETE FROM timers WHERE set_by = $1")
+            .bind(account.user_id)
+            .execute(pool)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
     /// Puts the account's id in the place of its name in the audit log, and forgets it.
     pub async fn end_erasure(&self, account: &Erasure) -> Result<()> {
         let mut tx = self.begin().await?;
@@ -210,6 +238,27 @@ fn without_name(data: &str, accounts: &HashMap<String, &Erasure>) -> Result<Opti
     Ok(Some(value.to_string()))
 }
 
+/// What a plugin posted for an account of this name, without the name; none if it is not there. Only whole words are replaced: `ann`
+/// is no part of `annual`.
+fn without_caller(body: &str, name: &str) -> Option<String> {
+    if name.is_empty() || name == DELETED {
+        return None;
+    }
+    let mut text = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(at) = rest.find(name) {
+        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
+        let is_word =
+            !before.chars().next_back().or_else(|| text.chars().next_back()).is_some_and(char::is_alphanumeric)
+                && !after.chars().next().is_some_and(char::is_alphanumeric);
+        text.push_str(before);
+        text.push_str(if is_word { DELETED } else { name });
+        rest = after;
+    }
+    text.push_str(rest);
+    (text != body).then_some(text)
+}
+
 /// What a message carries, without what its files are called; none if they are called nothing.
 fn without_file_names(attachments: &str) -> Result<Option<String>> {
     let mut value: Value = serde_json::from_str(attachments).map_err(damaged)?;
@@ -226,6 +275,18 @@ fn without_file_names(attachments: &str) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn callers_name_is_replaced_where_it_is_a_word() {
+        let replaced = |body: &str| without_caller(body, "ann");
+        assert_eq!(replaced("* ann waves").unwrap(), "* deleted account waves");
+        assert_eq!(
+            replaced("@ann: ann, annual ann").unwrap(),
+            "@deleted account: deleted account, annual deleted account"
+        );
+        assert_eq!((replaced("annual joann"), replaced("annann"), replaced("")), (None, None, None));
+        assert_eq!(without_caller("* 王 waves, 王様", "王").unwrap(), "* deleted account waves, 王様");
+    }
 
     #[test]
     fn file_names_are_replaced_and_links_left() {

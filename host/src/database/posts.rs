@@ -41,15 +41,15 @@ const NUMBERS_POSTGRES: &str = "WITH taken AS MATERIALIZED (SELECT r.id, p.n \
     UPDATE rooms SET last_seq = last_seq + taken.n FROM taken WHERE rooms.id = taken.id \
     RETURNING rooms.uid, rooms.id, rooms.last_seq";
 const INSERT_SQLITE: &str = "INSERT INTO entries \
-    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments, caller_id, caller_name) \
     SELECT p.value ->> 'room', p.value ->> 'seq', $2, $3, p.value ->> 'author', p.value ->> 'name', \
     p.value ->> 'guest', p.value ->> 'body', p.value ->> 'key', p.value ->> 'reply_to', \
-    p.value ->> 'attachments' FROM json_each($1) p RETURNING id, room_id, seq";
+    p.value ->> 'attachments', p.value ->> 'caller', p.value ->> 'caller_name' FROM json_each($1) p RETURNING id, room_id, seq";
 const INSERT_POSTGRES: &str = "INSERT INTO entries \
-    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments) \
-    SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to, p.attachments \
+    (room_id, seq, kind, at, author_id, author_name, author_guest, body, key, reply_to, attachments, caller_id, caller_name) \
+    SELECT p.room, p.seq, $2, $3, p.author, p.name, p.guest, p.body, p.key, p.reply_to, p.attachments, p.caller, p.caller_name \
     FROM json_to_recordset($1::json) AS p \
-    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT, attachments TEXT) RETURNING id, room_id, seq";
+    (room BIGINT, seq BIGINT, author BIGINT, name TEXT, guest BOOLEAN, body TEXT, key TEXT, reply_to BIGINT, attachments TEXT, caller BIGINT, caller_name TEXT) RETURNING id, room_id, seq";
 // A file that went meanwhile is missing from the message's files, not from its text.
 const ATTACH_SQLITE: &str = "INSERT INTO attachments (room_id, seq, media_id) \
     SELECT p.value ->> 'room', p.value ->> 'seq', m.id FROM json_each($1) p JOIN media m ON m.uid = p.value ->> 'media' \
@@ -223,5 +223,7 @@ fn row(new: &NewPost, room: i64, seq: i64) -> Result<Value> {
         "key": new.post.key.as_deref(),
         "reply_to": new.post.reply_to,
         "attachments": attachments,
+        "caller": new.on_behalf_of.as_ref().map(|account| account.number),
+        "caller_name": new.on_behalf_of.as_ref().map(|account| &*account.name),
     }))
 }

@@ -110,6 +110,22 @@ impl Tx {
         Ok(())
     }
 
+    /// Indexes these messages again: their text was changed.
+    pub(super) async fn reindex(&mut self, ids: &[i64]) -> Result<()> {
+        for some in ids.chunks(BATCH as usize) {
+            let ids = Value::from(some).to_string();
+            let sql = self.pick(
+                "SELECT id, room_id, author_id, author_name, body FROM entries WHERE id IN (SELECT value FROM json_each($1))",
+                "SELECT id, room_id, author_id, author_name, body FROM entries \
+                 WHERE id IN (SELECT value::BIGINT FROM json_array_elements_text($1::json))",
+            );
+            let changed: Vec<Indexed> =
+                each!(Tx: self, tx => sqlx::query_as(sql).bind(&ids).fetch_all(&mut **tx).await)?;
+            self.index(&changed).await?;
+        }
+        Ok(())
+    }
+
     /// The next messages of before, the newest first.
     async fn index_older(&mut self) -> Result<Indexing> {
         let sql = self.pick(PROGRESS_SQLITE, PROGRESS_POSTGRES);

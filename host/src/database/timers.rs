@@ -6,37 +6,68 @@ use std::time::Duration;
 use super::{Database, Pool, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::Timer;
+use crate::protocol::{Account, AccountId, Requester, RoomId, Timer};
+
+/// A plugin's timers that are due, with who set them.
+macro_rules! due {
+    () => {
+        "SELECT t.name, t.due_at, t.payload, t.set_in, u.id, u.uid, u.username, u.is_admin FROM timers t \
+         LEFT JOIN users u ON u.id = t.set_by WHERE t.plugin = $1 AND t.due_at <= $2"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct TimerRow {
+    name: String,
+    due_at: Timestamp,
+    payload: String,
+    set_in: Option<RoomId>,
+    id: Option<i64>,
+    uid: Option<AccountId>,
+    username: Option<String>,
+    is_admin: Option<bool>,
+}
+
+impl TimerRow {
+    fn timer(self, plugin: &Arc<str>) -> Timer {
+        let set_by = match (self.id, self.uid, self.username) {
+            (Some(number), Some(id), Some(name)) => {
+                let is_admin = self.is_admin.unwrap_or_default();
+                Some(Requester { account: Account { id, number, name: name.into(), is_admin }, room: self.set_in })
+            }
+            _ => None,
+        };
+        Timer { plugin: plugin.clone(), name: self.name, due_at: self.due_at, payload: self.payload, set_by }
+    }
+}
 
 impl Database {
     /// A plugin's timers that have come due, the oldest first.
     pub async fn due_timers(&self, plugin: &Arc<str>, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
-        let rows: Vec<(String, Timestamp, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT name, due_at, payload FROM timers WHERE plugin = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3",
-        )
+        let rows: Vec<TimerRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
+            due!(), " ORDER BY t.due_at LIMIT $3",
+        ))
         .bind(&**plugin)
         .bind(now)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await)?;
-        let timer = |(name, due_at, payload)| Timer { plugin: plugin.clone(), name, due_at, payload };
-        Ok(rows.into_iter().map(timer).collect())
+        Ok(rows.into_iter().map(|row| row.timer(plugin)).collect())
     }
 
     /// Those of them that no node of the cluster is seeing to.
     pub async fn unclaimed_timers(&self, plugin: &Arc<str>, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
         let Pool::Postgres(pool) = &self.read else { return self.due_timers(plugin, now, limit).await };
-        let rows: Vec<(String, Timestamp, String)> = sqlx::query_as(
-            "SELECT name, due_at, payload FROM timers WHERE plugin = $1 AND due_at <= $2 \
-             AND claimed_until < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT ORDER BY due_at LIMIT $3",
-        )
+        let rows: Vec<TimerRow> = sqlx::query_as(concat!(
+            due!(),
+            " AND t.claimed_until < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT ORDER BY t.due_at LIMIT $3",
+        ))
         .bind(&**plugin)
         .bind(now)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await?;
-        let timer = |(name, due_at, payload)| Timer { plugin: plugin.clone(), name, due_at, payload };
-        Ok(rows.into_iter().map(timer).collect())
+        Ok(rows.into_iter().map(|row| row.timer(plugin)).collect())
     }
 
     /// Says that this node sees to a timer from now on, unless another one does; whether it may. By the database's clock.
@@ -174,14 +205,16 @@ impl Database {
 impl Tx {
     pub(super) async fn set_timer(&mut self, timer: &Timer) -> Result<()> {
         each!(Tx: self, tx => sqlx::query(
-            "INSERT INTO timers (plugin, name, due_at, payload) VALUES ($1, $2, $3, $4) \
+            "INSERT INTO timers (plugin, name, due_at, payload, set_by, set_in) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (plugin, name) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, \
-             claimed_until = 0, failures = 0",
+             set_by = excluded.set_by, set_in = excluded.set_in, claimed_until = 0, failures = 0",
         )
         .bind(&*timer.plugin)
         .bind(&timer.name)
         .bind(timer.due_at)
         .bind(&timer.payload)
+        .bind(timer.set_by.as_ref().map(|set_by| set_by.account.number))
+        .bind(timer.set_by.as_ref().and_then(|set_by| set_by.room))
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;

@@ -9,7 +9,7 @@ use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
 use crate::error::{Error, Result};
-use crate::protocol::{Actor, Change, NewPost, Room, RoomName};
+use crate::protocol::{Actor, Change, NewPost, Room};
 
 /// Makes true what `plugin` staged in `call`, all of it or nothing.
 pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOfWork>, call: &Call) -> Result<()> {
@@ -26,20 +26,7 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
     }
     for change in &mut unit.changes {
         match (change, call.origin) {
-            (Change::Post(new), _) => {
-                services.messages.check_body(&new.post.body)?;
-                // A person who may not post there cannot have a plugin do it.
-                if call.depth == 0 {
-                    match services.rooms.get(&RoomName::Id(new.room)).await {
-                        Ok(room) => {
-                            services.rooms.check_partner(&call.actor, call.connection, call.origin, &room).await?;
-                        }
-                        // This call makes the room: it is not stored yet.
-                        Err(Error::NotFound(_)) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
+            (Change::Post(new), _) => services.messages.check_body(&new.post.body)?,
             // Not before: what a call staged in vain has used up nothing.
             (Change::CreateRoom(_), Some(origin)) => services.rooms.take_creation(origin)?,
             _ => {}

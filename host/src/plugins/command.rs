@@ -11,7 +11,7 @@ use super::call::Call;
 use super::fault::{Fault, misfit};
 use super::plugin::Plugin;
 use super::registry::Registry;
-use super::unit::UnitOfWork;
+use super::unit::{RequestedBy, UnitOfWork};
 use super::visit::{Hook, Visit};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
@@ -166,7 +166,8 @@ async fn attempt(
     call: &Call,
     args: &str,
 ) -> Result<Value, Attempt> {
-    let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin));
+    let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin);
+    let unit = Box::new(unit.requested_by(Some(RequestedBy::caller(call))));
     let visit = Visit::begin(plugin, Hook::Commands)?;
     let answered = ask(plugin, unit, name, call, args).await;
     conclude(registry, plugin, call, visit, answered).await

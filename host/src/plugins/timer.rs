@@ -170,7 +170,8 @@ mod tests {
     async fn a_timer_that_failed_its_last_attempt_is_dropped_and_the_log_says_so() {
         let world = World::new().await;
         let database = &world.services.database;
-        let mut timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
+        let mut timer =
+            Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into(), set_by: None };
         let set = Unit::new(Actor::Server, vec![Change::SetTimer(timer.clone())]);
         world.services.writer.commit(set).await.unwrap();
         let timers = Timers::new(world.shared());
@@ -201,7 +202,8 @@ mod tests {
     async fn a_timer_that_was_set_again_has_all_its_attempts() {
         let world = World::new().await;
         let database = &world.services.database;
-        let timer = Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into() };
+        let timer =
+            Timer { plugin: "karma".into(), name: "tick".into(), due_at: now(), payload: "{}".into(), set_by: None };
         let set = || Unit::new(Actor::Server, vec![Change::SetTimer(timer.clone())]);
         let timers = Timers::new(world.shared());
         world.services.writer.commit(set()).await.unwrap();

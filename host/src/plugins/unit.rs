@@ -5,6 +5,7 @@ mod listing;
 mod members;
 mod messages;
 mod pushes;
+mod requester;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub(super) use self::requester::RequestedBy;
 use self::timers::Staged;
 use super::Services;
 use super::registry::Registry;
@@ -37,6 +39,8 @@ pub(super) struct UnitOfWork {
     actor: Actor,
     /// Where the actor's request came from.
     origin: Option<Origin>,
+    /// Who asked for what the call does, if somebody did.
+    requester: Option<RequestedBy>,
     reads: BTreeMap<(Arc<str>, String), i64>,
     changes: Vec<Change>,
     bytes: usize,
@@ -76,6 +80,7 @@ impl UnitOfWork {
             registry,
             actor,
             origin: None,
+            requester: None,
             reads: BTreeMap::new(),
             changes: Vec::new(),
             bytes: 0,
@@ -97,6 +102,12 @@ impl UnitOfWork {
     /// The same for a request that came from there.
     pub(super) fn from(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// The same for what somebody asked for: it posts nothing where they may not post themselves.
+    pub(super) fn requested_by(mut self, requester: Option<RequestedBy>) -> Self {
+        self.requester = requester;
         self
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Actor, ConnectionId, GuestRule, GuestSelector, MediaId, Removal, Role, RoomId, Visibility};
+use super::{
+    Account, AccountId, Actor, ConnectionId, GuestRule, GuestSelector, MediaId, Removal, Role, RoomId, Visibility,
+};
 use crate::clock::Timestamp;
 
 /// The text of a message and what belongs to it.
@@ -74,6 +76,8 @@ pub struct NewPost {
     pub by: Actor,
     /// The connection that it came by.
     pub from: Option<ConnectionId>,
+    /// The account that had a plugin post it.
+    pub on_behalf_of: Option<Account>,
     pub post: Post,
 }
 
@@ -331,6 +335,16 @@ pub struct Timer {
     pub due_at: Timestamp,
     /// JSON.
     pub payload: String,
+    /// None if no account asked for it.
+    pub set_by: Option<Requester>,
+}
+
+/// The account that asked for a plugin's work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requester {
+    pub account: Account,
+    /// The room of the command in which it asked.
+    pub room: Option<RoomId>,
 }
 
 /// Who hears an event that a plugin sends.

@@ -34,6 +34,7 @@ impl Rooms {
                 }
             }
             while self.database.erase_files(account).await? > 0 {}
+            self.database.erase_timers(account).await?;
             self.database.end_erasure(account).await?;
             tracing::info!(account = %account.uid, messages = account.erase, "erased what named a deleted account");
         }

@@ -64,7 +64,7 @@ impl Router {
         let body = self.filtered(caller, room, standing, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
         let place = self.hub.reserve(kind).await;
-        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, post }, place))
+        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, on_behalf_of: None, post }, place))
     }
 
     /// Whether a message may be one, wherever it goes.

@@ -144,7 +144,7 @@ impl Test {
         self.bench.add_member(&room, &bob, Role::Member).await?;
         for body in messages() {
             let post = Post { body: body.into(), key: None, reply_to: None, attachments: Arc::default() };
-            let new = NewPost { room: room.id, by: Actor::Account(bob.clone()), from: None, post };
+            let new = NewPost { room: room.id, by: Actor::Account(bob.clone()), from: None, on_behalf_of: None, post };
             self.bench.commit_for(&bob, Change::Post(new)).await?;
         }
         let last = self.bench.last_seq(&room).await?;

@@ -223,7 +223,7 @@ impl Meter {
         let account = Account { id: ann(), number: 1, name: "u1".into(), is_admin: false };
         let post =
             Post { body: "common heron".into(), key: key.map(Into::into), reply_to: None, attachments: Arc::default() };
-        let new = NewPost { room: busy(), by: Actor::Account(account), from: None, post };
+        let new = NewPost { room: busy(), by: Actor::Account(account), from: None, on_behalf_of: None, post };
         let mut tx = self.database.begin().await.unwrap();
         tx.add_posts(&[new], Timestamp(4_000_000_000_000)).await.unwrap();
         tx.commit().await.unwrap();

@@ -67,6 +67,7 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("search_index.rs", "TERMS_SQLITE", &["post"]),
     ("search_index.rs", "UNINDEXED", &["index_older"]),
     ("search_index.rs", "index_pending", &["index_pending"]),
+    ("search_index.rs", "reindex", &["not: by the ids of a bounded number of messages"]),
     ("search_index.rs", "restart_index", &["not: once for each version of the tokeniser"]),
     ("search_index.rs", "set_progress", &["index_older"]),
     ("sessions.rs", "sessions", &["sessions"]),

@@ -16,7 +16,7 @@ use crate::plugins::call::Call;
 use crate::plugins::fault::{Fault, misfit};
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
-use crate::plugins::unit::UnitOfWork;
+use crate::plugins::unit::{RequestedBy, UnitOfWork};
 use crate::plugins::visit::{Hook, Visit};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
@@ -107,7 +107,8 @@ pub(super) async fn run(
     };
     let mut turn = None;
     loop {
-        let mut unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
+        let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone());
+        let mut unit = Box::new(unit.requested_by(timer.set_by.as_ref().map(RequestedBy::timer)));
         unit.end_timer(timer)?;
         let Ok(visit) = Visit::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
         let answered = ask(plugin, unit, &call, timer).await;
@@ -116,6 +117,12 @@ pub(super) async fn run(
             Err(Attempt::Overtaken(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
             Err(Attempt::Overtaken(_)) if turn.is_none() => {
                 turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
+            }
+            // Waiting does not make it allowed.
+            Err(Attempt::Failed(Error::Forbidden(why))) => {
+                services.database.drop_timer(timer).await?;
+                tracing::info!(target: "plugin", plugin = %plugin.id, timer = %timer.name.escape_debug(), %why, "timer refused, dropping it");
+                return Ok(Woken::Done);
             }
             done => return done.map(|()| Woken::Done).map_err(Into::into),
         }

@@ -6,7 +6,7 @@ use super::UnitOfWork;
 use crate::database::Tombstones;
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
-use crate::protocol::{Actor, Author, Change, Message, NewPost, Page, Post, Room, RoomId};
+use crate::protocol::{Actor, Change, Message, NewPost, Page, Post, Room, RoomId};
 
 /// What one call may post.
 const POSTS: usize = 20;
@@ -47,10 +47,11 @@ impl UnitOfWork {
         {
             return Err(Error::not_found("the message that it answers is"));
         }
-        self.check_not_muted(room).await?;
+        self.check_voice(&there).await?;
         let by = Actor::Plugin(self.services.bot(plugin).await?);
         let post = Post { body: body.into(), key: None, reply_to, attachments: Arc::default() };
-        self.stage(Change::Post(NewPost { room, by, from: None, post }))?;
+        let on_behalf_of = self.requester.as_ref().and_then(|requester| requester.actor.account()).cloned();
+        self.stage(Change::Post(NewPost { room, by, from: None, on_behalf_of, post }))?;
         self.posts += 1;
         self.posted_in.insert(room, there);
         Ok(())
@@ -84,14 +85,5 @@ impl UnitOfWork {
 
     async fn has_message(&self, room: RoomId, seq: u64) -> Result<bool> {
         Ok(!self.deleted.contains(&(room, seq)) && self.services.database.has_message(room, seq).await?)
-    }
-
-    /// Nobody gets round being muted by way of a bot.
-    async fn check_not_muted(&self, room: RoomId) -> Result<()> {
-        let Some((account, _)) = Author::from(&self.actor).account else { return Ok(()) };
-        match self.muted_until(room, account).await? {
-            Some(until) => Err(Error::Forbidden(format!("muted in this room until {until}"))),
-            None => Ok(()),
-        }
     }
 }

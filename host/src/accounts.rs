@@ -12,7 +12,7 @@ mod sealed;
 pub mod throttle;
 pub mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -82,7 +82,11 @@ pub struct Accounts {
     login_holds: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
     throttles: ArcSwap<Throttles>,
+    /// Which names nobody may choose, besides those of other accounts.
+    reserved: OnceLock<Reserved>,
 }
+
+type Reserved = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Accounts {
     /// Connections of logins that end are closed in `hub`.
@@ -108,7 +112,23 @@ impl Accounts {
             login_holds,
             logins: Cache::new(CACHED_LOGINS),
             throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics, common.as_ref())),
+            reserved: OnceLock::new(),
             config,
+        }
+    }
+
+    /// From now on nobody can choose a name of which `is_reserved` says so. Accounts that have such a name keep it. Only the
+    /// first call counts.
+    pub fn reserve(&self, is_reserved: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        // A second rule is a mistake that the first one survives.
+        let _ = self.reserved.set(Box::new(is_reserved));
+    }
+
+    /// Checks that a name is not one that plugins go by.
+    fn check_not_reserved(&self, name: &str) -> Result<()> {
+        match self.reserved.get().is_some_and(|is_reserved| is_reserved(name)) {
+            true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
+            false => Ok(()),
         }
     }
 
@@ -146,6 +166,8 @@ impl Accounts {
     pub async fn add(&self, new: SignUp) -> Result<User> {
         let (username, email) = (clean_username(&new.username)?, clean_email(new.email.as_deref())?);
         let handle = new.handle.as_deref().map(clean_handle).transpose()?;
+        self.check_not_reserved(&username)?;
+        handle.as_deref().map_or(Ok(()), |handle| self.check_not_reserved(handle))?;
         let hash = self.hash_new(new.password).await?;
         self.store(&username, email.as_deref(), &hash, handle.as_deref()).await
     }
@@ -153,6 +175,7 @@ impl Accounts {
     /// An account of somebody who has a password elsewhere, of which this is the hash.
     pub async fn import(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
         let (username, email) = (clean_username(username)?, clean_email(email)?);
+        self.check_not_reserved(&username)?;
         self.passwords.check_hash(password_hash)?;
         self.store(&username, email.as_deref(), password_hash, None).await
     }
@@ -226,20 +249,22 @@ impl Accounts {
         self.database.is_disabled(id).await
     }
 
-    /// A guest's name: clean, and nobody's who has an account. What looks like an e-mail address or like the name of
+    /// A guest's name: clean, not a plugin's, and nobody's who has an account. What looks like an e-mail address or like the name of
     /// somebody who logs in elsewhere (`id@issuer`) is none, whether or not there is such a person.
     pub async fn guest_name(&self, wanted: &str) -> Result<String> {
         let name = name::clean("guest", wanted)?;
         if name::key(&name).contains('@') {
             return Err(Error::invalid("guest", "must not hold an @: such names are of people who log in elsewhere"));
         }
+        self.check_not_reserved(&name)?;
         if self.database.account_named(&name).await?.is_some() {
             return Err(Error::Conflict(format!("{name} has an account; log in, or choose another name")));
         }
-        match self.database.imitates_account(&name).await? {
-            true => Err(Error::Conflict("this name mixes scripts and looks like that of an account".into())),
-            false => Ok(name),
+        if self.database.imitates_account(&name).await? {
+            return Err(Error::Conflict("this name looks like that of an account".into()));
         }
+        name::check_scripts("guest", &name)?;
+        Ok(name)
     }
 }
 
@@ -264,8 +289,10 @@ fn clean_email(email: Option<&str>) -> Result<Option<String>> {
     let plausible = email
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(char::is_whitespace) {
         return Err(Error::invalid("email", "should look like name@example.org"));
     }
+    // Administrators read it in lists and mails go to it: like a name, it must not show less than it holds.
+    natterjack_text::check_name(email).map_err(|fault| Error::invalid("email", fault.to_string()))?;
     Ok(Some(email.to_owned()))
 }

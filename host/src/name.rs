@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use natterjack_text as text;
 use unicode_normalization::UnicodeNormalization;
 
-pub use self::shape::{mixes_scripts, shape};
+pub use self::shape::{may_imitate, shape};
 use crate::error::{Error, Result};
 
 /// The most characters of a user's or a room's name.
@@ -93,6 +93,15 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
         return Err(Error::invalid(field, format!("must not be `{DELETED}`: that is what they are all called")));
     }
     Ok(name)
+}
+
+/// Checks that no word of a name is put together from letters of scripts that nobody writes together. To be asked after
+/// whether the name imitates somebody's, which says more.
+pub fn check_scripts(field: &'static str, name: &str) -> Result<()> {
+    match shape::mixes_letters(name) {
+        true => Err(Error::invalid(field, "must not mix letters of different scripts in a word")),
+        false => Ok(()),
+    }
 }
 
 /// Whether a text that holds it may look like another one.

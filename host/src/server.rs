@@ -166,6 +166,9 @@ impl Server {
         let data_dir = &config.server.data_dir;
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
+        // A plugin posts under its name, so an account of that name would pass for it.
+        let named = Arc::downgrade(&plugins);
+        accounts.reserve(move |name| named.upgrade().is_some_and(|plugins| plugins.is_named(name)));
 
         let clustering = TaskTracker::new();
         let stop_clustering = CancellationToken::new();

@@ -217,7 +217,7 @@ async fn timer_posts_nothing_where_the_account_that_set_it_may_not_post_any_more
     let due = "UPDATE timers SET plugin = 'bot', due_at = 0, payload = '{\"again\":0,' || substr(payload, 2)";
     database::execute(&server.setup().database_url(), due).await;
     server.start_again().await;
-    server.expect_output("timer refused, dropping it").await;
+    server.expect_output("the timer is dropped, since it would fail again").await;
     let mut of_ann = server.log_in(&ann).await;
     of_ann.call("room.join", json!({"room": "lobby", "since": 0})).await.unwrap();
     assert_eq!(of_ann.expect_message().await, "tea");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Setup, database};
+use crate::harness::{Plugin, Server, Setup, database};
 
 const BEFORE: &str = include_str!("names/migration_9.sql");
 const PASSWORD: &str = "a long password";
@@ -112,14 +112,96 @@ async fn a_name_that_imitates_another_in_mixed_scripts_is_refused() {
         assert_eq!(refusal(&server, imitation).await, "conflict", "{imitation}");
         assert_eq!(guest(&server, imitation).await.unwrap_err(), "conflict", "{imitation}");
     }
-    // Neither mixes scripts, or there is nobody to imitate.
-    for name in ["userl", "pаypаll", "Ann 日本"] {
+    // Not written to imitate, or there is nobody to imitate.
+    for name in ["userl", "Ann 日本", "ᴅᴀʀᴋ"] {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
     }
     let mut ann = server.join_as("ann").await;
     ann.call("room.create", json!({"name": "frogs", "visibility": "public"})).await.unwrap();
     let failure = ann.call("room.create", json!({"name": "frоgs", "visibility": "public"})).await.unwrap_err();
     assert_eq!(failure.code(), "conflict");
+}
+
+#[tokio::test]
+async fn a_word_of_mixed_scripts_is_refused_so_that_it_keeps_no_plain_name_from_anybody() {
+    let server = patient().start().await;
+    let mut ann = server.join_as("ann").await;
+    for (mixed, plain) in [("ꓐob4", "Bob4"), ("Ⲁnton2", "Anton2"), ("pаypаl", "paypal"), ("Ꭺmy", "Amy")] {
+        assert_eq!(refusal(&server, mixed).await, "invalid", "{mixed}");
+        assert_eq!(guest(&server, mixed).await.unwrap_err(), "invalid", "{mixed}");
+        let made = ann.call("room.create", json!({"name": mixed, "visibility": "public"})).await;
+        assert_eq!(made.unwrap_err().code(), "invalid", "{mixed}");
+        assert_eq!(sign_up(&server, plain).await.0, 201, "{plain}");
+        assert_eq!(refusal(&server, mixed).await, "conflict", "{mixed}");
+    }
+    let (_, answer) = sign_up(&server, "ꓐen").await;
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with("username: "), "{answer}");
+    for honest in ["DJ Вася", "Annさん", "Анна (Anna)"] {
+        assert_eq!(sign_up(&server, honest).await.0, 201, "{honest}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_look_alikes_of_latin_letters_that_imitates_another_is_refused() {
+    let server = patient().start().await;
+    for (name, imitation) in [("george", "ɡeorɡe"), ("Anna", "ɑnnɑ"), ("Amy", "ᴀᴍʏ"), ("bob", "🅱ob")] {
+        assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
+        assert_eq!(refusal(&server, imitation).await, "conflict", "{imitation}");
+        assert_eq!(guest(&server, imitation).await.unwrap_err(), "conflict", "{imitation}");
+    }
+    // Nobody can keep a plain name from others by taking one that looks like it.
+    for name in ["ɡina", "gina"] {
+        assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_a_plugin_is_taken() {
+    let mut server = patient().start().await;
+    let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
+    for name in ["slash", "SLASH", "ｓlash", "ѕlаѕh", "word-filter", "Word-Filter"] {
+        assert_eq!(refusal(&server, name).await, "conflict", "{name}");
+        assert_eq!(guest(&server, name).await.unwrap_err(), "conflict", "{name}");
+        let (_, answer) = server.send("PATCH", "/api/me", Some(&token), &json!({"username": name})).await;
+        assert_eq!(answer["error"]["code"], "conflict", "{name}: {answer}");
+    }
+    for name in ["slashes", "word filter"] {
+        assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
+    }
+
+    // Who has the name already keeps it.
+    assert_eq!(sign_up(&server, "bot").await.0, 201);
+    server.setup().install(Plugin::Bot, "bot.wasm");
+    server.expect_output("plugin loaded").await;
+    let (status, answer) = log_in(&server, "bot").await;
+    assert_eq!(status, 200, "{answer}");
+    let token = answer["token"].as_str().unwrap();
+    let (status, answer) =
+        server.send("PATCH", "/api/me", Some(token), &json!({"username": "Bot", "email": "b@example.org"})).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(guest(&server, "bоt").await.unwrap_err(), "conflict");
+}
+
+#[tokio::test]
+async fn an_address_that_shows_less_than_it_holds_is_refused() {
+    let server = patient().start().await;
+    let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
+    for bad in
+        ["a\u{200B}nn", "a\u{202E}nn", "a\u{7}nn", "a\0nn", "a\u{AD}nn", "a\u{2066}nn", "a\u{FEFF}nn", "a\u{E000}nn"]
+    {
+        let email = format!("{bad}@example.org");
+        let new = json!({"username": "bob", "password": PASSWORD, "email": email});
+        let change = json!({"email": email});
+        for (status, answer) in [
+            server.post("/api/auth/signup", None, &new).await,
+            server.send("PATCH", "/api/me", Some(&token), &change).await,
+        ] {
+            assert_eq!((status, &answer["error"]["code"]), (400, &json!("invalid")), "{bad:?}: {answer}");
+            assert!(answer["error"]["message"].as_str().unwrap().starts_with("email: "), "{bad:?}: {answer}");
+        }
+    }
+    let (status, answer) = server.send("PATCH", "/api/me", Some(&token), &json!({"email": "zoë@bücher.example"})).await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 #[tokio::test]

@@ -94,3 +94,27 @@ async fn a_timer_that_fails_leaves_no_trace_and_comes_due_again() {
     server.expect_output("it comes due again in 20s").await;
     assert!(ann.history("lobby").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_timer_that_would_fail_again_is_dropped_at_once_and_the_log_says_why() {
+    let mut server = start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    set(&mut ann, "bad", "\u{202E}txet", 0).await;
+    server.expect_output("the timer is dropped, since it would fail again").await;
+    assert_eq!(ann.call("bot.cancel", json!({"name": "x"})).await.unwrap()["set"], json!([]));
+    let said: Vec<String> = server.output().into_iter().filter(|line| line.contains("timer=bad")).collect();
+    assert!(said.len() == 1 && said[0].contains("plugin=bot") && said[0].contains("code=\"invalid\""), "{said:?}");
+    assert!(!said[0].contains("WARN"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_reminder_of_what_could_not_be_posted_is_refused_when_it_is_set() {
+    let server = start().await;
+    let mut ann = server.join_as("ann").await;
+    ann.join("lobby").await;
+    for text in ["tea\0", "\u{202E}aet", "\u{200B}"] {
+        let args = json!({"room": "lobby", "in_s": 60, "text": text});
+        assert_eq!(ann.call("reminder.set", args).await.unwrap_err().code(), "invalid", "{text:?}");
+    }
+}

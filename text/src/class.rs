@@ -47,8 +47,8 @@ pub fn is_mark(c: char) -> bool {
     c >= '\u{300}' && matches!(category(c), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
 
-/// Whether it is any combining mark, spacing ones included.
-pub(crate) fn combines(c: char) -> bool {
+/// Whether it is any combining mark, spacing ones such as the vowel signs of Devanagari included.
+pub fn combines(c: char) -> bool {
     is_mark(c) || (c >= '\u{300}' && category(c) == GeneralCategory::SpacingMark)
 }
 

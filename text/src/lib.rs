@@ -9,10 +9,12 @@ extern crate alloc;
 mod check;
 mod class;
 mod fold;
+mod looks;
 
 pub use check::{Fault, MAX_MARKS, check_body, check_line, check_name};
-pub use class::{has_visible, is_bidi_control, is_invisible, is_joiner_allowed, is_mark};
+pub use class::{combines, has_visible, is_bidi_control, is_invisible, is_joiner_allowed, is_mark};
 pub use fold::{collapse_spaces, decompose, fold, nfc, nfkc};
+pub use looks::drawn_letter;
 
 #[cfg(test)]
 mod tests;

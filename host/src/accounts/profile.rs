@@ -5,6 +5,7 @@ use super::{Accounts, Identity, clean_email, clean_username};
 use crate::clock::now;
 use crate::database::User;
 use crate::error::{Error, Result};
+use crate::name;
 
 /// What is none stays as it is.
 #[derive(Debug, Default)]
@@ -25,6 +26,10 @@ impl Accounts {
         // An answer of `conflict` tells whose address has an account: not to be had by the thousand.
         self.take_attempt(from).await?;
         let username = change.username.as_deref().map(clean_username).transpose()?;
+        // Who had a name before a plugin did keeps it.
+        if let Some(username) = username.as_deref().filter(|username| !name::same(username, &user.username)) {
+            self.check_not_reserved(username)?;
+        }
         let email = match change.email {
             Some(email) => clean_email(email.as_deref())?,
             None => user.email.clone(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Database, Tx, each, taken};
 use crate::error::{Error, Result};
-use crate::name::{key, mixes_scripts, shape, spelling};
+use crate::name::{check_scripts, key, may_imitate, shape, spelling};
 use crate::protocol::AccountId;
 
 /// Names that are completed in one transaction.
@@ -31,6 +31,15 @@ impl Space {
         match self {
             Self::Account => "account",
             Self::Room => "room",
+        }
+    }
+
+    /// What the core calls the field that such a name, or handle, comes in.
+    fn field(self, is_handle: bool) -> &'static str {
+        match (self, is_handle) {
+            (Self::Account, true) => "id",
+            (Self::Account, false) => "username",
+            (Self::Room, _) => "name",
         }
     }
 }
@@ -95,9 +104,9 @@ impl Database {
         }
     }
 
-    /// Whether a name could be mistaken for that of an account: it mixes scripts, and looks like one.
+    /// Whether a name could be mistaken for that of an account: it is written as no honest name is, and looks like one.
     pub async fn imitates_account(&self, name: &str) -> Result<bool> {
-        if !mixes_scripts(name) {
+        if !may_imitate(name) {
             return Ok(false);
         }
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
@@ -235,7 +244,7 @@ impl Tx {
         if !holders.is_empty() && !own {
             return Err(is_taken(space, &row.spelling));
         }
-        if mixes_scripts(&row.spelling) {
+        if may_imitate(&row.spelling) {
             let imitated: Option<String> = each!(Tx: self, tx => sqlx::query_scalar(
                 "SELECT spelling FROM names WHERE space = $1 AND shape = $2 AND owner_id <> $3 LIMIT 1",
             )
@@ -245,11 +254,9 @@ impl Tx {
             .fetch_optional(&mut **tx)
             .await)?;
             if imitated.is_some() {
-                return Err(Error::Conflict(format!(
-                    "this name mixes scripts and looks like that of another {}",
-                    space.as_str()
-                )));
+                return Err(Error::Conflict(format!("this name looks like that of another {}", space.as_str())));
             }
+            check_scripts(space.field(row.is_handle), &row.spelling)?;
         }
         let done = each!(Tx: self, tx => sqlx::query(
             "UPDATE names SET key = $1, shape = $2, slot = $3 WHERE space = $4 AND owner_id = $5 AND is_handle = $6",

@@ -1,21 +1,49 @@
 //! Names that look like others.
 
-use natterjack_text::{collapse_spaces, fold, nfkc};
-use unicode_security::MixedScript as _;
+use natterjack_text::{collapse_spaces, drawn_letter, fold, is_invisible, is_mark, nfkc};
+use unicode_script::Script;
+use unicode_security::mixed_script::AugmentedScriptSet;
+use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 
 /// What names that look alike have in common: the skeleton of UTS #39, in any case. `l`, `1` and a capital `I` are one
 /// letter, so `i` is too.
 pub fn shape(name: &str) -> String {
     let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
+    let drawn: String = nfkc(name).chars().map(|c| drawn_letter(c).unwrap_or(c)).collect();
     // Some letters look like others in their upper case alone, such as `В`; some in their lower case, such as `і`.
-    let folded = fold(&skeleton(&nfkc(name)));
+    let folded = fold(&skeleton(&drawn));
     collapse_spaces(&skeleton(&folded)).replace('i', "l")
 }
 
-/// Whether the letters of a name are of scripts that are not written together. Those that are, such as Japanese's three,
-/// count as one.
-pub fn mixes_scripts(name: &str) -> bool {
-    !name.is_ascii() && !name.is_single_script()
+/// Whether a name that looks like another one is written so that it does: it mixes scripts that are not written together, or
+/// has characters that UTS #39 keeps out of identifiers, such as the phonetic `ɡ`. `userl`, which looks like `user1`, is not.
+pub fn may_imitate(name: &str) -> bool {
+    // What shows nothing, such as a joiner, is in the name where it has a meaning alone, and in no skeleton.
+    let is_restricted = |c: char| !c.is_ascii() && !c.identifier_allowed() && !is_invisible(c);
+    !name.is_ascii() && (!name.is_single_script() || name.chars().any(is_restricted))
+}
+
+/// Whether a word of a name mixes letters as no language does: Latin ones with others that look like Latin ones, or with
+/// those of a script that UAX #31 does not recommend for identifiers, such as Coptic. Latin words may have Chinese,
+/// Japanese or Korean in them (UTS #39, "highly restrictive").
+pub(super) fn mixes_letters(name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || is_mark(c);
+    !name.is_ascii() && nfkc(name).split(|c| !is_part(c)).any(is_mixed_word)
+}
+
+fn is_mixed_word(word: &str) -> bool {
+    let (mut all, mut others) = (AugmentedScriptSet::default(), AugmentedScriptSet::default());
+    let mut is_unusual = false;
+    // Characters of all scripts, such as digits, count as Latin too.
+    for scripts in word.chars().map(AugmentedScriptSet::from) {
+        all.intersect_with(scripts);
+        if !scripts.base.contains_script(Script::Latin) {
+            others.intersect_with(scripts);
+            is_unusual |= !scripts.base.iter().any(|script| script.is_recommended());
+        }
+    }
+    let is_east_asian = others.hanb || others.jpan || others.kore;
+    all.is_empty() && !is_east_asian && (is_unusual || shape(word).is_ascii())
 }
 
 #[cfg(test)]
@@ -34,6 +62,12 @@ mod tests {
             ("0livia", "Оlivia"),
             ("user1", "userl"),
             ("ann b", "аnn  b"),
+            ("Anton2", "Ⲁnton2"),
+            ("Bob4", "ꓐob4"),
+            ("george", "ɡeorɡe"),
+            ("anna", "ɑnnɑ"),
+            ("dark", "ᴅᴀʀᴋ"),
+            ("bob", "🅱ob"),
         ] {
             assert_eq!(shape(one), shape(other), "{one} {other}");
         }
@@ -41,13 +75,44 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_are_written_together_are_not_mixed() {
-        for single in ["ann", "user1", "Zoë", "日本のユーザー", "한국漢字", "Ελλη 7", "анна 👩‍💻", "می‌خواهم", "👍"]
+    fn a_name_of_one_script_and_everyday_letters_imitates_nobody() {
+        for honest in
+            ["ann", "user1", "userl", "Zoë", "O’Neil", "日本のユーザー", "한국漢字", "Ελλη 7", "анна", "می‌خواهم"]
         {
-            assert!(!mixes_scripts(single), "{single}");
+            assert!(!may_imitate(honest), "{honest}");
         }
-        for mixed in ["pаypаl", "Вob", "аnn", "αnn"] {
-            assert!(mixes_scripts(mixed), "{mixed}");
+        for doubtful in ["pаypаl", "Вob", "аnn", "αnn", "ɡeorge", "ɑnn", "ᴀnn", "Ⲁnton2", "ꓐob4", "🅱ob"]
+        {
+            assert!(may_imitate(doubtful), "{doubtful}");
+        }
+    }
+
+    #[test]
+    fn a_word_mixes_letters_if_no_language_writes_it_so() {
+        for honest in [
+            "ann",
+            "Zoë",
+            "Ann 日本",
+            "Annさん",
+            "T셔츠",
+            "日本のユーザー",
+            "한국漢字",
+            "ㄅㄆ注音",
+            "DJ Вася",
+            "Анна (Anna)",
+            "Ολγα Smith",
+            "πthon",
+            "анна2",
+            "ᏣᎳᎩ John",
+            "می‌خواهم",
+            "กข3",
+            "👩‍💻 ann",
+        ] {
+            assert!(!mixes_letters(honest), "{honest}");
+        }
+        for mixed in ["pаypаll", "Вob", "αnn", "ꓐob4", "Ⲁnton2", "x Ⲁnton", "𐌰nton", "Ꭺnton", "annα", "аα", "ᛒob"]
+        {
+            assert!(mixes_letters(mixed), "{mixed}");
         }
     }
 }

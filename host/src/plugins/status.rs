@@ -121,9 +121,11 @@ impl Plugins {
         hex(&digest.finalize()[..8])
     }
 
-    /// Whether a plugin is called so, whether it runs or not.
+    /// Whether a plugin, running or not, has a name that is the same as this one or looks like it.
     pub fn is_named(&self, name: &str) -> bool {
-        self.shared.statuses.load().iter().any(|status| crate::name::key(&status.id) == name)
+        let (key, shape) = (crate::name::key(name), crate::name::shape(name));
+        let is_like = |id: &str| crate::name::key(id) == key || crate::name::shape(id) == shape;
+        self.shared.statuses.load().iter().any(|status| is_like(&status.id))
     }
 
     /// Every plugin in the folder, running or not.

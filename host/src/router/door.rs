@@ -3,7 +3,6 @@
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
-use crate::name;
 use crate::protocol::{Actor, Credential, Entry, Happening, Room, RoomId, RoomName};
 use crate::rooms::{Door, Rooms, not_a_member};
 
@@ -13,23 +12,16 @@ const NAMES_MADE_UP: usize = 8;
 impl Router {
     /// A guest's name: the one that it wants, if that is neither an account's nor a plugin's, or one that is made up.
     pub async fn guest_name(&self, wanted: Option<&str>) -> Result<String> {
-        let free = async |name: &str| {
-            let name = self.accounts.guest_name(name).await?;
-            match self.plugins.is_named(&name::key(&name)) {
-                true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
-                false => Ok(name),
-            }
-        };
         let Some(wanted) = wanted else {
             for _ in 0..NAMES_MADE_UP {
-                match free(&format!("guest-{:04x}", rand::random::<u16>())).await {
+                match self.accounts.guest_name(&format!("guest-{:04x}", rand::random::<u16>())).await {
                     Err(Error::Conflict(_)) => {}
                     found => return found,
                 }
             }
             return Err(Error::Conflict("no name was found for a guest; choose one".into()));
         };
-        free(wanted).await
+        self.accounts.guest_name(wanted).await
     }
 
     /// Lets somebody into a room, if the door or a guard says so.

@@ -8,8 +8,8 @@
 //! | `room.topic` | `/topic [text]` | shows the room's topic; moderators set it |
 //! | `reminder.set` | `/remind 10m tea` | mentions whoever asked, in the room, when the time has come |
 //!
-//! An account has at most 20 reminders at a time, up to a year ahead; one for a room that is gone, or where its account is
-//! no member any more or muted by then, is dropped.
+//! An account has at most 20 reminders at a time, of 2,000 characters each and up to a year ahead; one for a room that is
+//! gone, or where its account is no member any more or muted by then, is dropped.
 //!
 //! Settings: none. Grants: `messages`, `rooms`, `rooms-admin`, `timers`.
 

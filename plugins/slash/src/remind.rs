@@ -6,6 +6,8 @@ use natterjack_plugin_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
 const MOST_EACH: usize = 20;
+/// Half of what a message may have, unless the operator says otherwise.
+const MOST_CHARS: usize = 2_000;
 const FURTHEST_S: u64 = 366 * 24 * 60 * 60;
 
 pub(crate) fn spec() -> CommandSpec {
@@ -41,8 +43,13 @@ pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
         return Err(Error::too_large(format!("you have {MOST_EACH} reminders already")));
     }
     let text = crate::one_line(&args.text);
-    if text.is_empty() {
+    // Later nobody is there to be told what is wrong with it.
+    if !natterjack_text::has_visible(&text) {
         return Err(Error::invalid("say of what: /remind 10m tea"));
+    }
+    natterjack_text::check_body(&text).map_err(|fault| Error::invalid(format!("text: {fault}")))?;
+    if text.chars().count() > MOST_CHARS {
+        return Err(Error::too_large(format!("a reminder has at most {MOST_CHARS} characters")));
     }
     let reminder = Reminder { room: ctx.room()?.id.clone(), account: account.id.clone(), text };
     timers::after(&format!("{mine}{}", unique()), Duration::from_secs(args.in_s), &reminder)?;

@@ -214,6 +214,29 @@ fn whoever_may_speak_again_is_reminded() {
 }
 
 #[test]
+fn a_reminder_of_what_could_not_be_posted_is_refused_at_once() {
+    let chat = lobby();
+    for (text, code) in [
+        ("tea\0", ErrorCode::Invalid),
+        ("te\u{1B}[2J", ErrorCode::Invalid),
+        ("\u{202E}aet", ErrorCode::Invalid),
+        ("tea\u{2069}", ErrorCode::Invalid),
+        ("tea\u{FFFF}", ErrorCode::Invalid),
+        ("\u{200B}\u{2800}", ErrorCode::Invalid),
+        (&format!("e{}", "\u{301}".repeat(30)), ErrorCode::Invalid),
+        (&"x".repeat(2_001), ErrorCode::TooLarge),
+    ] {
+        let refused = run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": text })).unwrap_err();
+        assert_eq!(refused.code, code, "{text:?}");
+        assert!(!refused.message.is_empty());
+    }
+    assert!(chat.timers().is_empty());
+    for text in ["\u{2067}שלום\u{2069} tea", "می\u{200C}خواهم", "x".repeat(2_000).as_str()] {
+        run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": text })).unwrap();
+    }
+}
+
+#[test]
 fn nobody_hoards_reminders() {
     let chat = lobby();
     let remind = |who: &str| run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" }));

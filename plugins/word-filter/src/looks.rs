@@ -1,5 +1,7 @@
 //! Letters that pass for others.
 
+use natterjack_text::drawn_letter;
+
 /// Digits and signs in the place of letters. `1` stands for `l` as well, which words are read with once more.
 pub(crate) fn ascii(sign: char) -> Option<char> {
     Some(match sign {
@@ -19,43 +21,34 @@ pub(crate) fn ascii(sign: char) -> Option<char> {
 /// is a letter by compatibility, such as a full-width one, is read as it before.
 pub(crate) fn homoglyph(letter: char) -> Option<char> {
     Some(match letter {
-        'а' | 'α' | 'ɑ' | 'ᴀ' => 'a',
-        'в' | 'ь' | 'β' | 'ʙ' => 'b',
-        'с' | 'ᴄ' | 'ϲ' => 'c',
-        'ԁ' | 'ᴅ' => 'd',
-        '€' | 'е' | 'ё' | 'ҽ' | 'ε' | 'ᴇ' => 'e',
-        'ғ' | 'ƒ' | 'ꜰ' => 'f',
-        'ɡ' | 'ԍ' | 'ɢ' => 'g',
-        'н' | 'һ' | 'ʜ' | 'ħ' => 'h',
-        'і' | 'ї' | 'ι' | 'ı' | 'ɪ' => 'i',
-        'ј' | 'ᴊ' => 'j',
-        'к' | 'κ' | 'ᴋ' => 'k',
-        'ӏ' | 'ł' | 'ʟ' => 'l',
-        'м' | 'ᴍ' => 'm',
-        'η' | 'ɴ' => 'n',
-        'о' | 'ο' | 'ø' | 'ᴏ' => 'o',
-        'р' | 'ρ' | 'ᴘ' => 'p',
+        'а' | 'α' | 'ɑ' => 'a',
+        'в' | 'ь' | 'β' => 'b',
+        'с' | 'ϲ' => 'c',
+        'ԁ' => 'd',
+        '€' | 'е' | 'ё' | 'ҽ' | 'ε' => 'e',
+        'ғ' | 'ƒ' => 'f',
+        'ɡ' | 'ԍ' => 'g',
+        'н' | 'һ' | 'ħ' | 'ℎ' => 'h',
+        'і' | 'ї' | 'ι' | 'ı' => 'i',
+        'ј' => 'j',
+        'к' | 'κ' => 'k',
+        'ӏ' | 'ł' => 'l',
+        'м' => 'm',
+        'η' => 'n',
+        'о' | 'ο' | 'ø' => 'o',
+        'р' | 'ρ' => 'p',
         'ԛ' => 'q',
-        'ʀ' => 'r',
-        'ѕ' | 'ꜱ' => 's',
-        'т' | 'τ' | 'ᴛ' | 'ŧ' => 't',
-        'υ' | 'ᴜ' => 'u',
-        'ѵ' | 'ν' | 'ᴠ' => 'v',
-        'ԝ' | 'ω' | 'ᴡ' => 'w',
+        'ѕ' => 's',
+        'т' | 'τ' | 'ŧ' => 't',
+        'υ' => 'u',
+        'ѵ' | 'ν' => 'v',
+        'ԝ' | 'ω' => 'w',
         'х' | 'χ' => 'x',
-        'у' | 'γ' | 'ʏ' => 'y',
-        'ζ' | 'ᴢ' => 'z',
-        'ℎ' => 'h',
-        '⒜'..='⒵' => nth('⒜', letter),
-        '🅐'..='🅩' => nth('🅐', letter),
-        '🅰'..='🆉' => nth('🅰', letter),
-        '🇦'..='🇿' => nth('🇦', letter),
-        _ => return None,
+        'у' | 'γ' => 'y',
+        'ζ' => 'z',
+        '⒜'..='⒵' => char::from(b'a' + ((u32::from(letter) - u32::from('⒜')) % 26) as u8),
+        _ => return drawn_letter(letter),
     })
-}
-
-fn nth(first: char, letter: char) -> char {
-    char::from(b'a' + ((u32::from(letter) - u32::from(first)) % 26) as u8)
 }
 
 /// Whether it is a letter of everyday Cyrillic or Greek: a word of these alone is one of that language, whatever it looks

@@ -44,6 +44,7 @@ pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: Cancella
                 stop.run_until_cancelled(sleep(PROBED)).await;
                 break;
             }
+            Err(error) if is_final(&error) => give_up(&shared, &timer, &error).await,
             Err(error) => {
                 // Of a plugin's own failure the log knows more already.
                 if !matches!(error, Error::Plugin { .. }) {
@@ -54,6 +55,30 @@ pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: Cancella
         }
     }
     failures
+}
+
+/// Whether it would fail in the same way again: what was asked for is wrong, not allowed, or not there.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::BadRequest(_)
+            | Error::Forbidden(_)
+            | Error::NotFound(_)
+            | Error::Invalid { .. }
+            | Error::TooLarge { .. }
+            | Error::Rejected { .. }
+    )
+}
+
+/// Drops a timer that would fail again and again.
+async fn give_up(shared: &Shared, timer: &Timer, error: &Error) {
+    tracing::info!(
+        target: "plugin", plugin = %timer.plugin, timer = %timer.name.escape_debug(), code = error.code(),
+        "the timer is dropped, since it would fail again: {error}"
+    );
+    if let Err(error) = shared.services.database.drop_timer(timer).await {
+        tracing::error!("a timer that failed cannot be dropped: {error}");
+    }
 }
 
 /// What became of a timer that did not fail.
@@ -117,12 +142,6 @@ pub(super) async fn run(
             Err(Attempt::Overtaken(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
             Err(Attempt::Overtaken(_)) if turn.is_none() => {
                 turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
-            }
-            // Waiting does not make it allowed.
-            Err(Attempt::Failed(Error::Forbidden(why))) => {
-                services.database.drop_timer(timer).await?;
-                tracing::info!(target: "plugin", plugin = %plugin.id, timer = %timer.name.escape_debug(), %why, "timer refused, dropping it");
-                return Ok(Woken::Done);
             }
             done => return done.map(|()| Woken::Done).map_err(Into::into),
         }

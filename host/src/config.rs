@@ -15,10 +15,12 @@
 //! );
 //! ```
 
+mod contradictions;
 mod edit;
 mod fault;
 mod http_host;
 mod key;
+mod listeners;
 mod live;
 mod origins;
 mod plugin_keys;
@@ -45,6 +47,7 @@ pub use self::edit::{EditError, rename_plugin, set_plugin_settings, switch_plugi
 pub use self::fault::{Fault, Faults};
 pub use self::http_host::HttpHost;
 pub use self::key::Difference;
+pub use self::listeners::Listener;
 pub use self::live::Live;
 pub use self::plugin_keys::PluginKeys;
 pub(crate) use self::plugins::is_plugin_id;
@@ -59,7 +62,6 @@ pub use self::sections::{
 
 use self::fault::Place;
 use self::key::{Key, read_section, section};
-use self::tree::{Node, Table, Value};
 
 /// Read when no file is named; it need not exist.
 pub const DEFAULT_FILE: &str = "config.toml";
@@ -170,92 +172,10 @@ impl Config {
             }
         }
     }
-
-    /// Keys that are right each by itself, but not together.
-    fn look_for_contradictions(&self, tree: &Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
-        let mut contradiction = |section: &str, keys: [&str; 2], wrong: bool, why: String| {
-            let full = keys.map(|key| tree::join(section, key));
-            if !wrong || full.iter().any(|key| faults.concern(key)) {
-                return;
-            }
-            // Told where one of the two was written.
-            let written = keys.iter().zip(&full).find_map(|(key, full)| Some((place(tree, section, key)?, full)));
-            if let Some((place, key)) = written {
-                faults.add(&place, key, why);
-            }
-        };
-        let auth = &self.auth;
-        contradiction(
-            "auth",
-            ["refresh_ttl", "access_ttl"],
-            auth.refresh_ttl < auth.access_ttl,
-            "a refresh token would end before its access token; wanted refresh_ttl ≥ access_ttl".to_owned(),
-        );
-        let least = auth.hash_parallelism * 8;
-        contradiction(
-            "auth",
-            ["hash_memory_kib", "hash_parallelism"],
-            auth.hash_memory_kib < least,
-            format!("Argon2id needs 8 KiB a lane; wanted hash_memory_kib ≥ {least} for this hash_parallelism"),
-        );
-        let external = &auth.external;
-        let without_issuer = external.issuer.is_empty() && *external != External::default();
-        let wanted = "is for the tokens of another issuer, and there is no `issuer`; wanted its name";
-        for key in ["secret", "audience", "id_claim"] {
-            contradiction("auth.external", [key, "issuer"], without_issuer, wanted.to_owned());
-        }
-        contradiction(
-            "auth.external",
-            ["issuer", "secret"],
-            !external.issuer.is_empty() && external.secret.is_empty() && auth.jwt_secret.is_empty(),
-            "there is nothing to check its tokens with; wanted `secret`, or `auth.jwt_secret` if it signs with that"
-                .to_owned(),
-        );
-        let limits = &self.limits;
-        contradiction(
-            "limits",
-            ["outbox_bytes", "frame_bytes"],
-            limits.outbox_bytes < limits.frame_bytes,
-            "the outbox could not hold one frame; wanted outbox_bytes ≥ frame_bytes".to_owned(),
-        );
-        let alone = self.cluster.nats.is_empty();
-        let shared = self.database.url.expose().starts_with("postgres");
-        let why =
-            "nodes of a cluster share a PostgreSQL; wanted database.url (or DATABASE_URL) = postgres://…".to_owned();
-        contradiction("cluster", ["nats", "name"], !alone && !shared, why);
-        let tls = &self.tls;
-        let half = tls.certificate_file.is_empty() != tls.key_file.is_empty();
-        let why = "a certificate and its key belong together; wanted both, or neither".to_owned();
-        contradiction("tls", ["certificate_file", "key_file"], half, why);
-        let bare = !tls.listen.is_empty() && tls.certificate_file.is_empty();
-        let why = "there is no certificate to show there; wanted certificate_file and key_file".to_owned();
-        contradiction("tls", ["listen", "certificate_file"], bare, why);
-
-        let listen = &self.server.listen;
-        let twice = listen.iter().enumerate().find(|(index, one)| one.port() != 0 && listen[..*index].contains(one));
-        if let (Some((_, address)), false) = (twice, faults.concern("server.listen")) {
-            let variable = environment.contains_key("PORT").then(|| Place::Variable("PORT".to_owned()));
-            if let Some(place) = place(tree, "server", "listen").or(variable) {
-                faults.add(&place, "server.listen", format!("{address} is there twice"));
-            }
-        }
-    }
 }
 
 /// The process's environment, for [`Config::load`]. What is not Unicode is made so: if it is ours, it is then told as a
 /// bad value, where `std::env::vars` would panic over anybody's variable.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-}
-
-/// Where a key was written, if it was.
-fn place(tree: &Table, section: &str, key: &str) -> Option<Place> {
-    let mut table = tree;
-    for part in section.split('.') {
-        match table.get(part)? {
-            Node { value: Value::Table(inner), .. } => table = inner,
-            _ => return None,
-        }
-    }
-    table.get(key).map(|node| node.place.clone())
 }

@@ -3,9 +3,9 @@
 mod files;
 mod listeners;
 mod reload;
+mod start_error;
 mod stop;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::keys::{KeyError, Keys};
+use crate::accounts::keys::Keys;
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::{Tokens, new_refresh_token};
 use crate::accounts::{Accounts, FailedLogIns};
 use crate::cluster::{self, Cluster, Joining};
-use crate::config::{self, Config, Secret, Synchronous};
-use crate::database::{self, Claim, Database, OpenError};
+use crate::config::{self, Config, Listener, Secret, Synchronous};
+use crate::database::{self, Claim, Database};
 use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
 use crate::figures::Figures;
@@ -36,12 +36,14 @@ use crate::rooms::{GuestRooms, Known, Rooms};
 use crate::router::{Commands, Exemptions, Router};
 use crate::session::Core;
 use crate::transport::admission::Admission;
-use crate::transport::{Listening, Tls, TlsError, bind, http};
+use crate::transport::{Listening, Purpose, Tls, http};
 
-pub use self::files::raise_limit as raise_file_limit;
+use self::files::Budget;
+pub use self::files::{check_limit as check_file_limit, raise_limit as raise_file_limit};
 pub use self::listeners::Door;
-use self::listeners::{has_ipv4_twin, listeners};
+use self::listeners::listeners;
 use self::reload::{Reload, Sections};
+pub use self::start_error::StartError;
 
 const DATABASE_FILE: &str = "natterjack.db";
 
@@ -51,38 +53,6 @@ const REMOVING: Duration = Duration::from_secs(10 * 60);
 const TIDYING: Duration = Duration::from_secs(5);
 /// How many batches of deleted accounts' entries are gone through before live logins are looked at again.
 const ERASED_AT_A_TIME: u32 = 20;
-
-/// Why the server does not start; the text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("the signing key: {0}")]
-    Key(#[from] KeyError),
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    #[error("cannot listen on {address}: {source}{}", hint(.source, .address))]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("[tls] {0}")]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Plugins(#[from] crate::plugins::StartError),
-    #[error(transparent)]
-    Cluster(#[from] cluster::StartError),
-    #[error(transparent)]
-    Part(#[from] Error),
-}
-
-fn hint(error: &io::Error, address: &SocketAddr) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!(
-                "; something else listens there: stop it, or choose another port (PORT={} say)",
-                address.port().wrapping_add(1)
-            )
-        }
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one".into(),
-        _ => String::new(),
-    }
-}
 
 /// A server that accepts connections.
 pub struct Server {
@@ -108,10 +78,12 @@ pub struct Server {
 impl Server {
     /// Opens the database, loads the plugins and starts to listen. Changes of `config_file` are followed.
     pub async fn start(config: &Config, config_file: Option<&Path>, log: Arc<Log>) -> Result<Self, StartError> {
+        let budget = Budget::of(files::limit(), config)?;
         let tls = Tls::open(&config.tls)?.map(Arc::new);
         let clustered = !config.cluster.nats.is_empty();
         let claim = if clustered { Claim::Shared } else { Claim::Exclusive };
-        let database = Database::open_for_server(&database_options(config), claim).await?;
+        let options = database::Options { readers: budget.readers, ..database_options(config) };
+        let database = Database::open_for_server(&options, claim).await?;
         let auth = if clustered { common_auth(config, &database).await? } else { config.auth.clone() };
         let (keys, new_key) = Keys::load(&auth, &config.server.data_dir)?;
         let sections = Sections::of(config);
@@ -212,18 +184,9 @@ impl Server {
             metrics: metrics.clone(),
             failed_log_ins: FailedLogIns::default(),
         });
-        let most_connections = files::most_connections(files::limit(), config);
-        if most_connections < config.limits.connections {
-            tracing::warn!(
-                connections = most_connections,
-                files = files::limit(),
-                "limits.connections was lowered from {} to what may be open: raise the limit of open files \
-                 (systemd: LimitNOFILE=, Docker: --ulimit nofile=, a shell: ulimit -n)",
-                config.limits.connections
-            );
-        }
+        tell_of_files(&budget, config);
         let admission = Admission::new(sections.limits.clone(), sections.server.clone(), &metrics);
-        let admission = Arc::new(admission.with_most_sockets(most_connections));
+        let admission = Arc::new(admission.with_caps(budget.caps));
         let state = Arc::new(http::State {
             core: core.clone(),
             database: database.clone(),
@@ -244,18 +207,19 @@ impl Server {
         });
         let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
         let app = http::app(state.clone(), config.metrics.listen.is_empty());
-        let mut addresses = Vec::new();
-        for (address, door) in listeners(config) {
-            let listen_error = |source| StartError::Listen { address, source };
-            let listener = bind(address, has_ipv4_twin(address, config)).map_err(listen_error)?;
-            addresses.push((listener.local_addr().map_err(listen_error)?, door));
+        let (mut addresses, mut bound) = (Vec::new(), Vec::new());
+        for (configured, door) in listeners(config) {
+            let (listener, address) = listeners::open(configured, &bound, config)?;
+            addresses.push((address, door));
+            bound.push(Listener { address, ..configured });
             let app = match door {
                 Door::Any | Door::Tls => app.clone().layer(Extension(http::Spoken(None))),
                 Door::One(dialect) => app.clone().layer(Extension(http::Spoken(Some(dialect)))),
                 Door::Metrics => http::metrics_app(state.clone()),
             };
             let tls = tls.clone().filter(|_| door == Door::Tls);
-            accepting.spawn(listening.clone().serve(listener, app, tls));
+            let purpose = if door == Door::Metrics { Purpose::Metrics } else { Purpose::Clients };
+            accepting.spawn(listening.clone().serve(listener, purpose, app, tls));
         }
         let reload = Arc::new(Notify::new());
         let server = sections.server.clone();
@@ -316,6 +280,26 @@ impl Server {
 
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.core.router.plugins.statuses()
+    }
+}
+
+/// Says what was lowered since too few files may be open.
+fn tell_of_files(budget: &Budget, config: &Config) {
+    const ADVICE: &str =
+        "raise the limit of open files (systemd: LimitNOFILE=, Docker: --ulimit nofile=, a shell: ulimit -n)";
+    let files = files::limit();
+    let (connections, readers) = (budget.caps.connections, budget.readers);
+    if connections < config.limits.connections {
+        let configured = config.limits.connections;
+        tracing::warn!(
+            connections,
+            files,
+            "limits.connections was lowered from {configured} to what may be open: {ADVICE}"
+        );
+    }
+    if readers < config.database.readers {
+        let configured = config.database.readers;
+        tracing::warn!(readers, files, "database.readers was lowered from {configured} to what may be open: {ADVICE}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -50,12 +50,10 @@ async fn commands_sent_right_before_a_close_are_done_and_answered() {
 /// Connects; none if the server has no place.
 async fn connect(server: &Server) -> Option<TcpStream> {
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
-    let mut said = [0; 64];
-    // Whoever is let in is told nothing before it asks.
-    match timeout(std::time::Duration::from_millis(20), socket.read(&mut said)).await {
-        Err(_) => Some(socket),
-        Ok(_) => None,
-    }
+    socket.write_all(b"GET /api/server HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut status = [0; 12];
+    socket.read_exact(&mut status).await.unwrap();
+    (status == *b"HTTP/1.1 200").then_some(socket)
 }
 
 #[tokio::test]
@@ -80,9 +78,9 @@ async fn when_files_run_out_newcomers_are_refused_and_whoever_is_there_goes_on()
     // And the others as soon as there is a place.
     drop(open);
     let let_in =
-        async { while reqwest::get(server.url("/healthz")).await.is_ok_and(|answer| answer.status() == 503) {} };
+        async { while reqwest::get(server.url("/api/server")).await.is_ok_and(|answer| answer.status() == 503) {} };
     timeout(PATIENCE, let_in).await.expect("newcomers are let in once others have gone");
-    assert_eq!(reqwest::get(server.url("/healthz")).await.unwrap().status(), 200);
+    assert_eq!(reqwest::get(server.url("/api/server")).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

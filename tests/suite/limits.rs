@@ -67,7 +67,7 @@ async fn http_2_without_being_asked_for_is_refused_like_any_nonsense() {
 async fn beyond_the_cap_there_is_503_with_a_time_to_wait_and_those_there_go_on() {
     let server = small(&[("CONNECTIONS", "2")]).start().await;
     let (mut ann, mut bob) = (server.guest("ann").await, server.guest("bob").await);
-    let answer = say(&server, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let answer = say(&server, "GET /api/server HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(
         answer.contains("\r\nretry-after: 5\r\n") && answer.contains("as many connections as it takes"),

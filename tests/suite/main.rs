@@ -30,6 +30,7 @@ mod errors;
 mod evictions;
 mod foreign;
 mod frames;
+mod full;
 mod go;
 mod groups;
 mod guessing;

@@ -57,7 +57,11 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 async fn start(authority: &Authority) -> Server {
-    let setup = Setup::bare()
+    start_with(authority, Setup::bare()).await
+}
+
+async fn start_with(authority: &Authority, setup: Setup) -> Server {
+    let setup = setup
         .variable("NATTERJACK__TLS__LISTEN", "127.0.0.1:0")
         .variable("NATTERJACK__TLS__CERTIFICATE_FILE", "cert.pem")
         .variable("NATTERJACK__TLS__KEY_FILE", "key.pem");
@@ -180,4 +184,22 @@ async fn whoever_does_not_shake_hands_is_let_go() {
     let mut silent = TcpStream::connect(address(&mut server).await).await.unwrap();
     let end = timeout(PATIENCE, silent.read(&mut [0; 16])).await.expect("the server closes");
     assert_eq!(end.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn full_server_answers_health_checks_over_tls_and_refuses_everything_else() {
+    let authority = Authority::new();
+    let mut server = start_with(&authority, Setup::bare().variable("NATTERJACK__LIMITS__CONNECTIONS", "1")).await;
+    let address = address(&mut server).await;
+    let _only = server.guest("ann").await;
+    let ask = async |path: &str| {
+        let (mut socket, _) = handshake(&address, authority.trusted()).await.unwrap();
+        socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    assert!(ask("/healthz").await.starts_with("HTTP/1.1 200"));
+    let refused = ask("/api/server").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 5"), "{refused}");
 }

@@ -52,6 +52,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             if !config.tls.certificate_file.is_empty() {
                 findings.tell("tls", Tls::open(&config.tls).map(|_| config.tls.certificate_file.clone()));
             }
+            server::raise_file_limit();
+            if let Err(error) = server::check_file_limit(&config) {
+                findings.tell("files", Err(error));
+            }
             findings.tell("keys", keys(&config));
             findings.tell("database", database(&config).await);
             if !config.cluster.nats.is_empty() {

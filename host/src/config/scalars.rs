@@ -124,8 +124,11 @@ impl Key for SocketAddr {
 
 /// An address, or one of the words that stand for one: a name would be another address tomorrow.
 fn listen_address(text: &str) -> Option<SocketAddr> {
-    if let Ok(address) = text.parse() {
-        return Some(address);
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        // `[::ffff:127.0.0.1]` is the IPv4 address.
+        let canonical = address.ip().to_canonical();
+        // Not for others, which may have a scope.
+        return Some(if canonical.is_ipv4() { SocketAddr::new(canonical, address.port()) } else { address });
     }
     let (host, port) = text.rsplit_once(':')?;
     let address = match host.to_ascii_lowercase().as_str() {

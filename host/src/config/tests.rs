@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 
 mod faults_in_the_file;
+mod listeners;
 mod variables;
 
 fn load(text: &str) -> Result<Config, Faults> {

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::config::Config;
+use super::StartError;
+use crate::config::{Config, Listener};
 use crate::dialect::Dialect;
+use crate::transport::bind;
 
 /// What is answered at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,22 +20,38 @@ pub enum Door {
 }
 
 /// All addresses of a configuration.
-pub(super) fn listeners(config: &Config) -> impl Iterator<Item = (SocketAddr, Door)> {
-    let dialects = &config.dialects;
-    let doors = [
-        (&config.server.listen, Door::Any),
-        (&config.tls.listen, Door::Tls),
-        (&dialects.groups.listen, Door::One(Dialect::Groups)),
-        (&dialects.direct.listen, Door::One(Dialect::Direct)),
-        (&dialects.rooms.listen, Door::One(Dialect::Rooms)),
-        (&dialects.go.listen, Door::One(Dialect::Go)),
-        (&config.metrics.listen, Door::Metrics),
-    ];
-    doors.into_iter().flat_map(|(listen, door)| listen.iter().map(move |address| (*address, door)))
+pub(super) fn listeners(config: &Config) -> impl Iterator<Item = (Listener, Door)> {
+    config.listeners().into_iter().map(|listener| {
+        let door = match listener.key {
+            "tls.listen" => Door::Tls,
+            "dialects.groups.listen" => Door::One(Dialect::Groups),
+            "dialects.direct.listen" => Door::One(Dialect::Direct),
+            "dialects.rooms.listen" => Door::One(Dialect::Rooms),
+            "dialects.go.listen" => Door::One(Dialect::Go),
+            "metrics.listen" => Door::Metrics,
+            _ => Door::Any,
+        };
+        (listener, door)
+    })
 }
 
 /// Whether an IPv6 address has its port to share with an IPv4 one. By itself `[::]` takes IPv4 too.
-pub(super) fn has_ipv4_twin(address: SocketAddr, config: &Config) -> bool {
+fn has_ipv4_twin(address: SocketAddr, config: &Config) -> bool {
     let same_port = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
-    address.is_ipv6() && address.port() != 0 && listeners(config).any(|(other, _)| same_port(other))
+    address.is_ipv6() && address.port() != 0 && listeners(config).any(|(other, _)| same_port(other.address))
+}
+
+/// Listens at one address; `earlier` are the listeners that there are already, as they were bound.
+pub(super) fn open(
+    listener: Listener,
+    earlier: &[Listener],
+    config: &Config,
+) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    let Listener { key, address } = listener;
+    bind(address, has_ipv4_twin(address, config)).and_then(|bound| bound.local_addr().map(|at| (bound, at))).map_err(
+        |source| {
+            let own = earlier.iter().copied().find(|other| other.collides_with(&listener));
+            StartError::Listen { address, key, own, source }
+        },
+    )
 }

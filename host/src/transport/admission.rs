@@ -21,6 +21,30 @@ const AGAIN: u16 = 5;
 /// How many addresses are warned of: anybody can send the header.
 const MAX_PROXY_WARNINGS: usize = 100;
 
+/// How many sockets may be open, by what they are for. Each is an open file, of which there may be only so many.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketCaps {
+    /// Clients' connections, whatever `limits.connections` says.
+    pub connections: usize,
+    /// Connections beyond the caps, which are answered health checks or refused.
+    pub reserved: usize,
+    /// Connections to `metrics.listen`.
+    pub metrics: usize,
+}
+
+impl Default for SocketCaps {
+    fn default() -> Self {
+        Self { connections: usize::MAX, reserved: Self::RESERVED, metrics: Self::METRICS }
+    }
+}
+
+impl SocketCaps {
+    /// Of `reserved`, where there are files enough.
+    pub const RESERVED: usize = 64;
+    /// Of `metrics`, where there are files enough.
+    pub const METRICS: usize = 16;
+}
+
 /// Counts sockets, and sessions too: behind a proxy, and with Socket.IO's polling, a session is no socket of its own.
 pub struct Admission {
     limits: Live<Limits>,
@@ -30,8 +54,9 @@ pub struct Admission {
     proxies: Mutex<HashSet<(Origin, ProxyWarning)>>,
     sockets: Arc<Mutex<Counts>>,
     sessions: Arc<Mutex<Counts>>,
-    /// Each is an open file, of which there may be only so many, whatever is configured.
-    most_sockets: usize,
+    reserved: Arc<Mutex<Counts>>,
+    metrics: Arc<Mutex<Counts>>,
+    caps: SocketCaps,
     full: Counter,
     crowded: Counter,
 }
@@ -128,22 +153,64 @@ impl Admission {
             proxies: Mutex::default(),
             sockets: Arc::default(),
             sessions: Arc::default(),
-            most_sockets: usize::MAX,
+            reserved: Arc::default(),
+            metrics: Arc::default(),
+            caps: SocketCaps::default(),
             full: refused("full"),
             crowded: refused("address"),
         }
     }
 
-    /// The same with this many sockets at the most, however the limits change.
-    pub fn with_most_sockets(self, most_sockets: usize) -> Self {
-        Self { most_sockets, ..self }
+    /// The same with these caps on open sockets, however the limits change.
+    pub fn with_caps(self, caps: SocketCaps) -> Self {
+        Self { caps, ..self }
     }
 
     /// A place for a socket. Those of proxies are their clients', whom their sessions are counted by.
     pub(super) fn socket(&self, peer: IpAddr) -> Result<Admitted, Refused> {
+        let origin = Origin::from(peer.to_canonical());
+        let (all, per_address) = self.limits(self.caps.connections);
+        let per_address = if self.is_known(peer) { usize::MAX } else { per_address };
+        admit(&self.sockets, origin, all, per_address)
+    }
+
+    /// A place for a connection to `metrics.listen`, whatever there is of others.
+    pub(super) fn metrics_socket(&self, peer: IpAddr) -> Result<Admitted, Refused> {
+        admit(&self.metrics, peer.to_canonical().into(), self.caps.metrics, usize::MAX)
+    }
+
+    /// A place for a connection beyond the caps, until it is answered. Addresses that nobody named share 7 of 8 places, and 1 of 8 if
+    /// they begin with a TLS `handshake`, which costs more than the answer; one such address has 1 of 8.
+    pub(super) fn reserved(&self, peer: IpAddr, handshake: bool) -> Result<Admitted, Refused> {
+        let all = self.caps.reserved;
+        let share = (all / 8).max(1);
+        let (all, per_address) = match self.is_known(peer) {
+            true => (all, usize::MAX),
+            false if handshake => (share, share),
+            false => (all - share, share),
+        };
+        admit(&self.reserved, peer.to_canonical().into(), all, per_address)
+    }
+
+    /// Counts a connection that was refused.
+    pub(super) fn count_refused(&self, refused: Refused) {
+        match refused {
+            Refused::Full => self.full.increment(1),
+            Refused::Crowded => self.crowded.increment(1),
+        }
+    }
+
+    /// Whether the address is the machine's own, a trusted proxy's, or one that the limits of an address do not hold for.
+    fn is_known(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        let proxied = self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer));
-        self.admit(&self.sockets, self.most_sockets, peer.into(), proxied)
+        self.exempt.hold_for(peer.into())
+            || self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// How many connections there may be in all, `most` at the most, and of one address.
+    fn limits(&self, most: usize) -> (usize, usize) {
+        let limits = self.limits.get();
+        (limits.connections.min(most), limits.connections_per_address)
     }
 
     /// Says once of a proxy what the operator should set.
@@ -170,34 +237,24 @@ impl Admission {
 
     /// A place for a session.
     pub(super) fn session(&self, origin: Origin) -> Result<Admitted, Refused> {
-        self.admit(&self.sessions, usize::MAX, origin, false)
+        let (all, per_address) = self.limits(usize::MAX);
+        let per_address = if self.exempt.hold_for(origin) { usize::MAX } else { per_address };
+        admit(&self.sessions, origin, all, per_address).inspect_err(|refused| self.count_refused(*refused))
     }
+}
 
-    fn admit(
-        &self,
-        counts: &Arc<Mutex<Counts>>,
-        most: usize,
-        origin: Origin,
-        proxied: bool,
-    ) -> Result<Admitted, Refused> {
-        let (all, per_address) = {
-            let limits = self.limits.get();
-            (limits.connections.min(most), limits.connections_per_address)
-        };
-        let mut counted = counts.lock();
-        if counted.all >= all {
-            self.full.increment(1);
-            return Err(Refused::Full);
-        }
-        let of_origin = counted.by_origin.entry(origin).or_default();
-        if *of_origin >= per_address && !proxied && !self.exempt.hold_for(origin) {
-            self.crowded.increment(1);
-            return Err(Refused::Crowded);
-        }
-        *of_origin += 1;
-        counted.all += 1;
-        Ok(Admitted { counts: counts.clone(), origin })
+fn admit(counts: &Arc<Mutex<Counts>>, origin: Origin, all: usize, per_address: usize) -> Result<Admitted, Refused> {
+    let mut counted = counts.lock();
+    if counted.all >= all {
+        return Err(Refused::Full);
     }
+    let of_origin = counted.by_origin.entry(origin).or_default();
+    if *of_origin >= per_address {
+        return Err(Refused::Crowded);
+    }
+    *of_origin += 1;
+    counted.all += 1;
+    Ok(Admitted { counts: counts.clone(), origin })
 }
 
 #[cfg(test)]
@@ -216,9 +273,33 @@ mod tests {
 
     #[test]
     fn open_files_bound_sockets_whatever_the_limits_say() {
-        let admission = admission(10, 10).with_most_sockets(1);
+        let admission = admission(10, 10).with_caps(SocketCaps { connections: 1, ..SocketCaps::default() });
         let _first = from(&admission, "192.0.2.1").unwrap();
         assert_eq!(from(&admission, "192.0.2.2").err(), Some(Refused::Full));
+    }
+
+    #[test]
+    fn reserve_is_shared_by_strangers_and_keeps_places_for_known_addresses() {
+        let caps = SocketCaps { reserved: 16, ..SocketCaps::default() };
+        let admission = admission(0, 0).with_caps(caps);
+        let reserved = |peer: &str, handshake| admission.reserved(peer.parse().unwrap(), handshake);
+        let mut held: Vec<_> = (0..2).map(|_| reserved("192.0.2.1", false).unwrap()).collect();
+        assert_eq!(reserved("192.0.2.1", false).err(), Some(Refused::Crowded));
+        assert_eq!(reserved("192.0.2.2", true).err(), Some(Refused::Full), "handshakes have few places");
+        held.extend((2..14).map(|n| reserved(&format!("192.0.2.{n}"), false).unwrap()));
+        assert_eq!(reserved("192.0.2.99", false).err(), Some(Refused::Full));
+        held.extend(["127.0.0.1", "10.1.2.3"].map(|known| reserved(known, true).unwrap()));
+        assert_eq!(reserved("127.0.0.1", false).err(), Some(Refused::Full));
+        held.clear();
+        assert!(reserved("192.0.2.99", true).is_ok());
+    }
+
+    #[test]
+    fn metrics_listener_has_places_of_its_own_and_few() {
+        let admission = admission(0, 0).with_caps(SocketCaps { metrics: 2, ..SocketCaps::default() });
+        let peer = "192.0.2.1".parse().unwrap();
+        let _held = [admission.metrics_socket(peer).unwrap(), admission.metrics_socket(peer).unwrap()];
+        assert_eq!(admission.metrics_socket(peer).err(), Some(Refused::Full));
     }
 
     #[test]

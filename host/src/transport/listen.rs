@@ -14,15 +14,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::admission::{Admission, Admitted, Refused};
+use super::admission::{Admission, Admitted};
+use super::beyond::Beyond;
 use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::{Limits, Live};
@@ -33,10 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BACKLOG: u32 = 1024;
 /// What is read of a request at a time, and the most that its headers may have.
 const BUFFER: usize = 64 * 1024;
-/// How many of those who are not let in are told so at a time; the others see no more than the end.
-const REFUSALS: usize = 64;
-/// How long somebody has to take a refusal.
-const REFUSING: Duration = Duration::from_secs(2);
 
 /// Listens; with `only_ipv6` not for IPv4 too, so that another listener can have the same port there.
 pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
@@ -56,11 +52,17 @@ pub struct Listening {
     pub limits: Live<Limits>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
-    refusals: Arc<Semaphore>,
+}
+
+/// Whose connections a listener takes, which says how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Clients,
+    Metrics,
 }
 
 /// An answer that says to go on with what is there has no body, nor a length of one. Only here, since the router adds one.
-fn bare_if_not_modified(mut answer: Response) -> Response {
+pub(super) fn bare_if_not_modified(mut answer: Response) -> Response {
     if answer.status() == StatusCode::NOT_MODIFIED {
         answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -70,30 +72,42 @@ fn bare_if_not_modified(mut answer: Response) -> Response {
 impl Listening {
     /// The connections go on as `tasks`.
     pub fn new(admission: Arc<Admission>, limits: Live<Limits>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { admission, limits, tasks, stop, refusals: Arc::new(Semaphore::new(REFUSALS)) }
+        Self { admission, limits, tasks, stop }
     }
 
     /// Serves one listener until the server stops.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, app: Router, tls: Option<Arc<Tls>>) {
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, purpose: Purpose, app: Router, tls: Option<Arc<Tls>>) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
             };
-            match accepted {
-                Ok((socket, peer)) => match self.admission.socket(peer.ip()) {
-                    Ok(admitted) => {
-                        let connection = self.clone().connection(socket, peer, admitted, app.clone(), tls.clone());
-                        self.tasks.spawn(connection);
-                    }
-                    Err(refused) if tls.is_none() => self.refuse(socket, refused),
-                    // Nothing can be said before a handshake, which would cost more than it is worth.
-                    Err(_) => {}
-                },
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
                 }
+            };
+            let admitted = match purpose {
+                Purpose::Clients => self.admission.socket(peer.ip()),
+                Purpose::Metrics => self.admission.metrics_socket(peer.ip()),
+            };
+            match admitted {
+                Ok(admitted) => {
+                    let connection = self.clone().connection(socket, peer, admitted, app.clone(), tls.clone());
+                    self.tasks.spawn(connection);
+                }
+                Err(refused) => match self.admission.reserved(peer.ip(), tls.is_some()) {
+                    Ok(admitted) => {
+                        let beyond = Beyond { refused, peer, app: app.clone(), stop: self.stop.clone() };
+                        let answering = beyond.answer(socket, admitted, self.admission.clone(), tls.clone());
+                        self.tasks.spawn(answering);
+                    }
+                    // The connection is closed without a word.
+                    Err(_) => self.admission.count_refused(refused),
+                },
             }
         }
     }
@@ -153,22 +167,5 @@ impl Listening {
         if let Err(error) = served {
             tracing::debug!(%error, %peer, "a connection ended badly");
         }
-    }
-
-    /// Tells a client that there is no place for it, before it is asked what it wants.
-    fn refuse(&self, mut socket: TcpStream, refused: Refused) {
-        let Ok(turn) = self.refusals.clone().try_acquire_owned() else { return };
-        self.tasks.spawn(async move {
-            let _ = timeout(REFUSING, async {
-                socket.write_all(refused.unasked().as_bytes()).await?;
-                socket.shutdown().await?;
-                // What was sent meanwhile has to be taken, or the system throws our answer away.
-                let mut unread = [0; 1024];
-                while socket.read(&mut unread).await? > 0 {}
-                std::io::Result::Ok(())
-            })
-            .await;
-            drop(turn);
-        });
     }
 }

@@ -14,8 +14,8 @@ use super::*;
 use crate::config::{self, Live};
 use crate::metrics::Metrics;
 use crate::session::Incoming;
-use crate::transport::Listening;
 use crate::transport::admission::Admission;
+use crate::transport::{Listening, Purpose};
 
 /// All that is about WebSockets alone; 12 and 13 are about compression, which is not offered.
 const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
@@ -62,7 +62,7 @@ async fn the_autobahn_cases_pass() {
     let limits = Live::from(LIMITS());
     let admission = Admission::new(limits.clone(), config::Server::default().into(), &Metrics::default());
     let listening = Arc::new(Listening::new(Arc::new(admission), limits, tasks, stop.clone()));
-    let server = tokio::spawn(listening.serve(listener, Router::new().route("/", get(echo)), None));
+    let server = tokio::spawn(listening.serve(listener, Purpose::Clients, Router::new().route("/", get(echo)), None));
     let report = tempfile::tempdir().unwrap();
     let mut run = tokio::process::Command::new(program);
     run.args(CASES.iter().flat_map(|cases| ["--include", *cases])).args(["--parallelism", "4", "--outdir"]);

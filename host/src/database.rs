@@ -11,6 +11,7 @@ mod departures;
 mod entries;
 mod erasures;
 mod external;
+mod failures;
 mod guest_rooms;
 mod guest_rules;
 mod health;
@@ -60,7 +61,7 @@ pub use self::backup::BackupError;
 pub use self::entries::Tombstones;
 pub use self::erasures::{Erasure, ErasureBatch};
 pub use self::health::Availability;
-use self::health::{Health, Refused};
+use self::health::Health;
 pub use self::lock::Claim;
 pub use self::logins::{LoginRow, Rotation};
 pub use self::media::{Share, Upload};
@@ -351,45 +352,4 @@ async fn open_ahead<DB: sqlx::Database>(pool: &sqlx::Pool<DB>, connections: u32)
 fn taken(error: &sqlx::Error) -> Option<String> {
     let database = error.as_database_error().filter(|e| e.is_unique_violation())?;
     Some(format!("{} {}", database.constraint().unwrap_or_default(), database.message()))
-}
-
-/// Whether an engine's code says that the database cannot be used just now, and not that something was wrong with the query.
-fn is_unavailable(code: &str) -> bool {
-    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down, its own files failed,
-    // and a server that only reads.
-    if code.len() == 5 {
-        return ["08", "53", "57", "58", "25006"].iter().any(|class| code.starts_with(class));
-    }
-    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, read-only, input or output
-    // failed, full, cannot open.
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        // PostgreSQL: serialisation failure, deadlock.
-        let code = error.as_database_error().and_then(|database| database.code());
-        if matches!(code.as_deref(), Some("40001" | "40P01")) {
-            return Self::Contended;
-        }
-        // PostgreSQL keeps no U+0000 in texts, and SQLite finds nothing by one.
-        if matches!(code.as_deref(), Some("22021" | "22P05")) {
-            return Self::BadRequest("a text holds the control character U+0000, which nothing here can".into());
-        }
-        let unavailable = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                true
-            }
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| is_unavailable(&code)),
-            _ => false,
-        };
-        if unavailable {
-            if !Refused::caused(&error) {
-                tracing::warn!(%error, "the database does not answer");
-            }
-            Self::Unavailable("the database does not answer just now; nothing was stored".into())
-        } else {
-            Self::internal(error)
-        }
-    }
 }

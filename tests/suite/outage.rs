@@ -120,6 +120,8 @@ async fn full_disk_on_which_nobody_posts_makes_the_server_unready_until_there_is
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     server.expect_output("database cannot be written to").await;
+    let (status, told) = server.get("/readyz", None).await;
+    assert!(status == 503 && told.to_string().contains("cannot be written to (disk full"), "{told}");
     assert_eq!(server.get("/healthz", None).await.0, 200);
     assert!(writable(&server, false).await);
     limit_files(&server, None);
@@ -153,6 +155,12 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
         refused.extend(settle(&mut ann, sent, &mut acknowledged).await);
     }
     assert_eq!(acknowledged.len(), 10, "there was no room for them");
+    let refusal = ann.post("lobby", "refused").await.unwrap_err();
+    assert!(refusal.message().contains("cannot be written to (disk full"), "{}", refusal.message());
+    // So are writes that are none of the writer's.
+    let login = json!({"username": "ann", "password": account.password});
+    let (status, told) = server.post("/api/auth/login", None, &login).await;
+    assert!(status == 503 && told.to_string().contains("cannot be written to (disk full"), "{told}");
     assert_eq!(stored(&mut ann).await, acknowledged, "what is there can be read");
     assert_eq!(server.get("/readyz", None).await.0, 503);
     assert!(writable(&server, false).await);
@@ -162,6 +170,9 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
     assert_eq!(acknowledged.len(), 35);
     assert_eq!(server.get("/readyz", None).await.0, 200);
     assert!(writable(&server, true).await);
+    server.expect_output("database can be written to again").await;
+    let said = |text: &str| server.count_output(text);
+    assert_eq!((said("database cannot be written to"), said("the database does not answer")), (1, 0));
     for seq in joined + 1..=joined + 35 {
         assert_eq!(bob.expect_event("message.posted").await["seq"], seq);
     }

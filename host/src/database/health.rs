@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::Database;
+use super::failures::{write_failed, write_succeeded};
 use crate::clock::now;
 use crate::error::{Error, Result};
 
@@ -47,6 +48,8 @@ struct Writes {
     /// A commit; taken back by the next one that succeeds.
     commit_failed: Option<Instant>,
     test_failed: Option<Instant>,
+    /// Why the latest of the two failed, as clients are told.
+    error: Option<Error>,
 }
 
 impl Default for Health {
@@ -91,6 +94,14 @@ impl Health {
                 done
             }
             refused = lost => refused,
+        }
+    }
+
+    /// Why the last failed write failed.
+    fn write_error(&self) -> Error {
+        match &self.writes.lock().error {
+            Some(error @ Error::Unavailable(_)) => error.clone(),
+            _ => cannot_write(),
         }
     }
 
@@ -168,8 +179,12 @@ impl Database {
             Ok(_) => {
                 writes.succeeded = Some(Instant::now());
                 writes.commit_failed = None;
+                write_succeeded();
             }
-            Err(Error::Unavailable(_) | Error::Internal(_)) => writes.commit_failed = Some(Instant::now()),
+            Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => {
+                writes.commit_failed = Some(Instant::now());
+                writes.error = Some(error.clone());
+            }
             // Somebody else's writing was in the way.
             Err(_) => {}
         }
@@ -184,34 +199,29 @@ impl Database {
         let _testing = self.health.testing.lock().await;
         match self.health.recent_write() {
             Some(true) => return Ok(()),
-            Some(false) => return Err(cannot_write()),
+            Some(false) => return Err(self.health.write_error()),
             None => {}
         }
         let outcome = match tokio::time::timeout(WRITE_CHECK_TIMEOUT, self.write_test_row()).await {
             Ok(outcome) => outcome,
             Err(_) => Err(cannot_write()),
         };
-        let before = {
-            let mut writes = self.health.writes.lock();
-            let before = writes.test_failed > writes.succeeded;
-            match outcome {
-                Ok(()) => writes.succeeded = Some(Instant::now()),
-                Err(_) => writes.test_failed = Some(Instant::now()),
-            }
-            before
-        };
+        let mut writes = self.health.writes.lock();
         match outcome {
             Ok(()) => {
-                if before {
-                    tracing::info!("database can be written to again");
-                }
+                writes.succeeded = Some(Instant::now());
+                write_succeeded();
                 Ok(())
             }
             Err(error) => {
-                if !before {
-                    tracing::error!(%error, "database cannot be written to");
+                // The circuit breaker logs for itself.
+                if self.availability() == Availability::Available {
+                    write_failed(&error);
                 }
-                Err(cannot_write())
+                writes.test_failed = Some(Instant::now());
+                writes.error = Some(error);
+                drop(writes);
+                Err(self.health.write_error())
             }
         }
     }

@@ -3,6 +3,7 @@
 //! held in memory as a whole; bytes that make no sense to it are passed on as they are.
 
 mod exif;
+mod gif;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,9 @@ const PNG_KEPT: [&[u8; 4]; 17] = [
     b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT",
 ];
 const WEBP_KEPT: [&[u8; 4]; 7] = [b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
+/// What JFIF's segment holds before its thumbnail, and all that Adobe's holds.
+const JFIF_BYTES: usize = 14;
+const ADOBE_BYTES: usize = 12;
 /// In the flags of `VP8X`: there is XMP data.
 const WEBP_XMP_FLAG: u8 = 0x04;
 /// How long the beginning of `VP8X` is that holds the flags: a chunk's header and one byte.
@@ -28,7 +32,7 @@ const WEBP_FLAGS_END: usize = 9;
 enum State {
     /// At the beginning of the file.
     Start,
-    /// Before a marker of JPEG, or a chunk of PNG or WebP.
+    /// Before a marker of JPEG, a chunk of PNG or WebP, or a block of GIF.
     Part,
     /// Within the entropy-coded data of JPEG.
     Scan,
@@ -36,6 +40,10 @@ enum State {
     Copy(u64),
     Skip(u64),
     Zero(u64),
+    /// Before a sub-block of a GIF, of what is copied or of what is removed.
+    SubBlocks {
+        kept: bool,
+    },
     /// The picture has ended: what follows is removed.
     End,
     /// No picture that this module knows: everything is copied.
@@ -47,6 +55,7 @@ enum Format {
     Jpeg,
     Png,
     WebP,
+    Gif,
 }
 
 /// Reads a picture as it comes in and writes it without its metadata.
@@ -71,12 +80,13 @@ pub fn remove_metadata(media_type: &str, picture: &[u8]) -> BytesMut {
 }
 
 impl MetadataRemover {
-    /// For a file of this type; of those that are no JPEG, PNG or WebP everything is kept.
+    /// For a file of this type; of those that are no JPEG, PNG, WebP or GIF everything is kept.
     pub(super) fn new(media_type: &str) -> Self {
         let (format, state) = match media_type {
             "image/jpeg" => (Format::Jpeg, State::Start),
             "image/png" => (Format::Png, State::Start),
             "image/webp" => (Format::WebP, State::Start),
+            "image/gif" => (Format::Gif, State::Start),
             _ => (Format::Jpeg, State::Other),
         };
         Self { format, state, pending: BytesMut::new(), is_last: false, has_orientation: false, left: 0 }
@@ -94,6 +104,8 @@ impl MetadataRemover {
             (State::Part, Format::Jpeg) => self.pending.get(1).is_some_and(|marker| !is_kept_segment(*marker, &[])),
             (State::Part, Format::Png) => self.chunk_name(4).is_some_and(|name| !is_kept_png(name)),
             (State::Part, Format::WebP) => self.chunk_name(0).is_some_and(|name| !WEBP_KEPT.contains(&name)),
+            (State::Part, Format::Gif) => self.pending.first() == Some(&gif::EXTENSION),
+            (State::SubBlocks { kept }, _) => !kept,
             (State::End, _) => true,
             _ => false,
         };
@@ -128,10 +140,13 @@ impl MetadataRemover {
             (State::Start, Format::Jpeg) => return self.start(2, out),
             (State::Start, Format::Png) => return self.start(PNG_SIGNATURE_BYTES, out),
             (State::Start, Format::WebP) => return self.start_webp(out),
+            (State::Start, Format::Gif) => return self.start_gif(out),
             (State::Scan, _) => return self.scan(out),
             (State::Part, Format::Jpeg) => return self.segment(out),
             (State::Part, Format::Png) => return self.png_chunk(out),
             (State::Part, Format::WebP) => return self.webp_chunk(out),
+            (State::Part, Format::Gif) => return self.gif_block(out),
+            (State::SubBlocks { kept }, _) => return self.sub_block(kept, out),
         }
         true
     }
@@ -214,7 +229,11 @@ impl MetadataRemover {
             return false;
         }
         let segment = self.pending.split_to(length);
-        if is_kept_segment(marker, &segment[4..]) {
+        if let Some(short) = without_thumbnail(marker, &segment[4..]) {
+            out.extend_from_slice(&[0xff, marker]);
+            out.extend_from_slice(&(short.len() as u16 + 2).to_be_bytes());
+            out.extend_from_slice(&short);
+        } else if is_kept_segment(marker, &segment[4..]) {
             out.extend_from_slice(&segment);
         } else if let Some(tiff) = segment[4..].strip_prefix(b"Exif\0\0")
             && let (Some(turned), false) = (orientation(tiff), self.has_orientation)
@@ -321,9 +340,23 @@ impl MetadataRemover {
 fn is_kept_segment(marker: u8, content: &[u8]) -> bool {
     match marker {
         0xe2 => content.starts_with(b"ICC_PROFILE\0"),
-        0xe0 | 0xee => true,
-        0xe1..=0xef | 0xfe => false,
+        0xe0..=0xef | 0xfe => false,
         _ => true,
+    }
+}
+
+/// The application segments that a decoder looks at, cut down to what it looks at: JFIF without its thumbnail, and Adobe's colours.
+/// Other segments of the same markers (JFXX is another thumbnail) are removed.
+fn without_thumbnail(marker: u8, content: &[u8]) -> Option<Vec<u8>> {
+    match marker {
+        0xe0 if content.starts_with(b"JFIF\0") => {
+            let mut short = content[..content.len().min(JFIF_BYTES)].to_vec();
+            // The size of the thumbnail.
+            short.iter_mut().skip(JFIF_BYTES - 2).for_each(|byte| *byte = 0);
+            Some(short)
+        }
+        0xee if content.starts_with(b"Adobe") => Some(content[..content.len().min(ADOBE_BYTES)].to_vec()),
+        _ => None,
     }
 }
 

@@ -123,3 +123,42 @@ fn what_is_no_known_picture_stays_as_it_is() {
     // Not even a whole one.
     assert_eq!(removed("image/png", b"\x89PNG"), b"\x89PNG");
 }
+
+#[test]
+fn jpeg_loses_its_thumbnails_in_jfif_and_jfxx() {
+    let jfif = |thumbnail: &[u8], size: u8| {
+        segment(0xe0, &[b"JFIF\0\x01\x02\x01\0\x48\0\x48", &[size, size][..], thumbnail].concat())
+    };
+    let adobe = b"Adobe\0\x64\0\0\0\0\x01";
+    let picture = jpeg(&[
+        jfif(b"thumb of GPS", 2),
+        segment(0xe0, b"JFXX\0\x10\xff\xd8GPS"),
+        segment(0xe0, b"AVI1GPS"),
+        segment(0xee, &[&adobe[..], b"GPS"].concat()),
+        segment(0xee, b"Others GPS"),
+    ]);
+    assert_eq!(removed("image/jpeg", &picture), jpeg(&[jfif(b"", 0), segment(0xee, adobe)]));
+}
+
+/// An animated GIF with these extensions before its picture.
+fn gif(extensions: &[&[u8]]) -> Vec<u8> {
+    let header = b"GIF89a\x02\0\x02\0\x80\0\0\0\0\0\xff\xff\xff";
+    let picture = b"\x2c\0\0\0\0\x02\0\x02\0\0\x02\x02\x4c\x01\0";
+    [&header[..], &extensions.concat(), picture, b"\x3b"].concat()
+}
+
+#[test]
+fn gif_loses_comments_and_xmp_and_keeps_looping() {
+    let looping = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0";
+    let control = b"\x21\xf9\x04\x01\x0a\0\0\0";
+    let (comment, xmp) = (b"\x21\xfe\x03GPS\x01!\0", b"\x21\xff\x0bXMP DataXMP<x>GPS</x>...\0\0");
+    // The length of a sub-block of XMP is the next character of its text.
+    let xmp = [&xmp[..14], b"\x0a<x>GPS</x>\0"].concat();
+    let picture = gif(&[comment, looping, &xmp, control]);
+    assert_eq!(removed("image/gif", &picture), gif(&[looping, control]));
+    assert_eq!(removed("image/gif", &[&picture[..], b"GPS"].concat()), gif(&[looping, control]));
+    for end in 0..picture.len() {
+        assert!(!holds(&removed("image/gif", &picture[..end]), b"GPS"), "cut at {end}");
+    }
+    assert_eq!(removed("image/gif", b"GIF89a no picture at all"), b"GIF89a no picture at all");
+}

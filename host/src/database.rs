@@ -29,6 +29,7 @@ mod plugin_set;
 mod postgres;
 mod posts;
 mod retention;
+mod room_deletions;
 mod rooms;
 mod rows;
 mod search;
@@ -84,6 +85,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What SQLite's log is cut down to once it is folded into the file, in bytes: one large transaction would leave it large for good.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
+
+/// Deleted bytes are overwritten with zeros, in pages that become free too: what was deleted is not left in the file.
+const SECURE_DELETE: &str = "ON";
 
 /// Connections of SQLite for the short reads that log-ins and posts wait for, besides the configured readers.
 const URGENT_READERS: u32 = 2;
@@ -202,6 +206,7 @@ impl Database {
             .synchronous(if options.full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
+            .pragma("secure_delete", SECURE_DELETE)
             .create_if_missing(create);
         let in_memory = options.url.contains(":memory:") || options.url.contains("mode=memory");
         let folder = connect.get_filename().parent().unwrap_or(Path::new("")).to_owned();

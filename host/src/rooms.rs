@@ -1,5 +1,6 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
+mod deletions;
 mod departures;
 mod erasures;
 mod guest_rooms;

@@ -322,6 +322,11 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
                 tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
             }
         }
+        for done in [rooms.delete_logs(&stop).await, rooms.forget_words(&stop).await] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "removing what is left of deleted rooms and messages failed, retrying");
+            }
+        }
         if removed_at.is_none_or(|at| at.elapsed() >= REMOVING) {
             removed_at = Some(Instant::now());
             if let Err(error) = accounts.remove_ended_logins().await {

@@ -56,7 +56,7 @@ impl Tx {
         // A room goes when nothing more is to be said in its log.
         for change in &unit.changes {
             if let Change::DeleteRoom { room } = change {
-                self.execute_on_room("DELETE FROM rooms WHERE uid = $1", *room).await?;
+                self.delete_room(*room).await?;
             }
         }
         Ok(told)
@@ -160,7 +160,7 @@ impl Tx {
         Ok((row.id, Whom { id: row.uid, name: row.username.into() }))
     }
 
-    async fn execute_on_room(&mut self, sql: &'static str, room: RoomId) -> Result<()> {
+    pub(super) async fn execute_on_room(&mut self, sql: &'static str, room: RoomId) -> Result<()> {
         each!(Tx: self, tx => sqlx::query(sql).bind(room).execute(&mut **tx).await.map(|_| ()))?;
         Ok(())
     }

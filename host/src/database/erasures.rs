@@ -196,15 +196,37 @@ impl Database {
         Ok(())
     }
 
+    /// What the account was called when it did something, or something was done to it, that the audit log has under its id.
+    async fn names_in_audit(&self, account: AccountId) -> Result<Vec<String>> {
+        let mark = format!(" ({account})");
+        let found: Vec<String> = each!(Pool: &self.read, pool => sqlx::query_scalar(
+            "SELECT name FROM audit WHERE account = $1 UNION SELECT target FROM audit WHERE target LIKE $2 ESCAPE '\\'",
+        )
+        .bind(account)
+        .bind(format!("%{}", escape_like(&mark)))
+        .fetch_all(pool)
+        .await)?;
+        let names = found.into_iter().map(|name| name.strip_suffix(&mark).map(str::to_owned).unwrap_or(name));
+        Ok(names.filter(|name| !name.is_empty() && *name != account.to_string()).collect())
+    }
+
     /// Puts the account's id in the place of its name in the audit log, and forgets it.
     pub async fn end_erasure(&self, account: &Erasure) -> Result<()> {
-        let mut tx = self.begin().await?;
         let uid = account.uid;
+        let mut names: Vec<String> =
+            [&account.name, &account.email, &account.handle].into_iter().flatten().cloned().collect();
+        for name in self.names_in_audit(uid).await? {
+            // A name that is somebody else's by now stays theirs.
+            if !names.contains(&name) && self.account_named(&name).await?.is_none() {
+                names.push(name);
+            }
+        }
+        let mut tx = self.begin().await?;
         tx.rename_in_audit("UPDATE audit SET name = $1 WHERE account = $2 AND name <> $1", uid, &uid.to_string())
             .await?;
         tx.rename_in_audit("UPDATE audit SET target = $1 WHERE target LIKE $2 ESCAPE '\\'", uid, &format!("%({uid})"))
             .await?;
-        for name in [&account.name, &account.email, &account.handle].into_iter().flatten() {
+        for name in names {
             // Lines of the command line had no id.
             let sql =
                 "UPDATE audit SET target = $1 WHERE action LIKE 'account.%' AND LOWER(target) LIKE $2 ESCAPE '\\'";

@@ -3,6 +3,7 @@
 mod costs;
 mod log_statements;
 mod reindexing;
+mod removals;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;

@@ -134,7 +134,9 @@ impl Database {
     /// A file that is whole, unless no message carries it any more, with the number under which its parts are read.
     pub async fn media(&self, id: MediaId) -> Result<Option<(i64, MediaFile)>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT id, uid, name, type, size FROM media WHERE uid = $1 AND complete AND NOT orphaned",
+            "SELECT m.id, m.uid, m.name, m.type, m.size FROM media m WHERE m.uid = $1 AND m.complete AND NOT m.orphaned \
+             AND (NOT m.attached OR EXISTS (SELECT 1 FROM attachments a WHERE a.media_id = m.id \
+                  AND NOT EXISTS (SELECT 1 FROM room_deletions d WHERE d.room_id = a.room_id)))",
         )
         .bind(id)
         .fetch_optional(pool)

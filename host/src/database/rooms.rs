@@ -147,9 +147,8 @@ impl Database {
     pub async fn members(&self, room: RoomId, after: Option<AccountId>, limit: u32) -> Result<Vec<Member>> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let rows: Vec<MemberRow> = each!(Pool: &self.read, pool => sqlx::query_as(
-            "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m \
-             JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \
-             WHERE r.uid = $1 AND u.uid > $2 ORDER BY u.uid LIMIT $3",
+            "SELECT u.id, u.uid, u.username, u.is_admin, m.role, m.joined_at FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.room_id = (SELECT id FROM rooms WHERE uid = $1) AND m.account_uid > $2 ORDER BY m.account_uid LIMIT $3",
         )
         .bind(room)
         .bind(&after)

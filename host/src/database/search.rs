@@ -2,7 +2,10 @@
 //! asked for it is in [`engines`].
 
 mod engines;
+mod removed;
 mod terms;
+
+use std::time::{Duration, Instant};
 
 use super::entries::{EntryRow, columns};
 use super::{Database, Pool, each};
@@ -12,6 +15,9 @@ use crate::name::key;
 use crate::protocol::{AccountId, Message, RoomId};
 use crate::search::query::Query;
 
+/// How long one page may be looked for. Words that are common each and hardly ever stand together are found in no list of their own;
+/// a page that takes longer ends early, and the next one goes on from there.
+const TIME_LIMIT: Duration = Duration::from_millis(500);
 /// The most phrases that are looked for with one statement.
 const MAX_PHRASES: usize = 256;
 
@@ -91,7 +97,7 @@ const FIRST_SINCE: &str = concat!(
      SELECT MAX(low) FROM halves"
 );
 
-/// A page of found messages, each with its room, and from which entry to go on.
+/// A page of found messages, each with its room, and from which entry to go on. There may be more although the page is not full.
 pub type Found = (Vec<(RoomId, Message)>, Option<i64>);
 
 impl Database {
@@ -105,6 +111,19 @@ impl Database {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Found> {
+        self.search_for(TIME_LIMIT, account, query, room, before, limit).await
+    }
+
+    pub(super) async fn search_for(
+        &self,
+        time: Duration,
+        account: AccountId,
+        query: &Query,
+        room: Option<RoomId>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Found> {
+        let deadline = Instant::now() + time;
         let rooms = self.rooms_to_search(account, query, room).await?;
         let ids = self.ids_to_search(query, before).await?;
         let mut rooms = self.terms_in_rooms(rooms, query).await?;
@@ -114,17 +133,25 @@ impl Database {
         let limit_rows = limit as usize;
         let mut found: Vec<i64> = Vec::new();
         let mut left = rooms.as_slice();
+        // Whatever is not before this entry has been looked at.
+        let mut looked_from = ids.from;
         while let Some(first) = left.first() {
             if found.len() >= limit_rows && found.last().is_some_and(|last| first.newest < *last) {
                 break;
             }
             let (some, others) = left.split_at(together(left));
-            found.extend(self.find(some, ids, limit).await?);
+            let (more, reached) = self.find(some, Ids { from: looked_from, ..ids }, limit, deadline).await?;
+            looked_from = reached;
+            found.extend(more);
+            found.retain(|id| *id >= looked_from);
             found.sort_unstable_by(|a, b| b.cmp(a));
             found.truncate(limit_rows);
             left = others;
         }
-        let next = found.last().copied().filter(|_| found.len() == limit_rows);
+        let next = match found.last() {
+            Some(last) if found.len() == limit_rows => Some(*last),
+            _ => (looked_from > ids.from).then_some(looked_from),
+        };
         Ok((self.hits(account, &found, query).await?, next))
     }
 

@@ -98,6 +98,7 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
+        self.share_terms(&terms.keys().copied().collect::<Vec<_>>()).await?;
         let rows = Value::Array(rows).to_string();
         let terms: Vec<Value> = terms.iter().map(|(room, terms)| json!({"room": room, "terms": terms})).collect();
         let terms = Value::Array(terms).to_string();

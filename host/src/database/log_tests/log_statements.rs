@@ -11,7 +11,6 @@ const TABLES: [&str; 7] =
 
 /// Where a statement is, and in which operations it is measured (or `not: ` why).
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
-    ("apply.rs", "apply_changes", &["not: with a room goes its log, in one transaction"]),
     ("apply.rs", "log", &["edit_message", "react", "add_member"]),
     ("apply/messages.rs", "delete_message", &["delete_message"]),
     ("apply/messages.rs", "edit_message", &["edit_message"]),
@@ -27,6 +26,7 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("erasures.rs", "erase_batch", &["not: goes through the log once, a bounded range of ids at a time"]),
     ("erasures.rs", "erase_files", &["not: a bounded number of an account's files at a time"]),
     ("media.rs", "drop_unused_media", &["drop_unused_media"]),
+    ("media.rs", "media", &["not: by the messages that carry one file"]),
     ("media.rs", "drop_upload", &["not: a file that no message carries"]),
     ("posts.rs", "ATTACH_POSTGRES", &["not: by the keys of the files of one message"]),
     ("posts.rs", "ATTACH_SQLITE", &["not: by the keys of the files of one message"]),
@@ -36,6 +36,12 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("posts.rs", "INSERT_SQLITE", &["post"]),
     ("retention.rs", "overdue", &["overdue"]),
     ("retention.rs", "seq_beyond", &["seq_beyond"]),
+    ("room_deletions.rs", "delete_room", &["not: a room with no more than 500 entries"]),
+    (
+        "room_deletions.rs",
+        "delete_some_of_rooms",
+        &["not: a bounded number of entries or words, by the index of the room"],
+    ),
     ("rooms.rs", "room_activity", &["room_activity"]),
     ("search.rs", "FIRST_SINCE", &["search after", "search before"]),
     ("search.rs", "HITS_POSTGRES", &["search common here"]),
@@ -52,6 +58,9 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
         "SQLITE",
         &["search common here", "search for what is rare", "search for nothing that is there"],
     ),
+    ("search/removed.rs", "DROP_POSTGRES", &["not: by the keys of a bounded number of words"]),
+    ("search/removed.rs", "DROP_SQLITE", &["not: by the keys of a bounded number of words"]),
+    ("search/removed.rs", "unused", &["not: the last entry of a room"]),
     ("search/terms.rs", "BEGINNING_POSTGRES", &["search prefix"]),
     ("search/terms.rs", "BEGINNING_SQLITE", &["search prefix"]),
     ("search/terms.rs", "KNOWN_POSTGRES", &["search common elsewhere"]),

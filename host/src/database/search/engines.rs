@@ -1,5 +1,7 @@
 //! Asking the engines' full-text indexes for the newest entries that match.
 
+use std::time::{Duration, Instant};
+
 use sqlx::SqlitePool;
 
 use super::super::postgres::Engine;
@@ -19,37 +21,93 @@ const SQLITE: &str = "SELECT rowid FROM search_index WHERE search_index MATCH $1
 const POSTGRES: &str = "SELECT entry_id FROM search_index WHERE words @@ $1::text::tsquery \
     AND entry_id + 0 < $2 AND entry_id + 0 >= $3 LIMIT $4";
 
+/// Within how many ids SQLite looks first, and the most at once: these bound what one statement can take.
+const FIRST_WINDOW: i64 = 1 << 16;
+const LAST_WINDOW: i64 = 1 << 32;
+/// A statement that took less is followed by one over more ids, one that took longer than `SLOW` by one over fewer.
+const QUICK: Duration = Duration::from_millis(5);
+const SLOW: Duration = Duration::from_millis(50);
+
 impl Database {
-    /// The latest entries in these rooms that match.
-    pub(super) async fn find(&self, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+    /// The latest entries in these rooms that match, and down to which id was looked: it may be time to stop before the end, but not
+    /// before something was looked at.
+    pub(super) async fn find(
+        &self,
+        rooms: &[InRoom],
+        ids: Ids,
+        limit: u32,
+        deadline: Instant,
+    ) -> Result<(Vec<i64>, i64)> {
         match &self.read {
-            Pool::Sqlite(pool) => find_in_sqlite(pool, rooms, ids, limit).await,
-            Pool::Postgres(pool) => find_in_postgres(pool, rooms, ids, limit).await,
+            Pool::Sqlite(pool) => find_in_sqlite(pool, rooms, ids, limit, deadline).await,
+            Pool::Postgres(pool) => find_in_postgres(pool, rooms, ids, limit, deadline).await,
         }
     }
 }
 
-async fn find_in_sqlite(pool: &SqlitePool, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar(SQLITE)
-        .bind(fts5_query(rooms))
-        .bind(ids.before)
-        .bind(ids.from)
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await?)
+fn newest(rooms: &[InRoom]) -> i64 {
+    rooms.iter().map(|room| room.newest).max().unwrap_or(0)
+}
+
+/// FTS5 intersects lists without looking up: for how long, only the range of ids bounds. So it is asked window by window, from the
+/// newest on, and for larger ones as long as that is quick.
+async fn find_in_sqlite(
+    pool: &SqlitePool,
+    rooms: &[InRoom],
+    ids: Ids,
+    limit: u32,
+    deadline: Instant,
+) -> Result<(Vec<i64>, i64)> {
+    let query = fts5_query(rooms);
+    let mut before = ids.before.min(newest(rooms).saturating_add(1));
+    let mut window = FIRST_WINDOW;
+    let mut found: Vec<i64> = Vec::new();
+    while before > ids.from && found.len() < limit as usize {
+        let (began, from) = (Instant::now(), before.saturating_sub(window).max(ids.from));
+        let matches: Vec<i64> = sqlx::query_scalar(SQLITE)
+            .bind(&query)
+            .bind(before)
+            .bind(from)
+            .bind(i64::from(limit) - found.len() as i64)
+            .fetch_all(pool)
+            .await?;
+        found.extend(matches);
+        before = from;
+        window = match began.elapsed() {
+            took if took < QUICK => (window * 16).min(LAST_WINDOW),
+            took if took > SLOW => (window / 4).max(FIRST_WINDOW),
+            _ => window,
+        };
+        if Instant::now() >= deadline {
+            break;
+        }
+    }
+    Ok(looked(found, before, ids, limit))
+}
+
+/// What was found, and down to which id that is all: a page that is full is never short of anything after it.
+fn looked(found: Vec<i64>, before: i64, ids: Ids, limit: u32) -> (Vec<i64>, i64) {
+    let full = found.len() >= limit as usize;
+    (found, if full { ids.from } else { before.max(ids.from) })
 }
 
 /// PostgreSQL's index gives all matches or none, in no order. So it is asked range by range, from the newest on: small ones
-/// first, larger ones where little was found, and smaller ones again where there is too much.
-async fn find_in_postgres(pool: &Engine, rooms: &[InRoom], ids: Ids, limit: u32) -> Result<Vec<i64>> {
+/// first, larger ones where little was found, and smaller ones again where there is too much or it takes long.
+async fn find_in_postgres(
+    pool: &Engine,
+    rooms: &[InRoom],
+    ids: Ids,
+    limit: u32,
+    deadline: Instant,
+) -> Result<(Vec<i64>, i64)> {
     let query = tsquery(rooms);
-    let newest = rooms.iter().map(|room| room.newest).max().unwrap_or(0);
-    let mut before = ids.before.min(newest.saturating_add(1));
+    let mut before = ids.before.min(newest(rooms).saturating_add(1));
     let mut level = 0;
     // Ranges with too many matches, the smallest last: from which id on, and of which level.
     let mut crowded: Vec<(i64, usize)> = Vec::new();
     let mut found = Vec::new();
     while before > ids.from && found.len() < limit as usize {
+        let began = Instant::now();
         let from = ((before - 1) >> RANGE_BITS[level]) << RANGE_BITS[level];
         let mut matches: Vec<i64> = sqlx::query_scalar(POSTGRES)
             .bind(format!("({query}) & {}", lexeme_text(&range_lexeme(level, from))))
@@ -66,12 +124,16 @@ async fn find_in_postgres(pool: &Engine, rooms: &[InRoom], ids: Ids, limit: u32)
         matches.sort_unstable_by(|a, b| b.cmp(a));
         found.append(&mut matches);
         before = from;
+        if Instant::now() >= deadline {
+            break;
+        }
         crowded.retain(|(from, _)| *from < before);
         let most = crowded.last().map_or(RANGE_BITS.len(), |(_, level)| *level) - 1;
-        level = (level + 1).min(most);
+        let next = if began.elapsed() > SLOW { level.saturating_sub(1) } else { level + 1 };
+        level = next.min(most);
     }
     found.truncate(limit as usize);
-    Ok(found)
+    Ok(looked(found, before, ids, limit))
 }
 
 /// In FTS5's notation.

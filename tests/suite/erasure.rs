@@ -54,12 +54,20 @@ async fn nothing_names_a_deleted_account_any_more() {
     let output = server.setup().command(&["user", "admin", "ZOE"]).output().await.unwrap();
     assert!(output.status.success());
     assert!(all_texts(&server).await.to_lowercase().contains("zoe"));
+    // Before it was renamed, an administrator did something to it, and so did the command line, which knew no id.
+    for sql in [
+        "INSERT INTO audit (at, name, action, target) SELECT 1, 'root', 'account.logout', 'Zorro (' || uid || ')' FROM users \
+         WHERE username = 'zoe'",
+        "INSERT INTO audit (at, name, action, target) VALUES (1, 'shell', 'account.admin', 'zorro')",
+    ] {
+        database::execute(&server.setup().database_url(), sql).await;
+    }
 
     let output = server.setup().command(&["user", "delete", "zoe"]).output().await.unwrap();
     assert!(output.status.success());
     server.expect_output("erased what named a deleted account").await;
     let left = all_texts(&server).await.to_lowercase();
-    assert!(!left.contains("zoe"), "{left}");
+    assert!(!left.contains("zoe") && !left.contains("zorro"), "{left}");
     // What it wrote stays, under its id; and its file, under no name.
     let (_, page) = server.get("/api/rooms/pond/messages", Some(&bob.token)).await;
     let message = &page["messages"][0];

@@ -9,6 +9,7 @@ mod quotas;
 
 use std::sync::{Arc, OnceLock};
 
+pub use self::deletions::remove_leftovers;
 pub use self::guest_rooms::GuestRooms;
 pub use self::guests::origin_key;
 use self::quotas::Creations;

@@ -116,6 +116,7 @@ impl Server {
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
+        tokio::spawn(crate::rooms::remove_leftovers(database.clone(), stop.clone()));
         tokio::spawn(tidy(metrics.clone(), stop.clone()));
         let retention =
             Retention::new(database.clone(), writer.clone(), sections.retention.clone(), sections.media.clone());
@@ -320,11 +321,6 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
         for done in [accounts.recheck().await, rooms.see_off_deleted().await, erase_deleted(&rooms, &stop).await] {
             if let Err(error) = done {
                 tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
-            }
-        }
-        for done in [rooms.delete_logs(&stop).await, rooms.forget_words(&stop).await] {
-            if let Err(error) = done {
-                tracing::warn!(%error, "removing what is left of deleted rooms and messages failed, retrying");
             }
         }
         if removed_at.is_none_or(|at| at.elapsed() >= REMOVING) {

@@ -1,33 +1,39 @@
-//! What is left of deleted rooms: their logs go in the background.
+//! What is left of deleted rooms and messages goes in the background: long logs, and words by which a room could be searched.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Rooms;
+use crate::database::{Availability, Database};
 use crate::error::Result;
 
-/// How many batches are deleted before others get their turn.
-const BATCHES: usize = 200;
+/// Between two batches: posts come first.
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
+/// How soon it is noticed that there is something to remove.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-impl Rooms {
-    /// Goes on with dropping the words of deleted messages, by which a room could be searched.
-    pub async fn forget_words(&self, stop: &CancellationToken) -> Result<()> {
-        for _ in 0..BATCHES {
-            if stop.is_cancelled() || !self.database.forget_some_words().await? {
-                break;
+/// Removes until `stop` what is left. Each batch is a transaction: a restart goes on where this ended.
+pub async fn remove_leftovers(database: Database, stop: CancellationToken) {
+    loop {
+        let pause = match stop.run_until_cancelled(remove_some(&database)).await {
+            None => return,
+            Some(Ok(true)) => BATCH_PAUSE,
+            Some(Ok(false)) => CHECK_INTERVAL,
+            Some(Err(error)) => {
+                // That the database is away is logged already.
+                if database.availability() == Availability::Available {
+                    tracing::warn!(%error, "removing what is left of deleted rooms and messages failed, retrying");
+                }
+                CHECK_INTERVAL
             }
-            tokio::task::yield_now().await;
+        };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
         }
-        Ok(())
     }
+}
 
-    /// Goes on with deleting the logs of deleted rooms for a while. Whatever is committed is done; a restart goes on from there.
-    pub async fn delete_logs(&self, stop: &CancellationToken) -> Result<()> {
-        for _ in 0..BATCHES {
-            if stop.is_cancelled() || !self.database.delete_some_of_rooms().await? {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
+async fn remove_some(database: &Database) -> Result<bool> {
+    let (rooms, words) = (database.delete_some_of_rooms().await?, database.forget_some_words().await?);
+    Ok(rooms || words)
 }

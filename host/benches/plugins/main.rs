@@ -8,5 +8,5 @@ mod reload;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(plugins, hooks::filter, hooks::command, reload::start, reload::save);
+criterion_group!(plugins, hooks::filter, hooks::words, hooks::command, reload::start, reload::save);
 criterion_main!(plugins);

@@ -2,87 +2,96 @@
 
 use std::ops::Range;
 
-use natterjack_text::is_mark;
+use natterjack_text::{is_invisible, is_mark};
 use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::{korean, looks};
 
 /// Characters before and after a place that are looked at; a longer one is no address that anybody writes.
 const MAX_TOKEN_SIDE: usize = 200;
-/// What Korean appends to a noun.
-const PARTICLES: [&str; 38] = [
-    "은",
-    "는",
-    "이",
-    "가",
-    "을",
-    "를",
-    "에",
-    "의",
-    "도",
-    "만",
-    "야",
-    "아",
-    "로",
-    "으로",
-    "와",
-    "과",
-    "랑",
-    "이랑",
-    "들",
-    "들이",
-    "들은",
-    "들아",
-    "님",
-    "한테",
-    "에게",
-    "에서",
-    "처럼",
-    "보다",
-    "까지",
-    "부터",
-    "이다",
-    "이야",
-    "이냐",
-    "네",
-    "입니다",
-    "이에요",
-    "예요",
-    "같은",
-];
+/// `***` is the longest mark of a style.
+const MAX_STYLE_SIGNS: usize = 3;
 
 /// Whether a word of its own is at this place of a text.
 pub(crate) fn is_whole(body: &str, word: &Range<usize>) -> bool {
-    is_bound(body, word.start) && ends_word(body, word.end)
+    begins_word(body, word) && ends_word(body, word)
 }
 
-/// Whether a word may end here.
-pub(crate) fn ends_word(body: &str, at: usize) -> bool {
-    is_bound(body, at) || {
-        let rest = &body[at..];
-        let hangul = rest.find(|c| !is_hangul(c)).unwrap_or(rest.len());
-        body[..at].ends_with(is_hangul) && PARTICLES.contains(&&rest[..hangul])
-    }
+/// Whether a word that is here may begin so.
+pub(crate) fn begins_word(body: &str, word: &Range<usize>) -> bool {
+    is_bound(body, word.start) || korean::may_follow(&body[..word.start], &body[word.clone()])
 }
 
-/// Whether words are apart here. Beside a sign they are, except in an address, where what a dot joins is one word. Between
-/// letters UAX #29 decides: a text in Chinese or Thai has a boundary between any two, since only readers know the words.
+/// Whether a word that is here may end so.
+pub(crate) fn ends_word(body: &str, word: &Range<usize>) -> bool {
+    is_bound(body, word.end) || korean::may_go_on(&body[word.clone()], &body[word.end..])
+}
+
+/// Whether words are apart here. What shows nothing parts none. Beside a sign they are apart, except in an address, where
+/// what a dot joins is one word, and where Markdown styles a part of a word. Between letters UAX #29 decides: a text in
+/// Chinese or Thai has a boundary between any two, since only readers know the words.
 pub(crate) fn is_bound(body: &str, at: usize) -> bool {
-    let (Some(left), Some(right)) = (body[..at].chars().next_back(), body[at..].chars().next()) else { return true };
-    let is_letter = |c: char| c.is_alphanumeric() || is_mark(c);
+    let (before, after) = (body[..at].trim_end_matches(is_invisible), body[at..].trim_start_matches(is_invisible));
+    let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else { return true };
     match (is_letter(left), is_letter(right)) {
         (true, true) if left.is_ascii() && right.is_ascii() => false,
-        (true, true) => parts_letters(body, at),
+        (true, true) => parts_letters(before, right),
         // `ass.example.org` is no word and a name.
         (true, false) if right == '.' || right == '@' => !is_address(token(body, at)),
         (false, true) if left == '.' => !is_address(token(body, at)),
+        (true, false) if is_style(right) => !is_styled_inside(body, body.len() - after.len()),
+        (false, true) if is_style(left) => !is_styled_inside(body, before.len()),
         _ => true,
     }
 }
 
+fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_mark(c)
+}
+
 /// UAX #29 between two letters: it depends on them alone, and not on the marks on the first one.
-fn parts_letters(body: &str, at: usize) -> bool {
-    let base = body[..at].char_indices().rev().take(8).find(|(_, c)| !is_mark(*c)).map_or(0, |(start, _)| start);
-    let end = at + body[at..].chars().next().map_or(0, char::len_utf8);
-    body[base..end].split_word_bound_indices().any(|(start, _)| base + start == at)
+fn parts_letters(before: &str, right: char) -> bool {
+    let base = before.char_indices().rev().take(8).find(|(_, c)| !is_mark(*c)).map_or(0, |(start, _)| start);
+    let mut pair = before[base..].to_owned();
+    let at = pair.len();
+    pair.push(right);
+    pair.split_word_bound_indices().any(|(start, _)| start == at)
+}
+
+/// What styles a part of a word in Markdown, where it has a counterpart. `_` does not within a word.
+fn is_style(sign: char) -> bool {
+    looks::is_markup(sign) && sign != '_'
+}
+
+/// Whether the signs around this place are between letters, and there are the same ones before or after them where a style
+/// may begin or end: shown, `cl*ass*` is `class`.
+fn is_styled_inside(body: &str, at: usize) -> bool {
+    let beside = [body[at..].chars().next(), body[..at].chars().next_back()];
+    let Some(sign) = beside.into_iter().flatten().find(|c| is_style(*c)) else { return false };
+    let before = body[..at].trim_end_matches(sign);
+    let after = body[at..].trim_start_matches(sign);
+    let length = body.len() - before.len() - after.len();
+    let inside = before.chars().next_back().is_some_and(is_letter) && after.chars().next().is_some_and(is_letter);
+    if !inside || length > MAX_STYLE_SIGNS {
+        return false;
+    }
+    let marks = &body[before.len()..before.len() + length];
+    // Exactly these, in the same paragraph, and not too far to matter.
+    let line_start = before.char_indices().rev().take(MAX_TOKEN_SIDE).take_while(|(_, c)| *c != '\n').last();
+    let earlier = &before[line_start.map_or(before.len(), |(start, _)| start)..];
+    let line_end = after.char_indices().take(MAX_TOKEN_SIDE).take_while(|(_, c)| *c != '\n').last();
+    let later = &after[..line_end.map_or(0, |(end, c)| end + c.len_utf8())];
+    let pairs = |text: &str, closes: bool| {
+        text.match_indices(marks).any(|(start, _)| {
+            let (left, right) = (&text[..start], &text[start + length..]);
+            let touches = match closes {
+                true => left.chars().next_back().is_some_and(|c| !c.is_whitespace()),
+                false => right.chars().next().is_none_or(|c| !c.is_whitespace()),
+            };
+            touches && !left.ends_with(sign) && !right.starts_with(sign)
+        })
+    };
+    pairs(later, true) || pairs(earlier, false)
 }
 
 /// What is around a place without white space in it, as far as it matters.
@@ -113,10 +122,6 @@ pub(crate) fn is_address(token: &str) -> bool {
         |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     // Letters with dots between them are none.
     labels().count() > 2 && labels().all(is_label) && labels().any(|label| label.chars().nth(2).is_some())
-}
-
-fn is_hangul(c: char) -> bool {
-    matches!(c, '가'..='힣')
 }
 
 #[cfg(test)]

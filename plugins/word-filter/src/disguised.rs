@@ -6,16 +6,21 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, Input, MatchError};
 
-use natterjack_text::{decompose, is_invisible, is_mark};
+use natterjack_text::{combines, decompose, is_invisible, is_mark};
 
-use crate::bounds::{ends_word, is_address, is_bound, token};
+use crate::alphabet::{Alphabet, Script};
+use crate::bounds::{begins_word, ends_word, is_address, token};
 use crate::looks::{homoglyph, is_everyday};
 use crate::settings::Evasions;
-use crate::skeleton::{Alphabet, Between, GAP, Run, Skeleton};
+use crate::skeleton::{Between, GAP, Run, Skeleton};
 use crate::words::{fold, spellings};
 
 /// Letters that are words, and may stand before one whose letters are apart: "I d a r n it".
 const ONE_LETTER_WORDS: &str = "aiouyeàéяиаоуксв";
+/// Letters of the longest word that is looked for in parts.
+const MAX_TOKEN_RUNS: usize = 100;
+/// Signs between two parts of it.
+const MAX_SEAM_SIGNS: usize = 3;
 
 /// Words by how they read, and memory to read messages in.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(crate) struct Disguised {
     shapes: Vec<WordShape>,
     alphabet: Alphabet,
     message: Skeleton,
+    /// A part of it that is read by itself.
+    token: Skeleton,
     /// The words by their letters alone, for a first glance.
     letters: NFA,
     /// Whether the words are all here: those with signs in them are not.
@@ -32,7 +39,13 @@ pub(crate) struct Disguised {
 
 /// What a message has to have in each run of letters for the word to be meant.
 #[derive(Debug)]
-struct WordShape(Vec<Letters>);
+struct WordShape {
+    letters: Vec<Letters>,
+    /// How many letters there are.
+    length: usize,
+    /// Whether two letters that stand apart are a word already: "a s" are two words.
+    is_dense: bool,
+}
 
 #[derive(Debug)]
 struct Letters {
@@ -45,8 +58,8 @@ struct Letters {
 impl Disguised {
     pub(crate) fn new(words: &[String], rules: Evasions) -> Result<Self, String> {
         let (mut texts, mut shapes) = (Vec::new(), Vec::new());
-        let alphabet = Alphabet::new(rules);
-        let l_is_i = Alphabet::new(Evasions { l_is_i: true, ..rules });
+        let mut alphabet = Alphabet::new(rules);
+        let mut l_is_i = Alphabet::new(Evasions { l_is_i: true, ..rules });
         // Words with signs in them are found as they are; a sign that is no letter does not show in a skeleton.
         let reads_as_letters = |word: &&str| {
             let letter = |c: char| c.is_alphanumeric() || c.is_whitespace() || is_mark(c) || is_invisible(c);
@@ -59,7 +72,7 @@ impl Disguised {
         for word in spelled.iter().map(String::as_str) {
             // Whoever writes `1` may mean `i` or `l`.
             let has_l = rules.lookalikes && word.to_lowercase().contains('l');
-            for alphabet in [Some(&alphabet), Some(&l_is_i).filter(|_| has_l)].into_iter().flatten() {
+            for alphabet in [Some(&mut alphabet), Some(&mut l_is_i).filter(|_| has_l)].into_iter().flatten() {
                 let mut skeleton = Skeleton::default();
                 skeleton.read(word, alphabet);
                 shapes.push(WordShape::new(word, &skeleton, rules.accents));
@@ -68,7 +81,15 @@ impl Disguised {
         }
         let build = |texts: Vec<Vec<u8>>| NFA::new(texts).map_err(|error| format!("`words` cannot be built: {error}"));
         let letters = build(texts.iter().map(|text| letters_of(text)).collect())?;
-        Ok(Self { automaton: build(texts)?, shapes, alphabet, message: Skeleton::default(), letters, complete })
+        Ok(Self {
+            automaton: build(texts)?,
+            shapes,
+            alphabet,
+            message: Skeleton::default(),
+            token: Skeleton::default(),
+            letters,
+            complete,
+        })
     }
 
     /// Whether no word at all is in a message, disguised or not: known at a glance of nearly all messages, and not otherwise.
@@ -98,45 +119,158 @@ impl Disguised {
         if self.shapes.is_empty() {
             return;
         }
-        self.message.read(body, &self.alphabet);
-        let message = &self.message;
-        let found = self.automaton.try_find_overlapping_iter(Input::new(&message.text));
+        self.message.read(body, &mut self.alphabet);
+        self.find_in(&self.message, body, hits, false);
+        let mut token = std::mem::take(&mut self.token);
+        for part in tokens(body, &self.message.runs) {
+            token.join(&self.message, part, self.alphabet.repeats());
+            self.find_in(&token, body, hits, true);
+        }
+        self.token = token;
+    }
+
+    /// Finds whole words in what was read, or, if that is the parts of one word, a word that is all of it.
+    fn find_in(&self, skeleton: &Skeleton, body: &str, hits: &mut Vec<Range<usize>>, is_token: bool) {
+        let found = self.automaton.try_find_overlapping_iter(Input::new(&skeleton.text));
         hits.extend(found.into_iter().flatten().filter_map(|hit| {
-            let (first, end) = (message.run_at(hit.start()), message.run_at(hit.end()));
-            let runs = &message.runs[first..end];
-            let range = runs.first()?.start as usize..runs.last()?.end as usize;
-            let whole = begins(body, &message.runs, first) && finishes(body, &message.runs, end);
-            (whole && self.shapes[hit.pattern().as_usize()].fits(body, runs) && !is_in_address(body, &range))
-                .then_some(range)
+            let range = skeleton.run_at(hit.start())?..skeleton.run_at(hit.end())?;
+            let runs = &skeleton.runs[range.clone()];
+            let original = runs.first()?.start as usize..runs.last()?.end as usize;
+            let whole = match is_token {
+                true => range == (0..skeleton.runs.len()),
+                false => is_whole(body, &skeleton.runs, &range),
+            };
+            let apart = is_token || runs.iter().skip(1).any(|run| run.apart.is_some());
+            (whole && self.shapes[hit.pattern().as_usize()].fits(body, runs, apart) && !is_in_address(body, &original))
+                .then_some(original)
         }));
     }
 }
 
-/// Whether a word may begin with this run.
-fn begins(body: &str, runs: &[Run], first: usize) -> bool {
-    let run = &runs[first];
-    let Some(before) = first.checked_sub(1).map(|before| &runs[before]).filter(|before| before.count > 0) else {
-        return true;
-    };
-    match run.apart {
-        // Of letters that stand apart, all are one word; but for one before them that is a word of its own.
-        Some(Between::Space) => {
-            let alone = first < 2 || runs[first - 2].count == 0;
-            alone
-                && before.count == 1
-                && body[before.original()].chars().flat_map(fold).all(|c| ONE_LETTER_WORDS.contains(c))
+/// Whether these runs are a word: nothing that belongs to it is before or behind them.
+fn is_whole(body: &str, runs: &[Run], range: &Range<usize>) -> bool {
+    let word = runs[range.start].start as usize..runs[range.end - 1].end as usize;
+    let before = range.start.checked_sub(1).map(|before| &runs[before]).filter(|before| before.count > 0);
+    let next = runs.get(range.end).filter(|next| next.count > 0);
+    let inside: Vec<Between> = runs[range.clone()].iter().skip(1).filter_map(|run| run.apart).collect();
+    let uniform = inside.first().copied().filter(|first| inside.iter().all(|between| between == first));
+
+    // Letters that stand apart are one word, all that do so in the same way or all of them.
+    let differs =
+        |run: Option<&Run>| uniform.is_some() && run.is_some_and(|run| run.apart.is_some() && run.apart != uniform);
+    let begins = match (before, runs[range.start].apart) {
+        (None, _) => true,
+        (Some(before), Some(between)) => {
+            join_loosely(body, before, &runs[range.start], between)
+                || differs(Some(&runs[range.start]))
+                || differs(Some(before))
+                || (between == Between::Space && is_one_letter_word(body, runs, range.start - 1))
         }
-        Some(Between::Signs) => false,
         // Letters by what they look like alone are no reason to see a word begin.
-        None => before.end <= run.start && are_letters(body, run.start as usize) && is_bound(body, run.start as usize),
-    }
+        (Some(before), None) => {
+            before.end as usize <= word.start && are_letters(body, word.start) && begins_word(body, &word)
+        }
+    };
+    let ends = match next {
+        None => true,
+        Some(next) => match next.apart {
+            Some(between) => {
+                join_loosely(body, &runs[range.end - 1], next, between)
+                    || differs(Some(next))
+                    || differs(runs.get(range.end + 1))
+            }
+            None => word.end <= next.start as usize && are_letters(body, word.end) && ends_word(body, &word),
+        },
+    };
+    begins && ends && !(inside.contains(&Between::Space) && is_passage(body, runs, range, before, next))
 }
 
-/// Whether a word may end before this run.
-fn finishes(body: &str, runs: &[Run], end: usize) -> bool {
-    let Some(next) = runs.get(end).filter(|next| next.count > 0) else { return true };
-    let at = runs[end - 1].end as usize;
-    next.apart.is_none() && at <= next.start as usize && are_letters(body, at) && ends_word(body, at)
+/// Whether these letters stand side by side with others of a language that has no spaces, and one that is there parts them.
+fn is_passage(body: &str, runs: &[Run], range: &Range<usize>, before: Option<&Run>, next: Option<&Run>) -> bool {
+    let unspaced = runs[range.clone()].iter().any(|run| script_of(body, run) == Script::Unspaced);
+    unspaced && before.is_some() && runs[range.start].apart.is_none() && next.is_some_and(|next| next.apart.is_none())
+}
+
+/// Whether two letters belong together over a gap, whatever is around them: then they can be parted there, too.
+fn join_loosely(body: &str, before: &Run, run: &Run, between: Between) -> bool {
+    script_of(body, before).join(script_of(body, run), between)
+}
+
+fn script_of(body: &str, run: &Run) -> Script {
+    body[run.original()].chars().next().map_or(Script::Other, Script::of)
+}
+
+/// Whether the letter at this place, which stands apart, is a word, and the first one of those that stand apart.
+fn is_one_letter_word(body: &str, runs: &[Run], at: usize) -> bool {
+    let alone = at < 1 || runs[at - 1].count == 0;
+    alone
+        && runs[at].count == 1
+        && body[runs[at].original()].chars().flat_map(fold).all(|c| ONE_LETTER_WORDS.contains(c))
+}
+
+/// Runs of letters with nothing between them but signs that a person reads over: `d-a_rn`.
+fn tokens<'a>(body: &'a str, runs: &'a [Run]) -> impl Iterator<Item = Range<usize>> + 'a {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < runs.len() {
+            let start = at;
+            let mut seams = Seams::default();
+            while at < runs.len() {
+                if runs[at].count == 0 && !seams.add(&body[runs[at - 1].end as usize..runs[at + 1].start as usize]) {
+                    break;
+                }
+                seams.letter(&runs[at], runs.get(at + 1));
+                at += 1;
+            }
+            let end = at;
+            at += 1;
+            if seams.join() && end - start <= MAX_TOKEN_RUNS {
+                return Some(start..end);
+            }
+        }
+        None
+    })
+}
+
+/// What parts the letters of something without white space in it.
+#[derive(Default)]
+struct Seams {
+    hyphens: usize,
+    dots: usize,
+    /// Letters since the last one.
+    piece: usize,
+    has_single: bool,
+}
+
+impl Seams {
+    /// Adds one, if it does not end the word.
+    fn add(&mut self, signs: &str) -> bool {
+        let reads_over =
+            |c: char| matches!(c, '-' | '_' | '*' | '~' | '`' | '|' | '^' | '·' | '•' | '‐'..='―' | '・' | '−');
+        match signs {
+            "." => self.dots += 1,
+            _ if signs.chars().all(reads_over) && signs.chars().count() <= MAX_SEAM_SIGNS => self.hyphens += 1,
+            _ => return false,
+        }
+        true
+    }
+
+    fn letter(&mut self, run: &Run, next: Option<&Run>) {
+        if run.count == 0 {
+            self.piece = 0;
+            return;
+        }
+        self.piece += 1;
+        self.has_single |= self.piece == 1 && next.is_none_or(|next| next.count == 0);
+    }
+
+    /// Whether it is no matter what these are: a dot is the end of a sentence, too.
+    fn join(&self) -> bool {
+        match self.dots {
+            0 => self.hyphens > 0,
+            dots => self.has_single && dots + self.hyphens > 1,
+        }
+    }
 }
 
 /// Whether there are letters on both sides in the original.
@@ -175,19 +309,24 @@ impl WordShape {
             0 => Letters { own: Vec::new(), count: 0 },
             count => Letters { own: word[run.original()].chars().flat_map(fold).flat_map(parts).collect(), count },
         });
-        Self(letters.collect())
+        let written = || word.chars().filter(|c| !combines(*c) && !is_invisible(*c) && !c.is_whitespace());
+        Self {
+            letters: letters.collect(),
+            length: written().count(),
+            is_dense: written().all(|c| Script::of(c) != Script::Other),
+        }
     }
 
     fn is_latin(&self) -> bool {
-        self.0.iter().flat_map(|letters| &letters.own).any(char::is_ascii_alphabetic)
+        self.letters.iter().flat_map(|letters| &letters.own).any(char::is_ascii_alphabetic)
     }
 
     /// Whether this part of a message is the word in disguise, rather than another word that reads like it.
-    fn fits(&self, body: &str, runs: &[Run]) -> bool {
+    fn fits(&self, body: &str, runs: &[Run], apart: bool) -> bool {
         let (mut doubled, mut drawn_out) = (0, false);
         let (mut alphabetic, mut digits) = (0, 0);
         let (mut foreign, mut letters_written) = (0, 0);
-        for (letters, run) in self.0.iter().zip(runs) {
+        for (letters, run) in self.letters.iter().zip(runs) {
             if run.count < letters.count {
                 return false;
             }
@@ -216,10 +355,8 @@ impl WordShape {
         let reads_as_word = alphabetic > 0 && digits <= alphabetic;
         // "сам" is Russian, whatever it looks like.
         let own_script = foreign < letters_written || !self.is_latin();
-        // "a s" are two words.
-        let apart = runs.iter().skip(1).any(|run| run.apart.is_some());
-        let length: u32 = self.0.iter().map(|letters| letters.count).sum();
-        repeats_fit && reads_as_word && own_script && (!apart || length > 2)
+        let long_enough = self.length > if self.is_dense { 1 } else { 2 };
+        repeats_fit && reads_as_word && own_script && (!apart || long_enough)
     }
 }
 

@@ -21,7 +21,7 @@
 //! All keys are optional; without any, everything passes. Words match in any script that has cases, and only where no
 //! letter or digit touches them. A pattern matches wherever it does; `\b` and `\w` know Unicode.
 //!
-//! Seen through by default: letters apart (`d a r n`, `d.a.r.n`), digits, signs and letters of other scripts for
+//! Seen through by default: letters apart (`d a r n`, `d.a.r.n`, `d-a_rn`; but not `d, a & r`, which is a list), digits, signs and letters of other scripts for
 //! letters (`d4rn`, `d@rn`), and drawn-out letters (`daaarn`, but a single doubled one makes another word: `god` is not
 //! `good`). `accents` (`dárn`) is for languages without them: in Spanish, `año` is not `ano`.
 //!
@@ -31,12 +31,15 @@
 //!
 //! Rejections have the codes `blocked_word`, `blocked_link` and `flood`. Grants: none.
 
+mod alphabet;
 mod bounds;
 mod disguised;
 mod flood;
+mod korean;
 mod links;
 mod looks;
 mod patterns;
+mod reader;
 mod settings;
 mod skeleton;
 mod words;

@@ -134,6 +134,23 @@ fn what_reads_like_a_word_only_to_a_machine_is_left_alone() {
         "сам по себе, СÁМ",
         "aśś a\u{301}ss ass\u{301}",
         "répétés l'étéoo",
+        // What is listed, and companies' initials.
+        "Vitamin A, S, S",
+        "A; S; S",
+        "A&S&S Ltd.",
+        "A & S & S",
+        "D&A&R&N",
+        "D & A, R & N",
+        "(A) (S) (S)",
+        "A.S. S.",
+        // Shown, it is one word that is another.
+        "cl*ass* **cl**ass ***gr***ass cl~~ass~~ gr||ass|| `cl`ass",
+        "gl*ass panels of cl*ass",
+        "gr\u{200B}ass gr\u{AD}ass cl\u{2060}ass ass\u{200B}et gr\u{FEFF}4ss",
+        // Two words that are apart.
+        "he'll she'll d'arn",
+        "as-set a-sset",
+        "home.as.s in.the.as.sembly",
         "my as_set and snake_as_setter",
     ] {
         assert_eq!(shown(&mut filter, body), body);
@@ -167,6 +184,49 @@ fn what_a_person_reads_as_a_word_is_found() {
     ] {
         assert_eq!(shown(&mut filter, body), masked, "{body}");
     }
+    let mut filter = super::filter(
+        json!({ "words": ["傻逼", "씨발", "хуй", "darn", "ass", "バカ", "ξύδι", "बकवास", "كلب", "หมาน", "נבל", "笨蛋"] }),
+    );
+    for (body, masked) in [
+        ("傻 逼", "***"),
+        ("傻-逼", "***"),
+        ("你是傻-逼吗", "你是***吗"),
+        ("你是傻 逼", "你是***"),
+        ("傻 逼，滚", "***，滚"),
+        ("笨_蛋 笨　蛋 笨·蛋", "*** *** ***"),
+        ("バ・カ バ カ", "*** ***"),
+        ("씨-발", "***"),
+        ("씨 발", "***"),
+        ("야 씨.발놈아", "야 ***놈아"),
+        ("х у й", "*****"),
+        ("х.у.й", "*****"),
+        ("Х-У-Й!", "*****!"),
+        ("х_у_й", "*****"),
+        ("хуййй", "*****"),
+        ("х у и\u{306}", "******"),
+        ("ξ ύ δ ι", "*******"),
+        ("ब क वा स", "********"),
+        ("ك.ل.ب", "*****"),
+        ("ห ม า น", "*******"),
+        ("נ ב ל", "*****"),
+        ("야씨발놈아", "야**놈아"),
+        ("아씨발진짜 ㅋㅋ씨발ㅋㅋ", "아**진짜 ㅋㅋ**ㅋㅋ"),
+        ("개씨발새끼들아!", "개**새끼들아!"),
+        // Decomposed.
+        (
+            "\u{110B}\u{1163}\u{110A}\u{1175}\u{1107}\u{1161}\u{11AF}\u{1102}\u{1169}\u{11B7}\u{110B}\u{1161}",
+            "\u{110B}\u{1163}*****\u{1102}\u{1169}\u{11B7}\u{110B}\u{1161}",
+        ),
+        ("d-a_rn d_a-rn da-rn", "****** ****** *****"),
+        ("d. a-r n", "********"),
+        ("x d-a-r-n y", "x ******* y"),
+        ("d.a.r.n d - a - r - n d.a.r.n", "******* ************* *******"),
+        ("d - a.r n!", "*********!"),
+        ("d*a*r*n d**a**rn", "******* ********"),
+        ("*ass* (**ass**) _ass_ ~~ass~~", "***** (*******) _***_ ~~***~~"),
+    ] {
+        assert_eq!(shown(&mut filter, body), masked, "{body}");
+    }
     for invisible in [
         '\u{AD}',
         '\u{34F}',
@@ -193,6 +253,26 @@ fn what_a_person_reads_as_a_word_is_found() {
     ] {
         let body = format!("d{invisible}a{invisible}r{invisible}n");
         assert_eq!(shown(&mut filter, &body), "*******", "U+{:04X}", u32::from(invisible));
+    }
+}
+
+#[test]
+fn words_of_other_scripts_are_not_made_of_what_stands_side_by_side() {
+    let mut filter = filter(json!({ "words": ["傻逼", "씨발", "시발", "새끼", "보지", "хуй", "笨蛋"] }));
+    for body in [
+        "他很傻 逼我走",
+        "他很傻，逼我走",
+        "傻、逼",
+        "今天很笨。蛋糕好吃",
+        "김영희 씨 발표",
+        "김 씨 발 아파",
+        "시발점 시발역 새끼손가락",
+        "해보지 않은 가보지",
+        "수박씨발라먹는",
+        "х у й н я",
+        "кухуй хуйвам",
+    ] {
+        assert_eq!(shown(&mut filter, body), body);
     }
 }
 

@@ -187,10 +187,16 @@ async fn a_file_that_is_written_bit_by_bit_takes_over_once_it_is_whole() {
 #[tokio::test]
 async fn what_was_compiled_is_kept_for_the_next_start() {
     let mut server = Setup::new().cold().start().await;
+    let all = Plugin::SHIPPED.len();
+    let began = server.last_output("compiling plugins before accepting connections").unwrap();
+    assert!(began.contains(&format!("files={all}")), "{began}");
+    assert_eq!(server.count_output(" compiled plugin "), all);
+    assert!(server.last_output(" compiled plugin ").unwrap().contains(&format!("done={all} files={all}")));
     server.stop().await;
     let kept = server.path().join("data/compiled-plugins/seals");
     assert_eq!(std::fs::read_dir(kept).unwrap().count(), Plugin::SHIPPED.len());
     server.start_again().await;
+    assert_eq!(server.count_output("compiling plugin") + server.count_output(" compiled plugin "), 0);
     server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
 }
 

@@ -106,6 +106,11 @@ impl Forge {
         Ok(Self { engine, linker, small, large, compiled, fingerprint, trial, metrics })
     }
 
+    /// Whether a file was compiled before, by an engine like this one.
+    pub(super) fn has_compiled(&self, sha256: &[u8; 32]) -> bool {
+        self.compiled.as_ref().is_some_and(|kept| kept.was_tried(sha256, &self.fingerprint))
+    }
+
     /// Makes a component of a file's bytes. One that this engine has not met before is tried in a process of its own first.
     pub(super) async fn compile(
         &self,
@@ -117,7 +122,7 @@ impl Forge {
         let lane = if bytes.len() > LARGE_BYTES { &self.large } else { &self.small };
         let _turn = lane.turns.acquire().await.map_err(|_| gave_up())?;
         let sha256 = hash(bytes);
-        let known = self.compiled.as_ref().is_some_and(|kept| kept.was_tried(&sha256, &self.fingerprint));
+        let known = self.has_compiled(&sha256);
         if !known {
             let file = bytes.clone();
             lane.workshop.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(gave_up()))?;

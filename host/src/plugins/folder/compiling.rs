@@ -112,8 +112,23 @@ impl Folder {
             if self.compiling.jobs.is_empty() {
                 return;
             }
+            // The others are read from what was compiled at an earlier start.
+            let is_new = |sha256: &&Sha256| !self.forge.has_compiled(sha256);
+            let new: BTreeSet<Sha256> = self.compiling.hashes.values().filter(is_new).copied().collect();
+            if !new.is_empty() {
+                tracing::info!(
+                    files = new.len(),
+                    "compiling plugins before accepting connections: the files or this version of the server are new"
+                );
+            }
+            let mut done = 0;
             while let Some(finished) = self.compiling.jobs.join_next_with_id().await {
-                self.note(finished);
+                let id = finished.as_ref().ok().map(|(_, (_, id, _))| id.clone());
+                let finished = self.note(finished);
+                if let (Some(id), Some(_)) = (id, finished.filter(|sha256| new.contains(sha256))) {
+                    done += 1;
+                    tracing::info!(plugin = %id, done, files = new.len(), "compiled plugin");
+                }
             }
             self.scan(Look::Read).await;
             self.compiling.made.clear();

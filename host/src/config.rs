@@ -22,6 +22,7 @@ mod http_host;
 mod key;
 mod listeners;
 mod live;
+mod misplaced;
 mod origins;
 mod plugin_keys;
 mod plugin_secrets;
@@ -151,13 +152,17 @@ impl Config {
     }
 
     fn read(file: &str, text: &str, environment: BTreeMap<String, String>, mut faults: Faults) -> Result<Self, Faults> {
-        let mut tree = tree::parse(&Arc::from(file), text, &mut faults);
+        let parsed = tree::parse(&Arc::from(file), text, &mut faults);
+        let is_whole = parsed.is_some();
+        let mut tree = parsed.unwrap_or_default();
         tree::overlay(&mut tree, &environment, &mut faults);
         let mut config: Self = read_section(&tree, "", &mut faults);
         if let Some(port) = environment.get("PORT").filter(|port| !port.trim().is_empty()) {
             config.listen_on(port, &mut faults);
         }
-        config.look_for_contradictions(&tree, &environment, &mut faults);
+        if is_whole {
+            config.look_for_contradictions(&tree, &environment, &mut faults);
+        }
         faults.or(config)
     }
 

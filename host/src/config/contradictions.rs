@@ -15,6 +15,8 @@ impl Config {
         environment: &BTreeMap<String, String>,
         faults: &mut Faults,
     ) {
+        // Of a key that is at fault already it is not known what it was meant to be.
+        let [no_jwt_secret, no_database] = ["auth.jwt_secret", "database.url"].map(|key| faults.concern(key));
         let mut contradiction = |section: &str, keys: [&str; 2], wrong: bool, why: String| {
             let full = keys.map(|key| tree::join(section, key));
             if !wrong || full.iter().any(|key| faults.concern(key)) {
@@ -49,7 +51,7 @@ impl Config {
         contradiction(
             "auth.external",
             ["issuer", "secret"],
-            !external.issuer.is_empty() && external.secret.is_empty() && auth.jwt_secret.is_empty(),
+            !external.issuer.is_empty() && external.secret.is_empty() && auth.jwt_secret.is_empty() && !no_jwt_secret,
             "there is nothing to check its tokens with; wanted `secret`, or `auth.jwt_secret` if it signs with that"
                 .to_owned(),
         );
@@ -64,7 +66,7 @@ impl Config {
         let shared = self.database.url.expose().starts_with("postgres");
         let why =
             "nodes of a cluster share a PostgreSQL; wanted database.url (or DATABASE_URL) = postgres://…".to_owned();
-        contradiction("cluster", ["nats", "name"], !alone && !shared, why);
+        contradiction("cluster", ["nats", "name"], !alone && !shared && !no_database, why);
         let tls = &self.tls;
         let half = tls.certificate_file.is_empty() != tls.key_file.is_empty();
         let why = "a certificate and its key belong together; wanted both, or neither".to_owned();

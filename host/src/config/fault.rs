@@ -101,7 +101,10 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 
 /// The one of these that a name was probably meant to be.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (distance, nearest) = known.iter().map(|candidate| (distance(name, candidate), *candidate)).min()?;
+    // Case and what joins words are no difference.
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', ' '], "_");
+    let (distance, nearest) =
+        known.iter().map(|candidate| (distance(&plain(name), &plain(candidate)), *candidate)).min()?;
     (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 

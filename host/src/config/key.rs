@@ -4,15 +4,25 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::fault::{Faults, unknown};
+use super::fault::Faults;
+use super::misplaced::unknown_key;
+use super::quantity::Unit;
 use super::scalars::written;
 use super::show::Shown;
 use super::tree::{Node, Table, Value, join};
 
 /// A value that a key can have.
 pub(super) trait Key: Sized + Clone + PartialEq {
+    /// Whether it is written as a table.
+    const IS_TABLE: bool = false;
+
     /// Reads it, or notes what is wrong.
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// The end of the type, where what was written lies beyond it: what the key allows is then told instead of that.
+    fn beyond(_at: &At<'_>) -> Option<Self> {
+        None
+    }
 
     /// As `--print-config` shows it; nothing if it is not set.
     fn show(&self) -> Option<Shown>;
@@ -90,23 +100,58 @@ pub(super) fn read_section<S: Section>(table: &Table, path: &str, faults: &mut F
         if S::KEYS.contains(&name.as_str()) {
             section.set(name, &at, faults);
         } else {
-            let what = if path.is_empty() { "section" } else { "key" };
-            at.refuse::<()>(unknown(what, name, S::KEYS), faults);
+            at.refuse::<()>(unknown_key(path, name, node, S::KEYS), faults);
         }
     }
     section
+}
+
+/// Why a value will not do.
+pub(super) enum Why {
+    /// Between which two it must be.
+    Range(String, String),
+    Other(String),
+}
+
+impl From<String> for Why {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
 }
 
 /// Reads a value and looks whether it will do.
 pub(super) fn read_checked<T: Key>(
     at: &At<'_>,
     faults: &mut Faults,
-    check: impl Fn(&T) -> Result<(), String>,
+    check: impl Fn(&T) -> Result<(), Why>,
 ) -> Option<T> {
+    if let Some(Why::Range(least, most)) = T::beyond(at).and_then(|end| check(&end).err()) {
+        return at.refuse(out_of_range(at, &least, &most), faults);
+    }
+    let before = faults.iter().count();
     let value = T::read(at, faults)?;
+    if faults.iter().count() > before {
+        // Parts of it are at fault: what follows from their absence is no second fault.
+        return Some(value);
+    }
     match check(&value) {
         Ok(()) => Some(value),
-        Err(why) => at.refuse(why, faults),
+        Err(Why::Range(least, most)) => at.refuse(out_of_range(at, &least, &most), faults),
+        Err(Why::Other(why)) => at.refuse(why, faults),
+    }
+}
+
+/// Says what was written and what is allowed; sizes also in larger units.
+pub(super) fn out_of_range(at: &At<'_>, least: &str, most: &str) -> String {
+    let written = match (&at.node.value, at.text()) {
+        (Value::Integer(number), _) => number.to_string(),
+        (_, text) => format!("`{}`", text.unwrap_or_default().trim()),
+    };
+    let range = format!("{written} is out of range; wanted {least} to {most}");
+    let sizes = Unit::of_key(at.key).and_then(|unit| Some((unit.spell(least)?, unit.spell(most)?)));
+    match sizes {
+        Some((least, most)) => format!("{range} ({least} to {most})"),
+        None => range,
     }
 }
 
@@ -140,7 +185,7 @@ macro_rules! section {
             ) {
                 match name {
                     $( stringify!($key) => {
-                        let check = |_value: &$type| -> Result<(), String> {
+                        let check = |_value: &$type| -> Result<(), $crate::config::key::Why> {
                             $( $check(_value)?; )?
                             Ok(())
                         };
@@ -158,6 +203,8 @@ macro_rules! section {
         }
 
         impl $crate::config::key::Key for $name {
+            const IS_TABLE: bool = true;
+
             fn read(
                 at: &$crate::config::key::At<'_>,
                 faults: &mut $crate::config::fault::Faults,
@@ -165,6 +212,11 @@ macro_rules! section {
                 match &at.node.value {
                     $crate::config::tree::Value::Table(table) => {
                         Some($crate::config::key::read_section(table, at.key, faults))
+                    }
+                    $crate::config::tree::Value::Array(items)
+                        if items.iter().any(|item| matches!(item.value, $crate::config::tree::Value::Table(_))) =>
+                    {
+                        at.refuse(format!("is a list of tables; wanted one, as [{}]", at.key), faults)
                     }
                     _ => at.wanted("a table", faults),
                 }
@@ -236,6 +288,7 @@ macro_rules! choice {
                 };
                 match Self::ALL.iter().find(|word| word.as_str().eq_ignore_ascii_case(text.trim())) {
                     Some(word) => Some(*word),
+                    None if text.trim().is_empty() => at.refuse(format!("is empty; wanted one of {}", words()), faults),
                     None => at.refuse(format!("`{text}` is not one of {}", words()), faults),
                 }
             }
@@ -249,12 +302,10 @@ macro_rules! choice {
 pub(super) use choice;
 
 /// A check: between these two, both allowed.
-pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), String> {
-    move |value| {
-        if range.contains(value) {
-            return Ok(());
-        }
-        Err(format!("{value} is out of range; wanted {} to {}", range.start(), range.end()))
+pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), Why> {
+    move |value| match range.contains(value) {
+        true => Ok(()),
+        false => Err(Why::Range(range.start().to_string(), range.end().to_string())),
     }
 }
 

@@ -38,30 +38,30 @@ fn web_host(origin: &str) -> Option<&str> {
 pub(super) fn allowed_origins(origins: &[String]) -> Result<(), String> {
     origins.iter().try_for_each(|origin| match origin.as_str() {
         ANY | OPAQUE => Ok(()),
-        _ => match origin.split_once("://") {
-            Some(("http" | "https", _)) => web_origin(origin),
-            Some((scheme, rest)) if is_scheme(scheme) => app_origin(origin, scheme, rest),
-            _ => Err(no_origin(origin)),
+        _ => match scheme_of(origin) {
+            Some((scheme, _)) if is_web(&scheme) => web_origin(origin, no_origin),
+            Some((scheme, rest)) => app_origin(origin, &scheme, rest),
+            None => Err(no_origin(origin)),
         },
     })
 }
 
 pub(super) fn public_url(url: &str) -> Result<(), String> {
-    match url.split_once("://") {
+    match scheme_of(url) {
         None if url.is_empty() => Ok(()),
-        Some(("http" | "https", _)) => web_origin(url),
-        _ => Err(format!("`{url}` is not the address of a web site; wanted one such as `https://chat.example`")),
+        Some((scheme, _)) if is_web(&scheme) => web_origin(url, no_web_site),
+        _ => Err(no_web_site(url)),
     }
 }
 
 /// Browsers write an origin in one way only, which is compared letter by letter.
-fn web_origin(origin: &str) -> Result<(), String> {
-    let url = url::Url::parse(origin).map_err(|_| no_origin(origin))?;
+fn web_origin(origin: &str, refuse: fn(&str) -> String) -> Result<(), String> {
+    let url = url::Url::parse(origin.trim()).map_err(|_| refuse(origin))?;
     match url.origin().ascii_serialization() {
         // Patterns are not understood, and would be taken for a name that nobody has.
-        _ if origin.contains('*') => Err(no_origin(origin)),
+        _ if origin.contains('*') => Err(refuse(origin)),
         exact if exact == origin => Ok(()),
-        exact => Err(format!("`{origin}` is more than an origin; wanted `{exact}`")),
+        exact => Err(not_exact(origin, &exact)),
     }
 }
 
@@ -71,14 +71,41 @@ fn app_origin(origin: &str, scheme: &str, rest: &str) -> Result<(), String> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_:".contains(&b);
         host.bytes().all(fits) && (scheme == "file") == host.is_empty()
     };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default().trim().to_ascii_lowercase();
     let exact = format!("{scheme}://{host}");
     match named(&host) {
         true if exact == *origin => Ok(()),
-        true => Err(format!("`{origin}` is more than an origin; wanted `{exact}`")),
-        false if scheme == "file" => Err(format!("`{origin}` is more than an origin; wanted `file://`")),
+        true => Err(not_exact(origin, &exact)),
+        false if scheme == "file" => Err(not_exact(origin, "file://")),
         false => Err(no_origin(origin)),
     }
+}
+
+/// The scheme in lower case, and what comes after it.
+fn scheme_of(origin: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = origin.trim().split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    is_scheme(&scheme).then_some((scheme, rest))
+}
+
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https")
+}
+
+fn not_exact(origin: &str, exact: &str) -> String {
+    format!("`{origin}` is not written as browsers do; wanted `{exact}`")
+}
+
+fn no_web_site(url: &str) -> String {
+    let example = with_scheme(url).unwrap_or_else(|| "https://chat.example".to_owned());
+    format!("`{url}` is not the address of a web site; wanted one such as `{example}`")
+}
+
+/// What somebody may have meant who wrote a host alone.
+fn with_scheme(host: &str) -> Option<String> {
+    let is_host = !host.contains("//") && !host.contains(['*', '@', ' ']) && host.contains(['.', ':']);
+    let url = url::Url::parse(&format!("https://{host}")).ok().filter(|_| is_host)?;
+    Some(url.origin().ascii_serialization())
 }
 
 fn is_scheme(scheme: &str) -> bool {
@@ -87,8 +114,9 @@ fn is_scheme(scheme: &str) -> bool {
 }
 
 fn no_origin(origin: &str) -> String {
+    let example = with_scheme(origin).unwrap_or_else(|| "https://chat.example".to_owned());
     format!(
-        "`{origin}` is not an origin; wanted each one whole, such as `https://chat.example` or `capacitor://localhost`, \
+        "`{origin}` is not an origin; wanted each one whole, such as `{example}` or `capacitor://localhost`, \
          or one of `null`, `file://` and `*`"
     )
 }

@@ -183,7 +183,12 @@ impl Key for Settings {
 fn json(at: &At<'_>, faults: &mut Faults) -> Option<Json> {
     Some(match &at.node.value {
         Value::String(text) | Value::Datetime(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
+        Value::Integer(number) => match i64::try_from(*number) {
+            Ok(number) => number.into(),
+            Err(_) => {
+                return at.refuse(format!("{number} is out of range; wanted {} to {}", i64::MIN, i64::MAX), faults);
+            }
+        },
         Value::Boolean(value) => (*value).into(),
         Value::Float(number) => match serde_json::Number::from_f64(*number) {
             Some(number) => Json::Number(number),
@@ -212,6 +217,10 @@ impl Key for BTreeMap<String, Plugin> {
         for (id, node) in table {
             let key = join(at.key, id);
             let at = At { key: &key, node };
+            if !matches!(node.value, Value::Table(_)) {
+                at.refuse::<()>(super::misplaced::no_plugin_table(id, node), faults);
+                continue;
+            }
             if !is_plugin_id(id) {
                 at.refuse::<()>(
                     "is no plugin's id; wanted lower-case words joined by dashes, such as `word-filter`",

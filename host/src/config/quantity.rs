@@ -18,19 +18,41 @@ impl Unit {
         units.into_iter().find_map(|(ending, unit)| key.ends_with(ending).then_some(unit))
     }
 
+    /// A number of this unit in the largest unit that it is a multiple of; none for times.
+    pub(super) fn spell(self, number: &str) -> Option<String> {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        let mut at = match self {
+            Self::Bytes => 0,
+            Self::Kib => 1,
+            Self::Mib => 2,
+            Self::Millis => return None,
+        };
+        let mut number: u128 = number.parse().ok()?;
+        while number >= 1024 && number.is_multiple_of(1024) && at + 1 < units.len() {
+            (number, at) = (number / 1024, at + 1);
+        }
+        Some(format!("{number} {}", units[at]))
+    }
+
     /// What a text with a unit of its own comes to in this one; or what was wanted.
-    pub(super) fn parse(self, text: &str) -> Result<i64, String> {
+    pub(super) fn parse(self, text: &str) -> Result<i128, String> {
         let (all, each, wanted) = match self {
             Self::Millis => (millis(text), 1, "milliseconds such as 500 or \"500ms\""),
             Self::Bytes => (bytes(text), 1, "bytes such as 65536, \"64KiB\" or \"10MB\""),
             Self::Kib => (bytes(text), 1 << 10, "KiB such as 19456 or \"19MiB\""),
             Self::Mib => (bytes(text), 1 << 20, "MiB such as 32 or \"32MiB\""),
         };
+        if text.trim().is_empty() {
+            return Err(format!("is empty; wanted {wanted}"));
+        }
+        if text.trim().starts_with('-') {
+            return Err(format!("`{text}` is negative; wanted {wanted}"));
+        }
         let all = all.ok_or_else(|| format!("`{text}` is not understood; wanted {wanted}"))?;
         if all % each != 0 {
             return Err(format!("`{text}` is no whole number of the key's unit; wanted {wanted}"));
         }
-        i64::try_from(all / each).map_err(|_| format!("`{text}` is too large; wanted {wanted}"))
+        i128::try_from(all / each).map_err(|_| format!("`{text}` is too large; wanted {wanted}"))
     }
 }
 
@@ -91,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(Unit::Bytes.parse(text), Ok(wanted), "{text}");
         }
-        for text in ["", "MB", "10 MBit", "-1MB", "1.MB", "1..5MB", "ten", "10 000", "99999999999999999999TB", "0.1B"] {
+        for text in ["", "MB", "10 MBit", "-1MB", "1.MB", "1..5MB", "ten", "10 000", "9e99TB", "0.1B"] {
             assert!(Unit::Bytes.parse(text).is_err(), "{text}");
         }
     }

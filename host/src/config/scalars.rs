@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::fault::{Faults, Place};
-use super::key::{At, Key};
+use super::key::{At, Key, out_of_range};
 use super::quantity::Unit;
 use super::show::Shown;
 use super::tree::{Node, Value};
@@ -48,7 +48,12 @@ impl Key for bool {
         match written.as_str() {
             "true" | "yes" | "on" => Some(true),
             "false" | "no" | "off" => Some(false),
-            _ => at.wanted("true or false", faults),
+            _ => match &at.node.value {
+                Value::String(_) if !matches!(at.node.place, Place::Variable(_)) => {
+                    at.wanted("true or false, without quotes", faults)
+                }
+                _ => at.wanted("true or false", faults),
+            },
         }
     }
 
@@ -57,21 +62,34 @@ impl Key for bool {
     }
 }
 
+/// The whole number that was written, with a unit or without.
+fn whole_number(at: &At<'_>) -> Result<i128, String> {
+    match (&at.node.value, Unit::of_key(at.key)) {
+        (Value::Integer(value), _) => Ok(*value),
+        (Value::String(text), Some(unit)) => unit.parse(text),
+        (Value::String(text), None) if text.trim().parse::<i128>().is_ok() => {
+            Err(format!("is a string; wanted an integer, {} without quotes", text.trim()))
+        }
+        (value, _) => Err(format!("is {}; wanted an integer", value.kind())),
+    }
+}
+
 macro_rules! integers {
     ($($type:ty),+) => { $(
         impl Key for $type {
             fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-                let value = match (&at.node.value, Unit::of_key(at.key)) {
-                    (Value::Integer(value), _) => *value,
-                    (Value::String(text), Some(unit)) => match unit.parse(text) {
-                        Ok(value) => value,
-                        Err(why) => return at.refuse(why, faults),
-                    },
-                    _ => return at.wanted("an integer", faults),
-                };
-                match Self::try_from(value) {
-                    Ok(value) => Some(value),
-                    Err(_) => at.refuse(format!("{value} is out of range; wanted {} to {}", Self::MIN, Self::MAX), faults),
+                match whole_number(at).map(Self::try_from) {
+                    Ok(Ok(value)) => Some(value),
+                    Ok(Err(_)) => at.refuse(out_of_range(at, &Self::MIN.to_string(), &Self::MAX.to_string()), faults),
+                    Err(why) => at.refuse(why, faults),
+                }
+            }
+
+            fn beyond(at: &At<'_>) -> Option<Self> {
+                let number = whole_number(at).ok()?;
+                match Self::try_from(number) {
+                    Ok(_) => None,
+                    Err(_) => Some(if number < 0 { Self::MIN } else { Self::MAX }),
                 }
             }
 
@@ -87,8 +105,14 @@ impl Key for Duration {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         const WANTED: &str = "a duration such as \"30s\", \"5m\", \"24h\" or \"30d\"";
         let Some(text) = at.text() else { return at.wanted(WANTED, faults) };
-        match humantime::parse_duration(text.trim()) {
+        let plain = text.trim();
+        match humantime::parse_duration(plain) {
             Ok(value) => Some(value),
+            Err(_) if plain.is_empty() => at.refuse(format!("is empty; wanted {WANTED}"), faults),
+            Err(_) if plain.starts_with('-') => at.refuse(format!("`{text}` is negative; wanted {WANTED}"), faults),
+            Err(_) if plain.bytes().all(|byte| byte.is_ascii_digit()) => {
+                at.refuse(format!("`{text}` has no unit; wanted {WANTED}"), faults)
+            }
             Err(error) => at.refuse(format!("`{text}` is not a duration ({error}); wanted {WANTED}"), faults),
         }
     }
@@ -167,6 +191,10 @@ impl<T: Key> Key for Option<T> {
         T::read(at, faults).map(Some)
     }
 
+    fn beyond(at: &At<'_>) -> Option<Self> {
+        T::beyond(at).map(Some)
+    }
+
     fn show(&self) -> Option<Shown> {
         self.as_ref().and_then(T::show)
     }
@@ -185,12 +213,14 @@ impl<T: Key> Key for Vec<T> {
                 split = parts.map(|part| Node::new(place.clone(), Value::String(part.to_owned()))).collect();
                 &split
             }
+            (Value::Table(_), _) if T::IS_TABLE => {
+                return at.refuse(format!("is one table; wanted a list of them, as [[{}]]", at.key), faults);
+            }
             // One is a list of one.
-            (Value::String(_), _) => {
+            _ => {
                 one = [at.node.clone()];
                 &one[..]
             }
-            _ => return at.wanted("an array", faults),
         };
         // Every item is read, so that all their faults are told.
         let read: Vec<Option<T>> = items.iter().map(|node| T::read(&At { key: at.key, node }, faults)).collect();

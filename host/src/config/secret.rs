@@ -97,22 +97,27 @@ const WELL_KNOWN: [&str; 10] = [
 
 /// A check: a signing key is long enough not to be guessed, and not one that everybody knows.
 pub(super) fn strong_key(secret: &Secret) -> Result<(), String> {
-    strong(secret, "to have one made")
+    strong(secret, ", or nothing to have one made")
+}
+
+/// The same for a further key, which has to be given.
+pub(super) fn strong_further_key(secret: &Secret) -> Result<(), String> {
+    strong(secret, "")
 }
 
 /// The same for a key that somebody else signs with.
 pub(super) fn strong_shared_key(secret: &Secret) -> Result<(), String> {
-    strong(secret, "if it is auth.jwt_secret")
+    strong(secret, ", or nothing if it is auth.jwt_secret")
 }
 
-/// `nothing` says what happens without one.
-fn strong(secret: &Secret, nothing: &str) -> Result<(), String> {
+/// `otherwise` says what happens without one.
+fn strong(secret: &Secret, otherwise: &str) -> Result<(), String> {
     let text = secret.expose();
     if text.is_empty() {
         return Ok(());
     }
     let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let advice = format!("wanted at least 32 random bytes (`openssl rand -base64 48`), or nothing {nothing}");
+    let advice = format!("wanted at least 32 random bytes (`openssl rand -base64 48`){otherwise}");
     let stem = plain.trim_end_matches("here").trim_end_matches("key");
     if plain.starts_with("changeme") || WELL_KNOWN.contains(&plain.as_str()) || WELL_KNOWN.contains(&stem) {
         return Err(format!("is a well-known sample value that anybody can sign tokens with; {advice}"));

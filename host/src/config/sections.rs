@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::key::{choice, lasting, not_blank, section, within};
 use super::origins::{allowed_origins, public_url};
-use super::secret::{Secret, not_guessable, strong_key, strong_shared_key};
+use super::secret::{Secret, not_guessable, strong_further_key, strong_key, strong_shared_key};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -168,7 +168,7 @@ section! {
         kid: String = String::new(), not_blank;
         algorithm: KeyAlgorithm = KeyAlgorithm::Hs256;
         /// HS256's secret.
-        secret: Secret = Secret::default(), strong_key;
+        secret: Secret = Secret::default(), strong_further_key;
         /// EdDSA's key, in PEM (PKCS #8).
         private_key_file: Option<PathBuf> = None;
         /// What is needed of it where it only verifies, in PEM (SPKI).
@@ -429,6 +429,9 @@ fn room_names(names: &[String]) -> Result<(), String> {
 
 fn log_level(directives: &str) -> Result<(), String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if directives.trim().is_empty() {
+        return Err(format!("is empty; wanted one of {}, or MODULE=LEVEL", LEVELS.join(", ")));
+    }
     // A lone word that is no level is taken for a module's name, and everything else falls silent.
     let typo = directives
         .split(',')

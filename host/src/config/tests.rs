@@ -6,6 +6,7 @@ use super::*;
 mod faults_in_the_file;
 mod listeners;
 mod variables;
+mod wrong_files;
 
 fn load(text: &str) -> Result<Config, Faults> {
     Config::from_text("config.toml", text, no_variables())

@@ -17,6 +17,10 @@ const PLAIN: [(&str, [&str; 2]); 3] = [
     ("CORS_ORIGIN", ["cors", "origins"]),
 ];
 const PREFIX: &str = "NATTERJACK__";
+/// How the parser begins what it says of a key that is there twice, which leaves the rest readable.
+const DUPLICATE: &str = "duplicate key";
+/// … and of a value that it takes for text without quotes, after which it finds its way back.
+const UNQUOTED: &str = "string values must be quoted";
 
 pub(super) type Table = BTreeMap<String, Node>;
 
@@ -31,7 +35,8 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     String(String),
-    Integer(i64),
+    /// Larger than TOML's, so that one beyond a key's range is told with that range.
+    Integer(i128),
     Float(f64),
     Boolean(bool),
     Datetime(String),
@@ -59,19 +64,34 @@ impl Node {
     }
 }
 
-/// Parses a file. All its syntax errors are faults, not only the first.
-pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Table {
+/// Parses a file. Syntax errors are told up to the first after which the parser can only guess; then nothing of the file is read.
+pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Option<Table> {
     let source = Source { file, text };
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    let mut is_broken = false;
     for error in errors {
-        let place = source.place(error.span().unwrap_or_default());
+        let span = error.span().unwrap_or_default();
         let said = error.message().replace('\n', ", ");
-        match source.explain(error.span().unwrap_or_default(), &said) {
-            Some((key, why)) => faults.add(&place, &key, why),
-            None => faults.add(&place, "", said),
+        let Explained { line, key, why } = source.explain(span.clone(), &said);
+        let place = line.map_or_else(|| source.place(span), |line| Place::Line(file.clone(), line));
+        faults.add(&place, &key, why);
+        if !said.starts_with(DUPLICATE) {
+            is_broken = true;
+            if !said.starts_with(UNQUOTED) {
+                break;
+            }
         }
     }
-    source.table(document.get_ref(), "", faults)
+    (!is_broken).then(|| source.table(document.get_ref(), "", faults))
+}
+
+/// What is told of a syntax error.
+struct Explained {
+    /// Where it began, if that is not where the parser noticed it.
+    line: Option<usize>,
+    key: String,
+    why: String,
 }
 
 struct Source<'a> {
@@ -85,27 +105,53 @@ impl Source<'_> {
         Place::Line(self.file.clone(), 1 + before.iter().filter(|byte| **byte == b'\n').count())
     }
 
-    /// Says of a syntax error that operators make often what it is about, better than the parser can.
-    fn explain(&self, span: Range<usize>, said: &str) -> Option<(String, String)> {
+    /// Says of syntax errors that operators make often what they are about, better than the parser can.
+    fn explain(&self, span: Range<usize>, said: &str) -> Explained {
+        let plain = |why: String| Explained { line: None, key: String::new(), why };
+        self.explain_often(span, said).unwrap_or_else(|| plain(said.to_owned()))
+    }
+
+    fn explain_often(&self, span: Range<usize>, said: &str) -> Option<Explained> {
         let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
-        let line = self.text.get(start..)?.lines().next()?;
-        if said.starts_with("duplicate key") {
+        let line = self.text.get(start..)?.lines().next().unwrap_or_default();
+        if said.starts_with(DUPLICATE) {
             let (key, first) = self.twice(start, line, self.text.get(span)?);
             let where_first = first.map(|line| format!(", in line {line} already")).unwrap_or_default();
-            return Some((key, format!("is there twice{where_first}; wanted it once")));
+            return Some(Explained { line: None, key, why: format!("is there twice{where_first}; wanted it once") });
         }
-        let value = line.split_once('=')?.1.split('#').next()?.trim();
+        let above = || self.text.get(..start).unwrap_or_default().lines();
+        let goes_on = line.trim_start().starts_with('[') || line.contains('=') || line.trim().is_empty();
+        if said.contains("array") && goes_on {
+            // The next key was taken for an item: the list above is not closed.
+            let begins =
+                |line: &str| line.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with('['));
+            let lines: Vec<&str> = above().collect();
+            let at = lines.iter().rposition(|line| begins(line))?;
+            let is_open = lines.iter().skip(at).all(|line| !line.contains(']'));
+            let key = lines.get(at)?.split_once('=')?.0.trim().to_owned();
+            let why = "is a list that is not closed; wanted `]`".to_owned();
+            return is_open.then(|| Explained { line: Some(at + 1), key, why });
+        }
+        if said.contains("multi-line") {
+            let begins = |line: &&str| line.contains("\"\"\"") || line.contains("'''");
+            let at = above().collect::<Vec<_>>().iter().rposition(begins)?;
+            let why = "text of several lines that is not closed; wanted its quotes again".to_owned();
+            return Some(Explained { line: Some(at + 1), key: String::new(), why });
+        }
+        let value = line.split_once('=').filter(|(key, _)| !key.trim().is_empty())?.1.split('#').next()?.trim();
         let boolean = match value.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => "true",
             "false" | "no" | "off" => "false",
             "" => return None,
             _ => {
-                let is_text = !value.contains(['"', '\'', '[', ']', '{', '}', ',']);
+                let is_text = !value.contains(['"', '\'', '[', ']', '{', '}', ',']) && value.parse::<f64>().is_err();
                 let quoted = is_text && value.bytes().any(|byte| byte.is_ascii_digit());
-                return quoted.then(|| (String::new(), format!("`{value}` needs quotes; wanted \"{value}\"")));
+                let why = format!("`{value}` needs quotes; wanted \"{value}\"");
+                return quoted.then(|| Explained { line: None, key: String::new(), why });
             }
         };
-        Some((String::new(), format!("`{value}` is no boolean in TOML; wanted {boolean}")))
+        let why = format!("`{value}` is no boolean in TOML; wanted {boolean}");
+        (value != boolean).then(|| Explained { line: None, key: String::new(), why })
     }
 
     /// The key that a line has again, and where it was before.
@@ -147,7 +193,7 @@ impl Source<'_> {
             DeValue::Boolean(value) => Value::Boolean(*value),
             DeValue::Datetime(value) => Value::Datetime(value.to_string()),
             DeValue::Table(table) => Value::Table(self.table(table, path, faults)),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Value::Integer(number),
                 Err(_) => {
                     faults.add(place, path, format!("{number} is too large for an integer"));

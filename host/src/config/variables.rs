@@ -70,7 +70,7 @@ fn words(name: &str) -> String {
 }
 
 /// All keys that have a default.
-fn keys() -> Vec<String> {
+pub(super) fn keys() -> Vec<String> {
     fn add(table: &toml::Table, path: &str, found: &mut Vec<String>) {
         for (name, value) in table {
             let key = super::tree::join(path, name);

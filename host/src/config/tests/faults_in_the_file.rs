@@ -108,14 +108,17 @@ fn what_has_no_unit_or_a_wrong_one_is_refused() {
 #[test]
 fn a_section_that_is_no_table() {
     assert_eq!(faults("auth = true"), ["config.toml:1: auth: is a boolean; wanted a table"]);
-    assert_eq!(faults("[plugin]\nenabled = false"), ["config.toml:2: plugin.enabled: is a boolean; wanted a table"]);
+    assert_eq!(
+        faults("[plugin]\nenabled = false"),
+        ["config.toml:2: plugin.enabled: is a boolean; wanted a table for a plugin, such as [plugin.word-filter]"]
+    );
 }
 
 #[test]
 fn numbers_out_of_their_type() {
     assert_eq!(
         faults("[database]\nreaders = -1"),
-        ["config.toml:2: database.readers: -1 is out of range; wanted 0 to 4294967295"]
+        ["config.toml:2: database.readers: -1 is out of range; wanted 1 to 64"]
     );
     assert_eq!(
         faults("[database]\nreaders = 65"),
@@ -123,7 +126,7 @@ fn numbers_out_of_their_type() {
     );
     assert_eq!(
         faults("[database]\nreaders = 99999999999999999999"),
-        ["config.toml:2: database.readers: 99999999999999999999 is too large for an integer"]
+        ["config.toml:2: database.readers: 99999999999999999999 is out of range; wanted 1 to 64"]
     );
 }
 
@@ -154,7 +157,9 @@ fn an_unknown_database_is_refused_and_its_password_not_repeated() {
 fn origins_are_whole_and_exact() {
     assert_eq!(
         faults("cors.origins = [\"https://chat.example/\"]"),
-        ["config.toml:1: cors.origins: `https://chat.example/` is more than an origin; wanted `https://chat.example`"]
+        [
+            "config.toml:1: cors.origins: `https://chat.example/` is not written as browsers do; wanted `https://chat.example`"
+        ]
     );
     for no_origin in
         ["chat.example", "Null", "https://", "https://*.example", "://x", "app://", "chrome-extension://a b"]
@@ -169,7 +174,7 @@ fn origins_are_whole_and_exact() {
         ("capacitor://localhost/", "capacitor://localhost"),
         ("chrome-extension://ABC", "chrome-extension://abc"),
     ] {
-        let wanted = format!("config.toml:1: cors.origins: `{more}` is more than an origin; wanted `{exact}`");
+        let wanted = format!("config.toml:1: cors.origins: `{more}` is not written as browsers do; wanted `{exact}`");
         assert_eq!(faults(&format!("cors.origins = [\"{more}\"]")), [wanted]);
     }
 }
@@ -179,7 +184,7 @@ fn public_url_is_an_origin_of_the_web() {
     assert_eq!(
         faults("server.public_url = \"https://chat.example/\""),
         [
-            "config.toml:1: server.public_url: `https://chat.example/` is more than an origin; wanted `https://chat.example`"
+            "config.toml:1: server.public_url: `https://chat.example/` is not written as browsers do; wanted `https://chat.example`"
         ]
     );
     for no_url in ["chat.example", "*", "file://", "ws://chat.example"] {

@@ -37,6 +37,7 @@ mod guessing;
 mod guests;
 mod hostile;
 mod http;
+mod http_headers;
 mod http_rules;
 mod keys;
 mod lenient;

@@ -119,3 +119,31 @@ async fn pages_of_every_kind_of_listed_origin_get_in_over_rest_and_sockets() {
         }
     }
 }
+
+/// Without `Origin`, as a page reads from the server that it was loaded from.
+#[tokio::test]
+async fn page_under_a_rebound_name_reads_only_what_is_public() {
+    let server = Setup::new().start().await;
+    let (_, document) = server.get("/api/openapi.json", None).await;
+    let public = ["/api/server", "/healthz", "/readyz", "/metrics"];
+    let http = reqwest::Client::new();
+    for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some()) {
+        let wanted = match path.as_str() {
+            path if public.contains(&path) => 200,
+            // The address is the secret.
+            "/media/{id}" => 404,
+            _ => 401,
+        };
+        assert_eq!(item["get"].get("security").is_some(), wanted == 401, "{path}");
+        let path = path.replace("{id}", "0f8fad5b-d9cb-469f-a165-70867728950e").replace("{room}", "lobby");
+        for fetched in [None, Some("same-origin"), Some("none"), Some("cross-site")] {
+            let mut request = http.get(server.url(&path)).header(header::HOST, "evil.example:5000");
+            if let Some(site) = fetched {
+                request = request.header("sec-fetch-site", site).header("sec-fetch-mode", "cors");
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), wanted, "{path} {fetched:?}");
+            assert!(answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_none(), "{path} {fetched:?}");
+        }
+    }
+}

@@ -150,14 +150,10 @@ type Answer = Result<Response, Failure>;
 /// All that is answered over HTTP, `with_metrics` unless they have a listener of their own.
 pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
     let (api, document) = api(with_metrics);
-    Router::new()
-        .merge(
-            api.route_layer(from_fn_with_state(state.clone(), admin::audit::record))
-                .route_layer(from_fn_with_state(state.clone(), extract::count_strangers)),
-        )
-        .merge(openapi::pages(document))
-        .merge(super::web::pages())
-        .layer(compression::layer())
+    let api = api
+        .route_layer(from_fn_with_state(state.clone(), admin::audit::record))
+        .route_layer(from_fn_with_state(state.clone(), extract::count_strangers));
+    compression::compressed(api.merge(openapi::pages(document)).merge(super::web::pages()))
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
         .route("/ws/go", get(super::websocket::upgrade))
@@ -203,8 +199,7 @@ async fn elsewhere(Extract(state): Extract<Arc<State>>, request: Request) -> Res
 /// Figures, and nothing else.
 pub fn metrics_app(state: Arc<State>) -> Router {
     let (figures, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
-    figures
-        .layer(compression::layer())
+    compression::compressed(figures)
         .fallback(async || Failure::from(Error::not_found("page")))
         .layer(from_fn_with_state(state.clone(), bodies::read))
         .with_state(state)

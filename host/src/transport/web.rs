@@ -65,6 +65,8 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         (header::ETAG, tag),
         // Looked after with every load, so that a page never runs with half of another version.
         (header::CACHE_CONTROL, "no-cache".to_owned()),
+        // Here and not by the compression layer alone, which sees no text in a 304.
+        (header::VARY, "accept-encoding".to_owned()),
         (header::CONTENT_SECURITY_POLICY, CSP.to_owned()),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin".to_owned()),
     ];

@@ -79,7 +79,8 @@ impl Carriers {
 /// Takes what is a WebSocket, and sees to it that a request which its client breaks off ends the connection.
 pub(super) async fn carry(State(carriers): State<Carriers>, request: Request, next: Next) -> Result<Response, Failure> {
     let query = Query::of(request.uri());
-    if query.websocket && request.method() == Method::GET && query.is_valid {
+    // HEAD without an upgrade is answered as GET is.
+    if query.websocket && matches!(*request.method(), Method::GET | Method::HEAD) && query.is_valid {
         let (mut parts, _) = request.into_parts();
         let handshake = Handshake::from_request_parts(&mut parts, &()).await?;
         let tracked = carriers.open.token();

@@ -31,11 +31,12 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let headers = &parts.headers;
         let wanted = |what: &str| Error::BadRequest(format!("for a WebSocket, {what}"));
-        if parts.method != Method::GET {
-            return Err(wanted("the method should be GET").into());
-        }
+        // First, so that HEAD without an upgrade is answered as GET is.
         if !names(headers, header::CONNECTION, "upgrade") || !names(headers, header::UPGRADE, "websocket") {
             return Err(wanted("the headers should be `Connection: upgrade` and `Upgrade: websocket`").into());
+        }
+        if parts.method != Method::GET {
+            return Err(wanted("the method should be GET").into());
         }
         let version = one(headers, header::SEC_WEBSOCKET_VERSION);
         if version.is_none_or(|version| version != VERSION) {

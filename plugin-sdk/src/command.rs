@@ -78,7 +78,7 @@ impl Args {
     /// # Errors
     /// `invalid`, naming the argument that does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        crate::json::read(&self.0).map_err(Error::invalid)
+        crate::json::read(&self.0).map_err(|fault| Error::invalid(fault.to_string()))
     }
 }
 

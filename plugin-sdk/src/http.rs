@@ -155,6 +155,6 @@ impl Response {
             return Err(Error::unavailable(format!("the other server answered {}", self.status)));
         }
         crate::json::read(self.text()?)
-            .map_err(|why| Error::unavailable(format!("the other server's answer makes no sense: {why}")))
+            .map_err(|fault| Error::unavailable(format!("the other server's answer makes no sense: {fault}")))
     }
 }

@@ -89,5 +89,5 @@ pub struct Description {
 
 /// Reads settings and makes an instance of them; an error names the key.
 pub(crate) fn init<T: Lifecycle>(settings: &str) -> Result<T, String> {
-    T::init(crate::json::read(settings)?)
+    T::init(crate::json::read(settings).map_err(|fault| fault.quoted())?)
 }

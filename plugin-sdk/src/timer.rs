@@ -71,6 +71,6 @@ impl Payload {
     /// # Errors
     /// `internal`, naming what does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        crate::json::read(&self.0).map_err(Error::internal)
+        crate::json::read(&self.0).map_err(|fault| Error::internal(fault.to_string()))
     }
 }

@@ -93,7 +93,7 @@ fn without_settings_everything_passes() {
 #[test]
 fn a_misspelt_key_is_named() {
     let error = init_error(json!({ "wrods": ["darn"] }));
-    assert!(error.starts_with("unknown field `wrods`, expected one of `words`"), "{error}");
+    assert!(error.starts_with("`wrods`: is unknown here; known are `words`"), "{error}");
 }
 
 #[test]

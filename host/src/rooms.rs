@@ -30,6 +30,7 @@ const CACHED_ROOMS: usize = 10_000;
 const OPEN_ROOMS: u32 = 1000;
 const CACHED_STANDINGS: usize = 100_000;
 /// Five characters that a person can pass on.
+const CODE_LENGTH: usize = 5;
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// What of the database is kept at hand for every post; the writer says what no longer holds.
@@ -143,7 +144,12 @@ impl Rooms {
 
     /// By its five characters, in any case.
     pub async fn coded(&self, code: &str) -> Result<Room> {
-        self.database.room_coded(&code.to_uppercase()).await?.ok_or_else(|| Error::not_found("room"))
+        let unknown = || Error::not_found("room");
+        // Whatever else a client takes for a code, no room has it.
+        if code.len() != CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(unknown());
+        }
+        self.database.room_coded(&code.to_uppercase()).await?.ok_or_else(unknown)
     }
 
     /// The rooms that somebody can come into without being invited, public ones and those with a password: those that exist from
@@ -351,7 +357,7 @@ fn no_session() -> Error {
 
 /// A new room's code.
 pub fn new_code() -> String {
-    (0..5).map(|_| char::from(CODE_CHARS[rand::random_range(0..CODE_CHARS.len())])).collect()
+    (0..CODE_LENGTH).map(|_| char::from(CODE_CHARS[rand::random_range(0..CODE_CHARS.len())])).collect()
 }
 
 /// The one credential that clients know by a field of its own.

@@ -27,6 +27,7 @@ use crate::protocol::{
     Account, AccountId, Actor, Command, ConnectionId, Entry, Page, Reply, Role, Room, RoomKind, RoomName, Standing,
 };
 use crate::rooms::{Door, Rooms, not_a_member};
+use crate::text::shown;
 
 /// How many rooms or members one answer lists.
 const LIST_PAGE: u32 = 100;
@@ -132,10 +133,7 @@ impl Router {
             (Command::Commands, _) => Ok(Reply::Commands(self.plugins.commands())),
             (Command::Plugin { name, args }, _) => {
                 let info = self.plugins.command(&name).ok_or_else(|| {
-                    Error::BadRequest(format!(
-                        "there is no op `{}`; `commands` lists the plugins' own",
-                        name.escape_debug()
-                    ))
+                    Error::BadRequest(format!("there is no op `{}`; `commands` lists the plugins' own", shown(&name)))
                 })?;
                 let value = self.run(caller, &info, args, None).await?;
                 Ok(Reply::Result { value, slash: false })
@@ -166,7 +164,7 @@ impl Router {
         let (room, _) = self.presence(caller, to).await?;
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
-            let word = word.escape_debug();
+            let word = shown(word);
             return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;

@@ -361,8 +361,10 @@ impl Session {
                 let kind = frame.map_or(dialect::groups::Kind::Unknown, |frame| dialect::groups::decode(frame).0);
                 self.outbox.offer(dialect::groups::refused(kind, error));
             }
-            Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error)),
-            Some(Dialect::Direct | Dialect::DirectExternal) => self.outbox.offer(dialect::direct::error(error)),
+            Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error, dialect::go::MESSAGE)),
+            Some(Dialect::Direct | Dialect::DirectExternal) => {
+                self.outbox.offer(dialect::direct::error(error, &dialect::direct::Nested::default()))
+            }
             Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);

@@ -31,6 +31,14 @@ pub fn without_refused(line: &str) -> String {
     line.chars().filter(|c| text::check_line(c.encode_utf8(&mut [0; 4])).is_ok()).collect()
 }
 
+/// The most of a word of a client's that an error repeats.
+const MAX_SHOWN_CHARS: usize = 64;
+
+/// A word that a client chose, as an error repeats it: of bounded length, and with nothing in it that changes the text around it.
+pub fn shown(word: &str) -> String {
+    word.escape_debug().take(MAX_SHOWN_CHARS).collect()
+}
+
 fn refused(field: &'static str, fault: Fault) -> Error {
     Error::invalid(field, fault.to_string())
 }
@@ -45,6 +53,13 @@ mod tests {
             assert!(check_body("body", blank).is_err(), "{blank:?}");
         }
         assert_eq!(check_body("body", "\u{200B}."), Ok(()));
+    }
+
+    #[test]
+    fn word_in_an_error_is_bounded_and_escaped() {
+        assert_eq!(shown("wave"), "wave");
+        assert_eq!(shown("a\n\u{202E}b"), r"a\n\u{202e}b");
+        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(64));
     }
 
     #[test]

@@ -85,6 +85,29 @@ fn wrong_frames(commands: &[Command]) -> Vec<(Value, String, bool)> {
                 // A list may hold anything, and some fields are lists.
                 frames.push((with(command, &field, Some(wrong)), field.clone(), true));
             }
+            // What may be taken as it is, but must not end in another layer's words.
+            for odd in [
+                json!(1e30),
+                json!(-1e30),
+                json!(18_446_744_073_709_551_615_u64),
+                json!(9_007_199_254_740_993_i64),
+                json!(-1),
+                json!(false),
+                json!([]),
+                json!({}),
+                json!([[1, [2]]]),
+                json!([{"a": {"b": [null]}}]),
+                json!({"a": {"b": {"c": []}}}),
+                json!("   "),
+                json!(" 5"),
+                json!("5 "),
+                json!("\n\t"),
+                json!("\u{feff}"),
+                json!("[object Object]"),
+                json!("undefined"),
+            ] {
+                frames.push((with(command, &field, Some(odd)), field.clone(), false));
+            }
             if !command.other.contains(&field.as_str()) {
                 frames.push((with(command, &field, Some(json!("x".repeat(5000)))), field.clone(), false));
                 frames.push((with(command, &field, Some(json!("\u{0}\u{202e}"))), field.clone(), false));
@@ -102,6 +125,8 @@ fn check(frame: &Value, field: &str, must_fail: bool, error: Option<&str>) {
     for internal in INTERNAL {
         assert!(!error.contains(internal), "{error:?} speaks of {internal:?}: {frame}");
     }
+    // However much of a client's own words it repeats.
+    assert!(error.chars().count() < 300, "{error:?}");
     if must_fail {
         assert!(error.contains(field), "{error:?} should name {field}: {frame}");
     }
@@ -115,6 +140,7 @@ async fn ask(client: &mut Client, frame: &Value) -> Value {
 /// Limits that the table does not reach.
 async fn server() -> Server {
     let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
+    let setup = setup.replace("attempts_burst = 30", "attempts_burst = 100000");
     setup.replace("refusals_before_close = 1000", "refusals_before_close = 100000").start().await
 }
 
@@ -175,6 +201,12 @@ async fn errors_of_rooms_name_the_page_s_own_fields() {
         let told = answer["message"].as_str().filter(|_| answer["code"] == 1);
         check(&frame, &format!("payload.{field}"), must_fail, told);
     }
+    for kind in ["create", "query", "join", "chat", "leave"] {
+        for list in [json!([]), json!([1])] {
+            let answer = ask(&mut client, &json!({"type": kind, "payload": list})).await;
+            assert_eq!(answer["message"], "payload: should be an object, not a list", "{kind} {list}");
+        }
+    }
     for whole in [json!({"type": "chat"}), json!({"type": "chat", "payload": 7}), json!({"type": 7}), json!({})] {
         let answer = ask(&mut client, &whole).await;
         check(&whole, "", true, answer["message"].as_str());
@@ -206,8 +238,24 @@ async fn errors_of_go_name_the_page_s_own_fields() {
         let answer = ask(&mut client, &frame).await;
         // Without the right receiver the error is about that.
         let told = answer["message"].as_str().filter(|_| answer["type"] == "error");
-        let unknown = frame["type"] == "join_group" && frame["group_id"] == 0;
-        check(&frame, &field, must_fail && !unknown, told);
+        check(&frame, &field, must_fail, told);
+    }
+    // The text is named as the client calls it.
+    let bob = server.sign_up("bob").await;
+    let (_, bob) = server.get("/api/me", Some(&bob.token)).await;
+    let bob = bob["number"].as_i64().unwrap();
+    for field in ["message", "content"] {
+        let of = |text: Value| json!({"receiver_id": bob, field: text});
+        for (text, wanted) in [
+            (json!("x".repeat(5000)), format!("{field} is too large")),
+            (json!("\u{0}"), format!("{field}: ")),
+            (json!(""), format!("{field}: is missing")),
+            (json!(["hi"]), format!("{field}: should be a text, not a list")),
+        ] {
+            let answer = ask(&mut client, &of(text.clone())).await;
+            let told = answer["message"].as_str().unwrap_or_default();
+            assert!(answer["type"] == "error" && told.starts_with(&wanted), "{field} {text}: {answer}");
+        }
     }
 }
 
@@ -237,7 +285,38 @@ async fn errors_of_direct_name_the_page_s_own_fields() {
         let nested = json!({"event": event, "data": data});
         let answer = ask(&mut client, &nested).await;
         let told = answer["message"].as_str().filter(|_| answer["event"] == "error");
-        check(&nested, &field, must_fail, told);
+        // Of an object without fields nobody can say that they belong there.
+        let place = if nested["data"] == json!({}) { field.clone() } else { format!("data.{field}") };
+        check(&nested, &place, must_fail, told);
+        // What the core refuses is named there, too.
+        let named = told.is_some_and(|told| told.starts_with(&field)) && nested["data"] != json!({});
+        assert!(!named, "{told:?} should name {place}: {nested}");
+    }
+    for (frame, wanted) in [
+        (json!({"event": "message", "receiverId": bob.id, "data": [1]}), "data: should be an object, not a list"),
+        (json!({"event": "fetchChats", "data": "x"}), "data: should be an object, not a text"),
+        (json!({"event": "message", "receiverId": bob.id, "data": {"message": "\u{0}"}}), "data.message: "),
+        (
+            json!({"event": "message", "data": {"receiverId": bob.id, "message": "x".repeat(5000)}}),
+            "data.message is too large",
+        ),
+        (
+            json!({"event": "message", "data": {"receiverId": bob.id, "images": ["/media/x", "ftp://x"]}}),
+            "data.images[0]: ",
+        ),
+        (json!({"event": "message", "data": {"receiverId": id, "message": "hi"}}), "data.receiverId: "),
+        (json!({"event": "message", "data": {"receiverId": "b", "message": "hi"}}), "data.receiverId: "),
+    ] {
+        let answer = ask(&mut client, &frame).await;
+        let told = answer["message"].as_str().unwrap_or_else(|| panic!("{frame}: {answer}"));
+        assert!(told.starts_with(wanted), "{told:?} should start with {wanted:?}: {frame}");
+    }
+    // Of nobody there is no room, whatever a client takes for an id.
+    for unknown in ["b", "not-a-uuid", "12", id, " ", "\u{0}"] {
+        let answer = ask(&mut client, &json!({"event": "fetchChats", "receiverId": unknown})).await;
+        assert_eq!(answer, json!({"event": "noRoomFound"}), "{unknown:?}");
+        let answer = ask(&mut client, &json!({"event": "unReadMessages", "data": {"receiverId": unknown}})).await;
+        assert_eq!(answer, json!({"event": "noUnreadMessages", "data": []}), "{unknown:?}");
     }
 }
 
@@ -311,6 +390,21 @@ async fn errors_of_rest_name_the_client_s_own_fields() {
         let (status, answer) = server.get(path, token).await;
         assert_eq!(status, 400, "{path}: {answer}");
         check(&json!(path), field, true, answer["error"]["message"].as_str());
+    }
+    // Of two spellings one may hold nothing.
+    for (body, wanted) in [
+        (json!({"refreshToken": "x", "refresh_token": ""}), "refresh"),
+        (json!({"refreshToken": null, "refresh_token": "x"}), "refresh"),
+        (json!({"refreshToken": "x", "refresh_token": "x"}), "refresh"),
+        (json!({"refreshToken": "x", "refresh_token": "y"}), "refreshToken: is given twice"),
+        (json!({"refreshToken": "", "refresh_token": ""}), "refreshToken: is missing"),
+        (json!({}), "refreshToken: is missing"),
+    ] {
+        let (_, answer) = server.post("/refresh", None, &body).await;
+        let told = answer["error"]["message"].as_str().unwrap();
+        let status = if wanted == "refresh" { "unauthenticated" } else { "bad_request" };
+        assert_eq!(answer["error"]["code"], status, "{body}: {answer}");
+        assert!(wanted == "refresh" || told == wanted, "{body}: {told}");
     }
     let (status, answer) = server.post("/api/groups/x/join", token, &json!({})).await;
     assert_eq!(status, 400, "{answer}");

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{
     AccountId, Attachment, Author, Entry, Event, Happening, Message, Peer, Post, Room, RoomId, RoomKind,
 };
+use crate::text::shown;
 
 /// By which ids a client knows accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,21 +59,21 @@ pub fn decode(text: &str) -> Result<Request> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Send {
-        receiver_id: String,
+        receiver_id: Option<String>,
         message: Option<String>,
         images: Option<Vec<String>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Fetch {
-        receiver_id: String,
+        receiver_id: Option<String>,
         before: Option<String>,
         limit: Option<u32>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Unread {
-        receiver_id: String,
+        receiver_id: Option<String>,
     }
     match &*fields::<Kind<'_>>(text)?.event {
         "authenticate" => {
@@ -81,29 +82,67 @@ pub fn decode(text: &str) -> Result<Request> {
         }
         "message" => {
             let Send { receiver_id, message, images } = read(text)?;
+            let receiver = needed(text, "receiverId", receiver_id)?;
             let images = images.unwrap_or_default();
             match message {
-                None if images.is_empty() => Err(Error::BadRequest("message: is missing".into())),
-                message => Ok(Request::Message { receiver: receiver_id, message: message.unwrap_or_default(), images }),
+                None if images.is_empty() => Err(json::missing(text, DATA, "message").into()),
+                message => Ok(Request::Message { receiver, message: message.unwrap_or_default(), images }),
             }
         }
         "fetchChats" => {
             let Fetch { receiver_id, before, limit } = read(text)?;
+            let receiver = needed(text, "receiverId", receiver_id)?;
             let no_id = |_| Error::BadRequest("before: should be the id of a message".into());
             let before = before.map(|before| before.parse()).transpose().map_err(no_id)?;
-            Ok(Request::FetchChats { receiver: receiver_id, before, limit })
+            Ok(Request::FetchChats { receiver, before, limit })
         }
-        "unReadMessages" => Ok(Request::UnreadMessages { receiver: read::<Unread>(text)?.receiver_id }),
+        "unReadMessages" => {
+            let receiver = needed(text, "receiverId", read::<Unread>(text)?.receiver_id)?;
+            Ok(Request::UnreadMessages { receiver })
+        }
         other => Err(Error::BadRequest(format!(
             "event: there is no `{}`; there are `authenticate`, `message`, `fetchChats` and `unReadMessages`",
-            other.escape_debug()
+            shown(other)
         ))),
     }
 }
 
 /// Answers have their fields in `data`, so many clients write requests like that, too.
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    Ok(json::flattened(text, "data")?)
+    Ok(json::flattened(text, DATA)?)
+}
+
+/// What a field holds that has to be there.
+fn needed(text: &str, name: &'static str, value: Option<String>) -> Result<String> {
+    value.ok_or_else(|| json::missing(text, DATA, name).into())
+}
+
+/// What answers call the object that has their fields.
+const DATA: &str = "data";
+
+/// Which fields of a frame stand in its `data`; errors name them there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nested(Vec<&'static str>);
+
+impl Nested {
+    pub fn of(text: &str) -> Self {
+        const FIELDS: [&str; 5] = ["receiverId", "message", "images", "before", "limit"];
+        // Most frames have none.
+        Self(if text.contains(DATA) { json::nested(text, DATA, &FIELDS) } else { Vec::new() })
+    }
+
+    /// What an error says whose field is to be named as it was sent.
+    fn message(&self, error: &Error) -> String {
+        let message = error.to_string();
+        let named = match error {
+            Error::Invalid { field, .. } => field,
+            Error::TooLarge { what, .. } => *what,
+            Error::BadRequest(message) | Error::NotFound(message) => message.split(':').next().unwrap_or_default(),
+            _ => "",
+        };
+        let field = named.split('[').next().unwrap_or_default();
+        if self.0.contains(&field) { format!("{DATA}.{message}") } else { message }
+    }
 }
 
 #[derive(Serialize)]
@@ -250,9 +289,9 @@ const TERMS: [(&str, &str); 6] = [
     ("before", "before"),
 ];
 
-pub fn error(error: &Error) -> Utf8Bytes {
+pub fn error(error: &Error, nested: &Nested) -> Utf8Bytes {
     let error = error.in_terms_of(&TERMS);
-    to_text(&json!({"event": "error", "message": error.to_string(), "code": error.code()}))
+    to_text(&json!({"event": "error", "message": nested.message(&error), "code": error.code()}))
 }
 
 #[cfg(test)]
@@ -282,6 +321,44 @@ mod tests {
         assert!(said(r#"{"event":"fetchChats","receiverId":"b","before":"soon"}"#).starts_with("before:"));
         assert!(said(r#"{"event":"dance"}"#).starts_with("event:"));
         assert!(said(r#"{"event":7}"#).starts_with("event:"));
+    }
+
+    #[test]
+    fn fault_names_the_place_where_the_field_is_or_would_be() {
+        for (frame, wanted) in [
+            (r#"{"event":"message","data":{"receiverId":"b"}}"#, "data.message: is missing"),
+            (r#"{"event":"message","data":{"receiverId":"b","message":""}}"#, "data.message: is missing"),
+            (r#"{"event":"message","receiverId":"b","data":{}}"#, "message: is missing"),
+            (r#"{"event":"message","data":{"message":"hi"}}"#, "data.receiverId: is missing"),
+            (r#"{"event":"message","data":{"message":"a","message":"b"}}"#, "data.message: is given twice"),
+            (r#"{"event":"message","message":"a","message":"b","data":{}}"#, "message: is given twice"),
+            (r#"{"event":"message","data":[1]}"#, "data: should be an object, not a list"),
+            (r#"{"event":"message","receiverId":"b","data":"hi"}"#, "data: should be an object, not a text"),
+            (r#"{"event":"fetchChats","data":true}"#, "data: should be an object, not true"),
+            (r#"{"event":"fetchChats","data":[]}"#, "receiverId: is missing"),
+            (r#"{"event":"fetchChats","data":null}"#, "receiverId: is missing"),
+        ] {
+            assert_eq!(decode(frame).unwrap_err().to_string(), wanted, "{frame}");
+        }
+        // What is whole without it may carry anything there.
+        assert!(decode(r#"{"event":"fetchChats","receiverId":"b","data":[1]}"#).is_ok());
+    }
+
+    #[test]
+    fn error_names_fields_of_data_there() {
+        let nested = Nested::of(r#"{"event":"message","images":["x"],"data":{"message":"hi","receiverId":"b"}}"#);
+        let said = |error: Error| nested.message(&error.in_terms_of(&TERMS));
+        assert_eq!(said(Error::invalid("body", "is bad")), "data.message: is bad");
+        assert_eq!(
+            said(Error::TooLarge { what: "body", limit: "4 bytes".into() }),
+            "data.message is too large: at most 4 bytes"
+        );
+        assert_eq!(said(Error::NotFound("receiverId: nobody".into())), "data.receiverId: nobody");
+        assert_eq!(said(Error::invalid("images[1]", "is bad")), "images[1]: is bad");
+        assert_eq!(said(Error::Forbidden("you may not".into())), "you may not");
+        let pictures = Nested::of(r#"{"event":"message","data":{"images":["x"],"receiverId":"b"}}"#);
+        let error = Error::invalid("images[1]", "is bad").in_terms_of(&TERMS);
+        assert_eq!(pictures.message(&error), "data.images[1]: is bad");
     }
 
     #[test]

@@ -7,20 +7,32 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::json::IntegerId;
+use super::json::{self, IntegerId};
 use super::words::of_groups;
 use super::{fields, groups, to_text};
 use crate::clock::Timestamp;
 use crate::error::rooms::NAME_TAKEN;
 use crate::error::{Error, Result};
 use crate::protocol::{Author, ConnectionId, Entry, Event, Happening, Message, Room, RoomKind};
+use crate::text::shown;
 
 /// What a frame asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    Send { to: To, message: String },
-    JoinGroup { group: i64 },
-    History { of: To, before: Option<i64>, limit: Option<u32> },
+    /// `field` is what the client calls the text.
+    Send {
+        to: To,
+        message: String,
+        field: &'static str,
+    },
+    JoinGroup {
+        group: i64,
+    },
+    History {
+        of: To,
+        before: Option<i64>,
+        limit: Option<u32>,
+    },
 }
 
 /// Whom a message is for, by number.
@@ -49,6 +61,10 @@ impl To {
     }
 }
 
+/// The text of a message: what the page's schema calls it, and what its prose does.
+pub const MESSAGE: &str = "message";
+const CONTENT: &str = "content";
+
 pub fn decode(text: &str) -> Result<Request> {
     #[derive(Deserialize)]
     struct Kind<'a> {
@@ -62,13 +78,12 @@ pub fn decode(text: &str) -> Result<Request> {
     struct Send {
         receiver_id: Option<IntegerId>,
         group_id: Option<IntegerId>,
-        // The page's schema says `message`, its text `content`.
         message: Option<String>,
         content: Option<String>,
     }
     #[derive(Deserialize)]
     struct Join {
-        group_id: IntegerId,
+        group_id: Option<IntegerId>,
     }
     #[derive(Deserialize)]
     struct History {
@@ -96,10 +111,21 @@ pub fn decode(text: &str) -> Result<Request> {
     match frame.kind.as_deref() {
         None | Some("message") => {
             let Send { receiver_id, group_id, message, content } = fields(text)?;
-            let missing = || Error::BadRequest("message: is missing".into());
-            Ok(Request::Send { to: to(receiver_id, group_id)?, message: message.or(content).ok_or_else(missing)? })
+            let to = to(receiver_id, group_id)?;
+            match (message, content) {
+                (Some(message), _) => Ok(Request::Send { to, message, field: MESSAGE }),
+                (None, Some(message)) => Ok(Request::Send { to, message, field: CONTENT }),
+                (None, None) => {
+                    let field =
+                        if json::names(text, CONTENT) && !json::names(text, MESSAGE) { CONTENT } else { MESSAGE };
+                    Err(Error::BadRequest(format!("{field}: is missing")))
+                }
+            }
         }
-        Some("join_group") => Ok(Request::JoinGroup { group: fields::<Join>(text)?.group_id.0 }),
+        Some("join_group") => match fields::<Join>(text)?.group_id {
+            Some(IntegerId(group)) if group != 0 => Ok(Request::JoinGroup { group }),
+            _ => Err(Error::BadRequest("group_id: is missing; it should be the number of a group".into())),
+        },
         Some("history") => {
             let History { receiver_id, group_id, before, limit } = fields(text)?;
             let before = before.map(|IntegerId(id)| id).filter(|before| *before != 0);
@@ -110,7 +136,7 @@ pub fn decode(text: &str) -> Result<Request> {
         }
         Some(other) => Err(Error::BadRequest(format!(
             "type: there is no `{}`; there are `message`, `join_group` and `history`",
-            other.escape_debug()
+            shown(other)
         ))),
     }
 }
@@ -191,22 +217,20 @@ pub fn no_history(of: To) -> Utf8Bytes {
     to_text(&json!({"type": "history", field: number, "messages": []}))
 }
 
-/// The page's own names of what frames and requests carry, which are the core's names but for the text.
-const TERMS: [(&str, &str); 4] = [("body", "message"), ("limit", "limit"), ("before", "before"), ("name", "name")];
-
-/// An error as clients of this dialect understand it.
-pub fn worded(error: &Error) -> Error {
+/// An error as clients of this dialect understand it; `text_field` is what the client calls the text of a message. The page's
+/// other names are the core's.
+pub fn worded(error: &Error, text_field: &'static str) -> Error {
     match of_groups(error, "`join_group` joins it") {
         Error::Conflict(why) if why == NAME_TAKEN => Error::Conflict("name: is taken".into()),
         // Its only account is the receiver.
         Error::Invalid { field, why } if field == "account" => Error::invalid("receiver_id", why),
         Error::NotFound(why) if why == "account not found" => Error::NotFound("receiver_id: nobody has this id".into()),
-        error => error.in_terms_of(&TERMS),
+        error => error.in_terms_of(&[("body", text_field), ("limit", "limit"), ("before", "before"), ("name", "name")]),
     }
 }
 
-pub fn error(error: &Error) -> Utf8Bytes {
-    let error = worded(error);
+pub fn error(error: &Error, text_field: &'static str) -> Utf8Bytes {
+    let error = worded(error, text_field);
     to_text(&json!({"type": "error", "code": error.code(), "message": error.to_string()}))
 }
 
@@ -216,13 +240,14 @@ mod tests {
 
     #[test]
     fn a_message_is_for_one_account_or_for_one_group() {
-        let to = |to| Ok(Request::Send { to, message: "hi".into() });
+        let sent = |to, field| Ok(Request::Send { to, message: "hi".into(), field });
+        let to = |to| sent(to, MESSAGE);
         assert_eq!(decode(r#"{"receiver_id": 2, "message": "hi"}"#), to(To::Account(2)));
         assert_eq!(decode(r#"{"type": "message", "group_id": 3, "message": "hi"}"#), to(To::Group(3)));
         // A Go structure without `omitempty`, and clients that keep ids as texts.
         for nothing in [r#"0"#, r#""""#, r#"null"#, r#""0""#] {
             let frame = format!(r#"{{"type": "", "receiver_id": "20", "group_id": {nothing}, "content": "hi"}}"#);
-            assert_eq!(decode(&frame), to(To::Account(20)), "{frame}");
+            assert_eq!(decode(&frame), sent(To::Account(20), CONTENT), "{frame}");
             let frame = format!(r#"{{"receiver_id": {nothing}, "group_id": 3, "message": "hi", "content": ""}}"#);
             assert_eq!(decode(&frame), to(To::Group(3)), "{frame}");
         }
@@ -233,9 +258,30 @@ mod tests {
 
     #[test]
     fn a_fault_names_the_field() {
-        let said = |text| decode(text).unwrap_err().to_string();
+        let said = |text: &str| decode(text).unwrap_err().to_string();
         assert!(said(r#"{"receiver_id": "two", "message": "hi"}"#).starts_with("receiver_id:"));
-        assert_eq!(said(r#"{"receiver_id": 2}"#), "message: is missing");
+        for (frame, wanted) in [
+            (r#"{"receiver_id": 2}"#, "message: is missing"),
+            (r#"{"receiver_id": 2, "message": ""}"#, "message: is missing"),
+            (r#"{"receiver_id": 2, "content": ""}"#, "content: is missing"),
+            (r#"{"receiver_id": 2, "content": null, "message": ""}"#, "message: is missing"),
+            (r#"{"receiver_id": 2, "content": ["hi"]}"#, "content: should be a text, not a list"),
+            (r#"{"type": "join_group"}"#, "group_id: is missing; it should be the number of a group"),
+            (r#"{"type": "join_group", "group_id": 0}"#, "group_id: is missing; it should be the number of a group"),
+            (r#"{"type": "join_group", "group_id": "0"}"#, "group_id: is missing; it should be the number of a group"),
+            (r#"{"receiver_id": 99999999999999999999}"#, "receiver_id: should be a whole number that is not so large"),
+            (r#"{"receiver_id": 9223372036854775808}"#, "receiver_id: should be a whole number that is not so large"),
+            (r#"{"receiver_id": "9223372036854775808"}"#, "receiver_id: should be a whole number that is not so large"),
+            (r#"{"receiver_id": -1e30}"#, "receiver_id: should be a whole number that is not so small"),
+            (r#"{"receiver_id": 1.5}"#, "receiver_id: should be a whole number, not a fraction"),
+        ] {
+            assert_eq!(said(frame), wanted, "{frame}");
+        }
+        for no_id in [" 5", "5 ", "+5", "-5", "٥", "5.0", "0x5", "1e3", "five"] {
+            let frame = json!({"receiver_id": no_id, "message": "hi"}).to_string();
+            let wanted = "receiver_id: should be a whole number, or a text of nothing but its digits";
+            assert_eq!(said(&frame), wanted, "{frame}");
+        }
         assert!(said(r#"{"type": "dance"}"#).starts_with("type:"));
         assert!(said("[]").contains("object"));
         assert!(said("{").contains("not JSON"));

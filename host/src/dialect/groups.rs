@@ -11,6 +11,7 @@ use super::{fields, to_text};
 use crate::error::rooms::{FULL, NAME_TAKEN};
 use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, Event, Eviction, Happening, Room, RoomKind};
+use crate::text::shown;
 
 /// What a frame asks for. No `Debug`: there are passwords in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub fn decode(text: &str) -> (Kind, Result<Request>) {
         "get_groups" => Kind::GetGroups,
         other => {
             let words = "`first-connect`, `message`, `make_group`, `log_in`, `sign-up` and `get_groups`";
-            let why = format!("type: there is no `{}`; there are {words}", other.escape_debug());
+            let why = format!("type: there is no `{}`; there are {words}", shown(other));
             return (Kind::Unknown, Err(Error::BadRequest(why)));
         }
     };

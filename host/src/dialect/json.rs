@@ -30,6 +30,27 @@ pub fn flattened<'a, T: Deserialize<'a>>(text: &'a str, inner: &'static str) -> 
     T::deserialize(Flattened::new(syntax(text, "the frame")?, inner)?)
 }
 
+/// Which of these fields [`flattened`] takes from the object within.
+pub fn nested(text: &str, inner: &'static str, names: &[&'static str]) -> Vec<&'static str> {
+    match syntax(text, "the frame").and_then(|text| Flattened::new(text, inner)) {
+        Ok(fields) => names.iter().copied().filter(|name| fields.is_nested(name)).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// That a field of this name is missing of those that [`flattened`] reads.
+pub fn missing(text: &str, inner: &'static str, name: &'static str) -> Fault {
+    match syntax(text, "the frame").and_then(|text| Flattened::new(text, inner)) {
+        Ok(fields) => fields.missing(name),
+        Err(fault) => fault,
+    }
+}
+
+/// Whether a frame has a field of this name, whatever it holds.
+pub fn names(text: &str, name: &str) -> bool {
+    syntax(text, "the frame").and_then(|text| Raw::new(text, true).names(name)).unwrap_or(false)
+}
+
 /// What a frame's field of this name holds, as it is written; none if that stands for nothing.
 pub fn field<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
     Raw::new(syntax(text, "the frame")?, true).field(name)

@@ -10,6 +10,7 @@ use super::{fields, message_id, to_text};
 use crate::error::rooms::{BANNED, NAME_TAKEN, NO_ROOM, NOT_A_MEMBER};
 use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, Event, Eviction, EvictionCause, Happening, Room, Visibility};
+use crate::text::shown;
 
 /// What a frame asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
         "query" => match payload::<Query>(text)?.query.as_str() {
             "rooms" => Request::Query,
             other => {
-                let other = other.escape_debug();
+                let other = shown(other);
                 return Err(Error::BadRequest(format!("payload.query: there is no `{other}`; there is `rooms`")));
             }
         },
@@ -113,7 +114,7 @@ fn request(kind: &str, text: &str) -> Result<Request> {
         other => {
             return Err(Error::BadRequest(format!(
                 "type: there is no `{}`; there are `create`, `query`, `join`, `chat` and `leave`",
-                other.escape_debug()
+                shown(other)
             )));
         }
     })

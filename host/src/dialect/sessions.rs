@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{
     Account, AuthorKind, Entry, Event, Eviction, Happening, Message, Room, RoomId, RoomKind, SessionSummary,
 };
+use crate::text::shown;
 
 /// What an event asks for.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ fn request(event: &str) -> Result<Request> {
         }
         other => Err(Error::BadRequest(format!(
             "there is no event `{}`; there are `connection`, `join-session` and `message`",
-            other.escape_debug()
+            shown(other)
         ))),
     }
 }

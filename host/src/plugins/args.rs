@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::command::{Param, ParamKind};
 use crate::error::{Error, Result};
+use crate::text::shown;
 
 /// Checks arguments as clients send them: a JSON object with a value for each required param, of the right kind,
 /// and nothing that the command does not know but the room it is called in.
@@ -23,16 +24,10 @@ pub(super) fn check(params: &[Param], args: &Value) -> Result<()> {
         }
     }
     match args.keys().find(|key| *key != "room" && params.iter().all(|param| param.name != **key)) {
-        Some(unknown) => {
-            let unknown = unknown.escape_debug().take(MAX_NAME_CHARS).collect::<String>();
-            Err(Error::invalid(unknown, "is unknown to this command"))
-        }
+        Some(unknown) => Err(Error::invalid(shown(unknown), "is unknown to this command")),
         None => Ok(()),
     }
 }
-
-/// How much of an unknown argument's name an error repeats.
-const MAX_NAME_CHARS: usize = 64;
 
 fn wrong(name: &str, why: &str) -> Error {
     Error::invalid(name.to_owned(), why)

@@ -15,6 +15,7 @@ use super::unit::{RequestedBy, UnitOfWork};
 use super::visit::{Hook, Visit};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
+use crate::text::shown;
 
 /// A command that a plugin offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ pub(super) async fn run(
     args: &Value,
 ) -> Result<Value> {
     let Some((plugin, command)) = registry.command(name) else {
-        return Err(Error::BadRequest(format!("there is no command `{}`", name.escape_debug())));
+        return Err(Error::BadRequest(format!("there is no command `{}`", shown(name))));
     };
     command.check(call, args)?;
     let args = args.to_string();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{IN_FLIGHT, Session};
 use crate::accounts::Identity;
-use crate::dialect::direct::{self, Ids, Read, Request};
+use crate::dialect::direct::{self, Ids, Nested, Read, Request};
 use crate::dialect::{Dialect, message_id};
 use crate::error::{Error, Result};
 use crate::hub::Close;
@@ -33,7 +33,7 @@ impl Session {
         if !hears_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
-            self.outbox.offer(direct::error(&error));
+            self.outbox.offer(direct::error(&error, &Nested::default()));
             return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
         // Not before it was told of itself: whatever comes first is the answer to its token.
@@ -48,12 +48,12 @@ impl Session {
     pub(super) async fn on_direct(&mut self, text: &str) {
         let done = match direct::decode(text) {
             Ok(Request::Authenticate { token }) => return self.authenticate(&token).await,
-            Ok(request) => self.run_direct(request).await,
+            Ok(request) => self.run_direct(request, &Nested::of(text)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
             self.count_failure(&error);
-            self.outbox.offer(direct::error(&error));
+            self.outbox.offer(direct::error(&error, &Nested::of(text)));
         }
     }
 
@@ -62,7 +62,7 @@ impl Session {
             Ok(identity) => identity,
             Err(error) => {
                 self.count_failure(&error);
-                self.outbox.offer(direct::error(&error));
+                self.outbox.offer(direct::error(&error, &Nested::default()));
                 let code = match error {
                     Error::Unauthenticated(_) => Close::TOKEN_EXPIRED,
                     Error::Forbidden(_) => Close::DISABLED,
@@ -78,12 +78,12 @@ impl Session {
             Some(_) => {
                 let error = Error::Conflict("this connection is somebody else's; open another one".into());
                 self.count_failure(&error);
-                self.outbox.offer(direct::error(&error));
+                self.outbox.offer(direct::error(&error, &Nested::default()));
             }
         }
     }
 
-    async fn run_direct(&self, request: Request) -> Result<()> {
+    async fn run_direct(&self, request: Request, nested: &Nested) -> Result<()> {
         let Some(me) = &self.me else {
             return Err(Error::Unauthenticated("say who you are first: `authenticate` with a `token`".into()));
         };
@@ -94,7 +94,7 @@ impl Session {
                 let attachments = images.into_iter().map(Attach::Image).collect();
                 let message = NewMessage { body: message, key: None, reply_to: None, attachments };
                 let room = self.room_for(&caller, &receiver, &message).await?;
-                self.send_direct(&caller, &room, message).await;
+                self.send_direct(&caller, &room, message, nested.clone()).await;
                 Ok(())
             }
             Request::FetchChats { receiver, before, limit } => {
@@ -134,10 +134,10 @@ impl Session {
     }
 
     /// The message itself is the answer; only a failure is told otherwise.
-    async fn send_direct(&self, caller: &Caller, room: &Room, message: NewMessage) {
-        self.post(caller, &RoomName::Id(room.id), message, |outbox, outcome| {
+    async fn send_direct(&self, caller: &Caller, room: &Room, message: NewMessage, nested: Nested) {
+        self.post(caller, &RoomName::Id(room.id), message, move |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(direct::error(&error));
+                outbox.offer(direct::error(&error, &nested));
             }
         })
         .await;
@@ -149,7 +149,10 @@ impl Session {
         if let Some(room) = self.room_named(caller, receiver).await? {
             return Ok(room);
         }
-        let other = self.named(receiver).await?.ok_or_else(nobody)?;
+        let other = self.named(receiver).await?.ok_or_else(|| match receiver.parse::<uuid::Uuid>() {
+            Err(_) if self.external.is_none() => Error::invalid("receiverId", "should be an account's id, a UUID"),
+            _ => nobody(),
+        })?;
         self.core.router.room_with(caller, other, message).await.map_err(|error| match error {
             Error::NotFound(_) => nobody(),
             other => other,

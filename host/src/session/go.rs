@@ -26,7 +26,7 @@ impl Session {
             me.listens_to_all.store(false, Ordering::Relaxed);
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
-            return self.outbox.offer(go::error(&error));
+            return self.outbox.offer(go::error(&error, go::MESSAGE));
         };
         let caller = self.caller(&me);
         for id in rooms {
@@ -73,21 +73,21 @@ impl Session {
         let Some(me) = self.me.clone() else {
             let error = Error::Unauthenticated("connect with `Authorization: Bearer <token>`".into());
             self.count_failure(&error);
-            return self.outbox.offer(go::error(&error));
+            return self.outbox.offer(go::error(&error, go::MESSAGE));
         };
         let caller = self.caller(&me);
         if let Err(error) = self.run_go(&me, &caller, text).await {
             self.count_failure(&error);
-            self.outbox.offer(go::error(&error));
+            self.outbox.offer(go::error(&error, go::MESSAGE));
         }
     }
 
     async fn run_go(&self, me: &Arc<Connection>, caller: &Caller, text: &str) -> Result<()> {
         let router = &self.core.router;
         match go::decode(text)? {
-            Request::Send { to, message } => {
+            Request::Send { to, message, field } => {
                 let room = router.conversation(caller, to.into()).await.map_err(|error| explained(me, to, error))?;
-                self.send_go(me, caller, to, &room, message).await;
+                self.send_go(me, caller, to, &room, message, field).await;
             }
             Request::JoinGroup { group } => {
                 let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
@@ -116,11 +116,19 @@ impl Session {
     }
 
     /// The message itself is the answer; only a failure is told otherwise.
-    async fn send_go(&self, me: &Arc<Connection>, caller: &Caller, to: To, room: &Room, body: String) {
+    async fn send_go(
+        &self,
+        me: &Arc<Connection>,
+        caller: &Caller,
+        to: To,
+        room: &Room,
+        body: String,
+        field: &'static str,
+    ) {
         let me = me.clone();
         self.post(caller, &RoomName::Id(room.id), NewMessage::text(body), move |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(go::error(&explained(&me, to, error)));
+                outbox.offer(go::error(&explained(&me, to, error), field));
             }
         })
         .await;

@@ -16,6 +16,7 @@ use crate::hub::Connection;
 use crate::name;
 use crate::protocol::{Actor, Guest, Room, RoomKind, RoomName, Visibility};
 use crate::router::{Caller, NewMessage};
+use crate::text::shown;
 
 /// Where everybody is who names no group.
 const LOBBY: &str = "lobby";
@@ -236,7 +237,10 @@ impl Session {
             Err(Error::NotFound(_)) => {
                 let deleted = |room: &Room| name::same(&room.name, name);
                 let eviction = self.me.as_ref().and_then(|me| me.eviction(deleted));
-                let unknown = || Error::NotFound(format!("there is no group {}", name.escape_debug()));
+                let unknown = || match name.trim() {
+                    "" => Error::invalid("name", "must not be empty"),
+                    _ => Error::NotFound(format!("there is no group {}", shown(name))),
+                };
                 Err(eviction.map_or_else(unknown, |eviction| eviction.error("group")))
             }
             other => other,

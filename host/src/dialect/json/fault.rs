@@ -5,9 +5,13 @@ use std::fmt;
 use serde::de::{self, Expected, Unexpected};
 
 use crate::error::Error;
+use crate::text::shown;
 
-/// How much of a name that a client chose an error repeats.
-const MAX_NAME_CHARS: usize = 64;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OfObject {
+    Missing,
+    Repeated,
+}
 
 /// What is wrong with a JSON text, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,11 +19,13 @@ pub struct Fault {
     /// The client's own name of the field, as in `payload.name` or `images[1]`; empty for the whole.
     path: String,
     why: String,
+    /// What about the fields of an object together it is, if it is that.
+    of_object: Option<OfObject>,
 }
 
 impl Fault {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { path: String::new(), why: why.into() }
+        Self { why: why.into(), ..Self::default() }
     }
 
     /// Whether it is about no single field.
@@ -27,17 +33,34 @@ impl Fault {
         self.path.is_empty()
     }
 
+    /// Whether a field of the value itself, and not of one within it, is missing.
+    pub(super) fn is_missing_field(&self) -> bool {
+        self.of_object == Some(OfObject::Missing)
+    }
+
+    /// The same of a field that is there twice.
+    pub(super) fn is_repeated_field(&self) -> bool {
+        self.of_object == Some(OfObject::Repeated)
+    }
+
+    /// The name of the outermost field.
+    pub(super) fn field(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or_default()
+    }
+
     /// The same in a field of this name.
     pub fn in_field(mut self, field: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        let field: String = field.escape_debug().take(MAX_NAME_CHARS).collect();
+        let field = shown(field);
         self.path = format!("{field}{separator}{}", self.path);
+        self.of_object = None;
         self
     }
 
     pub(super) fn in_item(mut self, index: usize) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("[{index}]{separator}{}", self.path);
+        self.of_object = None;
         self
     }
 }
@@ -65,7 +88,15 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::new(format!("should be {}, not {}", wanted_words(wanted), found_words(&found)))
+        let words = wanted_words(wanted);
+        match found {
+            // What is beyond any integer type is read as a double.
+            Unexpected::Float(number) if number.fract() == 0.0 && words.contains("whole number") => {
+                let range = if number < 0.0 { "small" } else { "large" };
+                Self::new(format!("should be {words} that is not so {range}"))
+            }
+            found => Self::new(format!("should be {words}, not {}", found_words(&found))),
+        }
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -82,8 +113,7 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        let found: String = found.escape_debug().take(MAX_NAME_CHARS).collect();
-        Self::new(format!("there is no `{found}`; there is {}", quoted(known, "or")))
+        Self::new(format!("there is no `{}`; there is {}", shown(found), quoted(known, "or")))
     }
 
     fn unknown_field(found: &str, known: &'static [&'static str]) -> Self {
@@ -91,11 +121,11 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new("is missing").in_field(field)
+        Self { of_object: Some(OfObject::Missing), ..Self::new("is missing").in_field(field) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new("is given twice").in_field(field)
+        Self { of_object: Some(OfObject::Repeated), ..Self::new("is given twice").in_field(field) }
     }
 }
 
@@ -129,6 +159,7 @@ fn found_words(found: &Unexpected<'_>) -> &'static str {
         Unexpected::Bool(true) => "true",
         Unexpected::Bool(false) => "false",
         Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a number",
+        Unexpected::Float(number) if number.fract() == 0.0 => "a number",
         Unexpected::Float(_) => "a fraction",
         Unexpected::Str(_) | Unexpected::Char(_) => "a text",
         Unexpected::Unit | Unexpected::Option => "null",

@@ -60,8 +60,11 @@ impl<'de> Deserialize<'de> for IntegerId {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<IntegerId, E> {
-                let digits = text.trim();
-                digits.parse().map(IntegerId).map_err(|_| E::invalid_type(Unexpected::Str(text), &self))
+                // Rust would also take a sign.
+                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(E::custom("should be a whole number, or a text of nothing but its digits"));
+                }
+                text.parse().map(IntegerId).map_err(|_| E::invalid_value(Unexpected::Unsigned(u64::MAX), &self))
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<IntegerId, E> {

@@ -36,7 +36,13 @@ impl<'a> Raw<'a> {
         Ok(found.filter(|value| !value.is_nothing() && !value.is_empty('[', ']')).map(|value| value.text))
     }
 
-    fn is_nothing(self) -> bool {
+    /// Whether an object has a field of this name.
+    pub(super) fn names(self, wanted: &str) -> Result<bool, Fault> {
+        let Pairs(pairs) = serde_json::from_str(self.text).map_err(|_| unreadable())?;
+        Ok(pairs.iter().any(|(name, _)| name == wanted))
+    }
+
+    pub(super) fn is_nothing(self) -> bool {
         match self.text.as_bytes().first() {
             Some(b'n') => true,
             Some(b'"') => self.lenient && self.text.len() == 2,
@@ -96,7 +102,7 @@ impl<'a> Raw<'a> {
         visitor.visit_map(Fields { of: self, pairs: pairs.into_iter(), value: None, nested: None })
     }
 
-    fn is_empty(self, open: char, close: char) -> bool {
+    pub(super) fn is_empty(self, open: char, close: char) -> bool {
         let inner = self.text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
         self.lenient && inner.is_some_and(|inner| inner.trim().is_empty())
     }
@@ -153,7 +159,11 @@ impl<'de> Deserializer<'de> for Raw<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
+        let is_empty_list = self.is_empty('[', ']');
+        self.deserialize_map(visitor).map_err(|fault| match is_empty_list && fault.is_missing_field() {
+            true => de::Error::invalid_type(Unexpected::Seq, &"an object"),
+            false => fault,
+        })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
@@ -246,37 +256,74 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 }
 
 /// The fields of an object, and those of an object within it that the outer one does not have.
-pub(super) struct Flattened<'a>(Fields<'a>);
+pub(super) struct Flattened<'a> {
+    fields: Fields<'a>,
+    inner: &'static str,
+    /// The names of those that are within.
+    nested: HashSet<String>,
+    /// What stands in the place of the object within and is none.
+    other: Option<&'a str>,
+}
 
 impl<'a> Flattened<'a> {
     pub(super) fn new(text: &'a str, inner: &'static str) -> Result<Self, Fault> {
         let read = |text: &'a str| serde_json::from_str::<Pairs<'a>>(text).map_err(|_| unreadable());
+        let lenient = |text: &'a str| Raw { text, lenient: true, depth: 0 };
+        let is_unset = |value: &Raw<'_>| value.is_nothing() || value.is_empty('[', ']');
         let Pairs(mut pairs) = read(text)?;
         let within = pairs.iter().rfind(|(name, _)| name == inner).map(|(_, value)| value.get());
-        let mut nested = 0;
-        if let Some(within) = within.filter(|within| within.starts_with('{')) {
-            let Pairs(mut more) = read(within).map_err(|fault| fault.in_field(inner))?;
-            // What a language writes for a field that was not set does not hide the one that was.
-            let within: HashSet<String> = more.iter().map(|(name, _)| name.to_string()).collect();
-            pairs.retain(|(name, value)| {
-                let outer = Raw { text: value.get(), lenient: true, depth: 0 };
-                !within.contains(&**name) || !(outer.is_nothing() || outer.is_empty('[', ']'))
-            });
-            let outer: HashSet<&str> = pairs.iter().map(|(name, _)| &**name).collect();
-            more.retain(|(name, _)| !outer.contains(&**name));
-            nested = more.len();
-            pairs.extend(more);
+        let (mut nested, mut other) = (HashSet::new(), None);
+        match within {
+            Some(within) if within.starts_with('{') => {
+                let Pairs(mut more) = read(within).map_err(|fault| fault.in_field(inner))?;
+                nested = more.iter().map(|(name, _)| name.to_string()).collect();
+                // What a language writes for a field that was not set does not hide the one that was.
+                pairs.retain(|(name, value)| !nested.contains(&**name) || !is_unset(&lenient(value.get())));
+                for (name, _) in &pairs {
+                    nested.remove(&**name);
+                }
+                more.retain(|(name, _)| nested.contains(&**name));
+                pairs.extend(more);
+            }
+            within => other = within.filter(|within| !is_unset(&lenient(within))),
         }
-        let of = Raw { text, lenient: true, depth: 0 };
-        Ok(Self(Fields { of, pairs: pairs.into_iter(), value: None, nested: Some((nested, inner)) }))
+        // They were appended.
+        let left = pairs.iter().filter(|(name, _)| nested.contains(&**name)).count();
+        let fields = Fields { of: lenient(text), pairs: pairs.into_iter(), value: None, nested: Some((left, inner)) };
+        Ok(Self { fields, inner, nested, other })
+    }
+
+    /// Whether a field comes from the object within.
+    pub(super) fn is_nested(&self, name: &str) -> bool {
+        self.nested.contains(name)
+    }
+
+    /// How a field of this name is missing, which may be since there is something else than an object for it to be in.
+    pub(super) fn missing(&self, name: &'static str) -> Fault {
+        self.blame(de::Error::missing_field(name))
+    }
+
+    /// Completes a fault of the fields together, which does not know yet where they came from.
+    fn blame(&self, fault: Fault) -> Fault {
+        match self.other {
+            Some(other) if fault.is_missing_field() => {
+                let no_object = Pairs::deserialize(Raw { text: other, lenient: true, depth: 0 }).err();
+                no_object.map_or(fault, |no_object| no_object.in_field(self.inner))
+            }
+            // A client that has the others there will look for it there.
+            None if fault.is_missing_field() && !self.nested.is_empty() => fault.in_field(self.inner),
+            _ if fault.is_repeated_field() && self.nested.contains(fault.field()) => fault.in_field(self.inner),
+            _ => fault,
+        }
     }
 }
 
 impl<'de> Deserializer<'de> for Flattened<'de> {
     type Error = Fault;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_map(self.0)
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
+        let fields = Fields { pairs: std::mem::take(&mut self.fields.pairs), value: None, ..self.fields };
+        visitor.visit_map(fields).map_err(|fault| self.blame(fault))
     }
 
     forward_to_deserialize_any! {

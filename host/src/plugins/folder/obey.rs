@@ -14,6 +14,7 @@ use crate::plugins::load::{LoadError, hash};
 use crate::plugins::orders::{Order, Task};
 use crate::plugins::plugin::hex;
 use crate::plugins::set::{Set, Version};
+use crate::text::shown;
 
 /// Why an order is not carried out now.
 pub(super) enum Halt {
@@ -116,7 +117,7 @@ impl Folder {
         let untried = |id: &str, known: &Known| id == which && matches!(known.error, Some((LoadError::Untried(_), _)));
         let waits = self.known.iter().any(|(id, known)| untried(id, known));
         if self.crashed.forget(which) == 0 && !waits {
-            return Err(Error::NotFound(format!("no file of `{}` is quarantined", which.escape_debug())));
+            return Err(Error::NotFound(format!("no file of `{}` is quarantined", shown(which))));
         }
         self.shared.crashed.store(Arc::new(self.crashed.all().to_vec()));
         for known in self.known.values_mut() {
@@ -152,8 +153,8 @@ impl Folder {
             None => running.as_deref() != Some(&*version.sha256),
         };
         let Some(version) = self.versions_of(id).iter().find(wanted).cloned() else {
-            let which = sha256.map_or_else(|| "from before".to_owned(), |sha256| sha256.escape_debug().to_string());
-            return Err(Error::NotFound(format!("no version {which} of `{}` is kept", id.escape_debug())).into());
+            let which = sha256.map_or_else(|| "from before".to_owned(), shown);
+            return Err(Error::NotFound(format!("no version {which} of `{}` is kept", shown(id))).into());
         };
         let damaged = |why: String| Error::Unavailable(format!("the kept version {} {why}", version.sha256));
         let common = self.set.as_ref().filter(|set| set.versions(id).contains(&version));
@@ -230,5 +231,5 @@ pub(super) fn unreadable(error: std::io::Error) -> Error {
 }
 
 fn no_file(id: &str) -> Error {
-    Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", id.escape_debug()))
+    Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", shown(id)))
 }

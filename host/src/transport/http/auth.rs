@@ -36,14 +36,21 @@ pub(super) struct Credentials {
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
     /// The `deviceToken` of an earlier log-in from this device: the failed log-ins of others do not keep it out.
-    #[serde(rename = "deviceToken", alias = "device_token")]
+    #[serde(rename = "deviceToken")]
     device_token: Option<String>,
+    #[serde(rename = "device_token")]
+    #[schema(ignore)]
+    device_token_in_snake_case: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Refresh {
-    #[serde(rename = "refreshToken", alias = "refresh_token")]
-    refresh_token: String,
+    #[serde(rename = "refreshToken")]
+    #[schema(value_type = String, min_length = 1)]
+    refresh_token: Option<String>,
+    #[serde(rename = "refresh_token")]
+    #[schema(ignore)]
+    refresh_token_in_snake_case: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -52,9 +59,11 @@ pub(super) struct NewPassword {
     /// The current one.
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
-    #[serde(alias = "new_password")]
-    #[schema(min_length = 1, max_length = 1024)]
-    new_password: String,
+    #[schema(value_type = String, min_length = 1, max_length = 1024)]
+    new_password: Option<String>,
+    #[serde(rename = "new_password")]
+    #[schema(ignore)]
+    new_password_in_snake_case: Option<String>,
 }
 
 /// What somebody gets who signs up or logs in.
@@ -74,6 +83,18 @@ pub(super) struct Tokens<'a> {
 /// An optional text; languages that write every field of a structure send an empty one for none.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+/// A text that clients spell in two ways: one of the two may be there and hold nothing.
+fn spelled(name: &str, camel_case: Option<String>, snake_case: Option<String>) -> Result<Option<String>, Error> {
+    match (given(camel_case), given(snake_case)) {
+        (Some(one), Some(other)) if one != other => Err(Error::BadRequest(format!("{name}: is given twice"))),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::BadRequest(format!("{name}: is missing"))
 }
 
 /// Make an account and log in
@@ -97,7 +118,7 @@ pub(super) async fn log_in(
 ) -> Answer {
     let missing = || Error::BadRequest("`username` or `email` is missing".into());
     let who = self::given(given.email).or(self::given(given.username)).ok_or_else(missing)?;
-    let device = self::given(given.device_token);
+    let device = spelled("deviceToken", given.device_token, given.device_token_in_snake_case)?;
     let session = state.core.accounts.log_in(address.into(), &who, given.password, device.as_deref()).await;
     let session = session.inspect_err(|error| state.core.failed_log_ins.note(address, error))?;
     Ok(tokens(StatusCode::OK, &session))
@@ -110,7 +131,9 @@ pub(super) async fn refresh(
     From(origin): From,
     Json(given): Json<Refresh>,
 ) -> Answer {
-    let session = state.core.accounts.refresh(origin, &given.refresh_token).await?;
+    let token = spelled("refreshToken", given.refresh_token, given.refresh_token_in_snake_case)?;
+    let token = token.ok_or_else(|| missing("refreshToken"))?;
+    let session = state.core.accounts.refresh(origin, &token).await?;
     Ok(tokens(StatusCode::OK, &session))
 }
 
@@ -137,7 +160,9 @@ pub(super) async fn change_password(
     From(origin): From,
     Json(given): Json<NewPassword>,
 ) -> Answer {
-    state.core.accounts.change_password(origin, &identity, given.password, given.new_password).await?;
+    let new_password = spelled("newPassword", given.new_password, given.new_password_in_snake_case)?;
+    let new_password = new_password.ok_or_else(|| missing("newPassword"))?;
+    state.core.accounts.change_password(origin, &identity, given.password, new_password).await?;
     Ok(Done::answer("the password is changed; every other login has ended"))
 }
 

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Authorized, From, Json, Path, Query};
 use super::paging::paged;
 use super::{Answer, State};
-use crate::dialect::go::{To, group_json, message_json, worded};
+use crate::dialect::go::{MESSAGE, To, group_json, message_json, worded};
 use crate::error::Error;
 use crate::protocol::{Command, Reply, RoomName};
 
@@ -76,7 +76,7 @@ pub(super) async fn messages(
     let with = To::new(receiver_id, group_id)?;
     let limit = limit.unwrap_or(50);
     let page = state.core.router.conversation_page(&who.caller(from), with.into(), before, limit).await;
-    let page = page.map_err(|error| worded(&error))?;
+    let page = page.map_err(|error| worded(&error, MESSAGE))?;
     let messages: Vec<Value> = match &page {
         (Some(room), messages) => messages.iter().map(|message| message_json(room, message)).collect(),
         (None, _) => Vec::new(),
@@ -139,7 +139,7 @@ pub(super) async fn create(
 ) -> Answer {
     let args = Map::from_iter([("name".to_owned(), json!(name)), ("visibility".to_owned(), json!("public"))]);
     let made = state.core.router.make_room(&who.caller(from), args).await;
-    let room = made.map_err(|error| worded(&error))?;
+    let room = made.map_err(|error| worded(&error, MESSAGE))?;
     Ok((StatusCode::CREATED, axum::Json(group_json(&room))).into_response())
 }
 
@@ -156,6 +156,6 @@ pub(super) async fn join(
         let room = router.rooms.numbered(id).await?;
         router.join(&who.caller(from), &RoomName::Id(room.id), &[]).await
     };
-    let room = joined.await.map_err(|error| worded(&error))?;
+    let room = joined.await.map_err(|error| worded(&error, MESSAGE))?;
     Ok(axum::Json(group_json(&room)).into_response())
 }

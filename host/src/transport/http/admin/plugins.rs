@@ -16,6 +16,7 @@ use self::shown::{Plugin, Plugins};
 use super::Admin;
 use crate::error::{Error, Result};
 use crate::plugins::{PluginStatus, RecentLine};
+use crate::text;
 use crate::transport::http::extract::{Path, Query};
 use crate::transport::http::{Answer, State};
 
@@ -64,7 +65,7 @@ pub(in crate::transport::http) async fn logs(
 fn find(state: &State, id: &str) -> Result<PluginStatus> {
     let statuses = state.core.router.plugins.statuses();
     statuses.into_iter().find(|status| &*status.id == id).ok_or_else(|| {
-        Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", id.escape_debug()))
+        Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", text::shown(id)))
     })
 }
 

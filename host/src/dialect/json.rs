@@ -5,6 +5,7 @@
 //! (a Go structure without `omitempty` sends all three). Where 0 is a value of its own, the field is a [`Counted`].
 
 mod fault;
+mod fields;
 mod numbers;
 mod raw;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 pub use self::fault::Fault;
+pub use self::fields::{FieldValue, Fields};
 pub use self::numbers::{Counted, IntegerId};
 use self::raw::{Flattened, Raw};
 

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::value::{CowStrDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
 use super::Fault;
+use super::fields::{FieldValue, Fields};
 
 /// How deeply a value may be nested that is read into a type.
 const MAX_DEPTH: u8 = 64;
@@ -99,7 +100,8 @@ impl<'a> Raw<'a> {
 
     fn visit_object<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Pairs(pairs) = serde_json::from_str(self.text).map_err(|_| unreadable())?;
-        visitor.visit_map(Fields { of: self, pairs: pairs.into_iter(), value: None, nested: None })
+        visitor
+            .visit_map(Fields::new(pairs.into_iter().map(|(name, raw)| (name, Field { of: self, raw, within: None }))))
     }
 
     pub(super) fn is_empty(self, open: char, close: char) -> bool {
@@ -223,41 +225,27 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct Fields<'a> {
+/// A field as it is written.
+struct Field<'a> {
     of: Raw<'a>,
-    /// From how many left on the fields are those of an object within, and its name.
-    nested: Option<(usize, &'static str)>,
-    pairs: std::vec::IntoIter<(Cow<'a, str>, &'a RawValue)>,
-    /// The one whose name was read.
-    value: Option<(Cow<'a, str>, &'a RawValue)>,
+    raw: &'a RawValue,
+    within: Option<&'static str>,
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((key, value)) = self.pairs.next() else { return Ok(None) };
-        let name = seed.deserialize(CowStrDeserializer::<Fault>::new(key.clone()))?;
-        self.value = Some((key, value));
-        Ok(Some(name))
+impl<'de> FieldValue<'de> for Field<'de> {
+    fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        self.of.inside(self.raw).and_then(|value| seed.deserialize(value))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (key, value) = self.value.take().ok_or_else(unreadable)?;
-        let left = self.pairs.len();
-        self.of.inside(value).and_then(|value| seed.deserialize(value)).map_err(|fault| {
-            let fault = fault.in_field(&key);
-            match self.nested {
-                Some((nested, name)) if left < nested => fault.in_field(name),
-                _ => fault,
-            }
-        })
+    fn within(&self) -> Option<&'static str> {
+        self.within
     }
 }
 
 /// The fields of an object, and those of an object within it that the outer one does not have.
 pub(super) struct Flattened<'a> {
-    fields: Fields<'a>,
+    /// As they are written; those within come last.
+    pairs: Vec<(Cow<'a, str>, &'a RawValue)>,
     inner: &'static str,
     /// The names of those that are within.
     nested: HashSet<String>,
@@ -287,10 +275,7 @@ impl<'a> Flattened<'a> {
             }
             within => other = within.filter(|within| !is_unset(&lenient(within))),
         }
-        // They were appended.
-        let left = pairs.iter().filter(|(name, _)| nested.contains(&**name)).count();
-        let fields = Fields { of: lenient(text), pairs: pairs.into_iter(), value: None, nested: Some((left, inner)) };
-        Ok(Self { fields, inner, nested, other })
+        Ok(Self { pairs, inner, nested, other })
     }
 
     /// Whether a field comes from the object within.
@@ -322,8 +307,13 @@ impl<'de> Deserializer<'de> for Flattened<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
-        let fields = Fields { pairs: std::mem::take(&mut self.fields.pairs), value: None, ..self.fields };
-        visitor.visit_map(fields).map_err(|fault| self.blame(fault))
+        let pairs = std::mem::take(&mut self.pairs);
+        let of = Raw { text: "{}", lenient: true, depth: 0 };
+        let fields = pairs.into_iter().map(|(name, raw)| {
+            let within = self.is_nested(&name).then_some(self.inner);
+            (name, Field { of, raw, within })
+        });
+        visitor.visit_map(Fields::new(fields)).map_err(|fault| self.blame(fault))
     }
 
     forward_to_deserialize_any! {

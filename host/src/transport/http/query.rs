@@ -2,50 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::value::{CowStrDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
 
-use crate::dialect::json::Fault;
+use crate::dialect::json::{Fault, FieldValue, Fields};
 
 pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
-    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-    T::deserialize(Pairs { pairs: pairs.into_iter(), value: None })
-}
-
-struct Pairs<'a> {
-    pairs: std::vec::IntoIter<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The one whose name was read.
-    value: Option<(Cow<'a, str>, Cow<'a, str>)>,
-}
-
-impl<'de> Deserializer<'de> for Pairs<'de> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_map(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de> MapAccess<'de> for Pairs<'de> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, value)) = self.pairs.next() else { return Ok(None) };
-        let key = seed.deserialize(CowStrDeserializer::<Fault>::new(name.clone()))?;
-        self.value = Some((name, value));
-        Ok(Some(key))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (name, text) = self.value.take().unwrap_or_default();
-        seed.deserialize(Text(text)).map_err(|fault| fault.in_field(&name))
-    }
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    T::deserialize(Fields::new(pairs.map(|(name, text)| (name, Text(text)))))
 }
 
 /// A value, which says by its text what it is.
@@ -55,6 +20,17 @@ impl Text<'_> {
     fn wrong<T>(&self, wanted: &'static str) -> Result<T, Fault> {
         Err(de::Error::invalid_type(Unexpected::Str(&self.0), &wanted))
     }
+}
+
+impl<'de> FieldValue<'de> for Text<'de> {
+    fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        seed.deserialize(self)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl<'de> Deserializer<'de> for Text<'de> {
@@ -78,6 +54,11 @@ impl<'de> Deserializer<'de> for Text<'de> {
         match (self.0.parse::<i64>(), self.0.parse::<u64>()) {
             (Ok(number), _) => visitor.visit_i64(number),
             (Err(_), Ok(number)) => visitor.visit_u64(number),
+            _ if is_number(&self.0) => Err(de::Error::invalid_value(
+                // Beyond what any type holds.
+                if self.0.starts_with('-') { Unexpected::Signed(i64::MIN) } else { Unexpected::Unsigned(u64::MAX) },
+                &"a whole number",
+            )),
             _ => self.wrong("a whole number"),
         }
     }
@@ -143,6 +124,10 @@ mod tests {
         assert_eq!(why("name=a&limit=x"), "limit: should be a whole number, not a text");
         assert_eq!(why("name=a&limit=-1"), "limit: should be a whole number that is not negative");
         assert_eq!(why("name=a&limit=99999999999"), "limit: should be a whole number that is not so large");
+        assert_eq!(why("name=a&limit=99999999999999999999"), "limit: should be a whole number that is not so large");
+        assert_eq!(why("name=a&limit=-99999999999999999999"), "limit: should be a whole number that is not negative");
+        assert_eq!(why("name=a&limit=-"), "limit: should be a whole number, not a text");
+        assert_eq!(why("name=a&limit=1e3"), "limit: should be a whole number, not a text");
         assert_eq!(why("name=a&all=yes"), "all: should be true or false, not a text");
         assert_eq!(why("name=a&name=b"), "name: is given twice");
     }

@@ -1,50 +1,84 @@
 //! What the REST API's own document promises, it keeps: Schemathesis makes up requests by it, and looks at the answers.
 
-use std::path::Path;
 use std::process::Command;
 
-use crate::harness::Setup;
+use serde_json::json;
+
+use crate::harness::{Account, Server, Setup, root};
 
 /// How many requests are made up for each operation, unless the long run says otherwise.
 const EXAMPLES: &str = "20";
 
-#[tokio::test]
-async fn schemathesis_finds_nothing() {
+/// The operations that end logins.
+const LOG_OUTS: [&str; 3] = ["/api/auth/logout", "/api/auth/logout-all", "/api/admin/accounts/{id}/logout"];
+
+/// A server whose limits are beyond what is made up, and an administrator.
+async fn server() -> (Server, Account) {
     let server = Setup::new()
         .replace("attempts_burst = 30", "attempts_burst = 1000000")
         .variable("NATTERJACK__LIMITS__COMMAND_BURST", "1000000")
         .replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 1000000")
         .start()
         .await;
-    server.sign_up("root").await;
-    assert!(server.setup().command(&["user", "admin", "root"]).status().await.unwrap().success());
-    let token = server.setup().command(&["user", "token", "root"]).output().await.unwrap().stdout;
-    let token = String::from_utf8(token).unwrap();
+    let root = server.administrator("root").await;
+    (server, root)
+}
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let install = Command::new(env!("CARGO")).args(["xtask", "schemathesis", "--install"]).current_dir(root).status();
+/// Schemathesis, told to look at this server.
+fn schemathesis(server: &Server) -> tokio::process::Command {
+    let install = Command::new(env!("CARGO")).args(["xtask", "schemathesis", "--install"]).current_dir(root()).status();
     assert!(install.unwrap().success(), "Schemathesis is needed and could not be installed; the reason is above");
-    let program = crate::harness::natterjack().ancestors().nth(2).unwrap().join("schemathesis/bin/schemathesis");
-    let mut run = tokio::process::Command::new(program);
-    run.arg("--config-file").arg(root.join("tests/schemathesis.toml")).arg("run").arg(server.url("/api/openapi.json"));
-    run.args(["--header", &format!("Authorization: Bearer {}", token.trim()), "--no-color"]);
-    run.args(["--phases", "examples,coverage,fuzzing"]);
-    // These would end the login that all the others are made with.
-    for path in ["/api/auth/logout", "/api/auth/logout-all", "/api/admin/accounts/{id}/logout"] {
-        run.args(["--exclude-path", path]);
-    }
+    // Not its script, which names the folder that it was installed in: that may have been moved.
+    let python = crate::harness::natterjack().ancestors().nth(2).unwrap().join("schemathesis/bin/python");
+    let mut run = tokio::process::Command::new(python);
+    run.args(["-m", "schemathesis.cli"]);
+    run.arg("--config-file").arg(root().join("tests/schemathesis.toml"));
+    run.arg("run").arg(server.url("/api/openapi.json")).args(["--no-color", "--phases", "examples,coverage,fuzzing"]);
     match std::env::var("NATTERJACK_SCHEMATHESIS_EXAMPLES") {
         Ok(examples) => run.args(["--max-examples", &examples, "--generation-database", "none"]),
         // The same ones each time: a test that fails now and then helps nobody.
         Err(_) => run.args(["--max-examples", EXAMPLES, "--generation-deterministic"]),
     };
-    let output = run.current_dir(server.path()).kill_on_drop(true).output().await.unwrap();
+    run.current_dir(server.path()).kill_on_drop(true);
+    run
+}
+
+async fn finds_nothing(mut run: tokio::process::Command) -> String {
+    let output = run.output().await.unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{said}");
     // It has seen what it was to look at, as somebody who may.
     assert!(said.contains("No issues found") || said.contains("No failures"), "{said}");
-    let still = server.get("/api/admin/accounts", Some(token.trim())).await;
+    said
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing() {
+    let (server, root) = server().await;
+    let mut run = schemathesis(&server);
+    run.args(["--header", &format!("Authorization: Bearer {}", root.token)]);
+    // These would end the login that all the others are made with.
+    for path in LOG_OUTS {
+        run.args(["--exclude-path", path]);
+    }
+    finds_nothing(run).await;
+    let still = server.get("/api/admin/accounts", Some(&root.token)).await;
     assert_eq!(still.0, 200, "the login held all the while");
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_in_log_outs_with_a_login_for_each() {
+    let (server, root) = server().await;
+    let mut run = schemathesis(&server);
+    for path in LOG_OUTS {
+        run.args(["--include-path", path]);
+    }
+    run.env("SCHEMATHESIS_HOOKS", "schemathesis_log_outs").env("PYTHONPATH", self::root().join("tests"));
+    run.env("PYTHONDONTWRITEBYTECODE", "1").env("LOG_IN_URL", server.url("/api/auth/login"));
+    run.env("LOG_IN_BODY", json!({"username": root.name, "password": root.password}).to_string());
+    let said = finds_nothing(run).await;
+    assert!(said.contains("Selected: 3/"), "{said}");
+    assert_eq!(server.get("/api/me", Some(&root.token)).await.0, 401, "every login has been ended");
 }
 
 #[tokio::test]

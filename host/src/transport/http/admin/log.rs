@@ -20,7 +20,8 @@ const LINES: usize = 200;
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct Recent {
     /// At the most; 200 if it is not said.
-    lines: Option<usize>,
+    #[param(maximum = 4_294_967_295_u32)]
+    lines: Option<u32>,
     /// Only what is newer than the line of this number.
     #[param(format = "uint64")]
     after: Option<u64>,
@@ -41,7 +42,9 @@ pub(in crate::transport::http) async fn lines(
     _: Admin,
     Query(Recent { lines, after }): Query<Recent>,
 ) -> Answer {
-    let lines = state.recent_lines.of_server(after.unwrap_or(0), lines.unwrap_or(LINES));
+    let lines = state
+        .recent_lines
+        .of_server(after.unwrap_or(0), lines.map_or(LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)));
     Ok(axum::Json(Lines { lines }).into_response())
 }
 

@@ -33,7 +33,8 @@ pub(in crate::transport::http) async fn list(Shared(state): Shared<Arc<State>>, 
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct Logs {
     /// At the most; 100 if it is not said.
-    lines: Option<usize>,
+    #[param(maximum = 4_294_967_295_u32)]
+    lines: Option<u32>,
     /// Only what is newer than the line of this number.
     #[param(format = "uint64")]
     after: Option<u64>,
@@ -54,7 +55,11 @@ pub(in crate::transport::http) async fn logs(
     Path(id): Path<String>,
     Query(Logs { lines, after }): Query<Logs>,
 ) -> Answer {
-    let lines = state.recent_lines.of(&id, after.unwrap_or(0), lines.unwrap_or(LINES));
+    let lines = state.recent_lines.of(
+        &id,
+        after.unwrap_or(0),
+        lines.map_or(LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)),
+    );
     // One that was unloaded may still have something to say.
     if lines.is_empty() {
         find(&state, &id)?;

@@ -38,7 +38,7 @@ use crate::dialect::{Dialect, Encoded};
 use crate::latency::{Latencies, Tally};
 use crate::metrics::Histogram;
 use crate::protocol::{
-    Account, Actor, ConnectionId, Event, Eviction, Guest, Happening, LoginId, PushTarget, Room, RoomId,
+    Account, Actor, ConnectionId, EntryPayload, Event, Eviction, Guest, LoginId, PushTarget, Room, RoomId,
 };
 
 /// A live connection that has said who it is.
@@ -179,7 +179,7 @@ impl Hub {
     /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
     fn publish_entries(&self, room: &Arc<Room>, told: Vec<Told>, delivery: &Histogram) {
         let posted =
-            told.iter().filter(|told| told.by.is_some() && matches!(told.entry.what, Happening::Posted(_))).count();
+            told.iter().filter(|told| told.by.is_some() && matches!(told.entry.what, EntryPayload::Posted(_))).count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
         self.publish_to(room, &told);
         for queued in told.iter().filter_map(|told| told.queued) {

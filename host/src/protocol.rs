@@ -38,7 +38,7 @@ pub use self::change::{
     StorageRead, Timer, Touched, Unit,
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
-pub use self::event::{Entry, Event, Eviction, EvictionCause, Happening, Removal, Whom};
+pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, Removal, Whom};
 pub use self::guests::{GuestRule, GuestRuleKind, GuestRules, GuestSelector};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};

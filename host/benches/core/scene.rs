@@ -10,7 +10,7 @@ use natterjack::dialect::{Dialect, direct, go, groups, native, rooms, sessions};
 use natterjack::hub::{Connection, Frame, Hub, Lanes, Outbox, Told};
 use natterjack::metrics::Metrics;
 use natterjack::protocol::{
-    Account, AccountId, Actor, Author, ConnectionId, Entry, Happening, Post, Room, RoomId, RoomKind, Visibility,
+    Account, AccountId, Actor, Author, ConnectionId, Entry, EntryPayload, Post, Room, RoomId, RoomKind, Visibility,
 };
 use tokio::runtime::{self, Runtime};
 use tokio_util::task::TaskTracker;
@@ -46,7 +46,7 @@ pub(crate) fn post() -> Post {
 }
 
 pub(crate) fn posted(room: &Room, by: &Actor, seq: u64) -> Entry {
-    let what = Happening::Posted(post());
+    let what = EntryPayload::Posted(post());
     Entry { room: room.id, seq, number: seq.cast_signed(), at: now(), by: Author::from(by), what }
 }
 

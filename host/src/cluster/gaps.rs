@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::Cluster;
 use crate::error::Result;
 use crate::hub::Told;
-use crate::protocol::{Happening, RoomId, Touched};
+use crate::protocol::{EntryPayload, RoomId, Touched};
 
 /// What is on its way comes within this long; what is still missing then is read.
 const GRACE: Duration = Duration::from_millis(20);
@@ -37,7 +37,7 @@ impl Cluster {
         let entries = self.parts.database.entries(room, missing.from - 1, missing.up_to, ENTRIES).await?;
         let whole = entries.len() < ENTRIES as usize;
         let up_to = if whole { missing.up_to } else { entries.last().map_or(missing.up_to, |last| last.seq) };
-        if entries.iter().any(|entry| matches!(entry.what, Happening::RoomUpdated { .. })) {
+        if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
             self.parts.known.forget(Touched::Room(room));
         }
         self.figures.read.increment(entries.len() as u64);

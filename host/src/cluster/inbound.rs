@@ -12,8 +12,8 @@ use crate::clock::{Timestamp, now};
 use crate::hub::link::Outgoing;
 use crate::hub::{Close, Told};
 use crate::protocol::{
-    AccountId, Actor, Change, Entry, Event, GuestRule, GuestRuleKind, GuestSelector, Happening, Room, RoomId, Touched,
-    Unit,
+    AccountId, Actor, Change, Entry, EntryPayload, Event, GuestRule, GuestRuleKind, GuestSelector, Room, RoomId,
+    Touched, Unit,
 };
 
 impl Cluster {
@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     async fn hear_entries(&self, room: RoomId, entries: Vec<Entry>) {
-        if entries.iter().any(|entry| matches!(entry.what, Happening::RoomUpdated { .. })) {
+        if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
             self.parts.known.forget(Touched::Room(room));
         }
         if let Some(room) = self.room(room, &entries).await {
@@ -53,7 +53,7 @@ impl Cluster {
     /// The room as it is, or was.
     pub(super) async fn room(&self, room: RoomId, entries: &[Entry]) -> Option<Room> {
         let was = entries.iter().find_map(|entry| match &entry.what {
-            Happening::RoomDeleted { was } => Some((**was).clone()),
+            EntryPayload::RoomDeleted { was } => Some((**was).clone()),
             _ => None,
         });
         if was.is_some() {

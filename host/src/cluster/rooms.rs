@@ -12,7 +12,7 @@ use super::Cluster;
 use super::wire::ToRoom;
 use crate::clock::now;
 use crate::hub::Told;
-use crate::protocol::{Actor, Author, Entry, Happening, RoomId};
+use crate::protocol::{Actor, Author, Entry, EntryPayload, RoomId};
 
 /// How many rooms one query asks about.
 const ROOMS: usize = 1000;
@@ -87,7 +87,7 @@ impl Cluster {
     pub(super) async fn end_room(&self, room: RoomId) {
         let Some((was, seq)) = self.parts.hub.heard(room) else { return };
         let by = Author::from(&Actor::Server);
-        let what = Happening::RoomDeleted { was: Box::new(was.clone()) };
+        let what = EntryPayload::RoomDeleted { was: Box::new(was.clone()) };
         let told = Told::late(Entry { room, seq, number: 0, at: now(), by, what });
         self.parts.lanes.tell(Arc::new(was), vec![told]).await;
     }

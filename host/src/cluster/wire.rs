@@ -126,7 +126,7 @@ impl<'a> Received<'a> {
 
 /// The accounts that an entry moves to where they may not be heard yet, and the room.
 pub(super) fn moves(entry: &Entry) -> Option<(RoomId, AccountId)> {
-    use crate::protocol::Happening::{Invited, MemberAdded};
+    use crate::protocol::EntryPayload::{Invited, MemberAdded};
     match &entry.what {
         MemberAdded { whom, .. } | Invited { whom } => Some((entry.room, whom.id)),
         _ => None,
@@ -137,9 +137,9 @@ pub(super) fn moves(entry: &Entry) -> Option<(RoomId, AccountId)> {
 mod tests {
     use super::*;
     use crate::clock::now;
-    use crate::protocol::{Actor, Author, Happening, Removal, Whom};
+    use crate::protocol::{Actor, Author, EntryPayload, Removal, Whom};
 
-    fn entry(what: Happening) -> Entry {
+    fn entry(what: EntryPayload) -> Entry {
         let by = Author::from(&Actor::Server);
         Entry { room: RoomId::new(), seq: 7, number: 3, at: now(), by, what }
     }
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn entries_come_out_as_they_went_in() {
         let whom = Whom { id: AccountId::new(), name: "ann".into() };
-        let kicked = Happening::MemberRemoved { whom, why: Removal::Kicked, reason: Some("noise".into()) };
-        let entries = vec![entry(kicked), entry(Happening::Tombstone)];
+        let kicked = EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: Some("noise".into()) };
+        let entries = vec![entry(kicked), entry(EntryPayload::Tombstone)];
         let node = NodeId::now_v7();
         let payload = encode(node, Some(8), &EntriesToRoom { entries: &entries });
         let received = decode(&payload).unwrap();

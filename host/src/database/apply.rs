@@ -10,7 +10,7 @@ use super::rows::AccountRow;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Author, AuthorKind, Change, Entry, Event, Happening, RoomId, Unit, Whom};
+use crate::protocol::{AccountId, Author, AuthorKind, Change, Entry, EntryPayload, Event, RoomId, Unit, Whom};
 
 /// A room's row as a change needs it.
 #[derive(sqlx::FromRow)]
@@ -68,13 +68,13 @@ impl Tx {
         change: &Change,
         by: &Author,
         at: Timestamp,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         match change {
             Change::CreateRoom(new) => self.create_room(new, by, at).await,
             Change::UpdateRoom { room, change } => self.update_room(*room, change).await,
             Change::DeleteRoom { room } => {
                 let was = Box::new(self.room(*room).await?);
-                Ok(Some((*room, Happening::RoomDeleted { was })))
+                Ok(Some((*room, EntryPayload::RoomDeleted { was })))
             }
             Change::Invite { room, account } => self.invite(*room, *account).await,
             Change::AddMember { room, account, role } => self.add_member(*room, *account, *role, at).await,
@@ -110,7 +110,7 @@ impl Tx {
     }
 
     /// Adds an entry to a room's log.
-    async fn log(&mut self, room: RoomId, by: &Author, at: Timestamp, what: Happening) -> Result<Entry> {
+    async fn log(&mut self, room: RoomId, by: &Author, at: Timestamp, what: EntryPayload) -> Result<Entry> {
         let (id, seq): (i64, i64) = each!(Tx: self, tx => sqlx::query_as(
             "UPDATE rooms SET last_seq = last_seq + 1 WHERE uid = $1 RETURNING id, last_seq",
         )

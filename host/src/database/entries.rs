@@ -10,7 +10,7 @@ use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::protocol::{
-    AccountId, Attachment, Entry, Happening, Message, Page, Post, Reaction, Removal, Role, RoomId, Visibility, Whom,
+    AccountId, Attachment, Entry, EntryPayload, Message, Page, Post, Reaction, Removal, Role, RoomId, Visibility, Whom,
 };
 
 /// How many of those who reacted alike are told by name.
@@ -42,21 +42,25 @@ enum Data {
 pub(super) const POSTED: &str = "message.posted";
 
 /// What the `kind` and `data` columns say of an entry that is no post; none for what is not kept.
-pub(super) fn to_columns(what: &Happening) -> Result<Option<(&'static str, String)>> {
+pub(super) fn to_columns(what: &EntryPayload) -> Result<Option<(&'static str, String)>> {
     let (kind, data) = match what.clone() {
-        Happening::Edited { of, body } => ("message.edited", Data::Edited { of, body: (*body).into() }),
-        Happening::Deleted { of } => ("message.deleted", Data::Deleted { of }),
-        Happening::Reacted { of, emoji, on } => ("message.reacted", Data::Reacted { of, emoji: (*emoji).into(), on }),
-        Happening::MemberAdded { whom, role } => ("member.added", Data::MemberAdded { whom, role }),
-        Happening::MemberRemoved { whom, why, reason } => ("member.removed", Data::MemberRemoved { whom, why, reason }),
-        Happening::MemberRole { whom, role } => ("member.role", Data::MemberRole { whom, role }),
-        Happening::Invited { whom } => ("room.invited", Data::Invited { whom }),
-        Happening::RoomUpdated { name, topic, visibility, member_limit } => (
+        EntryPayload::Edited { of, body } => ("message.edited", Data::Edited { of, body: (*body).into() }),
+        EntryPayload::Deleted { of } => ("message.deleted", Data::Deleted { of }),
+        EntryPayload::Reacted { of, emoji, on } => {
+            ("message.reacted", Data::Reacted { of, emoji: (*emoji).into(), on })
+        }
+        EntryPayload::MemberAdded { whom, role } => ("member.added", Data::MemberAdded { whom, role }),
+        EntryPayload::MemberRemoved { whom, why, reason } => {
+            ("member.removed", Data::MemberRemoved { whom, why, reason })
+        }
+        EntryPayload::MemberRole { whom, role } => ("member.role", Data::MemberRole { whom, role }),
+        EntryPayload::Invited { whom } => ("room.invited", Data::Invited { whom }),
+        EntryPayload::RoomUpdated { name, topic, visibility, member_limit } => (
             "room.updated",
             Data::RoomUpdated { name: (*name).into(), topic: (*topic).into(), visibility, member_limit },
         ),
         // A room that is gone takes its log along.
-        Happening::RoomDeleted { .. } | Happening::Posted(_) | Happening::Tombstone => return Ok(None),
+        EntryPayload::RoomDeleted { .. } | EntryPayload::Posted(_) | EntryPayload::Tombstone => return Ok(None),
     };
     Ok(Some((kind, serde_json::to_string(&data).map_err(damaged)?)))
 }
@@ -95,8 +99,8 @@ pub(super) struct EntryRow {
 impl EntryRow {
     fn entry(self, room: RoomId) -> Result<Entry> {
         let what = match (&*self.kind, self.deleted_at) {
-            (POSTED, Some(_)) => Happening::Tombstone,
-            (POSTED, None) => Happening::Posted(post(self.body, self.key, self.reply_to, self.attachments)?),
+            (POSTED, Some(_)) => EntryPayload::Tombstone,
+            (POSTED, None) => EntryPayload::Posted(post(self.body, self.key, self.reply_to, self.attachments)?),
             _ => happening(&self.data.unwrap_or_default())?,
         };
         Ok(Entry {
@@ -132,17 +136,17 @@ fn post(body: Option<String>, key: Option<String>, reply_to: Option<i64>, attach
     Ok(Post { body: body.unwrap_or_default().into(), key: key.map(Into::into), reply_to, attachments })
 }
 
-fn happening(data: &str) -> Result<Happening> {
+fn happening(data: &str) -> Result<EntryPayload> {
     Ok(match serde_json::from_str(data).map_err(damaged)? {
-        Data::Edited { of, body } => Happening::Edited { of, body: body.into() },
-        Data::Deleted { of } => Happening::Deleted { of },
-        Data::Reacted { of, emoji, on } => Happening::Reacted { of, emoji: emoji.into(), on },
-        Data::MemberAdded { whom, role } => Happening::MemberAdded { whom, role },
-        Data::MemberRemoved { whom, why, reason } => Happening::MemberRemoved { whom, why, reason },
-        Data::MemberRole { whom, role } => Happening::MemberRole { whom, role },
-        Data::Invited { whom } => Happening::Invited { whom },
+        Data::Edited { of, body } => EntryPayload::Edited { of, body: body.into() },
+        Data::Deleted { of } => EntryPayload::Deleted { of },
+        Data::Reacted { of, emoji, on } => EntryPayload::Reacted { of, emoji: emoji.into(), on },
+        Data::MemberAdded { whom, role } => EntryPayload::MemberAdded { whom, role },
+        Data::MemberRemoved { whom, why, reason } => EntryPayload::MemberRemoved { whom, why, reason },
+        Data::MemberRole { whom, role } => EntryPayload::MemberRole { whom, role },
+        Data::Invited { whom } => EntryPayload::Invited { whom },
         Data::RoomUpdated { name, topic, visibility, member_limit } => {
-            Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit }
+            EntryPayload::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit }
         }
     })
 }

@@ -10,7 +10,7 @@ use super::search_index::Indexed;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::protocol::{Attachment, Author, AuthorKind, Entry, Happening, NewPost, RoomId};
+use crate::protocol::{Attachment, Author, AuthorKind, Entry, EntryPayload, NewPost, RoomId};
 
 /// What became of a post.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl Tx {
                     number: 0,
                     at,
                     by: Author::from(&new.by),
-                    what: Happening::Posted(new.post.clone()),
+                    what: EntryPayload::Posted(new.post.clone()),
                 };
                 rows.push(row(new, *room, *seq)?);
                 files.extend(new.post.attachments.iter().filter_map(|attached| match attached {
@@ -196,7 +196,7 @@ fn key_of(new: &NewPost) -> Option<Key> {
 }
 
 fn to_index(entry: &Entry, room_id: i64) -> Option<Indexed> {
-    let Happening::Posted(post) = &entry.what else { return None };
+    let EntryPayload::Posted(post) = &entry.what else { return None };
     let author_id = entry.by.account.map(|(_, number)| number);
     Some(Indexed {
         id: entry.number,

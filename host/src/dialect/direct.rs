@@ -12,7 +12,7 @@ use super::{bare_token, fields, json, message_id, to_text};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{
-    AccountId, Attachment, Author, Entry, Event, Happening, Message, Peer, Post, Room, RoomId, RoomKind,
+    AccountId, Attachment, Author, Entry, EntryPayload, Event, Message, Peer, Post, Room, RoomId, RoomKind,
 };
 use crate::text::shown;
 
@@ -201,7 +201,7 @@ impl Ids {
 /// None for what this dialect has no words for: it knows messages, and who is online.
 pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8Bytes> {
     match (event, room) {
-        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+        (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             if room.kind != RoomKind::Session =>
         {
             Some(to_text(&Frame { event: "message", data: ids.shown(room, *seq, by, *at, post) }))

@@ -13,7 +13,7 @@ use super::{fields, groups, to_text};
 use crate::clock::Timestamp;
 use crate::error::rooms::NAME_TAKEN;
 use crate::error::{Error, Result};
-use crate::protocol::{Author, ConnectionId, Entry, Event, Happening, Message, Room, RoomKind};
+use crate::protocol::{Author, ConnectionId, Entry, EntryPayload, Event, Message, Room, RoomKind};
 use crate::text::shown;
 
 /// What a frame asks for.
@@ -175,7 +175,7 @@ impl<'a> Shown<'a> {
 /// None for what this dialect has no words for: it knows messages only.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
-        (Event::Entry(Entry { number, at, by, what: Happening::Posted(post), .. }), Some(room))
+        (Event::Entry(Entry { number, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             // A session is no group.
             if room.kind != RoomKind::Session =>
         {

@@ -10,7 +10,7 @@ use super::words::of_groups;
 use super::{fields, to_text};
 use crate::error::rooms::{FULL, NAME_TAKEN};
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Eviction, Happening, Room, RoomKind};
+use crate::protocol::{Author, Entry, EntryPayload, Event, Eviction, Room, RoomKind};
 use crate::text::shown;
 
 /// What a frame asks for. No `Debug`: there are passwords in it.
@@ -195,7 +195,7 @@ pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     // A direct conversation is no group.
     let group = room.filter(|room| room.kind == RoomKind::Room).map(|room| &*room.name)?;
     Some(match event {
-        Event::Entry(Entry { by, what: Happening::Posted(post), .. }) => {
+        Event::Entry(Entry { by, what: EntryPayload::Posted(post), .. }) => {
             to_text(&json!({"type": "message", "name": &*by.name, "group": group, "Text": &*post.body}))
         }
         Event::Arrived { who, .. } => person("user-added", group, who),

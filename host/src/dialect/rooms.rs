@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{fields, message_id, to_text};
 use crate::error::rooms::{BANNED, NAME_TAKEN, NO_ROOM, NOT_A_MEMBER};
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Eviction, EvictionCause, Happening, Room, Visibility};
+use crate::protocol::{Author, Entry, EntryPayload, Event, Eviction, EvictionCause, Room, Visibility};
 use crate::text::shown;
 
 /// What a frame asks for.
@@ -129,7 +129,7 @@ pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     let room = room?;
     let code = &*room.code;
     Some(match event {
-        Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }) => to_text(&json!({
+        Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }) => to_text(&json!({
             "type": "chat",
             "payload": {
                 "roomId": code, "user": &*by.name, "msg": &*post.body, "id": message_id(room.id, *seq), "timestamp": at,

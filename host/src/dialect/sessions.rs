@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::rooms::{BANNED, NO_ROOM, NOT_A_MEMBER};
 use crate::error::{Error, Result};
 use crate::protocol::{
-    Account, AuthorKind, Entry, Event, Eviction, Happening, Message, Room, RoomId, RoomKind, SessionSummary,
+    Account, AuthorKind, Entry, EntryPayload, Event, Eviction, Message, Room, RoomId, RoomKind, SessionSummary,
 };
 use crate::text::shown;
 
@@ -118,12 +118,12 @@ pub fn session_id(text: &str) -> Result<RoomId> {
 /// with who said it.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
-        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+        (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             if room.kind == RoomKind::Session && sender(by.kind) == SERVER =>
         {
             Some(to_text(&json!(["message", said(room.id, *seq, &post.body, *at)])))
         }
-        (Event::Entry(Entry { seq, at, by, what: Happening::Posted(post), .. }), Some(room))
+        (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             if room.kind == RoomKind::Room =>
         {
             let mut message = said(room.id, *seq, &post.body, *at);

@@ -23,7 +23,7 @@ use super::link::{Link, Outgoing};
 use super::{Connection, Hub, Outbox, Packet, Told};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::key;
-use crate::protocol::{AccountId, Author, ConnectionId, Event, Eviction, Guest, Happening, Room, RoomId};
+use crate::protocol::{AccountId, Author, ConnectionId, EntryPayload, Event, Eviction, Guest, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
 pub(super) struct Place {
@@ -219,7 +219,7 @@ impl Place {
     fn deliver_all(&mut self, room: &Room, told: &[Told]) {
         let (Some(first), Some(last)) = (told.first(), told.last()) else { return };
         self.sequence.told(last.entry.seq);
-        if told.iter().any(|told| matches!(told.entry.what, Happening::RoomUpdated { .. })) {
+        if told.iter().any(|told| matches!(told.entry.what, EntryPayload::RoomUpdated { .. })) {
             self.room = room.clone();
         }
         let events: Vec<Event> = told.iter().map(|told| Event::Entry(told.entry.clone())).collect();
@@ -436,9 +436,9 @@ impl Hub {
 
     fn publish_in_turn(&self, room: &Room, told: &[Told]) {
         // Neighbours that change nothing of who hears the room go out together.
-        for run in told.chunk_by(|a, b| !a.entry.what.moves_people() && !b.entry.what.moves_people()) {
+        for run in told.chunk_by(|a, b| !a.entry.what.changes_membership() && !b.entry.what.changes_membership()) {
             match run {
-                [one] if one.entry.what.moves_people() => self.publish_move(room, one),
+                [one] if one.entry.what.changes_membership() => self.publish_move(room, one),
                 run => {
                     let Some(place) = self.existing(room.id) else { continue };
                     place.lock().deliver_all(room, run);

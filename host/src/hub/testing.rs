@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::config::Limits;
 use crate::dialect::Dialect;
 use crate::protocol::{
-    Account, AccountId, Actor, Author, ConnectionId, Entry, Happening, Room, RoomId, RoomKind, Visibility,
+    Account, AccountId, Actor, Author, ConnectionId, Entry, EntryPayload, Room, RoomId, RoomKind, Visibility,
 };
 
 pub(super) struct Scene {
@@ -48,12 +48,12 @@ pub(super) fn ann_comes_in() -> Scene {
 }
 
 impl Scene {
-    fn entry(&self, seq: u64, what: Happening) -> Entry {
+    fn entry(&self, seq: u64, what: EntryPayload) -> Entry {
         let by = Author::from(&Actor::Server);
         Entry { room: self.room.id, seq, number: 0, at: now(), by, what }
     }
 
-    pub(super) fn happens(&self, seq: u64, what: Happening) {
+    pub(super) fn happens(&self, seq: u64, what: EntryPayload) {
         self.hub.publish_to(&Arc::new(self.room.clone()), &[Told::late(self.entry(seq, what))]);
     }
 
@@ -69,9 +69,9 @@ impl Scene {
     }
 }
 
-pub(super) fn topic() -> Happening {
+pub(super) fn topic() -> EntryPayload {
     let (name, topic) = ("pond".into(), "frogs".into());
-    Happening::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
+    EntryPayload::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
 }
 
 /// How many messages each frame has that waits for the connection.

@@ -84,7 +84,7 @@ pub struct Entry {
     pub number: i64,
     pub at: Timestamp,
     pub by: Author,
-    pub what: Happening,
+    pub what: EntryPayload,
 }
 
 /// An account that something happened to, as the log keeps it.
@@ -96,7 +96,7 @@ pub struct Whom {
 
 /// What an entry says happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happening {
+pub enum EntryPayload {
     Posted(Post),
     /// A post that was deleted since: it keeps its number.
     Tombstone,
@@ -144,9 +144,9 @@ pub enum Happening {
     },
 }
 
-impl Happening {
+impl EntryPayload {
     /// Whether others hear the room after it than before.
-    pub fn moves_people(&self) -> bool {
+    pub fn changes_membership(&self) -> bool {
         matches!(
             self,
             Self::MemberAdded { .. } | Self::MemberRemoved { .. } | Self::Invited { .. } | Self::RoomDeleted { .. }

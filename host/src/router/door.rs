@@ -3,7 +3,7 @@
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
-use crate::protocol::{Actor, Credential, Entry, Happening, Room, RoomId, RoomName};
+use crate::protocol::{Actor, Credential, Entry, EntryPayload, Room, RoomId, RoomName};
 use crate::rooms::{Door, Rooms, not_a_member};
 
 /// How many names are made up for a guest until one is nobody's.
@@ -129,7 +129,7 @@ impl Router {
         let mut entries = self.messages.next_entries(room, after).await?;
         let put_out = entries
             .iter()
-            .position(|entry| matches!(&entry.what, Happening::MemberRemoved { whom, .. } if Some(whom.id) == me));
+            .position(|entry| matches!(&entry.what, EntryPayload::MemberRemoved { whom, .. } if Some(whom.id) == me));
         entries.truncate(put_out.map_or(0, |last| last + 1));
         Ok(entries)
     }

@@ -3,16 +3,16 @@
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, rooms};
-use crate::protocol::{AccountId, Happening, Removal, Role, RoomId};
+use crate::protocol::{AccountId, EntryPayload, Removal, Role, RoomId};
 
 impl Tx {
-    pub(super) async fn invite(&mut self, room: RoomId, account: AccountId) -> Result<Option<(RoomId, Happening)>> {
+    pub(super) async fn invite(&mut self, room: RoomId, account: AccountId) -> Result<Option<(RoomId, EntryPayload)>> {
         let whom = self.whom(account).await?;
         if self.is_banned(room, account).await? {
             return Err(Error::Conflict(format!("{} is banned from this room; lift the ban first", whom.1.name)));
         }
         self.set_standing(room, account, Some(true), None, None).await?;
-        Ok(Some((room, Happening::Invited { whom: whom.1 })))
+        Ok(Some((room, EntryPayload::Invited { whom: whom.1 })))
     }
 
     pub(super) async fn add_member(
@@ -21,7 +21,7 @@ impl Tx {
         account: AccountId,
         role: Role,
         at: Timestamp,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         let head = self.room_head(room).await?;
         let (number, whom) = self.whom(account).await?;
         if self.is_banned(room, account).await? {
@@ -50,7 +50,7 @@ impl Tx {
         self.execute_on_room("UPDATE rooms SET member_count = member_count + 1 WHERE uid = $1", room).await?;
         // An invitation lets in once.
         self.set_standing(room, account, Some(false), None, None).await?;
-        Ok(Some((room, Happening::MemberAdded { whom, role })))
+        Ok(Some((room, EntryPayload::MemberAdded { whom, role })))
     }
 
     pub(super) async fn remove_member(
@@ -59,7 +59,7 @@ impl Tx {
         account: AccountId,
         why: Removal,
         reason: Option<String>,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         let head = self.room_head(room).await?;
         let (number, whom) = self.whom(account).await?;
         if why == Removal::Banned {
@@ -78,7 +78,7 @@ impl Tx {
             (0, _) => Err(Error::not_found("member")),
             _ => {
                 self.execute_on_room("UPDATE rooms SET member_count = member_count - 1 WHERE uid = $1", room).await?;
-                Ok(Some((room, Happening::MemberRemoved { whom, why, reason })))
+                Ok(Some((room, EntryPayload::MemberRemoved { whom, why, reason })))
             }
         }
     }
@@ -88,7 +88,7 @@ impl Tx {
         room: RoomId,
         account: AccountId,
         role: Role,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         let head = self.room_head(room).await?;
         let (number, whom) = self.whom(account).await?;
         let changed = each!(Tx: self, tx => sqlx::query(
@@ -103,7 +103,7 @@ impl Tx {
         if changed == 0 {
             return Err(Error::not_found("member"));
         }
-        Ok(Some((room, Happening::MemberRole { whom, role })))
+        Ok(Some((room, EntryPayload::MemberRole { whom, role })))
     }
 
     /// Sets what is given of an account's standing and leaves the rest.

@@ -6,7 +6,7 @@ use super::super::search_index::Indexed;
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, Event, Happening, NewPost, RoomId, Whom};
+use crate::protocol::{Author, Entry, EntryPayload, Event, NewPost, RoomId, Whom};
 
 /// How many different emojis one message may have.
 const REACTIONS: i64 = 50;
@@ -25,7 +25,7 @@ impl Tx {
         seq: u64,
         body: &std::sync::Arc<str>,
         at: Timestamp,
-    ) -> Result<(RoomId, Happening)> {
+    ) -> Result<(RoomId, EntryPayload)> {
         let head = self.room_head(room).await?;
         let edited: Option<Indexed> = each!(Tx: self, tx => sqlx::query_as(
             "UPDATE entries SET body = $1, edited_at = $2 \
@@ -41,7 +41,7 @@ impl Tx {
         .await)?;
         let edited = edited.ok_or_else(|| Error::not_found("message"))?;
         self.index(&[edited]).await?;
-        Ok((room, Happening::Edited { of: seq, body: body.clone() }))
+        Ok((room, EntryPayload::Edited { of: seq, body: body.clone() }))
     }
 
     /// Takes a message's text away, wherever it stands, with its reactions and its files; the number stays.
@@ -50,7 +50,7 @@ impl Tx {
         room: RoomId,
         seq: u64,
         at: Timestamp,
-    ) -> Result<(RoomId, Happening)> {
+    ) -> Result<(RoomId, EntryPayload)> {
         let head = self.room_head(room).await?;
         let number = bounded(seq);
         let deleted = each!(Tx: self, tx => sqlx::query(
@@ -85,7 +85,7 @@ impl Tx {
         ] {
             each!(Tx: self, tx => sqlx::query(sql).bind(head.id).bind(number).execute(&mut **tx).await.map(|_| ()))?;
         }
-        Ok((room, Happening::Deleted { of: seq }))
+        Ok((room, EntryPayload::Deleted { of: seq }))
     }
 
     /// None if it was so already.
@@ -97,7 +97,7 @@ impl Tx {
         emoji: &std::sync::Arc<str>,
         on: bool,
         at: Timestamp,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         let head = self.room_head(room).await?;
         let Some((_, account)) = by.account else {
             return Err(Error::Forbidden("only accounts can react to messages; log in first".into()));
@@ -141,7 +141,7 @@ impl Tx {
             .await
             .map(|done| done.rows_affected()))?
         };
-        Ok((changed > 0).then(|| (room, Happening::Reacted { of: seq, emoji: emoji.clone(), on })))
+        Ok((changed > 0).then(|| (room, EntryPayload::Reacted { of: seq, emoji: emoji.clone(), on })))
     }
 
     /// None if as much was read before.

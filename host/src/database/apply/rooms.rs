@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::legacy_key;
 use crate::protocol::{
-    AccountId, Author, AuthorKind, Happening, NewRoom, Role, RoomChange, RoomId, RoomKind, RoomQuota,
+    AccountId, Author, AuthorKind, EntryPayload, NewRoom, Role, RoomChange, RoomId, RoomKind, RoomQuota,
 };
 
 impl Tx {
@@ -16,7 +16,7 @@ impl Tx {
         new: &NewRoom,
         by: &Author,
         at: Timestamp,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         self.check_quota(&new.quota, by, RoomKind::Room).await?;
         let origin = match &new.quota {
             RoomQuota::Guests { origin, .. } if by.kind == AuthorKind::Guest => Some(origin.as_str()),
@@ -51,7 +51,7 @@ impl Tx {
         &mut self,
         room: RoomId,
         change: &RoomChange,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         let head = self.room_head(room).await?;
         if head.kind != "room" {
             return Err(Error::Forbidden("only rooms of kind `room` can be changed".into()));
@@ -76,7 +76,7 @@ impl Tx {
         .map(|_| ()));
         updated.map_err(|error| name_taken(error, &name))?;
         self.claim_names(Space::Room, head.id).await?;
-        let what = Happening::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit };
+        let what = EntryPayload::RoomUpdated { name: name.into(), topic: topic.into(), visibility, member_limit };
         Ok(Some((room, what)))
     }
 
@@ -99,7 +99,7 @@ impl Tx {
         quota: &RoomQuota,
         by: &Author,
         at: Timestamp,
-    ) -> Result<Vec<Happening>> {
+    ) -> Result<Vec<EntryPayload>> {
         let [(one, _), (other, _)] = [self.whom(between[0]).await?, self.whom(between[1]).await?];
         self.check_quota(quota, by, RoomKind::Direct).await?;
         let added = each!(Tx: self, tx => sqlx::query(
@@ -182,7 +182,7 @@ impl Tx {
         quota: &RoomQuota,
         by: &Author,
         at: Timestamp,
-    ) -> Result<Option<(RoomId, Happening)>> {
+    ) -> Result<Option<(RoomId, EntryPayload)>> {
         self.check_quota(quota, by, RoomKind::Session).await?;
         let added = each!(Tx: self, tx => sqlx::query(
             // Nobody types the code of a session, so it takes none of the short ones.

@@ -12,7 +12,7 @@ use crate::config;
 use crate::dialect::to_text;
 use crate::error::Error;
 use crate::protocol::{
-    Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, Event, Happening, MediaFile, Member, Message,
+    Account, AccountId, Actor, Attachment, Author, AuthorKind, Entry, EntryPayload, Event, MediaFile, Member, Message,
     Post, Push, PushTarget, Reply, Room, RoomId, UnreadRoom,
 };
 
@@ -149,41 +149,41 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
     let at = entry.at;
     let (name, data) = match &entry.what {
         // The one that a busy server sends all day: written straight, without a tree of values between.
-        Happening::Posted(post) => {
+        EntryPayload::Posted(post) => {
             let (key, reply_to) = (post.key.as_deref(), post.reply_to);
             let data =
                 Posted { from: by, body: &post.body, key, reply_to, attachments: files(post), deleted: false, at };
             return frame("message.posted", Some(entry.room), Some(entry.seq), data);
         }
-        Happening::Tombstone => {
+        EntryPayload::Tombstone => {
             let data =
                 Posted { from: by, body: "", key: None, reply_to: None, attachments: Vec::new(), deleted: true, at };
             return frame("message.posted", Some(entry.room), Some(entry.seq), data);
         }
-        Happening::Reacted { of, emoji, on } => {
+        EntryPayload::Reacted { of, emoji, on } => {
             ("message.reacted", json!({"message": of, "emoji": &**emoji, "on": on, "by": by, "at": at}))
         }
-        Happening::Edited { of, body } => {
+        EntryPayload::Edited { of, body } => {
             ("message.edited", json!({"message": of, "body": &**body, "by": by, "at": at}))
         }
-        Happening::Deleted { of } => ("message.deleted", json!({"message": of, "by": by, "at": at})),
-        Happening::MemberAdded { whom, role } => {
+        EntryPayload::Deleted { of } => ("message.deleted", json!({"message": of, "by": by, "at": at})),
+        EntryPayload::MemberAdded { whom, role } => {
             ("member.added", json!({"account": whom, "role": role, "by": by, "at": at}))
         }
-        Happening::MemberRemoved { whom, why, reason } => {
+        EntryPayload::MemberRemoved { whom, why, reason } => {
             ("member.removed", json!({"account": whom, "why": why, "reason": reason, "by": by, "at": at}))
         }
-        Happening::MemberRole { whom, role } => {
+        EntryPayload::MemberRole { whom, role } => {
             ("member.role", json!({"account": whom, "role": role, "by": by, "at": at}))
         }
-        Happening::Invited { whom } => ("room.invited", json!({"account": whom, "by": by, "at": at})),
-        Happening::RoomUpdated { name, topic, visibility, member_limit } => {
+        EntryPayload::Invited { whom } => ("room.invited", json!({"account": whom, "by": by, "at": at})),
+        EntryPayload::RoomUpdated { name, topic, visibility, member_limit } => {
             let (name, topic) = (&**name, &**topic);
             let data = json!({"name": name, "topic": topic, "visibility": visibility, "member_limit": member_limit,
                 "by": by, "at": at});
             ("room.updated", data)
         }
-        Happening::RoomDeleted { .. } => ("room.deleted", json!({"by": by, "at": at})),
+        EntryPayload::RoomDeleted { .. } => ("room.deleted", json!({"by": by, "at": at})),
     };
     frame(name, Some(entry.room), Some(entry.seq), data)
 }

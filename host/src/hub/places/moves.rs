@@ -7,14 +7,14 @@ use super::{Listener, Place};
 use crate::dialect::Encoded;
 use crate::hub::link::Link;
 use crate::hub::{Connection, Hub, Told};
-use crate::protocol::{AccountId, Event, Eviction, EvictionCause, Happening, Room};
+use crate::protocol::{AccountId, EntryPayload, Event, Eviction, EvictionCause, Room};
 
 impl Hub {
     pub(super) fn publish_move(&self, room: &Room, told: &Told) {
         let entry = &told.entry;
         match &entry.what {
-            Happening::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
-            Happening::Invited { whom } => {
+            EntryPayload::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
+            EntryPayload::Invited { whom } => {
                 let event = Event::Entry(entry.clone());
                 let mut encoded = Encoded::new(&event, Some(room));
                 for connection in self.connections_of(whom.id) {
@@ -31,14 +31,14 @@ impl Hub {
         let mut place = place.lock();
         place.deliver_all(room, std::slice::from_ref(told));
         match &entry.what {
-            Happening::MemberAdded { whom, .. } => place.take_back(whom.id),
-            Happening::MemberRemoved { whom, why, reason } => {
+            EntryPayload::MemberAdded { whom, .. } => place.take_back(whom.id),
+            EntryPayload::MemberRemoved { whom, why, reason } => {
                 let eviction = Eviction { room: room.clone(), cause: (*why).into(), reason: reason.clone() };
                 place.put_out(self.link.get(), whom.id, entry.seq, &eviction);
             }
             _ => {}
         }
-        if let Happening::RoomDeleted { .. } = entry.what {
+        if let EntryPayload::RoomDeleted { .. } = entry.what {
             place.closed = true;
             for listener in place.listeners.values() {
                 listener.connection.hears.lock().remove(&room.id);

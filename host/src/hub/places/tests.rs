@@ -32,14 +32,14 @@ async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice()
 fn who_is_put_out_while_catching_up_is_not_told_that_all_went_well() {
     let scene = ann_comes_in();
     let whom = Whom { id: scene.ann.id, name: scene.ann.name.clone() };
-    scene.happens(7, Happening::MemberRemoved { whom, why: Removal::Kicked, reason: None });
+    scene.happens(7, EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: None });
     assert_eq!(scene.release(6), Released::Gone);
 }
 
 #[test]
 fn who_catches_up_with_a_room_that_goes_meanwhile_is_not_told_that_all_went_well() {
     let scene = ann_comes_in();
-    scene.happens(7, Happening::RoomDeleted { was: Box::new(scene.room.clone()) });
+    scene.happens(7, EntryPayload::RoomDeleted { was: Box::new(scene.room.clone()) });
     assert_eq!(scene.release(6), Released::Gone);
 }
 
@@ -74,9 +74,9 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
 /// Ann is put out of the room and, if she is to come back, comes in again.
 fn goes(scene: &crate::hub::testing::Scene, seq: u64, comes_back: bool) {
     let whom = || Whom { id: scene.ann.id, name: scene.ann.name.clone() };
-    scene.happens(seq, Happening::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
+    scene.happens(seq, EntryPayload::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
     if comes_back {
-        scene.happens(seq + 1, Happening::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });
+        scene.happens(seq + 1, EntryPayload::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });
     }
 }
 

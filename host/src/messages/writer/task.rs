@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::hub::link::Outgoing;
 use crate::hub::{Hub, Lanes, Told};
 use crate::protocol::{
-    AccountId, Actor, Change, Entry, Event, Happening, NewPost, Room, RoomId, Standing, Touched, Unit,
+    AccountId, Actor, Change, Entry, EntryPayload, Event, NewPost, Room, RoomId, Standing, Touched, Unit,
 };
 use crate::rooms::{Known, Rooms};
 
@@ -270,7 +270,7 @@ impl Task {
                 }
                 for event in &events {
                     // Of a room that is gone nobody but this event knows any more.
-                    if let Event::Entry(Entry { what: Happening::RoomDeleted { was }, .. }) = event {
+                    if let Event::Entry(Entry { what: EntryPayload::RoomDeleted { was }, .. }) = event {
                         telling.begin((**was).clone());
                     }
                 }

@@ -13,7 +13,7 @@ use crate::plugins::message;
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::protocol::{
-    Actor, Author, AuthorKind, Bot, ConnectionId, Entry, Happening, Removal, Room, RoomId, RoomName,
+    Actor, Author, AuthorKind, Bot, ConnectionId, Entry, EntryPayload, Removal, Room, RoomId, RoomName,
 };
 
 /// The last event of a chain of reactions that is told.
@@ -78,12 +78,12 @@ async fn of_entry(
 ) -> Result<Option<Told>> {
     let actor = doer(&entry.by, by);
     let author = match (&entry.what, &actor) {
-        (Happening::Posted(_) | Happening::Edited { .. }, Actor::Plugin(bot)) => Some(bot.plugin.clone()),
+        (EntryPayload::Posted(_) | EntryPayload::Edited { .. }, Actor::Plugin(bot)) => Some(bot.plugin.clone()),
         _ => None,
     };
     let Some(event) = event(services, &entry).await? else { return Ok(None) };
     let room = match entry.what {
-        Happening::RoomDeleted { was } => *was,
+        EntryPayload::RoomDeleted { was } => *was,
         // One that was deleted right after: nobody can be told much of it any more.
         _ => match services.rooms.get(&RoomName::Id(entry.room)).await {
             Ok(room) => room,
@@ -109,22 +109,25 @@ async fn of_entry(
 async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observer::Event>> {
     use wire_observer::Event;
     Ok(Some(match &entry.what {
-        Happening::Posted(post) => Event::MessagePosted(message::new(entry.seq, &entry.by, entry.at, post)),
-        Happening::Edited { of, .. } => {
+        EntryPayload::Posted(post) => Event::MessagePosted(message::new(entry.seq, &entry.by, entry.at, post)),
+        EntryPayload::Edited { of, .. } => {
             // Deleted meanwhile, perhaps: of that there is an event of its own.
             match services.database.message(entry.room, *of).await?.filter(|message| message.deleted_at.is_none()) {
                 Some(message) => Event::MessageEdited(message.into()),
                 None => return Ok(None),
             }
         }
-        Happening::Deleted { of } => Event::MessageDeleted(*of),
-        Happening::MemberAdded { whom, .. } => Event::MemberJoined(whom.into()),
-        Happening::MemberRemoved { whom, why, .. } => {
+        EntryPayload::Deleted { of } => Event::MessageDeleted(*of),
+        EntryPayload::MemberAdded { whom, .. } => Event::MemberJoined(whom.into()),
+        EntryPayload::MemberRemoved { whom, why, .. } => {
             Event::MemberLeft(wire_observer::Departure { who: whom.into(), why: (*why).into() })
         }
-        Happening::RoomUpdated { .. } => Event::RoomUpdated,
-        Happening::RoomDeleted { .. } => Event::RoomDeleted,
-        Happening::MemberRole { .. } | Happening::Invited { .. } | Happening::Reacted { .. } | Happening::Tombstone => {
+        EntryPayload::RoomUpdated { .. } => Event::RoomUpdated,
+        EntryPayload::RoomDeleted { .. } => Event::RoomDeleted,
+        EntryPayload::MemberRole { .. }
+        | EntryPayload::Invited { .. }
+        | EntryPayload::Reacted { .. }
+        | EntryPayload::Tombstone => {
             return Ok(None);
         }
     }))

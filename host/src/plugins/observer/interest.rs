@@ -4,7 +4,7 @@ use super::event::Told;
 use crate::hub::Observed;
 use crate::plugins::bindings::observer::exports::natterjack::plugin::observer as wire_observer;
 use crate::plugins::bindings::wire;
-use crate::protocol::Happening;
+use crate::protocol::EntryPayload;
 
 /// A set of kinds of events, in a set of kinds of rooms. Nothing, for those who do not observe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,16 +48,17 @@ pub(super) fn kind(observed: &Observed) -> Option<wire_observer::EventKind> {
         Observed::Entry { entry, .. } => &entry.what,
     };
     match what {
-        Happening::Posted(_) => Some(EventKind::MessagePosted),
-        Happening::Edited { .. } => Some(EventKind::MessageEdited),
-        Happening::Deleted { .. } => Some(EventKind::MessageDeleted),
-        Happening::MemberAdded { .. } => Some(EventKind::MemberJoined),
-        Happening::MemberRemoved { .. } => Some(EventKind::MemberLeft),
-        Happening::RoomUpdated { .. } => Some(EventKind::RoomUpdated),
-        Happening::RoomDeleted { .. } => Some(EventKind::RoomDeleted),
-        Happening::MemberRole { .. } | Happening::Invited { .. } | Happening::Reacted { .. } | Happening::Tombstone => {
-            None
-        }
+        EntryPayload::Posted(_) => Some(EventKind::MessagePosted),
+        EntryPayload::Edited { .. } => Some(EventKind::MessageEdited),
+        EntryPayload::Deleted { .. } => Some(EventKind::MessageDeleted),
+        EntryPayload::MemberAdded { .. } => Some(EventKind::MemberJoined),
+        EntryPayload::MemberRemoved { .. } => Some(EventKind::MemberLeft),
+        EntryPayload::RoomUpdated { .. } => Some(EventKind::RoomUpdated),
+        EntryPayload::RoomDeleted { .. } => Some(EventKind::RoomDeleted),
+        EntryPayload::MemberRole { .. }
+        | EntryPayload::Invited { .. }
+        | EntryPayload::Reacted { .. }
+        | EntryPayload::Tombstone => None,
     }
 }
 

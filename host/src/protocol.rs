@@ -42,4 +42,4 @@ pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, Remov
 pub use self::guests::{GuestRule, GuestRuleKind, GuestRules, GuestSelector};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};
-pub use self::room::{Member, Peer, Room, RoomKind, SessionSummary, Standing, Visibility};
+pub use self::room::{Member, Membership, Peer, Room, RoomKind, SessionSummary, Visibility};

@@ -21,14 +21,14 @@ use crate::database::Database;
 use crate::error::{Error, Result, rooms};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Credential, GuestRules, Member, Removal, Role, Room, RoomId, RoomKind, RoomName,
-    RoomQuota, SessionSummary, Standing, Touched, Unit, Visibility,
+    Account, AccountId, Actor, Change, Credential, GuestRules, Member, Membership, Removal, Role, Room, RoomId,
+    RoomKind, RoomName, RoomQuota, SessionSummary, Touched, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
 /// How many rooms are listed where a list has no pages.
 const OPEN_ROOMS: u32 = 1000;
-const CACHED_STANDINGS: usize = 100_000;
+const CACHED_MEMBERSHIPS: usize = 100_000;
 /// Five characters that a person can pass on.
 const CODE_LENGTH: usize = 5;
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -36,7 +36,7 @@ const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// What of the database is kept at hand for every post; the writer says what no longer holds.
 pub struct Known {
     rooms: Cache<RoomId, Option<Room>>,
-    standings: Cache<(RoomId, AccountId), Standing>,
+    memberships: Cache<(RoomId, AccountId), Membership>,
     guest_rules: Cache<RoomId, Arc<GuestRules>>,
     trust: Arc<Trust>,
 }
@@ -50,8 +50,8 @@ impl Default for Known {
 impl Known {
     /// While there is no `trust`, the database is asked each time.
     pub fn new(trust: Arc<Trust>) -> Self {
-        let (rooms, standings) = (Cache::new(CACHED_ROOMS), Cache::new(CACHED_STANDINGS));
-        Self { rooms, standings, guest_rules: Cache::new(CACHED_ROOMS), trust }
+        let (rooms, memberships) = (Cache::new(CACHED_ROOMS), Cache::new(CACHED_MEMBERSHIPS));
+        Self { rooms, memberships, guest_rules: Cache::new(CACHED_ROOMS), trust }
     }
 
     /// Forgets what a committed change made untrue.
@@ -61,7 +61,7 @@ impl Known {
                 self.rooms.forget(&room);
                 self.guest_rules.forget(&room);
             }
-            Touched::Standing(room, account) => self.standings.forget(&(room, account)),
+            Touched::Membership(room, account) => self.memberships.forget(&(room, account)),
         }
     }
 
@@ -69,14 +69,14 @@ impl Known {
     pub fn forget_room(&self, room: RoomId) {
         self.rooms.forget(&room);
         self.guest_rules.forget(&room);
-        self.standings.forget_where(|(of, _)| *of == room);
+        self.memberships.forget_where(|(of, _)| *of == room);
     }
 
     /// Forgets everything: changes may have gone unheard.
     pub fn clear(&self) {
         self.rooms.clear();
         self.guest_rules.clear();
-        self.standings.clear();
+        self.memberships.clear();
     }
 
     /// A room, if it is there.
@@ -91,13 +91,13 @@ impl Known {
     }
 
     /// How an account stands to a room, if that is at hand.
-    pub fn standing(&self, key: &(RoomId, AccountId)) -> Option<Standing> {
-        self.trust.holds().then(|| self.standings.get(key)).flatten()
+    pub fn membership(&self, key: &(RoomId, AccountId)) -> Option<Membership> {
+        self.trust.holds().then(|| self.memberships.get(key)).flatten()
     }
 
-    async fn load_standing(&self, database: &Database, room: RoomId, account: AccountId) -> Result<Standing> {
-        let load = database.standing(room, account);
-        if self.trust.holds() { self.standings.get_or_load(&(room, account), load).await } else { load.await }
+    async fn load_membership(&self, database: &Database, room: RoomId, account: AccountId) -> Result<Membership> {
+        let load = database.membership(room, account);
+        if self.trust.holds() { self.memberships.get_or_load(&(room, account), load).await } else { load.await }
     }
 }
 
@@ -211,36 +211,36 @@ impl Rooms {
         self.database.members(room, after, limit).await
     }
 
-    pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
-        self.known.load_standing(&self.database, room, account).await
+    pub async fn membership(&self, room: RoomId, account: AccountId) -> Result<Membership> {
+        self.known.load_membership(&self.database, room, account).await
     }
 
     /// How far a room's log goes and how an account stands to it then, in one look at the database.
-    pub async fn standing_now(&self, room: RoomId, account: AccountId) -> Result<(u64, Standing)> {
-        self.database.standing_now(room, account).await?.ok_or_else(|| Error::not_found("room"))
+    pub async fn membership_now(&self, room: RoomId, account: AccountId) -> Result<(u64, Membership)> {
+        self.database.membership_now(room, account).await?.ok_or_else(|| Error::not_found("room"))
     }
 
     /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.
-    pub fn door(room: &Room, standing: Standing) -> Result<Door> {
-        if standing.banned {
+    pub fn door(room: &Room, membership: Membership) -> Result<Door> {
+        if membership.banned {
             return Err(Error::Forbidden(rooms::BANNED.into()));
         }
-        if standing.role.is_some() {
+        if membership.role.is_some() {
             return Ok(Door::Inside);
         }
         if room.kind != RoomKind::Room {
             // Nobody else's business, not even that it is there.
             return Err(Error::not_found("room"));
         }
-        if standing.invited || room.visibility == Visibility::Public { Ok(Door::Open) } else { Ok(Door::Guarded) }
+        if membership.invited || room.visibility == Visibility::Public { Ok(Door::Open) } else { Ok(Door::Guarded) }
     }
 
     /// Whether a member of this standing may say something now.
-    pub fn may_speak(standing: Standing, now: Timestamp) -> Result<()> {
-        if standing.role.is_none() {
+    pub fn may_speak(membership: Membership, now: Timestamp) -> Result<()> {
+        if membership.role.is_none() {
             return Err(not_a_member());
         }
-        match standing.muted_until.filter(|until| *until > now) {
+        match membership.muted_until.filter(|until| *until > now) {
             Some(until) => Err(Error::Forbidden(format!("{}{until}", rooms::MUTED_UNTIL))),
             None => Ok(()),
         }
@@ -305,7 +305,7 @@ impl Rooms {
 
     /// All who have no business there are told the same, whatever it is that has this id.
     async fn check_session(&self, me: &Account, room: Room) -> Result<Room> {
-        let mine = room.kind == RoomKind::Session && self.standing(room.id, me.id).await?.role == Some(Role::Owner);
+        let mine = room.kind == RoomKind::Session && self.membership(room.id, me.id).await?.role == Some(Role::Owner);
         if mine { Ok(room) } else { Err(no_session()) }
     }
 

@@ -24,7 +24,7 @@ use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
 use crate::protocol::{
-    Account, AccountId, Actor, Command, ConnectionId, Entry, Page, Reply, Role, Room, RoomKind, RoomName, Standing,
+    Account, AccountId, Actor, Command, ConnectionId, Entry, Membership, Page, Reply, Role, Room, RoomKind, RoomName,
 };
 use crate::rooms::{Door, Rooms, not_a_member};
 use crate::text::shown;
@@ -114,7 +114,7 @@ impl Router {
             (Command::RoomMembers { cursor, .. }, Some((room, _))) => self.members(&room, cursor).await,
             (Command::RoomLeave { .. }, Some((room, _))) => self.leave(caller, &room).await,
             (Command::Read { seq, .. }, Some((room, _))) => self.read(caller, &room, seq).await,
-            (Command::Typing { .. }, Some((room, standing))) => self.typing(caller, &room, standing).await,
+            (Command::Typing { .. }, Some((room, membership))) => self.typing(caller, &room, membership).await,
             (Command::DirectOpen { account }, _) => self.direct(caller, &account).await,
             (Command::PresenceWatch { accounts }, _) => self.watch(caller, accounts),
             (Command::Unread, _) => Ok(Reply::Unread(self.messages.unread(self.account(caller)?.id).await?)),
@@ -190,8 +190,8 @@ impl Router {
         // A room that a command mentions only in passing is a parameter of its own; this one the caller is in.
         let (room, role) = match named {
             Some(name) => {
-                let (room, standing) = self.presence(caller, &name).await?;
-                (Some(room), standing.role)
+                let (room, membership) = self.presence(caller, &name).await?;
+                (Some(room), membership.role)
             }
             None => (None, None),
         };
@@ -251,13 +251,13 @@ impl Router {
 
     async fn get(&self, caller: &Caller, name: &RoomName) -> Result<Reply> {
         let room = self.rooms.get(name).await?;
-        let standing = self.standing(caller, &room).await?;
-        if Rooms::door(&room, standing)? == Door::Guarded {
+        let membership = self.membership(caller, &room).await?;
+        if Rooms::door(&room, membership)? == Door::Guarded {
             return Ok(Reply::ClosedRoom(room));
         }
         let (room, members) = self.rooms.get_counted(room.id).await?;
         let guests = !self.rooms.guest_rules(room.id).await?.closed;
-        Ok(Reply::Room { room, members, role: standing.role, guests })
+        Ok(Reply::Room { room, members, role: membership.role, guests })
     }
 
     async fn direct(&self, caller: &Caller, whom: &str) -> Result<Reply> {
@@ -285,24 +285,24 @@ impl Router {
         account.ok_or_else(|| Error::Forbidden("this is for accounts; log in first".into()))
     }
 
-    async fn standing(&self, caller: &Caller, room: &Room) -> Result<Standing> {
+    async fn membership(&self, caller: &Caller, room: &Room) -> Result<Membership> {
         match caller.actor.account() {
-            Some(account) => self.rooms.standing(room.id, account.id).await,
-            None => Ok(Standing::default()),
+            Some(account) => self.rooms.membership(room.id, account.id).await,
+            None => Ok(Membership::default()),
         }
     }
 
     /// The room, if the caller is a member of it or a guest who is in it.
-    async fn presence(&self, caller: &Caller, name: &RoomName) -> Result<(Room, Standing)> {
+    async fn presence(&self, caller: &Caller, name: &RoomName) -> Result<(Room, Membership)> {
         let room = self.rooms.get(name).await?;
-        let standing = self.standing(caller, &room).await?;
+        let membership = self.membership(caller, &room).await?;
         let there = match (&caller.actor, caller.connection) {
             (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
-            _ => standing.role.is_some(),
+            _ => membership.role.is_some(),
         };
         match there {
-            true => Ok((room, standing)),
-            false if standing.banned => Err(Error::Forbidden(rooms::BANNED.into())),
+            true => Ok((room, membership)),
+            false if membership.banned => Err(Error::Forbidden(rooms::BANNED.into())),
             false => Err(not_a_member()),
         }
     }

@@ -6,7 +6,7 @@ use super::{Database, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::{is_too_long, key};
-use crate::protocol::{AccountId, Member, Room, RoomId, Standing};
+use crate::protocol::{AccountId, Member, Membership, Room, RoomId};
 use crate::text::check_query;
 
 impl Database {
@@ -159,29 +159,29 @@ impl Database {
     }
 
     /// How an account stands to a room: its membership and whatever else holds for it there.
-    pub async fn standing(&self, room: RoomId, account: AccountId) -> Result<Standing> {
+    pub async fn membership(&self, room: RoomId, account: AccountId) -> Result<Membership> {
         let row: Option<StandingRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
             .await)?;
-        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+        row.map_or_else(|| Ok(Membership::default()), StandingRow::membership)
     }
 
     /// The same with how far the room's log goes then; none if there is no such room.
-    pub async fn standing_now(&self, room: RoomId, account: AccountId) -> Result<Option<(u64, Standing)>> {
+    pub async fn membership_now(&self, room: RoomId, account: AccountId) -> Result<Option<(u64, Membership)>> {
         #[derive(sqlx::FromRow)]
         struct Row {
             last_seq: i64,
             #[sqlx(flatten)]
-            standing: StandingRow,
+            membership: StandingRow,
         }
         let row: Option<Row> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
             .await)?;
-        row.map(|row| Ok((row.last_seq.unsigned_abs(), row.standing.standing()?))).transpose()
+        row.map(|row| Ok((row.last_seq.unsigned_abs(), row.membership.membership()?))).transpose()
     }
 
     /// The room of a pair, if there is one.
@@ -249,8 +249,8 @@ pub(super) struct StandingRow {
 }
 
 impl StandingRow {
-    pub(super) fn standing(self) -> Result<Standing> {
-        Ok(Standing {
+    pub(super) fn membership(self) -> Result<Membership> {
+        Ok(Membership {
             role: self.role.map(|role| role.parse()).transpose().map_err(damaged)?,
             invited: self.invited.unwrap_or(false),
             banned: self.banned.unwrap_or(false),
@@ -261,13 +261,13 @@ impl StandingRow {
 
 impl Tx {
     /// As [`Database::standing`], with what this transaction did so far.
-    pub async fn standing(&mut self, room: RoomId, account: AccountId) -> Result<Standing> {
+    pub async fn membership(&mut self, room: RoomId, account: AccountId) -> Result<Membership> {
         let row: Option<StandingRow> = each!(Tx: self, tx => sqlx::query_as(STANDING)
             .bind(room)
             .bind(account)
             .fetch_optional(&mut **tx)
             .await)?;
-        row.map_or_else(|| Ok(Standing::default()), StandingRow::standing)
+        row.map_or_else(|| Ok(Membership::default()), StandingRow::membership)
     }
 
     pub(super) async fn room(&mut self, id: RoomId) -> Result<Room> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rooms::StandingRow;
 use super::{Database, Pool, Tx};
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, RoomId, Standing};
+use crate::protocol::{AccountId, Membership, RoomId};
 
 const LOCK: &str = "SELECT r.id FROM json_array_elements_text($1::json) AS p (uid) JOIN rooms r ON r.uid = p.uid \
     ORDER BY r.id FOR UPDATE OF r";
@@ -25,7 +25,7 @@ struct Row {
     room: RoomId,
     account: AccountId,
     #[sqlx(flatten)]
-    standing: StandingRow,
+    membership: StandingRow,
 }
 
 impl Tx {
@@ -38,15 +38,15 @@ impl Tx {
     }
 
     /// How accounts stand to rooms; those without a row are nothing to each other.
-    pub async fn standings(
+    pub async fn memberships(
         &mut self,
         asked: impl Iterator<Item = (RoomId, AccountId)>,
-    ) -> Result<HashMap<(RoomId, AccountId), Standing>> {
+    ) -> Result<HashMap<(RoomId, AccountId), Membership>> {
         let Self::Postgres(tx) = self else { return Ok(HashMap::new()) };
         let asked: Vec<Value> = asked.map(|(room, account)| json!({"room": room, "account": account})).collect();
         let rows: Vec<Row> =
             sqlx::query_as(STANDINGS).bind(Value::Array(asked).to_string()).fetch_all(&mut **tx).await?;
-        rows.into_iter().map(|row| Ok(((row.room, row.account), row.standing.standing()?))).collect()
+        rows.into_iter().map(|row| Ok(((row.room, row.account), row.membership.membership()?))).collect()
     }
 }
 

@@ -255,14 +255,15 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Touched {
     Room(RoomId),
-    Standing(RoomId, AccountId),
+    #[serde(rename = "Standing")]
+    Membership(RoomId, AccountId),
 }
 
 impl Change {
     /// What no longer holds once it is committed.
     pub fn touched(&self) -> Vec<Touched> {
         let mut touched: Vec<_> =
-            self.standing().map(|(room, account)| Touched::Standing(room, account)).into_iter().collect();
+            self.membership().map(|(room, account)| Touched::Membership(room, account)).into_iter().collect();
         match self {
             Self::CreateRoom(NewRoom { id: room, .. })
             | Self::UpdateRoom { room, .. }
@@ -274,7 +275,7 @@ impl Change {
             | Self::OpenSession { id: room, .. } => touched.push(Touched::Room(*room)),
             Self::OpenDirect { id, between, .. } => {
                 touched.push(Touched::Room(*id));
-                touched.extend(between.iter().map(|account| Touched::Standing(*id, *account)));
+                touched.extend(between.iter().map(|account| Touched::Membership(*id, *account)));
             }
             _ => {}
         }
@@ -312,7 +313,7 @@ impl Change {
     }
 
     /// Whose standing it changes, and where.
-    pub fn standing(&self) -> Option<(RoomId, AccountId)> {
+    pub fn membership(&self) -> Option<(RoomId, AccountId)> {
         match self {
             Self::Invite { room, account }
             | Self::AddMember { room, account, .. }

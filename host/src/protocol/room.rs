@@ -80,7 +80,7 @@ pub struct SessionSummary {
 
 /// How somebody stands to a room: what the preconditions look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Membership {
     pub role: Option<Role>,
     pub invited: bool,
     pub banned: bool,

@@ -29,11 +29,11 @@ impl Router {
         let room = self.rooms.get(name).await?;
         self.check_guest(caller, room.id).await?;
         // Another node may have changed it and not said so yet.
-        let standing = match caller.actor.account() {
-            Some(account) if self.hub.has_others() => self.rooms.standing_now(room.id, account.id).await?.1,
-            _ => self.standing(caller, &room).await?,
+        let membership = match caller.actor.account() {
+            Some(account) if self.hub.has_others() => self.rooms.membership_now(room.id, account.id).await?.1,
+            _ => self.membership(caller, &room).await?,
         };
-        match Rooms::door(&room, standing)? {
+        match Rooms::door(&room, membership)? {
             Door::Inside => return Ok(room),
             Door::Open => {}
             Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
@@ -83,8 +83,8 @@ impl Router {
     pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
         let (room, last_seq) = match caller.actor.account() {
             Some(account) => {
-                let (last_seq, standing) = self.rooms.standing_now(room.id, account.id).await?;
-                if standing.role.is_none() {
+                let (last_seq, membership) = self.rooms.membership_now(room.id, account.id).await?;
+                if membership.role.is_none() {
                     return Err(not_a_member());
                 }
                 (room, last_seq)
@@ -115,8 +115,8 @@ impl Router {
         // cluster each time, since what is kept may be news to others.
         match caller.actor.account() {
             Some(account) if in_cluster || entries.is_empty() => {
-                let (_, standing) = self.rooms.standing_now(room, account.id).await?;
-                if standing.role.is_none() { Err(not_a_member()) } else { Ok(entries) }
+                let (_, membership) = self.rooms.membership_now(room, account.id).await?;
+                if membership.role.is_none() { Err(not_a_member()) } else { Ok(entries) }
             }
             None if in_cluster => self.presence(caller, &RoomName::Id(room)).await.map(|_| entries),
             _ => Ok(entries),

@@ -7,7 +7,7 @@ use crate::hub::Reserved;
 use crate::messages::{Attach, Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
-    Actor, Attachment, Author, Change, Command, Event, NewPost, Post, Reply, Role, Room, RoomName, Standing, Unit,
+    Actor, Attachment, Author, Change, Command, Event, Membership, NewPost, Post, Reply, Role, Room, RoomName, Unit,
 };
 use crate::rooms::Rooms;
 
@@ -43,8 +43,8 @@ impl Router {
         to: &RoomName,
         message: NewMessage,
     ) -> Result<(NewPost, Option<Reserved>)> {
-        let (room, standing) = self.presence(caller, to).await?;
-        check_voice(caller, standing)?;
+        let (room, membership) = self.presence(caller, to).await?;
+        check_voice(caller, membership)?;
         self.check_partner(caller, &room).await?;
         let caller = &self.as_known_in(&room, caller);
         let NewMessage { body, key, reply_to, attachments } = message;
@@ -61,7 +61,7 @@ impl Router {
         }
         let (id, kind) = (room.id, room.kind);
         let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
-        let body = self.filtered(caller, room, standing, draft, &attachments)?;
+        let body = self.filtered(caller, room, membership, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
         let place = self.hub.reserve(kind).await;
         Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, on_behalf_of: None, post }, place))
@@ -89,12 +89,12 @@ impl Router {
         &self,
         caller: &Caller,
         room: Room,
-        standing: Standing,
+        membership: Membership,
         draft: Draft,
         attachments: &[Attachment],
     ) -> Result<String> {
         let body = draft.body.clone();
-        match self.plugins.filter(&call(caller, Some(room), standing.role), draft)? {
+        match self.plugins.filter(&call(caller, Some(room), membership.role), draft)? {
             Some(rewritten) => self.check_text(&rewritten, attachments).map(|()| rewritten),
             None => Ok(body),
         }
@@ -115,10 +115,10 @@ impl Router {
             Command::Edit { room, seq, body } => self.edit(caller, &room, seq, body).await?,
             Command::Delete { room, seq } => self.delete(caller, &room, seq).await?,
             Command::React { room, seq, emoji, on } => {
-                let (room, standing) = self.presence(caller, &room).await?;
+                let (room, membership) = self.presence(caller, &room).await?;
                 self.account(caller)?;
                 if on {
-                    check_voice(caller, standing)?;
+                    check_voice(caller, membership)?;
                     self.check_partner(caller, &room).await?;
                 }
                 Messages::check_emoji(&emoji)?;
@@ -137,9 +137,9 @@ impl Router {
     }
 
     async fn edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String) -> Result<Change> {
-        let (room, standing) = self.presence(caller, to).await?;
+        let (room, membership) = self.presence(caller, to).await?;
         let me = self.account(caller)?.id;
-        check_voice(caller, standing)?;
+        check_voice(caller, membership)?;
         self.check_partner(caller, &room).await?;
         let message = self.messages.get(room.id, seq).await?;
         if message.from.account.is_none_or(|(author, _)| author != me) {
@@ -150,16 +150,16 @@ impl Router {
         let id = room.id;
         let draft =
             Draft { body, reply_to: message.post.reply_to, edit_of: Some(seq), attachments: links(&attachments) };
-        let body = self.filtered(caller, room, standing, draft, &attachments)?;
+        let body = self.filtered(caller, room, membership, draft, &attachments)?;
         Ok(Change::EditMessage { room: id, seq, body: body.into() })
     }
 
     async fn delete(&self, caller: &Caller, to: &RoomName, seq: u64) -> Result<Change> {
-        let (room, standing) = self.presence(caller, to).await?;
+        let (room, membership) = self.presence(caller, to).await?;
         let me = self.account(caller)?.id;
         let message = self.messages.get(room.id, seq).await?;
         let own = message.from.account.is_some_and(|(author, _)| author == me);
-        if !own && standing.role < Some(Role::Moderator) {
+        if !own && membership.role < Some(Role::Moderator) {
             return Err(Error::Forbidden("only its author or a moderator can delete a message".into()));
         }
         Ok(Change::DeleteMessage { room: room.id, seq })
@@ -173,8 +173,8 @@ impl Router {
         Ok(Reply::Read { seq })
     }
 
-    pub(super) async fn typing(&self, caller: &Caller, room: &Room, standing: Standing) -> Result<Reply> {
-        check_voice(caller, standing)?;
+    pub(super) async fn typing(&self, caller: &Caller, room: &Room, membership: Membership) -> Result<Reply> {
+        check_voice(caller, membership)?;
         self.check_partner(caller, room).await?;
         self.hub.typing(room.id, Author::from(&caller.actor), caller.connection);
         Ok(Reply::Done)
@@ -199,9 +199,9 @@ impl Router {
 }
 
 /// Whether somebody who is in the room may say something now. Guests have no standing that could be against it.
-fn check_voice(caller: &Caller, standing: Standing) -> Result<()> {
+fn check_voice(caller: &Caller, membership: Membership) -> Result<()> {
     match caller.actor.account() {
-        Some(_) => Rooms::may_speak(standing, now()),
+        Some(_) => Rooms::may_speak(membership, now()),
         None => Ok(()),
     }
 }

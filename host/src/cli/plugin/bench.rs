@@ -151,8 +151,8 @@ impl Bench {
     }
 
     pub(super) async fn add_member(&self, room: &Room, account: &Account, role: Role) -> Result<()> {
-        let standing = self.router.rooms.standing(room.id, account.id).await?;
-        if standing.role.is_none() {
+        let membership = self.router.rooms.membership(room.id, account.id).await?;
+        if membership.role.is_none() {
             self.commit(Change::AddMember { room: room.id, account: account.id, role }).await?;
         }
         Ok(())

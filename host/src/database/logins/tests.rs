@@ -35,14 +35,14 @@ async fn ended_logins_are_removed_and_live_connections_hear_that_they_ended() {
         many.push(login(&database, &ann, now() - HOUR).await);
     }
     let external = database.add_external_user("shop", "42", now()).await.unwrap();
-    let standing = login(&database, &external, now() - HOUR).await;
+    let membership = login(&database, &external, now() - HOUR).await;
 
     let mut batches = 1;
     while database.remove_ended_logins(now() - HOUR / 2, now() - HOUR / 2).await.unwrap() {
         batches += 1;
     }
     assert!(batches >= 2, "{batches}");
-    for (login, there) in [(good, true), (standing, true), (expired, false), (revoked, false), (many[0], false)] {
+    for (login, there) in [(good, true), (membership, true), (expired, false), (revoked, false), (many[0], false)] {
         assert_eq!(database.login(login).await.unwrap().is_some(), there);
     }
     let ended = database.ended_logins(&[good, expired, revoked]).await.unwrap();

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::hub::link::Outgoing;
 use crate::hub::{Hub, Lanes, Told};
 use crate::protocol::{
-    AccountId, Actor, Change, Entry, EntryPayload, Event, NewPost, Room, RoomId, Standing, Touched, Unit,
+    AccountId, Actor, Change, Entry, EntryPayload, Event, Membership, NewPost, Room, RoomId, Touched, Unit,
 };
 use crate::rooms::{Known, Rooms};
 
@@ -79,7 +79,7 @@ impl Telling {
 #[derive(Default)]
 struct Standings {
     /// In a cluster: as the database has it, since other nodes change it too.
-    read: Option<HashMap<(RoomId, AccountId), Standing>>,
+    read: Option<HashMap<(RoomId, AccountId), Membership>>,
     /// What the batch itself has changed so far.
     changed: HashSet<(RoomId, AccountId)>,
 }
@@ -145,20 +145,20 @@ impl Task {
     async fn try_write(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome>>> {
         let mut tx = self.database.begin().await?;
         let at = now();
-        let mut standings = self.standings(&mut tx, batch).await?;
+        let mut memberships = self.memberships(&mut tx, batch).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let is_post = |job: &Job| matches!(job, Job::Post(..));
         // Neighbouring posts are stored together; a unit of work stays in its place between them.
         for run in batch.chunk_by(|a, b| is_post(a) && is_post(b)) {
             if let [Job::Unit(UnitJob { unit, .. })] = run {
-                outcomes.push(self.apply(&mut tx, &mut standings, unit, at).await.map(Outcome::Unit));
+                outcomes.push(self.apply(&mut tx, &mut memberships, unit, at).await.map(Outcome::Unit));
                 continue;
             }
             let mut allowed = Vec::with_capacity(run.len());
             let mut refused = HashMap::new();
             for (i, job) in run.iter().enumerate() {
                 let Job::Post(PostJob { new, .. }) = job else { continue };
-                match self.check_speaker(&mut tx, &standings, new.room, &new.by, at).await {
+                match self.check_speaker(&mut tx, &memberships, new.room, &new.by, at).await {
                     Ok(()) => allowed.push(new.clone()),
                     Err(error) => {
                         refused.insert(i, error);
@@ -184,7 +184,7 @@ impl Task {
     }
 
     /// In a cluster, what the batch's rooms and people are is settled before anything is stored: locked, then read.
-    async fn standings(&self, tx: &mut Tx, batch: &[Job]) -> Result<Standings> {
+    async fn memberships(&self, tx: &mut Tx, batch: &[Job]) -> Result<Standings> {
         if !self.hub.has_others() {
             return Ok(Standings::default());
         }
@@ -202,15 +202,15 @@ impl Task {
             speakers.extend(by.account().into_iter().flat_map(|by| spoken.iter().map(|room| (*room, by.id))));
         }
         tx.lock_rooms(rooms.into_iter()).await?;
-        Ok(Standings { read: Some(tx.standings(speakers.into_iter()).await?), ..Standings::default() })
+        Ok(Standings { read: Some(tx.memberships(speakers.into_iter()).await?), ..Standings::default() })
     }
 
-    async fn apply(&self, tx: &mut Tx, standings: &mut Standings, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
+    async fn apply(&self, tx: &mut Tx, memberships: &mut Standings, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
         for room in unit.changes.iter().filter_map(says_something_in) {
-            self.check_speaker(tx, standings, room, &unit.by, at).await?;
+            self.check_speaker(tx, memberships, room, &unit.by, at).await?;
         }
         let told = tx.apply(unit, at).await?;
-        standings.changed.extend(unit.changes.iter().filter_map(Change::standing));
+        memberships.changed.extend(unit.changes.iter().filter_map(Change::membership));
         Ok(told)
     }
 
@@ -218,23 +218,23 @@ impl Task {
     async fn check_speaker(
         &self,
         tx: &mut Tx,
-        standings: &Standings,
+        memberships: &Standings,
         room: RoomId,
         by: &Actor,
         at: Timestamp,
     ) -> Result<()> {
         let Some(account) = by.account() else { return Ok(()) };
         let key = (room, account.id);
-        let known = match &standings.read {
-            _ if standings.changed.contains(&key) => None,
+        let known = match &memberships.read {
+            _ if memberships.changed.contains(&key) => None,
             Some(read) => Some(read.get(&key).copied().unwrap_or_default()),
-            None => self.known.standing(&key),
+            None => self.known.membership(&key),
         };
-        let standing = match known {
-            Some(standing) => standing,
-            None => tx.standing(room, account.id).await?,
+        let membership = match known {
+            Some(membership) => membership,
+            None => tx.membership(room, account.id).await?,
         };
-        Rooms::may_speak(standing, at)
+        Rooms::may_speak(membership, at)
     }
 
     /// Answers whoever asked, and notes what there is to tell.

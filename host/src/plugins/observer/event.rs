@@ -143,7 +143,7 @@ fn doer(author: &Author, by: Actor) -> Actor {
 
 async fn role(services: &Services, room: &Room, actor: &Actor) -> Result<Option<crate::protocol::Role>> {
     match actor.account() {
-        Some(account) => Ok(services.rooms.standing(room.id, account.id).await?.role),
+        Some(account) => Ok(services.rooms.membership(room.id, account.id).await?.role),
         None => Ok(None),
     }
 }

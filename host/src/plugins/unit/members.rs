@@ -146,7 +146,7 @@ impl UnitOfWork {
         });
         let until = match staged {
             Some(until) => until,
-            None => self.services.rooms.standing(room, account).await?.muted_until,
+            None => self.services.rooms.membership(room, account).await?.muted_until,
         };
         Ok(until.filter(|until| *until > clock::now()))
     }

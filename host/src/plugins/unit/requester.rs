@@ -42,11 +42,11 @@ impl UnitOfWork {
             if requester.connection.is_none() && self.services.database.is_disabled(account.id).await? {
                 return Err(Error::Forbidden("the account is disabled".into()));
             }
-            let standing = self.services.rooms.standing(room.id, account.id).await?;
-            if standing.banned {
+            let membership = self.services.rooms.membership(room.id, account.id).await?;
+            if membership.banned {
                 return Err(Error::Forbidden(rooms::BANNED.into()));
             }
-            if requester.room == Some(room.id) && standing.role.is_none() {
+            if requester.room == Some(room.id) && membership.role.is_none() {
                 return Err(not_a_member());
             }
             self.check_not_muted(room.id, account.id).await?;

@@ -236,7 +236,7 @@ impl Rooms {
     }
 
     /// Whether a member of this standing may say something now.
-    pub fn may_speak(membership: Membership, now: Timestamp) -> Result<()> {
+    pub fn check_can_post(membership: Membership, now: Timestamp) -> Result<()> {
         if membership.role.is_none() {
             return Err(not_a_member());
         }

@@ -81,7 +81,7 @@ impl GuestRules {
     }
 
     /// Whether a guest who is in the room may post.
-    pub fn check_voice(&self, connection: Option<ConnectionId>, origin: &str, now: Timestamp) -> Result<()> {
+    pub fn check_can_post(&self, connection: Option<ConnectionId>, origin: &str, now: Timestamp) -> Result<()> {
         self.check_presence(connection, origin, now)?;
         match self.find(GuestRuleKind::Mute, connection, origin, now) {
             Some(mute) => Err(Error::Forbidden(format!("muted in this room until {}", mute.until))),

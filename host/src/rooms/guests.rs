@@ -39,6 +39,6 @@ impl Rooms {
         if !rules.closed && rules.rules.is_empty() {
             return Ok(());
         }
-        rules.check_voice(connection, &origin_key(origin), now())
+        rules.check_can_post(connection, &origin_key(origin), now())
     }
 }

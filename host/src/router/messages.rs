@@ -44,7 +44,7 @@ impl Router {
         message: NewMessage,
     ) -> Result<(NewPost, Option<Reserved>)> {
         let (room, membership) = self.presence(caller, to).await?;
-        check_voice(caller, membership)?;
+        check_can_post(caller, membership)?;
         self.check_partner(caller, &room).await?;
         let caller = &self.as_known_in(&room, caller);
         let NewMessage { body, key, reply_to, attachments } = message;
@@ -118,7 +118,7 @@ impl Router {
                 let (room, membership) = self.presence(caller, &room).await?;
                 self.account(caller)?;
                 if on {
-                    check_voice(caller, membership)?;
+                    check_can_post(caller, membership)?;
                     self.check_partner(caller, &room).await?;
                 }
                 Messages::check_emoji(&emoji)?;
@@ -139,7 +139,7 @@ impl Router {
     async fn edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String) -> Result<Change> {
         let (room, membership) = self.presence(caller, to).await?;
         let me = self.account(caller)?.id;
-        check_voice(caller, membership)?;
+        check_can_post(caller, membership)?;
         self.check_partner(caller, &room).await?;
         let message = self.messages.get(room.id, seq).await?;
         if message.from.account.is_none_or(|(author, _)| author != me) {
@@ -174,7 +174,7 @@ impl Router {
     }
 
     pub(super) async fn typing(&self, caller: &Caller, room: &Room, membership: Membership) -> Result<Reply> {
-        check_voice(caller, membership)?;
+        check_can_post(caller, membership)?;
         self.check_partner(caller, room).await?;
         self.hub.typing(room.id, Author::from(&caller.actor), caller.connection);
         Ok(Reply::Done)
@@ -199,9 +199,9 @@ impl Router {
 }
 
 /// Whether somebody who is in the room may say something now. Guests have no standing that could be against it.
-fn check_voice(caller: &Caller, membership: Membership) -> Result<()> {
+fn check_can_post(caller: &Caller, membership: Membership) -> Result<()> {
     match caller.actor.account() {
-        Some(_) => Rooms::may_speak(membership, now()),
+        Some(_) => Rooms::check_can_post(membership, now()),
         None => Ok(()),
     }
 }

@@ -94,13 +94,13 @@ impl Model {
                 self.log();
             }
             Op::Post(body) => {
-                self.may_speak(who)?;
+                self.check_can_post(who)?;
                 self.log();
                 let message = Message { by: who.into(), body: body.clone(), ..Message::default() };
                 self.state.messages.insert(self.last_seq, message);
             }
             Op::Edit(message, body) => {
-                self.may_speak(who)?;
+                self.check_can_post(who)?;
                 let message = self.message_mut(*message)?;
                 require(message.by == who)?;
                 message.edit(body);
@@ -114,7 +114,7 @@ impl Model {
             }
             Op::React(message, emoji, on) => {
                 if *on {
-                    self.may_speak(who)?;
+                    self.check_can_post(who)?;
                 }
                 if self.message_mut(*message)?.react(EMOJIS[*emoji], who, *on) {
                     self.log();
@@ -204,7 +204,7 @@ impl Model {
         ["member", "moderator", "owner"].iter().position(|rank| rank == role)
     }
 
-    fn may_speak(&self, who: &str) -> Result<(), Refused> {
+    fn check_can_post(&self, who: &str) -> Result<(), Refused> {
         require(!self.muted.contains(who))
     }
 

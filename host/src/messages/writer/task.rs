@@ -158,7 +158,7 @@ impl Task {
             let mut refused = HashMap::new();
             for (i, job) in run.iter().enumerate() {
                 let Job::Post(PostJob { new, .. }) = job else { continue };
-                match self.check_speaker(&mut tx, &memberships, new.room, &new.by, at).await {
+                match self.check_can_post_now(&mut tx, &memberships, new.room, &new.by, at).await {
                     Ok(()) => allowed.push(new.clone()),
                     Err(error) => {
                         refused.insert(i, error);
@@ -195,7 +195,7 @@ impl Task {
                 Job::Post(PostJob { new, .. }) => (&new.by, vec![new.room]),
                 Job::Unit(UnitJob { unit, .. }) => {
                     rooms.extend(unit.changes.iter().filter_map(Change::logged_in));
-                    (&unit.by, unit.changes.iter().filter_map(says_something_in).collect())
+                    (&unit.by, unit.changes.iter().filter_map(posting_room).collect())
                 }
             };
             rooms.extend(&spoken);
@@ -206,8 +206,8 @@ impl Task {
     }
 
     async fn apply(&self, tx: &mut Tx, memberships: &mut Standings, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
-        for room in unit.changes.iter().filter_map(says_something_in) {
-            self.check_speaker(tx, memberships, room, &unit.by, at).await?;
+        for room in unit.changes.iter().filter_map(posting_room) {
+            self.check_can_post_now(tx, memberships, room, &unit.by, at).await?;
         }
         let told = tx.apply(unit, at).await?;
         memberships.changed.extend(unit.changes.iter().filter_map(Change::membership));
@@ -215,7 +215,7 @@ impl Task {
     }
 
     /// Whether an account may still speak in the room: it may have been put out or muted since it was asked first.
-    async fn check_speaker(
+    async fn check_can_post_now(
         &self,
         tx: &mut Tx,
         memberships: &Standings,
@@ -234,7 +234,7 @@ impl Task {
             Some(membership) => membership,
             None => tx.membership(room, account.id).await?,
         };
-        Rooms::may_speak(membership, at)
+        Rooms::check_can_post(membership, at)
     }
 
     /// Answers whoever asked, and notes what there is to tell.
@@ -464,7 +464,7 @@ fn first_numbers(outcomes: &[Result<Outcome>]) -> HashMap<RoomId, u64> {
 }
 
 /// The room in which a change needs a voice, not only a right.
-fn says_something_in(change: &Change) -> Option<RoomId> {
+fn posting_room(change: &Change) -> Option<RoomId> {
     match change {
         Change::EditMessage { room, .. } | Change::React { room, on: true, .. } => Some(*room),
         _ => None,

@@ -47,7 +47,7 @@ impl UnitOfWork {
         {
             return Err(Error::not_found("the message that it answers is"));
         }
-        self.check_voice(&there).await?;
+        self.check_can_post(&there).await?;
         let by = Actor::Plugin(self.services.bot(plugin).await?);
         let post = Post { body: body.into(), key: None, reply_to, attachments: Arc::default() };
         let on_behalf_of = self.requester.as_ref().and_then(|requester| requester.actor.account()).cloned();

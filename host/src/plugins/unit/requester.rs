@@ -32,7 +32,7 @@ impl RequestedBy {
 
 impl UnitOfWork {
     /// Nobody gets around a mute, a ban or a block by having a plugin post.
-    pub(super) async fn check_voice(&self, room: &Room) -> Result<()> {
+    pub(super) async fn check_can_post(&self, room: &Room) -> Result<()> {
         if let Some((account, _)) = Author::from(&self.actor).account {
             self.check_not_muted(room.id, account).await?;
         }
@@ -61,7 +61,7 @@ impl UnitOfWork {
         if let Some(room) = requester.room
             && let Some((room, _)) = self.room(room).await?
         {
-            self.check_voice(&room).await?;
+            self.check_can_post(&room).await?;
         }
         Ok(requester.actor.account().map(|account| Requester { account: account.clone(), room: requester.room }))
     }

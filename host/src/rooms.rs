@@ -103,9 +103,9 @@ impl Known {
 
 /// What somebody at a room's door is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum JoinAccess {
     /// A member already.
-    Inside,
+    Member,
     /// May come in as it is.
     Open,
     /// Only the room guards can let them in.
@@ -221,18 +221,22 @@ impl Rooms {
     }
 
     /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.
-    pub fn door(room: &Room, membership: Membership) -> Result<Door> {
+    pub fn join_access(room: &Room, membership: Membership) -> Result<JoinAccess> {
         if membership.banned {
             return Err(Error::Forbidden(rooms::BANNED.into()));
         }
         if membership.role.is_some() {
-            return Ok(Door::Inside);
+            return Ok(JoinAccess::Member);
         }
         if room.kind != RoomKind::Room {
             // Nobody else's business, not even that it is there.
             return Err(Error::not_found("room"));
         }
-        if membership.invited || room.visibility == Visibility::Public { Ok(Door::Open) } else { Ok(Door::Guarded) }
+        if membership.invited || room.visibility == Visibility::Public {
+            Ok(JoinAccess::Open)
+        } else {
+            Ok(JoinAccess::Guarded)
+        }
     }
 
     /// Whether a member of this standing may say something now.

@@ -1,8 +1,8 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
+mod access;
 mod commands;
 mod conversations;
-mod door;
 mod messages;
 mod pairs;
 mod people;
@@ -26,7 +26,7 @@ use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
 use crate::protocol::{
     Account, AccountId, Actor, Command, ConnectionId, Entry, Membership, Page, Reply, Role, Room, RoomKind, RoomName,
 };
-use crate::rooms::{Door, Rooms, not_a_member};
+use crate::rooms::{JoinAccess, Rooms, not_a_member};
 use crate::text::shown;
 
 /// How many rooms or members one answer lists.
@@ -252,7 +252,7 @@ impl Router {
     async fn get(&self, caller: &Caller, name: &RoomName) -> Result<Reply> {
         let room = self.rooms.get(name).await?;
         let membership = self.membership(caller, &room).await?;
-        if Rooms::door(&room, membership)? == Door::Guarded {
+        if Rooms::join_access(&room, membership)? == JoinAccess::Guarded {
             return Ok(Reply::ClosedRoom(room));
         }
         let (room, members) = self.rooms.get_counted(room.id).await?;

@@ -40,7 +40,7 @@ use crate::transport::{Listening, Purpose, Tls, http};
 
 use self::files::Budget;
 pub use self::files::{check_limit as check_file_limit, raise_limit as raise_file_limit};
-pub use self::listeners::Door;
+pub use self::listeners::ListenerKind;
 use self::listeners::listeners;
 use self::reload::{Reload, Sections};
 pub use self::start_error::StartError;
@@ -58,7 +58,7 @@ const ERASED_AT_A_TIME: u32 = 20;
 pub struct Server {
     core: Arc<Core>,
     database: Database,
-    addresses: Vec<(SocketAddr, Door)>,
+    addresses: Vec<(SocketAddr, ListenerKind)>,
     new_key: Option<PathBuf>,
     reload: Arc<Notify>,
     server: config::Live<config::Server>,
@@ -209,17 +209,17 @@ impl Server {
         let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
         let app = http::app(state.clone(), config.metrics.listen.is_empty());
         let (mut addresses, mut bound) = (Vec::new(), Vec::new());
-        for (configured, door) in listeners(config) {
+        for (configured, kind) in listeners(config) {
             let (listener, address) = listeners::open(configured, &bound, config)?;
-            addresses.push((address, door));
+            addresses.push((address, kind));
             bound.push(Listener { address, ..configured });
-            let app = match door {
-                Door::Any | Door::Tls => app.clone().layer(Extension(http::Spoken(None))),
-                Door::One(dialect) => app.clone().layer(Extension(http::Spoken(Some(dialect)))),
-                Door::Metrics => http::metrics_app(state.clone()),
+            let app = match kind {
+                ListenerKind::Any | ListenerKind::Tls => app.clone().layer(Extension(http::Spoken(None))),
+                ListenerKind::One(dialect) => app.clone().layer(Extension(http::Spoken(Some(dialect)))),
+                ListenerKind::Metrics => http::metrics_app(state.clone()),
             };
-            let tls = tls.clone().filter(|_| door == Door::Tls);
-            let purpose = if door == Door::Metrics { Purpose::Metrics } else { Purpose::Clients };
+            let tls = tls.clone().filter(|_| kind == ListenerKind::Tls);
+            let purpose = if kind == ListenerKind::Metrics { Purpose::Metrics } else { Purpose::Clients };
             accepting.spawn(listening.clone().serve(listener, purpose, app, tls));
         }
         let reload = Arc::new(Notify::new());
@@ -270,7 +270,7 @@ impl Server {
     }
 
     /// Where it listens, and what is answered there.
-    pub fn addresses(&self) -> &[(SocketAddr, Door)] {
+    pub fn addresses(&self) -> &[(SocketAddr, ListenerKind)] {
         &self.addresses
     }
 

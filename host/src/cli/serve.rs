@@ -13,7 +13,7 @@ use super::write_out;
 use crate::config::{self, Config};
 use crate::log::Log;
 use crate::plugins::{PluginState, PluginStatus};
-use crate::server::{self, Door, Server};
+use crate::server::{self, ListenerKind, Server};
 
 /// The exit code for a configuration that cannot be used.
 const BAD_CONFIG: u8 = 2;
@@ -83,12 +83,12 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     use std::fmt::Write as _;
     let mut text = format!("Natterjack {}\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
-    for (address, door) in server.addresses() {
-        let _ = match door {
-            Door::Any => writeln!(text, "  listening   http://{address}"),
-            Door::Tls => writeln!(text, "  listening   https://{address}"),
-            Door::One(dialect) => writeln!(text, "  listening   ws://{address} ({})", dialect.name()),
-            Door::Metrics => writeln!(text, "  listening   http://{address}/metrics"),
+    for (address, kind) in server.addresses() {
+        let _ = match kind {
+            ListenerKind::Any => writeln!(text, "  listening   http://{address}"),
+            ListenerKind::Tls => writeln!(text, "  listening   https://{address}"),
+            ListenerKind::One(dialect) => writeln!(text, "  listening   ws://{address} ({})", dialect.name()),
+            ListenerKind::Metrics => writeln!(text, "  listening   http://{address}/metrics"),
         };
     }
     match file {

@@ -9,7 +9,7 @@ use crate::transport::bind;
 
 /// What is answered at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum ListenerKind {
     /// Everything; clients choose what they speak.
     Any,
     /// The same over TLS.
@@ -20,18 +20,18 @@ pub enum Door {
 }
 
 /// All addresses of a configuration.
-pub(super) fn listeners(config: &Config) -> impl Iterator<Item = (Listener, Door)> {
+pub(super) fn listeners(config: &Config) -> impl Iterator<Item = (Listener, ListenerKind)> {
     config.listeners().into_iter().map(|listener| {
-        let door = match listener.key {
-            "tls.listen" => Door::Tls,
-            "dialects.groups.listen" => Door::One(Dialect::Groups),
-            "dialects.direct.listen" => Door::One(Dialect::Direct),
-            "dialects.rooms.listen" => Door::One(Dialect::Rooms),
-            "dialects.go.listen" => Door::One(Dialect::Go),
-            "metrics.listen" => Door::Metrics,
-            _ => Door::Any,
+        let kind = match listener.key {
+            "tls.listen" => ListenerKind::Tls,
+            "dialects.groups.listen" => ListenerKind::One(Dialect::Groups),
+            "dialects.direct.listen" => ListenerKind::One(Dialect::Direct),
+            "dialects.rooms.listen" => ListenerKind::One(Dialect::Rooms),
+            "dialects.go.listen" => ListenerKind::One(Dialect::Go),
+            "metrics.listen" => ListenerKind::Metrics,
+            _ => ListenerKind::Any,
         };
-        (listener, door)
+        (listener, kind)
     })
 }
 

@@ -4,7 +4,7 @@ use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
 use crate::protocol::{Actor, Credential, Entry, EntryPayload, Room, RoomId, RoomName};
-use crate::rooms::{Door, Rooms, not_a_member};
+use crate::rooms::{JoinAccess, Rooms, not_a_member};
 
 /// How many names are made up for a guest until one is nobody's.
 const NAMES_MADE_UP: usize = 8;
@@ -33,10 +33,10 @@ impl Router {
             Some(account) if self.hub.has_others() => self.rooms.membership_now(room.id, account.id).await?.1,
             _ => self.membership(caller, &room).await?,
         };
-        match Rooms::door(&room, membership)? {
-            Door::Inside => return Ok(room),
-            Door::Open => {}
-            Door::Guarded => self.ask_guards(caller, &room, credentials).await?,
+        match Rooms::join_access(&room, membership)? {
+            JoinAccess::Member => return Ok(room),
+            JoinAccess::Open => {}
+            JoinAccess::Guarded => self.ask_guards(caller, &room, credentials).await?,
         }
         self.rooms.add_member(room.id, &caller.actor).await?;
         Ok(room)

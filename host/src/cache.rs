@@ -7,19 +7,19 @@ use std::time::Instant;
 use crate::error::Result;
 
 /// How long what is kept is believed: for good, unless there are other nodes whose changes may go unheard.
-pub struct Trust {
+pub struct CacheValidity {
     began: Instant,
     /// Milliseconds since then.
     until: AtomicU64,
 }
 
-impl Default for Trust {
+impl Default for CacheValidity {
     fn default() -> Self {
         Self { began: Instant::now(), until: AtomicU64::new(u64::MAX) }
     }
 }
 
-impl Trust {
+impl CacheValidity {
     /// Which holds from when it is renewed first.
     pub fn none() -> Self {
         Self { until: AtomicU64::new(0), ..Self::default() }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use self::nats::Nats;
 pub use self::status::{Health, NodeStatus, converged};
 use crate::accounts::Accounts;
-use crate::cache::Trust;
+use crate::cache::CacheValidity;
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::database::Database;
@@ -34,7 +34,7 @@ use crate::hub::link::{LEASE, Link, Outgoing};
 use crate::hub::{Hub, Lanes, NodeId};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
-use crate::rooms::Known;
+use crate::rooms::RoomCache;
 
 /// How often a node says that it lives, and looks who else does.
 const BEAT: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ pub enum StartError {
 /// What a node is in its cluster, from before anybody connects.
 pub struct Joining {
     pub node: NodeId,
-    pub trust: Arc<Trust>,
+    pub validity: Arc<CacheValidity>,
     link: Arc<Link>,
     outgoing: mpsc::Receiver<Outgoing>,
 }
@@ -62,7 +62,7 @@ impl Joining {
         let (link, outgoing) = Link::new();
         let link = Arc::new(link);
         hub.link(link.clone());
-        Self { node: Uuid::now_v7(), trust: Arc::new(Trust::none()), link, outgoing }
+        Self { node: Uuid::now_v7(), validity: Arc::new(CacheValidity::none()), link, outgoing }
     }
 }
 
@@ -71,7 +71,7 @@ pub struct Parts {
     pub database: Database,
     pub hub: Arc<Hub>,
     pub lanes: Lanes,
-    pub known: Arc<Known>,
+    pub known: Arc<RoomCache>,
     pub accounts: Arc<Accounts>,
     pub plugins: Arc<Plugins>,
     pub metrics: Arc<Metrics>,
@@ -85,7 +85,7 @@ pub struct Cluster {
     nats: Nats,
     link: Arc<Link>,
     parts: Parts,
-    trust: Arc<Trust>,
+    validity: Arc<CacheValidity>,
     health: Health,
     figures: status::Figures,
     asked: people::Asked,
@@ -106,7 +106,7 @@ impl Cluster {
         leaving: CancellationToken,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
-        let Joining { node, trust, link, outgoing } = joining;
+        let Joining { node, validity, link, outgoing } = joining;
         let (nats, events) = Nats::connect(config, node).await?;
         let figures = status::Figures::new(&parts.metrics);
         let name = config.node_name();
@@ -117,7 +117,7 @@ impl Cluster {
             nats,
             link,
             parts,
-            trust,
+            validity,
             health: Health::default(),
             figures,
             asked: people::Asked::default(),

@@ -68,7 +68,7 @@ impl Media {
     async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<MediaFile> {
         let mut bytes = std::pin::pin!(bytes);
         let (mut came, mut waiting, mut size, mut part) = (BytesMut::new(), BytesMut::new(), 0, 0);
-        // Known once there is enough of it.
+        // RoomCache once there is enough of it.
         let mut known: Option<(&'static str, MetadataRemover)> = None;
         loop {
             let more = bytes.next().await;

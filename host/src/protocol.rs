@@ -34,8 +34,8 @@ mod people;
 mod room;
 
 pub use self::change::{
-    Attachment, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, Requester, RoomChange, RoomQuota,
-    StorageRead, Timer, Touched, Unit,
+    Attachment, CacheInvalidation, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, Requester, RoomChange,
+    RoomQuota, StorageRead, Timer, Unit,
 };
 pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
 pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, Removal, Whom};

@@ -14,15 +14,15 @@ pub use self::guest_rooms::GuestRooms;
 pub use self::guests::origin_key;
 use self::quotas::Creations;
 use crate::accounts::throttle::Origin;
-use crate::cache::{Cache, Trust};
+use crate::cache::{Cache, CacheValidity};
 use crate::clock::{Timestamp, now};
 use crate::config::{self, Live};
 use crate::database::Database;
 use crate::error::{Error, Result, rooms};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, Change, Credential, GuestRules, Member, Membership, Removal, Role, Room, RoomId,
-    RoomKind, RoomName, RoomQuota, SessionSummary, Touched, Unit, Visibility,
+    Account, AccountId, Actor, CacheInvalidation, Change, Credential, GuestRules, Member, Membership, Removal, Role,
+    Room, RoomId, RoomKind, RoomName, RoomQuota, SessionSummary, Unit, Visibility,
 };
 
 const CACHED_ROOMS: usize = 10_000;
@@ -34,34 +34,34 @@ const CODE_LENGTH: usize = 5;
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// What of the database is kept at hand for every post; the writer says what no longer holds.
-pub struct Known {
+pub struct RoomCache {
     rooms: Cache<RoomId, Option<Room>>,
     memberships: Cache<(RoomId, AccountId), Membership>,
     guest_rules: Cache<RoomId, Arc<GuestRules>>,
-    trust: Arc<Trust>,
+    validity: Arc<CacheValidity>,
 }
 
-impl Default for Known {
+impl Default for RoomCache {
     fn default() -> Self {
         Self::new(Arc::default())
     }
 }
 
-impl Known {
-    /// While there is no `trust`, the database is asked each time.
-    pub fn new(trust: Arc<Trust>) -> Self {
+impl RoomCache {
+    /// While there is no `validity`, the database is asked each time.
+    pub fn new(validity: Arc<CacheValidity>) -> Self {
         let (rooms, memberships) = (Cache::new(CACHED_ROOMS), Cache::new(CACHED_MEMBERSHIPS));
-        Self { rooms, memberships, guest_rules: Cache::new(CACHED_ROOMS), trust }
+        Self { rooms, memberships, guest_rules: Cache::new(CACHED_ROOMS), validity }
     }
 
     /// Forgets what a committed change made untrue.
-    pub fn forget(&self, touched: Touched) {
-        match touched {
-            Touched::Room(room) => {
+    pub fn forget(&self, invalidations: CacheInvalidation) {
+        match invalidations {
+            CacheInvalidation::Room(room) => {
                 self.rooms.forget(&room);
                 self.guest_rules.forget(&room);
             }
-            Touched::Membership(room, account) => self.memberships.forget(&(room, account)),
+            CacheInvalidation::Membership(room, account) => self.memberships.forget(&(room, account)),
         }
     }
 
@@ -82,22 +82,22 @@ impl Known {
     /// A room, if it is there.
     pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
         let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
-        if self.trust.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
+        if self.validity.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
     }
 
     async fn guest_rules(&self, database: &Database, room: RoomId) -> Result<Arc<GuestRules>> {
         let load = async { Ok(Arc::new(database.guest_rules(room, now()).await?)) };
-        if self.trust.holds() { self.guest_rules.get_or_load(&room, load).await } else { load.await }
+        if self.validity.holds() { self.guest_rules.get_or_load(&room, load).await } else { load.await }
     }
 
     /// How an account stands to a room, if that is at hand.
     pub fn membership(&self, key: &(RoomId, AccountId)) -> Option<Membership> {
-        self.trust.holds().then(|| self.memberships.get(key)).flatten()
+        self.validity.holds().then(|| self.memberships.get(key)).flatten()
     }
 
     async fn load_membership(&self, database: &Database, room: RoomId, account: AccountId) -> Result<Membership> {
         let load = database.membership(room, account);
-        if self.trust.holds() { self.memberships.get_or_load(&(room, account), load).await } else { load.await }
+        if self.validity.holds() { self.memberships.get_or_load(&(room, account), load).await } else { load.await }
     }
 }
 
@@ -115,7 +115,7 @@ pub enum JoinAccess {
 pub struct Rooms {
     database: Database,
     writer: Writer,
-    known: Arc<Known>,
+    cache: Arc<RoomCache>,
     limits: Live<config::Limits>,
     /// What was made from each address lately.
     creations: Creations,
@@ -124,13 +124,13 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    pub fn new(database: Database, writer: Writer, known: Arc<Known>, limits: Live<config::Limits>) -> Self {
-        Self { database, writer, known, limits, creations: Creations::default(), preset: OnceLock::new() }
+    pub fn new(database: Database, writer: Writer, cache: Arc<RoomCache>, limits: Live<config::Limits>) -> Self {
+        Self { database, writer, cache, limits, creations: Creations::default(), preset: OnceLock::new() }
     }
 
     pub async fn get(&self, name: &RoomName) -> Result<Room> {
         let found = match name {
-            RoomName::Id(id) => self.known.room(&self.database, *id).await?,
+            RoomName::Id(id) => self.cache.room(&self.database, *id).await?,
             RoomName::Name(name) => self.database.room_named(name).await?.map(|(room, _)| room),
         };
         found.ok_or_else(|| Error::not_found("room"))
@@ -212,7 +212,7 @@ impl Rooms {
     }
 
     pub async fn membership(&self, room: RoomId, account: AccountId) -> Result<Membership> {
-        self.known.load_membership(&self.database, room, account).await
+        self.cache.load_membership(&self.database, room, account).await
     }
 
     /// How far a room's log goes and how an account stands to it then, in one look at the database.

@@ -32,7 +32,7 @@ use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer, indexing};
 use crate::metrics::Metrics;
 use crate::plugins::{Live, PluginStatus, Plugins, Services, Trial};
-use crate::rooms::{GuestRooms, Known, Rooms};
+use crate::rooms::{GuestRooms, RoomCache, Rooms};
 use crate::router::{Commands, Exemptions, Router};
 use crate::session::Core;
 use crate::transport::admission::Admission;
@@ -97,7 +97,9 @@ impl Server {
         let hub = Arc::new(Hub::default());
         tokio::spawn(hub.clone().announce(stop.clone()));
         let joining = clustered.then(|| Joining::new(&hub));
-        let known = Arc::new(joining.as_ref().map_or_else(Known::default, |joining| Known::new(joining.trust.clone())));
+        let known = Arc::new(
+            joining.as_ref().map_or_else(RoomCache::default, |joining| RoomCache::new(joining.validity.clone())),
+        );
         let writer =
             Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone(), &metrics);
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
@@ -381,7 +383,7 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
     let scratch = tempfile::tempdir().map_err(Error::internal)?;
     let url = format!("sqlite:{}", scratch.path().join(DATABASE_FILE).display());
     let database = Database::open(&database::Options { url, full_sync: false, readers: 1 }).await?;
-    let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+    let (hub, known) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
     let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
     let metrics = Arc::new(Metrics::default());
     let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &metrics);

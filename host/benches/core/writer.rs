@@ -9,7 +9,7 @@ use natterjack::hub::Hub;
 use natterjack::messages::Writer;
 use natterjack::metrics::Metrics;
 use natterjack::protocol::{Actor, Change, ConnectionId, Guest, NewPost, NewRoom, RoomId, RoomQuota, Unit, Visibility};
-use natterjack::rooms::Known;
+use natterjack::rooms::RoomCache;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ pub(crate) fn posts(bench: &mut Criterion) {
 
 async fn writer(url: String) -> (Writer, RoomId) {
     let database = Database::open(&Options { url, full_sync: true, readers: 1 }).await.unwrap();
-    let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+    let (hub, known) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
     let writer =
         Writer::start(database, hub, known, &TaskTracker::new(), CancellationToken::new(), &Metrics::default());
     let room = RoomId::new();

@@ -11,7 +11,7 @@ use natterjack::hub::Hub;
 use natterjack::messages::{Messages, Writer};
 use natterjack::plugins::{Call, Live, Plugins, Services, Tables};
 use natterjack::protocol::{Account, AccountId, Actor, Room, RoomId, RoomKind, Visibility};
-use natterjack::rooms::{Known, Rooms};
+use natterjack::rooms::{RoomCache, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,7 +60,7 @@ impl House {
     pub(crate) async fn services(&self) -> Arc<Services> {
         let url = format!("sqlite:{}", self.folder.path().join("bench.db").display());
         let database = Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap();
-        let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+        let (hub, known) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let writer = Writer::start(
             database.clone(),

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::Cluster;
 use crate::error::Result;
 use crate::hub::Told;
-use crate::protocol::{EntryPayload, RoomId, Touched};
+use crate::protocol::{CacheInvalidation, EntryPayload, RoomId};
 
 /// What is on its way comes within this long; what is still missing then is read.
 const GRACE: Duration = Duration::from_millis(20);
@@ -38,7 +38,7 @@ impl Cluster {
         let whole = entries.len() < ENTRIES as usize;
         let up_to = if whole { missing.up_to } else { entries.last().map_or(missing.up_to, |last| last.seq) };
         if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
-            self.parts.known.forget(Touched::Room(room));
+            self.parts.known.forget(CacheInvalidation::Room(room));
         }
         self.figures.read.increment(entries.len() as u64);
         tracing::debug!(%room, from = missing.from, up_to, entries = entries.len(), "read from the log");

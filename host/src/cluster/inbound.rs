@@ -12,8 +12,8 @@ use crate::clock::{Timestamp, now};
 use crate::hub::link::Outgoing;
 use crate::hub::{Close, Told};
 use crate::protocol::{
-    AccountId, Actor, Change, Entry, EntryPayload, Event, GuestRule, GuestRuleKind, GuestSelector, Room, RoomId,
-    Touched, Unit,
+    AccountId, Actor, CacheInvalidation, Change, Entry, EntryPayload, Event, GuestRule, GuestRuleKind, GuestSelector,
+    Room, RoomId, Unit,
 };
 
 impl Cluster {
@@ -43,7 +43,7 @@ impl Cluster {
 
     async fn hear_entries(&self, room: RoomId, entries: Vec<Entry>) {
         if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
-            self.parts.known.forget(Touched::Room(room));
+            self.parts.known.forget(CacheInvalidation::Room(room));
         }
         if let Some(room) = self.room(room, &entries).await {
             self.parts.lanes.tell(Arc::new(room), entries.into_iter().map(Told::late).collect()).await;
@@ -71,7 +71,7 @@ impl Cluster {
             match received.what() {
                 Some(ToAll::Moves(entries)) => self.hear_moves(entries).await,
                 Some(ToAll::Pushed(event)) => hub.publish(&event),
-                Some(ToAll::Changed(touched)) => touched.into_iter().for_each(|one| known.forget(one)),
+                Some(ToAll::Changed(invalidations)) => invalidations.into_iter().for_each(|one| known.forget(one)),
                 Some(ToAll::RoomsDeleted(rooms)) => rooms.into_iter().for_each(|room| known.forget_room(room)),
                 Some(ToAll::GuestsRemoved { room, which }) => hub.remove_guests(room, &which),
                 Some(ToAll::BanOrigins { room, account, until }) => self.ban_origins(room, account, until).await,
@@ -111,8 +111,8 @@ impl Cluster {
         if let Err(error) = stored.await {
             return tracing::warn!(%room, %error, "could not keep guests out of a room");
         }
-        known.forget(Touched::Room(room));
-        hub.tell_others(|| Outgoing::Changed(vec![Touched::Room(room)]));
+        known.forget(CacheInvalidation::Room(room));
+        hub.tell_others(|| Outgoing::Changed(vec![CacheInvalidation::Room(room)]));
         for origin in origins {
             let which = GuestSelector::Origin(origin);
             hub.remove_guests(room, &which);
@@ -157,7 +157,7 @@ impl Cluster {
                 }
                 NatsEvent::Disconnected => {
                     // What changes from here on goes unheard.
-                    self.trust.lapse();
+                    self.validity.lapse();
                     tracing::warn!("NATS is away: what other nodes say is read from the database");
                 }
                 NatsEvent::SlowConsumer(_) => {

@@ -46,11 +46,11 @@ impl Cluster {
             }
             last_beat = Instant::now();
             if heard {
-                let trusted = self.trust.holds();
+                let trusted = self.validity.holds();
                 if !trusted {
                     self.look_again();
                 }
-                self.trust.renew(began + LEASE);
+                self.validity.renew(began + LEASE);
             }
             let (nth, _) = self.parts.hub.people();
             self.send_to_all(&ToAll::Beat { nth }).await;

@@ -43,7 +43,7 @@ impl Cluster {
                 let _ = told.send(());
             }
             Outgoing::Pushed(event) => self.send_to_all(&ToAll::Pushed(event)).await,
-            Outgoing::Changed(touched) => self.send_to_all(&ToAll::Changed(touched)).await,
+            Outgoing::Changed(invalidations) => self.send_to_all(&ToAll::Changed(invalidations)).await,
             Outgoing::RoomsDeleted(rooms) => self.send_to_all(&ToAll::RoomsDeleted(rooms)).await,
             Outgoing::GuestsRemoved(room, which) => self.send_to_all(&ToAll::GuestsRemoved { room, which }).await,
             Outgoing::BanOrigins(room, account, until) => {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::hub::{Hearer, NodeId};
-use crate::protocol::{AccountId, Entry, Event, GuestSelector, LoginId, RoomId, Touched};
+use crate::protocol::{AccountId, CacheInvalidation, Entry, Event, GuestSelector, LoginId, RoomId};
 
 /// The shape that this program writes.
 pub(super) const VERSION: u32 = 1;
@@ -67,7 +67,7 @@ pub(super) enum ToAll {
     /// Accounts came into a room, or were invited: they may be connected where nobody hears it.
     Moves(Vec<Entry>),
     Pushed(Event),
-    Changed(Vec<Touched>),
+    Changed(Vec<CacheInvalidation>),
     /// Comes after a [`ToAll::Changed`] that names the same rooms, for nodes that do not know it.
     RoomsDeleted(Vec<RoomId>),
     GuestsRemoved {

@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use super::{Close, Hearer, Hub, Told};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Entry, Event, GuestSelector, LoginId, Push, PushTarget, Room, RoomId, Touched};
+use crate::protocol::{
+    AccountId, CacheInvalidation, Entry, Event, GuestSelector, LoginId, Push, PushTarget, Room, RoomId,
+};
 
 /// How long a node that says nothing counts as alive, and what it has at hand is believed without hearing the others. With the
 /// time between two looks, its people are offline everywhere within 10 s.
@@ -33,7 +35,7 @@ pub enum Outgoing {
     /// To an account's, or to one, connection elsewhere.
     Pushed(Event),
     /// What is kept of the database and holds no more.
-    Changed(Vec<Touched>),
+    Changed(Vec<CacheInvalidation>),
     /// Rooms that are gone, with all that is kept of anybody's standing there.
     RoomsDeleted(Vec<RoomId>),
     /// These guests hear the room no longer.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Corked, Hub, Lanes, Reserved};
 use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
-use crate::rooms::Known;
+use crate::rooms::RoomCache;
 
 /// How many jobs may wait; after that, those who have more wait.
 const QUEUE: usize = 4096;
@@ -81,14 +81,14 @@ impl Writer {
     pub fn start(
         database: Database,
         hub: Arc<Hub>,
-        known: Arc<Known>,
+        cache: Arc<RoomCache>,
         tasks: &TaskTracker,
         stop: CancellationToken,
         metrics: &Metrics,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let lanes = Lanes::start(&hub, tasks, metrics);
-        tasks.spawn(Task::new(database, hub, lanes.clone(), known, queue, Figures::new(metrics)).run(stop));
+        tasks.spawn(Task::new(database, hub, lanes.clone(), cache, queue, Figures::new(metrics)).run(stop));
         Self { jobs, lanes, told: None }
     }
 

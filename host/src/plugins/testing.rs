@@ -14,7 +14,7 @@ use crate::database::{Database, NewUser, Options};
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::protocol::Account;
-use crate::rooms::{Known, Rooms};
+use crate::rooms::{RoomCache, Rooms};
 
 pub(super) struct World {
     pub(super) services: Arc<Services>,
@@ -29,7 +29,7 @@ impl World {
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         let database = Database::open(&Options { url, full_sync: false, readers: 2 }).await.unwrap();
         let hub = Arc::new(Hub::default());
-        let known = Arc::new(Known::default());
+        let known = Arc::new(RoomCache::default());
         let writer = Writer::start(
             database.clone(),
             hub.clone(),

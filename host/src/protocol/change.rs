@@ -253,7 +253,7 @@ pub enum Change {
 
 /// What is kept of the database and a change makes untrue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Touched {
+pub enum CacheInvalidation {
     Room(RoomId),
     #[serde(rename = "Standing")]
     Membership(RoomId, AccountId),
@@ -261,9 +261,9 @@ pub enum Touched {
 
 impl Change {
     /// What no longer holds once it is committed.
-    pub fn touched(&self) -> Vec<Touched> {
-        let mut touched: Vec<_> =
-            self.membership().map(|(room, account)| Touched::Membership(room, account)).into_iter().collect();
+    pub fn invalidations(&self) -> Vec<CacheInvalidation> {
+        let mut invalidations: Vec<_> =
+            self.membership().map(|(room, account)| CacheInvalidation::Membership(room, account)).into_iter().collect();
         match self {
             Self::CreateRoom(NewRoom { id: room, .. })
             | Self::UpdateRoom { room, .. }
@@ -272,14 +272,14 @@ impl Change {
             | Self::PardonGuests { room }
             | Self::AllowGuests { room, .. }
             | Self::DeleteRoom { room }
-            | Self::OpenSession { id: room, .. } => touched.push(Touched::Room(*room)),
+            | Self::OpenSession { id: room, .. } => invalidations.push(CacheInvalidation::Room(*room)),
             Self::OpenDirect { id, between, .. } => {
-                touched.push(Touched::Room(*id));
-                touched.extend(between.iter().map(|account| Touched::Membership(*id, *account)));
+                invalidations.push(CacheInvalidation::Room(*id));
+                invalidations.extend(between.iter().map(|account| CacheInvalidation::Membership(*id, *account)));
             }
             _ => {}
         }
-        touched
+        invalidations
     }
 
     /// The room that it deletes.

@@ -19,7 +19,7 @@ pub fn origin_key(origin: Origin) -> Arc<str> {
 impl Rooms {
     /// What moderators decided about guests in a room.
     pub async fn guest_rules(&self, room: RoomId) -> Result<Arc<GuestRules>> {
-        self.known.guest_rules(&self.database, room).await
+        self.cache.guest_rules(&self.database, room).await
     }
 
     /// Whether a guest may come into a room.

@@ -54,7 +54,7 @@ impl Session {
             // Whoever was put out before listening must not listen.
             match self.core.router.rooms.membership_now(room.id, account.id).await {
                 Ok((_, membership)) if membership.role.is_some() => {
-                    drop(self.core.hub.release(room.id, me.id, 0, || ()))
+                    let _ = self.core.hub.release(room.id, me.id, 0, || ());
                 }
                 _ => self.core.hub.stop_listening(room.id, me),
             }

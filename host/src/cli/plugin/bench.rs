@@ -29,7 +29,7 @@ use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services, Trial};
 use crate::protocol::{
     Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, RoomQuota, Timer, Unit, Visibility,
 };
-use crate::rooms::{Known, Rooms, new_code};
+use crate::rooms::{RoomCache, Rooms, new_code};
 use crate::router::{Caller, Commands, Exemptions, Router};
 
 /// Enough of a plugin's timers to try it out.
@@ -61,7 +61,7 @@ impl Bench {
 
         let url = format!("sqlite:{}", folder.path().join("bench.db").display());
         let database = Database::open(&database::Options { url, full_sync: false, readers: 2 }).await?;
-        let (hub, known) = (Arc::new(Hub::default()), Arc::new(Known::default()));
+        let (hub, known) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
         let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
         let committed: Arc<Mutex<Vec<Unit>>> = Arc::default();
         let writer =

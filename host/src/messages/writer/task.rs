@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::hub::link::Outgoing;
 use crate::hub::{Hub, Lanes, Told};
 use crate::protocol::{
-    AccountId, Actor, Change, Entry, EntryPayload, Event, Membership, NewPost, Room, RoomId, Touched, Unit,
+    AccountId, Actor, CacheInvalidation, Change, Entry, EntryPayload, Event, Membership, NewPost, Room, RoomId, Unit,
 };
-use crate::rooms::{Known, Rooms};
+use crate::rooms::{RoomCache, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
 const TRIES: u32 = 5;
@@ -33,7 +33,7 @@ pub(super) struct Task {
     database: Database,
     hub: Arc<Hub>,
     lanes: Lanes,
-    known: Arc<Known>,
+    cache: Arc<RoomCache>,
     queue: mpsc::Receiver<Job>,
     doubts: Doubts,
     figures: Figures,
@@ -89,11 +89,11 @@ impl Task {
         database: Database,
         hub: Arc<Hub>,
         lanes: Lanes,
-        known: Arc<Known>,
+        cache: Arc<RoomCache>,
         queue: mpsc::Receiver<Job>,
         figures: Figures,
     ) -> Self {
-        Self { database, hub, lanes, known, queue, doubts: Doubts::default(), figures }
+        Self { database, hub, lanes, cache, queue, doubts: Doubts::default(), figures }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -225,12 +225,12 @@ impl Task {
     ) -> Result<()> {
         let Some(account) = by.account() else { return Ok(()) };
         let key = (room, account.id);
-        let known = match &memberships.read {
+        let cache = match &memberships.read {
             _ if memberships.changed.contains(&key) => None,
             Some(read) => Some(read.get(&key).copied().unwrap_or_default()),
-            None => self.known.membership(&key),
+            None => self.cache.membership(&key),
         };
-        let membership = match known {
+        let membership = match cache {
             Some(membership) => membership,
             None => tx.membership(room, account.id).await?,
         };
@@ -298,16 +298,16 @@ impl Task {
 
     /// Invalidates what is cached here and on the other nodes of what these committed changes made untrue.
     fn invalidate(&self, changes: &[Change]) {
-        let touched: Vec<Touched> = changes.iter().flat_map(Change::touched).collect();
-        for one in &touched {
-            self.known.forget(*one);
+        let invalidations: Vec<CacheInvalidation> = changes.iter().flat_map(Change::invalidations).collect();
+        for one in &invalidations {
+            self.cache.forget(*one);
         }
         let deleted: Vec<RoomId> = changes.iter().filter_map(Change::deleted_room).collect();
         for room in &deleted {
-            self.known.forget_room(*room);
+            self.cache.forget_room(*room);
         }
-        if !touched.is_empty() {
-            self.hub.tell_others(|| Outgoing::Changed(touched));
+        if !invalidations.is_empty() {
+            self.hub.tell_others(|| Outgoing::Changed(invalidations));
         }
         if !deleted.is_empty() {
             self.hub.tell_others(|| Outgoing::RoomsDeleted(deleted));
@@ -339,7 +339,7 @@ impl Task {
         }
         let entries = match telling.latest.get(&room) {
             Some(at) => &mut telling.rooms[*at].1,
-            None => match self.known.room(&self.database, room).await {
+            None => match self.cache.room(&self.database, room).await {
                 Ok(Some(room)) => telling.begin(room),
                 // Deleted meanwhile, and everybody has heard of that.
                 Ok(None) => return,
@@ -413,7 +413,7 @@ impl Task {
             return Err(Error::Contended);
         }
         let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
-        let Some(room) = self.known.room(&self.database, room).await? else { return Ok(()) };
+        let Some(room) = self.cache.room(&self.database, room).await? else { return Ok(()) };
         for entry in &entries {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
         }

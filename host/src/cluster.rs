@@ -31,7 +31,7 @@ use crate::config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::hub::link::{LEASE, Link, Outgoing};
-use crate::hub::{Hub, Lanes, NodeId};
+use crate::hub::{Broadcaster, Hub, NodeId};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::rooms::RoomCache;
@@ -70,7 +70,7 @@ impl Joining {
 pub struct Parts {
     pub database: Database,
     pub hub: Arc<Hub>,
-    pub lanes: Lanes,
+    pub broadcaster: Broadcaster,
     pub known: Arc<RoomCache>,
     pub accounts: Arc<Accounts>,
     pub plugins: Arc<Plugins>,

@@ -1,8 +1,8 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
 mod announcer;
+mod broadcast;
 mod elsewhere;
-mod lanes;
 pub mod link;
 mod live;
 mod logins;
@@ -21,8 +21,8 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+pub use self::broadcast::{Broadcaster, PendingBroadcast};
 pub use self::elsewhere::{NodeId, People};
-pub use self::lanes::{Lanes, Told};
 use self::link::Link;
 pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
@@ -177,17 +177,19 @@ impl Registered {
 
 impl Hub {
     /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
-    fn publish_entries(&self, room: &Arc<Room>, told: Vec<Told>, delivery: &Histogram) {
-        let posted =
-            told.iter().filter(|told| told.by.is_some() && matches!(told.entry.what, EntryPayload::Posted(_))).count();
+    fn publish_entries(&self, room: &Arc<Room>, pending: Vec<PendingBroadcast>, delivery: &Histogram) {
+        let posted = pending
+            .iter()
+            .filter(|pending| pending.by.is_some() && matches!(pending.entry.what, EntryPayload::Posted(_)))
+            .count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
-        self.publish_to(room, &told);
-        for queued in told.iter().filter_map(|told| told.queued) {
+        self.publish_to(room, &pending);
+        for queued in pending.iter().filter_map(|pending| pending.queued) {
             let took = queued.elapsed();
             self.delivery.record(took);
             delivery.record(took);
         }
-        for Told { entry, by, depth, place, .. } in told {
+        for PendingBroadcast { entry, by, depth, place, .. } in pending {
             if let Some(by) = by {
                 self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
             }

@@ -152,7 +152,7 @@ impl Server {
                 let parts = cluster::Parts {
                     database: database.clone(),
                     hub: hub.clone(),
-                    lanes: writer.lanes(),
+                    broadcaster: writer.broadcaster(),
                     known,
                     accounts: accounts.clone(),
                     plugins: plugins.clone(),

@@ -158,8 +158,8 @@ async fn a_repeated_refresh_gets_the_same_successor_for_as_long_as_that_is_unuse
     let (_, first) = refresh(&server, &account.refresh_token).await.unwrap();
     long_after(&server).await;
     for _ in 0..3 {
-        let (token, again) = refresh(&server, &account.refresh_token).await.unwrap();
-        assert_eq!(again, first);
+        let (token, for_subscribers) = refresh(&server, &account.refresh_token).await.unwrap();
+        assert_eq!(for_subscribers, first);
         assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
     }
     let stored = "SELECT refresh_hash || ' ' || previous_hash || ' ' || rotations FROM logins";

@@ -20,8 +20,8 @@ async fn node(cluster: &Cluster, name: &str, settings: &str) -> Server {
     cluster.node(name, setup).start().await
 }
 
-async fn set(client: &mut Client, text: &str, again: u32) {
-    let args = json!({"room": "lobby", "name": "tick", "text": text, "again": again});
+async fn set(client: &mut Client, text: &str, for_subscribers: u32) {
+    let args = json!({"room": "lobby", "name": "tick", "text": text, "again": for_subscribers});
     client.call("bot.alarm", args).await.unwrap();
 }
 

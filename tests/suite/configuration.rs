@@ -61,8 +61,8 @@ async fn the_configuration_in_force_is_printed_with_secrets_hidden_and_nothing_i
     // What was printed is a configuration.
     let shown = said.replace("jwt_secret = \"<hidden>\"", "");
     std::fs::write(setup.path().join("shown.toml"), shown).unwrap();
-    let again = setup.command(&["serve", "--print-config", "--config", "shown.toml"]).output().await.unwrap();
-    assert_eq!(String::from_utf8(again.stdout).unwrap(), said);
+    let for_subscribers = setup.command(&["serve", "--print-config", "--config", "shown.toml"]).output().await.unwrap();
+    assert_eq!(String::from_utf8(for_subscribers.stdout).unwrap(), said);
 }
 
 #[tokio::test]

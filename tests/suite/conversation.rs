@@ -53,9 +53,9 @@ async fn a_post_repeated_with_its_key_is_stored_once() {
     ann.join("lobby").await;
     let post = json!({"room": "lobby", "body": "once", "key": "the same"});
     let first = ann.call("message.post", post.clone()).await.unwrap();
-    let again = ann.call("message.post", post.clone()).await.unwrap();
-    assert_eq!(again["seq"], first["seq"]);
-    assert_eq!(again["duplicate"], true);
+    let for_subscribers = ann.call("message.post", post.clone()).await.unwrap();
+    assert_eq!(for_subscribers["seq"], first["seq"]);
+    assert_eq!(for_subscribers["duplicate"], true);
 
     // Also when both are on their way at once.
     let both = json!({"room": "lobby", "body": "twice", "key": "another"});

@@ -86,21 +86,21 @@ async fn whoever_signs_up_logs_in_by_name_or_id_and_is_in_their_groups_again() {
     assert_eq!(ann.next_frame().await["type"], "user-removed");
 
     for name in ["dora", "D-1"] {
-        let mut again = open(&server).await;
-        let answer = ask(&mut again, json!({"type": "log_in", "name": name, "pwrd": "secret"})).await;
+        let mut for_subscribers = open(&server).await;
+        let answer = ask(&mut for_subscribers, json!({"type": "log_in", "name": name, "pwrd": "secret"})).await;
         assert_eq!((&answer["type"], &answer["data"]), (&json!("login-accept"), &who), "{name}");
         assert!(answer["token"].is_string());
         assert_eq!(ann.next_frame().await["type"], "user-added");
         let hello = message("dora", "lobby", "back again");
-        assert_eq!(ask(&mut again, hello.clone()).await, hello);
+        assert_eq!(ask(&mut for_subscribers, hello.clone()).await, hello);
         assert_eq!(ann.next_frame().await, hello);
-        drop(again);
+        drop(for_subscribers);
         assert_eq!(ann.next_frame().await["type"], "user-removed");
     }
     // A group of one's own is a membership: it is there at the next log-in.
-    let mut again = open(&server).await;
-    ask(&mut again, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
-    ask(&mut again, json!({"type": "make_group", "group_name": "pond"})).await;
+    let mut for_subscribers = open(&server).await;
+    ask(&mut for_subscribers, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
+    ask(&mut for_subscribers, json!({"type": "make_group", "group_name": "pond"})).await;
     let mut phone = open(&server).await;
     let answer = ask(&mut phone, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
     assert_eq!(answer["data"]["groups"].as_array().unwrap().len(), 2);

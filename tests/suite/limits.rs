@@ -117,9 +117,9 @@ async fn an_account_with_too_many_connections_gets_no_further_one() {
     two.close().await;
     let mut tries = 0..1000;
     loop {
-        let mut again = server.connect().await;
-        let id = again.send("connect", json!({"token": ann.token})).await;
-        match again.try_frame().await {
+        let mut for_subscribers = server.connect().await;
+        let id = for_subscribers.send("connect", json!({"token": ann.token})).await;
+        match for_subscribers.try_frame().await {
             Some(frame) if frame["id"] == id && !frame["ok"].is_null() => break,
             _ => tries.next().expect("the place of one that went is free"),
         };

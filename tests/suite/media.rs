@@ -114,8 +114,8 @@ async fn file_is_not_served_any_more_once_the_only_room_with_it_was_deleted() {
     of_ann.call("room.delete", json!({"room": "pond"})).await.unwrap();
     assert_eq!(server.fetch(once["url"].as_str().unwrap()).await.status(), 404);
     assert_eq!(server.fetch(twice["url"].as_str().unwrap()).await.status(), 200);
-    let again = json!({"room": "shore", "body": "look", "attachments": [once["id"]]});
-    assert_eq!(of_ann.call("message.post", again).await.unwrap_err().code(), "invalid");
+    let for_subscribers = json!({"room": "shore", "body": "look", "attachments": [once["id"]]});
+    assert_eq!(of_ann.call("message.post", for_subscribers).await.unwrap_err().code(), "invalid");
 }
 
 #[tokio::test]

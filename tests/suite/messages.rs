@@ -77,8 +77,8 @@ async fn a_deleted_message_keeps_its_number_and_its_text_is_nowhere_any_more() {
     let message = one_message(&mut bob, seq).await;
     assert_eq!((&message["body"], &message["reactions"]), (&json!(""), &Value::Null));
     assert!(message["deleted_at"].is_string());
-    let again = ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await;
-    assert_eq!(again.unwrap_err().code(), "not_found");
+    let for_subscribers = ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await;
+    assert_eq!(for_subscribers.unwrap_err().code(), "not_found");
     let too_late = ann.call("message.edit", json!({"room": "lobby", "seq": seq, "body": "x"})).await;
     assert_eq!(too_late.unwrap_err().code(), "not_found");
     assert_eq!(ann.call("search", json!({"query": "secret"})).await.unwrap()["messages"], json!([]));

@@ -116,8 +116,8 @@ async fn a_new_name_shows_at_once_and_frees_the_old_one() {
     assert_eq!(server.get("/api/me", Some(&ann.token)).await.1["username"], "Anna");
     let (_, page) = server.get("/api/rooms/lobby/messages", Some(&ann.token)).await;
     assert_eq!(page["messages"][0]["from"]["name"], "Anna", "{page}");
-    let mut again = server.connect().await;
-    let connected = again.call("connect", json!({"token": ann.token})).await.unwrap();
+    let mut for_subscribers = server.connect().await;
+    let connected = for_subscribers.call("connect", json!({"token": ann.token})).await.unwrap();
     assert_eq!(connected["account"]["name"], "Anna");
     log_in_again(&server, &Account { name: "anna".into(), ..ann }).await;
     let body = json!({"username": "ann", "password": "somebody else"});

@@ -30,15 +30,16 @@ async fn the_server_s_address_is_a_page_that_runs_nothing_but_its_own() {
 
     // What has not changed is not sent again.
     let tag = page.headers()[header::ETAG].clone();
-    let again = |tags: String| reqwest::Client::new().get(server.url("/")).header(header::IF_NONE_MATCH, tags).send();
+    let for_subscribers =
+        |tags: String| reqwest::Client::new().get(server.url("/")).header(header::IF_NONE_MATCH, tags).send();
     let tag = tag.to_str().unwrap();
     for known in [tag.to_owned(), format!("\"other\", {tag}")] {
-        let answer = again(known).await.unwrap();
+        let answer = for_subscribers(known).await.unwrap();
         assert_eq!(answer.status(), 304);
         assert_eq!(answer.headers()[header::ETAG], tag);
         assert_eq!(answer.bytes().await.unwrap(), "");
     }
-    assert_eq!(again("\"other\"".to_owned()).await.unwrap().status(), 200);
+    assert_eq!(for_subscribers("\"other\"".to_owned()).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -89,8 +89,8 @@ async fn a_call_sees_what_it_has_deleted() {
     assert_eq!(left["messages"], json!(["ann: one", "ann: three"]));
     assert_eq!(ann.expect_event("message.deleted").await["data"]["message"], seqs[1]);
     assert_eq!(ann.history("lobby").await, ["one", "three"]);
-    let again = ann.call("bot.delete", json!({"room": "lobby", "seq": seqs[1]})).await.unwrap_err();
-    assert_eq!(again.code(), "not_found");
+    let for_subscribers = ann.call("bot.delete", json!({"room": "lobby", "seq": seqs[1]})).await.unwrap_err();
+    assert_eq!(for_subscribers.code(), "not_found");
     let last = ann.call("bot.history", json!({"room": "lobby", "limit": 1})).await.unwrap();
     assert_eq!(last["messages"], json!(["ann: three"]));
 }

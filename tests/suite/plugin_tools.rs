@@ -56,8 +56,12 @@ async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes(
     let setup = server.setup();
     let made = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
     assert!(made.status.success(), "{}", said(&made));
-    let again = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
-    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
+    let for_subscribers = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
+    assert!(
+        !for_subscribers.status.success() && said(&for_subscribers).contains("is there already"),
+        "{}",
+        said(&for_subscribers)
+    );
 
     let folder = server.path().join("tester");
     let tested = prepared(Command::new(env!("CARGO")).arg("test").current_dir(&folder)).output().await.unwrap();
@@ -114,10 +118,14 @@ async fn new_plugin_outside_a_checkout_builds_with_the_sdk_it_holds_and_is_uploa
     let reply = ann.call("wanderer.greet", json!({})).await.unwrap();
     assert!(reply.to_string().contains("Hello, ann!"), "{reply}");
     // The server is remembered, the token is not.
-    let again = plugin(&author, &["build", "wanderer", "--install"]).await;
-    assert!(!again.status.success() && said(&again).contains("--token"), "{}", said(&again));
-    let again = plugin(&author, &["build", "wanderer", "--install", "--token", &token]).await;
-    assert!(again.status.success() && said(&again).contains(&url), "{}", said(&again));
+    let for_subscribers = plugin(&author, &["build", "wanderer", "--install"]).await;
+    assert!(
+        !for_subscribers.status.success() && said(&for_subscribers).contains("--token"),
+        "{}",
+        said(&for_subscribers)
+    );
+    let for_subscribers = plugin(&author, &["build", "wanderer", "--install", "--token", &token]).await;
+    assert!(for_subscribers.status.success() && said(&for_subscribers).contains(&url), "{}", said(&for_subscribers));
 }
 
 #[tokio::test]

@@ -299,9 +299,9 @@ async fn whoever_goes_is_offline_and_what_they_said_last_is_stored() {
     client.send("41".to_owned()).await;
     assert_eq!(native.expect_event("presence").await["data"]["online"], false);
     // Its answer is the sign that it was stored.
-    let mut again = connect(&server, &ann).await;
-    say(&mut again, &session, "back").await;
-    while again.expect_message().await != "back" {}
+    let mut for_subscribers = connect(&server, &ann).await;
+    say(&mut for_subscribers, &session, "back").await;
+    while for_subscribers.expect_message().await != "back" {}
     assert_eq!(messages(&server, &ann, &session).await[0], ("user".to_owned(), "bye".to_owned()));
 }
 

@@ -16,8 +16,8 @@ async fn start() -> Server {
     setup.start().await
 }
 
-async fn set(client: &mut Client, name: &str, text: &str, again: u32) -> Value {
-    let args = json!({"room": "lobby", "name": name, "text": text, "again": again});
+async fn set(client: &mut Client, name: &str, text: &str, for_subscribers: u32) -> Value {
+    let args = json!({"room": "lobby", "name": name, "text": text, "again": for_subscribers});
     client.call("bot.alarm", args).await.unwrap()["set"].clone()
 }
 

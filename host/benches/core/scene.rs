@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use natterjack::clock::now;
 use natterjack::config::Limits;
 use natterjack::dialect::{Dialect, direct, go, groups, native, rooms, sessions};
-use natterjack::hub::{Connection, Frame, Hub, Lanes, Outbox, Told};
+use natterjack::hub::{Broadcaster, Connection, Frame, Hub, Outbox, PendingBroadcast};
 use natterjack::metrics::Metrics;
 use natterjack::protocol::{
     Account, AccountId, Actor, Author, ConnectionId, Entry, EntryPayload, Post, Room, RoomId, RoomKind, Visibility,
@@ -79,7 +79,7 @@ pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
 /// A room with listeners, whose outboxes are emptied by nobody but `drain`.
 pub(crate) struct Audience {
     runtime: Runtime,
-    lanes: Lanes,
+    broadcaster: Broadcaster,
     room: Arc<Room>,
     by: Actor,
     outboxes: Vec<Arc<Outbox>>,
@@ -101,8 +101,9 @@ impl Audience {
             hub.release(room.id, id, 0, || {});
             outboxes.push(outbox);
         }
-        let lanes = runtime.block_on(async { Lanes::start(&hub, &TaskTracker::new(), &Metrics::default()) });
-        let mut audience = Self { runtime, lanes, room, by: ann(), outboxes, seq: 0 };
+        let broadcaster =
+            runtime.block_on(async { Broadcaster::start(&hub, &TaskTracker::new(), &Metrics::default()) });
+        let mut audience = Self { runtime, broadcaster, room, by: ann(), outboxes, seq: 0 };
         // Who came after them is told to some.
         audience.drain();
         audience
@@ -113,12 +114,12 @@ impl Audience {
         let told = (0..count).map(|_| {
             self.seq += 1;
             let entry = posted(&self.room, &self.by, self.seq);
-            Told { by: Some(self.by.clone()), ..Told::late(entry) }
+            PendingBroadcast { by: Some(self.by.clone()), ..PendingBroadcast::late(entry) }
         });
         let told = told.collect();
         self.runtime.block_on(async {
-            self.lanes.tell(self.room.clone(), told).await;
-            self.lanes.settle().await;
+            self.broadcaster.broadcast(self.room.clone(), told).await;
+            self.broadcaster.settle().await;
         });
     }
 

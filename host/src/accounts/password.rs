@@ -53,10 +53,10 @@ impl Stored {
         let parsed = PasswordHash::new(hash).map_err(|_| Error::invalid("hash", wanted))?;
         Algorithm::new(parsed.algorithm.as_str()).map_err(|_| Error::invalid("hash", wanted))?;
         let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;
-        let (memory, passes, lanes) = MAX_COST;
+        let (memory, passes, broadcaster) = MAX_COST;
         if cost.m_cost() > memory.max(own.m_cost())
             || cost.t_cost() > passes.max(own.t_cost())
-            || cost.p_cost() > lanes.max(own.p_cost())
+            || cost.p_cost() > broadcaster.max(own.p_cost())
         {
             return Err(too_dear());
         }

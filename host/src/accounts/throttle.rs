@@ -241,7 +241,7 @@ impl<K: Hash + Debug> Throttle<K> {
             settled.as_mut().enable();
             // The outcome may have come before it was listened for.
             match self.buckets.ask(waiting.slot, self.quota) {
-                Asked::Wait(again) => drop(Counted { buckets: &self.buckets, slot: again.slot }),
+                Asked::Wait(for_subscribers) => drop(Counted { buckets: &self.buckets, slot: for_subscribers.slot }),
                 other => {
                     drop(counted);
                     asked = other;

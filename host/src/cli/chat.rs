@@ -147,7 +147,7 @@ impl Client {
             }
             match link::connect(url).await {
                 Ok(socket) => return Ok(Some(socket)),
-                Err(Lost::ForNow { why: again, wait }) => (why, asked_for) = (again, wait),
+                Err(Lost::ForNow { why: for_subscribers, wait }) => (why, asked_for) = (for_subscribers, wait),
                 Err(Lost::ForGood(why)) => bail!("{}", render::clean(&why)),
             }
         }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::Cluster;
 use crate::error::Result;
-use crate::hub::Told;
+use crate::hub::PendingBroadcast;
 use crate::protocol::{CacheInvalidation, EntryPayload, RoomId};
 
 /// What is on its way comes within this long; what is still missing then is read.
@@ -43,7 +43,10 @@ impl Cluster {
         self.figures.read.increment(entries.len() as u64);
         tracing::debug!(%room, from = missing.from, up_to, entries = entries.len(), "read from the log");
         let Some(room) = self.room(room, &[]).await else { return Ok(()) };
-        self.parts.lanes.tell_read(Arc::new(room), entries.into_iter().map(Told::late).collect(), up_to).await;
+        self.parts
+            .broadcaster
+            .broadcast_read(Arc::new(room), entries.into_iter().map(PendingBroadcast::late).collect(), up_to)
+            .await;
         Ok(())
     }
 }

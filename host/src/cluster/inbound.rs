@@ -10,7 +10,7 @@ use super::wire::{Received, ToAll, ToRoom, VERSION, decode, moves};
 use super::{Cluster, Parts};
 use crate::clock::{Timestamp, now};
 use crate::hub::link::Outgoing;
-use crate::hub::{Close, Told};
+use crate::hub::{Close, PendingBroadcast};
 use crate::protocol::{
     AccountId, Actor, CacheInvalidation, Change, Entry, EntryPayload, Event, GuestRule, GuestRuleKind, GuestSelector,
     Room, RoomId, Unit,
@@ -46,7 +46,10 @@ impl Cluster {
             self.parts.known.forget(CacheInvalidation::Room(room));
         }
         if let Some(room) = self.room(room, &entries).await {
-            self.parts.lanes.tell(Arc::new(room), entries.into_iter().map(Told::late).collect()).await;
+            self.parts
+                .broadcaster
+                .broadcast(Arc::new(room), entries.into_iter().map(PendingBroadcast::late).collect())
+                .await;
         }
     }
 
@@ -128,7 +131,7 @@ impl Cluster {
                 continue;
             }
             if let Some(room) = self.room(room, &[]).await {
-                self.parts.lanes.tell(Arc::new(room), vec![Told::late(entry)]).await;
+                self.parts.broadcaster.broadcast(Arc::new(room), vec![PendingBroadcast::late(entry)]).await;
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::Cluster;
 use super::wire::ToRoom;
 use crate::clock::now;
-use crate::hub::Told;
+use crate::hub::PendingBroadcast;
 use crate::protocol::{Actor, Author, Entry, EntryPayload, RoomId};
 
 /// How many rooms one query asks about.
@@ -88,8 +88,8 @@ impl Cluster {
         let Some((was, seq)) = self.parts.hub.heard(room) else { return };
         let by = Author::from(&Actor::Server);
         let what = EntryPayload::RoomDeleted { was: Box::new(was.clone()) };
-        let told = Told::late(Entry { room, seq, number: 0, at: now(), by, what });
-        self.parts.lanes.tell(Arc::new(was), vec![told]).await;
+        let told = PendingBroadcast::late(Entry { room, seq, number: 0, at: now(), by, what });
+        self.parts.broadcaster.broadcast(Arc::new(was), vec![told]).await;
     }
 
     /// Asks the database now and then how far the logs of rooms go that are heard here: a node may have died before it said

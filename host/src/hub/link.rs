@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Close, Hearer, Hub, Told};
+use super::{Close, Hearer, Hub, PendingBroadcast};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{
@@ -173,8 +173,8 @@ impl Hub {
     }
 
     /// Tells the other nodes of entries that are told here.
-    pub fn share(&self, room: RoomId, told: &[Told]) {
-        self.tell_others(|| Outgoing::Entries(room, told.iter().map(|told| told.entry.clone()).collect()));
+    pub fn share(&self, room: RoomId, pending: &[PendingBroadcast]) {
+        self.tell_others(|| Outgoing::Entries(room, pending.iter().map(|pending| pending.entry.clone()).collect()));
     }
 
     /// Waits until what other nodes say in the room is heard here too.
@@ -235,9 +235,9 @@ impl Hub {
     }
 
     /// Says when an entry that was given to the lanes is told; none if it has been.
-    pub fn when_told(&self, room: RoomId, seq: u64) -> Option<oneshot::Receiver<()>> {
+    pub fn broadcast_done(&self, room: RoomId, seq: u64) -> Option<oneshot::Receiver<()>> {
         self.link.get()?;
-        self.existing(room)?.lock().sequence.when_told(seq)
+        self.existing(room)?.lock().sequence.broadcast_done(seq)
     }
 
     /// The log was read up to here, and what came of it was told: what is still missing is not there any more.

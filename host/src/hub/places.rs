@@ -20,7 +20,7 @@ use self::elsewhere::Elsewhere;
 pub use self::elsewhere::Hearer;
 use self::sequence::{Sequence, Turn};
 use super::link::{Link, Outgoing};
-use super::{Connection, Hub, Outbox, Packet, Told};
+use super::{Connection, Hub, Outbox, Packet, PendingBroadcast};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, EntryPayload, Event, Eviction, Guest, Room, RoomId};
@@ -216,25 +216,25 @@ impl Place {
     }
 
     /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
-    fn deliver_all(&mut self, room: &Room, told: &[Told]) {
-        let (Some(first), Some(last)) = (told.first(), told.last()) else { return };
-        self.sequence.told(last.entry.seq);
-        if told.iter().any(|told| matches!(told.entry.what, EntryPayload::RoomUpdated { .. })) {
+    fn deliver_all(&mut self, room: &Room, pending: &[PendingBroadcast]) {
+        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return };
+        self.sequence.broadcast_up_to(last.entry.seq);
+        if pending.iter().any(|pending| matches!(pending.entry.what, EntryPayload::RoomUpdated { .. })) {
             self.room = room.clone();
         }
-        let events: Vec<Event> = told.iter().map(|told| Event::Entry(told.entry.clone())).collect();
+        let events: Vec<Event> = pending.iter().map(|pending| Event::Entry(pending.entry.clone())).collect();
         let mut run = Run::new(&events, &self.room);
         let mut get_all: Vec<(&Outbox, Dialect)> = Vec::with_capacity(self.listeners.len());
         for (id, listener) in &mut self.listeners {
             let echoes = listener.echoes;
-            let own = |told: &Told| !echoes && told.own == Some(*id);
-            if listener.held.is_none() && listener.after < first.entry.seq && !told.iter().any(own) {
+            let own = |pending: &PendingBroadcast| !echoes && pending.own == Some(*id);
+            if listener.held.is_none() && listener.after < first.entry.seq && !pending.iter().any(own) {
                 get_all.push((&listener.outbox, listener.dialect));
                 continue;
             }
-            for (i, told) in told.iter().enumerate() {
-                if !own(told) && told.entry.seq > listener.after {
-                    listener.offer(told.entry.seq, run.text(i, listener.dialect));
+            for (i, pending) in pending.iter().enumerate() {
+                if !own(pending) && pending.entry.seq > listener.after {
+                    listener.offer(pending.entry.seq, run.text(i, listener.dialect));
                 }
             }
         }
@@ -250,8 +250,8 @@ impl Place {
     fn deliver(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
         for listener in self.listeners.values_mut() {
-            let told = Some(listener.connection.id) == own && !listener.connection.hears_its_own(event);
-            if !told && (seq == 0 || seq > listener.after) {
+            let pending = Some(listener.connection.id) == own && !listener.connection.hears_its_own(event);
+            if !pending && (seq == 0 || seq > listener.after) {
                 listener.offer(seq, encoded.for_dialect(listener.connection.dialect));
             }
         }
@@ -411,32 +411,33 @@ impl Hub {
 
     /// Sends entries to all who hear their room. Those of one room must be published in their order; in a cluster they are
     /// put in order here, with those of other nodes.
-    pub(super) fn publish_to(&self, room: &Arc<Room>, told: &[Told]) {
-        match self.take_turn(room, told) {
-            Turn::All => self.publish_in_turn(room, told),
+    pub(super) fn publish_to(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) {
+        match self.take_turn(room, pending) {
+            Turn::All => self.publish_in_turn(room, pending),
             Turn::These(ready) => {
                 for run in ready.chunk_by(|(a, _), (b, _)| a == b) {
-                    let told: Vec<Told> = run.iter().map(|(_, told)| told.again()).collect();
-                    self.publish_in_turn(&run[0].0, &told);
+                    let pending: Vec<PendingBroadcast> =
+                        run.iter().map(|(_, pending)| pending.for_subscribers()).collect();
+                    self.publish_in_turn(&run[0].0, &pending);
                 }
             }
         }
     }
 
-    fn take_turn(&self, room: &Arc<Room>, told: &[Told]) -> Turn {
+    fn take_turn(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Turn {
         let Some(link) = self.link.get() else { return Turn::All };
         let Some(place) = self.existing(room.id) else { return Turn::All };
         let mut place = place.lock();
-        let turn = place.sequence.take(room, told);
+        let turn = place.sequence.take(room, pending);
         if place.sequence.missing().is_some() {
             link.gaps().note(room.id);
         }
         turn
     }
 
-    fn publish_in_turn(&self, room: &Room, told: &[Told]) {
+    fn publish_in_turn(&self, room: &Room, pending: &[PendingBroadcast]) {
         // Neighbours that change nothing of who hears the room go out together.
-        for run in told.chunk_by(|a, b| !a.entry.what.changes_membership() && !b.entry.what.changes_membership()) {
+        for run in pending.chunk_by(|a, b| !a.entry.what.changes_membership() && !b.entry.what.changes_membership()) {
             match run {
                 [one] if one.entry.what.changes_membership() => self.publish_move(room, one),
                 run => {

@@ -93,7 +93,7 @@ impl Hub {
         let mut here = self.presence.here.lock();
         let connections = here.accounts.entry(account.id).or_default();
         connections.push(connection.clone());
-        // Told under the lock, so that coming and going are told in their order.
+        // PendingBroadcast under the lock, so that coming and going are told in their order.
         if connections.len() == 1 {
             self.move_here(&mut here, account.id, connection, true);
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Connection, Frame, Hub, Outbox, Released, Told};
+use super::{Connection, Frame, Hub, Outbox, PendingBroadcast, Released};
 use crate::clock::now;
 use crate::config::Limits;
 use crate::dialect::Dialect;
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     pub(super) fn happens(&self, seq: u64, what: EntryPayload) {
-        self.hub.publish_to(&Arc::new(self.room.clone()), &[Told::late(self.entry(seq, what))]);
+        self.hub.publish_to(&Arc::new(self.room.clone()), &[PendingBroadcast::late(self.entry(seq, what))]);
     }
 
     pub(super) fn release(&self, after: u64) -> Released {
@@ -63,9 +63,9 @@ impl Scene {
     }
 
     /// For a lane.
-    pub(super) fn told(&self, seq: u64) -> Vec<Told> {
+    pub(super) fn pending(&self, seq: u64) -> Vec<PendingBroadcast> {
         let entry = self.entry(seq, topic());
-        vec![Told { by: Some(Actor::Server), ..Told::late(entry) }]
+        vec![PendingBroadcast { by: Some(Actor::Server), ..PendingBroadcast::late(entry) }]
     }
 }
 

@@ -17,7 +17,7 @@ use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::hub::{Corked, Hub, Lanes, Reserved};
+use crate::hub::{Broadcaster, Corked, Hub, Reserved};
 use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::RoomCache;
@@ -65,15 +65,15 @@ struct UnitJob {
     done: oneshot::Sender<Result<()>>,
 }
 
-type Told = Arc<dyn Fn(&Unit) + Send + Sync>;
+type OnCommit = Arc<dyn Fn(&Unit) + Send + Sync>;
 
 /// The way to the writer; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
-    lanes: Lanes,
-    /// Told of every unit of work that was committed.
-    told: Option<Told>,
+    broadcaster: Broadcaster,
+    /// OnCommit of every unit of work that was committed.
+    on_commit: Option<OnCommit>,
 }
 
 impl Writer {
@@ -87,14 +87,14 @@ impl Writer {
         metrics: &Metrics,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let lanes = Lanes::start(&hub, tasks, metrics);
-        tasks.spawn(Task::new(database, hub, lanes.clone(), cache, queue, Figures::new(metrics)).run(stop));
-        Self { jobs, lanes, told: None }
+        let broadcaster = Broadcaster::start(&hub, tasks, metrics);
+        tasks.spawn(Task::new(database, hub, broadcaster.clone(), cache, queue, Figures::new(metrics)).run(stop));
+        Self { jobs, broadcaster, on_commit: None }
     }
 
     /// The way to those who hear of what was stored.
-    pub fn lanes(&self) -> Lanes {
-        self.lanes.clone()
+    pub fn broadcaster(&self) -> Broadcaster {
+        self.broadcaster.clone()
     }
 
     /// How many jobs wait.
@@ -103,8 +103,8 @@ impl Writer {
     }
 
     /// The same, telling of each unit of work that became true: for trying plugins out.
-    pub fn telling(self, told: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
-        Self { told: Some(Arc::new(told)), ..self }
+    pub fn on_commit(self, on_commit: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
+        Self { on_commit: Some(Arc::new(on_commit)), ..self }
     }
 
     /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
@@ -127,14 +127,14 @@ impl Writer {
 
     async fn commit_with(&self, unit: Unit, first: Option<UnitDone>) -> Result<()> {
         let (done, outcome) = oneshot::channel();
-        let told = self.told.as_ref().map(|told| (told, unit.clone()));
+        let on_commit = self.on_commit.as_ref().map(|on_commit| (on_commit, unit.clone()));
         self.jobs
             .send(Job::Unit(UnitJob { span: Span::current(), unit, first, done }))
             .await
             .map_err(|_| stopping())?;
         outcome.await.map_err(|_| stopping())??;
-        if let Some((told, unit)) = told {
-            told(&unit);
+        if let Some((on_commit, unit)) = on_commit {
+            on_commit(&unit);
         }
         Ok(())
     }

@@ -151,7 +151,7 @@ pub(super) async fn run(
     let args = args.to_string();
     match attempt(registry, services, plugin, name, call, &args).await {
         Err(Attempt::Overtaken(_)) => {
-            let _turn = plugin.again.acquire().await.map_err(Error::internal)?;
+            let _turn = plugin.for_subscribers.acquire().await.map_err(Error::internal)?;
             attempt(registry, services, plugin, name, call, &args).await
         }
         once => once,

@@ -285,9 +285,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let compiled = Compiled::open(data.path()).unwrap();
         compiled.note_tried(&[7; 32], "one").unwrap();
-        let again = Compiled::open(data.path()).unwrap();
+        let for_subscribers = Compiled::open(data.path()).unwrap();
         assert!(
-            again.was_tried(&[7; 32], "one") && !again.was_tried(&[7; 32], "two") && !again.was_tried(&[8; 32], "one")
+            for_subscribers.was_tried(&[7; 32], "one")
+                && !for_subscribers.was_tried(&[7; 32], "two")
+                && !for_subscribers.was_tried(&[8; 32], "one")
         );
         for n in 0..=MAX_TRIED {
             let mut hash = [1; 32];

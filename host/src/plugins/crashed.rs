@@ -121,10 +121,13 @@ mod tests {
         let mut files = CrashedFiles::open(data.path());
         files.add(&"echo".into(), &[7; 32], "ended by SIGSEGV");
         files.add(&"other".into(), &[8; 32], "ended by SIGILL");
-        let mut again = CrashedFiles::open(data.path());
-        assert_eq!(again.reason(&[7; 32]), Some("ended by SIGSEGV"));
-        assert_eq!(again.reason(&[9; 32]), None);
-        assert_eq!((again.forget("0707070"), again.forget("07070707"), again.forget("other")), (0, 1, 1));
+        let mut for_subscribers = CrashedFiles::open(data.path());
+        assert_eq!(for_subscribers.reason(&[7; 32]), Some("ended by SIGSEGV"));
+        assert_eq!(for_subscribers.reason(&[9; 32]), None);
+        assert_eq!(
+            (for_subscribers.forget("0707070"), for_subscribers.forget("07070707"), for_subscribers.forget("other")),
+            (0, 1, 1)
+        );
         assert!(CrashedFiles::open(data.path()).all().is_empty());
     }
 

@@ -111,7 +111,7 @@ async fn consult(
         match apply(registry, guard, unit, call).await {
             Ok(()) => return Ok(verdict),
             Err(Error::Conflict(_)) if turn.is_none() => {
-                turn = Some(guard.again.acquire().await.map_err(Error::internal)?);
+                turn = Some(guard.for_subscribers.acquire().await.map_err(Error::internal)?);
             }
             Err(error) => return Err(error),
         }

@@ -204,7 +204,7 @@ impl Forge {
             commands: Vec::new(),
             interest: Interest::default(),
             filter: Filter::new(),
-            again: Semaphore::new(1),
+            for_subscribers: Semaphore::new(1),
             on_fault: table.on_fault,
         };
         start(plugin).await

@@ -39,7 +39,7 @@ const LANES: usize = 8;
 pub(super) struct Observers {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Observed>,
-    lanes: HashMap<(Arc<str>, usize), mpsc::Sender<Arc<Told>>>,
+    broadcaster: HashMap<(Arc<str>, usize), mpsc::Sender<Arc<Told>>>,
     lanes_each: usize,
     /// Whether a full lane is waited for.
     patient: bool,
@@ -53,7 +53,7 @@ impl Observers {
         let lanes_each = available_parallelism().map_or(1, usize::from).min(LANES);
         for (queue, patient) in [(hub.watch(QUEUE), false), (hub.watch_sessions(SESSIONS), true)] {
             let (shared, tasks) = (shared.clone(), tasks.clone());
-            let observers = Self { shared, queue, lanes: HashMap::new(), lanes_each, patient, tasks };
+            let observers = Self { shared, queue, broadcaster: HashMap::new(), lanes_each, patient, tasks };
             observers.tasks.clone().spawn(observers.run(stop.clone()));
         }
     }
@@ -70,7 +70,7 @@ impl Observers {
             // With the lanes' senders their tasks end, when they have told all.
             let Some(observed) = observed else { return };
             let registry = self.shared.registry.load_full();
-            self.lanes.retain(|(plugin, _), _| registry.plugin(plugin).is_some());
+            self.broadcaster.retain(|(plugin, _), _| registry.plugin(plugin).is_some());
             self.tell(&registry, observed).await;
         }
     }
@@ -90,7 +90,7 @@ impl Observers {
         for plugin in told.audience(registry) {
             let lane = usize::try_from(told.order % self.lanes_each as u64).unwrap_or(0);
             let key = (plugin.id.clone(), lane);
-            let lane = self.lanes.entry(key).or_insert_with(|| {
+            let lane = self.broadcaster.entry(key).or_insert_with(|| {
                 let (lane, waiting) = mpsc::channel(LANE);
                 self.tasks.spawn(work(self.shared.clone(), plugin.id.clone(), waiting));
                 lane

@@ -35,7 +35,7 @@ pub(super) struct Plugin {
     pub(super) interest: Interest,
     pub(super) filter: Filter,
     /// For second attempts: one at a time, since they are there because calls overtook each other.
-    pub(super) again: Semaphore,
+    pub(super) for_subscribers: Semaphore,
     /// What becomes of messages while its filter is quarantined.
     pub(super) on_fault: config::OnFault,
     pub(super) conduct: Conduct,

@@ -124,10 +124,10 @@ mod tests {
             versions.keep(&id, hash, hash.as_bytes()).await.unwrap();
         }
         assert_eq!(hashes(&versions, "echo"), ["a", "b"]);
-        let again = Versions::open(folder.path());
-        assert_eq!(again.of("echo"), versions.of("echo"));
-        assert_eq!(again.read("echo", &again.of("echo")[1]).await.unwrap(), b"b");
-        assert!(again.of("nobody").is_empty());
+        let for_subscribers = Versions::open(folder.path());
+        assert_eq!(for_subscribers.of("echo"), versions.of("echo"));
+        assert_eq!(for_subscribers.read("echo", &for_subscribers.of("echo")[1]).await.unwrap(), b"b");
+        assert!(for_subscribers.of("nobody").is_empty());
     }
 
     #[tokio::test]

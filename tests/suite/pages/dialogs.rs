@@ -81,7 +81,7 @@ async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
     ann.click(".settings section > .button").await;
     ann.write("#password-delete", &format!("battery staple{ENTER}")).await;
     ann.find(".entry").await;
-    let again = json!({"username": "anna", "password": "battery staple"});
-    assert_eq!(server.post("/api/auth/login", None, &again).await.0, 401);
+    let for_subscribers = json!({"username": "anna", "password": "battery staple"});
+    assert_eq!(server.post("/api/auth/login", None, &for_subscribers).await.0, 401);
     ann.browser.end().await;
 }

@@ -67,7 +67,7 @@ impl Bench {
         let writer =
             Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &Metrics::default());
         let told = committed.clone();
-        let writer = writer.telling(move |unit| told.lock().push(unit.clone()));
+        let writer = writer.on_commit(move |unit| told.lock().push(unit.clone()));
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let tokens = Tokens::new(Keys::of_secret(Uuid::new_v4().as_bytes()), config.auth.access_ttl);

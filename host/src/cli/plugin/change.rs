@@ -101,10 +101,10 @@ pub(super) async fn roll_back(args: Rollback) -> Result<()> {
 pub(super) async fn retry(args: Retry) -> Result<()> {
     let answer = args.server.open()?.ask(Method::POST, &["plugins", &args.which, "retry"], &[]).await?;
     let which = args.which.to_ascii_lowercase();
-    let again = answer["quarantinedFiles"].as_array().into_iter().flatten().find(|file| {
+    let for_subscribers = answer["quarantinedFiles"].as_array().into_iter().flatten().find(|file| {
         file["plugin"] == *which || file["sha256"].as_str().is_some_and(|sha256| sha256.starts_with(&which))
     });
-    if let Some(file) = again {
+    if let Some(file) = for_subscribers {
         bail!("it is quarantined again: {}", file["reason"].as_str().unwrap_or_default());
     }
     say!("{} is no longer quarantined", args.which);

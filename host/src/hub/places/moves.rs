@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use super::{Listener, Place};
 use crate::dialect::Encoded;
 use crate::hub::link::Link;
-use crate::hub::{Connection, Hub, Told};
+use crate::hub::{Connection, Hub, PendingBroadcast};
 use crate::protocol::{AccountId, EntryPayload, Event, Eviction, EvictionCause, Room};
 
 impl Hub {
-    pub(super) fn publish_move(&self, room: &Room, told: &Told) {
-        let entry = &told.entry;
+    pub(super) fn publish_move(&self, room: &Room, pending: &PendingBroadcast) {
+        let entry = &pending.entry;
         match &entry.what {
             EntryPayload::MemberAdded { whom, .. } => self.listen_for_account(room, whom.id, entry.seq),
             EntryPayload::Invited { whom } => {
@@ -29,7 +29,7 @@ impl Hub {
         }
         let Some(place) = self.existing(room.id) else { return };
         let mut place = place.lock();
-        place.deliver_all(room, std::slice::from_ref(told));
+        place.deliver_all(room, std::slice::from_ref(pending));
         match &entry.what {
             EntryPayload::MemberAdded { whom, .. } => place.take_back(whom.id),
             EntryPayload::MemberRemoved { whom, why, reason } => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::hub::Told;
+use crate::hub::PendingBroadcast;
 use crate::hub::link::Missing;
 use crate::protocol::Room;
 
@@ -24,7 +24,7 @@ pub(crate) struct Sequence {
     /// There is nothing to be had up to here but what has come.
     complete: u64,
     /// With the room as it was.
-    waiting: BTreeMap<u64, (Arc<Room>, Told)>,
+    waiting: BTreeMap<u64, (Arc<Room>, PendingBroadcast)>,
     /// Who is to hear that an entry was told.
     asked: Vec<(u64, oneshot::Sender<()>)>,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Turn {
     /// Just what there was to tell.
     All,
     /// This instead.
-    These(Vec<(Arc<Room>, Told)>),
+    These(Vec<(Arc<Room>, PendingBroadcast)>),
 }
 
 impl Sequence {
@@ -67,7 +67,7 @@ impl Sequence {
     }
 
     /// This was told.
-    pub(crate) fn told(&mut self, seq: u64) {
+    pub(crate) fn broadcast_up_to(&mut self, seq: u64) {
         if let Some(next) = &mut self.next {
             *next = (*next).max(seq + 1);
         }
@@ -78,30 +78,30 @@ impl Sequence {
     }
 
     /// Says when this entry was told; none if it was, or nothing before it is missing.
-    pub(crate) fn when_told(&mut self, seq: u64) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn broadcast_done(&mut self, seq: u64) -> Option<oneshot::Receiver<()>> {
         let waits = match self.next {
             Some(next) => next <= seq,
             None => self.waiting.contains_key(&seq),
         };
         waits.then(|| {
-            let (told, when) = oneshot::channel();
+            let (pending, when) = oneshot::channel();
             self.asked.retain(|(_, asked)| !asked.is_closed());
-            self.asked.push((seq, told));
+            self.asked.push((seq, pending));
             when
         })
     }
 
     /// What can be told of this and of what waits; the rest waits. What was told before is left out.
-    pub(crate) fn take(&mut self, room: &Arc<Room>, told: &[Told]) -> Turn {
-        let in_turn = |from: u64| told.iter().zip(from..).all(|(told, expected)| told.entry.seq == expected);
+    pub(crate) fn take(&mut self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Turn {
+        let in_turn = |from: u64| pending.iter().zip(from..).all(|(pending, expected)| pending.entry.seq == expected);
         if self.waiting.is_empty() && self.next.is_some_and(|next| next > self.complete && in_turn(next)) {
             return Turn::All;
         }
-        for told in told {
-            let seq = told.entry.seq;
+        for pending in pending {
+            let seq = pending.entry.seq;
             self.known = self.known.max(seq);
             if self.next.is_none_or(|next| seq >= next) {
-                self.waiting.entry(seq).or_insert_with(|| (room.clone(), told.again()));
+                self.waiting.entry(seq).or_insert_with(|| (room.clone(), pending.for_subscribers()));
             }
         }
         let mut ready = Vec::new();

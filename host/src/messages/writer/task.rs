@@ -14,7 +14,7 @@ use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
 use crate::hub::link::Outgoing;
-use crate::hub::{Hub, Lanes, Told};
+use crate::hub::{Broadcaster, Hub, PendingBroadcast};
 use crate::protocol::{
     AccountId, Actor, CacheInvalidation, Change, Entry, EntryPayload, Event, Membership, NewPost, Room, RoomId, Unit,
 };
@@ -32,7 +32,7 @@ const LATE: u32 = 1000;
 pub(super) struct Task {
     database: Database,
     hub: Arc<Hub>,
-    lanes: Lanes,
+    broadcaster: Broadcaster,
     cache: Arc<RoomCache>,
     queue: mpsc::Receiver<Job>,
     doubts: Doubts,
@@ -58,7 +58,7 @@ enum Outcome {
 #[derive(Default)]
 struct Telling {
     /// By room, in the order of its log; a room that was changed is there again, as it is then.
-    rooms: Vec<(Arc<Room>, Vec<Told>)>,
+    rooms: Vec<(Arc<Room>, Vec<PendingBroadcast>)>,
     /// Where in that list entries of a room go now.
     latest: HashMap<RoomId, usize>,
     /// What is told once all of the entries have been: who asked for a unit of work is answered then.
@@ -67,7 +67,7 @@ struct Telling {
 }
 
 impl Telling {
-    fn begin(&mut self, room: Room) -> &mut Vec<Told> {
+    fn begin(&mut self, room: Room) -> &mut Vec<PendingBroadcast> {
         self.latest.insert(room.id, self.rooms.len());
         self.rooms.push((Arc::new(room), Vec::new()));
         let last = self.rooms.len() - 1;
@@ -88,17 +88,17 @@ impl Task {
     pub(super) fn new(
         database: Database,
         hub: Arc<Hub>,
-        lanes: Lanes,
+        broadcaster: Broadcaster,
         cache: Arc<RoomCache>,
         queue: mpsc::Receiver<Job>,
         figures: Figures,
     ) -> Self {
-        Self { database, hub, lanes, cache, queue, doubts: Doubts::default(), figures }
+        Self { database, hub, broadcaster, cache, queue, doubts: Doubts::default(), figures }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
         self.work(stop).await;
-        self.lanes.end().await;
+        self.broadcaster.end().await;
     }
 
     async fn work(&mut self, stop: CancellationToken) {
@@ -244,8 +244,11 @@ impl Task {
                 span.in_scope(|| tracing::debug!(room = %entry.room, seq = entry.seq, "stored"));
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 let queued = Some(queued);
-                self.note(telling, Told { entry, by: Some(new.by), own: new.from, depth: 0, place, answer, queued })
-                    .await;
+                self.note(
+                    telling,
+                    PendingBroadcast { entry, by: Some(new.by), own: new.from, depth: 0, place, answer, queued },
+                )
+                .await;
             }
             (Job::Post(PostJob { done, span, .. }), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
                 span.in_scope(|| tracing::debug!(seq, "stored before, under the same key"));
@@ -277,7 +280,11 @@ impl Task {
                 for event in events {
                     match event {
                         Event::Entry(entry) => {
-                            let told = Told { by: Some(unit.by.clone()), depth: unit.depth, ..Told::late(entry) };
+                            let told = PendingBroadcast {
+                                by: Some(unit.by.clone()),
+                                depth: unit.depth,
+                                ..PendingBroadcast::late(entry)
+                            };
                             self.note(telling, told).await;
                         }
                         other => telling.asides.push(other),
@@ -331,7 +338,7 @@ impl Task {
     }
 
     /// An entry that its room is to be told of.
-    async fn note(&mut self, telling: &mut Telling, told: Told) {
+    async fn note(&mut self, telling: &mut Telling, told: PendingBroadcast) {
         let (room, seq) = (told.entry.room, told.entry.seq);
         // Behind what the room is still to be told of, and told together with it.
         if self.doubts.rooms.contains_key(&room) {
@@ -358,14 +365,14 @@ impl Task {
         };
         for (room, told) in rooms {
             self.hub.share(room.id, &told);
-            self.lanes.tell(room, told).await;
+            self.broadcaster.broadcast(room, told).await;
         }
         if asides.is_empty() && units.is_empty() {
             return;
         }
         // Whoever changed something is answered when it is so for everybody.
-        self.lanes.settle().await;
-        let waiting: Vec<_> = last.into_iter().filter_map(|(room, seq)| self.hub.when_told(room, seq)).collect();
+        self.broadcaster.settle().await;
+        let waiting: Vec<_> = last.into_iter().filter_map(|(room, seq)| self.hub.broadcast_done(room, seq)).collect();
         let hub = self.hub.clone();
         let end = move || {
             for event in asides {
@@ -417,9 +424,9 @@ impl Task {
         for entry in &entries {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
         }
-        let told: Vec<Told> = entries.into_iter().map(Told::late).collect();
+        let told: Vec<PendingBroadcast> = entries.into_iter().map(PendingBroadcast::late).collect();
         self.hub.share(room.id, &told);
-        self.lanes.tell(Arc::new(room), told).await;
+        self.broadcaster.broadcast(Arc::new(room), told).await;
         Ok(())
     }
 }

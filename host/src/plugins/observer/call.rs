@@ -30,7 +30,7 @@ pub(super) async fn tell(
         let answered = ask(plugin, unit, &call, told).await;
         match conclude(registry, plugin, &call, visit, answered).await {
             Err(Attempt::Overtaken(_)) if turn.is_none() => {
-                turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
+                turn = Some(plugin.for_subscribers.acquire().await.map_err(Error::internal)?);
             }
             done => return done.map_err(Into::into),
         }

@@ -141,7 +141,7 @@ pub(super) async fn run(
             // Cancelled or set again meanwhile: then this one is no more.
             Err(Attempt::Overtaken(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
             Err(Attempt::Overtaken(_)) if turn.is_none() => {
-                turn = Some(plugin.again.acquire().await.map_err(Error::internal)?);
+                turn = Some(plugin.for_subscribers.acquire().await.map_err(Error::internal)?);
             }
             done => return done.map(|()| Woken::Done).map_err(Into::into),
         }

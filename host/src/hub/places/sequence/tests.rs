@@ -7,19 +7,19 @@ use crate::clock::now;
 use crate::hub::testing;
 use crate::protocol::{Actor, Author, Entry, RoomId};
 
-fn told(room: RoomId, seq: u64) -> Told {
+fn pending(room: RoomId, seq: u64) -> PendingBroadcast {
     let by = Author::from(&Actor::Server);
-    Told::late(Entry { room, seq, number: 0, at: now(), by, what: testing::topic() })
+    PendingBroadcast::late(Entry { room, seq, number: 0, at: now(), by, what: testing::topic() })
 }
 
 /// Gives it these, and says what is told.
 fn give(sequence: &mut Sequence, room: &Arc<Room>, seqs: &[u64]) -> Vec<u64> {
-    let given: Vec<Told> = seqs.iter().map(|seq| told(room.id, *seq)).collect();
+    let given: Vec<PendingBroadcast> = seqs.iter().map(|seq| pending(room.id, *seq)).collect();
     let ready: Vec<u64> = match sequence.take(room, &given) {
-        Turn::All => given.iter().map(|told| told.entry.seq).collect(),
-        Turn::These(ready) => ready.iter().map(|(_, told)| told.entry.seq).collect(),
+        Turn::All => given.iter().map(|pending| pending.entry.seq).collect(),
+        Turn::These(ready) => ready.iter().map(|(_, pending)| pending.entry.seq).collect(),
     };
-    ready.iter().for_each(|seq| sequence.told(*seq));
+    ready.iter().for_each(|seq| sequence.broadcast_up_to(*seq));
     ready
 }
 

@@ -1,6 +1,6 @@
 //! From what was stored to those who hear of it: rooms are told in parallel, each in its order.
 
-mod pace;
+mod coalesce;
 #[cfg(test)]
 mod tests;
 
@@ -14,22 +14,22 @@ use tokio::task::yield_now;
 use tokio::time::sleep_until;
 use tokio_util::task::TaskTracker;
 
-use self::pace::Pace;
+use self::coalesce::CoalescingDelay;
 use super::{Corked, Hub, Reserved};
 use crate::metrics::{DELIVERY_SECONDS, Histogram, Metrics};
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 
 /// How many tellings may wait in a lane; after that, the writer waits.
-const WAITING: usize = 64;
+const MAX_QUEUED_JOBS: usize = 64;
 /// A room that has so much to be told is told at once.
-const MOST: usize = 256;
+const MAX_ENTRIES_PER_BROADCAST: usize = 256;
 /// How long rooms are told before others on the same core have their turn.
-const SLICE: Duration = Duration::from_micros(500);
+const TIME_SLICE: Duration = Duration::from_micros(500);
 /// How many rooms' pace is known before that of the quiet ones is forgotten.
-const ROOMS: usize = 256;
+const MAX_TRACKED_DELAYS: usize = 256;
 
 /// An entry that is to be told.
-pub struct Told {
+pub struct PendingBroadcast {
     pub entry: Entry,
     /// None if observers are not told of it: they were where it was stored, or it is too late.
     pub by: Option<Actor>,
@@ -38,27 +38,27 @@ pub struct Told {
     /// How many plugins' reactions led to it.
     pub depth: u8,
     /// What was reserved for it among what observers of sessions are told.
-    pub place: Option<Reserved>,
+    pub permit: Option<Reserved>,
     /// Its sender's answer, which goes out together with it.
     pub answer: Option<Corked>,
     /// Of a post: when it was sent on its way.
     pub queued: Option<Instant>,
 }
 
-impl Told {
+impl PendingBroadcast {
     /// What was stored elsewhere, or so long ago that nobody waits for it any more.
     pub fn late(entry: Entry) -> Self {
-        Self { entry, by: None, own: None, depth: 0, place: None, answer: None, queued: None }
+        Self { entry, by: None, own: None, depth: 0, permit: None, answer: None, queued: None }
     }
 
     /// The same for its listeners alone.
-    pub(super) fn again(&self) -> Self {
+    pub(super) fn for_subscribers(&self) -> Self {
         Self { own: self.own, ..Self::late(self.entry.clone()) }
     }
 }
 
 enum Job {
-    Tell(Arc<Room>, Vec<Told>),
+    Broadcast(Arc<Room>, Vec<PendingBroadcast>),
     /// What was told of this room was all that there is up to here.
     Complete(Arc<Room>, u64),
     /// Answered once everything before it was told.
@@ -69,124 +69,124 @@ enum Job {
 
 /// One task for each core. All of a room goes through the same one.
 #[derive(Clone)]
-pub struct Lanes(Arc<[mpsc::Sender<Job>]>);
+pub struct Broadcaster(Arc<[mpsc::Sender<Job>]>);
 
-impl Lanes {
+impl Broadcaster {
     /// Starts them; they end when they are told to, or once nobody can give them anything any more.
     pub fn start(hub: &Arc<Hub>, tasks: &TaskTracker, metrics: &Metrics) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let delivery = metrics.histogram(DELIVERY_SECONDS, &[]);
-        let lanes = (0..cores).map(|_| {
-            let (sender, jobs) = mpsc::channel(WAITING);
-            tasks.spawn(Lane::new(hub.clone(), delivery.clone()).run(jobs));
+        let broadcaster = (0..cores).map(|_| {
+            let (sender, jobs) = mpsc::channel(MAX_QUEUED_JOBS);
+            tasks.spawn(BroadcastWorker::new(hub.clone(), delivery.clone()).run(jobs));
             sender
         });
-        Self(lanes.collect())
+        Self(broadcaster.collect())
     }
 
     /// Tells these entries of one room, after those that were given before.
-    pub async fn tell(&self, room: Arc<Room>, told: Vec<Told>) {
-        let lane = self.lane(room.id);
+    pub async fn broadcast(&self, room: Arc<Room>, pending: Vec<PendingBroadcast>) {
+        let worker = self.worker(room.id);
         // A lane ends with its senders, of which this is one.
-        let _ = lane.send(Job::Tell(room, told)).await;
+        let _ = worker.send(Job::Broadcast(room, pending)).await;
     }
 
     /// Tells these entries, which are all that a room's log has up to here.
-    pub async fn tell_read(&self, room: Arc<Room>, told: Vec<Told>, up_to: u64) {
-        self.tell(room.clone(), told).await;
-        let _ = self.lane(room.id).send(Job::Complete(room, up_to)).await;
+    pub async fn broadcast_read(&self, room: Arc<Room>, pending: Vec<PendingBroadcast>, up_to: u64) {
+        self.broadcast(room.clone(), pending).await;
+        let _ = self.worker(room.id).send(Job::Complete(room, up_to)).await;
     }
 
     /// Waits until everything that was given before has been told.
     pub async fn settle(&self) {
         let mut settled = Vec::with_capacity(self.0.len());
-        for lane in &*self.0 {
-            let (done, told) = oneshot::channel();
-            if lane.send(Job::Settle(done)).await.is_ok() {
-                settled.push(told);
+        for worker in &*self.0 {
+            let (done, pending) = oneshot::channel();
+            if worker.send(Job::Settle(done)).await.is_ok() {
+                settled.push(pending);
             }
         }
-        for told in settled {
-            let _ = told.await;
+        for pending in settled {
+            let _ = pending.await;
         }
     }
 
     /// Ends the lanes, once they have told what they were given.
     pub async fn end(&self) {
-        for lane in &*self.0 {
-            let _ = lane.send(Job::End).await;
+        for worker in &*self.0 {
+            let _ = worker.send(Job::End).await;
         }
     }
 
-    fn lane(&self, room: RoomId) -> &mpsc::Sender<Job> {
+    fn worker(&self, room: RoomId) -> &mpsc::Sender<Job> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(room);
         &self.0[usize::try_from(hash % self.0.len() as u64).unwrap_or(0)]
     }
 }
 
-struct Lane {
+struct BroadcastWorker {
     hub: Arc<Hub>,
     delivery: Histogram,
     /// Rooms that have something to be told, in the order in which it came. There are few at a time.
-    waiting: Vec<Waiting>,
+    waiting: Vec<QueuedRoom>,
     /// Of the rooms that take long to tell.
-    paces: HashMap<RoomId, Pace>,
+    delays: HashMap<RoomId, CoalescingDelay>,
 }
 
-struct Waiting {
+struct QueuedRoom {
     /// As it is after what is to be told.
     room: Arc<Room>,
-    told: Vec<Told>,
+    pending: Vec<PendingBroadcast>,
     /// How often something was added to what came first.
     added: usize,
     /// None: at once.
     due: Option<Instant>,
 }
 
-impl Waiting {
+impl QueuedRoom {
     fn is_due(&self, now: Instant) -> bool {
-        self.due.is_none_or(|due| due <= now) || self.told.len() >= MOST
+        self.due.is_none_or(|due| due <= now) || self.pending.len() >= MAX_ENTRIES_PER_BROADCAST
     }
 }
 
-impl Lane {
+impl BroadcastWorker {
     fn new(hub: Arc<Hub>, delivery: Histogram) -> Self {
-        Self { hub, delivery, waiting: Vec::new(), paces: HashMap::new() }
+        Self { hub, delivery, waiting: Vec::new(), delays: HashMap::new() }
     }
 
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut ready = Vec::with_capacity(WAITING);
+        let mut ready = Vec::with_capacity(MAX_QUEUED_JOBS);
         loop {
             let next = self.waiting.iter().filter_map(|waiting| waiting.due).min();
             tokio::select! {
-                taken = jobs.recv_many(&mut ready, WAITING) => if taken == 0 { break },
+                taken = jobs.recv_many(&mut ready, MAX_QUEUED_JOBS) => if taken == 0 { break },
                 () = sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {}
             }
             for job in ready.drain(..) {
                 match job {
                     Job::End => jobs.close(),
-                    Job::Tell(room, told) => self.add(room, told),
+                    Job::Broadcast(room, pending) => self.add(room, pending),
                     Job::Complete(room, up_to) => {
-                        self.tell(|waiting| waiting.room.id == room.id).await;
+                        self.broadcast(|waiting| waiting.room.id == room.id).await;
                         self.hub.complete(&room, up_to);
                     }
                     Job::Settle(done) => {
-                        self.tell(|_| true).await;
+                        self.broadcast(|_| true).await;
                         let _ = done.send(());
                     }
                 }
             }
             let now = Instant::now();
-            self.tell(|waiting| waiting.is_due(now)).await;
+            self.broadcast(|waiting| waiting.is_due(now)).await;
         }
-        self.tell(|_| true).await;
+        self.broadcast(|_| true).await;
     }
 
     /// What has piled up in one room costs its listeners one write.
-    fn add(&mut self, room: Arc<Room>, told: Vec<Told>) {
+    fn add(&mut self, room: Arc<Room>, pending: Vec<PendingBroadcast>) {
         let due = match self.waiting.iter_mut().rfind(|waiting| waiting.room.id == room.id) {
             Some(waiting) if waiting.room == room => {
-                waiting.told.extend(told);
+                waiting.pending.extend(pending);
                 waiting.added += 1;
                 return;
             }
@@ -195,22 +195,22 @@ impl Lane {
                 before.due = None;
                 None
             }
-            None => self.paces.get_mut(&room.id).and_then(|pace| pace.wait_until(Instant::now())),
+            None => self.delays.get_mut(&room.id).and_then(|delay| delay.wait_until(Instant::now())),
         };
-        self.waiting.push(Waiting { room, told, added: 0, due });
+        self.waiting.push(QueuedRoom { room, pending, added: 0, due });
     }
 
     /// Tells those of the waiting rooms, the others later.
-    async fn tell(&mut self, which: impl Fn(&Waiting) -> bool) {
-        let due: Vec<Waiting> = self.waiting.extract_if(.., |waiting| which(waiting)).collect();
+    async fn broadcast(&mut self, which: impl Fn(&QueuedRoom) -> bool) {
+        let due: Vec<QueuedRoom> = self.waiting.extract_if(.., |waiting| which(waiting)).collect();
         let mut slice = Instant::now();
         let mut began = slice;
-        for Waiting { room, told, added, due } in due {
-            self.hub.publish_entries(&room, told, &self.delivery);
+        for QueuedRoom { room, pending, added, due } in due {
+            self.hub.publish_entries(&room, pending, &self.delivery);
             let now = Instant::now();
-            self.note_pace(room.id, began, now, due.map(|_| added));
+            self.note_delay(room.id, began, now, due.map(|_| added));
             began = now;
-            if now - slice >= SLICE {
+            if now - slice >= TIME_SLICE {
                 // Whoever else is on this core comes first.
                 yield_now().await;
                 began = Instant::now();
@@ -220,14 +220,14 @@ impl Lane {
     }
 
     /// `added` is what waiting has brought, if there was any.
-    fn note_pace(&mut self, room: RoomId, began: Instant, now: Instant, added: Option<usize>) {
-        if !Pace::matters(now - began) {
-            self.paces.remove(&room);
+    fn note_delay(&mut self, room: RoomId, began: Instant, now: Instant, added: Option<usize>) {
+        if !CoalescingDelay::is_worthwhile(now - began) {
+            self.delays.remove(&room);
             return;
         }
-        if self.paces.len() >= ROOMS {
-            self.paces.retain(|_, pace| !pace.is_over(now));
+        if self.delays.len() >= MAX_TRACKED_DELAYS {
+            self.delays.retain(|_, delay| !delay.is_over(now));
         }
-        self.paces.entry(room).or_default().told(began, now, added);
+        self.delays.entry(room).or_default().record(began, now, added);
     }
 }

@@ -9,14 +9,14 @@ use crate::metrics::Metrics;
 async fn what_has_piled_up_in_a_room_goes_out_together() {
     let scene = ann_comes_in();
     assert_eq!(scene.release(0), Released::Live);
-    let told = [1, 2, 3].map(|seq| scene.told(seq));
+    let pending = [1, 2, 3].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
-    let lanes = Lanes::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
-    for told in told {
+    let broadcaster = Broadcaster::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
+    for pending in pending {
         // As the writer does it: the room anew with each batch.
-        lanes.tell(Arc::new(room.clone()), told).await;
+        broadcaster.broadcast(Arc::new(room.clone()), pending).await;
     }
-    lanes.settle().await;
+    broadcaster.settle().await;
     assert_eq!(taken(&connection).await, [1, 3], "the first answer, then all of them");
 }
 
@@ -24,18 +24,18 @@ async fn what_has_piled_up_in_a_room_goes_out_together() {
 async fn a_room_that_rests_is_told_once_its_rest_is_over() {
     let scene = ann_comes_in();
     assert_eq!(scene.release(0), Released::Live);
-    let told = [1, 2].map(|seq| scene.told(seq));
+    let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     assert_eq!(taken(&connection).await, [1], "the first answer");
-    let mut lane = Lane::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
+    let mut worker = BroadcastWorker::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
     let room = Arc::new(room);
     // As if it had just taken long.
     let now = Instant::now();
-    lane.paces.entry(room.id).or_default().told(now - Duration::from_secs(1), now, None);
-    let (jobs, taking) = mpsc::channel(WAITING);
-    let running = tokio::spawn(lane.run(taking));
-    for told in told {
-        jobs.send(Job::Tell(room.clone(), told)).await.unwrap_or_else(|_| panic!("the lane has ended"));
+    worker.delays.entry(room.id).or_default().record(now - Duration::from_secs(1), now, None);
+    let (jobs, taking) = mpsc::channel(MAX_QUEUED_JOBS);
+    let running = tokio::spawn(worker.run(taking));
+    for pending in pending {
+        jobs.send(Job::Broadcast(room.clone(), pending)).await.unwrap_or_else(|_| panic!("the lane has ended"));
     }
     assert_eq!(taken(&connection).await, [2]);
     drop(jobs);
@@ -46,16 +46,16 @@ async fn a_room_that_rests_is_told_once_its_rest_is_over() {
 async fn what_was_said_before_a_room_was_changed_is_told_of_the_room_as_it_was() {
     let scene = ann_comes_in();
     assert_eq!(scene.release(0), Released::Live);
-    let told = [1, 2].map(|seq| scene.told(seq));
+    let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     let renamed = Room { name: "well".into(), ..room.clone() };
-    let mut lane = Lane::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
+    let mut worker = BroadcastWorker::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
     let now = Instant::now();
-    lane.paces.entry(room.id).or_default().told(now - Duration::from_secs(1), now, None);
-    for (room, told) in [room, renamed].into_iter().zip(told) {
-        lane.add(Arc::new(room), told);
+    worker.delays.entry(room.id).or_default().record(now - Duration::from_secs(1), now, None);
+    for (room, pending) in [room, renamed].into_iter().zip(pending) {
+        worker.add(Arc::new(room), pending);
     }
-    lane.tell(|waiting| waiting.due.is_none()).await;
-    assert!(lane.waiting.is_empty(), "neither waits any longer, so that neither overtakes the other");
+    worker.broadcast(|waiting| waiting.due.is_none()).await;
+    assert!(worker.waiting.is_empty(), "neither waits any longer, so that neither overtakes the other");
     assert_eq!(taken(&connection).await, [1, 1, 1], "the first answer, then each by itself");
 }

@@ -160,7 +160,7 @@ impl Cluster {
     /// Goes in order: its people are gone before its lease is.
     pub async fn leave(&self) {
         let (told, goodbye) = oneshot::channel();
-        self.parts.hub.tell_others(|| Outgoing::Goodbye(told));
+        self.parts.hub.publish_to_nodes(|| Outgoing::Goodbye(told));
         // Dropped where there was no place for it.
         let _ = goodbye.await;
         if let Err(error) = self.parts.database.remove_node(&self.node.to_string()).await {

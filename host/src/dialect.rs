@@ -92,7 +92,7 @@ impl Dialect {
     }
 
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
-    pub fn is_curious(self) -> bool {
+    pub fn wants_presence(self) -> bool {
         match self {
             Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => false,
             Self::Groups | Self::Rooms => true,

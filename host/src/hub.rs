@@ -8,8 +8,8 @@ mod live;
 mod logins;
 pub mod outbox;
 mod packet;
-mod places;
 mod presence;
+mod subscriptions;
 #[cfg(test)]
 mod testing;
 mod watch;
@@ -27,10 +27,10 @@ use self::link::Link;
 pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
-use self::places::Place;
-pub use self::places::{Hearer, NameInUse, Released};
 pub(crate) use self::presence::LEAVING;
 use self::presence::Presence;
+use self::subscriptions::RoomSubscriptions;
+pub use self::subscriptions::{NameInUse, Released, SubscriberIdentity};
 use self::watch::Watchers;
 pub use self::watch::{Observed, Reserved};
 use crate::clock::{Timestamp, now};
@@ -53,12 +53,12 @@ pub struct Connection {
     /// A hash of where it comes from.
     pub origin: Option<Arc<str>>,
     /// Hears every room of its account, also those it joins later.
-    pub listens_to_all: AtomicBool,
+    pub subscribes_to_all: AtomicBool,
     /// Whether it gets the messages that it sent itself.
     pub echoes: bool,
     /// The rooms it hears, and what it is called in each: its end costs no more than its rooms, and whoever speaks need not
     /// wait for a room that is being told something.
-    hears: Mutex<HashMap<RoomId, Arc<str>>>,
+    subscriptions: Mutex<HashMap<RoomId, Arc<str>>>,
     /// The rooms that it was put out of lately, so that an error can say so. Bounded by [`MAX_EVICTIONS`].
     evictions: Mutex<Vec<Eviction>>,
 }
@@ -68,10 +68,22 @@ const MAX_EVICTIONS: usize = 16;
 
 impl Connection {
     pub fn new(dialect: Dialect, outbox: Arc<Outbox>, actor: Actor, id: ConnectionId, login: Option<LoginId>) -> Self {
-        let (listens_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
-        let (hears, evictions) = Default::default();
+        let (subscribes_to_all, echoes) = (AtomicBool::new(false), dialect.echoes());
+        let (subscriptions, evictions) = Default::default();
         let (external, origin) = (None, None);
-        Self { id, dialect, outbox, actor, login, external, origin, listens_to_all, echoes, hears, evictions }
+        Self {
+            id,
+            dialect,
+            outbox,
+            actor,
+            login,
+            external,
+            origin,
+            subscribes_to_all,
+            echoes,
+            subscriptions,
+            evictions,
+        }
     }
 
     /// How it was put out of a room, if it was and has not come back.
@@ -82,7 +94,7 @@ impl Connection {
     /// Remembers how it was put out of a room, and says so in its dialect's words, if there are any.
     fn note_eviction(&self, eviction: Eviction, name: &str) {
         if let Some(text) = self.dialect.encode_eviction(&eviction, name) {
-            self.outbox.offer(text);
+            self.outbox.enqueue(text);
         }
         let mut evictions = self.evictions.lock();
         evictions.retain(|known| known.room.id != eviction.room.id);
@@ -93,15 +105,15 @@ impl Connection {
     }
 
     /// From now on it hears a room, under this name.
-    fn begin_hearing(&self, room: RoomId, name: Arc<str>) {
+    fn begin_subscription(&self, room: RoomId, name: Arc<str>) {
         self.evictions.lock().retain(|eviction| eviction.room.id != room);
-        self.hears.lock().insert(room, name);
+        self.subscriptions.lock().insert(room, name);
     }
 
     /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.
-    fn hears_its_own(&self, event: &Event) -> bool {
+    fn receives_own(&self, event: &Event) -> bool {
         match event {
-            Event::Arrived { .. } | Event::Departed { .. } => !self.dialect.is_curious(),
+            Event::Arrived { .. } | Event::Departed { .. } => !self.dialect.wants_presence(),
             _ => self.echoes,
         }
     }
@@ -134,7 +146,7 @@ struct Socket {
 
 #[derive(Default)]
 pub struct Hub {
-    rooms: RwLock<HashMap<RoomId, Arc<Mutex<Place>>>>,
+    rooms: RwLock<HashMap<RoomId, Arc<Mutex<RoomSubscriptions>>>>,
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
     presence: Presence,
     open: Mutex<Sockets>,
@@ -147,11 +159,11 @@ pub struct Hub {
     speaking: [AtomicUsize; Dialect::ALL.len()],
 }
 
-fn offer(connections: &[Arc<Connection>], event: &Event) {
+fn enqueue_event(connections: &[Arc<Connection>], event: &Event) {
     let mut encoded = Encoded::new(event, None);
     for connection in connections {
         if let Some(text) = encoded.for_dialect(connection.dialect) {
-            connection.outbox.offer(text);
+            connection.outbox.enqueue(text);
         }
     }
 }
@@ -177,36 +189,36 @@ impl Registered {
 
 impl Hub {
     /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
-    fn publish_entries(&self, room: &Arc<Room>, pending: Vec<PendingBroadcast>, delivery: &Histogram) {
+    fn broadcast_entries(&self, room: &Arc<Room>, pending: Vec<PendingBroadcast>, delivery: &Histogram) {
         let posted = pending
             .iter()
             .filter(|pending| pending.by.is_some() && matches!(pending.entry.what, EntryPayload::Posted(_)))
             .count();
         self.posted.fetch_add(posted as u64, Ordering::Relaxed);
-        self.publish_to(room, &pending);
+        self.broadcast_in_order(room, &pending);
         for queued in pending.iter().filter_map(|pending| pending.queued) {
             let took = queued.elapsed();
             self.delivery.record(took);
             delivery.record(took);
         }
-        for PendingBroadcast { entry, by, depth, place, .. } in pending {
+        for PendingBroadcast { entry, by, depth, subscriptions, .. } in pending {
             if let Some(by) = by {
-                self.observe_entry(room, place, || Observed::Entry { entry, by, depth });
+                self.observe_entry(room, subscriptions, || Observed::Entry { entry, by, depth });
             }
         }
     }
 
     /// Publishes what is no entry to those whom it is for.
-    pub fn publish(&self, event: &Event) {
+    pub fn broadcast(&self, event: &Event) {
         match event {
-            Event::Read { room, .. } => self.publish_aside(*room, event),
+            Event::Read { room, .. } => self.broadcast_unnumbered(*room, event),
             Event::Pushed(push) => match push.to {
-                PushTarget::Room(room) => self.publish_aside(room, event),
+                PushTarget::Room(room) => self.broadcast_unnumbered(room, event),
                 PushTarget::Connection(id) => {
                     let connection = self.connections.lock().get(&id).cloned();
-                    offer(connection.as_slice(), event);
+                    enqueue_event(connection.as_slice(), event);
                 }
-                PushTarget::Account(account) => offer(&self.connections_of(account), event),
+                PushTarget::Account(account) => enqueue_event(&self.connections_of(account), event),
             },
             // Entries have a way of their own, and the rest is told where it arises.
             Event::Entry(_)
@@ -230,9 +242,9 @@ impl Hub {
         self.connections.lock().remove(&connection.id);
         self.speaking[connection.dialect as usize].fetch_sub(1, Ordering::Relaxed);
         self.depart(connection);
-        let rooms = std::mem::take(&mut *connection.hears.lock());
+        let rooms = std::mem::take(&mut *connection.subscriptions.lock());
         for room in rooms.into_keys() {
-            self.stop_listening(room, connection);
+            self.unsubscribe(room, connection);
         }
         self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });
     }

@@ -297,7 +297,7 @@ impl Router {
         let room = self.rooms.get(name).await?;
         let membership = self.membership(caller, &room).await?;
         let there = match (&caller.actor, caller.connection) {
-            (Actor::Guest(_), Some(connection)) => self.hub.is_listening(room.id, connection),
+            (Actor::Guest(_), Some(connection)) => self.hub.is_subscribed(room.id, connection),
             _ => membership.role.is_some(),
         };
         match there {

@@ -213,7 +213,7 @@ impl Session {
             (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
                 let id = account.id;
                 let me = self.enter(Actor::Account(account), Some(login), true);
-                self.listen_to_all(&me, id, |_| ()).await;
+                self.subscribe_to_all(&me, id, |_| ()).await;
             }
             (Some(identity), _) => drop(self.identify(identity, false).await),
             (None, _) => {}
@@ -359,16 +359,16 @@ impl Session {
             Some(Dialect::Native) | None => self.refuse_native(frame, error),
             Some(Dialect::Groups) => {
                 let kind = frame.map_or(dialect::groups::Kind::Unknown, |frame| dialect::groups::decode(frame).0);
-                self.outbox.offer(dialect::groups::refused(kind, error));
+                self.outbox.enqueue(dialect::groups::refused(kind, error));
             }
-            Some(Dialect::Go) => self.outbox.offer(dialect::go::error(error, dialect::go::MESSAGE)),
+            Some(Dialect::Go) => self.outbox.enqueue(dialect::go::error(error, dialect::go::MESSAGE)),
             Some(Dialect::Direct | Dialect::DirectExternal) => {
-                self.outbox.offer(dialect::direct::error(error, &dialect::direct::Nested::default()))
+                self.outbox.enqueue(dialect::direct::error(error, &dialect::direct::Nested::default()))
             }
             Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
-                self.outbox.offer(dialect::rooms::refused(&kind, error));
+                self.outbox.enqueue(dialect::rooms::refused(&kind, error));
             }
         }
     }
@@ -388,7 +388,7 @@ impl Session {
     /// Tells this connection alone of an event.
     fn tell(&self, event: &Event) {
         if let Some(text) = self.dialect.and_then(|dialect| Encoded::new(event, None).for_dialect(dialect)) {
-            self.outbox.offer(text);
+            self.outbox.enqueue(text);
         }
     }
 

@@ -97,7 +97,7 @@ impl Audience {
             let listener = Connection::new(dialect, outbox.clone(), ann(), ConnectionId::new(), None);
             let (id, listener) = (listener.id, Arc::new(listener));
             hub.connect(&listener);
-            assert!(hub.listen(&room, &listener, None).is_ok());
+            assert!(hub.subscribe(&room, &listener, None).is_ok());
             hub.release(room.id, id, 0, || {});
             outboxes.push(outbox);
         }

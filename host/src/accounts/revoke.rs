@@ -80,7 +80,7 @@ impl Accounts {
     /// To be called after the commit that ended them.
     fn end(&self, logins: &[LoginId], close: &Close) {
         if !logins.is_empty() {
-            self.hub.tell_others(|| Outgoing::Logins(logins.to_vec(), Some(close.clone())));
+            self.hub.publish_to_nodes(|| Outgoing::Logins(logins.to_vec(), Some(close.clone())));
         }
         self.heard_of(logins, Some(close));
     }
@@ -99,7 +99,7 @@ impl Accounts {
     pub(super) async fn forget_logins(&self, user: &User) -> Result<()> {
         let logins = self.database.logins_of(user.id).await?;
         self.heard_of(&logins, None);
-        self.hub.tell_others(|| Outgoing::Logins(logins, None));
+        self.hub.publish_to_nodes(|| Outgoing::Logins(logins, None));
         Ok(())
     }
 }

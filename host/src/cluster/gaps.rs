@@ -26,7 +26,7 @@ impl Cluster {
                 if let Err(error) = self.fill(room).await {
                     tracing::debug!(%room, %error, "what is missing cannot be read yet");
                     sleep(PAUSE).await;
-                    self.link.gaps().note(room);
+                    self.link.gaps().insert(room);
                 }
             }
         }

@@ -26,16 +26,18 @@ impl Cluster {
                 Some(ToRoom::Entries(_)) | None => {
                     received.last.into_iter().for_each(|last| self.parts.hub.note_last(room, last));
                 }
-                Some(ToRoom::Aside(Event::Typing { by, .. })) => self.parts.hub.typing_elsewhere(room, by, None),
-                Some(ToRoom::Aside(event)) => self.parts.hub.publish(&event),
+                Some(ToRoom::Aside(Event::Typing { by, .. })) => self.parts.hub.broadcast_typing(room, by, None),
+                Some(ToRoom::Aside(event)) => self.parts.hub.broadcast(&event),
                 Some(ToRoom::Hello) => {
-                    self.parts.hub.ask_who_hears(room);
-                    self.parts.hub.say_who_hears(room, false);
+                    self.parts.hub.request_subscribers(room);
+                    self.parts.hub.publish_subscribers(room, false);
                 }
-                Some(ToRoom::Who) => self.parts.hub.say_who_hears(room, true),
-                Some(ToRoom::Hearers(hearers)) => self.parts.hub.hearers_elsewhere(room, received.from, hearers),
+                Some(ToRoom::Who) => self.parts.hub.publish_subscribers(room, true),
+                Some(ToRoom::Hearers(hearers)) => {
+                    self.parts.hub.replace_remote_subscribers(room, received.from, hearers)
+                }
                 Some(ToRoom::Heard { hearer, here }) => {
-                    self.parts.hub.heard_elsewhere(room, received.from, hearer, here);
+                    self.parts.hub.update_remote_subscriber(room, received.from, hearer, here);
                 }
             }
         }
@@ -63,7 +65,7 @@ impl Cluster {
             return was;
         }
         let found = self.parts.known.room(&self.parts.database, room).await.ok().flatten();
-        found.or_else(|| self.parts.hub.heard(room).map(|(room, _)| room))
+        found.or_else(|| self.parts.hub.room_and_next(room).map(|(room, _)| room))
     }
 
     pub(super) async fn hear_all(self: Arc<Self>, mut messages: Subscriber) {
@@ -73,7 +75,7 @@ impl Cluster {
             let Parts { hub, known, accounts, .. } = &self.parts;
             match received.what() {
                 Some(ToAll::Moves(entries)) => self.hear_moves(entries).await,
-                Some(ToAll::Pushed(event)) => hub.publish(&event),
+                Some(ToAll::Pushed(event)) => hub.broadcast(&event),
                 Some(ToAll::Changed(invalidations)) => invalidations.into_iter().for_each(|one| known.forget(one)),
                 Some(ToAll::RoomsDeleted(rooms)) => rooms.into_iter().for_each(|room| known.forget_room(room)),
                 Some(ToAll::GuestsRemoved { room, which }) => hub.remove_guests(room, &which),
@@ -115,11 +117,11 @@ impl Cluster {
             return tracing::warn!(%room, %error, "could not keep guests out of a room");
         }
         known.forget(CacheInvalidation::Room(room));
-        hub.tell_others(|| Outgoing::Changed(vec![CacheInvalidation::Room(room)]));
+        hub.publish_to_nodes(|| Outgoing::Changed(vec![CacheInvalidation::Room(room)]));
         for origin in origins {
             let which = GuestSelector::Origin(origin);
             hub.remove_guests(room, &which);
-            hub.tell_others(|| Outgoing::GuestsRemoved(room, which));
+            hub.publish_to_nodes(|| Outgoing::GuestsRemoved(room, which));
         }
     }
 
@@ -127,7 +129,7 @@ impl Cluster {
     async fn hear_moves(&self, entries: Vec<Entry>) {
         for entry in entries {
             let Some((room, account)) = moves(&entry) else { continue };
-            if self.parts.hub.connections(account) == 0 || self.parts.hub.has_place(room) {
+            if self.parts.hub.connections(account) == 0 || self.parts.hub.has_subscriptions(room) {
                 continue;
             }
             if let Some(room) = self.room(room, &[]).await {
@@ -176,9 +178,9 @@ impl Cluster {
     pub(super) fn look_again(&self) {
         self.parts.known.clear();
         self.sweep.notify_one();
-        for room in self.parts.hub.heard_rooms() {
-            self.link.rooms().note(room);
-            self.parts.hub.ask_who_hears(room);
+        for room in self.parts.hub.subscribed_rooms() {
+            self.link.rooms().insert(room);
+            self.parts.hub.request_subscribers(room);
         }
     }
 }

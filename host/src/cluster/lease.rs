@@ -77,7 +77,7 @@ impl Cluster {
             started_at: self.started_at,
             draining,
             connections: hub.count() as i64,
-            rooms: hub.count_places() as i64,
+            rooms: hub.count_rooms() as i64,
             messages: hub.posted().cast_signed(),
             plugins: self.parts.plugins.digest(),
             hears: self.nats.is_connected(),

@@ -34,7 +34,7 @@ impl Cluster {
         loop {
             let mut opening = Vec::new();
             for room in self.link.rooms().take().await {
-                if !self.parts.hub.has_place(room) {
+                if !self.parts.hub.has_subscriptions(room) {
                     listening.remove(&room);
                     continue;
                 }
@@ -54,7 +54,7 @@ impl Cluster {
             opening.retain(|room| !self.parts.hub.is_open(*room));
             if !opening.is_empty() && !self.open_rooms(&opening).await {
                 sleep(PAUSE).await;
-                opening.into_iter().for_each(|room| self.link.rooms().note(room));
+                opening.into_iter().for_each(|room| self.link.rooms().insert(room));
             }
             self.figures.rooms.set(listening.len() as f64);
         }
@@ -71,7 +71,7 @@ impl Cluster {
                     Some(last) => {
                         self.parts.hub.open(*room, *last);
                         self.send_to_room(*room, None, &ToRoom::Hello).await;
-                        self.parts.hub.ask_who_hears(*room);
+                        self.parts.hub.request_subscribers(*room);
                     }
                     None => {
                         self.parts.hub.open(*room, 0);
@@ -85,7 +85,7 @@ impl Cluster {
 
     /// The room is gone, and nobody said so here.
     pub(super) async fn end_room(&self, room: RoomId) {
-        let Some((was, seq)) = self.parts.hub.heard(room) else { return };
+        let Some((was, seq)) = self.parts.hub.room_and_next(room) else { return };
         let by = Author::from(&Actor::Server);
         let what = EntryPayload::RoomDeleted { was: Box::new(was.clone()) };
         let told = PendingBroadcast::late(Entry { room, seq, number: 0, at: now(), by, what });
@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     async fn sweep_once(&self) -> crate::error::Result<()> {
-        let rooms = self.parts.hub.heard_rooms();
+        let rooms = self.parts.hub.subscribed_rooms();
         for some in rooms.chunks(ROOMS) {
             let lasts = self.parts.database.last_seqs(some).await?;
             for room in some {

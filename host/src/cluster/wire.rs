@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::hub::{Hearer, NodeId};
+use crate::hub::{NodeId, SubscriberIdentity};
 use crate::protocol::{AccountId, CacheInvalidation, Entry, Event, GuestSelector, LoginId, RoomId};
 
 /// The shape that this program writes.
@@ -46,10 +46,10 @@ pub(super) enum ToRoom {
     /// Somebody on the node wants to know who hears the room elsewhere, and who comes and goes.
     Who,
     /// All who hear the room on the node.
-    Hearers(Vec<Hearer>),
+    Hearers(Vec<SubscriberIdentity>),
     /// Somebody who hears the room on the node came or went.
     Heard {
-        hearer: Hearer,
+        hearer: SubscriberIdentity,
         here: bool,
     },
 }

@@ -131,7 +131,7 @@ impl Hub {
                 // Its own connections were told when they came in.
                 let own = listener.account().is_some_and(|own| own.id == account);
                 if !own && let Some(text) = encoded.for_dialect(listener.dialect) {
-                    listener.outbox.offer(text);
+                    listener.outbox.enqueue(text);
                 }
             }
             // A large audience must not keep everybody else waiting.

@@ -206,7 +206,7 @@ impl BroadcastWorker {
         let mut slice = Instant::now();
         let mut began = slice;
         for QueuedRoom { room, pending, added, due } in due {
-            self.hub.publish_entries(&room, pending, &self.delivery);
+            self.hub.broadcast_entries(&room, pending, &self.delivery);
             let now = Instant::now();
             self.note_delay(room.id, began, now, due.map(|_| added));
             began = now;

@@ -142,7 +142,7 @@ impl Hub {
         here.elsewhere.nodes.remove(&node);
         self.move_accounts(&mut here, moved);
         drop(here);
-        self.forget_hearers(node);
+        self.forget_node_subscribers(node);
     }
 }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Close, Hearer, Hub, PendingBroadcast};
+use super::{Close, Hub, PendingBroadcast, SubscriberIdentity};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{
@@ -49,9 +49,9 @@ pub enum Outgoing {
     /// The node goes: answered once the others have been told, and of everything before.
     Goodbye(oneshot::Sender<()>),
     /// Somebody who hears a room here came or went.
-    Heard(RoomId, Hearer, bool),
+    Heard(RoomId, SubscriberIdentity, bool),
     /// All who hear a room here.
-    Hearers(RoomId, Vec<Hearer>),
+    Hearers(RoomId, Vec<SubscriberIdentity>),
     /// Somebody here wants to know who hears a room there.
     Who(RoomId),
 }
@@ -62,22 +62,22 @@ pub struct Link {
     /// How often there was no place for something.
     lost: AtomicU64,
     /// Rooms that somebody hears now and nobody did, or the other way round.
-    rooms: Dirty,
+    rooms: RoomSet,
     /// Rooms of which some entries are missing here.
-    gaps: Dirty,
+    gaps: RoomSet,
     /// Somebody is gone from all nodes.
     leaving: Notify,
 }
 
 /// Rooms that somebody has to look at: each is there once.
 #[derive(Default)]
-pub struct Dirty {
+pub struct RoomSet {
     rooms: Mutex<HashSet<RoomId>>,
     changed: Notify,
 }
 
-impl Dirty {
-    pub fn note(&self, room: RoomId) {
+impl RoomSet {
+    pub fn insert(&self, room: RoomId) {
         self.rooms.lock().insert(room);
         self.changed.notify_one();
     }
@@ -97,11 +97,11 @@ impl Dirty {
 impl Link {
     pub fn new() -> (Self, mpsc::Receiver<Outgoing>) {
         let (outgoing, receiver) = mpsc::channel(OUTGOING);
-        let (rooms, gaps) = (Dirty::default(), Dirty::default());
+        let (rooms, gaps) = (RoomSet::default(), RoomSet::default());
         (Self { outgoing, lost: AtomicU64::new(0), rooms, gaps, leaving: Notify::new() }, receiver)
     }
 
-    pub(super) fn tell(&self, what: Outgoing) {
+    pub(super) fn publish(&self, what: Outgoing) {
         if self.outgoing.try_send(what).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -111,11 +111,11 @@ impl Link {
         self.lost.load(Ordering::Relaxed)
     }
 
-    pub fn rooms(&self) -> &Dirty {
+    pub fn rooms(&self) -> &RoomSet {
         &self.rooms
     }
 
-    pub fn gaps(&self) -> &Dirty {
+    pub fn gaps(&self) -> &RoomSet {
         &self.gaps
     }
 
@@ -149,9 +149,9 @@ impl Hub {
     }
 
     /// Publishes what is no entry to those whom it is for, on all nodes.
-    pub fn publish_everywhere(&self, event: Event) {
-        self.publish(&event);
-        self.tell_others(|| match &event {
+    pub fn broadcast_everywhere(&self, event: Event) {
+        self.broadcast(&event);
+        self.publish_to_nodes(|| match &event {
             Event::Read { room, .. } | Event::Pushed(Push { to: PushTarget::Room(room), .. }) => {
                 Outgoing::Aside(*room, event)
             }
@@ -166,15 +166,17 @@ impl Hub {
     }
 
     /// Tells the other nodes, if there are any.
-    pub fn tell_others(&self, what: impl FnOnce() -> Outgoing) {
+    pub fn publish_to_nodes(&self, what: impl FnOnce() -> Outgoing) {
         if let Some(link) = self.link.get() {
-            link.tell(what());
+            link.publish(what());
         }
     }
 
     /// Tells the other nodes of entries that are told here.
-    pub fn share(&self, room: RoomId, pending: &[PendingBroadcast]) {
-        self.tell_others(|| Outgoing::Entries(room, pending.iter().map(|pending| pending.entry.clone()).collect()));
+    pub fn publish_entries(&self, room: RoomId, pending: &[PendingBroadcast]) {
+        self.publish_to_nodes(|| {
+            Outgoing::Entries(room, pending.iter().map(|pending| pending.entry.clone()).collect())
+        });
     }
 
     /// Waits until what other nodes say in the room is heard here too.
@@ -182,50 +184,52 @@ impl Hub {
         if self.link.get().is_none() {
             return Ok(());
         }
-        let Some(opened) = self.existing(room).map(|place| place.lock().opened.clone()) else { return Ok(()) };
+        let Some(opened) = self.existing(room).map(|subscriptions| subscriptions.lock().opened.clone()) else {
+            return Ok(());
+        };
         let late = |_| Error::Unavailable("the room cannot be heard just now; try again".into());
         timeout(OPENING, opened.cancelled()).await.map_err(late)
     }
 
     /// Whether somebody hears a room here, or has just ceased to.
-    pub fn has_place(&self, room: RoomId) -> bool {
+    pub fn has_subscriptions(&self, room: RoomId) -> bool {
         self.existing(room).is_some()
     }
 
-    pub fn count_places(&self) -> usize {
+    pub fn count_rooms(&self) -> usize {
         self.rooms.read().len()
     }
 
     /// Rooms that somebody hears here.
-    pub fn heard_rooms(&self) -> Vec<RoomId> {
+    pub fn subscribed_rooms(&self) -> Vec<RoomId> {
         self.rooms.read().keys().copied().collect()
     }
 
     /// What was said up to here was said before: who is in the room now hears what comes after it. Gives the room's place its
     /// beginning, unless it has one; what lies between is missing then.
     pub fn open(&self, room: RoomId, last_seq: u64) {
-        let Some(place) = self.existing(room) else { return };
-        let mut place = place.lock();
-        place.sequence.begin(last_seq + 1);
-        place.opened.cancel();
-        drop(place);
+        let Some(subscriptions) = self.existing(room) else { return };
+        let mut subscriptions = subscriptions.lock();
+        subscriptions.sequence.begin(last_seq + 1);
+        subscriptions.opened.cancel();
+        drop(subscriptions);
         self.note_last(room, last_seq);
     }
 
     /// Whether a room that is heard has its beginning.
     pub fn is_open(&self, room: RoomId) -> bool {
-        self.existing(room).is_some_and(|place| place.lock().opened.is_cancelled())
+        self.existing(room).is_some_and(|subscriptions| subscriptions.lock().opened.is_cancelled())
     }
 
     /// The room's log goes on up to here, says the database.
     pub fn note_last(&self, room: RoomId, last_seq: u64) {
-        let Some(place) = self.existing(room) else { return };
-        let mut place = place.lock();
-        place.sequence.note_last(last_seq);
-        if place.sequence.missing().is_some()
+        let Some(subscriptions) = self.existing(room) else { return };
+        let mut subscriptions = subscriptions.lock();
+        subscriptions.sequence.note_last(last_seq);
+        if subscriptions.sequence.missing().is_some()
             && let Some(link) = self.link.get()
         {
-            link.gaps.note(room);
+            link.gaps.insert(room);
         }
     }
 
@@ -242,16 +246,16 @@ impl Hub {
 
     /// The log was read up to here, and what came of it was told: what is still missing is not there any more.
     pub(super) fn complete(&self, room: &Arc<Room>, up_to: u64) {
-        if let Some(place) = self.existing(room.id) {
-            place.lock().sequence.note_complete(up_to);
+        if let Some(subscriptions) = self.existing(room.id) {
+            subscriptions.lock().sequence.note_complete(up_to);
         }
-        self.publish_to(room, &[]);
+        self.broadcast_in_order(room, &[]);
     }
 
     /// The room as those who hear it know it, and the number of its next entry.
-    pub fn heard(&self, room: RoomId) -> Option<(Room, u64)> {
-        let place = self.existing(room)?;
-        let place = place.lock();
-        Some((place.room().clone(), place.sequence.next()?))
+    pub fn room_and_next(&self, room: RoomId) -> Option<(Room, u64)> {
+        let subscriptions = self.existing(room)?;
+        let subscriptions = subscriptions.lock();
+        Some((subscriptions.room().clone(), subscriptions.sequence.next()?))
     }
 }

@@ -20,7 +20,7 @@ pub struct LiveConnection {
 impl Connection {
     /// How many rooms it hears.
     pub fn rooms(&self) -> usize {
-        self.hears.lock().len()
+        self.subscriptions.lock().len()
     }
 }
 

@@ -220,23 +220,23 @@ impl Outbox {
         self.socket.as_ref()
     }
 
-    /// Brings what `deliver` looks at into the processor's cache. Doing so for several together, they come together.
-    pub fn warm(&self) {
+    /// Brings what `enqueue_packet` looks at into the processor's cache. Doing so for several together, they come together.
+    pub fn prefetch(&self) {
         black_box((self.queue.is_locked(), self.socket.as_ref().map(TcpStream::as_raw_fd)));
     }
 
     /// Queues text. A connection that lets too much wait is closed as too slow, and may come back and catch up.
-    pub fn offer(&self, text: Utf8Bytes) {
+    pub fn enqueue(&self, text: Utf8Bytes) {
         self.push(Frame::Text(Packet::of([&*text])));
     }
 
     #[cfg(test)]
-    pub fn offer_bytes(&self, bytes: Bytes) {
+    pub fn enqueue_bytes(&self, bytes: Bytes) {
         self.push(Frame::Binary(bytes));
     }
 
     /// Queues what many get, and writes it at once, with all that waits, as far as the socket takes it.
-    pub fn deliver(&self, packet: &Packet) {
+    pub fn enqueue_packet(&self, packet: &Packet) {
         let mut queue = self.queue.lock();
         if queue.closed {
             return;
@@ -260,7 +260,7 @@ impl Outbox {
 
     /// Queues text once at least half of the queue is free: for much at a time, as fast as the client reads. What is
     /// offered meanwhile may overtake it.
-    pub async fn offer_when_free(&self, text: Utf8Bytes) {
+    pub async fn enqueue_when_free(&self, text: Utf8Bytes) {
         loop {
             let mut taken = pin!(self.taken.notified());
             // From here on no taking is missed.
@@ -270,7 +270,7 @@ impl Outbox {
                 let free = queue.messages <= self.max_messages / 2 && queue.bytes + text.len() <= self.max_bytes / 2;
                 if free || queue.is_empty() || queue.closed {
                     drop(queue);
-                    return self.offer(text);
+                    return self.enqueue(text);
                 }
             }
             taken.await;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::announcer::Announcer;
 use super::elsewhere::Elsewhere;
 use super::link::Outgoing;
-use super::{Connection, Hub, offer};
+use super::{Connection, Hub, enqueue_event};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
 /// How long somebody may take from one node to another.
@@ -118,7 +118,7 @@ impl Hub {
     fn move_here(&self, here: &mut Here, account: AccountId, by: &Connection, online: bool) {
         here.changes += 1;
         let (nth, external) = (here.changes, by.external.clone());
-        self.tell_others(|| Outgoing::Presence { nth, account, external, online });
+        self.publish_to_nodes(|| Outgoing::Presence { nth, account, external, online });
         if !here.elsewhere.has(account) {
             self.move_account(here, account, by.external.as_ref(), online);
         }
@@ -151,6 +151,6 @@ impl Hub {
         let Some(watching) = watchers.of.get(&account) else { return };
         let connections = self.connections.lock();
         let watching: Vec<_> = watching.iter().filter_map(|id| connections.get(id).cloned()).collect();
-        offer(&watching, &Event::Presence { account, external: external.cloned(), online });
+        enqueue_event(&watching, &Event::Presence { account, external: external.cloned(), online });
     }
 }

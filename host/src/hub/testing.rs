@@ -43,7 +43,7 @@ pub(super) fn ann_comes_in() -> Scene {
     let connection = Arc::new(Connection::new(Dialect::Native, outbox, actor, ConnectionId::new(), None));
     let hub = Hub::default();
     hub.connect(&connection);
-    hub.listen(&room, &connection, None).unwrap();
+    hub.subscribe(&room, &connection, None).unwrap();
     Scene { hub, room, ann, connection }
 }
 
@@ -54,11 +54,11 @@ impl Scene {
     }
 
     pub(super) fn happens(&self, seq: u64, what: EntryPayload) {
-        self.hub.publish_to(&Arc::new(self.room.clone()), &[PendingBroadcast::late(self.entry(seq, what))]);
+        self.hub.broadcast_in_order(&Arc::new(self.room.clone()), &[PendingBroadcast::late(self.entry(seq, what))]);
     }
 
     pub(super) fn release(&self, after: u64) -> Released {
-        let first = || self.connection.outbox.offer("first".into());
+        let first = || self.connection.outbox.enqueue("first".into());
         self.hub.release(self.room.id, self.connection.id, after, first)
     }
 

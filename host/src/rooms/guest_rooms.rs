@@ -50,12 +50,12 @@ impl GuestRooms {
     async fn sweep(&self, ttl: Duration) -> Result<()> {
         let at = now();
         for (room, members) in self.database.guest_rooms().await? {
-            if members > 0 || self.hub.is_heard(room) {
+            if members > 0 || self.hub.has_subscribers(room) {
                 self.database.see_guest_room(room, at).await?;
             }
         }
         for room in self.database.guest_rooms_unseen_since(at - ttl).await? {
-            if self.hub.is_heard(room) {
+            if self.hub.has_subscribers(room) {
                 continue;
             }
             match self.writer.commit(Unit::new(Actor::Server, vec![Change::DeleteRoom { room }])).await {

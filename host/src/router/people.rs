@@ -59,7 +59,7 @@ impl Router {
     /// the most connections, then the largest.
     pub async fn open_rooms(&self) -> Result<Vec<Room>> {
         let (mut rooms, preset) = self.rooms.open_rooms().await?;
-        rooms[preset..].sort_by_cached_key(|room| Reverse(self.hub.count_listeners(room.id)));
+        rooms[preset..].sort_by_cached_key(|room| Reverse(self.hub.count_subscribers(room.id)));
         Ok(rooms)
     }
 }

@@ -23,17 +23,17 @@ impl Session {
         answer: impl FnOnce(&str) -> Utf8Bytes,
     ) -> Result<()> {
         let hub = &self.core.hub;
-        hub.listen(room, me, nick).map_err(|_| Error::Conflict("Name is taken".into()))?;
+        hub.subscribe(room, me, nick).map_err(|_| Error::Conflict("Name is taken".into()))?;
         let shown = hub.name_in(room.id, me.id).unwrap_or_default();
         let last_seq = match self.caught_up(caller, room.clone(), None).await {
             Ok(joined) => joined.last_seq,
             Err(error) => {
-                hub.stop_listening(room.id, me);
+                hub.unsubscribe(room.id, me);
                 return Err(error);
             }
         };
-        match hub.release(room.id, me.id, last_seq, || self.outbox.offer(answer(&shown))) {
-            Released::Live => {}
+        match hub.release(room.id, me.id, last_seq, || self.outbox.enqueue(answer(&shown))) {
+            Released::CaughtUp => {}
             Released::Behind => self.catch_up(me, caller, room, last_seq).await,
             Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
         }
@@ -53,7 +53,7 @@ impl Session {
             let entries = match router.next_entries(caller, id, after).await {
                 Ok(entries) => entries,
                 Err(Error::Forbidden(_) | Error::NotFound(_)) => {
-                    hub.stop_listening(id, me);
+                    hub.unsubscribe(id, me);
                     return self.send_all(room, router.last_entries(caller, id, after).await.unwrap_or_default()).await;
                 }
                 // The client comes back, and goes on from the last one that it got.
@@ -61,7 +61,7 @@ impl Session {
             };
             let Some(last) = entries.last().map(|last| last.seq) else {
                 match hub.release(id, me.id, after, || ()) {
-                    Released::Live => return,
+                    Released::CaughtUp => return,
                     // What happened meanwhile is in the log.
                     Released::Behind => continue,
                     Released::Gone => {
@@ -80,7 +80,7 @@ impl Session {
         let dialect = self.dialect.unwrap_or(Dialect::Native);
         for entry in entries {
             if let Some(text) = Encoded::new(&Event::Entry(entry), Some(room)).for_dialect(dialect) {
-                self.outbox.offer_when_free(text).await;
+                self.outbox.enqueue_when_free(text).await;
             }
         }
     }

@@ -23,17 +23,17 @@ impl Session {
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
         // From here on it hears everything, and this comes first.
-        let hears_all = || me.listens_to_all.load(Ordering::Relaxed);
+        let hears_all = || me.subscribes_to_all.load(Ordering::Relaxed);
         let first = || {
             if hears_all() {
                 self.tell_online(account)
             }
         };
-        self.listen_to_all(&me, account, |_| first()).await;
+        self.subscribe_to_all(&me, account, |_| first()).await;
         if !hears_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
-            self.outbox.offer(direct::error(&error, &Nested::default()));
+            self.outbox.enqueue(direct::error(&error, &Nested::default()));
             return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
         // Not before it was told of itself: whatever comes first is the answer to its token.
@@ -42,7 +42,7 @@ impl Session {
 
     fn tell_online(&self, account: AccountId) {
         let id = self.external.as_deref().map_or_else(|| account.to_string(), str::to_owned);
-        self.outbox.offer(direct::user_status(&id, true));
+        self.outbox.enqueue(direct::user_status(&id, true));
     }
 
     pub(super) async fn on_direct(&mut self, text: &str) {
@@ -53,7 +53,7 @@ impl Session {
         };
         if let Err(error) = done {
             self.count_failure(&error);
-            self.outbox.offer(direct::error(&error, &Nested::of(text)));
+            self.outbox.enqueue(direct::error(&error, &Nested::of(text)));
         }
     }
 
@@ -62,7 +62,7 @@ impl Session {
             Ok(identity) => identity,
             Err(error) => {
                 self.count_failure(&error);
-                self.outbox.offer(direct::error(&error, &Nested::default()));
+                self.outbox.enqueue(direct::error(&error, &Nested::default()));
                 let code = match error {
                     Error::Unauthenticated(_) => Close::TOKEN_EXPIRED,
                     Error::Forbidden(_) => Close::DISABLED,
@@ -78,7 +78,7 @@ impl Session {
             Some(_) => {
                 let error = Error::Conflict("this connection is somebody else's; open another one".into());
                 self.count_failure(&error);
-                self.outbox.offer(direct::error(&error, &Nested::default()));
+                self.outbox.enqueue(direct::error(&error, &Nested::default()));
             }
         }
     }
@@ -100,14 +100,14 @@ impl Session {
             Request::FetchChats { receiver, before, limit } => {
                 let _settled = self.in_flight.acquire_many(IN_FLIGHT).await;
                 let Some(room) = self.room_with(&caller, &receiver).await? else {
-                    self.outbox.offer(direct::no_room());
+                    self.outbox.enqueue(direct::no_room());
                     return Ok(());
                 };
                 let id = |seq| message_id(room.id, seq);
                 let limit = limit.unwrap_or(MAX_PAGE);
                 let messages = self.core.router.page_before(&caller, &room, before, limit, id).await?;
                 let read = self.read(&caller, &room).await?;
-                self.outbox.offer(direct::chats(&room, &messages, read, self.ids(), self.frame_bytes()));
+                self.outbox.enqueue(direct::chats(&room, &messages, read, self.ids(), self.frame_bytes()));
                 match messages.iter().rfind(|message| !read.is_mine(message)) {
                     Some(last) if last.seq > read.by_me => {
                         let command = Command::Read { room: RoomName::Id(room.id), seq: last.seq };
@@ -127,7 +127,7 @@ impl Session {
                     }
                     None => None,
                 };
-                self.outbox.offer(answer.unwrap_or_else(direct::nothing_unread));
+                self.outbox.enqueue(answer.unwrap_or_else(direct::nothing_unread));
                 Ok(())
             }
         }
@@ -137,7 +137,7 @@ impl Session {
     async fn send_direct(&self, caller: &Caller, room: &Room, message: NewMessage, nested: Nested) {
         self.post(caller, &RoomName::Id(room.id), message, move |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(direct::error(&error, &nested));
+                outbox.enqueue(direct::error(&error, &nested));
             }
         })
         .await;

@@ -20,13 +20,13 @@ impl Session {
     pub(super) async fn begin_go(&mut self, identity: Identity, recent: Option<u32>) {
         let account = identity.account.clone();
         // The first frame, before anything can be heard.
-        self.outbox.offer(go::connected(self.id, account.number));
+        self.outbox.enqueue(go::connected(self.id, account.number));
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
         let Ok(rooms) = self.core.router.rooms.of(account.id).await else {
-            me.listens_to_all.store(false, Ordering::Relaxed);
+            me.subscribes_to_all.store(false, Ordering::Relaxed);
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
-            return self.outbox.offer(go::error(&error, go::MESSAGE));
+            return self.outbox.enqueue(go::error(&error, go::MESSAGE));
         };
         let caller = self.caller(&me);
         for id in rooms {
@@ -48,7 +48,7 @@ impl Session {
         recent: Option<u32>,
     ) {
         if self.hear(room, me).is_err() || self.core.hub.opened(room.id).await.is_err() {
-            return self.core.hub.stop_listening(room.id, me);
+            return self.core.hub.unsubscribe(room.id, me);
         }
         let Some(limit) = recent else {
             // Whoever was put out before listening must not listen.
@@ -56,18 +56,18 @@ impl Session {
                 Ok((_, membership)) if membership.role.is_some() => {
                     let _ = self.core.hub.release(room.id, me.id, 0, || ());
                 }
-                _ => self.core.hub.stop_listening(room.id, me),
+                _ => self.core.hub.unsubscribe(room.id, me),
             }
             return;
         };
         match self.core.router.page(caller, room, Page::Before(None), limit).await {
             Ok((messages, last_seq)) => {
                 let of = room.other_than(account.id).map_or(To::Group(room.number), |peer| To::Account(peer.number));
-                self.outbox.offer_when_free(go::history(of, room, &messages)).await;
+                self.outbox.enqueue_when_free(go::history(of, room, &messages)).await;
                 let after = messages.last().map_or(last_seq, |last| last.seq.max(last_seq));
                 self.catch_up(me, caller, room, after).await;
             }
-            Err(_) => self.core.hub.stop_listening(room.id, me),
+            Err(_) => self.core.hub.unsubscribe(room.id, me),
         }
     }
 
@@ -75,12 +75,12 @@ impl Session {
         let Some(me) = self.me.clone() else {
             let error = Error::Unauthenticated("connect with `Authorization: Bearer <token>`".into());
             self.count_failure(&error);
-            return self.outbox.offer(go::error(&error, go::MESSAGE));
+            return self.outbox.enqueue(go::error(&error, go::MESSAGE));
         };
         let caller = self.caller(&me);
         if let Err(error) = self.run_go(&me, &caller, text).await {
             self.count_failure(&error);
-            self.outbox.offer(go::error(&error, go::MESSAGE));
+            self.outbox.enqueue(go::error(&error, go::MESSAGE));
         }
     }
 
@@ -98,17 +98,17 @@ impl Session {
                     router.join(caller, &RoomName::Id(room.id), &[]).await
                 };
                 let room = joined.await.map_err(|error| explained(me, To::Group(group), error))?;
-                if !self.core.hub.is_listening(room.id, me.id) {
+                if !self.core.hub.is_subscribed(room.id, me.id) {
                     self.begin_conversation(me, caller, &router.account(caller)?.clone(), &room, None).await;
                 }
-                self.outbox.offer(go::joined(&room));
+                self.outbox.enqueue(go::joined(&room));
             }
             Request::History { of, before, limit } => {
                 let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
                 let limit = limit.unwrap_or(DEFAULT_PAGE);
                 let page = router.conversation_page(caller, of.into(), before, limit).await;
                 let (room, messages) = page.map_err(|error| explained(me, of, error))?;
-                self.outbox.offer(match room {
+                self.outbox.enqueue(match room {
                     Some(room) => go::history(of, &room, &messages),
                     None => go::no_history(of),
                 });
@@ -130,7 +130,7 @@ impl Session {
         let me = me.clone();
         self.post(caller, &RoomName::Id(room.id), NewMessage::text(body), move |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(go::error(&explained(&me, to, error), field));
+                outbox.enqueue(go::error(&explained(&me, to, error), field));
             }
         })
         .await;

@@ -28,13 +28,13 @@ impl Session {
             Ok(request) => request,
             Err(error) => {
                 self.count_failure(&error);
-                return self.outbox.offer(groups::refused(kind, &error));
+                return self.outbox.enqueue(groups::refused(kind, &error));
             }
         };
         if let Request::Message { name, group, text } = request {
             if let Err(error) = self.send_to_group(&name, group, text).await {
                 self.count_failure(&error);
-                self.outbox.offer(groups::refused(kind, &error));
+                self.outbox.enqueue(groups::refused(kind, &error));
             }
             return;
         }
@@ -42,7 +42,7 @@ impl Session {
         let in_flight = self.in_flight.clone();
         let _settled = in_flight.acquire_many(IN_FLIGHT).await;
         if let Err(answer) = self.run_groups(kind, request).await {
-            self.outbox.offer(answer);
+            self.outbox.enqueue(answer);
         }
     }
 
@@ -119,8 +119,8 @@ impl Session {
 
     async fn join_group(&self, me: &Arc<Connection>, group: &str) -> Result<()> {
         let room = self.group(group).await?;
-        if self.core.hub.is_listening(room.id, me.id) {
-            self.outbox.offer(groups::acknowledged(me.actor.name(), &room.name));
+        if self.core.hub.is_subscribed(room.id, me.id) {
+            self.outbox.enqueue(groups::acknowledged(me.actor.name(), &room.name));
             return Ok(());
         }
         let caller = self.caller(me);
@@ -145,7 +145,7 @@ impl Session {
             Map::from_iter([("name".to_owned(), json!(group)), ("visibility".to_owned(), json!(Visibility::Public))]);
         let room = self.core.router.make_room(&caller, args).await?;
         // Its owner may hear it already.
-        self.core.hub.stop_listening(room.id, &me);
+        self.core.hub.unsubscribe(room.id, &me);
         self.enter_group(&me, &caller, &room).await
     }
 
@@ -190,11 +190,11 @@ impl Session {
             let _ = self.core.router.join(&caller, &RoomName::Id(room.id), &[]).await;
         }
         let user = &session.user;
-        self.listen_to_all(&me, account, |heard| {
+        self.subscribe_to_all(&me, account, |heard| {
             let groups = heard.iter().filter(|room| room.kind == RoomKind::Room).map(|room| room.name.to_string());
             let id = user.handle.clone().unwrap_or_else(|| user.username.clone());
             let who = Person { name: user.username.clone(), id, groups: groups.collect() };
-            self.outbox.offer(answer(&who, &session.token));
+            self.outbox.enqueue(answer(&who, &session.token));
         })
         .await;
         Ok(())
@@ -205,9 +205,9 @@ impl Session {
             return Err(no_guests());
         }
         let rooms = self.core.router.open_rooms().await?;
-        let here = |room: &Room| self.core.hub.is_listening(room.id, self.id);
+        let here = |room: &Room| self.core.hub.is_subscribed(room.id, self.id);
         let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || here(room));
-        self.outbox.offer(groups::groups(&open.map(|room| &*room.name).collect::<Vec<_>>()));
+        self.outbox.enqueue(groups::groups(&open.map(|room| &*room.name).collect::<Vec<_>>()));
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Session {
             return Err(not_yours(me.actor.name()));
         }
         let room = self.group(&group).await?;
-        if !self.core.hub.is_listening(room.id, me.id) {
+        if !self.core.hub.is_subscribed(room.id, me.id) {
             let not_in =
                 || Error::Forbidden(format!("you are not in the group {}; `first-connect` joins it", room.name));
             return Err(me.eviction(|from| from.id == room.id).map_or_else(not_in, |eviction| eviction.error("group")));
@@ -225,7 +225,7 @@ impl Session {
         // The message itself is the answer; only a failure is told otherwise.
         self.post(&self.caller(me), &RoomName::Id(room.id), NewMessage::text(text), |outbox, outcome| {
             if let Err(error) = outcome {
-                outbox.offer(groups::refused(Kind::Message, &error));
+                outbox.enqueue(groups::refused(Kind::Message, &error));
             }
         })
         .await;

@@ -85,7 +85,7 @@ impl Session {
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
         if listen_all {
-            self.listen_to_all(&me, account, |_| ()).await;
+            self.subscribe_to_all(&me, account, |_| ()).await;
         }
         self.connected(&me, Some(expires_at))
     }
@@ -99,7 +99,7 @@ impl Session {
             me.echoes = self.core.dialects.get().groups.echo == Echo::All;
         }
         let me = Arc::new(me);
-        me.listens_to_all.store(listen_all, Ordering::Relaxed);
+        me.subscribes_to_all.store(listen_all, Ordering::Relaxed);
         self.core.hub.connect(&me);
         self.me = Some(me.clone());
         if let Some(account) = me.actor.account()
@@ -112,13 +112,13 @@ impl Session {
     }
 
     /// Hears every room of the account; `first` is called with them before anything that happens there.
-    pub(super) async fn listen_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
+    pub(super) async fn subscribe_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
         let (rooms, hub) = (&self.core.router.rooms, &self.core.hub);
         let of_account = async || {
             rooms.of(account).await.unwrap_or_else(|error| {
                 // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
                 tracing::warn!(%error, "a connection does not hear its account's rooms");
-                me.listens_to_all.store(false, Ordering::Relaxed);
+                me.subscribes_to_all.store(false, Ordering::Relaxed);
                 Vec::new()
             })
         };
@@ -140,7 +140,7 @@ impl Session {
         heard.retain(|room| {
             let stays = still.contains(&room.id);
             if !stays {
-                hub.stop_listening(room.id, me);
+                hub.unsubscribe(room.id, me);
             }
             stays
         });
@@ -153,7 +153,7 @@ impl Session {
 
     /// Begins to hear a room under one's own name, which for a guest may be somebody's there already.
     pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) -> Result<()> {
-        self.core.hub.listen(room, me, None).map_err(|_| {
+        self.core.hub.subscribe(room, me, None).map_err(|_| {
             Error::Conflict(format!(
                 "somebody in {} is called {} already; choose another name",
                 room.name,

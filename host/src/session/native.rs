@@ -73,7 +73,7 @@ impl Session {
             Command::RoomLeave { room } => {
                 let id = router.rooms.get(&room).await?.id;
                 let reply = router.handle(caller, Command::RoomLeave { room }).await?;
-                self.core.hub.stop_listening(id, me);
+                self.core.hub.unsubscribe(id, me);
                 Ok(Some(reply))
             }
             Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
@@ -105,7 +105,7 @@ impl Session {
         let joined = match self.caught_up(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {
-                self.core.hub.stop_listening(room_id, me);
+                self.core.hub.unsubscribe(room_id, me);
                 return Err(error);
             }
         };
@@ -121,10 +121,10 @@ impl Session {
         if end == last_seq && fits(&self.limits, &missed) {
             let released = self.core.hub.release(room_id, me.id, last_seq, || {
                 self.answer(id, reply);
-                missed.into_iter().for_each(|text| self.outbox.offer(text));
+                missed.into_iter().for_each(|text| self.outbox.enqueue(text));
             });
             return match released {
-                Released::Live => Ok(()),
+                Released::CaughtUp => Ok(()),
                 Released::Behind => {
                     self.catch_up(me, caller, &here, last_seq).await;
                     Ok(())
@@ -147,7 +147,7 @@ impl Session {
     /// The frame's own id goes with the error, if it can be read.
     pub(super) fn refuse_native(&self, frame: Option<&str>, error: &Error) {
         let id = frame.and_then(|text| native::decode(text).map_or_else(|(id, _)| id, |request| request.id));
-        self.outbox.offer(native::encode_error(id.as_ref(), error));
+        self.outbox.enqueue(native::encode_error(id.as_ref(), error));
     }
 }
 
@@ -161,8 +161,8 @@ fn fits(limits: &config::Limits, missed: &[Utf8Bytes]) -> bool {
 /// A request without an id is answered only if it failed.
 fn answer(outbox: &Outbox, greeting: &Greeting, id: Option<&Value>, outcome: Result<Reply>) {
     match (outcome, id) {
-        (Ok(reply), Some(id)) => outbox.offer(native::encode_reply(id, reply, greeting)),
+        (Ok(reply), Some(id)) => outbox.enqueue(native::encode_reply(id, reply, greeting)),
         (Ok(_), None) => {}
-        (Err(error), id) => outbox.offer(native::encode_error(id, &error)),
+        (Err(error), id) => outbox.enqueue(native::encode_error(id, &error)),
     }
 }

@@ -22,14 +22,14 @@ impl Session {
             None if self.core.auth.get().guests => {
                 let name = match self.core.router.guest_name(None).await {
                     Ok(name) => name,
-                    Err(error) => return self.outbox.offer(rooms::refused(&kind, &error)),
+                    Err(error) => return self.outbox.enqueue(rooms::refused(&kind, &error)),
                 };
                 self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
                 let error = Error::Unauthenticated("guests are not let in here; connect with a token".into());
                 self.count_failure(&error);
-                return self.outbox.offer(rooms::refused(&kind, &error));
+                return self.outbox.enqueue(rooms::refused(&kind, &error));
             }
         };
         let caller = self.caller(&me);
@@ -46,7 +46,7 @@ impl Session {
         };
         if let Err(error) = done {
             self.count_failure(&error);
-            self.outbox.offer(rooms::refused(&kind, &error));
+            self.outbox.enqueue(rooms::refused(&kind, &error));
         }
     }
 
@@ -66,7 +66,7 @@ impl Session {
             args.insert("password".to_owned(), json!(pass));
         }
         let room = self.core.router.make_room(caller, args).await?;
-        self.outbox.offer(rooms::created(&room.code, &room.name, room.visibility));
+        self.outbox.enqueue(rooms::created(&room.code, &room.name, room.visibility));
         Ok(())
     }
 
@@ -76,12 +76,12 @@ impl Session {
         let listed: Vec<_> = found
             .into_iter()
             .map(|room| {
-                let known = room.visibility == Visibility::Public || hub.is_listening(room.id, me.id);
-                let people = if known { hub.listeners(room.id) } else { Vec::new() };
+                let known = room.visibility == Visibility::Public || hub.is_subscribed(room.id, me.id);
+                let people = if known { hub.subscribers(room.id) } else { Vec::new() };
                 (room, people)
             })
             .collect();
-        self.outbox.offer(rooms::rooms(&listed));
+        self.outbox.enqueue(rooms::rooms(&listed));
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Session {
             Err(Error::NotFound(_)) => return Err(Error::NotFound("Room does not exist".into())),
             other => other?,
         };
-        if self.core.hub.is_listening(room.id, me.id) {
+        if self.core.hub.is_subscribed(room.id, me.id) {
             return Err(Error::Conflict(format!("You are already in the Room: {}", room.name)));
         }
         let name_taken = || Error::Conflict("Name is taken".into());
@@ -126,8 +126,8 @@ impl Session {
         if caller.actor.account().is_some() {
             self.core.router.handle(caller, Command::RoomLeave { room: RoomName::Id(room.id) }).await?;
         }
-        self.core.hub.stop_listening(room.id, me);
-        self.outbox.offer(rooms::left(&room, &nick));
+        self.core.hub.unsubscribe(room.id, me);
+        self.outbox.enqueue(rooms::left(&room, &nick));
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl Session {
         let (room, _) = self.joined_room(self.id, code).await?;
         let here = room.clone();
         self.post(caller, &RoomName::Id(room.id), NewMessage::text(msg), move |outbox, outcome| {
-            outbox.offer(match outcome {
+            outbox.enqueue(match outcome {
                 Ok(posted) => rooms::sent(&here, posted.seq),
                 Err(error) => rooms::refused("chat", &error),
             });

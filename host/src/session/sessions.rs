@@ -89,10 +89,10 @@ impl Session {
             (Error::NotFound(_) | Error::Forbidden(_), Some(eviction)) => put_out(eviction),
             _ => error,
         })?;
-        if !self.core.hub.is_listening(room.id, me.id) {
+        if !self.core.hub.is_subscribed(room.id, me.id) {
             self.hear(&room, me)?;
             if let Err(error) = self.core.hub.opened(room.id).await {
-                self.core.hub.stop_listening(room.id, me);
+                self.core.hub.unsubscribe(room.id, me);
                 return Err(error);
             }
             // What was said before is asked for over REST.
@@ -104,12 +104,12 @@ impl Session {
 
 /// Whoever waits for an acknowledgement gets the same there.
 fn refuse(outbox: &Outbox, ack: Option<i64>, error: &Error) {
-    outbox.offer(sessions::error(error));
+    outbox.enqueue(sessions::error(error));
     acknowledge(outbox, ack, &sessions::error_json(error));
 }
 
 fn acknowledge(outbox: &Outbox, ack: Option<i64>, data: &Value) {
     if let Some(ack) = ack {
-        outbox.offer(sessions::acknowledged(ack, data));
+        outbox.enqueue(sessions::acknowledged(ack, data));
     }
 }

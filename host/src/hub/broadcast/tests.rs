@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 #[tokio::test]
 async fn what_has_piled_up_in_a_room_goes_out_together() {
     let scene = ann_comes_in();
-    assert_eq!(scene.release(0), Released::Live);
+    assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2, 3].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     let broadcaster = Broadcaster::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
@@ -23,7 +23,7 @@ async fn what_has_piled_up_in_a_room_goes_out_together() {
 #[tokio::test]
 async fn a_room_that_rests_is_told_once_its_rest_is_over() {
     let scene = ann_comes_in();
-    assert_eq!(scene.release(0), Released::Live);
+    assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     assert_eq!(taken(&connection).await, [1], "the first answer");
@@ -45,7 +45,7 @@ async fn a_room_that_rests_is_told_once_its_rest_is_over() {
 #[tokio::test]
 async fn what_was_said_before_a_room_was_changed_is_told_of_the_room_as_it_was() {
     let scene = ann_comes_in();
-    assert_eq!(scene.release(0), Released::Live);
+    assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     let renamed = Room { name: "well".into(), ..room.clone() };

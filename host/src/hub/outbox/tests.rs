@@ -22,8 +22,8 @@ async fn taken(outbox: &Outbox) -> Vec<Frame> {
 #[tokio::test]
 async fn what_is_offered_comes_out_in_order() {
     let outbox = outbox(8, 100);
-    outbox.offer("a".into());
-    outbox.offer("b".into());
+    outbox.enqueue("a".into());
+    outbox.enqueue("b".into());
     assert_eq!(taken(&outbox).await, [text("a"), text("b")]);
 }
 
@@ -31,7 +31,7 @@ async fn what_is_offered_comes_out_in_order() {
 async fn a_connection_with_too_many_frames_waiting_is_closed_as_too_slow() {
     let outbox = outbox(2, 100);
     for _ in 0..3 {
-        outbox.offer("x".into());
+        outbox.enqueue("x".into());
     }
     assert!(matches!(&taken(&outbox).await[..], [Frame::Close(close)] if close.code == Close::TOO_SLOW));
 }
@@ -39,8 +39,8 @@ async fn a_connection_with_too_many_frames_waiting_is_closed_as_too_slow() {
 #[tokio::test]
 async fn a_connection_with_too_many_bytes_waiting_is_closed_as_too_slow() {
     let outbox = outbox(100, 10);
-    outbox.offer("123456".into());
-    outbox.offer("78901".into());
+    outbox.enqueue("123456".into());
+    outbox.enqueue("78901".into());
     assert!(matches!(&taken(&outbox).await[..], [Frame::Close(close)] if close.code == Close::TOO_SLOW));
 }
 
@@ -48,22 +48,22 @@ async fn a_connection_with_too_many_bytes_waiting_is_closed_as_too_slow() {
 async fn whoever_offers_much_waits_until_half_of_it_is_free() {
     let outbox = outbox(4, 100);
     for _ in 0..3 {
-        outbox.offer("x".into());
+        outbox.enqueue("x".into());
     }
-    let (taken, ()) = tokio::join!(taken(&outbox), outbox.offer_when_free("y".into()));
+    let (taken, ()) = tokio::join!(taken(&outbox), outbox.enqueue_when_free("y".into()));
     assert_eq!(taken.len(), 3);
     assert_eq!(self::taken(&outbox).await, [text("y")]);
-    outbox.offer("x".repeat(60).into());
+    outbox.enqueue("x".repeat(60).into());
     outbox.close(Close::new(Close::NORMAL, ""));
-    outbox.offer_when_free("nobody waits for what is closed".into()).await;
+    outbox.enqueue_when_free("nobody waits for what is closed".into()).await;
 }
 
 #[tokio::test]
 async fn a_close_comes_after_what_was_queued_and_nothing_comes_after_it() {
     let outbox = outbox(8, 100);
-    outbox.offer("bye".into());
+    outbox.enqueue("bye".into());
     outbox.close(Close::new(Close::LOGGED_OUT, "logged out"));
-    outbox.offer("late".into());
+    outbox.enqueue("late".into());
     let frames = taken(&outbox).await;
     assert_eq!(frames.len(), 2);
     assert!(matches!(&frames[1], Frame::Close(close) if close.code == Close::LOGGED_OUT));
@@ -88,9 +88,9 @@ async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
 async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_for_it() {
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
-    outbox.offer("answer".into());
+    outbox.enqueue("answer".into());
     let packet = Packet::of(["one", "two"]);
-    outbox.deliver(&packet);
+    outbox.enqueue_packet(&packet);
     let both = [Packet::of(["answer"]).bytes(), packet.bytes()].map(|bytes| bytes.to_vec()).concat();
     let mut read = vec![0; 2 * both.len()];
     assert_eq!(peer.read(&mut read).await.unwrap(), both.len(), "one write");
@@ -103,7 +103,7 @@ async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_fo
 async fn an_answer_that_nothing_follows_is_written_all_the_same() {
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
-    outbox.offer("answer".into());
+    outbox.enqueue("answer".into());
     drop(corked);
     let expected = Packet::of(["answer"]);
     assert_eq!(read(&mut peer, expected.bytes().len()).await, &expected.bytes()[..]);
@@ -115,7 +115,7 @@ async fn what_a_socket_does_not_take_comes_later_in_its_order() {
     let (outbox, mut peer) = wired(&limits).await;
     // More than the buffers of a socket hold.
     let packets: Vec<Packet> = (0..400).map(|n| Packet::of([&*n.to_string().repeat(20_000)])).collect();
-    packets.iter().for_each(|packet| outbox.deliver(packet));
+    packets.iter().for_each(|packet| outbox.enqueue_packet(packet));
     outbox.close(Close::new(Close::NORMAL, ""));
     let expected: Vec<u8> = packets.iter().flat_map(|packet| packet.bytes().to_vec()).collect();
     let writing = async move {
@@ -132,7 +132,7 @@ async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() 
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let packet = Packet::of([&*"x".repeat(1 << 20)]);
     while !outbox.is_closed() {
-        outbox.deliver(&packet);
+        outbox.enqueue_packet(&packet);
     }
     let reading = async {
         let mut all = Vec::new();

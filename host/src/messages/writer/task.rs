@@ -314,10 +314,10 @@ impl Task {
             self.cache.forget_room(*room);
         }
         if !invalidations.is_empty() {
-            self.hub.tell_others(|| Outgoing::Changed(invalidations));
+            self.hub.publish_to_nodes(|| Outgoing::Changed(invalidations));
         }
         if !deleted.is_empty() {
-            self.hub.tell_others(|| Outgoing::RoomsDeleted(deleted));
+            self.hub.publish_to_nodes(|| Outgoing::RoomsDeleted(deleted));
         }
     }
 
@@ -327,10 +327,10 @@ impl Task {
             match change {
                 Change::RemoveGuests { room, which } => {
                     self.hub.remove_guests(*room, which);
-                    self.hub.tell_others(|| Outgoing::GuestsRemoved(*room, which.clone()));
+                    self.hub.publish_to_nodes(|| Outgoing::GuestsRemoved(*room, which.clone()));
                 }
                 Change::BanOriginsElsewhere { room, account, until } => {
-                    self.hub.tell_others(|| Outgoing::BanOrigins(*room, *account, *until));
+                    self.hub.publish_to_nodes(|| Outgoing::BanOrigins(*room, *account, *until));
                 }
                 _ => {}
             }
@@ -364,7 +364,7 @@ impl Task {
             _ => rooms.iter().filter_map(|(room, told)| Some((room.id, told.last()?.entry.seq))).collect(),
         };
         for (room, told) in rooms {
-            self.hub.share(room.id, &told);
+            self.hub.publish_entries(room.id, &told);
             self.broadcaster.broadcast(room, told).await;
         }
         if asides.is_empty() && units.is_empty() {
@@ -376,7 +376,7 @@ impl Task {
         let hub = self.hub.clone();
         let end = move || {
             for event in asides {
-                hub.publish_everywhere(event);
+                hub.broadcast_everywhere(event);
             }
             for done in units {
                 // Whoever asked may have gone; the change stands.
@@ -425,7 +425,7 @@ impl Task {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
         }
         let told: Vec<PendingBroadcast> = entries.into_iter().map(PendingBroadcast::late).collect();
-        self.hub.share(room.id, &told);
+        self.hub.publish_entries(room.id, &told);
         self.broadcaster.broadcast(Arc::new(room), told).await;
         Ok(())
     }

@@ -179,7 +179,7 @@ async fn pass_on(
         while let Some(Ok(message)) = from_library.next().await {
             match message {
                 Message::Text(text) if text.as_str() == ENGINE_CLOSE => {}
-                Message::Text(text) => outbox.offer(text.as_str().into()),
+                Message::Text(text) => outbox.enqueue(text.as_str().into()),
                 Message::Close(_) => return,
                 // Nothing that is said here is binary.
                 _ => {}

@@ -33,8 +33,8 @@ async fn echo(upgrade: Handshake) -> Response {
         socket::carry(upgraded, &LIMITS(), async |outbox, mut frames| {
             while let Some(frame) = frames.next().await {
                 match frame {
-                    Incoming::Text(text) => outbox.offer(text),
-                    Incoming::Binary(bytes) => outbox.offer_bytes(bytes),
+                    Incoming::Text(text) => outbox.enqueue(text),
+                    Incoming::Binary(bytes) => outbox.enqueue_bytes(bytes),
                     Incoming::Alive => {}
                     Incoming::Closing(close) | Incoming::Failed(close) => outbox.close(close),
                 }

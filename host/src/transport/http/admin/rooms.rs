@@ -85,7 +85,7 @@ fn shown(state: &State, RoomActivity { room, members, entries, active_at }: Room
         topic: room.topic.to_string(),
         visibility: room.visibility.as_str(),
         members,
-        listeners: state.core.hub.count_listeners(room.id),
+        listeners: state.core.hub.count_subscribers(room.id),
         entries,
         created_at: room.created_at,
         active_at,

@@ -15,7 +15,7 @@ async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice()
     let scene = ann_comes_in();
     scene.happens(7, topic());
     scene.happens(8, topic());
-    assert_eq!(scene.release(7), Released::Live);
+    assert_eq!(scene.release(7), Released::CaughtUp);
     scene.happens(9, topic());
     let mut frames = VecDeque::new();
     scene.connection.outbox.take(&mut frames).await;
@@ -46,13 +46,13 @@ fn who_catches_up_with_a_room_that_goes_meanwhile_is_not_told_that_all_went_well
 #[tokio::test]
 async fn more_than_may_wait_for_one_who_catches_up_is_read_from_the_log() {
     let scene = ann_comes_in();
-    for seq in 1..=HELD as u64 + 1 {
+    for seq in 1..=MAX_HELD_EVENTS as u64 + 1 {
         scene.happens(seq, topic());
     }
     assert_eq!(scene.release(0), Released::Behind);
-    let last = HELD as u64 + 1;
+    let last = MAX_HELD_EVENTS as u64 + 1;
     scene.happens(last + 1, topic());
-    assert_eq!(scene.release(last), Released::Live);
+    assert_eq!(scene.release(last), Released::CaughtUp);
     let mut frames = VecDeque::new();
     scene.connection.outbox.take(&mut frames).await;
     // Twice what comes first, and of what happened only what is newer than what was read.
@@ -66,8 +66,8 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
     let (outbox, guest) = (Arc::new(Outbox::new(&Limits::default())), Guest { id: early, name: "bob".into() });
     let bob = Arc::new(Connection::new(Dialect::Rooms, outbox, Actor::Guest(guest), early, None));
     scene.hub.connect(&bob);
-    scene.hub.listen(&scene.room, &bob, None).unwrap();
-    let names = scene.hub.listeners(scene.room.id).into_iter().map(|who| who.name.to_string());
+    scene.hub.subscribe(&scene.room, &bob, None).unwrap();
+    let names = scene.hub.subscribers(scene.room.id).into_iter().map(|who| who.name.to_string());
     assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
 }
 
@@ -86,16 +86,16 @@ fn in_a_cluster_whoever_came_back_before_it_is_told_that_they_had_left_goes_on_h
     scene.hub.link(Arc::new(crate::hub::link::Link::new().0));
     scene.hub.open(scene.room.id, 3);
     // She left with 4 and came back with 5; the log goes up to there, and here it was told up to 3.
-    assert_eq!(scene.release(5), Released::Live);
+    assert_eq!(scene.release(5), Released::CaughtUp);
     goes(&scene, 4, true);
-    assert!(scene.hub.is_listening(scene.room.id, scene.connection.id));
+    assert!(scene.hub.is_subscribed(scene.room.id, scene.connection.id));
     scene.happens(6, topic());
-    assert!(scene.hub.is_listening(scene.room.id, scene.connection.id));
+    assert!(scene.hub.is_subscribed(scene.room.id, scene.connection.id));
 }
 
 #[test]
 fn what_put_somebody_out_before_what_they_have_caught_up_with_does_not_put_them_out_again() {
-    for (put_out_by, released) in [(5, Released::Live), (6, Released::Gone)] {
+    for (put_out_by, released) in [(5, Released::CaughtUp), (6, Released::Gone)] {
         let scene = ann_comes_in();
         goes(&scene, put_out_by, false);
         assert_eq!(scene.release(5), released);

@@ -16,8 +16,8 @@ fn pending(room: RoomId, seq: u64) -> PendingBroadcast {
 fn give(sequence: &mut Sequence, room: &Arc<Room>, seqs: &[u64]) -> Vec<u64> {
     let given: Vec<PendingBroadcast> = seqs.iter().map(|seq| pending(room.id, *seq)).collect();
     let ready: Vec<u64> = match sequence.take(room, &given) {
-        Turn::All => given.iter().map(|pending| pending.entry.seq).collect(),
-        Turn::These(ready) => ready.iter().map(|(_, pending)| pending.entry.seq).collect(),
+        Ready::All => given.iter().map(|pending| pending.entry.seq).collect(),
+        Ready::These(ready) => ready.iter().map(|(_, pending)| pending.entry.seq).collect(),
     };
     ready.iter().for_each(|seq| sequence.broadcast_up_to(*seq));
     ready
@@ -68,11 +68,11 @@ fn what_the_log_does_not_have_any_more_is_not_waited_for() {
 #[test]
 fn more_than_can_wait_is_known_to_be_missing() {
     let (mut sequence, room) = begun(1);
-    let many: Vec<u64> = (2..2 + 2 * WAITING as u64).collect();
+    let many: Vec<u64> = (2..2 + 2 * MAX_WAITING_ENTRIES as u64).collect();
     assert_eq!(give(&mut sequence, &room, &many), [0; 0]);
-    let kept: Vec<u64> = (1..2 + WAITING as u64).collect();
+    let kept: Vec<u64> = (1..2 + MAX_WAITING_ENTRIES as u64).collect();
     assert_eq!(give(&mut sequence, &room, &[1]), kept);
-    let (from, up_to) = (2 + WAITING as u64, 1 + 2 * WAITING as u64);
+    let (from, up_to) = (2 + MAX_WAITING_ENTRIES as u64, 1 + 2 * MAX_WAITING_ENTRIES as u64);
     assert_eq!(sequence.missing(), Some(Missing { from, up_to }));
 }
 
@@ -82,15 +82,15 @@ proptest! {
         pieces in prop::collection::vec((1..30_u64, 1..6_u64), 1..60),
     ) {
         let (mut sequence, room) = begun(1);
-        let mut heard = Vec::new();
+        let mut room_and_next = Vec::new();
         for (from, count) in &pieces {
-            heard.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));
+            room_and_next.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));
         }
         // What is missing is read, as often as needed.
         sequence.note_last(36);
         while let Some(Missing { from, up_to }) = sequence.missing() {
-            heard.extend(give(&mut sequence, &room, &(from..=up_to).collect::<Vec<_>>()));
+            room_and_next.extend(give(&mut sequence, &room, &(from..=up_to).collect::<Vec<_>>()));
         }
-        prop_assert_eq!(heard, (1..=36).collect::<Vec<u64>>());
+        prop_assert_eq!(room_and_next, (1..=36).collect::<Vec<u64>>());
     }
 }

@@ -1,8 +1,8 @@
 //! Who hears which room, and the way of its events to all of them.
 
-mod elsewhere;
 mod guests;
-mod moves;
+mod membership_events;
+mod remote;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 
 use tokio_util::sync::CancellationToken;
 
-use self::elsewhere::Elsewhere;
-pub use self::elsewhere::Hearer;
-use self::sequence::{Sequence, Turn};
+use self::remote::RemoteSubscribers;
+pub use self::remote::SubscriberIdentity;
+use self::sequence::{Ready, Sequence};
 use super::link::{Link, Outgoing};
 use super::{Connection, Hub, Outbox, Packet, PendingBroadcast};
 use crate::dialect::{DIALECTS, Dialect, Encoded};
@@ -26,25 +26,25 @@ use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, EntryPayload, Event, Eviction, Guest, Room, RoomId};
 
 /// A room as those hear it who listen to it now.
-pub(super) struct Place {
+pub(super) struct RoomSubscriptions {
     room: Room,
-    listeners: HashMap<ConnectionId, Listener>,
+    subscribers: HashMap<ConnectionId, Subscriber>,
     /// By how many connections each account hears it.
     accounts: HashMap<AccountId, usize>,
     /// How many connections want to be told who else listens.
-    curious: usize,
+    presence_watchers: usize,
     /// How many have come in so far.
-    came: u64,
+    total_subscribed: u64,
     /// It is not in the hub any more: whoever comes in needs another one.
     closed: bool,
     /// In a cluster: what puts its entries in order, and when they are heard from other nodes too.
     pub(super) sequence: Sequence,
-    elsewhere: Elsewhere,
+    remote: RemoteSubscribers,
     pub(super) opened: CancellationToken,
 }
 
 /// A connection's place in a room.
-struct Listener {
+struct Subscriber {
     connection: Arc<Connection>,
     /// What telling asks of the connection is here too: following a pointer to each would cost more than all the rest of it.
     outbox: Arc<Outbox>,
@@ -59,7 +59,7 @@ struct Listener {
     /// Until it has caught up, what is new waits here.
     held: Option<Held>,
     /// The entry that put its account out meanwhile: if it is newer than what is caught up on, the listener is out too.
-    out: Option<(u64, Eviction)>,
+    pending_eviction: Option<(u64, Eviction)>,
 }
 
 /// What waits for a listener that is catching up. It can be read again, so there is no need to keep very much of it.
@@ -71,39 +71,39 @@ struct Held {
 }
 
 /// For so many listeners what is needed fits well into a processor's first cache.
-const TOGETHER: usize = 16;
+const PREFETCH_BATCH: usize = 16;
 
 /// How many events wait for a listener that is catching up.
-const HELD: usize = 256;
+const MAX_HELD_EVENTS: usize = 256;
 
 /// What became of a listener that has caught up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
     /// From now on it gets everything at once.
-    Live,
+    CaughtUp,
     /// So much has happened that there is more to be read from the log first.
     Behind,
     /// It has no place in the room any more.
     Gone,
 }
 
-impl Listener {
+impl Subscriber {
     /// Whose connection has caught up to `after`, and holds back what is newer if there is a place for it.
     fn new(connection: Arc<Connection>, name: Arc<str>, after: u64, held: Option<Held>) -> Self {
         let (outbox, dialect, echoes) = (connection.outbox.clone(), connection.dialect, connection.echoes);
-        Self { connection, outbox, dialect, echoes, name, nth: 0, after, held, out: None }
+        Self { connection, outbox, dialect, echoes, name, nth: 0, after, held, pending_eviction: None }
     }
 
     fn author(&self) -> Author {
         Author { name: self.name.clone(), ..Author::from(&self.connection.actor) }
     }
 
-    fn offer(&mut self, seq: u64, text: Option<Utf8Bytes>) {
+    fn enqueue(&mut self, seq: u64, text: Option<Utf8Bytes>) {
         match (text, &mut self.held) {
             (None, _) => {}
-            (Some(text), None) => self.outbox.offer(text),
+            (Some(text), None) => self.outbox.enqueue(text),
             (Some(_), Some(held)) if held.dropped => {}
-            (Some(_), Some(held)) if held.events.len() == HELD => {
+            (Some(_), Some(held)) if held.events.len() == MAX_HELD_EVENTS => {
                 held.events.clear();
                 held.dropped = true;
             }
@@ -141,17 +141,17 @@ impl<'a> Run<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct NameInUse;
 
-impl Place {
+impl RoomSubscriptions {
     fn new(room: Room) -> Self {
         Self {
             room,
-            listeners: HashMap::new(),
+            subscribers: HashMap::new(),
             accounts: HashMap::new(),
-            curious: 0,
-            came: 0,
+            presence_watchers: 0,
+            total_subscribed: 0,
             closed: false,
             sequence: Sequence::default(),
-            elsewhere: Elsewhere::default(),
+            remote: RemoteSubscribers::default(),
             opened: CancellationToken::new(),
         }
     }
@@ -161,16 +161,16 @@ impl Place {
     }
 
     /// True if nobody heard the room as this account, or as this guest, before.
-    fn add(&mut self, listener: Listener) -> bool {
-        let connection = listener.connection.clone();
-        let nth = self.listeners.get(&connection.id).map_or(self.came, |known| known.nth);
-        self.came += 1;
-        let listener = Listener { nth, ..listener };
-        let known = self.listeners.insert(connection.id, listener).is_some();
+    fn insert(&mut self, subscriber: Subscriber) -> bool {
+        let connection = subscriber.connection.clone();
+        let nth = self.subscribers.get(&connection.id).map_or(self.total_subscribed, |known| known.nth);
+        self.total_subscribed += 1;
+        let subscriber = Subscriber { nth, ..subscriber };
+        let known = self.subscribers.insert(connection.id, subscriber).is_some();
         if known {
             return false;
         }
-        self.curious += usize::from(connection.dialect.is_curious());
+        self.presence_watchers += usize::from(connection.dialect.wants_presence());
         connection.account().is_none_or(|account| {
             let count = self.accounts.entry(account.id).or_default();
             *count += 1;
@@ -179,29 +179,29 @@ impl Place {
     }
 
     /// Lets a connection hear the room, and tells those who want to know.
-    fn come(&mut self, link: Option<&Arc<Link>>, listener: Listener) {
-        let (hearer, own) = (listener.hearer(), listener.connection.id);
-        let curious = self.curious;
-        if self.add(listener) {
-            self.tell_of(link, &hearer, own, true);
+    fn add(&mut self, link: Option<&Arc<Link>>, subscriber: Subscriber) {
+        let (identity, own) = (subscriber.identity(), subscriber.connection.id);
+        let presence_watchers = self.presence_watchers;
+        if self.insert(subscriber) {
+            self.publish_presence(link, &identity, own, true);
         }
-        if let (Some(link), true) = (link, curious == 0 && self.curious > 0) {
-            link.tell(Outgoing::Who(self.room.id));
+        if let (Some(link), true) = (link, presence_watchers == 0 && self.presence_watchers > 0) {
+            link.publish(Outgoing::Who(self.room.id));
         }
     }
 
     /// The connection does not hear the room any more; tells those who want to know.
-    fn go(&mut self, link: Option<&Arc<Link>>, connection: ConnectionId) {
-        if let Some(hearer) = self.remove(connection) {
-            self.tell_of(link, &hearer, connection, false);
+    fn detach(&mut self, link: Option<&Arc<Link>>, connection: ConnectionId) {
+        if let Some(identity) = self.remove(connection) {
+            self.publish_presence(link, &identity, connection, false);
         }
     }
 
     /// Who does not hear the room any more, now that this connection does not.
-    fn remove(&mut self, connection: ConnectionId) -> Option<Hearer> {
-        let listener = self.listeners.remove(&connection)?;
-        self.curious -= usize::from(listener.connection.dialect.is_curious());
-        let last = listener.connection.account().is_none_or(|account| match self.accounts.entry(account.id) {
+    fn remove(&mut self, connection: ConnectionId) -> Option<SubscriberIdentity> {
+        let subscriber = self.subscribers.remove(&connection)?;
+        self.presence_watchers -= usize::from(subscriber.connection.dialect.wants_presence());
+        let last = subscriber.connection.account().is_none_or(|account| match self.accounts.entry(account.id) {
             Slot::Occupied(mut count) if *count.get() > 1 => {
                 *count.get_mut() -= 1;
                 false
@@ -212,11 +212,11 @@ impl Place {
             }
             Slot::Vacant(_) => true,
         });
-        last.then(|| listener.hearer())
+        last.then(|| subscriber.identity())
     }
 
     /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
-    fn deliver_all(&mut self, room: &Room, pending: &[PendingBroadcast]) {
+    fn broadcast_entries(&mut self, room: &Room, pending: &[PendingBroadcast]) {
         let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return };
         self.sequence.broadcast_up_to(last.entry.seq);
         if pending.iter().any(|pending| matches!(pending.entry.what, EntryPayload::RoomUpdated { .. })) {
@@ -224,43 +224,43 @@ impl Place {
         }
         let events: Vec<Event> = pending.iter().map(|pending| Event::Entry(pending.entry.clone())).collect();
         let mut run = Run::new(&events, &self.room);
-        let mut get_all: Vec<(&Outbox, Dialect)> = Vec::with_capacity(self.listeners.len());
-        for (id, listener) in &mut self.listeners {
-            let echoes = listener.echoes;
+        let mut direct: Vec<(&Outbox, Dialect)> = Vec::with_capacity(self.subscribers.len());
+        for (id, subscriber) in &mut self.subscribers {
+            let echoes = subscriber.echoes;
             let own = |pending: &PendingBroadcast| !echoes && pending.own == Some(*id);
-            if listener.held.is_none() && listener.after < first.entry.seq && !pending.iter().any(own) {
-                get_all.push((&listener.outbox, listener.dialect));
+            if subscriber.held.is_none() && subscriber.after < first.entry.seq && !pending.iter().any(own) {
+                direct.push((&subscriber.outbox, subscriber.dialect));
                 continue;
             }
             for (i, pending) in pending.iter().enumerate() {
-                if !own(pending) && pending.entry.seq > listener.after {
-                    listener.offer(pending.entry.seq, run.text(i, listener.dialect));
+                if !own(pending) && pending.entry.seq > subscriber.after {
+                    subscriber.enqueue(pending.entry.seq, run.text(i, subscriber.dialect));
                 }
             }
         }
-        for some in get_all.chunks(TOGETHER) {
-            some.iter().for_each(|(outbox, _)| outbox.warm());
+        for some in direct.chunks(PREFETCH_BATCH) {
+            some.iter().for_each(|(outbox, _)| outbox.prefetch());
             for (outbox, dialect) in some {
-                outbox.deliver(run.packet(*dialect));
+                outbox.enqueue_packet(run.packet(*dialect));
             }
         }
     }
 
     /// `own` is the connection that it came from, which some dialects tell of it by their answer alone.
-    fn deliver(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
+    fn broadcast_event(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
-        for listener in self.listeners.values_mut() {
-            let pending = Some(listener.connection.id) == own && !listener.connection.hears_its_own(event);
-            if !pending && (seq == 0 || seq > listener.after) {
-                listener.offer(seq, encoded.for_dialect(listener.connection.dialect));
+        for subscriber in self.subscribers.values_mut() {
+            let pending = Some(subscriber.connection.id) == own && !subscriber.connection.receives_own(event);
+            if !pending && (seq == 0 || seq > subscriber.after) {
+                subscriber.enqueue(seq, encoded.for_dialect(subscriber.connection.dialect));
             }
         }
     }
 
     /// Tells that somebody came or went, if anybody wants to know.
-    fn tell_of_people(&mut self, event: &Event, who: &Author, own: Option<ConnectionId>) {
-        if who.account.is_none() || self.curious > 0 {
-            self.deliver(event, 0, own);
+    fn broadcast_to_watchers(&mut self, event: &Event, who: &Author, own: Option<ConnectionId>) {
+        if who.account.is_none() || self.presence_watchers > 0 {
+            self.broadcast_event(event, 0, own);
         }
     }
 }
@@ -269,17 +269,22 @@ impl Hub {
     /// Lets a connection hear a room, from the entry after the one that `release` names; what happens until then waits.
     /// With a `nick` it is called so there, if nobody else is; a guest without one has its own name, unless that is of somebody
     /// who speaks another dialect.
-    pub fn listen(&self, room: &Room, connection: &Arc<Connection>, nick: Option<Arc<str>>) -> Result<(), NameInUse> {
-        self.in_place(room, |place| {
-            let others = || place.listeners.values().filter(|other| other.connection.id != connection.id);
+    pub fn subscribe(
+        &self,
+        room: &Room,
+        connection: &Arc<Connection>,
+        nick: Option<Arc<str>>,
+    ) -> Result<(), NameInUse> {
+        self.with_subscriptions(room, |subscriptions| {
+            let others = || subscriptions.subscribers.values().filter(|other| other.connection.id != connection.id);
             let taken = |nick: &Arc<str>| {
                 let wanted = key(nick);
-                others().any(|other| key(&other.name) == wanted) || place.elsewhere.has_name(nick)
+                others().any(|other| key(&other.name) == wanted) || subscriptions.remote.has_name(nick)
             };
             // Guests who have one name everywhere may share it with others who speak as they do (the same person on two
             // devices, or coming back), but with nobody who sees them as somebody of their own.
             let passes_for_another = || {
-                let same = |other: &Listener| key(&other.name) == key(connection.actor.name());
+                let same = |other: &Subscriber| key(&other.name) == key(connection.actor.name());
                 others().any(|other| other.dialect != connection.dialect && same(other))
             };
             if nick.as_ref().is_some_and(taken)
@@ -288,9 +293,9 @@ impl Hub {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
-            connection.begin_hearing(room.id, name.clone());
-            let listener = Listener::new(connection.clone(), name, 0, Some(Held::default()));
-            place.come(self.link.get(), listener);
+            connection.begin_subscription(room.id, name.clone());
+            let subscriber = Subscriber::new(connection.clone(), name, 0, Some(Held::default()));
+            subscriptions.add(self.link.get(), subscriber);
             Ok(())
         })
     }
@@ -298,86 +303,88 @@ impl Hub {
     /// The connection has caught up to this entry, and was seen to be a member after that: calls `first`, sends what waited beyond
     /// it, and from now on everything at once.
     pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> Released {
-        let Some(place) = self.existing(room) else { return Released::Gone };
-        let mut place = place.lock();
-        let Some(listener) = place.listeners.get_mut(&connection) else { return Released::Gone };
-        if let Some((_, eviction)) = listener.out.take_if(|(out, _)| *out > after) {
-            let connection = listener.connection.clone();
-            place.evict(self.link.get(), &connection, eviction);
+        let Some(subscriptions) = self.existing(room) else { return Released::Gone };
+        let mut subscriptions = subscriptions.lock();
+        let Some(subscriber) = subscriptions.subscribers.get_mut(&connection) else { return Released::Gone };
+        if let Some((_, eviction)) =
+            subscriber.pending_eviction.take_if(|(pending_eviction, _)| *pending_eviction > after)
+        {
+            let connection = subscriber.connection.clone();
+            subscriptions.evict(self.link.get(), &connection, eviction);
             return Released::Gone;
         }
         first();
-        listener.after = after;
-        let held = listener.held.take().unwrap_or_default();
+        subscriber.after = after;
+        let held = subscriber.held.take().unwrap_or_default();
         if held.dropped {
-            listener.held = Some(Held::default());
+            subscriber.held = Some(Held::default());
             return Released::Behind;
         }
         for (seq, text) in held.events {
             // Events without a number are not in what was caught up on.
             if seq == 0 || seq > after {
-                listener.connection.outbox.offer(text);
+                subscriber.connection.outbox.enqueue(text);
             }
         }
-        Released::Live
+        Released::CaughtUp
     }
 
-    pub fn stop_listening(&self, room: RoomId, connection: &Connection) {
-        let Some(place) = self.existing(room) else { return };
-        let mut place = place.lock();
-        connection.hears.lock().remove(&room);
-        place.go(self.link.get(), connection.id);
-        drop(place);
+    pub fn unsubscribe(&self, room: RoomId, connection: &Connection) {
+        let Some(subscriptions) = self.existing(room) else { return };
+        let mut subscriptions = subscriptions.lock();
+        connection.subscriptions.lock().remove(&room);
+        subscriptions.detach(self.link.get(), connection.id);
+        drop(subscriptions);
         self.forget_if_empty(room);
     }
 
     /// Whether anybody hears a room.
-    pub fn is_heard(&self, room: RoomId) -> bool {
-        self.existing(room).is_some_and(|place| !place.lock().listeners.is_empty())
+    pub fn has_subscribers(&self, room: RoomId) -> bool {
+        self.existing(room).is_some_and(|subscriptions| !subscriptions.lock().subscribers.is_empty())
     }
 
     /// How many connections hear a room.
-    pub fn count_listeners(&self, room: RoomId) -> usize {
-        self.existing(room).map_or(0, |place| place.lock().listeners.len())
+    pub fn count_subscribers(&self, room: RoomId) -> usize {
+        self.existing(room).map_or(0, |subscriptions| subscriptions.lock().subscribers.len())
     }
 
-    pub fn is_listening(&self, room: RoomId, connection: ConnectionId) -> bool {
+    pub fn is_subscribed(&self, room: RoomId, connection: ConnectionId) -> bool {
         self.name_in(room, connection).is_some()
     }
 
     /// What a connection is called in a room that it hears.
     pub fn name_in(&self, room: RoomId, connection: ConnectionId) -> Option<Arc<str>> {
         let connection = self.connections.lock().get(&connection).cloned()?;
-        connection.hears.lock().get(&room).cloned()
+        connection.subscriptions.lock().get(&room).cloned()
     }
 
     /// Guests who listen to a room.
     pub fn guests(&self, room: RoomId) -> Vec<Guest> {
-        let Some(place) = self.existing(room) else { return Vec::new() };
-        let place = place.lock();
-        let guests = place.listeners.values().filter_map(|listener| {
-            let guest = listener.connection.guest()?;
-            Some(Guest { id: guest.id, name: listener.name.clone() })
+        let Some(subscriptions) = self.existing(room) else { return Vec::new() };
+        let subscriptions = subscriptions.lock();
+        let guests = subscriptions.subscribers.values().filter_map(|subscriber| {
+            let guest = subscriber.connection.guest()?;
+            Some(Guest { id: guest.id, name: subscriber.name.clone() })
         });
-        guests.chain(place.elsewhere.people().filter_map(Hearer::as_guest)).collect()
+        guests.chain(subscriptions.remote.people().filter_map(SubscriberIdentity::as_guest)).collect()
     }
 
     /// Everybody who hears a room, each once, as they came in.
-    pub fn listeners(&self, room: RoomId) -> Vec<Author> {
-        let Some(place) = self.existing(room) else { return Vec::new() };
-        let place = place.lock();
-        let mut people: Vec<Author> = Vec::with_capacity(place.listeners.len());
+    pub fn subscribers(&self, room: RoomId) -> Vec<Author> {
+        let Some(subscriptions) = self.existing(room) else { return Vec::new() };
+        let subscriptions = subscriptions.lock();
+        let mut people: Vec<Author> = Vec::with_capacity(subscriptions.subscribers.len());
         let mut accounts = std::collections::HashSet::new();
-        let mut listeners: Vec<&Listener> = place.listeners.values().collect();
-        listeners.sort_unstable_by_key(|listener| listener.nth);
-        for listener in listeners {
-            if listener.connection.account().is_none_or(|account| accounts.insert(account.id)) {
-                people.push(listener.author());
+        let mut subscribers: Vec<&Subscriber> = subscriptions.subscribers.values().collect();
+        subscribers.sort_unstable_by_key(|subscriber| subscriber.nth);
+        for subscriber in subscribers {
+            if subscriber.connection.account().is_none_or(|account| accounts.insert(account.id)) {
+                people.push(subscriber.author());
             }
         }
-        for hearer in place.elsewhere.people() {
-            if hearer.who.account.is_none_or(|(account, _)| accounts.insert(account)) {
-                people.push(hearer.who.clone());
+        for identity in subscriptions.remote.people() {
+            if identity.who.account.is_none_or(|(account, _)| accounts.insert(account)) {
+                people.push(identity.who.clone());
             }
         }
         people
@@ -385,64 +392,64 @@ impl Hub {
 
     /// Tells the others in a room that somebody is writing.
     pub fn typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
-        self.tell_others(|| Outgoing::Aside(room, Event::Typing { room, by: by.clone() }));
-        self.typing_elsewhere(room, by, connection);
+        self.publish_to_nodes(|| Outgoing::Aside(room, Event::Typing { room, by: by.clone() }));
+        self.broadcast_typing(room, by, connection);
     }
 
     /// The same where other nodes are not told: it came from there.
-    pub fn typing_elsewhere(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
-        let Some(place) = self.existing(room) else { return };
-        let place = place.lock();
+    pub fn broadcast_typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
+        let Some(subscriptions) = self.existing(room) else { return };
+        let subscriptions = subscriptions.lock();
         let account = by.account.map(|(account, _)| account);
         let event = Event::Typing { room, by };
-        let mut encoded = Encoded::new(&event, Some(&place.room));
-        for listener in place.listeners.values() {
-            let other = &listener.connection;
+        let mut encoded = Encoded::new(&event, Some(&subscriptions.room));
+        for subscriber in subscriptions.subscribers.values() {
+            let other = &subscriber.connection;
             let same = Some(other.id) == connection || other.account().is_some_and(|other| Some(other.id) == account);
             // Whoever is still catching up is told of what is said, not of what is being said.
             if !same
-                && listener.held.is_none()
+                && subscriber.held.is_none()
                 && let Some(text) = encoded.for_dialect(other.dialect)
             {
-                other.outbox.offer(text);
+                other.outbox.enqueue(text);
             }
         }
     }
 
     /// Sends entries to all who hear their room. Those of one room must be published in their order; in a cluster they are
     /// put in order here, with those of other nodes.
-    pub(super) fn publish_to(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) {
-        match self.take_turn(room, pending) {
-            Turn::All => self.publish_in_turn(room, pending),
-            Turn::These(ready) => {
+    pub(super) fn broadcast_in_order(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) {
+        match self.next_in_order(room, pending) {
+            Ready::All => self.broadcast_ready(room, pending),
+            Ready::These(ready) => {
                 for run in ready.chunk_by(|(a, _), (b, _)| a == b) {
                     let pending: Vec<PendingBroadcast> =
                         run.iter().map(|(_, pending)| pending.for_subscribers()).collect();
-                    self.publish_in_turn(&run[0].0, &pending);
+                    self.broadcast_ready(&run[0].0, &pending);
                 }
             }
         }
     }
 
-    fn take_turn(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Turn {
-        let Some(link) = self.link.get() else { return Turn::All };
-        let Some(place) = self.existing(room.id) else { return Turn::All };
-        let mut place = place.lock();
-        let turn = place.sequence.take(room, pending);
-        if place.sequence.missing().is_some() {
-            link.gaps().note(room.id);
+    fn next_in_order(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Ready {
+        let Some(link) = self.link.get() else { return Ready::All };
+        let Some(subscriptions) = self.existing(room.id) else { return Ready::All };
+        let mut subscriptions = subscriptions.lock();
+        let ready = subscriptions.sequence.take(room, pending);
+        if subscriptions.sequence.missing().is_some() {
+            link.gaps().insert(room.id);
         }
-        turn
+        ready
     }
 
-    fn publish_in_turn(&self, room: &Room, pending: &[PendingBroadcast]) {
+    fn broadcast_ready(&self, room: &Room, pending: &[PendingBroadcast]) {
         // Neighbours that change nothing of who hears the room go out together.
         for run in pending.chunk_by(|a, b| !a.entry.what.changes_membership() && !b.entry.what.changes_membership()) {
             match run {
-                [one] if one.entry.what.changes_membership() => self.publish_move(room, one),
+                [one] if one.entry.what.changes_membership() => self.broadcast_membership_event(room, one),
                 run => {
-                    let Some(place) = self.existing(room.id) else { continue };
-                    place.lock().deliver_all(room, run);
+                    let Some(subscriptions) = self.existing(room.id) else { continue };
+                    subscriptions.lock().broadcast_entries(room, run);
                     self.forget_if_empty(room.id);
                 }
             }
@@ -450,54 +457,55 @@ impl Hub {
     }
 
     /// Sends what has no number to all who hear a room.
-    pub(super) fn publish_aside(&self, room: RoomId, event: &Event) {
-        if let Some(place) = self.existing(room) {
-            place.lock().deliver(event, 0, None);
+    pub(super) fn broadcast_unnumbered(&self, room: RoomId, event: &Event) {
+        if let Some(subscriptions) = self.existing(room) {
+            subscriptions.lock().broadcast_event(event, 0, None);
         }
     }
 
-    pub(super) fn existing(&self, room: RoomId) -> Option<Arc<Mutex<Place>>> {
+    pub(super) fn existing(&self, room: RoomId) -> Option<Arc<Mutex<RoomSubscriptions>>> {
         self.rooms.read().get(&room).cloned()
     }
 
     /// Does something in a room's place, making it if nobody was there.
-    fn in_place<T>(&self, room: &Room, act: impl FnOnce(&mut Place) -> T) -> T {
+    fn with_subscriptions<T>(&self, room: &Room, act: impl FnOnce(&mut RoomSubscriptions) -> T) -> T {
         loop {
             let there = self.existing(room.id);
-            let place = there.unwrap_or_else(|| {
+            let subscriptions = there.unwrap_or_else(|| {
                 let mut rooms = self.rooms.write();
-                let place = rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(Place::new(room.clone()))));
+                let subscriptions =
+                    rooms.entry(room.id).or_insert_with(|| Arc::new(Mutex::new(RoomSubscriptions::new(room.clone()))));
                 if let Some(link) = self.link.get() {
-                    link.rooms().note(room.id);
+                    link.rooms().insert(room.id);
                 }
-                place.clone()
+                subscriptions.clone()
             });
-            let mut place = place.lock();
+            let mut subscriptions = subscriptions.lock();
             // It may have been forgotten before it was locked.
-            if !place.closed {
-                return act(&mut place);
+            if !subscriptions.closed {
+                return act(&mut subscriptions);
             }
         }
     }
 
     fn forget_if_empty(&self, room: RoomId) {
-        if self.existing(room).is_some_and(|place| place.lock().listeners.is_empty()) {
+        if self.existing(room).is_some_and(|subscriptions| subscriptions.lock().subscribers.is_empty()) {
             let mut rooms = self.rooms.write();
-            let Some(place) = rooms.get(&room).cloned() else { return };
-            let mut place = place.lock();
+            let Some(subscriptions) = rooms.get(&room).cloned() else { return };
+            let mut subscriptions = subscriptions.lock();
             // Somebody may have come in meanwhile.
-            if place.listeners.is_empty() {
-                place.closed = true;
+            if subscriptions.subscribers.is_empty() {
+                subscriptions.closed = true;
                 rooms.remove(&room);
-                self.note_silence(room);
+                self.note_unsubscribed(room);
             }
         }
     }
 
     /// Nobody hears the room any more.
-    fn note_silence(&self, room: RoomId) {
+    fn note_unsubscribed(&self, room: RoomId) {
         if let Some(link) = self.link.get() {
-            link.rooms().note(room);
+            link.rooms().insert(room);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::hub::link::Missing;
 use crate::protocol::Room;
 
 /// How many entries of one room wait for those before them. Those that do not fit are read from the log later.
-const WAITING: usize = 1024;
+const MAX_WAITING_ENTRIES: usize = 1024;
 
 #[derive(Default)]
 pub(crate) struct Sequence {
@@ -26,11 +26,11 @@ pub(crate) struct Sequence {
     /// With the room as it was.
     waiting: BTreeMap<u64, (Arc<Room>, PendingBroadcast)>,
     /// Who is to hear that an entry was told.
-    asked: Vec<(u64, oneshot::Sender<()>)>,
+    waiters: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 /// What can be told now.
-pub(crate) enum Turn {
+pub(crate) enum Ready {
     /// Just what there was to tell.
     All,
     /// This instead.
@@ -71,9 +71,9 @@ impl Sequence {
         if let Some(next) = &mut self.next {
             *next = (*next).max(seq + 1);
         }
-        for (_, asked) in self.asked.extract_if(.., |(wanted, _)| *wanted <= seq) {
+        for (_, waiters) in self.waiters.extract_if(.., |(wanted, _)| *wanted <= seq) {
             // Whoever asked may have gone.
-            let _ = asked.send(());
+            let _ = waiters.send(());
         }
     }
 
@@ -85,17 +85,17 @@ impl Sequence {
         };
         waits.then(|| {
             let (pending, when) = oneshot::channel();
-            self.asked.retain(|(_, asked)| !asked.is_closed());
-            self.asked.push((seq, pending));
+            self.waiters.retain(|(_, waiters)| !waiters.is_closed());
+            self.waiters.push((seq, pending));
             when
         })
     }
 
     /// What can be told of this and of what waits; the rest waits. What was told before is left out.
-    pub(crate) fn take(&mut self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Turn {
+    pub(crate) fn take(&mut self, room: &Arc<Room>, pending: &[PendingBroadcast]) -> Ready {
         let in_turn = |from: u64| pending.iter().zip(from..).all(|(pending, expected)| pending.entry.seq == expected);
         if self.waiting.is_empty() && self.next.is_some_and(|next| next > self.complete && in_turn(next)) {
-            return Turn::All;
+            return Ready::All;
         }
         for pending in pending {
             let seq = pending.entry.seq;
@@ -116,9 +116,9 @@ impl Sequence {
             }
             self.next = Some(next);
         }
-        while self.waiting.len() > WAITING {
+        while self.waiting.len() > MAX_WAITING_ENTRIES {
             self.waiting.pop_last();
         }
-        Turn::These(ready)
+        Ready::These(ready)
     }
 }

@@ -140,7 +140,7 @@ impl Cluster {
         run(Box::pin(cluster.clone().fill_gaps()));
         run(Box::pin(cluster.clone().sweep_rooms()));
         run(Box::pin(cluster.clone().tell_of_plugins()));
-        run(Box::pin(cluster.clone().tell_left()));
+        run(Box::pin(cluster.clone().broadcast_departed()));
         run(Box::pin(cluster.clone().keep_lease()));
         run(Box::pin(cluster.clone().follow(events)));
         tracing::info!(node = %cluster.node, name = cluster.name, "one node of a cluster");

@@ -113,7 +113,7 @@ impl Dialect {
     }
 
     /// Whether it tells its clients of everybody who comes online or goes, asked or not.
-    pub fn announces(self) -> bool {
+    pub fn broadcasts_presence(self) -> bool {
         matches!(self, Self::Direct | Self::DirectExternal)
     }
 }

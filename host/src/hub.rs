@@ -1,8 +1,6 @@
 //! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
 
-mod announcer;
 mod broadcast;
-mod elsewhere;
 pub mod link;
 mod live;
 mod logins;
@@ -22,13 +20,13 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 pub use self::broadcast::{Broadcaster, PendingBroadcast};
-pub use self::elsewhere::{NodeId, People};
 use self::link::Link;
 pub use self::live::LiveConnection;
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
-pub(crate) use self::presence::LEAVING;
+pub(crate) use self::presence::NODE_CHANGE_GRACE;
 use self::presence::Presence;
+pub use self::presence::{NodeId, People};
 use self::subscriptions::RoomSubscriptions;
 pub use self::subscriptions::{NameInUse, Released, SubscriberIdentity};
 use self::watch::Watchers;

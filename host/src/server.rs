@@ -95,7 +95,7 @@ impl Server {
         let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
         let hub = Arc::new(Hub::default());
-        tokio::spawn(hub.clone().announce(stop.clone()));
+        tokio::spawn(hub.clone().broadcast_presence_changes(stop.clone()));
         let joining = clustered.then(|| Joining::new(&hub));
         let known = Arc::new(
             joining.as_ref().map_or_else(RoomCache::default, |joining| RoomCache::new(joining.validity.clone())),

@@ -85,7 +85,7 @@ impl Cluster {
                     accounts.heard_of(&logins, close.as_ref());
                 }
                 Some(ToAll::Presence { nth, account, external, online }) => {
-                    let known = hub.person_elsewhere(from, nth, account, external, online);
+                    let known = hub.update_remote_presence(from, nth, account, external, online);
                     self.ask_for_people_unless(known, from);
                 }
                 Some(ToAll::Beat { nth }) => self.ask_for_people_unless(hub.knows_people_of(from, nth), from),

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Cluster;
 use super::wire::{PeoplePart, decode, encode};
-use crate::hub::{LEAVING, NodeId, People};
+use crate::hub::{NODE_CHANGE_GRACE, NodeId, People};
 
 /// How many people one message names.
 const PART: usize = 5000;
@@ -40,11 +40,11 @@ impl Cluster {
     }
 
     /// Tells of those who have gone from all nodes.
-    pub(super) async fn tell_left(self: Arc<Self>) {
+    pub(super) async fn broadcast_departed(self: Arc<Self>) {
         loop {
             self.link.somebody_leaves().await;
-            while self.parts.hub.tell_left() {
-                sleep(LEAVING / 5).await;
+            while self.parts.hub.broadcast_departed() {
+                sleep(NODE_CHANGE_GRACE / 5).await;
             }
         }
     }
@@ -57,7 +57,7 @@ impl Cluster {
         let cluster = self.clone();
         tokio::spawn(async move {
             match cluster.people_of(node).await {
-                Some((nth, people)) => cluster.parts.hub.people_elsewhere(node, nth, people),
+                Some((nth, people)) => cluster.parts.hub.replace_remote_presence(node, nth, people),
                 None => tracing::debug!(%node, "the node does not say who is connected to it; it is asked again"),
             }
             cluster.asked.0.lock().remove(&node);

@@ -37,7 +37,7 @@ impl Session {
             return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
         // Not before it was told of itself: whatever comes first is the answer to its token.
-        self.core.hub.admit(&me);
+        self.core.hub.follow_all_presence(&me);
     }
 
     fn tell_online(&self, account: AccountId) {

@@ -11,19 +11,19 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Connection, Hub};
 use crate::dialect::Encoded;
+use crate::hub::{Connection, Hub};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
 /// How long a change waits before it is told: whoever is back by then was never gone.
 const WINDOW: Duration = Duration::from_millis(200);
 /// How often changes are told, while there are any …
-const PACE: Duration = Duration::from_millis(50);
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// … and how many at a time: more would put out clients that read well enough. The others wait, and may cancel out.
 const BATCH: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Announcer {
+pub(super) struct PresenceBroadcaster {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -33,11 +33,11 @@ struct State {
     audience: HashMap<ConnectionId, Arc<Connection>>,
     /// Accounts that are no longer as the audience was told last. Each is there once, and goes when it is so again: no
     /// storm makes this longer than there are accounts in it.
-    untold: HashMap<AccountId, Untold>,
+    pending: HashMap<AccountId, PendingChange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Untold {
+struct PendingChange {
     external: Option<Arc<str>>,
     online: bool,
     since: Instant,
@@ -49,44 +49,44 @@ impl State {
         if self.audience.is_empty() {
             return false;
         }
-        let first = self.untold.is_empty();
-        match self.untold.entry(account) {
+        let first = self.pending.is_empty();
+        match self.pending.entry(account) {
             // Back to what was told.
-            Slot::Occupied(untold) if untold.get().online != online => {
-                untold.remove();
+            Slot::Occupied(pending) if pending.get().online != online => {
+                pending.remove();
                 false
             }
             Slot::Occupied(_) => false,
             Slot::Vacant(free) => {
-                free.insert(Untold { external: external.cloned(), online, since: at });
+                free.insert(PendingChange { external: external.cloned(), online, since: at });
                 first
             }
         }
     }
 
-    fn dismiss(&mut self, connection: ConnectionId) {
+    fn remove(&mut self, connection: ConnectionId) {
         self.audience.remove(&connection);
         if self.audience.is_empty() {
-            self.untold.clear();
+            self.pending.clear();
         }
     }
 
     /// What has waited long enough, in the order in which it happened; none if there is nothing left to wait for.
-    fn due(&mut self, at: Instant) -> Option<Vec<(AccountId, Untold)>> {
-        if self.untold.is_empty() {
+    fn due(&mut self, at: Instant) -> Option<Vec<(AccountId, PendingChange)>> {
+        if self.pending.is_empty() {
             return None;
         }
-        let ripe = self.untold.iter().filter(|(_, untold)| at.duration_since(untold.since) >= WINDOW);
-        let mut ripe: Vec<(Instant, AccountId)> = ripe.map(|(account, untold)| (untold.since, *account)).collect();
+        let ripe = self.pending.iter().filter(|(_, pending)| at.duration_since(pending.since) >= WINDOW);
+        let mut ripe: Vec<(Instant, AccountId)> = ripe.map(|(account, pending)| (pending.since, *account)).collect();
         ripe.sort_unstable();
         ripe.truncate(BATCH);
-        Some(ripe.into_iter().filter_map(|(_, account)| self.untold.remove_entry(&account)).collect())
+        Some(ripe.into_iter().filter_map(|(_, account)| self.pending.remove_entry(&account)).collect())
     }
 }
 
-impl Announcer {
-    pub(super) fn dismiss(&self, connection: ConnectionId) {
-        self.state.lock().dismiss(connection);
+impl PresenceBroadcaster {
+    pub(super) fn remove(&self, connection: ConnectionId) {
+        self.state.lock().remove(connection);
     }
 
     /// An account came or went. This costs nothing while nobody listens.
@@ -99,17 +99,17 @@ impl Announcer {
 
 impl Hub {
     /// Tells the connection from now on who comes and who goes, until it ends.
-    pub fn admit(&self, connection: &Arc<Connection>) {
-        self.presence.announcer.state.lock().audience.insert(connection.id, connection.clone());
+    pub fn follow_all_presence(&self, connection: &Arc<Connection>) {
+        self.presence.broadcaster.state.lock().audience.insert(connection.id, connection.clone());
     }
 
     /// Tells of those who came and went, until the server stops.
-    pub async fn announce(self: Arc<Self>, stop: CancellationToken) {
+    pub async fn broadcast_presence_changes(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
-                self.presence.announcer.changed.notified().await;
-                while self.announce_due().await {
-                    sleep(PACE).await;
+                self.presence.broadcaster.changed.notified().await;
+                while self.broadcast_due_presence().await {
+                    sleep(BATCH_INTERVAL).await;
                 }
             }
         })
@@ -117,21 +117,21 @@ impl Hub {
     }
 
     /// False once there is nothing left to tell.
-    async fn announce_due(&self) -> bool {
+    async fn broadcast_due_presence(&self) -> bool {
         let (due, audience) = {
-            let mut state = self.presence.announcer.state.lock();
+            let mut state = self.presence.broadcaster.state.lock();
             let Some(due) = state.due(Instant::now()) else { return false };
             let audience: Vec<_> = if due.is_empty() { Vec::new() } else { state.audience.values().cloned().collect() };
             (due, audience)
         };
-        for (account, Untold { external, online, .. }) in due {
+        for (account, PendingChange { external, online, .. }) in due {
             let event = Event::Presence { account, external, online };
             let mut encoded = Encoded::new(&event, None);
-            for listener in &audience {
+            for connection in &audience {
                 // Its own connections were told when they came in.
-                let own = listener.account().is_some_and(|own| own.id == account);
-                if !own && let Some(text) = encoded.for_dialect(listener.dialect) {
-                    listener.outbox.enqueue(text);
+                let own = connection.account().is_some_and(|own| own.id == account);
+                if !own && let Some(text) = encoded.for_dialect(connection.dialect) {
+                    connection.outbox.enqueue(text);
                 }
             }
             // A large audience must not keep everybody else waiting.
@@ -160,7 +160,7 @@ mod tests {
     /// Who is told of, and as what.
     fn told(state: &mut State, at: Instant) -> Vec<(AccountId, bool)> {
         let due = state.due(at).unwrap_or_default();
-        due.into_iter().map(|(account, untold)| (account, untold.online)).collect()
+        due.into_iter().map(|(account, pending)| (account, pending.online)).collect()
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
                 state.note(account, None, online, start);
             }
         }
-        assert_eq!(state.untold, HashMap::new());
+        assert_eq!(state.pending, HashMap::new());
         state.note(bob, None, true, start);
         assert_eq!(told(&mut state, start + WINDOW), [(bob, true)]);
     }
@@ -203,11 +203,11 @@ mod tests {
     fn where_nobody_listens_nothing_is_kept() {
         let mut state = State::default();
         assert!(!state.note(AccountId::new(), None, true, Instant::now()));
-        assert_eq!(state.untold, HashMap::new());
+        assert_eq!(state.pending, HashMap::new());
         let mut state = heard();
         state.note(AccountId::new(), None, true, Instant::now());
         let only = *state.audience.keys().next().unwrap();
-        state.dismiss(only);
-        assert_eq!(state.untold, HashMap::new());
+        state.remove(only);
+        assert_eq!(state.pending, HashMap::new());
     }
 }

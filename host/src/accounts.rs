@@ -83,10 +83,10 @@ pub struct Accounts {
     logins: Cache<LoginId, (Instant, Option<Account>)>,
     throttles: ArcSwap<Throttles>,
     /// Which names nobody may choose, besides those of other accounts.
-    reserved: OnceLock<Reserved>,
+    reserved: OnceLock<ObserverPermit>,
 }
 
-type Reserved = Box<dyn Fn(&str) -> bool + Send + Sync>;
+type ObserverPermit = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Accounts {
     /// Connections of logins that end are closed in `hub`.

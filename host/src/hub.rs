@@ -4,13 +4,13 @@ mod broadcast;
 pub mod link;
 mod live;
 mod logins;
+mod observer_queue;
 pub mod outbox;
 mod packet;
 mod presence;
 mod subscriptions;
 #[cfg(test)]
 mod testing;
-mod watch;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,6 +22,8 @@ use parking_lot::{Mutex, RwLock};
 pub use self::broadcast::{Broadcaster, PendingBroadcast};
 use self::link::Link;
 pub use self::live::LiveConnection;
+use self::observer_queue::ObserverQueues;
+pub use self::observer_queue::{Observed, ObserverPermit};
 pub use self::outbox::{Close, Corked, Flushed, Frame, Outbox};
 pub use self::packet::Packet;
 pub(crate) use self::presence::NODE_CHANGE_GRACE;
@@ -29,8 +31,6 @@ use self::presence::Presence;
 pub use self::presence::{NodeId, People};
 use self::subscriptions::RoomSubscriptions;
 pub use self::subscriptions::{NameInUse, Released, SubscriberIdentity};
-use self::watch::Watchers;
-pub use self::watch::{Observed, Reserved};
 use crate::clock::{Timestamp, now};
 use crate::dialect::{Dialect, Encoded};
 use crate::latency::{Latencies, Tally};
@@ -148,7 +148,7 @@ pub struct Hub {
     connections: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
     presence: Presence,
     open: Mutex<Sockets>,
-    watchers: Watchers,
+    observers: ObserverQueues,
     /// None on a single node.
     link: OnceLock<Arc<Link>>,
     posted: AtomicU64,
@@ -199,9 +199,9 @@ impl Hub {
             self.delivery.record(took);
             delivery.record(took);
         }
-        for PendingBroadcast { entry, by, depth, subscriptions, .. } in pending {
+        for PendingBroadcast { entry, by, depth, permit, .. } in pending {
             if let Some(by) = by {
-                self.observe_entry(room, subscriptions, || Observed::Entry { entry, by, depth });
+                self.observe_entry(room, permit, || Observed::Entry { entry, by, depth });
             }
         }
     }

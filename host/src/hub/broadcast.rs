@@ -15,7 +15,7 @@ use tokio::time::sleep_until;
 use tokio_util::task::TaskTracker;
 
 use self::coalesce::CoalescingDelay;
-use super::{Corked, Hub, Reserved};
+use super::{Corked, Hub, ObserverPermit};
 use crate::metrics::{DELIVERY_SECONDS, Histogram, Metrics};
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 
@@ -38,7 +38,7 @@ pub struct PendingBroadcast {
     /// How many plugins' reactions led to it.
     pub depth: u8,
     /// What was reserved for it among what observers of sessions are told.
-    pub permit: Option<Reserved>,
+    pub permit: Option<ObserverPermit>,
     /// Its sender's answer, which goes out together with it.
     pub answer: Option<Corked>,
     /// Of a post: when it was sent on its way.

@@ -17,7 +17,7 @@ use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::hub::{Broadcaster, Corked, Hub, Reserved};
+use crate::hub::{Broadcaster, Corked, Hub, ObserverPermit};
 use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::RoomCache;
@@ -50,7 +50,7 @@ enum Job {
 
 struct PostJob {
     new: NewPost,
-    place: Option<Reserved>,
+    permit: Option<ObserverPermit>,
     done: PostDone,
     queued: Instant,
     /// The request that it is part of, for the log.
@@ -108,8 +108,8 @@ impl Writer {
     }
 
     /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
-    pub async fn post(&self, post: NewPost, place: Option<Reserved>, done: PostDone) {
-        let job = PostJob { new: post, place, done, queued: Instant::now(), span: Span::current() };
+    pub async fn post(&self, post: NewPost, permit: Option<ObserverPermit>, done: PostDone) {
+        let job = PostJob { new: post, permit, done, queued: Instant::now(), span: Span::current() };
         if let Err(mpsc::error::SendError(Job::Post(job))) = self.jobs.send(Job::Post(job)).await {
             drop((job.done)(Err(stopping())));
         }

@@ -51,7 +51,7 @@ impl Observers {
     pub(super) fn start(shared: Arc<Shared>, tasks: &TaskTracker, stop: CancellationToken) {
         let hub = &shared.services.hub;
         let lanes_each = available_parallelism().map_or(1, usize::from).min(LANES);
-        for (queue, patient) in [(hub.watch(QUEUE), false), (hub.watch_sessions(SESSIONS), true)] {
+        for (queue, patient) in [(hub.observe_all(QUEUE), false), (hub.observe_sessions(SESSIONS), true)] {
             let (shared, tasks) = (shared.clone(), tasks.clone());
             let observers = Self { shared, queue, broadcaster: HashMap::new(), lanes_each, patient, tasks };
             observers.tasks.clone().spawn(observers.run(stop.clone()));

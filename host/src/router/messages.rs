@@ -3,7 +3,7 @@
 use super::{Caller, Router, call};
 use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::hub::Reserved;
+use crate::hub::ObserverPermit;
 use crate::messages::{Attach, Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
@@ -31,7 +31,7 @@ impl Router {
     /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
         match self.prepare(caller, to, message).await {
-            Ok((new, place)) => self.writer.post(new, place, done).await,
+            Ok((new, permit)) => self.writer.post(new, permit, done).await,
             Err(error) => drop(done(Err(error))),
         }
     }
@@ -42,7 +42,7 @@ impl Router {
         caller: &Caller,
         to: &RoomName,
         message: NewMessage,
-    ) -> Result<(NewPost, Option<Reserved>)> {
+    ) -> Result<(NewPost, Option<ObserverPermit>)> {
         let (room, membership) = self.presence(caller, to).await?;
         check_can_post(caller, membership)?;
         self.check_partner(caller, &room).await?;
@@ -63,8 +63,8 @@ impl Router {
         let draft = Draft { body, reply_to, edit_of: None, attachments: links(&attachments) };
         let body = self.filtered(caller, room, membership, draft, &attachments)?;
         let post = Post { body: body.into(), key: key.map(Into::into), reply_to, attachments };
-        let place = self.hub.reserve(kind).await;
-        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, on_behalf_of: None, post }, place))
+        let permit = self.hub.reserve(kind).await;
+        Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, on_behalf_of: None, post }, permit))
     }
 
     /// Whether a message may be one, wherever it goes.

@@ -135,7 +135,7 @@ impl Test {
 
     /// An evening in a room, from its making to its end, and what the plugin does about it.
     async fn observer(&mut self) -> Result<()> {
-        let mut events = self.bench.router.hub.watch(EVENTS);
+        let mut events = self.bench.router.hub.observe_all(EVENTS);
         let room = self.bench.room("observed", Visibility::Public).await?;
         let (ann, bob) = (self.ann.clone(), self.bench.account("bob").await?);
         let connection = ConnectionId::new();

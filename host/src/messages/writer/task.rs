@@ -240,13 +240,13 @@ impl Task {
     /// Answers whoever asked, and notes what there is to tell.
     async fn answer(&mut self, telling: &mut Telling, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
-            (Job::Post(PostJob { new, place, done, queued, span }), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
+            (Job::Post(PostJob { new, permit, done, queued, span }), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 span.in_scope(|| tracing::debug!(room = %entry.room, seq = entry.seq, "stored"));
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 let queued = Some(queued);
                 self.note(
                     telling,
-                    PendingBroadcast { entry, by: Some(new.by), own: new.from, depth: 0, place, answer, queued },
+                    PendingBroadcast { entry, by: Some(new.by), own: new.from, depth: 0, permit, answer, queued },
                 )
                 .await;
             }

@@ -28,50 +28,50 @@ pub enum Observed {
 }
 
 #[derive(Default)]
-pub(super) struct Watchers {
+pub(super) struct ObserverQueues {
     all: Mutex<Option<mpsc::Sender<Observed>>>,
     sessions: Mutex<Option<mpsc::Sender<Observed>>>,
 }
 
 /// A place in the queue of those who watch sessions, for an entry that is still to be made.
-pub struct Reserved(mpsc::OwnedPermit<Observed>);
+pub struct ObserverPermit(mpsc::OwnedPermit<Observed>);
 
 impl Hub {
     /// From now on, everything that observers may want to know, in its order. What does not fit the queue is dropped
     /// and logged.
-    pub fn watch(&self, queue: usize) -> mpsc::Receiver<Observed> {
+    pub fn observe_all(&self, queue: usize) -> mpsc::Receiver<Observed> {
         let (sender, receiver) = mpsc::channel(queue);
-        *self.watchers.all.lock() = Some(sender);
+        *self.observers.all.lock() = Some(sender);
         receiver
     }
 
     /// From now on, what happens in sessions goes another way: whoever speaks there has reserved a place in this queue
     /// before, and waits while there is none.
-    pub fn watch_sessions(&self, queue: usize) -> mpsc::Receiver<Observed> {
+    pub fn observe_sessions(&self, queue: usize) -> mpsc::Receiver<Observed> {
         let (sender, receiver) = mpsc::channel(queue);
-        *self.watchers.sessions.lock() = Some(sender);
+        *self.observers.sessions.lock() = Some(sender);
         receiver
     }
 
     /// Waits until those who watch sessions can take one more message of this room. None where nobody would be kept waiting.
-    pub async fn reserve(&self, kind: RoomKind) -> Option<Reserved> {
+    pub async fn reserve(&self, kind: RoomKind) -> Option<ObserverPermit> {
         if kind != RoomKind::Session {
             return None;
         }
-        let queue = self.watchers.sessions.lock().clone()?;
-        queue.reserve_owned().await.ok().map(Reserved)
+        let queue = self.observers.sessions.lock().clone()?;
+        queue.reserve_owned().await.ok().map(ObserverPermit)
     }
 
     pub(super) fn observe(&self, what: impl FnOnce() -> Observed) {
-        offer(self.watchers.all.lock().as_ref(), what);
+        offer(self.observers.all.lock().as_ref(), what);
     }
 
-    pub(super) fn observe_entry(&self, room: &Room, place: Option<Reserved>, what: impl FnOnce() -> Observed) {
-        if let Some(Reserved(place)) = place {
-            place.send(what());
+    pub(super) fn observe_entry(&self, room: &Room, permit: Option<ObserverPermit>, what: impl FnOnce() -> Observed) {
+        if let Some(ObserverPermit(permit)) = permit {
+            permit.send(what());
             return;
         }
-        let sessions = self.watchers.sessions.lock();
+        let sessions = self.observers.sessions.lock();
         match &*sessions {
             // All of a room goes the same way, so that it is told in its order.
             Some(queue) if room.kind == RoomKind::Session => offer(Some(queue), what),

@@ -1,7 +1,7 @@
 //! The one place where a room's order is made. Posts and units of work queue here; whatever waits is written in one
 //! transaction (group commit), and only then is anybody told.
 
-mod figures;
+mod metrics;
 mod task;
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
-use self::figures::Figures;
+use self::metrics::WriterMetrics;
 use self::task::Task;
 use crate::clock::Timestamp;
 use crate::database::Database;
@@ -23,9 +23,9 @@ use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::RoomCache;
 
 /// How many jobs may wait; after that, those who have more wait.
-const QUEUE: usize = 4096;
+const MAX_QUEUED_JOBS: usize = 4096;
 /// The most jobs of one transaction: more would only make the first of them wait.
-const BATCH: usize = 512;
+const MAX_JOBS_PER_TRANSACTION: usize = 512;
 
 /// What became of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +86,9 @@ impl Writer {
         stop: CancellationToken,
         metrics: &Metrics,
     ) -> Self {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (jobs, queue) = mpsc::channel(MAX_QUEUED_JOBS);
         let broadcaster = Broadcaster::start(&hub, tasks, metrics);
-        tasks.spawn(Task::new(database, hub, broadcaster.clone(), cache, queue, Figures::new(metrics)).run(stop));
+        tasks.spawn(Task::new(database, hub, broadcaster.clone(), cache, queue, WriterMetrics::new(metrics)).run(stop));
         Self { jobs, broadcaster, on_commit: None }
     }
 

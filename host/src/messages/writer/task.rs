@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::figures::Figures;
-use super::{BATCH, Job, PostJob, Posted, UnitJob};
+use super::metrics::WriterMetrics;
+use super::{Job, MAX_JOBS_PER_TRANSACTION, PostJob, Posted, UnitJob};
 use crate::clock::{Timestamp, now};
 use crate::database::{Database, PostOutcome, Tx};
 use crate::error::{Error, Result};
@@ -21,13 +21,13 @@ use crate::protocol::{
 use crate::rooms::{RoomCache, Rooms};
 
 /// How often a batch that another writer got in the way of is tried.
-const TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 /// How soon it is looked again whether a batch of unknown outcome was stored.
-const DOUBT_RETRY: Duration = Duration::from_millis(500);
+const UNKNOWN_COMMIT_RETRY: Duration = Duration::from_millis(500);
 /// How long an answer waits for what other nodes stored before: the database may be away.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
+const BROADCAST_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many entries of one room are told late at a time.
-const LATE: u32 = 1000;
+const LATE_ENTRIES_PER_READ: u32 = 1000;
 
 pub(super) struct Task {
     database: Database,
@@ -35,14 +35,14 @@ pub(super) struct Task {
     broadcaster: Broadcaster,
     cache: Arc<RoomCache>,
     queue: mpsc::Receiver<Job>,
-    doubts: Doubts,
-    figures: Figures,
+    unknown: UnknownCommits,
+    metrics: WriterMetrics,
 }
 
 /// What the database did not say whether it stored: its answer to a commit was lost. Those who asked were told that it
 /// failed; if it did not, everybody has to hear of it before anything newer.
 #[derive(Default)]
-struct Doubts {
+struct UnknownCommits {
     /// By room, the first number that was given out.
     rooms: HashMap<RoomId, u64>,
     changes: Vec<Change>,
@@ -56,17 +56,17 @@ enum Outcome {
 
 /// What there is to tell of a batch.
 #[derive(Default)]
-struct Telling {
+struct BatchEffects {
     /// By room, in the order of its log; a room that was changed is there again, as it is then.
     rooms: Vec<(Arc<Room>, Vec<PendingBroadcast>)>,
     /// Where in that list entries of a room go now.
     latest: HashMap<RoomId, usize>,
     /// What is told once all of the entries have been: who asked for a unit of work is answered then.
-    asides: Vec<Event>,
+    unnumbered: Vec<Event>,
     units: Vec<oneshot::Sender<Result<()>>>,
 }
 
-impl Telling {
+impl BatchEffects {
     fn begin(&mut self, room: Room) -> &mut Vec<PendingBroadcast> {
         self.latest.insert(room.id, self.rooms.len());
         self.rooms.push((Arc::new(room), Vec::new()));
@@ -77,7 +77,7 @@ impl Telling {
 
 /// How those stand to their rooms who say something in the batch at hand.
 #[derive(Default)]
-struct Standings {
+struct BatchMemberships {
     /// In a cluster: as the database has it, since other nodes change it too.
     read: Option<HashMap<(RoomId, AccountId), Membership>>,
     /// What the batch itself has changed so far.
@@ -91,9 +91,9 @@ impl Task {
         broadcaster: Broadcaster,
         cache: Arc<RoomCache>,
         queue: mpsc::Receiver<Job>,
-        figures: Figures,
+        metrics: WriterMetrics,
     ) -> Self {
-        Self { database, hub, broadcaster, cache, queue, doubts: Doubts::default(), figures }
+        Self { database, hub, broadcaster, cache, queue, unknown: UnknownCommits::default(), metrics }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -102,26 +102,26 @@ impl Task {
     }
 
     async fn work(&mut self, stop: CancellationToken) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::with_capacity(MAX_JOBS_PER_TRANSACTION);
         loop {
             tokio::select! {
-                received = self.queue.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                received = self.queue.recv_many(&mut batch, MAX_JOBS_PER_TRANSACTION) => if received == 0 { return },
                 () = stop.cancelled(), if !self.queue.is_closed() => {
                     // No more from here on; what is queued is still written.
                     self.queue.close();
                     continue;
                 }
-                () = sleep(DOUBT_RETRY), if !self.doubts.rooms.is_empty() => {}
+                () = sleep(UNKNOWN_COMMIT_RETRY), if !self.unknown.rooms.is_empty() => {}
             }
             let (began, jobs) = (Instant::now(), batch.len());
             let outcomes = self.write(&batch).await;
-            self.figures.stored(began, jobs);
-            self.settle_doubts(&outcomes).await;
-            let mut telling = Telling::default();
+            self.metrics.stored(began, jobs);
+            self.resolve_unknown_commits(&outcomes).await;
+            let mut effects = BatchEffects::default();
             for (job, outcome) in batch.drain(..).zip(outcomes) {
-                self.answer(&mut telling, job, outcome).await;
+                self.answer(&mut effects, job, outcome).await;
             }
-            self.tell(telling).await;
+            self.broadcast(effects).await;
         }
     }
 
@@ -136,7 +136,7 @@ impl Task {
             self.database.note_commit(&written);
             match written {
                 Ok(outcomes) => return outcomes,
-                Err(Error::Contended) if tries < TRIES => tries += 1,
+                Err(Error::Contended) if tries < MAX_TRIES => tries += 1,
                 Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
             }
         }
@@ -177,16 +177,16 @@ impl Task {
             return Err(error.clone());
         }
         if let Err(error) = tx.commit().await {
-            self.doubts.add(batch, &outcomes);
+            self.unknown.add(batch, &outcomes);
             return Err(error);
         }
         Ok(outcomes)
     }
 
     /// In a cluster, what the batch's rooms and people are is settled before anything is stored: locked, then read.
-    async fn memberships(&self, tx: &mut Tx, batch: &[Job]) -> Result<Standings> {
+    async fn memberships(&self, tx: &mut Tx, batch: &[Job]) -> Result<BatchMemberships> {
         if !self.hub.has_others() {
-            return Ok(Standings::default());
+            return Ok(BatchMemberships::default());
         }
         let mut rooms: HashSet<RoomId> = HashSet::new();
         let mut speakers: HashSet<(RoomId, AccountId)> = HashSet::new();
@@ -202,23 +202,29 @@ impl Task {
             speakers.extend(by.account().into_iter().flat_map(|by| spoken.iter().map(|room| (*room, by.id))));
         }
         tx.lock_rooms(rooms.into_iter()).await?;
-        Ok(Standings { read: Some(tx.memberships(speakers.into_iter()).await?), ..Standings::default() })
+        Ok(BatchMemberships { read: Some(tx.memberships(speakers.into_iter()).await?), ..BatchMemberships::default() })
     }
 
-    async fn apply(&self, tx: &mut Tx, memberships: &mut Standings, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
+    async fn apply(
+        &self,
+        tx: &mut Tx,
+        memberships: &mut BatchMemberships,
+        unit: &Unit,
+        at: Timestamp,
+    ) -> Result<Vec<Event>> {
         for room in unit.changes.iter().filter_map(posting_room) {
             self.check_can_post_now(tx, memberships, room, &unit.by, at).await?;
         }
-        let told = tx.apply(unit, at).await?;
+        let pending = tx.apply(unit, at).await?;
         memberships.changed.extend(unit.changes.iter().filter_map(Change::membership));
-        Ok(told)
+        Ok(pending)
     }
 
     /// Whether an account may still speak in the room: it may have been put out or muted since it was asked first.
     async fn check_can_post_now(
         &self,
         tx: &mut Tx,
-        memberships: &Standings,
+        memberships: &BatchMemberships,
         room: RoomId,
         by: &Actor,
         at: Timestamp,
@@ -238,14 +244,14 @@ impl Task {
     }
 
     /// Answers whoever asked, and notes what there is to tell.
-    async fn answer(&mut self, telling: &mut Telling, job: Job, outcome: Result<Outcome>) {
+    async fn answer(&mut self, effects: &mut BatchEffects, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
             (Job::Post(PostJob { new, permit, done, queued, span }), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
                 span.in_scope(|| tracing::debug!(room = %entry.room, seq = entry.seq, "stored"));
                 let answer = done(Ok(Posted { seq: entry.seq, at: entry.at, duplicate: false }));
                 let queued = Some(queued);
-                self.note(
-                    telling,
+                self.queue_entry(
+                    effects,
                     PendingBroadcast { entry, by: Some(new.by), own: new.from, depth: 0, permit, answer, queued },
                 )
                 .await;
@@ -268,30 +274,30 @@ impl Task {
                 }
                 for change in &unit.changes {
                     if let Change::UpdateRoom { room, .. } = change {
-                        telling.latest.remove(room);
+                        effects.latest.remove(room);
                     }
                 }
                 for event in &events {
                     // Of a room that is gone nobody but this event knows any more.
                     if let Event::Entry(Entry { what: EntryPayload::RoomDeleted { was }, .. }) = event {
-                        telling.begin((**was).clone());
+                        effects.begin((**was).clone());
                     }
                 }
                 for event in events {
                     match event {
                         Event::Entry(entry) => {
-                            let told = PendingBroadcast {
+                            let pending = PendingBroadcast {
                                 by: Some(unit.by.clone()),
                                 depth: unit.depth,
                                 ..PendingBroadcast::late(entry)
                             };
-                            self.note(telling, told).await;
+                            self.queue_entry(effects, pending).await;
                         }
-                        other => telling.asides.push(other),
+                        other => effects.unnumbered.push(other),
                     }
                 }
-                telling.asides.extend(unit.pushes.into_iter().map(Event::Pushed));
-                telling.units.push(done);
+                effects.unnumbered.extend(unit.pushes.into_iter().map(Event::Pushed));
+                effects.units.push(done);
             }
             (Job::Unit(UnitJob { done, .. }), Ok(Outcome::Post(_))) => {
                 let _ = done.send(Err(Error::internal("a unit of work was answered as a post")));
@@ -338,36 +344,36 @@ impl Task {
     }
 
     /// An entry that its room is to be told of.
-    async fn note(&mut self, telling: &mut Telling, told: PendingBroadcast) {
-        let (room, seq) = (told.entry.room, told.entry.seq);
+    async fn queue_entry(&mut self, effects: &mut BatchEffects, pending: PendingBroadcast) {
+        let (room, seq) = (pending.entry.room, pending.entry.seq);
         // Behind what the room is still to be told of, and told together with it.
-        if self.doubts.rooms.contains_key(&room) {
+        if self.unknown.rooms.contains_key(&room) {
             return;
         }
-        let entries = match telling.latest.get(&room) {
-            Some(at) => &mut telling.rooms[*at].1,
+        let entries = match effects.latest.get(&room) {
+            Some(at) => &mut effects.rooms[*at].1,
             None => match self.cache.room(&self.database, room).await {
-                Ok(Some(room)) => telling.begin(room),
+                Ok(Some(room)) => effects.begin(room),
                 // Deleted meanwhile, and everybody has heard of that.
                 Ok(None) => return,
                 // It is told once the database answers again.
-                Err(_) => return self.doubts.add_entry(room, seq),
+                Err(_) => return self.unknown.add_entry(room, seq),
             },
         };
-        entries.push(told);
+        entries.push(pending);
     }
 
-    async fn tell(&self, telling: Telling) {
-        let Telling { rooms, asides, units, .. } = telling;
+    async fn broadcast(&self, effects: BatchEffects) {
+        let BatchEffects { rooms, unnumbered, units, .. } = effects;
         let last: Vec<(RoomId, u64)> = match &units[..] {
             [] => Vec::new(),
-            _ => rooms.iter().filter_map(|(room, told)| Some((room.id, told.last()?.entry.seq))).collect(),
+            _ => rooms.iter().filter_map(|(room, pending)| Some((room.id, pending.last()?.entry.seq))).collect(),
         };
-        for (room, told) in rooms {
-            self.hub.publish_entries(room.id, &told);
-            self.broadcaster.broadcast(room, told).await;
+        for (room, pending) in rooms {
+            self.hub.publish_entries(room.id, &pending);
+            self.broadcaster.broadcast(room, pending).await;
         }
-        if asides.is_empty() && units.is_empty() {
+        if unnumbered.is_empty() && units.is_empty() {
             return;
         }
         // Whoever changed something is answered when it is so for everybody.
@@ -375,7 +381,7 @@ impl Task {
         let waiting: Vec<_> = last.into_iter().filter_map(|(room, seq)| self.hub.broadcast_done(room, seq)).collect();
         let hub = self.hub.clone();
         let end = move || {
-            for event in asides {
+            for event in unnumbered {
                 hub.broadcast_everywhere(event);
             }
             for done in units {
@@ -388,50 +394,50 @@ impl Task {
         }
         // Something that another node stored before is still on its way here. Nobody else waits for it.
         tokio::spawn(async move {
-            for told in waiting {
+            for pending in waiting {
                 // A room that nobody hears any more has nobody to be told.
-                let _ = timeout(TOLD_WITHIN, told).await;
+                let _ = timeout(BROADCAST_TIMEOUT, pending).await;
             }
             end();
         });
     }
 
     /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.
-    async fn settle_doubts(&mut self, outcomes: &[Result<Outcome>]) {
-        if self.doubts.rooms.is_empty() {
+    async fn resolve_unknown_commits(&mut self, outcomes: &[Result<Outcome>]) {
+        if self.unknown.rooms.is_empty() {
             return;
         }
         let next = first_numbers(outcomes);
-        for (room, from) in std::mem::take(&mut self.doubts.rooms) {
+        for (room, from) in std::mem::take(&mut self.unknown.rooms) {
             let up_to = next.get(&room).map_or(u64::MAX, |first| first - 1);
-            if self.tell_late(room, from, up_to).await.is_err() {
-                self.doubts.rooms.insert(room, from);
+            if self.broadcast_late(room, from, up_to).await.is_err() {
+                self.unknown.rooms.insert(room, from);
             }
         }
-        self.invalidate(&self.doubts.changes);
-        if self.doubts.rooms.is_empty() {
-            self.doubts.changes.clear();
+        self.invalidate(&self.unknown.changes);
+        if self.unknown.rooms.is_empty() {
+            self.unknown.changes.clear();
         }
     }
 
-    async fn tell_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
+    async fn broadcast_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
         // A connection that broke may still have its commit to do; whoever stored something newer has waited for it.
         if up_to == u64::MAX && self.database.is_being_written(room).await? {
             return Err(Error::Contended);
         }
-        let entries = self.database.entries(room, from - 1, up_to, LATE).await?;
+        let entries = self.database.entries(room, from - 1, up_to, LATE_ENTRIES_PER_READ).await?;
         let Some(room) = self.cache.room(&self.database, room).await? else { return Ok(()) };
         for entry in &entries {
             tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
         }
-        let told: Vec<PendingBroadcast> = entries.into_iter().map(PendingBroadcast::late).collect();
-        self.hub.publish_entries(room.id, &told);
-        self.broadcaster.broadcast(Arc::new(room), told).await;
+        let pending: Vec<PendingBroadcast> = entries.into_iter().map(PendingBroadcast::late).collect();
+        self.hub.publish_entries(room.id, &pending);
+        self.broadcaster.broadcast(Arc::new(room), pending).await;
         Ok(())
     }
 }
 
-impl Doubts {
+impl UnknownCommits {
     fn add_entry(&mut self, room: RoomId, seq: u64) {
         let first = self.rooms.entry(room).or_insert(seq);
         *first = seq.min(*first);

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::metrics::{Histogram, Metrics, WRITER_BATCH, WRITER_COMMIT_SECONDS};
 
-pub(super) struct Figures {
+pub(super) struct WriterMetrics {
     batch: Histogram,
     commit: Histogram,
 }
 
-impl Figures {
+impl WriterMetrics {
     pub(super) fn new(metrics: &Metrics) -> Self {
         let histogram = |name| metrics.histogram(name, &[]);
         Self { batch: histogram(WRITER_BATCH), commit: histogram(WRITER_COMMIT_SECONDS) }

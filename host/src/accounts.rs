@@ -42,7 +42,7 @@ const CACHED_LOGINS: usize = 20_000;
 
 /// What somebody has after signing up or logging in.
 #[derive(Clone)]
-pub struct Session {
+pub struct Login {
     pub token: String,
     pub refresh_token: String,
     /// For logging in from this device again; empty after a refresh.
@@ -147,7 +147,7 @@ impl Accounts {
         self.throttles.store(Arc::new(Throttles::new(limits, metrics, common)));
     }
 
-    pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Session> {
+    pub async fn sign_up(&self, from: Origin, new: SignUp) -> Result<Login> {
         self.take_attempt(from).await?;
         let user = self.add(new).await?;
         let uid = user.uid;

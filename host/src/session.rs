@@ -92,7 +92,7 @@ impl Failures {
     }
 }
 
-pub struct Session {
+pub struct ClientSession {
     core: Arc<Core>,
     /// As they were when it began.
     limits: Arc<config::Limits>,
@@ -116,7 +116,7 @@ pub struct Session {
     in_flight: Arc<Semaphore>,
 }
 
-impl Session {
+impl ClientSession {
     /// Without a dialect the first frame decides.
     pub fn new(
         core: Arc<Core>,
@@ -431,7 +431,7 @@ fn no_dialect() -> Close {
     Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here")
 }
 
-impl Drop for Session {
+impl Drop for ClientSession {
     /// However it ends: of a peer that does not say goodbye the transport lets go in the middle.
     fn drop(&mut self) {
         if let Some(me) = &self.me {

@@ -8,7 +8,7 @@ use super::password::Verdict;
 use super::sealed::{DeviceToken, RefreshToken};
 use super::throttle::{Known, Origin, Permit, Subject, Throttles};
 use super::token::refresh_hash;
-use super::{Accounts, Identity, Session};
+use super::{Accounts, Identity, Login};
 use crate::clock::now;
 use crate::database::User;
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ impl<'a> Guess<'a> {
 impl Accounts {
     /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
     /// `device` is the device token of an earlier log-in: who has one is not kept out by the guesses of others.
-    pub async fn log_in(&self, from: Origin, who: &str, password: String, device: Option<&str>) -> Result<Session> {
+    pub async fn log_in(&self, from: Origin, who: &str, password: String, device: Option<&str>) -> Result<Login> {
         let throttles = self.throttles();
         let attempt = match throttles.exempts(from) {
             true => None,
@@ -152,18 +152,18 @@ impl Accounts {
     }
 
     /// A new login of somebody who is allowed one.
-    pub async fn begin(&self, user: User) -> Result<Session> {
+    pub async fn begin(&self, user: User) -> Result<Login> {
         let login = LoginId::new();
         let refresh_token = self.sealer.refresh_token(RefreshToken { login, generation: 0 });
         let at = now();
         let expires = at + self.config.get().refresh_ttl;
         self.database.add_login(login, &user, &refresh_hash(&refresh_token), at, expires).await?;
-        self.session(user, login, refresh_token)
+        self.issue(user, login, refresh_token)
     }
 
-    pub(super) fn session(&self, user: User, login: LoginId, refresh_token: String) -> Result<Session> {
+    pub(super) fn issue(&self, user: User, login: LoginId, refresh_token: String) -> Result<Login> {
         let token = self.tokens.issue(user.uid, login)?;
-        Ok(Session { token, refresh_token, device_token: String::new(), expires_in: self.tokens.ttl(), user })
+        Ok(Login { token, refresh_token, device_token: String::new(), expires_in: self.tokens.ttl(), user })
     }
 
     /// Whether this is the account's password. A token alone, which may be stolen, takes no account over; guessing is

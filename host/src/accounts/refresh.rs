@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::sealed::RefreshToken;
 use super::throttle::Origin;
 use super::token::refresh_hash;
-use super::{Accounts, Session};
+use super::{Accounts, Login};
 use crate::clock::{Timestamp, now};
 use crate::database::{LoginRow, Rotation};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ enum Use {
 
 impl Accounts {
     /// Trades a refresh token for a new pair. One that was traded before is repeated, or was stolen: then its login ends.
-    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Session> {
+    pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Login> {
         let throttles = self.throttles();
         let attempt = match throttles.exempts(from) {
             true => None,
@@ -46,7 +46,7 @@ impl Accounts {
         done
     }
 
-    async fn trade(&self, token: &str) -> Result<Session> {
+    async fn trade(&self, token: &str) -> Result<Login> {
         let hash = refresh_hash(token);
         let sealed = self.sealer.open_refresh_token(token);
         for first in (0..TRIES).map(|n| n == 0) {
@@ -74,7 +74,7 @@ impl Accounts {
                 }
             };
             return match self.database.user(row.account).await?.filter(|user| user.disabled_at.is_none()) {
-                Some(user) => self.session(user, row.uid, next),
+                Some(user) => self.issue(user, row.uid, next),
                 None => {
                     self.revoke(row.uid).await?;
                     Err(invalid())

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::Session;
+use super::ClientSession;
 use crate::dialect::{Dialect, Encoded};
 use crate::error::{Error, Result};
 use crate::hub::{Close, Connection, Released};
 use crate::protocol::{Entry, Event, Room};
 use crate::router::{Caller, Joined};
 
-impl Session {
+impl ClientSession {
     /// Begins to hear a room that lets this connection in; with a nick it is called so there. The answer, made with what it is
     /// called, comes before anything that happens there.
     pub(super) async fn come_in(

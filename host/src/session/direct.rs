@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{IN_FLIGHT, Session};
+use super::{ClientSession, IN_FLIGHT};
 use crate::accounts::Identity;
 use crate::dialect::direct::{self, Ids, Nested, Read, Request};
 use crate::dialect::{Dialect, message_id};
@@ -13,7 +13,7 @@ use crate::messages::{Attach, MAX_PAGE};
 use crate::protocol::{AccountId, Actor, Command, Room, RoomName};
 use crate::router::{Caller, NewMessage};
 
-impl Session {
+impl ClientSession {
     /// Says that the account is online once its connection hears everything.
     pub(super) async fn begin_direct(&mut self, identity: Identity) {
         if identity.external.is_some() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Session;
+use super::ClientSession;
 use crate::accounts::Identity;
 use crate::dialect::go::{self, Request, To};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::router::{Caller, NewMessage, Partner};
 /// How long a page of a conversation is, if the client does not say.
 const DEFAULT_PAGE: u32 = 50;
 
-impl Session {
+impl ClientSession {
     /// Says who is connected, then what was said last in each conversation if that was asked for, then what is new.
     pub(super) async fn begin_go(&mut self, identity: Identity, recent: Option<u32>) {
         let account = identity.account.clone();

@@ -6,7 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, json};
 
 use super::identity::{GENERATED_NAMES, generated_guest_name};
-use super::{IN_FLIGHT, Session};
+use super::{ClientSession, IN_FLIGHT};
 use crate::accounts;
 use crate::accounts::SignUp;
 use crate::dialect::groups::{self, Kind, Person, Request};
@@ -21,7 +21,7 @@ use crate::text::shown;
 /// Where everybody is who names no group.
 const LOBBY: &str = "lobby";
 
-impl Session {
+impl ClientSession {
     pub(super) async fn on_groups(&mut self, text: &str) {
         let (kind, request) = groups::decode(text);
         let request = match request {
@@ -150,9 +150,9 @@ impl Session {
     }
 
     async fn log_in(&mut self, name: &str, password: String) -> Result<()> {
-        let session = self.core.accounts.log_in(self.origin(), name, password, None).await;
-        let session = session.inspect_err(|error| self.core.failed_log_ins.note(self.address, error))?;
-        self.become_account(&session, &[], groups::logged_in).await
+        let login = self.core.accounts.log_in(self.origin(), name, password, None).await;
+        let login = login.inspect_err(|error| self.core.failed_log_ins.note(self.address, error))?;
+        self.become_account(&login, &[], groups::logged_in).await
     }
 
     async fn wrong_password(&self, name: &str) -> Utf8Bytes {
@@ -169,18 +169,18 @@ impl Session {
         for group in &wanted {
             join.push(self.group(group).await?);
         }
-        let session = self.core.accounts.sign_up(self.origin(), new).await?;
-        self.become_account(&session, &join, groups::signed_up).await
+        let login = self.core.accounts.sign_up(self.origin(), new).await?;
+        self.become_account(&login, &join, groups::signed_up).await
     }
 
     /// From now on the connection is this account's, in its groups and in these.
     async fn become_account(
         &mut self,
-        session: &accounts::Session,
+        login: &accounts::Login,
         join: &[Room],
         answer: impl Fn(&Person, &str) -> Utf8Bytes,
     ) -> Result<()> {
-        let identity = self.core.accounts.identify(&session.token).await?;
+        let identity = self.core.accounts.identify(&login.token).await?;
         self.unbind();
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
@@ -189,12 +189,12 @@ impl Session {
             // A door that stays shut is seen by the answer, which does not name the group.
             let _ = self.core.router.join(&caller, &RoomName::Id(room.id), &[]).await;
         }
-        let user = &session.user;
+        let user = &login.user;
         self.subscribe_to_all(&me, account, |heard| {
             let groups = heard.iter().filter(|room| room.kind == RoomKind::Room).map(|room| room.name.to_string());
             let id = user.handle.clone().unwrap_or_else(|| user.username.clone());
             let who = Person { name: user.username.clone(), id, groups: groups.collect() };
-            self.outbox.enqueue(answer(&who, &session.token));
+            self.outbox.enqueue(answer(&who, &login.token));
         })
         .await;
         Ok(())

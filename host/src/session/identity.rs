@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Session;
+use super::ClientSession;
 use crate::accounts::Identity;
 use crate::clock::Timestamp;
 use crate::config::Echo;
@@ -48,7 +48,7 @@ pub(super) fn generated_guest_name(attempt: u32) -> String {
     }
 }
 
-impl Session {
+impl ClientSession {
     pub(super) async fn connect(&mut self, proof: Proof, listen_all: bool) -> Result<Reply> {
         match (proof, self.me.clone()) {
             (Proof::Token(token), None) => {

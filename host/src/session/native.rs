@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 
-use super::{IN_FLIGHT, Session};
+use super::{ClientSession, IN_FLIGHT};
 use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::messages::{Attach, Posted};
 use crate::protocol::{Command, Event, Reply, Room};
 use crate::router::{Caller, Joined, NewMessage, plain_text, slash_text};
 
-impl Session {
+impl ClientSession {
     pub(super) async fn on_native(&mut self, text: &str) {
         match native::decode(text) {
             Ok(request) => self.on_request(request).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 
-use super::{IN_FLIGHT, Session};
+use super::{ClientSession, IN_FLIGHT};
 use crate::dialect::rooms::{self, Request};
 use crate::error::rooms::BANNED;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::protocol::{Actor, Command, ConnectionId, EvictionCause, Guest, Room, 
 use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
 
-impl Session {
+impl ClientSession {
     /// Nobody logs in here: whoever brought no token is a guest.
     pub(super) async fn on_rooms(&mut self, text: &str) {
         let (kind, request) = rooms::decode(text);

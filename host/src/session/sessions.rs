@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{IN_FLIGHT, Session};
+use super::{ClientSession, IN_FLIGHT};
 use crate::dialect::sessions::{self, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox};
 use crate::protocol::{Actor, Eviction, EvictionCause, Room, RoomId, RoomKind, RoomName};
 use crate::router::{Caller, NewMessage};
 
-impl Session {
+impl ClientSession {
     pub(super) async fn on_sessions(&mut self, frame: &str) {
         let (ack, request) = sessions::decode(frame);
         let done = match request {

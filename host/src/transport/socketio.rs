@@ -36,7 +36,7 @@ use crate::dialect::Dialect;
 use crate::dialect::sessions::{self, Outgoing};
 use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox, Packet};
-use crate::session::{Failures, Incoming, Session};
+use crate::session::{ClientSession, Failures, Incoming};
 
 /// How long the goodbyes of connections may take.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -214,7 +214,7 @@ async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracke
     let Arrival { peer, identity, address, said, alive, outbox, gone, admitted: _admitted } = arrival;
     let core = state.core.clone();
     let registered = core.hub.register(&outbox, address);
-    let session = Session::new(core, registered.id(), outbox.clone(), address, Some(Dialect::Sessions));
+    let session = ClientSession::new(core, registered.id(), outbox.clone(), address, Some(Dialect::Sessions));
     let writer = async {
         let _writing = writing.token();
         state.metrics.closed(write(&peer, &outbox, &alive).await);

@@ -21,7 +21,7 @@ use crate::dialect::native::PROTOCOL;
 use crate::dialect::{Dialect, bare_token};
 use crate::error::Error;
 use crate::messages::MAX_PAGE;
-use crate::session::{Core, Session};
+use crate::session::{ClientSession, Core};
 
 /// The subprotocol under which a browser passes its token.
 const BEARER: &str = "bearer";
@@ -159,7 +159,7 @@ async fn connection(core: Arc<Core>, upgraded: Upgraded, opening: Opening) -> Op
     let limits = core.limits.latest();
     socket::carry(upgraded, &limits, async |outbox, frames| {
         let registered = core.hub.register(&outbox, address);
-        let session = Session::new(core, registered.id(), outbox, address, dialect);
+        let session = ClientSession::new(core, registered.id(), outbox, address, dialect);
         session.with_undecided_token(undecided_token).run(identity, recent, frames).await;
     })
     .await

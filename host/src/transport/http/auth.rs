@@ -12,7 +12,7 @@ use super::extract::{Authorized, Client, From, Json};
 use super::me::{Done, User};
 use super::openapi::Problem;
 use super::{Answer, State};
-use crate::accounts::{Session, SignUp};
+use crate::accounts::{Login, SignUp};
 use crate::error::Error;
 
 #[derive(Deserialize, ToSchema)]
@@ -105,8 +105,8 @@ pub(super) async fn sign_up(
     Json(new): Json<NewAccount>,
 ) -> Answer {
     let new = SignUp { username: new.username, email: given(new.email), password: new.password, handle: None };
-    let session = state.core.accounts.sign_up(origin, new).await?;
-    Ok(tokens(StatusCode::CREATED, &session))
+    let login = state.core.accounts.sign_up(origin, new).await?;
+    Ok(tokens(StatusCode::CREATED, &login))
 }
 
 /// Log in by name or e-mail address
@@ -119,9 +119,9 @@ pub(super) async fn log_in(
     let missing = || Error::BadRequest("`username` or `email` is missing".into());
     let who = self::given(given.email).or(self::given(given.username)).ok_or_else(missing)?;
     let device = spelled("deviceToken", given.device_token, given.device_token_in_snake_case)?;
-    let session = state.core.accounts.log_in(address.into(), &who, given.password, device.as_deref()).await;
-    let session = session.inspect_err(|error| state.core.failed_log_ins.note(address, error))?;
-    Ok(tokens(StatusCode::OK, &session))
+    let login = state.core.accounts.log_in(address.into(), &who, given.password, device.as_deref()).await;
+    let login = login.inspect_err(|error| state.core.failed_log_ins.note(address, error))?;
+    Ok(tokens(StatusCode::OK, &login))
 }
 
 /// Trade a refresh token, once, for new tokens
@@ -133,8 +133,8 @@ pub(super) async fn refresh(
 ) -> Answer {
     let token = spelled("refreshToken", given.refresh_token, given.refresh_token_in_snake_case)?;
     let token = token.ok_or_else(|| missing("refreshToken"))?;
-    let session = state.core.accounts.refresh(origin, &token).await?;
-    Ok(tokens(StatusCode::OK, &session))
+    let login = state.core.accounts.refresh(origin, &token).await?;
+    Ok(tokens(StatusCode::OK, &login))
 }
 
 /// End this login and its connections
@@ -166,13 +166,13 @@ pub(super) async fn change_password(
     Ok(Done::answer("the password is changed; every other login has ended"))
 }
 
-fn tokens(status: StatusCode, session: &Session) -> Response {
+fn tokens(status: StatusCode, login: &Login) -> Response {
     let body = Tokens {
-        token: &session.token,
-        refresh_token: &session.refresh_token,
-        device_token: Some(session.device_token.as_str()).filter(|token| !token.is_empty()),
-        expires_in: session.expires_in.as_secs(),
-        user: (&session.user).into(),
+        token: &login.token,
+        refresh_token: &login.refresh_token,
+        device_token: Some(login.device_token.as_str()).filter(|token| !token.is_empty()),
+        expires_in: login.expires_in.as_secs(),
+        user: (&login.user).into(),
     };
     // Tokens belong in nobody's cache.
     (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(body)).into_response()

@@ -39,7 +39,7 @@ pub enum Dialect {
     Direct,
     /// The same for people who log in elsewhere: they know each other by the ids that they have there.
     DirectExternal,
-    Sessions,
+    EchoSessions,
 }
 
 /// How many there are.
@@ -47,7 +47,7 @@ pub const DIALECTS: usize = 7;
 
 impl Dialect {
     pub const ALL: [Self; DIALECTS] =
-        [Self::Native, Self::Groups, Self::Go, Self::Rooms, Self::Direct, Self::DirectExternal, Self::Sessions];
+        [Self::Native, Self::Groups, Self::Go, Self::Rooms, Self::Direct, Self::DirectExternal, Self::EchoSessions];
 
     /// What the configuration and the paths call it.
     pub fn name(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Dialect {
             Self::Go => "go",
             Self::Rooms => "rooms",
             Self::Direct | Self::DirectExternal => "direct",
-            Self::Sessions => "echo-sessions",
+            Self::EchoSessions => "echo-sessions",
         }
     }
 
@@ -86,7 +86,7 @@ impl Dialect {
     /// Whether a connection gets the event of what it did itself; else its answer says all.
     pub fn echoes(self) -> bool {
         match self {
-            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => true,
+            Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal | Self::EchoSessions => true,
             Self::Rooms => false,
         }
     }
@@ -94,7 +94,7 @@ impl Dialect {
     /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
     pub fn wants_presence(self) -> bool {
         match self {
-            Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::Sessions => false,
+            Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::EchoSessions => false,
             Self::Groups | Self::Rooms => true,
         }
     }
@@ -107,7 +107,7 @@ impl Dialect {
             Self::Native => None,
             Self::Groups => groups::evicted(eviction, name),
             Self::Rooms => rooms::evicted(eviction, name),
-            Self::Sessions => Some(sessions::evicted(eviction)),
+            Self::EchoSessions => Some(sessions::evicted(eviction)),
             Self::Go | Self::Direct | Self::DirectExternal => None,
         }
     }
@@ -142,7 +142,7 @@ impl<'a> Encoded<'a> {
                 Dialect::Rooms => rooms::encode_event(event, room),
                 Dialect::Direct => direct::encode_event(event, room, Ids::Ours),
                 Dialect::DirectExternal => direct::encode_event(event, room, Ids::External),
-                Dialect::Sessions => sessions::encode_event(event, room),
+                Dialect::EchoSessions => sessions::encode_event(event, room),
             })
             .clone()
     }

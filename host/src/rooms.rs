@@ -174,7 +174,7 @@ impl Rooms {
     pub async fn numbered(&self, number: i64) -> Result<Room> {
         let room = self.database.room_numbered(number).await?;
         // A session is known by its uid alone.
-        room.filter(|room| room.kind != RoomKind::Session).ok_or_else(|| Error::not_found("room"))
+        room.filter(|room| room.kind != RoomKind::Echo).ok_or_else(|| Error::not_found("room"))
     }
 
     /// The room of an account and the one of this number, which may be deleted, if there is one.
@@ -287,7 +287,7 @@ impl Rooms {
                     return Err(no_session());
                 }
                 self.take_creation(from)?;
-                let quota = self.quota(RoomKind::Session);
+                let quota = self.quota(RoomKind::Echo);
                 let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id, quota };
                 self.commit(&Actor::Account(me.clone()), open).await?;
                 // Made just now, or by somebody who was faster.
@@ -309,7 +309,7 @@ impl Rooms {
 
     /// All who have no business there are told the same, whatever it is that has this id.
     async fn check_session(&self, me: &Account, room: Room) -> Result<Room> {
-        let mine = room.kind == RoomKind::Session && self.membership(room.id, me.id).await?.role == Some(Role::Owner);
+        let mine = room.kind == RoomKind::Echo && self.membership(room.id, me.id).await?.role == Some(Role::Owner);
         if mine { Ok(room) } else { Err(no_session()) }
     }
 

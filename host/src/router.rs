@@ -233,7 +233,7 @@ impl Router {
         match room.kind {
             RoomKind::Room => {}
             RoomKind::Direct => return Err(Error::Forbidden("a direct conversation cannot be left".into())),
-            RoomKind::Session => return Err(Error::Forbidden("a session cannot be left".into())),
+            RoomKind::Echo => return Err(Error::Forbidden("a session cannot be left".into())),
         }
         // An account's connections stop listening when they hear of it; a guest's session does it for itself.
         self.rooms.leave(room.id, &caller.actor).await?;

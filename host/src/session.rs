@@ -207,7 +207,7 @@ impl ClientSession {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
             (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
             // Only native clients know how to bring a fresh token.
-            (Some(identity), Some(Dialect::Rooms | Dialect::Sessions)) => {
+            (Some(identity), Some(Dialect::Rooms | Dialect::EchoSessions)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
             (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
@@ -223,7 +223,7 @@ impl ClientSession {
     /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
     fn owes_a_word(&self) -> bool {
         match self.dialect {
-            None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal | Dialect::Sessions) => {
+            None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal | Dialect::EchoSessions) => {
                 self.me.is_none()
             }
             Some(Dialect::Groups | Dialect::Go | Dialect::Rooms) => false,
@@ -263,7 +263,7 @@ impl ClientSession {
             Incoming::Text(text) => Some(text),
             Incoming::Alive | Incoming::Closing(_) | Incoming::Failed(_) => return,
             // Some libraries send every frame as bytes. Socket.IO's attachments are something else.
-            Incoming::Binary(bytes) if self.dialect != Some(Dialect::Sessions) => Utf8Bytes::try_from(bytes).ok(),
+            Incoming::Binary(bytes) if self.dialect != Some(Dialect::EchoSessions) => Utf8Bytes::try_from(bytes).ok(),
             Incoming::Binary(_) => None,
         };
         if let Err(retry_after) = self.take_command() {
@@ -275,7 +275,9 @@ impl ClientSession {
         }
         let Some(text) = text else {
             let error = match self.dialect {
-                Some(Dialect::Sessions) => Error::BadRequest("binary attachments are not understood; send JSON".into()),
+                Some(Dialect::EchoSessions) => {
+                    Error::BadRequest("binary attachments are not understood; send JSON".into())
+                }
                 _ => Error::BadRequest("a binary frame should hold JSON in UTF-8, as a text frame does".into()),
             };
             self.refuse(None, &error);
@@ -313,7 +315,7 @@ impl ClientSession {
             Some(Dialect::Go) => self.on_go(text).await,
             Some(Dialect::Rooms) => self.on_rooms(text).await,
             Some(Dialect::Direct | Dialect::DirectExternal) => self.on_direct(text).await,
-            Some(Dialect::Sessions) => self.on_sessions(text).await,
+            Some(Dialect::EchoSessions) => self.on_sessions(text).await,
             None => {
                 let error = Error::BadRequest(
                     "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
@@ -365,7 +367,7 @@ impl ClientSession {
             Some(Dialect::Direct | Dialect::DirectExternal) => {
                 self.outbox.enqueue(dialect::direct::error(error, &dialect::direct::Nested::default()))
             }
-            Some(Dialect::Sessions) => self.refuse_sessions(frame, error),
+            Some(Dialect::EchoSessions) => self.refuse_sessions(frame, error),
             Some(Dialect::Rooms) => {
                 let kind = frame.map_or_else(|| "error".to_owned(), |frame| dialect::rooms::decode(frame).0);
                 self.outbox.enqueue(dialect::rooms::refused(&kind, error));

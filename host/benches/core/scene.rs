@@ -16,7 +16,7 @@ use tokio::runtime::{self, Runtime};
 use tokio_util::task::TaskTracker;
 
 pub(crate) const DIALECTS: [Dialect; 6] =
-    [Dialect::Native, Dialect::Groups, Dialect::Go, Dialect::Rooms, Dialect::Direct, Dialect::Sessions];
+    [Dialect::Native, Dialect::Groups, Dialect::Go, Dialect::Rooms, Dialect::Direct, Dialect::EchoSessions];
 const BODY: &str =
     "what a fine evening at the pond, said one toad to another while the moon rose over the reeds and all was calm";
 const UID: &str = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
@@ -60,7 +60,7 @@ pub(crate) fn frame(dialect: Dialect) -> String {
         Dialect::Direct | Dialect::DirectExternal => {
             format!(r#"{{"event":"message","receiverId":"{UID}","message":"{BODY}"}}"#)
         }
-        Dialect::Sessions => format!(r#"7["message",{{"sessionId":"{UID}","content":"{BODY}"}}]"#),
+        Dialect::EchoSessions => format!(r#"7["message",{{"sessionId":"{UID}","content":"{BODY}"}}]"#),
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
         Dialect::Go => go::decode(frame).is_ok(),
         Dialect::Rooms => rooms::decode(frame).1.is_ok(),
         Dialect::Direct | Dialect::DirectExternal => direct::decode(frame).is_ok(),
-        Dialect::Sessions => sessions::decode(frame).1.is_ok(),
+        Dialect::EchoSessions => sessions::decode(frame).1.is_ok(),
     }
 }
 

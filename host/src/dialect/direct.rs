@@ -202,7 +202,7 @@ impl Ids {
 pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
-            if room.kind != RoomKind::Session =>
+            if room.kind != RoomKind::Echo =>
         {
             Some(to_text(&Frame { event: "message", data: ids.shown(room, *seq, by, *at, post) }))
         }

@@ -177,7 +177,7 @@ pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { number, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             // A session is no group.
-            if room.kind != RoomKind::Session =>
+            if room.kind != RoomKind::Echo =>
         {
             let shown = Shown::new(room, *number, by, &post.body, *at);
             Some(to_text(&Shown { kind: Some("message"), ..shown }))

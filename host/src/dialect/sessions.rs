@@ -119,7 +119,7 @@ pub fn session_id(text: &str) -> Result<RoomId> {
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
-            if room.kind == RoomKind::Session && sender(by.kind) == SERVER =>
+            if room.kind == RoomKind::Echo && sender(by.kind) == SERVER =>
         {
             Some(to_text(&json!(["message", said(room.id, *seq, &post.body, *at)])))
         }
@@ -211,7 +211,7 @@ fn worded(error: &Error) -> Error {
 
 /// A connection does not hear a session, or a room, any more.
 pub fn evicted(eviction: &Eviction) -> Utf8Bytes {
-    let noun = if eviction.room.kind == RoomKind::Session { "session" } else { "room" };
+    let noun = if eviction.room.kind == RoomKind::Echo { "session" } else { "room" };
     let mut error = error_json(&eviction.error(noun));
     error["sessionId"] = json!(eviction.room.id);
     to_text(&json!(["error", error]))

@@ -55,7 +55,7 @@ impl Hub {
 
     /// Waits until those who watch sessions can take one more message of this room. None where nobody would be kept waiting.
     pub async fn reserve(&self, kind: RoomKind) -> Option<ObserverPermit> {
-        if kind != RoomKind::Session {
+        if kind != RoomKind::Echo {
             return None;
         }
         let queue = self.observers.sessions.lock().clone()?;
@@ -74,7 +74,7 @@ impl Hub {
         let sessions = self.observers.sessions.lock();
         match &*sessions {
             // All of a room goes the same way, so that it is told in its order.
-            Some(queue) if room.kind == RoomKind::Session => offer(Some(queue), what),
+            Some(queue) if room.kind == RoomKind::Echo => offer(Some(queue), what),
             _ => self.observe(what),
         }
     }

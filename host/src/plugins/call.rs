@@ -97,7 +97,7 @@ impl From<RoomKind> for wire::RoomKind {
         match kind {
             RoomKind::Room => Self::Room,
             RoomKind::Direct => Self::Direct,
-            RoomKind::Session => Self::Session,
+            RoomKind::Echo => Self::Session,
         }
     }
 }

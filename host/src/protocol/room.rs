@@ -13,7 +13,9 @@ use crate::clock::Timestamp;
 pub enum RoomKind {
     Room,
     Direct,
-    Session,
+    /// One account talking to the server, which answers. Stored and sent as `session`.
+    #[serde(rename = "session")]
+    Echo,
 }
 
 /// Who may join without an invitation: everybody, or those whom a room guard admits.
@@ -24,7 +26,7 @@ pub enum Visibility {
     Private,
 }
 
-words!(RoomKind, "kind of room", Room = "room", Direct = "direct", Session = "session");
+words!(RoomKind, "kind of room", Room = "room", Direct = "direct", Echo = "session");
 words!(Visibility, "visibility", Public = "public", Private = "private");
 
 /// A room, as its row says; cheap to clone.

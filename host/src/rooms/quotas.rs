@@ -32,7 +32,7 @@ impl Rooms {
         RoomQuota::Account(match kind {
             RoomKind::Room => limits.rooms_per_account,
             RoomKind::Direct => limits.direct_rooms_per_account,
-            RoomKind::Session => limits.sessions_per_account,
+            RoomKind::Echo => limits.sessions_per_account,
         })
     }
 

@@ -31,7 +31,7 @@ impl ClientSession {
         let caller = self.caller(&me);
         for id in rooms {
             if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(id)).await
-                && room.kind != RoomKind::Session
+                && room.kind != RoomKind::Echo
             {
                 self.begin_conversation(&me, &caller, &account, &room, recent).await;
             }

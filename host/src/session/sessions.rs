@@ -78,9 +78,8 @@ impl ClientSession {
     /// A session of one's own, which this connection hears from now on; made where there is none of this id.
     async fn hear_session(&self, me: &Arc<Connection>, caller: &Caller, id: RoomId) -> Result<Room> {
         let eviction = me.eviction(|from| from.id == id);
-        let put_out = |eviction: &Eviction| {
-            eviction.error(if eviction.room.kind == RoomKind::Session { "session" } else { "room" })
-        };
+        let put_out =
+            |eviction: &Eviction| eviction.error(if eviction.room.kind == RoomKind::Echo { "session" } else { "room" });
         if let Some(gone) = eviction.as_ref().filter(|eviction| eviction.cause == EvictionCause::RoomDeleted) {
             // It never comes back: what was said there is not to be said elsewhere.
             return Err(put_out(gone));

@@ -152,7 +152,7 @@ struct Arrival {
 
 /// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
 async fn enter(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, auth: Auth) -> Result<(), Error> {
-    let failures = Failures::new(&state.core, Some(Dialect::Sessions));
+    let failures = Failures::new(&state.core, Some(Dialect::EchoSessions));
     admit(state, peer, socket, auth).await.inspect_err(|error| failures.count(error))
 }
 
@@ -165,7 +165,7 @@ async fn admit(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth
     let token = match token.or_else(|| bearer(&request.headers).map(str::to_owned)) {
         Some(token) => Some(token),
         None => match token_in_query(request.uri.query().unwrap_or_default()) {
-            Some(_) if !state.core.auth.get().query_tokens => return Err(no_query_tokens(Some(Dialect::Sessions))),
+            Some(_) if !state.core.auth.get().query_tokens => return Err(no_query_tokens(Some(Dialect::EchoSessions))),
             token => token,
         },
     };
@@ -214,7 +214,7 @@ async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracke
     let Arrival { peer, identity, address, said, alive, outbox, gone, admitted: _admitted } = arrival;
     let core = state.core.clone();
     let registered = core.hub.register(&outbox, address);
-    let session = ClientSession::new(core, registered.id(), outbox.clone(), address, Some(Dialect::Sessions));
+    let session = ClientSession::new(core, registered.id(), outbox.clone(), address, Some(Dialect::EchoSessions));
     let writer = async {
         let _writing = writing.token();
         state.metrics.closed(write(&peer, &outbox, &alive).await);

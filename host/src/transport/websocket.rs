@@ -102,7 +102,7 @@ pub(super) fn token_in_query(query: &str) -> Option<String> {
 pub(super) fn no_query_tokens(dialect: Option<Dialect>) -> Error {
     let instead = match dialect {
         Some(Dialect::Native) => "in the first frame, `connect`, or by the header `Authorization: Bearer …`",
-        Some(Dialect::Sessions) => "as `auth: {token}`, or by the header `Authorization: Bearer …`",
+        Some(Dialect::EchoSessions) => "as `auth: {token}`, or by the header `Authorization: Bearer …`",
         Some(Dialect::Direct | Dialect::DirectExternal) => {
             "by the frame `authenticate`, or by the header `Authorization: Bearer …`"
         }

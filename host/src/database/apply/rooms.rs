@@ -143,7 +143,7 @@ impl Tx {
                 let what = match kind {
                     RoomKind::Room => "rooms",
                     RoomKind::Direct => "direct conversations",
-                    RoomKind::Session => "sessions",
+                    RoomKind::Echo => "sessions",
                 };
                 if made >= i64::from(*most) {
                     return Err(Error::Conflict(format!("this account has made {made} {what}, as many as it may")));
@@ -183,7 +183,7 @@ impl Tx {
         by: &Author,
         at: Timestamp,
     ) -> Result<Option<(RoomId, EntryPayload)>> {
-        self.check_quota(quota, by, RoomKind::Session).await?;
+        self.check_quota(quota, by, RoomKind::Echo).await?;
         let added = each!(Tx: self, tx => sqlx::query(
             // Nobody types the code of a session, so it takes none of the short ones.
             "INSERT INTO rooms (uid, code, name, kind, visibility, created_at, created_by) \

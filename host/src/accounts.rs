@@ -24,7 +24,7 @@ use self::throttle::{Origin, Throttles};
 use self::token::Tokens;
 use crate::cache::Cache;
 use crate::clock::{Timestamp, now};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::{Database, NewUser, User};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
@@ -77,7 +77,7 @@ pub struct Accounts {
     sealer: Sealer,
     external: Option<ExternalIssuer>,
     hub: Arc<Hub>,
-    config: Live<config::Auth>,
+    config: Reloadable<config::Auth>,
     /// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
     login_holds: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
@@ -95,7 +95,7 @@ impl Accounts {
         passwords: Arc<PasswordHasher>,
         tokens: Tokens,
         hub: Arc<Hub>,
-        config: Live<config::Auth>,
+        config: Reloadable<config::Auth>,
         limits: &config::Limits,
         metrics: &Metrics,
     ) -> Self {

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use self::metadata::MetadataRemover;
 pub use self::metadata::remove_metadata;
 use crate::clock::now;
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::{Database, Share, Upload};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
@@ -23,11 +23,11 @@ const UNKNOWN: &str = "application/octet-stream";
 
 pub struct Media {
     database: Database,
-    config: Live<config::Media>,
+    config: Reloadable<config::Media>,
 }
 
 impl Media {
-    pub fn new(database: Database, config: Live<config::Media>) -> Self {
+    pub fn new(database: Database, config: Reloadable<config::Media>) -> Self {
         Self { database, config }
     }
 

@@ -10,7 +10,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 pub use self::attachments::Attach;
 pub use self::retention::Retention;
 pub use self::writer::{PostDone, Posted, UnitDone, Writer};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::{Database, Found, Tombstones};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
@@ -29,11 +29,11 @@ const MAX_EMOJI_BYTES: usize = 64;
 
 pub struct Messages {
     database: Database,
-    limits: Live<config::Limits>,
+    limits: Reloadable<config::Limits>,
 }
 
 impl Messages {
-    pub fn new(database: Database, limits: Live<config::Limits>) -> Self {
+    pub fn new(database: Database, limits: Reloadable<config::Limits>) -> Self {
         Self { database, limits }
     }
 

@@ -111,7 +111,7 @@ pub struct Plugins {
 }
 
 /// What plugins need to stay with a running server.
-pub struct Live<'a> {
+pub struct PluginRuntime<'a> {
     /// Whose plugins these are, if there are further nodes.
     pub cluster: Option<&'a config::Cluster>,
     /// Ends the following.
@@ -182,10 +182,10 @@ impl Plugins {
         services: Arc<Services>,
         core_ops: &'static [&'static str],
         data_dir: &Path,
-        live: Live<'_>,
+        runtime: PluginRuntime<'_>,
     ) -> Result<Arc<Self>, StartError> {
-        let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir, live.cluster).await?;
-        let Live { stop, reacting, stop_reacting, .. } = live;
+        let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir, runtime.cluster).await?;
+        let PluginRuntime { stop, reacting, stop_reacting, .. } = runtime;
         tokio::spawn(async move { stop.run_until_cancelled(folder.watch()).await });
         Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
         reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));

@@ -16,7 +16,7 @@ use self::quotas::Creations;
 use crate::accounts::throttle::Origin;
 use crate::cache::{Cache, CacheValidity};
 use crate::clock::{Timestamp, now};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::Database;
 use crate::error::{Error, Result, rooms};
 use crate::messages::Writer;
@@ -116,7 +116,7 @@ pub struct Rooms {
     database: Database,
     writer: Writer,
     cache: Arc<RoomCache>,
-    limits: Live<config::Limits>,
+    limits: Reloadable<config::Limits>,
     /// What was made from each address lately.
     creations: Creations,
     /// Of the rooms that exist from the start.
@@ -124,7 +124,7 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    pub fn new(database: Database, writer: Writer, cache: Arc<RoomCache>, limits: Live<config::Limits>) -> Self {
+    pub fn new(database: Database, writer: Writer, cache: Arc<RoomCache>, limits: Reloadable<config::Limits>) -> Self {
         Self { database, writer, cache, limits, creations: Creations::default(), preset: OnceLock::new() }
     }
 

@@ -31,7 +31,7 @@ use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer, indexing};
 use crate::metrics::Metrics;
-use crate::plugins::{Live, PluginStatus, Plugins, Services, Trial};
+use crate::plugins::{PluginRuntime, PluginStatus, Plugins, Services, Trial};
 use crate::rooms::{GuestRooms, RoomCache, Rooms};
 use crate::router::{Commands, Exemptions, Router};
 use crate::session::Core;
@@ -61,7 +61,7 @@ pub struct Server {
     addresses: Vec<(SocketAddr, ListenerKind)>,
     new_key: Option<PathBuf>,
     reload: Arc<Notify>,
-    server: config::Live<config::Server>,
+    server: config::Reloadable<config::Server>,
     accepting: TaskTracker,
     connections: TaskTracker,
     reacting: TaskTracker,
@@ -87,7 +87,7 @@ impl Server {
         let auth = if clustered { common_auth(config, &database).await? } else { config.auth.clone() };
         let (keys, new_key) = Keys::load(&auth, &config.server.data_dir)?;
         let sections = Sections::of(config);
-        let in_force = config::Live::from(config);
+        let in_force = config::Reloadable::from(config);
 
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
@@ -137,7 +137,8 @@ impl Server {
         )
         .trying_files(Trial::with_this_program());
         let cluster = clustered.then_some(&config.cluster);
-        let live = Live { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
+        let live =
+            PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =
             Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;

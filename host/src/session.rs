@@ -30,7 +30,7 @@ use self::ahead::{Ahead, Heartbeat};
 use self::identity::TokenClock;
 use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, FailedLogIns, Identity};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::dialect::native::Greeting;
 use crate::dialect::{self, Dialect, Encoded};
 use crate::error::{Error, Result};
@@ -67,10 +67,10 @@ pub struct Core {
     pub router: Router,
     pub accounts: Arc<Accounts>,
     pub hub: Arc<Hub>,
-    pub limits: Live<config::Limits>,
-    pub auth: Live<config::Auth>,
-    pub dialects: Live<config::Dialects>,
-    pub greeting: Live<Greeting>,
+    pub limits: Reloadable<config::Limits>,
+    pub auth: Reloadable<config::Auth>,
+    pub dialects: Reloadable<config::Dialects>,
+    pub greeting: Reloadable<Greeting>,
     pub metrics: Arc<Metrics>,
     pub failed_log_ins: FailedLogIns,
 }

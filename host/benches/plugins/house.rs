@@ -9,7 +9,7 @@ use natterjack::config;
 use natterjack::database::{Database, Options};
 use natterjack::hub::Hub;
 use natterjack::messages::{Messages, Writer};
-use natterjack::plugins::{Call, Live, Plugins, Services, Tables};
+use natterjack::plugins::{Call, PluginRuntime, Plugins, Services, Tables};
 use natterjack::protocol::{Account, AccountId, Actor, Room, RoomId, RoomKind, Visibility};
 use natterjack::rooms::{RoomCache, Rooms};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,7 @@ impl House {
     /// The same, and what happens in the folder is followed until `stop`.
     pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
         let tasks = TaskTracker::new();
-        let live = Live { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+        let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
         Plugins::start(&self.config(), &self.tables, services, &[], self.folder.path(), live).await.unwrap()
     }
 

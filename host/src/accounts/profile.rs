@@ -16,7 +16,7 @@ pub struct ProfileChange {
 }
 
 impl Accounts {
-    /// Another name or address. Live connections go by the old name until they connect again; everything else shows the
+    /// Another name or address. Reloadable connections go by the old name until they connect again; everything else shows the
     /// new one from now on.
     pub async fn change_profile(&self, from: Origin, who: &Identity, change: ProfileChange) -> Result<User> {
         let user = self.user(who.account.id).await?;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Writer;
 use crate::clock::{Timestamp, now};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::Database;
 use crate::error::Result;
 use crate::protocol::{Actor, Change, RoomId, Unit};
@@ -22,16 +22,16 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Retention {
     database: Database,
     writer: Writer,
-    config: Live<config::Retention>,
-    media: Live<config::Media>,
+    config: Reloadable<config::Retention>,
+    media: Reloadable<config::Media>,
 }
 
 impl Retention {
     pub fn new(
         database: Database,
         writer: Writer,
-        config: Live<config::Retention>,
-        media: Live<config::Media>,
+        config: Reloadable<config::Retention>,
+        media: Reloadable<config::Media>,
     ) -> Self {
         Self { database, writer, config, media }
     }

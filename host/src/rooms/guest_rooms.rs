@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now;
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
@@ -20,12 +20,12 @@ pub struct GuestRooms {
     database: Database,
     writer: Writer,
     hub: Arc<Hub>,
-    config: Live<config::Rooms>,
+    config: Reloadable<config::Rooms>,
 }
 
 impl GuestRooms {
     /// A room goes when nobody was in it for as long as `config` says.
-    pub fn new(database: Database, writer: Writer, hub: Arc<Hub>, config: Live<config::Rooms>) -> Self {
+    pub fn new(database: Database, writer: Writer, hub: Arc<Hub>, config: Reloadable<config::Rooms>) -> Self {
         Self { database, writer, hub, config }
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::accounts::throttle::{Buckets, Origin, Quota};
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor};
 
@@ -29,12 +29,12 @@ impl Sender {
 /// Addresses that the limits of one address do not hold for.
 #[derive(Clone)]
 pub struct Exemptions {
-    limits: Live<config::Limits>,
-    server: Live<config::Server>,
+    limits: Reloadable<config::Limits>,
+    server: Reloadable<config::Server>,
 }
 
 impl Exemptions {
-    pub fn new(limits: Live<config::Limits>, server: Live<config::Server>) -> Self {
+    pub fn new(limits: Reloadable<config::Limits>, server: Reloadable<config::Server>) -> Self {
         Self { limits, server }
     }
 
@@ -52,12 +52,12 @@ impl Exemptions {
 /// The buckets. Each node of a cluster has its own.
 pub struct Commands {
     buckets: Buckets<Sender>,
-    limits: Live<config::Limits>,
+    limits: Reloadable<config::Limits>,
     exempt: Exemptions,
 }
 
 impl Commands {
-    pub fn new(limits: Live<config::Limits>, exempt: Exemptions) -> Self {
+    pub fn new(limits: Reloadable<config::Limits>, exempt: Exemptions) -> Self {
         Self { buckets: Buckets::default(), limits, exempt }
     }
 
@@ -90,7 +90,7 @@ mod tests {
     fn commands(limits: config::Limits, proxies: &[&str]) -> Commands {
         let trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
         let server = config::Server { trusted_proxies, ..config::Server::default() };
-        let limits = Live::from(limits);
+        let limits = Reloadable::from(limits);
         Commands::new(limits.clone(), Exemptions::new(limits, server.into()))
     }
 

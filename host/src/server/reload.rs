@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::accounts::Accounts;
-use crate::config::{self, Config, Difference, Live};
+use crate::config::{self, Config, Difference, Reloadable};
 use crate::dialect::native::Greeting;
 use crate::follow::{Watch, follow, quiet};
 use crate::log::Log;
@@ -19,16 +19,16 @@ const TURNED_LINK: &str = "..data";
 
 /// The sections that change while the server runs, for those who each need one of them.
 pub(super) struct Sections {
-    pub(super) server: Live<config::Server>,
-    pub(super) auth: Live<config::Auth>,
-    pub(super) cors: Live<config::Cors>,
-    pub(super) dialects: Live<config::Dialects>,
-    pub(super) limits: Live<config::Limits>,
-    pub(super) rooms: Live<config::Rooms>,
-    pub(super) media: Live<config::Media>,
-    pub(super) retention: Live<config::Retention>,
-    pub(super) metrics: Live<config::Metrics>,
-    pub(super) greeting: Live<Greeting>,
+    pub(super) server: Reloadable<config::Server>,
+    pub(super) auth: Reloadable<config::Auth>,
+    pub(super) cors: Reloadable<config::Cors>,
+    pub(super) dialects: Reloadable<config::Dialects>,
+    pub(super) limits: Reloadable<config::Limits>,
+    pub(super) rooms: Reloadable<config::Rooms>,
+    pub(super) media: Reloadable<config::Media>,
+    pub(super) retention: Reloadable<config::Retention>,
+    pub(super) metrics: Reloadable<config::Metrics>,
+    pub(super) greeting: Reloadable<Greeting>,
 }
 
 impl Sections {
@@ -64,7 +64,7 @@ impl Sections {
 /// Whoever keeps a running server to its configuration.
 pub(super) struct Reload {
     /// What is in force.
-    pub(super) running: Live<Config>,
+    pub(super) running: Reloadable<Config>,
     /// None as long as there is none.
     pub(super) file: Option<PathBuf>,
     pub(super) sections: Sections,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::http::forwarded::ProxyWarning;
 use crate::accounts::throttle::Origin;
-use crate::config::{Limits, Live, Server};
+use crate::config::{Limits, Reloadable, Server};
 use crate::error::Error;
 use crate::metrics::{Counter, Metrics, REFUSED_CONNECTIONS};
 use crate::router::Exemptions;
@@ -47,8 +47,8 @@ impl SocketCaps {
 
 /// Counts sockets, and sessions too: behind a proxy, and with Socket.IO's polling, a session is no socket of its own.
 pub struct Admission {
-    limits: Live<Limits>,
-    server: Live<Server>,
+    limits: Reloadable<Limits>,
+    server: Reloadable<Server>,
     exempt: Exemptions,
     /// Proxies that were warned of.
     proxies: Mutex<HashSet<(Origin, ProxyWarning)>>,
@@ -144,7 +144,7 @@ impl From<Refused> for Error {
 }
 
 impl Admission {
-    pub fn new(limits: Live<Limits>, server: Live<Server>, metrics: &Metrics) -> Self {
+    pub fn new(limits: Reloadable<Limits>, server: Reloadable<Server>, metrics: &Metrics) -> Self {
         let refused = |why| metrics.counter(REFUSED_CONNECTIONS, &[("reason", why)]);
         Self {
             exempt: Exemptions::new(limits.clone(), server.clone()),

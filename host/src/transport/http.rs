@@ -45,7 +45,7 @@ use utoipa_axum::routes;
 
 use super::admission::Admission;
 use crate::cluster::Cluster;
-use crate::config::{self, Config, Live};
+use crate::config::{self, Config, Reloadable};
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::error::Error;
@@ -64,13 +64,13 @@ pub struct State {
     pub database: Database,
     pub media: Media,
     pub metrics: Arc<Metrics>,
-    pub metrics_config: Live<config::Metrics>,
+    pub metrics_config: Reloadable<config::Metrics>,
     /// Web pages that may connect.
-    pub cors: Live<config::Cors>,
+    pub cors: Reloadable<config::Cors>,
     /// Whose `X-Forwarded-For` is believed, among others.
-    pub server: Live<config::Server>,
+    pub server: Reloadable<config::Server>,
     pub admission: Arc<Admission>,
-    /// Live connections, so that a stopping server can wait for them.
+    /// Reloadable connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
     /// Says that the server is about to stop.
     pub leaving: CancellationToken,
@@ -83,7 +83,7 @@ pub struct State {
     /// What was measured lately.
     pub figures: Arc<Figures>,
     /// What is in force.
-    pub config: Live<Config>,
+    pub config: Reloadable<Config>,
 }
 
 /// What is spoken at a listener, if that is not the clients' choice.

@@ -25,7 +25,7 @@ use super::admission::{Admission, Admitted};
 use super::beyond::Beyond;
 use super::socket::Socket;
 use super::tls::Tls;
-use crate::config::{Limits, Live};
+use crate::config::{Limits, Reloadable};
 
 /// How long to wait after a failed accept: out of descriptors, most likely, and trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
 /// What all listeners have in common.
 pub struct Listening {
     pub admission: Arc<Admission>,
-    pub limits: Live<Limits>,
+    pub limits: Reloadable<Limits>,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
 }
@@ -71,7 +71,12 @@ pub(super) fn bare_if_not_modified(mut answer: Response) -> Response {
 
 impl Listening {
     /// The connections go on as `tasks`.
-    pub fn new(admission: Arc<Admission>, limits: Live<Limits>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn new(
+        admission: Arc<Admission>,
+        limits: Reloadable<Limits>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         Self { admission, limits, tasks, stop }
     }
 

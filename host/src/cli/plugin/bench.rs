@@ -19,7 +19,7 @@ use crate::accounts::keys::Keys;
 use crate::accounts::password::PasswordHasher;
 use crate::accounts::token::Tokens;
 use crate::clock::{Timestamp, now};
-use crate::config::{Config, Grant, Live, Plugin, Settings};
+use crate::config::{Config, Grant, Plugin, Reloadable, Settings};
 use crate::database::{self, Database, NewUser};
 use crate::dialect::native::CORE_OPS;
 use crate::hub::Hub;
@@ -96,7 +96,7 @@ impl Bench {
         let told = staged.clone();
         let services = Arc::new(services.telling_staged(move |unit| told.lock().push(unit.clone())));
         let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
-        let limits = Live::from(&config.limits);
+        let limits = Reloadable::from(&config.limits);
         let commands = Commands::new(limits.clone(), Exemptions::new(limits, (&config.server).into()));
         let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins, commands };
         Ok(Self { router, id: id.to_owned(), database, committed, staged, stop, writing, _folder: folder })

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::plugins::testing::World;
-use crate::plugins::{Live, PluginState, Plugins, Tables};
+use crate::plugins::{PluginRuntime, PluginState, Plugins, Tables};
 
 /// The smallest component: it has nothing in it.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -69,7 +69,7 @@ async fn the_folder_is_looked_at_again_on_request() {
     put(&world, "one.wasm", b"hello");
     assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "nobody follows this one");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let live = Live { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+    let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
     let (config, services, folder) = (config(&world), world.services.clone(), world.folder.path());
     let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, live).await.unwrap();
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::config::{self, Live};
+use crate::config::{self, Reloadable};
 use crate::metrics::Metrics;
 use crate::session::Incoming;
 use crate::transport::admission::Admission;
@@ -59,7 +59,7 @@ async fn the_autobahn_cases_pass() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}", listener.local_addr().unwrap());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let limits = Live::from(LIMITS());
+    let limits = Reloadable::from(LIMITS());
     let admission = Admission::new(limits.clone(), config::Server::default().into(), &Metrics::default());
     let listening = Arc::new(Listening::new(Arc::new(admission), limits, tasks, stop.clone()));
     let server = tokio::spawn(listening.serve(listener, Purpose::Clients, Router::new().route("/", get(echo)), None));

@@ -15,7 +15,7 @@ use super::{config, error, put};
 use crate::config::{Config, OnFault};
 use crate::error::Error;
 use crate::plugins::testing::World;
-use crate::plugins::{Call, Draft, Live, PluginState, Plugins, Tables, Trial};
+use crate::plugins::{Call, Draft, PluginRuntime, PluginState, Plugins, Tables, Trial};
 use crate::protocol::{Actor, Room};
 
 const CRASHES: &str = "echo 'internal error: entered unreachable code' >&2; kill -ABRT $$";
@@ -53,7 +53,7 @@ impl Drop for Running {
 /// A host that loads unknown files by these commands.
 async fn start(world: &World, commands: &str, tables: &Tables) -> Running {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let live = Live { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop.clone() };
+    let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop.clone() };
     let services = Arc::new(world.services().trying_files(Trial::with_shell(commands)));
     let folder = world.folder.path();
     let plugins = Plugins::start(&config(world), tables, services, &[], folder, live).await.unwrap();

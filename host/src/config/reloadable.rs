@@ -6,10 +6,10 @@ use arc_swap::{ArcSwap, Guard};
 
 /// A section of the configuration: whoever holds one sees what it says now.
 #[derive(Debug)]
-pub struct Live<T>(Arc<ArcSwap<T>>);
+pub struct Reloadable<T>(Arc<ArcSwap<T>>);
 
-impl<T> Live<T> {
-    /// For a look; whoever waits in between takes [`Live::latest`].
+impl<T> Reloadable<T> {
+    /// For a look; whoever waits in between takes [`Reloadable::latest`].
     pub fn get(&self) -> Guard<Arc<T>> {
         self.0.load()
     }
@@ -24,19 +24,19 @@ impl<T> Live<T> {
     }
 }
 
-impl<T> Clone for Live<T> {
+impl<T> Clone for Reloadable<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> From<T> for Live<T> {
+impl<T> From<T> for Reloadable<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(value)))
     }
 }
 
-impl<T: Clone> From<&T> for Live<T> {
+impl<T: Clone> From<&T> for Reloadable<T> {
     fn from(value: &T) -> Self {
         value.clone().into()
     }

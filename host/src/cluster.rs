@@ -87,7 +87,7 @@ pub struct Cluster {
     parts: Parts,
     validity: Arc<CacheValidity>,
     health: Health,
-    figures: status::Figures,
+    metrics: status::ClusterMetrics,
     asked: people::Asked,
     /// Something may have gone unheard: all rooms are to be looked at.
     sweep: Notify,
@@ -108,7 +108,7 @@ impl Cluster {
     ) -> Result<Arc<Self>, StartError> {
         let Joining { node, validity, link, outgoing } = joining;
         let (nats, events) = Nats::connect(config, node).await?;
-        let figures = status::Figures::new(&parts.metrics);
+        let metrics = status::ClusterMetrics::new(&parts.metrics);
         let name = config.node_name();
         let cluster = Arc::new(Self {
             node,
@@ -119,7 +119,7 @@ impl Cluster {
             parts,
             validity,
             health: Health::default(),
-            figures,
+            metrics,
             asked: people::Asked::default(),
             sweep: Notify::new(),
             beat_now: Notify::new(),

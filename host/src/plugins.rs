@@ -79,7 +79,7 @@ pub use self::recent::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
 use self::set::Set;
-pub use self::status::{Figures, LoadId, PluginState, PluginStatus};
+pub use self::status::{LoadId, PluginState, PluginStats, PluginStatus};
 use self::timer::Timers;
 pub(crate) use self::trial::run_child as run_trial;
 pub use self::trial::{Trial, TrialLoader};

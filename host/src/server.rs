@@ -22,10 +22,10 @@ use crate::accounts::token::{Tokens, new_refresh_token};
 use crate::accounts::{Accounts, FailedLogIns};
 use crate::cluster::{self, Cluster, Joining};
 use crate::config::{self, Config, Listener, Secret, Synchronous};
+use crate::dashboard::DashboardSamples;
 use crate::database::{self, Claim, Database};
 use crate::dialect::native::CORE_OPS;
 use crate::error::Error;
-use crate::figures::Figures;
 use crate::hub::Hub;
 use crate::log::Log;
 use crate::media::Media;
@@ -165,8 +165,8 @@ impl Server {
             None => None,
         };
 
-        let figures = Arc::new(Figures::default());
-        tokio::spawn(figures.clone().run(hub.clone(), plugins.clone(), stop.clone()));
+        let dashboard = Arc::new(DashboardSamples::default());
+        tokio::spawn(dashboard.clone().run(hub.clone(), plugins.clone(), stop.clone()));
 
         let exempt = Exemptions::new(sections.limits.clone(), sections.server.clone());
         let core = Arc::new(Core {
@@ -206,7 +206,7 @@ impl Server {
             stop: stop.clone(),
             config_file: config_file.map(Path::to_owned),
             recent_lines: log.recent_lines.clone(),
-            figures,
+            dashboard,
             config: in_force.clone(),
         });
         let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));

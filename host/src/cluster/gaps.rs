@@ -40,7 +40,7 @@ impl Cluster {
         if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
             self.parts.known.forget(CacheInvalidation::Room(room));
         }
-        self.figures.read.increment(entries.len() as u64);
+        self.metrics.read.increment(entries.len() as u64);
         tracing::debug!(%room, from = missing.from, up_to, entries = entries.len(), "read from the log");
         let Some(room) = self.room(room, &[]).await else { return Ok(()) };
         self.parts

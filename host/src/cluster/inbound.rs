@@ -142,10 +142,10 @@ impl Cluster {
         let received = decode(&message.payload);
         match &received {
             Some(received) if received.v > VERSION => {
-                self.figures.heard.increment(1);
+                self.metrics.heard.increment(1);
                 tracing::debug!(version = received.v, "a newer node says something; what is not understood is read");
             }
-            Some(_) => self.figures.heard.increment(1),
+            Some(_) => self.metrics.heard.increment(1),
             None => tracing::warn!(subject = %message.subject, "something that is no message of a node was sent here"),
         }
         received.filter(|received| received.from != self.node)

@@ -38,8 +38,8 @@ impl Cluster {
             self.health.hears.store(heard, Ordering::Relaxed);
             let beaten = self.beat().await;
             self.health.lease.store(beaten.is_ok(), Ordering::Relaxed);
-            self.figures.connected.set(if heard { 1.0 } else { 0.0 });
-            self.figures.lost.absolute(self.link.lost());
+            self.metrics.connected.set(if heard { 1.0 } else { 0.0 });
+            self.metrics.lost.absolute(self.link.lost());
             if let Err(error) = beaten {
                 tracing::warn!(%error, "this node cannot say that it lives");
                 continue;
@@ -93,7 +93,7 @@ impl Cluster {
         let nodes = self.parts.database.nodes().await?;
         let alive: Vec<_> =
             nodes.iter().filter(|node| node.lease_ms > 0).filter_map(|node| node.id.parse().ok()).collect();
-        self.figures.nodes.set(alive.len() as f64);
+        self.metrics.nodes.set(alive.len() as f64);
         if !judging {
             return Ok(());
         }

@@ -95,6 +95,6 @@ impl Cluster {
     }
 
     fn count(&self, sent: bool) {
-        if sent { &self.figures.sent } else { &self.figures.unsent }.increment(1);
+        if sent { &self.metrics.sent } else { &self.metrics.unsent }.increment(1);
     }
 }

@@ -56,7 +56,7 @@ impl Cluster {
                 sleep(PAUSE).await;
                 opening.into_iter().for_each(|room| self.link.rooms().insert(room));
             }
-            self.figures.rooms.set(listening.len() as f64);
+            self.metrics.rooms.set(listening.len() as f64);
         }
     }
 

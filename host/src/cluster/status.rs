@@ -32,7 +32,7 @@ impl Health {
     }
 }
 
-pub(super) struct Figures {
+pub(super) struct ClusterMetrics {
     pub(super) sent: Counter,
     pub(super) unsent: Counter,
     pub(super) heard: Counter,
@@ -43,7 +43,7 @@ pub(super) struct Figures {
     pub(super) connected: Gauge,
 }
 
-impl Figures {
+impl ClusterMetrics {
     pub(super) fn new(metrics: &Metrics) -> Self {
         Self {
             sent: metrics.counter(CLUSTER_SENT, &[("outcome", "sent")]),

@@ -26,7 +26,7 @@ use super::plugin::{Plugin, hex};
 use super::registry::Registry;
 use super::set::Set;
 use super::versions::Versions;
-use super::{Figures, PluginState, PluginStatus, Shared, Tables, contract};
+use super::{PluginState, PluginStats, PluginStatus, Shared, Tables, contract};
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::metrics::{LOADS, QUARANTINED};
@@ -334,7 +334,7 @@ impl Folder {
                 order: known.terms.table.order,
                 error: known.error.as_ref().map(|(error, since)| (error.to_string(), *since)),
                 quarantine: None,
-                figures: Figures::default(),
+                stats: PluginStats::default(),
                 versions: self.versions_of(id),
             }
         };

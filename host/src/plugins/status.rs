@@ -63,14 +63,14 @@ pub struct PluginStatus {
     /// While it is quarantined: how it failed, and for how much longer it is not called.
     pub quarantine: Option<(String, Duration)>,
     /// How the version that runs has done since it was loaded.
-    pub figures: Figures,
+    pub stats: PluginStats,
     /// What can be gone back to, the newest first; the version that runs is among them.
     pub versions: Vec<KeptVersion>,
 }
 
 /// What was counted of one version's calls.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
+pub struct PluginStats {
     pub times: Tally,
     /// Calls in which it trapped, took too long or asked for too much.
     pub faults: u64,
@@ -89,7 +89,7 @@ impl Plugins {
         let registry = self.shared.registry.load_full();
         let times = registry
             .all()
-            .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.conduct.figures().times));
+            .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.conduct.stats().times));
         times.collect::<Vec<_>>().into_iter()
     }
 
@@ -134,7 +134,7 @@ impl Plugins {
         let mut statuses = Vec::clone(&self.shared.statuses.load());
         for status in &mut statuses {
             let Some(plugin) = registry.plugin(&status.id) else { continue };
-            status.figures = plugin.conduct.figures();
+            status.stats = plugin.conduct.stats();
             status.quarantine = plugin.conduct.quarantine();
             if status.quarantine.is_some() {
                 status.state = PluginState::Quarantined;

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::fault::Fault;
 use super::plugin::Plugin;
 use super::quarantine::{Pass, Record, Step};
-use super::status::Figures;
+use super::status::PluginStats;
 use crate::config::OnFault;
 use crate::error::Error;
 use crate::latency::Latencies;
@@ -64,10 +64,10 @@ pub(super) struct Conduct {
     times: Latencies,
     faults: AtomicU64,
     /// By hook.
-    figures: [Option<HookFigures>; HOOKS.len()],
+    hooks: [Option<HookMetrics>; HOOKS.len()],
 }
 
-struct HookFigures {
+struct HookMetrics {
     time: Histogram,
     /// By verdict.
     verdicts: [Counter; VERDICT_NAMES.len()],
@@ -76,8 +76,8 @@ struct HookFigures {
 impl Conduct {
     /// Of a plugin that exports these; the others have no series.
     pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str, exported: &[&str]) -> Self {
-        let figures = HOOKS.map(|(_, hook)| {
-            exported.contains(&hook).then(|| HookFigures {
+        let hooks = HOOKS.map(|(_, hook)| {
+            exported.contains(&hook).then(|| HookMetrics {
                 time: metrics.histogram(CALL_SECONDS, &[("plugin", plugin), ("hook", hook)]),
                 verdicts: VERDICT_NAMES.map(|(_, verdict)| {
                     metrics.counter(VERDICTS, &[("plugin", plugin), ("hook", hook), ("verdict", verdict)])
@@ -91,18 +91,18 @@ impl Conduct {
             metrics: metrics.clone(),
             times: Latencies::default(),
             faults: AtomicU64::new(0),
-            figures,
+            hooks,
         }
     }
 
-    pub(super) fn figures(&self) -> Figures {
-        Figures { times: self.times.tally(), faults: self.faults.load(Relaxed) }
+    pub(super) fn stats(&self) -> PluginStats {
+        PluginStats { times: self.times.tally(), faults: self.faults.load(Relaxed) }
     }
 
     fn took(&self, hook: Hook, time: Duration) {
         self.times.record(time);
-        if let Some(figures) = &self.figures[hook as usize] {
-            figures.time.record(time);
+        if let Some(hooks) = &self.hooks[hook as usize] {
+            hooks.time.record(time);
         }
     }
 
@@ -149,8 +149,8 @@ impl<'a> Visit<'a> {
         let conduct = &self.plugin.conduct;
         let now = Instant::now();
         conduct.took(self.hook, now - self.since);
-        if let Some(figures) = &conduct.figures[self.hook as usize] {
-            figures.verdicts[verdict as usize].increment(1);
+        if let Some(hooks) = &conduct.hooks[self.hook as usize] {
+            hooks.verdicts[verdict as usize].increment(1);
         }
         if let Some(step) = self.pass.answered(now) {
             tell(self.plugin, self.hook, step, "");

@@ -46,10 +46,10 @@ use utoipa_axum::routes;
 use super::admission::Admission;
 use crate::cluster::Cluster;
 use crate::config::{self, Config, Reloadable};
+use crate::dashboard::DashboardSamples;
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::figures::Figures;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::plugins::RecentLines;
@@ -81,7 +81,7 @@ pub struct State {
     pub config_file: Option<PathBuf>,
     pub recent_lines: Arc<RecentLines>,
     /// What was measured lately.
-    pub figures: Arc<Figures>,
+    pub dashboard: Arc<DashboardSamples>,
     /// What is in force.
     pub config: Reloadable<Config>,
 }

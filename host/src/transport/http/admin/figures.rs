@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::Admin;
 use super::plugins::millis;
 use crate::clock::Timestamp;
-use crate::figures::{self, EVERY};
+use crate::dashboard::{self, SAMPLE_INTERVAL};
 use crate::transport::http::{Answer, State};
 
 #[derive(Serialize, ToSchema)]
@@ -50,12 +50,12 @@ struct Hooks {
 /// Connections, messages, delivery times and hook times of the last minutes
 #[utoipa::path(get, path = "/api/admin/figures", tag = "administration", security(("token" = [])), operation_id = "figures", responses((status = 200, body = Figures)))]
 pub(in crate::transport::http) async fn show(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
-    let samples = state.figures.samples().iter().map(|sample| shown(sample)).collect();
-    let every_ms = u64::try_from(EVERY.as_millis()).unwrap_or(u64::MAX);
+    let samples = state.dashboard.samples().iter().map(|sample| shown(sample)).collect();
+    let every_ms = u64::try_from(SAMPLE_INTERVAL.as_millis()).unwrap_or(u64::MAX);
     Ok(axum::Json(Figures { every_ms, connections: state.core.hub.count(), samples }).into_response())
 }
 
-fn shown(sample: &figures::Sample) -> Sample {
+fn shown(sample: &dashboard::Sample) -> Sample {
     let per_second = |count: u64| count as f64 / sample.over.as_secs_f64().max(f64::MIN_POSITIVE);
     let hooks = |(id, calls): &(Arc<str>, crate::latency::Tally)| {
         let quantile = |part| calls.quantile(part).map(millis).unwrap_or_default();

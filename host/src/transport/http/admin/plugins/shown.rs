@@ -124,7 +124,7 @@ impl Plugins {
 impl From<&PluginStatus> for Plugin {
     fn from(status: &PluginStatus) -> Self {
         let error = status.error.as_ref();
-        let times = &status.figures.times;
+        let times = &status.stats.times;
         let version = |kept: &KeptVersion| Version {
             sha256: kept.sha256.to_string(),
             since: kept.since,
@@ -153,7 +153,7 @@ impl From<&PluginStatus> for Plugin {
                 .map(|(reason, left)| Quarantine { reason: reason.clone(), seconds_left: left.as_secs() }),
             calls: Calls {
                 count: times.count(),
-                faults: status.figures.faults,
+                faults: status.stats.faults,
                 p50_ms: times.quantile(0.5).map(millis),
                 p99_ms: times.quantile(0.99).map(millis),
             },

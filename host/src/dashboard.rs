@@ -14,9 +14,9 @@ use crate::latency::Tally;
 use crate::plugins::{LoadId, Plugins};
 
 /// How far two samples are apart.
-pub const EVERY: Duration = Duration::from_secs(2);
+pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
 /// Ten minutes.
-const KEPT: usize = 300;
+const MAX_SAMPLES: usize = 300;
 
 /// What was measured since the sample before.
 #[derive(Clone, Debug)]
@@ -32,11 +32,11 @@ pub struct Sample {
 }
 
 #[derive(Default)]
-pub struct Figures {
+pub struct DashboardSamples {
     samples: Mutex<VecDeque<Arc<Sample>>>,
 }
 
-impl Figures {
+impl DashboardSamples {
     /// The oldest first.
     pub fn samples(&self) -> Vec<Arc<Sample>> {
         self.samples.lock().iter().cloned().collect()
@@ -45,7 +45,7 @@ impl Figures {
     /// Samples until `stop`.
     pub async fn run(self: Arc<Self>, hub: Arc<Hub>, plugins: Arc<Plugins>, stop: CancellationToken) {
         let mut before = Totals::of(&hub, &plugins);
-        let mut tick = tokio::time::interval_at(before.at + EVERY, EVERY);
+        let mut tick = tokio::time::interval_at(before.at + SAMPLE_INTERVAL, SAMPLE_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let totals = Totals::of(&hub, &plugins);
@@ -57,7 +57,7 @@ impl Figures {
     fn add(&self, sample: Sample) {
         let mut samples = self.samples.lock();
         samples.push_back(Arc::new(sample));
-        if samples.len() > KEPT {
+        if samples.len() > MAX_SAMPLES {
             samples.pop_front();
         }
     }

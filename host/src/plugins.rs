@@ -8,10 +8,11 @@
 
 mod apply;
 mod args;
-mod attempt;
 mod bindings;
 mod call;
+mod cluster_plugins;
 mod command;
+mod compile_thread;
 mod compiled;
 mod contract;
 mod crashed;
@@ -20,24 +21,24 @@ mod fault;
 mod files;
 mod filter;
 mod folder;
+mod folder_command;
 mod guard;
+mod guarded_call;
+mod guest_log;
 mod imports;
 mod inspect;
 mod instance;
-mod journal;
 mod limits;
 mod load;
 mod message;
 mod meter;
 mod observer;
-mod orders;
-mod outside;
+mod outbound_http;
 mod plugin;
 mod quarantine;
-mod recent;
+mod recent_lines;
 mod registry;
 mod services;
-mod set;
 pub mod slash;
 mod specs;
 mod state;
@@ -49,8 +50,7 @@ mod timer;
 mod trial;
 mod unit;
 mod versions;
-mod visit;
-mod workshop;
+mod write_call;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -65,20 +65,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::call::Call;
+use self::cluster_plugins::ClusterPlugins;
 pub use self::command::{CommandInfo, Param, ParamKind, Place};
 use self::compiled::Compiled;
 pub use self::crashed::CrashedFile;
 use self::crashed::CrashedFiles;
 pub use self::filter::Draft;
 use self::folder::Folder;
+use self::folder_command::FolderCommand;
 pub use self::inspect::{Inspection, inspect, wit};
-use self::load::Forge;
+use self::load::Loader;
 use self::observer::Observers;
-use self::orders::Order;
-pub use self::recent::{RecentLine, RecentLines};
+pub use self::recent_lines::{RecentLine, RecentLines};
 use self::registry::Registry;
 pub use self::services::Services;
-use self::set::Set;
 pub use self::status::{LoadId, PluginState, PluginStats, PluginStatus};
 use self::timer::Timers;
 pub(crate) use self::trial::run_child as run_trial;
@@ -96,7 +96,7 @@ pub type Tables = BTreeMap<String, config::Plugin>;
 /// Commands and guards that may run at once; each has an instance with its memory.
 const CALLS: usize = 256;
 /// Orders that may wait for the folder's keeper.
-const ORDERS: usize = 4;
+const MAX_FOLDER_COMMANDS: usize = 4;
 
 /// Why plugins cannot run at all.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,7 @@ pub struct StartError(String);
 pub struct Plugins {
     shared: Arc<Shared>,
     /// To whoever follows the folder.
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<FolderCommand>,
 }
 
 /// What plugins need to stay with a running server.
@@ -217,19 +217,19 @@ impl Plugins {
             .await
             .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
         let compiled = kept(data_dir, config.cache).await;
-        let forge = Forge::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
+        let forge = Loader::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
         let shared = Arc::new(Shared::new(services, core_ops, cluster.is_some()));
-        let (orders, waiting) = mpsc::channel(ORDERS);
+        let (commands, waiting) = mpsc::channel(MAX_FOLDER_COMMANDS);
         let (versions, crashed) = (Versions::open(data_dir), CrashedFiles::open(data_dir));
         let mut folder = Folder::new(shared.clone(), forge, versions, crashed, config.clone(), tables.clone(), waiting);
         if let Some(cluster) = cluster {
             let failed = |error: &dyn Display| StartError(format!("what the cluster runs cannot be read: {error}"));
-            let set = Set::open(shared.services.database.clone(), cluster, data_dir).await;
+            let set = ClusterPlugins::open(shared.services.database.clone(), cluster, data_dir).await;
             let joined = folder.join(set.map_err(|error| failed(&error))?, cluster.distribute).await;
             joined.map_err(|error| failed(&error))?;
         }
         folder.load_all().await;
-        Ok((Self { shared, orders }, folder))
+        Ok((Self { shared, commands }, folder))
     }
 
     /// Shows a message to the filters. Gives the text to store instead, if there is one.

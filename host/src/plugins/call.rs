@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::bindings::wire;
-use super::quarantine::Witness;
+use super::quarantine::FaultSource;
 use crate::accounts::throttle::Origin;
 use crate::error::Error;
 use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
@@ -41,11 +41,11 @@ impl Call {
     }
 
     /// Whom a fault of this call counts for.
-    pub(super) fn witness(&self) -> Witness {
+    pub(super) fn source(&self) -> FaultSource {
         match (&self.actor, self.origin) {
-            (Actor::Account(account), _) => Witness::Account(account.id),
-            (Actor::Guest(_), Some(origin)) => Witness::Origin(origin),
-            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => Witness::Inside,
+            (Actor::Account(account), _) => FaultSource::Account(account.id),
+            (Actor::Guest(_), Some(origin)) => FaultSource::Origin(origin),
+            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => FaultSource::Inside,
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::Services;
-use super::attempt::{Answered, Attempt, conclude, fresh};
 use super::bindings::wire;
 use super::call::Call;
 use super::fault::{Fault, misfit};
+use super::guarded_call::{GuardedCall, Hook};
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::{RequestedBy, UnitOfWork};
-use super::visit::{Hook, Visit};
+use super::write_call::{Answered, CallError, conclude, fresh};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
 use crate::text::shown;
@@ -150,7 +150,7 @@ pub(super) async fn run(
     command.check(call, args)?;
     let args = args.to_string();
     match attempt(registry, services, plugin, name, call, &args).await {
-        Err(Attempt::Overtaken(_)) => {
+        Err(CallError::Conflict(_)) => {
             let _turn = plugin.for_subscribers.acquire().await.map_err(Error::internal)?;
             attempt(registry, services, plugin, name, call, &args).await
         }
@@ -166,12 +166,12 @@ async fn attempt(
     name: &str,
     call: &Call,
     args: &str,
-) -> Result<Value, Attempt> {
+) -> Result<Value, CallError> {
     let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin);
     let unit = Box::new(unit.requested_by(Some(RequestedBy::caller(call))));
-    let visit = Visit::begin(plugin, Hook::Commands)?;
+    let guarded = GuardedCall::begin(plugin, Hook::Commands)?;
     let answered = ask(plugin, unit, name, call, args).await;
-    conclude(registry, plugin, call, visit, answered).await
+    conclude(registry, plugin, call, guarded, answered).await
 }
 
 async fn ask(

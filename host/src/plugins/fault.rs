@@ -66,7 +66,7 @@ impl Fault {
 
 /// Reads a failed call's error together with what the store noted.
 pub(super) fn explain(error: &wasmtime::Error, state: &State, meter: &Meter) -> Fault {
-    let complaint = state.journal.end();
+    let complaint = state.guest_log.end();
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::Interrupt) => return meter.exceeded(),

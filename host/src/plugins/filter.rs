@@ -10,11 +10,11 @@ use super::bindings::message_filter::exports::natterjack::plugin::message_filter
 use super::bindings::wire;
 use super::call::{Call, rejected};
 use super::fault::{Fault, misfit};
+use super::guarded_call::{self, GuardedCall};
 use super::instance::Instance;
 use super::meter::{Meter, run_at_once};
 use super::plugin::Plugin;
 use super::registry::Registry;
-use super::visit::{self, Visit};
 use crate::error::Result;
 use crate::protocol::RoomId;
 
@@ -131,16 +131,16 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option
     let mut draft = wire_filter::Draft { body, reply_to, edit_of, attachments };
     let mut rewritten = false;
     for plugin in registry.filters().iter().filter(|plugin| author != Some(&*plugin.id)) {
-        let Some(visit) = Visit::begin_filter(plugin)? else { continue };
+        let Some(guarded) = GuardedCall::begin_filter(plugin)? else { continue };
         let room = call.room.as_ref().map(|room| room.id);
         let verdict = match plugin.filter.ask(plugin, room, call.request, &context, &draft) {
             Ok(verdict) => verdict,
-            Err(fault) => return Err(visit.failed(call, &fault)),
+            Err(fault) => return Err(guarded.failed(call, &fault)),
         };
-        visit.answered(match verdict {
-            Verdict::Allow => visit::Verdict::Yes,
-            Verdict::Rewrite(_) => visit::Verdict::Rewrite,
-            Verdict::Reject { .. } => visit::Verdict::No,
+        guarded.answered(match verdict {
+            Verdict::Allow => guarded_call::Verdict::Yes,
+            Verdict::Rewrite(_) => guarded_call::Verdict::Rewrite,
+            Verdict::Reject { .. } => guarded_call::Verdict::No,
         });
         match verdict {
             Verdict::Allow => {}

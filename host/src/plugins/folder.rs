@@ -1,10 +1,10 @@
 //! The plugins folder: what is in it, what has been made of it, and what became of the rest.
 
-mod agreed;
+mod cluster_overrides;
 mod compiling;
 mod distribute;
+mod handle;
 mod missing;
-mod obey;
 mod rename;
 #[cfg(test)]
 mod tests;
@@ -18,13 +18,13 @@ use tokio::sync::mpsc;
 
 use self::compiling::{Compiling, Sha256};
 use self::distribute::Given;
+use super::cluster_plugins::ClusterPlugins;
 use super::crashed::CrashedFiles;
 use super::files::{self, File, Reading, Stamp};
-use super::load::{Forge, LoadError, check_kind, check_pin, hash};
-use super::orders::Order;
+use super::folder_command::FolderCommand;
+use super::load::{LoadError, Loader, check_kind, check_pin, hash};
 use super::plugin::{Plugin, hex};
 use super::registry::Registry;
-use super::set::Set;
 use super::versions::Versions;
 use super::{PluginState, PluginStats, PluginStatus, Shared, Tables, contract};
 use crate::clock::{Timestamp, now};
@@ -34,7 +34,7 @@ use crate::metrics::{LOADS, QUARANTINED};
 /// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
 pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
-    pub(super) forge: Arc<Forge>,
+    pub(super) forge: Arc<Loader>,
     pub(super) versions: Versions,
     /// The files that are not loaded again.
     crashed: CrashedFiles,
@@ -43,17 +43,17 @@ pub(super) struct Folder {
     /// As this node's configuration has them.
     pub(super) tables: Tables,
     /// What the cluster agreed on, if there is one.
-    pub(super) set: Option<Set>,
+    pub(super) set: Option<ClusterPlugins>,
     /// Whether that could not be read when it was last looked at.
     set_away: bool,
     /// If this node gives what it has to all.
     given: Option<Given>,
-    pub(super) orders: mpsc::Receiver<Order>,
-    known: BTreeMap<Arc<str>, Known>,
+    pub(super) commands: mpsc::Receiver<FolderCommand>,
+    known: BTreeMap<Arc<str>, KnownPlugin>,
 }
 
 /// A file, as it was last looked at.
-struct Known {
+struct KnownPlugin {
     stamp: Option<Stamp>,
     sha256: Option<[u8; 32]>,
     terms: Terms,
@@ -104,12 +104,12 @@ pub(super) enum Look {
 impl Folder {
     pub(super) fn new(
         shared: Arc<Shared>,
-        forge: Forge,
+        forge: Loader,
         versions: Versions,
         crashed: CrashedFiles,
         config: config::Plugins,
         tables: Tables,
-        orders: mpsc::Receiver<Order>,
+        commands: mpsc::Receiver<FolderCommand>,
     ) -> Self {
         shared.crashed.store(Arc::new(crashed.all().to_vec()));
         Self {
@@ -123,7 +123,7 @@ impl Folder {
             set: None,
             set_away: false,
             given: None,
-            orders,
+            commands,
             known: BTreeMap::new(),
         }
     }
@@ -167,7 +167,8 @@ impl Folder {
             if known.is_none() {
                 self.unload(id, "it is disabled");
             }
-            self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None, compiling: None });
+            self.known
+                .insert(id.clone(), KnownPlugin { stamp: None, sha256: None, terms, error: None, compiling: None });
             return true;
         }
         if look == Look::Glance && known.is_some_and(|known| known.stamp == Some(file.stamp)) {
@@ -192,7 +193,7 @@ impl Folder {
             Err(NotReady::Refused(error)) => self.refuse(id, file, Some((sha256, &bytes)), terms, error).await,
             Err(NotReady::Compiling(sha256)) => {
                 let compiling = Some(sha256);
-                self.known.insert(id.clone(), Known { stamp: None, sha256: None, terms, error: None, compiling });
+                self.known.insert(id.clone(), KnownPlugin { stamp: None, sha256: None, terms, error: None, compiling });
             }
         }
         true
@@ -236,7 +237,7 @@ impl Folder {
         self.swap(registry);
         self.known.insert(
             id.clone(),
-            Known { stamp: Some(stamp), sha256: Some(sha256), terms, error: None, compiling: None },
+            KnownPlugin { stamp: Some(stamp), sha256: Some(sha256), terms, error: None, compiling: None },
         );
         if let Err(error) = self.versions.keep(id, &hex(&sha256), bytes).await {
             tracing::warn!(plugin = %id, %error, "this version cannot be kept; it cannot be gone back to later");
@@ -275,7 +276,7 @@ impl Folder {
         }
         let (stamp, sha256) = seen;
         let error = Some((error, since.unwrap_or_else(now)));
-        self.known.insert(id.clone(), Known { stamp, sha256, terms, error, compiling: None });
+        self.known.insert(id.clone(), KnownPlugin { stamp, sha256, terms, error, compiling: None });
     }
 
     fn unload(&mut self, id: &str, why: &str) {
@@ -309,7 +310,7 @@ impl Folder {
 
     fn statuses(&self) -> Vec<PluginStatus> {
         let registry = self.shared.registry.load();
-        let status = |(id, known): (&Arc<str>, &Known)| {
+        let status = |(id, known): (&Arc<str>, &KnownPlugin)| {
             let running = registry.plugin(id);
             let about = running.and_then(|plugin| plugin.about.as_ref());
             let commands = running.map(|plugin| &*plugin.commands).unwrap_or_default();

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::Services;
 use super::apply::apply;
-use super::attempt::{Answered, fresh};
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
 use super::call::{Call, rejected, said};
 use super::fault::{Fault, misfit};
+use super::guarded_call::{GuardedCall, Hook, Verdict};
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::visit::{Hook, Verdict, Visit};
+use super::write_call::{Answered, fresh};
 use crate::error::{Error, Result, rooms};
 use crate::protocol::Credential;
 
@@ -30,12 +30,12 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
         let credentials: Vec<_> = offer.credentials.iter().map(Into::into).collect();
         let mut accepted = false;
         for guard in registry.guards() {
-            let visit = Visit::begin(guard, Hook::RoomGuard)?;
+            let guarded = GuardedCall::begin(guard, Hook::RoomGuard)?;
             let (answer, after) = match ask_protect(guard, unit, &call, &credentials).await {
                 Ok(answered) => answered,
-                Err(fault) => return Err(visit.failed(&call, &fault)),
+                Err(fault) => return Err(guarded.failed(&call, &fault)),
             };
-            visit.answered(match answer {
+            guarded.answered(match answer {
                 Ok(wire_guard::Protection::Accepted) => Verdict::Yes,
                 Ok(wire_guard::Protection::Abstain) => Verdict::Abstain,
                 Err(_) => Verdict::No,
@@ -98,12 +98,12 @@ async fn consult(
     let mut turn = None;
     loop {
         let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin));
-        let visit = Visit::begin(guard, Hook::RoomGuard)?;
+        let guarded = GuardedCall::begin(guard, Hook::RoomGuard)?;
         let (verdict, unit) = match ask_admit(guard, unit, call, credentials).await {
             Ok(answered) => answered,
-            Err(fault) => return Err(visit.failed(call, &fault)),
+            Err(fault) => return Err(guarded.failed(call, &fault)),
         };
-        visit.answered(match verdict {
+        guarded.answered(match verdict {
             wire_guard::Admission::Admit => Verdict::Yes,
             wire_guard::Admission::Abstain => Verdict::Abstain,
             wire_guard::Admission::Deny(_) => Verdict::No,

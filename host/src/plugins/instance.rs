@@ -7,7 +7,7 @@ use wasmtime::Store;
 use wasmtime::component;
 
 use super::fault::{Fault, explain, misfit};
-use super::journal::clean;
+use super::guest_log::clean;
 use super::meter::Meter;
 use super::plugin::Plugin;
 use super::state::State;
@@ -35,7 +35,7 @@ impl Instance {
         store.set_epoch_deadline(1);
         let ticking = meter.clone();
         store.epoch_deadline_callback(move |_| Ok(ticking.tick()));
-        store.data().journal.begin(request);
+        store.data().guest_log.begin(request);
         let exports = match plugin.pre.instantiate_async(&mut store).await {
             Ok(exports) => exports,
             Err(error) if error.is::<wasmtime::Trap>() || store.data().limits.refused() => {
@@ -59,7 +59,7 @@ impl Instance {
     pub(super) fn restart(&mut self, request: Uuid) {
         self.meter.restart();
         self.store.set_epoch_deadline(1);
-        self.store.data().journal.begin(request);
+        self.store.data().guest_log.begin(request);
     }
 
     /// Lets the imports answer for the call to come, with this unit of work.
@@ -76,7 +76,7 @@ impl Instance {
     pub(super) fn answered<T>(&self, answer: wasmtime::Result<T>) -> Result<T, Fault> {
         match answer {
             Ok(answer) => {
-                self.store.data().journal.end();
+                self.store.data().guest_log.end();
                 Ok(answer)
             }
             Err(error) => {

@@ -16,23 +16,23 @@ pub(super) use self::error::LoadError;
 use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::call::clip;
 use super::command::{self, CommandInfo};
+use super::compile_thread::CompileThread;
 use super::compiled::Compiled;
 use super::contract::{self, Shape};
 use super::engine;
 use super::fault::{Fault, misfit};
 use super::filter::Filter;
+use super::guarded_call::PluginHealth;
+use super::guest_log::clean;
 use super::imports;
 use super::instance::Instance;
-use super::journal::clean;
 use super::meter::Meter;
 use super::observer::Interest;
-use super::outside::Reach;
+use super::outbound_http::Reach;
 use super::plugin::{About, Hooks, Plugin};
 use super::specs;
 use super::state::State;
 use super::trial::{Outcome, Trial};
-use super::visit::Conduct;
-use super::workshop::Workshop;
 use crate::clock::now;
 use crate::config;
 use crate::metrics::Metrics;
@@ -49,13 +49,13 @@ const LARGE_BYTES: usize = 1 << 20;
 const SMALL_AT_A_TIME: usize = 2;
 
 /// Where plugins are made.
-pub(super) struct Forge {
+pub(super) struct Loader {
     engine: Engine,
     /// With what every plugin has; each gets a copy with what it was granted.
     linker: Linker<State>,
-    small: Lane,
+    small: CompileQueue,
     /// Of its own, so that no small file waits for a large one.
-    large: Lane,
+    large: CompileQueue,
     /// Where the engine keeps what it compiled.
     compiled: Option<Compiled>,
     /// Stands for the engine and all that decides what it makes of a file.
@@ -66,18 +66,18 @@ pub(super) struct Forge {
 }
 
 /// A place where files are compiled.
-struct Lane {
-    workshop: Workshop,
+struct CompileQueue {
+    thread: CompileThread,
     turns: Semaphore,
 }
 
-impl Lane {
+impl CompileQueue {
     fn open(at_a_time: usize) -> std::io::Result<Self> {
-        Ok(Self { workshop: Workshop::open()?, turns: Semaphore::new(at_a_time) })
+        Ok(Self { thread: CompileThread::open()?, turns: Semaphore::new(at_a_time) })
     }
 }
 
-impl Forge {
+impl Loader {
     pub(super) fn open(
         compiled: Option<Compiled>,
         trial: Option<Trial>,
@@ -102,7 +102,7 @@ impl Forge {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = format!("{} {:016x}", env!("CARGO_PKG_VERSION"), hasher.finish());
-        let (small, large) = (Lane::open(SMALL_AT_A_TIME)?, Lane::open(1)?);
+        let (small, large) = (CompileQueue::open(SMALL_AT_A_TIME)?, CompileQueue::open(1)?);
         Ok(Self { engine, linker, small, large, compiled, fingerprint, trial, metrics })
     }
 
@@ -125,7 +125,7 @@ impl Forge {
         let known = self.has_compiled(&sha256);
         if !known {
             let file = bytes.clone();
-            lane.workshop.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(gave_up()))?;
+            lane.thread.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(gave_up()))?;
             tracing::info!(plugin = %id, bytes = bytes.len(), "compiling plugin");
             if let Some(trial) = &self.trial {
                 match trial.run(id, bytes, settings, budget, self.compiled.as_ref()).await {
@@ -139,7 +139,7 @@ impl Forge {
         let component = self.compile_in(lane, bytes.clone()).await?;
         if let (Some(kept), false) = (self.compiled.clone(), known) {
             let fingerprint = self.fingerprint.clone();
-            let noted = lane.workshop.run(move || kept.seal().and_then(|()| kept.note_tried(&sha256, &fingerprint)));
+            let noted = lane.thread.run(move || kept.seal().and_then(|()| kept.note_tried(&sha256, &fingerprint)));
             if let Some(Err(error)) = noted.await {
                 tracing::warn!(%error, "a compiled plugin cannot be kept; the next start compiles it again");
             }
@@ -152,9 +152,9 @@ impl Forge {
         self.compile_in(&self.large, bytes).await
     }
 
-    async fn compile_in(&self, lane: &Lane, bytes: Bytes) -> Result<Component, LoadError> {
+    async fn compile_in(&self, lane: &CompileQueue, bytes: Bytes) -> Result<Component, LoadError> {
         let engine = self.engine.clone();
-        let made = lane.workshop.run(move || {
+        let made = lane.thread.run(move || {
             Component::from_binary(&engine, &bytes).map_err(|error| LoadError::Broken(format!("{error:#}")))
         });
         made.await.unwrap_or_else(|| Err(gave_up()))
@@ -189,7 +189,7 @@ impl Forge {
             sha256,
             loaded_at: now(),
             short_hash: super::plugin::hex(&sha256[..4]),
-            conduct: Conduct::new(&self.metrics, id, &hooks.names()),
+            health: PluginHealth::new(&self.metrics, id, &hooks.names()),
             hooks,
             component,
             pre,

@@ -127,7 +127,7 @@ async fn work(shared: Arc<Shared>, plugin: Arc<str>, mut waiting: mpsc::Receiver
         let registry = shared.registry.load_full();
         let Some(plugin) = registry.plugin(&plugin).filter(|plugin| plugin.hooks.observer.is_some()) else { continue };
         // It misses what happens until it is well; the log told when that began.
-        if plugin.conduct.quarantine().is_some_and(|(_, left)| !left.is_zero()) {
+        if plugin.health.quarantine().is_some_and(|(_, left)| !left.is_zero()) {
             continue;
         }
         let Ok(_turn) = shared.calls.acquire().await else { return };

@@ -8,10 +8,10 @@ use wasmtime::component::{Component, InstancePre};
 use super::bindings::{commands, lifecycle, message_filter, observer, room_guard, timer};
 use super::command::CommandInfo;
 use super::filter::Filter;
+use super::guarded_call::PluginHealth;
 use super::observer::Interest;
-use super::outside::Reach;
+use super::outbound_http::Reach;
 use super::state::State;
-use super::visit::Conduct;
 use crate::clock::Timestamp;
 use crate::config;
 
@@ -38,7 +38,7 @@ pub(super) struct Plugin {
     pub(super) for_subscribers: Semaphore,
     /// What becomes of messages while its filter is quarantined.
     pub(super) on_fault: config::OnFault,
-    pub(super) conduct: Conduct,
+    pub(super) health: PluginHealth,
 }
 
 impl Plugin {

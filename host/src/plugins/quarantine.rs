@@ -15,13 +15,13 @@ use crate::protocol::AccountId;
 /// Faults further apart than this have nothing to do with each other.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Fewer could be the doing of one person with a second account.
-const WITNESSES: usize = 3;
+const SOURCES_TO_OPEN: usize = 3;
 const FIRST_TERM: Duration = Duration::from_secs(30);
 const LONGEST_TERM: Duration = Duration::from_secs(600);
 
 /// Whose call failed. Guests count by where they come from: new ones cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Witness {
+pub(super) enum FaultSource {
     Account(AccountId),
     Origin(Origin),
     /// The server itself, or a plugin.
@@ -30,38 +30,38 @@ pub(super) enum Witness {
 
 /// What a fault or the end of a probe led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Transition {
     /// It is quarantined for this long.
-    Began(Duration),
+    Opened(Duration),
     /// The probe failed too: quarantined again.
-    Prolonged(Duration),
+    Reopened(Duration),
     /// The probe went well.
-    Ended,
+    Closed,
 }
 
 /// Whether a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Free,
+enum Admission {
+    Allowed,
     /// The one call that decides.
     Probe,
     /// Not before this has passed.
-    Held(Duration),
+    Refused(Duration),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Stage {
-    Free,
-    Held { until: Instant },
-    Probing { since: Instant },
+enum State {
+    Closed,
+    Open { until: Instant },
+    HalfOpen { since: Instant },
 }
 
 /// The rules, without a clock of their own.
 #[derive(Debug)]
 struct Rules {
-    stage: Stage,
+    state: State,
     /// The latest fault of each witness.
-    recent: Vec<(Witness, Instant)>,
+    recent: Vec<(FaultSource, Instant)>,
     /// The last term, and when it was over.
     term: Option<Duration>,
     ended: Option<Instant>,
@@ -69,65 +69,65 @@ struct Rules {
 
 impl Rules {
     fn new() -> Self {
-        Self { stage: Stage::Free, recent: Vec::new(), term: None, ended: None }
+        Self { state: State::Closed, recent: Vec::new(), term: None, ended: None }
     }
 
-    fn enter(&mut self, now: Instant) -> Entry {
-        match self.stage {
-            Stage::Free => Entry::Free,
-            Stage::Held { until } if until > now => Entry::Held(until - now),
-            Stage::Held { .. } => {
-                self.stage = Stage::Probing { since: now };
-                Entry::Probe
+    fn enter(&mut self, now: Instant) -> Admission {
+        match self.state {
+            State::Closed => Admission::Allowed,
+            State::Open { until } if until > now => Admission::Refused(until - now),
+            State::Open { .. } => {
+                self.state = State::HalfOpen { since: now };
+                Admission::Probe
             }
-            Stage::Probing { .. } => Entry::Held(Duration::ZERO),
+            State::HalfOpen { .. } => Admission::Refused(Duration::ZERO),
         }
     }
 
-    fn fault(&mut self, now: Instant, witness: Witness) -> Option<Step> {
+    fn fault(&mut self, now: Instant, source: FaultSource) -> Option<Transition> {
         // Calls that were under way when it began tell nothing new.
-        if !matches!(self.stage, Stage::Free) {
+        if !matches!(self.state, State::Closed) {
             return None;
         }
-        self.recent.retain(|(who, at)| *who != witness && now.duration_since(*at) < WINDOW);
-        self.recent.push((witness, now));
-        if self.recent.len() < WITNESSES {
+        self.recent.retain(|(who, at)| *who != source && now.duration_since(*at) < WINDOW);
+        self.recent.push((source, now));
+        if self.recent.len() < SOURCES_TO_OPEN {
             return None;
         }
         self.recent.clear();
         // One that was well for long enough starts over.
         let relapse = self.ended.is_some_and(|ended| now.duration_since(ended) < LONGEST_TERM);
-        Some(Step::Began(self.hold(now, self.term.filter(|_| relapse))))
+        Some(Transition::Opened(self.hold(now, self.term.filter(|_| relapse))))
     }
 
-    fn probe_failed(&mut self, now: Instant) -> Step {
-        Step::Prolonged(self.hold(now, self.term))
+    fn probe_failed(&mut self, now: Instant) -> Transition {
+        Transition::Reopened(self.hold(now, self.term))
     }
 
-    fn probe_passed(&mut self, now: Instant) -> Step {
-        self.stage = Stage::Free;
+    fn probe_passed(&mut self, now: Instant) -> Transition {
+        self.state = State::Closed;
         self.ended = Some(now);
-        Step::Ended
+        Transition::Closed
     }
 
     /// The probe came to nothing, one way or the other: the next call is one.
     fn probe_abandoned(&mut self) {
-        if let Stage::Probing { since } = self.stage {
-            self.stage = Stage::Held { until: since };
+        if let State::HalfOpen { since } = self.state {
+            self.state = State::Open { until: since };
         }
     }
 
     fn hold(&mut self, now: Instant, before: Option<Duration>) -> Duration {
         let term = before.map_or(FIRST_TERM, |before| (before * 2).min(LONGEST_TERM));
         self.term = Some(term);
-        self.stage = Stage::Held { until: now + term };
+        self.state = State::Open { until: now + term };
         term
     }
 }
 
 /// One version of a plugin, as it behaves. Another version starts with a clean one.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct CircuitBreaker {
     /// Whether `rules` has to be asked: they seldom have.
     restricted: AtomicBool,
     rules: Mutex<Rules>,
@@ -135,67 +135,67 @@ pub(super) struct Record {
 
 /// A call that may be made. Dropping it says nothing about the plugin.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
-    record: &'a Record,
+pub(super) struct CallPermit<'a> {
+    breaker: &'a CircuitBreaker,
     probe: bool,
 }
 
-impl Record {
+impl CircuitBreaker {
     pub(super) fn new() -> Self {
         Self { restricted: AtomicBool::new(false), rules: Mutex::new(Rules::new()) }
     }
 
     /// Asks for a call; the error is how long there will be none.
-    pub(super) fn enter(&self, now: Instant) -> Result<Pass<'_>, Duration> {
+    pub(super) fn enter(&self, now: Instant) -> Result<CallPermit<'_>, Duration> {
         if !self.restricted.load(Relaxed) {
-            return Ok(Pass { record: self, probe: false });
+            return Ok(CallPermit { breaker: self, probe: false });
         }
         match self.rules.lock().enter(now) {
-            Entry::Free => Ok(Pass { record: self, probe: false }),
-            Entry::Probe => Ok(Pass { record: self, probe: true }),
-            Entry::Held(wait) => Err(wait),
+            Admission::Allowed => Ok(CallPermit { breaker: self, probe: false }),
+            Admission::Probe => Ok(CallPermit { breaker: self, probe: true }),
+            Admission::Refused(wait) => Err(wait),
         }
     }
 
     /// How much of a quarantine is left, if there is one; nothing while the next call or the present one decides.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        match self.rules.lock().stage {
-            Stage::Free => None,
-            Stage::Held { until } => Some(until.saturating_duration_since(now)),
-            Stage::Probing { .. } => Some(Duration::ZERO),
+        match self.rules.lock().state {
+            State::Closed => None,
+            State::Open { until } => Some(until.saturating_duration_since(now)),
+            State::HalfOpen { .. } => Some(Duration::ZERO),
         }
     }
 }
 
-impl Pass<'_> {
+impl CallPermit<'_> {
     /// The plugin answered.
-    pub(super) fn answered(mut self, now: Instant) -> Option<Step> {
+    pub(super) fn answered(mut self, now: Instant) -> Option<Transition> {
         if !std::mem::take(&mut self.probe) {
             return None;
         }
-        let step = self.record.rules.lock().probe_passed(now);
-        self.record.restricted.store(false, Relaxed);
-        Some(step)
+        let transition = self.breaker.rules.lock().probe_passed(now);
+        self.breaker.restricted.store(false, Relaxed);
+        Some(transition)
     }
 
     /// The plugin was at fault.
-    pub(super) fn failed(mut self, now: Instant, witness: Witness) -> Option<Step> {
-        let mut rules = self.record.rules.lock();
-        let step = match std::mem::take(&mut self.probe) {
+    pub(super) fn failed(mut self, now: Instant, source: FaultSource) -> Option<Transition> {
+        let mut rules = self.breaker.rules.lock();
+        let transition = match std::mem::take(&mut self.probe) {
             true => Some(rules.probe_failed(now)),
-            false => rules.fault(now, witness),
+            false => rules.fault(now, source),
         };
-        if step.is_some() {
-            self.record.restricted.store(true, Relaxed);
+        if transition.is_some() {
+            self.breaker.restricted.store(true, Relaxed);
         }
-        step
+        transition
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.record.rules.lock().probe_abandoned();
+            self.breaker.rules.lock().probe_abandoned();
         }
     }
 }
@@ -206,8 +206,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn somebody() -> Witness {
-        Witness::Account(AccountId::new())
+    fn somebody() -> FaultSource {
+        FaultSource::Account(AccountId::new())
     }
 
     /// Quarantined at `now`.
@@ -215,7 +215,7 @@ mod tests {
         let mut rules = Rules::new();
         assert_eq!(rules.fault(now, somebody()), None);
         assert_eq!(rules.fault(now, somebody()), None);
-        assert_eq!(rules.fault(now, somebody()), Some(Step::Began(FIRST_TERM)));
+        assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(FIRST_TERM)));
         rules
     }
 
@@ -223,7 +223,7 @@ mod tests {
     fn three_people_within_a_minute_quarantine_a_plugin() {
         let now = Instant::now();
         let mut rules = held(now);
-        assert_eq!(rules.enter(now + SECOND), Entry::Held(FIRST_TERM - SECOND));
+        assert_eq!(rules.enter(now + SECOND), Admission::Refused(FIRST_TERM - SECOND));
     }
 
     #[test]
@@ -234,8 +234,8 @@ mod tests {
             assert_eq!(rules.fault(now, ann), None);
         }
         assert_eq!(rules.fault(now, somebody()), None);
-        assert_eq!(rules.enter(now), Entry::Free);
-        assert_eq!(rules.fault(now, somebody()), Some(Step::Began(FIRST_TERM)));
+        assert_eq!(rules.enter(now), Admission::Allowed);
+        assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(FIRST_TERM)));
     }
 
     #[test]
@@ -251,10 +251,10 @@ mod tests {
     fn after_its_term_one_call_decides_and_the_others_wait_for_it() {
         let now = Instant::now();
         let mut rules = held(now);
-        assert_eq!(rules.enter(now + FIRST_TERM), Entry::Probe);
-        assert_eq!(rules.enter(now + FIRST_TERM), Entry::Held(Duration::ZERO));
-        assert_eq!(rules.probe_passed(now + FIRST_TERM), Step::Ended);
-        assert_eq!(rules.enter(now + FIRST_TERM), Entry::Free);
+        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
+        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Refused(Duration::ZERO));
+        assert_eq!(rules.probe_passed(now + FIRST_TERM), Transition::Closed);
+        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Allowed);
     }
 
     #[test]
@@ -265,8 +265,8 @@ mod tests {
         let mut term = FIRST_TERM;
         for _ in 0..6 {
             now += term;
-            assert_eq!(rules.enter(now), Entry::Probe);
-            let Step::Prolonged(longer) = rules.probe_failed(now) else { panic!("prolonged") };
+            assert_eq!(rules.enter(now), Admission::Probe);
+            let Transition::Reopened(longer) = rules.probe_failed(now) else { panic!("prolonged") };
             terms.push(longer.as_secs());
             term = longer;
         }
@@ -284,7 +284,7 @@ mod tests {
             now += well;
             rules.fault(now, somebody());
             rules.fault(now, somebody());
-            assert_eq!(rules.fault(now, somebody()), Some(Step::Began(term)));
+            assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(term)));
         }
     }
 
@@ -292,25 +292,25 @@ mod tests {
     fn a_probe_that_was_never_finished_is_made_again() {
         let now = Instant::now();
         let mut rules = held(now);
-        assert_eq!(rules.enter(now + FIRST_TERM), Entry::Probe);
+        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
         rules.probe_abandoned();
-        assert_eq!(rules.enter(now + FIRST_TERM), Entry::Probe);
+        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
     }
 
     #[test]
     fn a_record_lets_go_after_a_good_probe() {
-        let (record, now) = (Record::new(), Instant::now());
-        for _ in 0..WITNESSES {
-            record.enter(now).unwrap().failed(now, somebody());
+        let (breaker, now) = (CircuitBreaker::new(), Instant::now());
+        for _ in 0..SOURCES_TO_OPEN {
+            breaker.enter(now).unwrap().failed(now, somebody());
         }
-        assert_eq!(record.enter(now).unwrap_err(), FIRST_TERM);
-        assert_eq!(record.left(now), Some(FIRST_TERM));
+        assert_eq!(breaker.enter(now).unwrap_err(), FIRST_TERM);
+        assert_eq!(breaker.left(now), Some(FIRST_TERM));
         let now = now + FIRST_TERM;
-        drop(record.enter(now).unwrap());
-        let probe = record.enter(now).unwrap();
-        assert!(record.enter(now).is_err());
-        assert_eq!(probe.answered(now), Some(Step::Ended));
-        assert_eq!(record.enter(now).unwrap().answered(now), None);
-        assert_eq!(record.left(now), None);
+        drop(breaker.enter(now).unwrap());
+        let probe = breaker.enter(now).unwrap();
+        assert!(breaker.enter(now).is_err());
+        assert_eq!(probe.answered(now), Some(Transition::Closed));
+        assert_eq!(breaker.enter(now).unwrap().answered(now), None);
+        assert_eq!(breaker.left(now), None);
     }
 }

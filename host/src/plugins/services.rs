@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::outside::Outside;
+use super::outbound_http::OutboundHttp;
 use super::trial::Trial;
 use crate::accounts::password::PasswordHasher;
 use crate::cache::Cache;
@@ -28,7 +28,7 @@ pub struct Services {
     pub(super) rooms: Arc<Rooms>,
     pub(super) messages: Arc<Messages>,
     pub(super) hub: Arc<Hub>,
-    pub(super) outside: Arc<Outside>,
+    pub(super) http: Arc<OutboundHttp>,
     pub(super) metrics: Arc<Metrics>,
     /// Told when timers may be due sooner than they were.
     pub(super) timers_changed: Notify,
@@ -57,7 +57,7 @@ impl Services {
             rooms,
             messages,
             hub,
-            outside: Arc::default(),
+            http: Arc::default(),
             metrics,
             timers_changed: Notify::new(),
             trial: None,

@@ -6,10 +6,10 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::bindings::wire;
-use super::journal::{Journal, Output, Stream};
+use super::guest_log::{GuestLog, Output, Stream};
 use super::limits::Limits;
 use super::meter::Meter;
-use super::outside::Reach;
+use super::outbound_http::Reach;
 use super::plugin::Plugin;
 use super::unit::UnitOfWork;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::error::Error;
 pub(super) struct State {
     pub(super) plugin: Arc<str>,
     pub(super) limits: Limits,
-    pub(super) journal: Journal,
+    pub(super) guest_log: GuestLog,
     /// There only while a call runs that may wait: not in `init`, not in a filter.
     pub(super) unit: Option<Box<UnitOfWork>>,
     pub(super) meter: Arc<Meter>,
@@ -32,11 +32,11 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(plugin: &Plugin, meter: &Arc<Meter>) -> Self {
-        let journal = Journal::new(plugin.id.clone());
+        let guest_log = GuestLog::new(plugin.id.clone());
         Self {
             plugin: plugin.id.clone(),
             limits: Limits::new(plugin.budget.memory_bytes),
-            journal,
+            guest_log,
             unit: None,
             meter: meter.clone(),
             has_timer: plugin.hooks.timer.is_some(),
@@ -60,15 +60,15 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: self.wasi.get_or_insert_with(|| wasi(&self.journal)), table: &mut self.table }
+        WasiCtxView { ctx: self.wasi.get_or_insert_with(|| wasi(&self.guest_log)), table: &mut self.table }
     }
 }
 
 /// Empty but for two streams, which go to the log.
-fn wasi(journal: &Journal) -> WasiCtx {
+fn wasi(guest_log: &GuestLog) -> WasiCtx {
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(Output { journal: journal.clone(), stream: Stream::Out })
-        .stderr(Output { journal: journal.clone(), stream: Stream::Error })
+    wasi.stdout(Output { guest_log: guest_log.clone(), stream: Stream::Out })
+        .stderr(Output { guest_log: guest_log.clone(), stream: Stream::Error })
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);

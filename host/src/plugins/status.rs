@@ -89,7 +89,7 @@ impl Plugins {
         let registry = self.shared.registry.load_full();
         let times = registry
             .all()
-            .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.conduct.stats().times));
+            .map(|plugin| (LoadId { plugin: plugin.id.clone(), at: plugin.loaded_at }, plugin.health.stats().times));
         times.collect::<Vec<_>>().into_iter()
     }
 
@@ -134,8 +134,8 @@ impl Plugins {
         let mut statuses = Vec::clone(&self.shared.statuses.load());
         for status in &mut statuses {
             let Some(plugin) = registry.plugin(&status.id) else { continue };
-            status.stats = plugin.conduct.stats();
-            status.quarantine = plugin.conduct.quarantine();
+            status.stats = plugin.health.stats();
+            status.quarantine = plugin.health.quarantine();
             if status.quarantine.is_some() {
                 status.state = PluginState::Quarantined;
             }

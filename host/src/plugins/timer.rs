@@ -111,7 +111,7 @@ impl Timers {
     /// For how long a plugin is quarantined. Its timers come due when that is over, and none of their attempts is used up;
     /// when another version takes its place the registry changes, and all is looked at again.
     fn held_for(&mut self, plugin: &Plugin) -> Option<Duration> {
-        let left = plugin.conduct.quarantine().map(|(_, left)| left).filter(|left| !left.is_zero());
+        let left = plugin.health.quarantine().map(|(_, left)| left).filter(|left| !left.is_zero());
         if left.is_none() {
             self.held.remove(&plugin.id);
         } else if self.held.insert(plugin.id.clone()) {

@@ -199,7 +199,7 @@ fn is_own_doing(signal: Signal) -> bool {
 
 /// The first line that says something: later ones are about what followed from it.
 fn last_words(errors: &[u8]) -> String {
-    let text = super::journal::clean_lines(errors);
+    let text = super::guest_log::clean_lines(errors);
     let says = |line: &&str| !line.starts_with("thread '") && !line.starts_with("note: ") && !line.is_empty();
     let line = text.lines().map(str::trim).find(says).unwrap_or_default();
     super::call::clip(line.to_owned(), MAX_REASON_CHARS)

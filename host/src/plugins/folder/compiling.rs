@@ -11,8 +11,8 @@ use wasmtime::component::Component;
 use super::{Folder, Look, Terms};
 use crate::error::{Error, Result};
 use crate::metrics::QUARANTINED;
+use crate::plugins::folder_command::FolderCommand;
 use crate::plugins::load::LoadError;
-use crate::plugins::orders::Order;
 
 /// Orders that wait for a component; each may hold a file.
 const MAX_PARKED_ORDERS: usize = 8;
@@ -39,7 +39,7 @@ pub(super) struct Compiling {
     hashes: HashMap<Id, Sha256>,
     /// What is done and not yet taken.
     made: BTreeMap<Sha256, Compiled>,
-    parked: Vec<(Sha256, Order)>,
+    parked: Vec<(Sha256, FolderCommand)>,
     answers: Vec<(BTreeSet<Sha256>, oneshot::Sender<Result<()>>)>,
     /// How often trials of a file came to nothing.
     tries: BTreeMap<Sha256, u32>,
@@ -141,8 +141,8 @@ impl Folder {
         let (due, parked) =
             std::mem::take(&mut self.compiling.parked).into_iter().partition(|(hash, _)| *hash == sha256);
         self.compiling.parked = parked;
-        for (_, order) in due {
-            self.obey(order).await;
+        for (_, command) in due {
+            self.handle(command).await;
         }
         let settled = self.scan(Look::Read).await;
         self.compiling.made.remove(&sha256);
@@ -165,23 +165,23 @@ impl Folder {
     }
 
     /// Comes back to an order once the component of this hash is there.
-    pub(super) fn park(&mut self, sha256: Sha256, order: Order) {
+    pub(super) fn park(&mut self, sha256: Sha256, command: FolderCommand) {
         if self.compiling.parked.len() == MAX_PARKED_ORDERS {
             let busy = Error::Unavailable("too many plugins are being compiled; try again later".into());
-            let _ = order.done.send(Err(busy));
+            let _ = command.done.send(Err(busy));
             return;
         }
-        self.compiling.parked.push((sha256, order));
+        self.compiling.parked.push((sha256, command));
     }
 
     /// What was ordered earlier of a plugin, and still waits, is overtaken by what is ordered now.
     pub(super) fn overtake(&mut self, id: &str) {
         let parked = std::mem::take(&mut self.compiling.parked);
         let (overtaken, parked): (Vec<_>, _) =
-            parked.into_iter().partition(|(_, order)| order.what.replaces() == Some(id));
+            parked.into_iter().partition(|(_, command)| command.what.replaces() == Some(id));
         self.compiling.parked = parked;
-        for (_, order) in overtaken {
-            let _ = order.done.send(Err(Error::Conflict("the plugin was changed again meanwhile".into())));
+        for (_, command) in overtaken {
+            let _ = command.done.send(Err(Error::Conflict("the plugin was changed again meanwhile".into())));
         }
     }
 

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::{Folder, Look, NotReady};
 use crate::error::Result;
 use crate::plugins::Tables;
+use crate::plugins::cluster_plugins::Version;
 use crate::plugins::files::{self, File, Files, Reading, Stamp};
 use crate::plugins::load::hash;
 use crate::plugins::plugin::hex;
-use crate::plugins::set::Version;
 
 /// What this node has given so far.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::obey::unreadable;
+use super::handle::unreadable;
 use super::{Folder, Look};
 use crate::error::{Error, Result};
 

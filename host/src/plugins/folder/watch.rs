@@ -46,7 +46,7 @@ impl Folder {
                     }
                     continue;
                 }
-                order = self.orders.recv() => match order {
+                order = self.commands.recv() => match order {
                     Some(order) => {
                         self.take(order).await;
                         continue;

@@ -4,7 +4,7 @@ use hyper::Method;
 
 use crate::plugins::bindings::host::http;
 use crate::plugins::bindings::wire;
-use crate::plugins::outside::{Parts, Request, Response};
+use crate::plugins::outbound_http::{Parts, Request, Response};
 use crate::plugins::state::State;
 
 impl http::Host for State {
@@ -13,7 +13,7 @@ impl http::Host for State {
         let (unit, plugin) = self.unit()?;
         let request = read(request)?;
         let _excused = meter.excuse(request.timeout);
-        Ok(shown(unit.services.outside.fetch(plugin, &reach, request).await?))
+        Ok(shown(unit.services.http.fetch(plugin, &reach, request).await?))
     }
 }
 

@@ -14,6 +14,6 @@ impl log::Host for State {
             log::Level::Warn => Level::WARN,
             log::Level::Error => Level::ERROR,
         };
-        self.journal.write(level, &message);
+        self.guest_log.write(level, &message);
     }
 }

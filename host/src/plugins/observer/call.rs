@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::event::Told;
 use crate::error::{Error, Result};
 use crate::plugins::Services;
-use crate::plugins::attempt::{Answered, Attempt, conclude, fresh};
 use crate::plugins::bindings::wire;
 use crate::plugins::call::Call;
 use crate::plugins::fault::{Fault, misfit};
+use crate::plugins::guarded_call::{GuardedCall, Hook};
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::UnitOfWork;
-use crate::plugins::visit::{Hook, Visit};
+use crate::plugins::write_call::{Answered, CallError, conclude, fresh};
 
 /// Tells an observer of an event and makes true what it wrote. A conflict over what it read is tried once more.
 pub(super) async fn tell(
@@ -26,10 +26,10 @@ pub(super) async fn tell(
     loop {
         let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()));
         // A quarantined observer misses what happens meanwhile; its operator has been told.
-        let Ok(visit) = Visit::begin(plugin, Hook::Observer) else { return Ok(()) };
+        let Ok(guarded) = GuardedCall::begin(plugin, Hook::Observer) else { return Ok(()) };
         let answered = ask(plugin, unit, &call, told).await;
-        match conclude(registry, plugin, &call, visit, answered).await {
-            Err(Attempt::Overtaken(_)) if turn.is_none() => {
+        match conclude(registry, plugin, &call, guarded, answered).await {
+            Err(CallError::Conflict(_)) if turn.is_none() => {
                 turn = Some(plugin.for_subscribers.acquire().await.map_err(Error::internal)?);
             }
             done => return done.map_err(Into::into),

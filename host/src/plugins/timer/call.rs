@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::plugins::attempt::{Answered, Attempt, conclude, fresh};
 use crate::plugins::bindings::wire;
 use crate::plugins::call::Call;
 use crate::plugins::fault::{Fault, misfit};
+use crate::plugins::guarded_call::{GuardedCall, Hook};
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::{RequestedBy, UnitOfWork};
-use crate::plugins::visit::{Hook, Visit};
+use crate::plugins::write_call::{Answered, CallError, conclude, fresh};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
@@ -135,12 +135,12 @@ pub(super) async fn run(
         let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone());
         let mut unit = Box::new(unit.requested_by(timer.set_by.as_ref().map(RequestedBy::timer)));
         unit.end_timer(timer)?;
-        let Ok(visit) = Visit::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
+        let Ok(guarded) = GuardedCall::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
         let answered = ask(plugin, unit, &call, timer).await;
-        match conclude(registry, plugin, &call, visit, answered).await {
+        match conclude(registry, plugin, &call, guarded, answered).await {
             // Cancelled or set again meanwhile: then this one is no more.
-            Err(Attempt::Overtaken(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
-            Err(Attempt::Overtaken(_)) if turn.is_none() => {
+            Err(CallError::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
+            Err(CallError::Conflict(_)) if turn.is_none() => {
                 turn = Some(plugin.for_subscribers.acquire().await.map_err(Error::internal)?);
             }
             done => return done.map(|()| Woken::Done).map_err(Into::into),

@@ -13,7 +13,7 @@ use super::{Answer, Order};
 use crate::config;
 use crate::metrics::Metrics;
 use crate::plugins::compiled::Compiled;
-use crate::plugins::load::Forge;
+use crate::plugins::load::Loader;
 
 /// It did not get as far as the file.
 pub(super) const NOT_STARTED: i32 = 3;
@@ -89,13 +89,13 @@ fn end_with_input() {
     });
 }
 
-fn open(cache: Option<&Path>) -> io::Result<Forge> {
+fn open(cache: Option<&Path>) -> io::Result<Loader> {
     let compiled = cache.map(Compiled::shared);
-    Forge::open_small(compiled, Arc::new(Metrics::default())).map_err(io::Error::other)
+    Loader::open_small(compiled, Arc::new(Metrics::default())).map_err(io::Error::other)
 }
 
 /// Compiles, links and starts the plugin with all that it could be granted; gives why it cannot be compiled.
-async fn load(forge: &Forge, order: Order, file: Bytes) -> Option<String> {
+async fn load(forge: &Loader, order: Order, file: Bytes) -> Option<String> {
     let id: Arc<str> = order.id.into();
     let component = match forge.compile_here(file.clone()).await {
         Ok(component) => component,

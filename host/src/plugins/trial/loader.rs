@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config;
 use crate::metrics::Metrics;
 use crate::plugins::engine;
-use crate::plugins::load::Forge;
+use crate::plugins::load::Loader;
 
 /// What a start may take; a generated component seldom has an end.
 const CALL: Duration = Duration::from_millis(10);
@@ -18,7 +18,7 @@ const MEMORY_BYTES: usize = 16 << 20;
 /// Loads files as a trial does: they are validated, compiled, linked and instantiated, whatever they import and export.
 pub struct TrialLoader {
     runtime: Runtime,
-    forge: Forge,
+    forge: Loader,
 }
 
 /// How far a file came.
@@ -37,7 +37,7 @@ impl TrialLoader {
     /// The error says why no engine can be made.
     pub fn new() -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let forge = Forge::open_small(None, Arc::new(Metrics::default())).map_err(|error| format!("{error:#}"))?;
+        let forge = Loader::open_small(None, Arc::new(Metrics::default())).map_err(|error| format!("{error:#}"))?;
         Ok(Self { runtime, forge })
     }
 

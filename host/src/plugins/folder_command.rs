@@ -10,12 +10,12 @@ use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 
 /// What the folder's keeper is to do, and who waits for it.
-pub(super) struct Order {
-    pub(super) what: Task,
+pub(super) struct FolderCommand {
+    pub(super) what: FolderTask,
     pub(super) done: oneshot::Sender<Result<()>>,
 }
 
-pub(super) enum Task {
+pub(super) enum FolderTask {
     /// Look at the folder, with these tables if they changed.
     Reload(Option<Tables>),
     /// The same with a new `[plugins]`.
@@ -54,7 +54,7 @@ pub(super) enum Task {
     },
 }
 
-impl Task {
+impl FolderTask {
     /// The plugin whose file it replaces or takes away.
     pub(super) fn replaces(&self) -> Option<&str> {
         match self {
@@ -68,12 +68,12 @@ impl Task {
 impl Plugins {
     /// Applies new tables and looks at the folder again; done when that is done.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
-        self.order(Task::Reload(tables)).await
+        self.send_command(FolderTask::Reload(tables)).await
     }
 
     /// The same with a new `[plugins]`, of which the folder stays the same.
     pub async fn configure(&self, config: config::Plugins, tables: Tables) -> Result<()> {
-        self.order(Task::Configure(Box::new(config), tables)).await
+        self.send_command(FolderTask::Configure(Box::new(config), tables)).await
     }
 
     /// Puts a file into the folder and into force. One that would not run is refused, and the version before goes on.
@@ -81,17 +81,17 @@ impl Plugins {
         if !config::is_plugin_id(id) {
             return Err(Error::invalid("id", "wanted lower-case words joined by dashes, such as `word-filter`"));
         }
-        self.order(Task::Install { id: id.into(), file }).await
+        self.send_command(FolderTask::Install { id: id.into(), file }).await
     }
 
     /// Puts the version of this hash into force again, or else the one that ran before the present one.
     pub async fn roll_back(&self, id: &str, sha256: Option<String>) -> Result<()> {
-        self.order(Task::RollBack { id: id.into(), sha256 }).await
+        self.send_command(FolderTask::RollBack { id: id.into(), sha256 }).await
     }
 
     /// Loads the files of this plugin, or those whose SHA-256 begins so, again that took a process down; done when that is.
     pub async fn retry(&self, which: &str) -> Result<()> {
-        self.order(Task::Retry { which: which.to_owned() }).await
+        self.send_command(FolderTask::Retry { which: which.to_owned() }).await
     }
 
     /// Whether a plugin can be renamed so; the error says what is in the way.
@@ -122,28 +122,28 @@ impl Plugins {
 
     /// Calls a plugin otherwise: its file, its storage, its timers and its account go with it.
     pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.order(Task::Rename { from: from.into(), to: to.into() }).await
+        self.send_command(FolderTask::Rename { from: from.into(), to: to.into() }).await
     }
 
     /// Takes a plugin's file out of the folder.
     pub async fn remove(&self, id: &str) -> Result<()> {
-        self.order(Task::Remove { id: id.into() }).await
+        self.send_command(FolderTask::Remove { id: id.into() }).await
     }
 
     /// Whether a plugin's file would run with this table; the error says why not.
     pub async fn try_out(&self, id: &str, table: config::Plugin) -> Result<()> {
-        self.order(Task::Try { id: id.into(), table: Box::new(table) }).await
+        self.send_command(FolderTask::Try { id: id.into(), table: Box::new(table) }).await
     }
 
     /// Changes keys of a plugin's table on all nodes of the cluster; with new settings, once it has started with them here.
     pub async fn change_everywhere(&self, id: &str, keys: PluginKeys) -> Result<()> {
-        self.order(Task::Change { id: id.into(), keys }).await
+        self.send_command(FolderTask::Change { id: id.into(), keys }).await
     }
 
-    async fn order(&self, what: Task) -> Result<()> {
+    async fn send_command(&self, what: FolderTask) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
         let (done, heard) = oneshot::channel();
-        self.orders.send(Order { what, done }).await.map_err(|_| unwatched())?;
+        self.commands.send(FolderCommand { what, done }).await.map_err(|_| unwatched())?;
         heard.await.map_err(|_| unwatched())?
     }
 }

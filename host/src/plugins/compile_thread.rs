@@ -15,11 +15,11 @@ const NICENESS: i32 = 10;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs one after another; ends with its last owner.
-pub(super) struct Workshop {
+pub(super) struct CompileThread {
     jobs: mpsc::Sender<Job>,
 }
 
-impl Workshop {
+impl CompileThread {
     pub(super) fn open() -> std::io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS);
         thread::Builder::new().name("plugin-compiler".into()).spawn(move || {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::distribute::Given;
 use super::{Folder, Look};
 use crate::error::Result;
+use crate::plugins::cluster_plugins::{ClusterPlugins, Version};
 use crate::plugins::files::Files;
 use crate::plugins::plugin::hex;
-use crate::plugins::set::{Set, Version};
 use crate::plugins::versions::{self, KeptVersion};
 
 impl Folder {
     /// Goes by what the cluster agreed on, and gives it what is here if `distribute`.
-    pub(in crate::plugins) async fn join(&mut self, mut set: Set, distribute: bool) -> Result<()> {
+    pub(in crate::plugins) async fn join(&mut self, mut set: ClusterPlugins, distribute: bool) -> Result<()> {
         set.look().await?;
         self.set = Some(set);
         if distribute {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::call::Call;
 use super::fault::Fault;
 use super::plugin::Plugin;
-use super::quarantine::{Pass, Record, Step};
+use super::quarantine::{CallPermit, CircuitBreaker, Transition};
 use super::status::PluginStats;
 use crate::config::OnFault;
 use crate::error::Error;
@@ -55,8 +55,8 @@ impl Hook {
 }
 
 /// How one version of a plugin has behaved.
-pub(super) struct Conduct {
-    record: Record,
+pub(super) struct PluginHealth {
+    breaker: CircuitBreaker,
     /// The fault that the quarantine began with.
     reason: Mutex<Option<String>>,
     metrics: Arc<Metrics>,
@@ -73,7 +73,7 @@ struct HookMetrics {
     verdicts: [Counter; VERDICT_NAMES.len()],
 }
 
-impl Conduct {
+impl PluginHealth {
     /// Of a plugin that exports these; the others have no series.
     pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str, exported: &[&str]) -> Self {
         let hooks = HOOKS.map(|(_, hook)| {
@@ -86,7 +86,7 @@ impl Conduct {
         });
         metrics.gauge(QUARANTINED, &[("plugin", plugin)]).set(0.0);
         Self {
-            record: Record::new(),
+            breaker: CircuitBreaker::new(),
             reason: Mutex::new(None),
             metrics: metrics.clone(),
             times: Latencies::default(),
@@ -99,7 +99,7 @@ impl Conduct {
         PluginStats { times: self.times.tally(), faults: self.faults.load(Relaxed) }
     }
 
-    fn took(&self, hook: Hook, time: Duration) {
+    fn record_time(&self, hook: Hook, time: Duration) {
         self.times.record(time);
         if let Some(hooks) = &self.hooks[hook as usize] {
             hooks.time.record(time);
@@ -108,25 +108,25 @@ impl Conduct {
 
     /// Why it is not called, and for how much longer.
     pub(super) fn quarantine(&self) -> Option<(String, Duration)> {
-        let left = self.record.left(Instant::now())?;
+        let left = self.breaker.left(Instant::now())?;
         Some((self.reason.lock().clone().unwrap_or_default(), left))
     }
 }
 
 /// One call of a hook, from its beginning to what became of it.
-pub(super) struct Visit<'a> {
+pub(super) struct GuardedCall<'a> {
     plugin: &'a Plugin,
     hook: Hook,
-    pass: Pass<'a>,
+    permit: CallPermit<'a>,
     since: Instant,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> GuardedCall<'a> {
     /// Begins a call; a quarantined plugin takes none.
     pub(super) fn begin(plugin: &'a Plugin, hook: Hook) -> Result<Self, Error> {
         let since = Instant::now();
-        match plugin.conduct.record.enter(since) {
-            Ok(pass) => Ok(Self { plugin, hook, pass, since }),
+        match plugin.health.breaker.enter(since) {
+            Ok(permit) => Ok(Self { plugin, hook, permit, since }),
             Err(left) => Err(Error::Unavailable(format!(
                 "the plugin {} failed too often and is not called for now; try again {}",
                 plugin.id,
@@ -138,7 +138,7 @@ impl<'a> Visit<'a> {
     /// Begins a filter's call; none if the message may pass a quarantined filter by.
     pub(super) fn begin_filter(plugin: &'a Plugin) -> Result<Option<Self>, Error> {
         match (Self::begin(plugin, Hook::MessageFilter), plugin.on_fault) {
-            (Ok(visit), _) => Ok(Some(visit)),
+            (Ok(guarded), _) => Ok(Some(guarded)),
             (Err(_), OnFault::Allow) => Ok(None),
             (Err(error), OnFault::Reject) => Err(error),
         }
@@ -146,46 +146,46 @@ impl<'a> Visit<'a> {
 
     /// The plugin answered; the answer may have been no.
     pub(super) fn answered(self, verdict: Verdict) {
-        let conduct = &self.plugin.conduct;
+        let health = &self.plugin.health;
         let now = Instant::now();
-        conduct.took(self.hook, now - self.since);
-        if let Some(hooks) = &conduct.hooks[self.hook as usize] {
+        health.record_time(self.hook, now - self.since);
+        if let Some(hooks) = &health.hooks[self.hook as usize] {
             hooks.verdicts[verdict as usize].increment(1);
         }
-        if let Some(step) = self.pass.answered(now) {
-            tell(self.plugin, self.hook, step, "");
+        if let Some(transition) = self.permit.answered(now) {
+            report(self.plugin, self.hook, transition, "");
         }
     }
 
     /// The plugin gave no answer: tells the operator why, and gives what to tell the caller.
     pub(super) fn failed(self, call: &Call, fault: &Fault) -> Error {
-        let Self { plugin, hook, pass, since } = self;
-        let conduct = &plugin.conduct;
+        let Self { plugin, hook, permit, since } = self;
+        let health = &plugin.health;
         let now = Instant::now();
-        conduct.took(hook, now - since);
-        conduct.faults.fetch_add(1, Relaxed);
+        health.record_time(hook, now - since);
+        health.faults.fetch_add(1, Relaxed);
         let labels = [("plugin", &*plugin.id), ("hook", hook.name()), ("reason", fault.kind())];
-        conduct.metrics.counter(FAULTS, &labels).increment(1);
+        health.metrics.counter(FAULTS, &labels).increment(1);
         tracing::warn!(
             target: "plugin", plugin = %plugin.id, version = plugin.version(), export = hook.name(), request = %call.request,
             "the plugin failed: {fault}"
         );
         if fault.is_misconduct()
-            && let Some(step) = pass.failed(now, call.witness())
+            && let Some(transition) = permit.failed(now, call.source())
         {
             let reason = fault.to_string();
-            tell(plugin, hook, step, &reason);
-            *conduct.reason.lock() = Some(format!("{}: {reason}", hook.name()));
+            report(plugin, hook, transition, &reason);
+            *health.reason.lock() = Some(format!("{}: {reason}", hook.name()));
         }
         Error::Plugin { plugin: plugin.id.to_string(), request: call.request }
     }
 }
 
-fn tell(plugin: &Plugin, hook: Hook, step: Step, reason: &str) {
+fn report(plugin: &Plugin, hook: Hook, transition: Transition, reason: &str) {
     let (id, version, export) = (&plugin.id, plugin.version(), hook.name());
-    let quarantined = plugin.conduct.metrics.gauge(QUARANTINED, &[("plugin", id)]);
-    match step {
-        Step::Began(term) => {
+    let quarantined = plugin.health.metrics.gauge(QUARANTINED, &[("plugin", id)]);
+    match transition {
+        Transition::Opened(term) => {
             quarantined.set(1.0);
             tracing::error!(
                 target: "plugin", plugin = %id, version, export,
@@ -193,12 +193,12 @@ fn tell(plugin: &Plugin, hook: Hook, step: Step, reason: &str) {
                 humantime::format_duration(term)
             );
         }
-        Step::Prolonged(term) => tracing::error!(
+        Transition::Reopened(term) => tracing::error!(
             target: "plugin", plugin = %id, version, export,
             "the plugin stays quarantined for {}: the call that was to show whether it is well failed too: {reason}",
             humantime::format_duration(term)
         ),
-        Step::Ended => {
+        Transition::Closed => {
             quarantined.set(0.0);
             tracing::info!(target: "plugin", plugin = %id, version, export, "the plugin is well again: its quarantine is over");
         }

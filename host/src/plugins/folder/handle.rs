@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::compiling::Sha256;
-use super::{Folder, Known, Look, NotReady, Terms};
+use super::{Folder, KnownPlugin, Look, NotReady, Terms};
 use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 use crate::plugins::KeptVersion;
+use crate::plugins::cluster_plugins::{ClusterPlugins, Version};
 use crate::plugins::files::{self, File, Files, Reading, Stamp};
+use crate::plugins::folder_command::{FolderCommand, FolderTask};
 use crate::plugins::load::{LoadError, hash};
-use crate::plugins::orders::{Order, Task};
 use crate::plugins::plugin::hex;
-use crate::plugins::set::{Set, Version};
 use crate::text::shown;
 
 /// Why an order is not carried out now.
@@ -40,18 +40,18 @@ impl From<NotReady> for Halt {
 
 impl Folder {
     /// Takes an order that was just given.
-    pub(super) async fn take(&mut self, order: Order) {
-        if let Some(id) = order.what.replaces() {
+    pub(super) async fn take(&mut self, command: FolderCommand) {
+        if let Some(id) = command.what.replaces() {
             self.overtake(id);
         }
-        self.obey(order).await;
+        self.handle(command).await;
     }
 
     /// Carries an order out, or comes back to it once what it needs is compiled.
-    pub(super) async fn obey(&mut self, order: Order) {
-        let Order { what, done } = order;
+    pub(super) async fn handle(&mut self, command: FolderCommand) {
+        let FolderCommand { what, done } = command;
         let halted = match &what {
-            Task::Reload(tables) => {
+            FolderTask::Reload(tables) => {
                 if let Some(tables) = tables {
                     self.tables = tables.clone();
                     self.give_tables().await;
@@ -61,7 +61,7 @@ impl Folder {
                 self.answer_when_settled(done);
                 return;
             }
-            Task::Configure(config, tables) => {
+            FolderTask::Configure(config, tables) => {
                 self.config = config::Plugins::clone(config);
                 self.tables = tables.clone();
                 self.give_tables().await;
@@ -69,7 +69,7 @@ impl Folder {
                 self.scan(Look::Read).await;
                 Ok(())
             }
-            Task::Retry { which } => match self.forgive(which) {
+            FolderTask::Retry { which } => match self.forgive(which) {
                 Ok(()) => {
                     self.scan(Look::Read).await;
                     self.answer_when_settled(done);
@@ -77,15 +77,15 @@ impl Folder {
                 }
                 Err(error) => Err(error.into()),
             },
-            Task::Install { id, file } => self.install(id, file.clone()).await,
-            Task::RollBack { id, sha256 } => self.roll_back(id, sha256.as_deref()).await,
-            Task::Remove { id } => self.remove(id).await.map_err(Halt::from),
-            Task::Try { id, table } => self.try_out(id, config::Plugin::clone(table)).await,
-            Task::Change { id, keys } => self.change(id, keys.clone()).await,
-            Task::Rename { from, to } => self.rename(from, to).await.map_err(Halt::from),
+            FolderTask::Install { id, file } => self.install(id, file.clone()).await,
+            FolderTask::RollBack { id, sha256 } => self.roll_back(id, sha256.as_deref()).await,
+            FolderTask::Remove { id } => self.remove(id).await.map_err(Halt::from),
+            FolderTask::Try { id, table } => self.try_out(id, config::Plugin::clone(table)).await,
+            FolderTask::Change { id, keys } => self.change(id, keys.clone()).await,
+            FolderTask::Rename { from, to } => self.rename(from, to).await.map_err(Halt::from),
         };
         match halted {
-            Err(Halt::Compiling(sha256)) => self.park(sha256, Order { what, done }),
+            Err(Halt::Compiling(sha256)) => self.park(sha256, FolderCommand { what, done }),
             // Whoever asked may have gone away.
             Err(Halt::Failed(error)) => drop(done.send(Err(error))),
             Ok(()) => drop(done.send(Ok(()))),
@@ -114,7 +114,8 @@ impl Folder {
 
     /// Lets the files of a plugin, or of a hash, be loaded again that took a process down.
     fn forgive(&mut self, which: &str) -> Result<()> {
-        let untried = |id: &str, known: &Known| id == which && matches!(known.error, Some((LoadError::Untried(_), _)));
+        let untried =
+            |id: &str, known: &KnownPlugin| id == which && matches!(known.error, Some((LoadError::Untried(_), _)));
         let waits = self.known.iter().any(|(id, known)| untried(id, known));
         if self.crashed.forget(which) == 0 && !waits {
             return Err(Error::NotFound(format!("no file of `{}` is quarantined", shown(which))));
@@ -207,7 +208,7 @@ impl Folder {
         Ok(())
     }
 
-    pub(super) fn set(&mut self) -> Result<&mut Set> {
+    pub(super) fn set(&mut self) -> Result<&mut ClusterPlugins> {
         self.set.as_mut().ok_or_else(|| Error::internal("this server has no cluster to change plugins in"))
     }
 

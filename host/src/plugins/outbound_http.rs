@@ -35,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 4;
 
 /// The way out, for all plugins.
-pub(super) struct Outside {
+pub(super) struct OutboundHttp {
     turns: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
     /// Made when it is first needed: reading the system's certificates takes a while.
     tls: OnceCell<Arc<ClientConfig>>,
@@ -50,13 +50,13 @@ pub(super) struct Reach {
     pub(super) allow_private: Arc<[config::PrivateAddress]>,
 }
 
-impl Default for Outside {
+impl Default for OutboundHttp {
     fn default() -> Self {
         Self { turns: Mutex::default(), tls: OnceCell::new(), may_reach: config::is_public }
     }
 }
 
-impl Outside {
+impl OutboundHttp {
     /// Makes one exchange for a plugin that may call these.
     pub(super) async fn fetch(
         self: &Arc<Self>,

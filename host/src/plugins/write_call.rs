@@ -4,30 +4,30 @@ use super::apply::apply;
 use super::bindings::wire;
 use super::call::{Call, said};
 use super::fault::Fault;
+use super::guarded_call::{GuardedCall, Verdict};
 use super::instance::Instance;
 use super::meter::Meter;
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::visit::{Verdict, Visit};
 use crate::error::Error;
 
 /// Why one came to nothing.
-pub(super) enum Attempt {
+pub(super) enum CallError {
     /// Another call changed what this one rests on: a second attempt may do.
-    Overtaken(Error),
+    Conflict(Error),
     Failed(Error),
 }
 
-impl From<Error> for Attempt {
+impl From<Error> for CallError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<Attempt> for Error {
-    fn from(attempt: Attempt) -> Self {
-        let (Attempt::Overtaken(error) | Attempt::Failed(error)) = attempt;
+impl From<CallError> for Error {
+    fn from(attempt: CallError) -> Self {
+        let (CallError::Conflict(error) | CallError::Failed(error)) = attempt;
         error
     }
 }
@@ -62,18 +62,18 @@ pub(super) async fn conclude<T>(
     registry: &Registry,
     plugin: &Plugin,
     call: &Call,
-    visit: Visit<'_>,
+    guarded: GuardedCall<'_>,
     answered: Answered<Result<T, wire::Error>>,
-) -> Result<T, Attempt> {
+) -> Result<T, CallError> {
     let (answer, unit) = match answered {
         Ok(answered) => answered,
-        Err(fault) => return Err(visit.failed(call, &fault).into()),
+        Err(fault) => return Err(guarded.failed(call, &fault).into()),
     };
-    visit.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
+    guarded.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
     let answer = answer.map_err(|error| said(error, &plugin.id, call.request))?;
     match apply(registry, plugin, unit, call).await {
         Ok(()) => Ok(answer),
-        Err(error @ Error::Conflict(_)) => Err(Attempt::Overtaken(error)),
-        Err(error) => Err(Attempt::Failed(error)),
+        Err(error @ Error::Conflict(_)) => Err(CallError::Conflict(error)),
+        Err(error) => Err(CallError::Failed(error)),
     }
 }

@@ -24,7 +24,7 @@ const BACKTRACE_NOTE: &[u8] = b"note: run with `RUST_BACKTRACE=";
 
 /// One instance's lines; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Journal {
+pub(super) struct GuestLog {
     plugin: Arc<str>,
     call: Arc<Mutex<Lines>>,
 }
@@ -40,7 +40,7 @@ struct Lines {
     complaint: Option<String>,
 }
 
-impl Journal {
+impl GuestLog {
     pub(super) fn new(plugin: Arc<str>) -> Self {
         Self { plugin, call: Arc::default() }
     }
@@ -178,7 +178,7 @@ impl Stream {
 /// A stream of one instance, as WASI wants it. Never waits, so that a filter may print.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
-    pub(super) journal: Journal,
+    pub(super) guest_log: GuestLog,
     pub(super) stream: Stream,
 }
 
@@ -200,7 +200,7 @@ impl StdoutStream for Output {
 
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.journal.stream(self.stream, &bytes);
+        self.guest_log.stream(self.stream, &bytes);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Pollable for Output {
 
 impl AsyncWrite for Output {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.journal.stream(self.stream, bytes);
+        self.guest_log.stream(self.stream, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -252,55 +252,55 @@ mod tests {
 
     #[test]
     fn the_first_line_on_stderr_is_kept_even_if_it_comes_in_pieces() {
-        let journal = Journal::new("p".into());
-        journal.begin(Uuid::nil());
-        journal.stream(Stream::Out, b"hello\n");
-        journal.stream(Stream::Error, b"panicked at ");
-        journal.stream(Stream::Error, b"src/lib.rs\nnote: run with");
-        assert_eq!(journal.end().as_deref(), Some("panicked at src/lib.rs"));
+        let guest_log = GuestLog::new("p".into());
+        guest_log.begin(Uuid::nil());
+        guest_log.stream(Stream::Out, b"hello\n");
+        guest_log.stream(Stream::Error, b"panicked at ");
+        guest_log.stream(Stream::Error, b"src/lib.rs\nnote: run with");
+        assert_eq!(guest_log.end().as_deref(), Some("panicked at src/lib.rs"));
     }
 
     #[test]
     fn note_on_backtraces_is_not_logged_and_not_counted() {
-        let journal = Journal::new("p".into());
-        journal.begin(Uuid::nil());
+        let guest_log = GuestLog::new("p".into());
+        guest_log.begin(Uuid::nil());
         let note = b"note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
-        journal.stream(Stream::Error, note);
-        journal.stream(Stream::Error, &note[..note.len() - 1]);
-        assert_eq!(journal.end(), None);
-        assert_eq!(journal.call.lock().written, 0);
-        journal.stream(Stream::Out, note);
-        assert_eq!(journal.call.lock().written, 1, "on standard output it is what the guest has to say");
+        guest_log.stream(Stream::Error, note);
+        guest_log.stream(Stream::Error, &note[..note.len() - 1]);
+        assert_eq!(guest_log.end(), None);
+        assert_eq!(guest_log.call.lock().written, 0);
+        guest_log.stream(Stream::Out, note);
+        assert_eq!(guest_log.call.lock().written, 1, "on standard output it is what the guest has to say");
     }
 
     #[test]
     fn an_error_that_was_logged_says_more_than_stderr() {
-        let journal = Journal::new("p".into());
-        journal.begin(Uuid::nil());
-        journal.stream(Stream::Error, b"note: run with\n");
-        journal.write(Level::ERROR, "panicked at src/lib.rs");
-        journal.write(Level::WARN, "bye");
-        assert_eq!(journal.end().as_deref(), Some("panicked at src/lib.rs"));
+        let guest_log = GuestLog::new("p".into());
+        guest_log.begin(Uuid::nil());
+        guest_log.stream(Stream::Error, b"note: run with\n");
+        guest_log.write(Level::ERROR, "panicked at src/lib.rs");
+        guest_log.write(Level::WARN, "bye");
+        assert_eq!(guest_log.end().as_deref(), Some("panicked at src/lib.rs"));
     }
 
     #[test]
     fn too_many_lines_are_dropped_and_a_new_call_starts_afresh() {
-        let journal = Journal::new("p".into());
-        journal.begin(Uuid::nil());
+        let guest_log = GuestLog::new("p".into());
+        guest_log.begin(Uuid::nil());
         for _ in 0..LINES_A_CALL + 5 {
-            journal.write(Level::INFO, "again");
+            guest_log.write(Level::INFO, "again");
         }
-        assert_eq!(journal.call.lock().written, LINES_A_CALL + 5);
-        journal.begin(Uuid::nil());
-        assert_eq!(journal.call.lock().written, 0);
+        assert_eq!(guest_log.call.lock().written, LINES_A_CALL + 5);
+        guest_log.begin(Uuid::nil());
+        assert_eq!(guest_log.call.lock().written, 0);
     }
 
     #[test]
     fn a_guest_that_never_ends_its_line_costs_no_memory() {
-        let journal = Journal::new("p".into());
+        let guest_log = GuestLog::new("p".into());
         for _ in 0..100 {
-            journal.stream(Stream::Out, &[b'x'; WRITE_BYTES]);
+            guest_log.stream(Stream::Out, &[b'x'; WRITE_BYTES]);
         }
-        assert_eq!(journal.call.lock().stdout.len(), LINE_BYTES + 1);
+        assert_eq!(guest_log.call.lock().stdout.len(), LINE_BYTES + 1);
     }
 }

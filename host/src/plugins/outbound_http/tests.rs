@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AT_A_TIME, Outside, Parts, Reach, Request, Response};
+use super::{AT_A_TIME, OutboundHttp, Parts, Reach, Request, Response};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -64,8 +64,8 @@ async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: mpsc::Sender<
 }
 
 /// A way out that leads to this machine too.
-fn outside() -> Arc<Outside> {
-    Arc::new(Outside { may_reach: |_| true, ..Outside::default() })
+fn outside() -> Arc<OutboundHttp> {
+    Arc::new(OutboundHttp { may_reach: |_| true, ..OutboundHttp::default() })
 }
 
 fn get(url: &str) -> Parts {
@@ -86,7 +86,7 @@ fn listed(host: &str) -> Reach {
     Reach { allow_private: Arc::default(), ..allowed(host) }
 }
 
-async fn fetch(outside: &Arc<Outside>, peer: &Peer, parts: Parts) -> Result<Response> {
+async fn fetch(outside: &Arc<OutboundHttp>, peer: &Peer, parts: Parts) -> Result<Response> {
     outside.fetch(&"p".into(), &listed(&peer.address), Request::new(parts)?).await
 }
 
@@ -137,13 +137,13 @@ async fn private_address_that_the_operator_allows_is_reached_and_no_other_port_o
     let port = peer.address.split_once(':').unwrap().1.to_owned();
     for host in [peer.address.clone(), format!("localhost:{port}")] {
         let request = Request::new(get(&format!("http://{host}/"))).unwrap();
-        let response = Arc::<Outside>::default().fetch(&"p".into(), &allowed(&host), request).await.unwrap();
+        let response = Arc::<OutboundHttp>::default().fetch(&"p".into(), &allowed(&host), request).await.unwrap();
         assert_eq!(&*response.body, b"hi");
         peer.asked.recv().await.unwrap();
     }
     let other = Reach { allow_private: allowed("127.0.0.1:9").allow_private, ..allowed(&peer.address) };
     let request = Request::new(get(&format!("http://{}/", peer.address))).unwrap();
-    let refused = Arc::<Outside>::default().fetch(&"p".into(), &other, request).await.unwrap_err();
+    let refused = Arc::<OutboundHttp>::default().fetch(&"p".into(), &other, request).await.unwrap_err();
     assert!(
         refused.to_string().contains(&format!("`allow_private` in the plugin's table: \"{}\"", peer.address)),
         "{refused}"
@@ -213,8 +213,11 @@ async fn only_a_certificate_that_is_trusted_and_of_that_name_will_do() {
     roots.add(certified.cert.der().clone()).unwrap();
     let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let client = Arc::new(client.with_root_certificates(roots).with_no_client_auth());
-    let trusting =
-        Arc::new(Outside { tls: OnceCell::new_with(Some(client)), may_reach: |_| true, ..Outside::default() });
+    let trusting = Arc::new(OutboundHttp {
+        tls: OnceCell::new_with(Some(client)),
+        may_reach: |_| true,
+        ..OutboundHttp::default()
+    });
 
     let (hosts, url) = (listed(&named), format!("https://{named}/"));
     let response = trusting.fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await.unwrap();

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 const FOLDER: &str = "cluster-plugins";
 
 /// The set, as this node knows it.
-pub(super) struct Set {
+pub(super) struct ClusterPlugins {
     database: Database,
     folder: PathBuf,
     /// What this node is called.
@@ -50,7 +50,7 @@ impl Version {
     }
 }
 
-impl Set {
+impl ClusterPlugins {
     pub(super) async fn open(database: Database, cluster: &config::Cluster, data_dir: &Path) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
         fs::create_dir_all(&folder).await?;

@@ -1,13 +1,13 @@
 //! Accounts, rooms, logs and plugin values in SQLite or PostgreSQL. The only place with SQL, and each
 //! query is written once: both engines take `$1`, `RETURNING` and `ON CONFLICT`.
 
+mod account_deletions;
 mod accounts;
 mod apply;
 mod audit;
 mod backup;
 mod blocks;
 mod deleted_rooms;
-mod departures;
 mod entries;
 mod erasures;
 mod external;
@@ -30,6 +30,7 @@ mod postgres;
 mod posts;
 mod retention;
 mod room_deletions;
+mod room_locks;
 mod rooms;
 mod rows;
 mod search;
@@ -39,7 +40,6 @@ mod sessions;
 mod tests;
 mod throttles;
 mod timers;
-mod together;
 mod unread;
 mod values;
 

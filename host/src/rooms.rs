@@ -1,7 +1,7 @@
 //! Rooms and their members: who may come in, and how somebody stands to a room.
 
+mod account_deletions;
 mod deletions;
-mod departures;
 mod erasures;
 mod guest_rooms;
 mod guests;

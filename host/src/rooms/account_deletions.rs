@@ -7,7 +7,7 @@ use crate::protocol::{AccountId, Actor, Change, Removal, Role, RoomId, Unit};
 impl Rooms {
     /// Ends the memberships of deleted accounts. What is in the way of one is tried again the next time.
     pub async fn see_off_deleted(&self) -> Result<()> {
-        for account in self.database.departures().await? {
+        for account in self.database.pending_account_deletions().await? {
             for room in self.database.rooms_of(account).await? {
                 self.see_off(room, account).await?;
             }

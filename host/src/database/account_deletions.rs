@@ -49,7 +49,7 @@ impl Database {
     }
 
     /// Deleted accounts whose memberships have not ended.
-    pub async fn departures(&self) -> Result<Vec<AccountId>> {
+    pub async fn pending_account_deletions(&self) -> Result<Vec<AccountId>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT u.uid FROM departures d JOIN users u ON u.id = d.user_id",
         )

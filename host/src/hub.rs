@@ -1,4 +1,4 @@
-//! Who hears what: connections, the rooms they listen to, and the way of an event to all of them.
+//! The hub keeps track of live connections and their room subscriptions, and fans events out to them.
 
 mod broadcast;
 pub mod link;
@@ -39,29 +39,29 @@ use crate::protocol::{
     Account, Actor, ConnectionId, EntryPayload, Event, Eviction, Guest, LoginId, PushTarget, Room, RoomId,
 };
 
-/// A live connection that has said who it is.
+/// A live connection that has identified itself.
 pub struct Connection {
     pub id: ConnectionId,
     pub dialect: Dialect,
     pub outbox: Arc<Outbox>,
     pub actor: Actor,
     pub login: Option<LoginId>,
-    /// What the issuer of its token calls its account, if that is not this server.
+    /// The account's id at the issuer of its token, if the issuer is not this server.
     pub external: Option<Arc<str>>,
-    /// A hash of where it comes from.
+    /// A hash of the client's network address.
     pub origin: Option<Arc<str>>,
-    /// Hears every room of its account, also those it joins later.
+    /// Subscribes to every room of its account, including rooms joined later.
     pub subscribes_to_all: AtomicBool,
-    /// Whether it gets the messages that it sent itself.
+    /// Whether it receives the messages that it sent itself.
     pub echoes: bool,
-    /// The rooms it hears, and what it is called in each: its end costs no more than its rooms, and whoever speaks need not
-    /// wait for a room that is being told something.
+    /// The rooms that it subscribes to, with its name in each. Kept here too, so that disconnecting costs only as much as its
+    /// own rooms, and posting does not wait for the lock of a room that is being broadcast to.
     subscriptions: Mutex<HashMap<RoomId, Arc<str>>>,
-    /// The rooms that it was put out of lately, so that an error can say so. Bounded by [`MAX_EVICTIONS`].
+    /// Recent evictions, so that error texts can name the cause. Bounded by [`MAX_EVICTIONS`].
     evictions: Mutex<Vec<Eviction>>,
 }
 
-/// How many rooms a connection remembers that it was put out of.
+/// How many evictions a connection remembers.
 const MAX_EVICTIONS: usize = 16;
 
 impl Connection {
@@ -84,12 +84,12 @@ impl Connection {
         }
     }
 
-    /// How it was put out of a room, if it was and has not come back.
+    /// The latest eviction from a matching room, unless the connection has rejoined since.
     pub fn eviction(&self, from: impl Fn(&Room) -> bool) -> Option<Eviction> {
         self.evictions.lock().iter().rfind(|eviction| from(&eviction.room)).cloned()
     }
 
-    /// Remembers how it was put out of a room, and says so in its dialect's words, if there are any.
+    /// Remembers an eviction, and notifies the client if its dialect has a message for it.
     fn note_eviction(&self, eviction: Eviction, name: &str) {
         if let Some(text) = self.dialect.encode_eviction(&eviction, name) {
             self.outbox.enqueue(text);
@@ -102,13 +102,13 @@ impl Connection {
         evictions.push(eviction);
     }
 
-    /// From now on it hears a room, under this name.
+    /// Records that the connection subscribes to a room, under this name.
     fn begin_subscription(&self, room: RoomId, name: Arc<str>) {
         self.evictions.lock().retain(|eviction| eviction.room.id != room);
         self.subscriptions.lock().insert(room, name);
     }
 
-    /// Whether it is told of what came from it. Whoever is told who else is there knows of themselves.
+    /// Whether it receives events that it caused. Dialects with presence lists already know of their own arrival.
     fn receives_own(&self, event: &Event) -> bool {
         match event {
             Event::Arrived { .. } | Event::Departed { .. } => !self.dialect.wants_presence(),
@@ -128,11 +128,11 @@ impl Connection {
     }
 }
 
-/// Every open socket, also of those who have not said who they are.
+/// Every open socket, including those that have not identified themselves.
 #[derive(Default)]
 struct Sockets {
     by_id: HashMap<ConnectionId, Socket>,
-    /// How to close whoever still comes, once everybody was closed.
+    /// Set by [`Hub::close_all`]: how to close sockets that open later.
     closing: Option<fn() -> Close>,
 }
 
@@ -153,8 +153,8 @@ pub struct Hub {
     link: OnceLock<Arc<Link>>,
     posted: AtomicU64,
     delivery: Latencies,
-    /// Of those who have said who they are, by what they speak.
-    speaking: [AtomicUsize; Dialect::ALL.len()],
+    /// Number of identified connections, by dialect.
+    identified: [AtomicUsize; Dialect::ALL.len()],
 }
 
 fn enqueue_event(connections: &[Arc<Connection>], event: &Event) {
@@ -166,7 +166,7 @@ fn enqueue_event(connections: &[Arc<Connection>], event: &Event) {
     }
 }
 
-/// Says that a socket is open, until dropped.
+/// Guard that keeps a socket registered with the hub until dropped.
 pub struct Registered {
     hub: Arc<Hub>,
     id: ConnectionId,
@@ -179,14 +179,14 @@ impl Drop for Registered {
 }
 
 impl Registered {
-    /// What the connection is known by.
+    /// The connection's id.
     pub fn id(&self) -> ConnectionId {
         self.id
     }
 }
 
 impl Hub {
-    /// Publishes entries of one room's log, in their order; `delivery` is the histogram of how long that took since they came.
+    /// Broadcasts entries of one room's log, in their order; `delivery` records how long that took since they were queued.
     fn broadcast_entries(&self, room: &Arc<Room>, pending: Vec<PendingBroadcast>, delivery: &Histogram) {
         let posted = pending
             .iter()
@@ -206,7 +206,7 @@ impl Hub {
         }
     }
 
-    /// Publishes what is no entry to those whom it is for.
+    /// Sends an event that is not a log entry to the connections of this node that it is for.
     pub fn broadcast(&self, event: &Event) {
         match event {
             Event::Read { room, .. } => self.broadcast_unnumbered(*room, event),
@@ -218,7 +218,7 @@ impl Hub {
                 }
                 PushTarget::Account(account) => enqueue_event(&self.connections_of(account), event),
             },
-            // Entries have a way of their own, and the rest is told where it arises.
+            // Entries go through `broadcast_entries`; the rest is sent where it arises.
             Event::Entry(_)
             | Event::Arrived { .. }
             | Event::Departed { .. }
@@ -231,14 +231,14 @@ impl Hub {
     pub fn connect(&self, connection: &Arc<Connection>) {
         self.observe(|| Observed::Opened { by: connection.actor.clone(), connection: connection.id });
         self.connections.lock().insert(connection.id, connection.clone());
-        self.speaking[connection.dialect as usize].fetch_add(1, Ordering::Relaxed);
+        self.identified[connection.dialect as usize].fetch_add(1, Ordering::Relaxed);
         self.arrive(connection);
     }
 
-    /// Forgets a connection; those who shared a room with a guest are told.
+    /// Removes a connection and its subscriptions; members of a guest's rooms are notified.
     pub fn disconnect(&self, connection: &Connection) {
         self.connections.lock().remove(&connection.id);
-        self.speaking[connection.dialect as usize].fetch_sub(1, Ordering::Relaxed);
+        self.identified[connection.dialect as usize].fetch_sub(1, Ordering::Relaxed);
         self.depart(connection);
         let rooms = std::mem::take(&mut *connection.subscriptions.lock());
         for room in rooms.into_keys() {
@@ -247,8 +247,8 @@ impl Hub {
         self.observe(|| Observed::Closed { by: connection.actor.clone(), connection: connection.id });
     }
 
-    /// Keeps an outbox in sight for as long as the answer lives, so that a stopping server can close it, whether or not its
-    /// connection has said who it is. Once everybody was closed, it is closed at once: an upgrade may have been under way.
+    /// Registers an open socket until the returned guard is dropped, so that a stopping server can close it even before it has
+    /// identified itself. After [`Hub::close_all`] it is closed immediately: its upgrade may have been under way.
     pub fn register(self: &Arc<Self>, outbox: &Arc<Outbox>, address: IpAddr) -> Registered {
         let id = ConnectionId::new();
         let mut open = self.open.lock();
@@ -260,7 +260,7 @@ impl Hub {
         Registered { hub: self.clone(), id }
     }
 
-    /// Closes every connection, also those that come later; `close` words it for each.
+    /// Closes every connection, including those that open later; `close` gives the close frame.
     pub fn close_all(&self, close: fn() -> Close) {
         let mut open = self.open.lock();
         open.closing = Some(close);
@@ -273,30 +273,29 @@ impl Hub {
         self.open.lock().by_id.len()
     }
 
-    /// The same by what they speak: `none` are those who have not said who they are.
+    /// The number of open sockets by dialect; `none` counts those that have not identified themselves.
     pub fn count_by_dialect(&self) -> Vec<(&'static str, usize)> {
-        let mut silent = self.count();
+        let mut unidentified = self.count();
         let mut counts: Vec<(&'static str, usize)> = Vec::new();
         for dialect in Dialect::ALL {
-            let speaking = self.speaking[dialect as usize].load(Ordering::Relaxed);
-            silent = silent.saturating_sub(speaking);
+            let identified = self.identified[dialect as usize].load(Ordering::Relaxed);
+            unidentified = unidentified.saturating_sub(identified);
             match counts.last_mut() {
-                // Of one name there are several.
-                Some((name, count)) if *name == dialect.name() => *count += speaking,
-                _ => counts.push((dialect.name(), speaking)),
+                // Several dialects share a name.
+                Some((name, count)) if *name == dialect.name() => *count += identified,
+                _ => counts.push((dialect.name(), identified)),
             }
         }
-        counts.push(("none", silent));
+        counts.push(("none", unidentified));
         counts
     }
 
-    /// How many messages were published since the start.
+    /// How many messages were broadcast since the start.
     pub fn posted(&self) -> u64 {
         self.posted.load(Ordering::Relaxed)
     }
 
-    /// How long posts took from being sent on their way until they were with everybody who hears their room, since the
-    /// start.
+    /// How long posts took from being queued until they were broadcast to their room's subscribers, since the start.
     pub fn deliveries(&self) -> Tally {
         self.delivery.tally()
     }
@@ -307,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_comes_after_everybody_was_closed_is_closed_too() {
+    fn connection_opened_after_close_all_is_closed() {
         let outbox = || Arc::new(Outbox::new(&crate::config::Limits::default()));
         let (hub, early, late) = (Arc::new(Hub::default()), outbox(), outbox());
         let address = IpAddr::from([127, 0, 0, 1]);

@@ -42,7 +42,7 @@ impl Cluster {
     /// Tells of those who have gone from all nodes.
     pub(super) async fn broadcast_departed(self: Arc<Self>) {
         loop {
-            self.link.somebody_leaves().await;
+            self.link.wait_for_leaving().await;
             while self.parts.hub.broadcast_departed() {
                 sleep(NODE_CHANGE_GRACE / 5).await;
             }

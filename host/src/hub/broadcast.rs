@@ -1,4 +1,4 @@
-//! From what was stored to those who hear of it: rooms are told in parallel, each in its order.
+//! Ordered fan-out of stored entries to subscribers: rooms are sharded over one worker per core, each room in its order.
 
 mod coalesce;
 #[cfg(test)]
@@ -19,39 +19,39 @@ use super::{Corked, Hub, ObserverPermit};
 use crate::metrics::{DELIVERY_SECONDS, Histogram, Metrics};
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomId};
 
-/// How many tellings may wait in a lane; after that, the writer waits.
+/// How many jobs may wait for a worker; after that, the writer waits.
 const MAX_QUEUED_JOBS: usize = 64;
-/// A room that has so much to be told is told at once.
+/// A room with this many entries waiting is broadcast without further delay.
 const MAX_ENTRIES_PER_BROADCAST: usize = 256;
-/// How long rooms are told before others on the same core have their turn.
+/// How long a worker broadcasts before it yields to other tasks.
 const TIME_SLICE: Duration = Duration::from_micros(500);
-/// How many rooms' pace is known before that of the quiet ones is forgotten.
+/// How many rooms' delays are kept before expired ones are removed.
 const MAX_TRACKED_DELAYS: usize = 256;
 
-/// An entry that is to be told.
+/// A stored entry that is to be broadcast.
 pub struct PendingBroadcast {
     pub entry: Entry,
-    /// None if observers are not told of it: they were where it was stored, or it is too late.
+    /// None if observers do not receive it: they did on the node that stored it, or it is too late.
     pub by: Option<Actor>,
     /// The connection that it came from.
     pub own: Option<ConnectionId>,
     /// How many plugins' reactions led to it.
     pub depth: u8,
-    /// What was reserved for it among what observers of sessions are told.
+    /// The place reserved for it in the queue of observers of echo rooms.
     pub permit: Option<ObserverPermit>,
-    /// Its sender's answer, which goes out together with it.
+    /// The outbox in which its sender's answer waits to go out together with it.
     pub answer: Option<Corked>,
-    /// Of a post: when it was sent on its way.
+    /// Of a post: when it was queued.
     pub queued: Option<Instant>,
 }
 
 impl PendingBroadcast {
-    /// What was stored elsewhere, or so long ago that nobody waits for it any more.
+    /// An entry that another node stored, or that was stored so long ago that nobody waits for it any more.
     pub fn late(entry: Entry) -> Self {
         Self { entry, by: None, own: None, depth: 0, permit: None, answer: None, queued: None }
     }
 
-    /// The same for its listeners alone.
+    /// A copy for subscribers alone, not for observers or metrics.
     pub(super) fn for_subscribers(&self) -> Self {
         Self { own: self.own, ..Self::late(self.entry.clone()) }
     }
@@ -59,20 +59,20 @@ impl PendingBroadcast {
 
 enum Job {
     Broadcast(Arc<Room>, Vec<PendingBroadcast>),
-    /// What was told of this room was all that there is up to here.
+    /// The log of this room up to this number has no entries other than those given before.
     Complete(Arc<Room>, u64),
-    /// Answered once everything before it was told.
+    /// Answered once all jobs before it were done.
     Settle(oneshot::Sender<()>),
-    /// The last one.
+    /// Ends the worker.
     End,
 }
 
-/// One task for each core. All of a room goes through the same one.
+/// Sends entries to one worker task per core. All entries of a room go through the same worker.
 #[derive(Clone)]
 pub struct Broadcaster(Arc<[mpsc::Sender<Job>]>);
 
 impl Broadcaster {
-    /// Starts them; they end when they are told to, or once nobody can give them anything any more.
+    /// Starts the workers; they end on [`Broadcaster::end`], or once every clone of this is dropped.
     pub fn start(hub: &Arc<Hub>, tasks: &TaskTracker, metrics: &Metrics) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let delivery = metrics.histogram(DELIVERY_SECONDS, &[]);
@@ -84,20 +84,20 @@ impl Broadcaster {
         Self(broadcaster.collect())
     }
 
-    /// Tells these entries of one room, after those that were given before.
+    /// Broadcasts entries of one room, after those given before. Waits while the worker's queue is full.
     pub async fn broadcast(&self, room: Arc<Room>, pending: Vec<PendingBroadcast>) {
         let worker = self.worker(room.id);
-        // A lane ends with its senders, of which this is one.
+        // A worker ends with its senders, of which this is one.
         let _ = worker.send(Job::Broadcast(room, pending)).await;
     }
 
-    /// Tells these entries, which are all that a room's log has up to here.
+    /// Broadcasts entries that were read from the log; it has no others up to `up_to`.
     pub async fn broadcast_read(&self, room: Arc<Room>, pending: Vec<PendingBroadcast>, up_to: u64) {
         self.broadcast(room.clone(), pending).await;
         let _ = self.worker(room.id).send(Job::Complete(room, up_to)).await;
     }
 
-    /// Waits until everything that was given before has been told.
+    /// Waits until everything given before has been broadcast.
     pub async fn settle(&self) {
         let mut settled = Vec::with_capacity(self.0.len());
         for worker in &*self.0 {
@@ -111,7 +111,7 @@ impl Broadcaster {
         }
     }
 
-    /// Ends the lanes, once they have told what they were given.
+    /// Ends the workers, once they have broadcast what they were given.
     pub async fn end(&self) {
         for worker in &*self.0 {
             let _ = worker.send(Job::End).await;
@@ -127,19 +127,19 @@ impl Broadcaster {
 struct BroadcastWorker {
     hub: Arc<Hub>,
     delivery: Histogram,
-    /// Rooms that have something to be told, in the order in which it came. There are few at a time.
+    /// Rooms with entries to broadcast, in the order in which they came. There are few at a time.
     waiting: Vec<QueuedRoom>,
-    /// Of the rooms that take long to tell.
+    /// Of the rooms that take long to broadcast to.
     delays: HashMap<RoomId, CoalescingDelay>,
 }
 
 struct QueuedRoom {
-    /// As it is after what is to be told.
+    /// The room as it is after the pending entries.
     room: Arc<Room>,
     pending: Vec<PendingBroadcast>,
-    /// How often something was added to what came first.
+    /// How many jobs were merged into the first one.
     added: usize,
-    /// None: at once.
+    /// None: immediately.
     due: Option<Instant>,
 }
 
@@ -182,7 +182,7 @@ impl BroadcastWorker {
         self.broadcast(|_| true).await;
     }
 
-    /// What has piled up in one room costs its listeners one write.
+    /// Queues entries. Those waiting for one room are merged, so that each subscriber costs one write.
     fn add(&mut self, room: Arc<Room>, pending: Vec<PendingBroadcast>) {
         let due = match self.waiting.iter_mut().rfind(|waiting| waiting.room.id == room.id) {
             Some(waiting) if waiting.room == room => {
@@ -190,7 +190,7 @@ impl BroadcastWorker {
                 waiting.added += 1;
                 return;
             }
-            // The room was changed in between: each is told as the room was then, one after the other.
+            // The room was changed in between: each batch is broadcast with the room as it was, one after the other.
             Some(before) => {
                 before.due = None;
                 None
@@ -200,7 +200,7 @@ impl BroadcastWorker {
         self.waiting.push(QueuedRoom { room, pending, added: 0, due });
     }
 
-    /// Tells those of the waiting rooms, the others later.
+    /// Broadcasts the entries of those waiting rooms that `which` selects.
     async fn broadcast(&mut self, which: impl Fn(&QueuedRoom) -> bool) {
         let due: Vec<QueuedRoom> = self.waiting.extract_if(.., |waiting| which(waiting)).collect();
         let mut slice = Instant::now();
@@ -211,7 +211,7 @@ impl BroadcastWorker {
             self.note_delay(room.id, began, now, due.map(|_| added));
             began = now;
             if now - slice >= TIME_SLICE {
-                // Whoever else is on this core comes first.
+                // Let other tasks on this core run first.
                 yield_now().await;
                 began = Instant::now();
                 slice = began;
@@ -219,7 +219,7 @@ impl BroadcastWorker {
         }
     }
 
-    /// `added` is what waiting has brought, if there was any.
+    /// Adjusts a room's delay. `added` is the number of jobs merged while it waited; none if it did not wait.
     fn note_delay(&mut self, room: RoomId, began: Instant, now: Instant, added: Option<usize>) {
         if !CoalescingDelay::is_worthwhile(now - began) {
             self.delays.remove(&room);

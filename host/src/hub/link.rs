@@ -1,5 +1,5 @@
-//! The hub's side of a cluster: what other nodes are to hear, and what has to be found out about rooms. On a single node there is
-//! no link, and nothing here costs anything.
+//! The hub's side of a cluster: queues messages to other nodes, and rooms that the cluster's tasks have to look at. On a single
+//! node there is no link, and nothing here costs anything.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,59 +17,59 @@ use crate::protocol::{
     AccountId, CacheInvalidation, Entry, Event, GuestSelector, LoginId, Push, PushTarget, Room, RoomId,
 };
 
-/// How long a node that says nothing counts as alive, and what it has at hand is believed without hearing the others. With the
-/// time between two looks, its people are offline everywhere within 10 s.
+/// How long a node counts as alive without a heartbeat, and how long it trusts its own cache without hearing from the others.
+/// Together with the interval between two checks, its accounts are offline everywhere within 10 s.
 pub const LEASE: Duration = Duration::from_secs(6);
-/// How much may wait to be sent to the other nodes. What does not fit they read from the database.
-const OUTGOING: usize = 8192;
-/// How long somebody who comes in waits until what other nodes say in the room is heard here too.
-const OPENING: Duration = Duration::from_secs(5);
+/// How many messages to other nodes may wait. Those that do not fit are lost, and the other nodes read the database instead.
+const MAX_QUEUED_OUTGOING: usize = 8192;
+/// How long a new subscriber waits until entries of other nodes are received here.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the other nodes are to hear.
+/// A message to the other nodes.
 #[derive(Debug)]
 pub enum Outgoing {
     /// Entries of one room that were stored here, in their order.
     Entries(RoomId, Vec<Entry>),
-    /// To those who hear the room elsewhere.
+    /// An event that is not a log entry, to the room's subscribers on other nodes.
     Aside(RoomId, Event),
-    /// To an account's, or to one, connection elsewhere.
+    /// An event to one connection, or to an account's connections, on other nodes.
     Pushed(Event),
-    /// What is kept of the database and holds no more.
+    /// Cache entries that are not valid any more.
     Changed(Vec<CacheInvalidation>),
-    /// Rooms that are gone, with all that is kept of anybody's standing there.
+    /// Deleted rooms, whose cached memberships are not valid any more either.
     RoomsDeleted(Vec<RoomId>),
-    /// These guests hear the room no longer.
+    /// Guests that are evicted from the room.
     GuestsRemoved(RoomId, GuestSelector),
-    /// Guests from where the account is connected are not let in to the room until then.
+    /// Guests from the account's network addresses may not join the room until this time.
     BanOrigins(RoomId, AccountId, Timestamp),
-    /// What is kept of these logins holds no more; if they ended, how their connections are closed.
+    /// Logins whose cache entries are not valid any more; if they ended, how their connections are closed.
     Logins(Vec<LoginId>, Option<Close>),
-    /// An account came or went here: the `nth` such change.
+    /// An account went online or offline on this node: the `nth` such change.
     Presence { nth: u64, account: AccountId, external: Option<Arc<str>>, online: bool },
-    /// The node goes: answered once the others have been told, and of everything before.
+    /// The node stops: answered once this and all messages before it have been published.
     Goodbye(oneshot::Sender<()>),
-    /// Somebody who hears a room here came or went.
+    /// A subscriber arrived (true) or departed on this node.
     Heard(RoomId, SubscriberIdentity, bool),
-    /// All who hear a room here.
+    /// All subscribers of a room on this node.
     Hearers(RoomId, Vec<SubscriberIdentity>),
-    /// Somebody here wants to know who hears a room there.
+    /// Requests the other nodes' subscribers of a room.
     Who(RoomId),
 }
 
-/// Where the hub leaves what the cluster's tasks do.
+/// Queues between the hub and the cluster's tasks.
 pub struct Link {
     outgoing: mpsc::Sender<Outgoing>,
-    /// How often there was no place for something.
+    /// How many messages were dropped because the queue was full.
     lost: AtomicU64,
-    /// Rooms that somebody hears now and nobody did, or the other way round.
+    /// Rooms that got their first subscriber or lost their last one.
     rooms: RoomSet,
-    /// Rooms of which some entries are missing here.
+    /// Rooms with missing entries.
     gaps: RoomSet,
-    /// Somebody is gone from all nodes.
+    /// Notified when an account has left all nodes.
     leaving: Notify,
 }
 
-/// Rooms that somebody has to look at: each is there once.
+/// A queue of rooms for a task to process, without duplicates.
 #[derive(Default)]
 pub struct RoomSet {
     rooms: Mutex<HashSet<RoomId>>,
@@ -82,7 +82,7 @@ impl RoomSet {
         self.changed.notify_one();
     }
 
-    /// Waits until there are any, and takes them.
+    /// Waits until the set is not empty, and takes all rooms.
     pub async fn take(&self) -> HashSet<RoomId> {
         loop {
             let rooms = std::mem::take(&mut *self.rooms.lock());
@@ -96,7 +96,7 @@ impl RoomSet {
 
 impl Link {
     pub fn new() -> (Self, mpsc::Receiver<Outgoing>) {
-        let (outgoing, receiver) = mpsc::channel(OUTGOING);
+        let (outgoing, receiver) = mpsc::channel(MAX_QUEUED_OUTGOING);
         let (rooms, gaps) = (RoomSet::default(), RoomSet::default());
         (Self { outgoing, lost: AtomicU64::new(0), rooms, gaps, leaving: Notify::new() }, receiver)
     }
@@ -107,14 +107,17 @@ impl Link {
         }
     }
 
+    /// How many messages were dropped because the queue was full.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Rooms that got their first subscriber or lost their last one.
     pub fn rooms(&self) -> &RoomSet {
         &self.rooms
     }
 
+    /// Rooms with missing entries.
     pub fn gaps(&self) -> &RoomSet {
         &self.gaps
     }
@@ -123,13 +126,13 @@ impl Link {
         self.leaving.notify_one();
     }
 
-    /// Waits until somebody is gone from all nodes.
-    pub async fn somebody_leaves(&self) {
+    /// Waits until an account has left all nodes.
+    pub async fn wait_for_leaving(&self) {
         self.leaving.notified().await;
     }
 }
 
-/// What a room's order needs to be complete.
+/// A range of a room's entries that this node has not received, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
     pub from: u64,
@@ -137,9 +140,9 @@ pub struct Missing {
 }
 
 impl Hub {
-    /// Makes this hub one node's of a cluster. To be called before anybody connects.
+    /// Makes this hub part of a cluster. To be called before the first connection.
     pub fn link(&self, link: Arc<Link>) {
-        // A second one would be the same.
+        // A second call changes nothing.
         let _ = self.link.set(link);
     }
 
@@ -148,7 +151,7 @@ impl Hub {
         self.link.get().is_some()
     }
 
-    /// Publishes what is no entry to those whom it is for, on all nodes.
+    /// Sends an event that is not a log entry to the connections that it is for, on all nodes.
     pub fn broadcast_everywhere(&self, event: Event) {
         self.broadcast(&event);
         self.publish_to_nodes(|| match &event {
@@ -159,54 +162,57 @@ impl Hub {
         });
     }
 
-    /// How long something may be believed that is to be for so long: in a cluster for no longer than a lease, since nobody may
-    /// have said that it is over.
+    /// Limits the time to live of a cache entry: in a cluster to one lease, since an invalidation may have been lost.
     pub fn believed_for(&self, time: Duration) -> Duration {
         if self.has_others() { time.min(LEASE) } else { time }
     }
 
-    /// Tells the other nodes, if there are any.
+    /// Publishes a message to the other nodes, if there are any.
     pub fn publish_to_nodes(&self, what: impl FnOnce() -> Outgoing) {
         if let Some(link) = self.link.get() {
             link.publish(what());
         }
     }
 
-    /// Tells the other nodes of entries that are told here.
+    /// Publishes entries that this node stored to the other nodes.
     pub fn publish_entries(&self, room: RoomId, pending: &[PendingBroadcast]) {
         self.publish_to_nodes(|| {
             Outgoing::Entries(room, pending.iter().map(|pending| pending.entry.clone()).collect())
         });
     }
 
-    /// Waits until what other nodes say in the room is heard here too.
-    pub async fn opened(&self, room: RoomId) -> Result<()> {
+    /// Waits until this node receives the room's entries of other nodes.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] after [`OPEN_TIMEOUT`].
+    pub async fn wait_until_open(&self, room: RoomId) -> Result<()> {
         if self.link.get().is_none() {
             return Ok(());
         }
         let Some(opened) = self.existing(room).map(|subscriptions| subscriptions.lock().opened.clone()) else {
             return Ok(());
         };
-        let late = |_| Error::Unavailable("the room cannot be heard just now; try again".into());
-        timeout(OPENING, opened.cancelled()).await.map_err(late)
+        let late = |_| Error::Unavailable("the room's events cannot be received just now; try again".into());
+        timeout(OPEN_TIMEOUT, opened.cancelled()).await.map_err(late)
     }
 
-    /// Whether somebody hears a room here, or has just ceased to.
+    /// Whether a room has subscribers on this node, or had until a moment ago.
     pub fn has_subscriptions(&self, room: RoomId) -> bool {
         self.existing(room).is_some()
     }
 
+    /// How many rooms have subscribers on this node.
     pub fn count_rooms(&self) -> usize {
         self.rooms.read().len()
     }
 
-    /// Rooms that somebody hears here.
+    /// Rooms that have subscribers on this node.
     pub fn subscribed_rooms(&self) -> Vec<RoomId> {
         self.rooms.read().keys().copied().collect()
     }
 
-    /// What was said up to here was said before: who is in the room now hears what comes after it. Gives the room's place its
-    /// beginning, unless it has one; what lies between is missing then.
+    /// Marks a room as open: entries of other nodes are received from now on. Unless it was set before, its sequence starts after
+    /// `last_seq`; otherwise the entries in between are noted as missing.
     pub fn open(&self, room: RoomId, last_seq: u64) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
@@ -216,12 +222,12 @@ impl Hub {
         self.note_last(room, last_seq);
     }
 
-    /// Whether a room that is heard has its beginning.
+    /// Whether a subscribed room is open.
     pub fn is_open(&self, room: RoomId) -> bool {
         self.existing(room).is_some_and(|subscriptions| subscriptions.lock().opened.is_cancelled())
     }
 
-    /// The room's log goes on up to here, says the database.
+    /// Notes the number of the last entry of a room's log in the database; queues the room if entries are missing.
     pub fn note_last(&self, room: RoomId, last_seq: u64) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
@@ -233,18 +239,18 @@ impl Hub {
         }
     }
 
-    /// Which entries of a room that is heard here are missing.
+    /// The first range of entries that are missing of a subscribed room.
     pub fn missing(&self, room: RoomId) -> Option<Missing> {
         self.existing(room)?.lock().sequence.missing()
     }
 
-    /// Says when an entry that was given to the lanes is told; none if it has been.
+    /// Resolves once an entry that was given to the broadcaster is broadcast; none if it has been.
     pub fn broadcast_done(&self, room: RoomId, seq: u64) -> Option<oneshot::Receiver<()>> {
         self.link.get()?;
         self.existing(room)?.lock().sequence.broadcast_done(seq)
     }
 
-    /// The log was read up to here, and what came of it was told: what is still missing is not there any more.
+    /// Notes that the log was read up to `up_to` and its entries were broadcast: entries still missing are not in it any more.
     pub(super) fn complete(&self, room: &Arc<Room>, up_to: u64) {
         if let Some(subscriptions) = self.existing(room.id) {
             subscriptions.lock().sequence.note_complete(up_to);
@@ -252,7 +258,7 @@ impl Hub {
         self.broadcast_in_order(room, &[]);
     }
 
-    /// The room as those who hear it know it, and the number of its next entry.
+    /// The room as its subscribers know it, and the number of the next entry to broadcast.
     pub fn room_and_next(&self, room: RoomId) -> Option<(Room, u64)> {
         let subscriptions = self.existing(room)?;
         let subscriptions = subscriptions.lock();

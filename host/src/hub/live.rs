@@ -1,4 +1,4 @@
-//! The live connections, for those who look after the server.
+//! Lists and closes live connections, for administrators.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ pub struct LiveConnection {
     pub address: IpAddr,
     pub since: Timestamp,
     pub outbox: Arc<Outbox>,
-    /// None before it has said who it is.
+    /// None until the connection has identified itself.
     pub connection: Option<Arc<Connection>>,
 }
 
 impl Connection {
-    /// How many rooms it hears.
+    /// How many rooms it subscribes to.
     pub fn rooms(&self) -> usize {
         self.subscriptions.lock().len()
     }
 }
 
 impl Hub {
-    /// All open sockets, in the order in which they came.
+    /// All open sockets, oldest first.
     pub fn live(&self) -> Vec<LiveConnection> {
         let open = self.open.lock();
         let live = open.by_id.iter().map(|(id, socket)| LiveConnection {
@@ -46,7 +46,7 @@ impl Hub {
         live
     }
 
-    /// Closes one of them; false if there is none of this id.
+    /// Closes one connection; false if there is none with this id.
     pub fn close_one(&self, id: ConnectionId, close: Close) -> bool {
         let outbox = self.open.lock().by_id.get(&id).map(|socket| socket.outbox.clone());
         outbox.inspect(|outbox| outbox.close(close)).is_some()

@@ -1,4 +1,4 @@
-//! The logins behind live connections.
+//! Logins of live connections.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::{Close, Hub};
 use crate::protocol::LoginId;
 
 impl Hub {
-    /// The logins that live connections came by.
+    /// The logins that live connections used.
     pub fn logins(&self) -> HashSet<LoginId> {
         self.connections.lock().values().filter_map(|connection| connection.login).collect()
     }

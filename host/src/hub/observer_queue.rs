@@ -1,5 +1,5 @@
-//! What those are told who watch everything: nobody who talks waits for them, except in sessions, where whoever speaks
-//! wants an answer.
+//! Bounded queues of events for observers, such as plugins. Posting does not wait for observers, except in echo rooms, where
+//! the sender wants an answer.
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::Hub;
 use crate::protocol::{Actor, ConnectionId, Entry, Room, RoomKind};
 
-/// Something that happened, for those who watch everything.
+/// An event for observers.
 #[derive(Clone, Debug)]
 pub enum Observed {
     Entry {
@@ -16,7 +16,7 @@ pub enum Observed {
         /// How many plugins' reactions led to it.
         depth: u8,
     },
-    /// A connection has said who it is.
+    /// A connection has identified itself.
     Opened {
         by: Actor,
         connection: ConnectionId,
@@ -30,40 +30,39 @@ pub enum Observed {
 #[derive(Default)]
 pub(super) struct ObserverQueues {
     all: Mutex<Option<mpsc::Sender<Observed>>>,
-    sessions: Mutex<Option<mpsc::Sender<Observed>>>,
+    echo_rooms: Mutex<Option<mpsc::Sender<Observed>>>,
 }
 
-/// A place in the queue of those who watch sessions, for an entry that is still to be made.
+/// A reserved place in the queue of echo rooms, for an entry that is still to be stored.
 pub struct ObserverPermit(mpsc::OwnedPermit<Observed>);
 
 impl Hub {
-    /// From now on, everything that observers may want to know, in its order. What does not fit the queue is dropped
-    /// and logged.
+    /// Receives all events from now on, in order. Events that do not fit the queue are dropped, and a warning is logged.
     pub fn observe_all(&self, queue: usize) -> mpsc::Receiver<Observed> {
         let (sender, receiver) = mpsc::channel(queue);
         *self.observers.all.lock() = Some(sender);
         receiver
     }
 
-    /// From now on, what happens in sessions goes another way: whoever speaks there has reserved a place in this queue
-    /// before, and waits while there is none.
+    /// Receives the entries of echo rooms from now on, instead of the other queue. A sender reserves a place before it posts, and
+    /// waits while the queue is full.
     pub fn observe_sessions(&self, queue: usize) -> mpsc::Receiver<Observed> {
         let (sender, receiver) = mpsc::channel(queue);
-        *self.observers.sessions.lock() = Some(sender);
+        *self.observers.echo_rooms.lock() = Some(sender);
         receiver
     }
 
-    /// Waits until those who watch sessions can take one more message of this room. None where nobody would be kept waiting.
+    /// Waits for a place in the queue of echo rooms. None for other kinds of rooms, or without such a queue.
     pub async fn reserve(&self, kind: RoomKind) -> Option<ObserverPermit> {
         if kind != RoomKind::Echo {
             return None;
         }
-        let queue = self.observers.sessions.lock().clone()?;
+        let queue = self.observers.echo_rooms.lock().clone()?;
         queue.reserve_owned().await.ok().map(ObserverPermit)
     }
 
     pub(super) fn observe(&self, what: impl FnOnce() -> Observed) {
-        offer(self.observers.all.lock().as_ref(), what);
+        enqueue(self.observers.all.lock().as_ref(), what);
     }
 
     pub(super) fn observe_entry(&self, room: &Room, permit: Option<ObserverPermit>, what: impl FnOnce() -> Observed) {
@@ -71,19 +70,19 @@ impl Hub {
             permit.send(what());
             return;
         }
-        let sessions = self.observers.sessions.lock();
-        match &*sessions {
-            // All of a room goes the same way, so that it is told in its order.
-            Some(queue) if room.kind == RoomKind::Echo => offer(Some(queue), what),
+        let echo_rooms = self.observers.echo_rooms.lock();
+        match &*echo_rooms {
+            // All entries of a room go through the same queue, so that they stay in order.
+            Some(queue) if room.kind == RoomKind::Echo => enqueue(Some(queue), what),
             _ => self.observe(what),
         }
     }
 }
 
-fn offer(queue: Option<&mpsc::Sender<Observed>>, what: impl FnOnce() -> Observed) {
+fn enqueue(queue: Option<&mpsc::Sender<Observed>>, what: impl FnOnce() -> Observed) {
     if let Some(queue) = queue
         && let Err(mpsc::error::TrySendError::Full(_)) = queue.try_send(what())
     {
-        tracing::warn!("observers cannot keep up: they miss an event");
+        tracing::warn!("observer queue full, dropping event");
     }
 }

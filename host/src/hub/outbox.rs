@@ -1,4 +1,5 @@
-//! What waits to be written to one connection: bounded by number and by size, and whoever cannot keep up is let go.
+//! The outbox of one connection: a queue of frames to write, bounded by number and by size. A connection whose outbox is full is
+//! closed as too slow.
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,8 @@ use tokio::sync::Notify;
 use super::packet::{self, Packet};
 use crate::config;
 
-/// Frames that wait together are written together, up to about so much at a time: what counts is the number of writes.
-const PIECE: usize = 64 * 1024;
+/// Waiting frames are written together, up to about this many bytes: the number of writes dominates the cost.
+const MAX_WRITE_BYTES: usize = 64 * 1024;
 
 /// Why a connection is closed, as a WebSocket close code and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Close {
 }
 
 impl Close {
-    // 4000–4499: connect again. 4500–4999: do not.
+    // 4000–4499: the client should reconnect. 4500–4999: it should not.
     pub const TOKEN_EXPIRED: u16 = 4401;
     pub const TOO_SLOW: u16 = 4408;
     pub const FLOODING: u16 = 4429;
@@ -50,16 +51,16 @@ impl Close {
     }
 }
 
-/// One thing to write.
+/// A WebSocket frame to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     Text(Packet),
-    /// What no dialect sends; the socket itself is tested with it.
+    /// Not sent by any dialect; used to test the socket.
     #[cfg(test)]
     Binary(Bytes),
     Ping,
     Pong(Bytes),
-    /// The last one.
+    /// The last frame.
     Close(Close),
 }
 
@@ -107,19 +108,19 @@ pub enum Flushed {
 #[derive(Default)]
 struct Queue {
     frames: VecDeque<Frame>,
-    /// What of the frames before these the socket has not taken yet.
+    /// The part of earlier frames that the socket has not taken yet.
     rest: Bytes,
     messages: usize,
     bytes: usize,
-    /// Nothing comes after what is queued.
+    /// No frame is accepted any more.
     closed: bool,
-    /// The code that it was closed with.
+    /// The close code.
     code: Option<u16>,
-    /// All has been written that ever will be.
+    /// The last frame was taken, or the socket failed.
     ended: bool,
-    /// The socket took no more: its connection waits for it to.
+    /// The socket is full: its connection's task waits until it is writable.
     blocked: bool,
-    /// How many have something to add before it is written.
+    /// Number of [`Corked`] guards.
     corks: usize,
 }
 
@@ -137,7 +138,7 @@ impl Queue {
         self.frames.push_back(frame);
     }
 
-    /// What waits, as one piece of a bounded size. Copying is cheaper than writing twice.
+    /// Takes waiting frames as one buffer of bounded size. Copying is cheaper than writing twice.
     fn gather(&mut self) -> Bytes {
         let mut piece = BytesMut::new();
         while let Some(frame) = self.frames.pop_front() {
@@ -145,11 +146,11 @@ impl Queue {
             self.bytes -= frame.len();
             self.ended |= matches!(frame, Frame::Close(_));
             let bytes = frame.into_bytes();
-            if piece.is_empty() && (self.frames.is_empty() || bytes.len() >= PIECE) {
+            if piece.is_empty() && (self.frames.is_empty() || bytes.len() >= MAX_WRITE_BYTES) {
                 return bytes;
             }
             piece.extend_from_slice(&bytes);
-            if piece.len() >= PIECE {
+            if piece.len() >= MAX_WRITE_BYTES {
                 break;
             }
         }
@@ -180,16 +181,18 @@ impl Queue {
         }
     }
 
-    /// Whatever is offered from now on has nowhere to go.
+    /// Drops the queue and everything enqueued from now on.
     fn end(&mut self) -> Flushed {
         *self = Self { closed: true, ended: true, code: self.code, corks: self.corks, ..Self::default() };
         Flushed::Ended
     }
 }
 
+/// The queue of frames for one connection. With a socket, broadcasts are written directly; without one, the connection's task
+/// takes the frames.
 pub struct Outbox {
     queue: Mutex<Queue>,
-    /// Written to at once, by whoever has something for many connections.
+    /// Broadcasts are written to it directly.
     socket: Option<TcpStream>,
     ready: Notify,
     taken: Notify,
@@ -198,7 +201,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One whose connection takes out what is to be written.
+    /// An outbox whose connection takes the frames and writes them itself.
     pub fn new(limits: &config::Limits) -> Self {
         Self {
             queue: Mutex::default(),
@@ -210,7 +213,7 @@ impl Outbox {
         }
     }
 
-    /// One that writes to a WebSocket's own socket.
+    /// An outbox that writes to a WebSocket's socket directly.
     pub fn to_socket(limits: &config::Limits, socket: TcpStream) -> Self {
         Self { socket: Some(socket), ..Self::new(limits) }
     }
@@ -220,12 +223,12 @@ impl Outbox {
         self.socket.as_ref()
     }
 
-    /// Brings what `enqueue_packet` looks at into the processor's cache. Doing so for several together, they come together.
+    /// Loads what `enqueue_packet` reads into the processor's cache. Prefetching several outboxes in a row overlaps the misses.
     pub fn prefetch(&self) {
         black_box((self.queue.is_locked(), self.socket.as_ref().map(TcpStream::as_raw_fd)));
     }
 
-    /// Queues text. A connection that lets too much wait is closed as too slow, and may come back and catch up.
+    /// Queues text. If it does not fit, the connection is closed as too slow; the client may reconnect and catch up.
     pub fn enqueue(&self, text: Utf8Bytes) {
         self.push(Frame::Text(Packet::of([&*text])));
     }
@@ -235,7 +238,7 @@ impl Outbox {
         self.push(Frame::Binary(bytes));
     }
 
-    /// Queues what many get, and writes it at once, with all that waits, as far as the socket takes it.
+    /// Queues a packet of a broadcast and writes it immediately, after all that waits, as far as the socket takes it.
     pub fn enqueue_packet(&self, packet: &Packet) {
         let mut queue = self.queue.lock();
         if queue.closed {
@@ -245,11 +248,11 @@ impl Outbox {
             && !queue.blocked
             && let Some(socket) = &self.socket
         {
-            // Not asking tokio whether the socket takes more: it does nearly always, and finding out costs no more than asking.
+            // Bypasses tokio's readiness: the socket is nearly always writable, and trying costs no more than asking.
             match rustix::net::send(socket, packet.bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(n) if n == packet.bytes().len() => return,
                 Ok(n) => queue.rest = packet.bytes().slice(n..),
-                // Whatever is wrong with the socket its connection finds out.
+                // The connection's task handles errors of the socket.
                 Err(_) => queue.add(Frame::Text(packet.clone())),
             }
         } else {
@@ -258,12 +261,12 @@ impl Outbox {
         self.write_or_wake(queue);
     }
 
-    /// Queues text once at least half of the queue is free: for much at a time, as fast as the client reads. What is
-    /// offered meanwhile may overtake it.
+    /// Queues text once at least half of the queue is free: for bulk data, paced by the client. Frames enqueued meanwhile may
+    /// overtake it.
     pub async fn enqueue_when_free(&self, text: Utf8Bytes) {
         loop {
             let mut taken = pin!(self.taken.notified());
-            // From here on no taking is missed.
+            // From here on no notification is missed.
             taken.as_mut().enable();
             {
                 let queue = self.queue.lock();
@@ -307,8 +310,8 @@ impl Outbox {
         if let Frame::Close(_) = frame {
             queue.closed = true;
         } else if !fits && !queue.is_empty() {
-            // What waits would never arrive in time; the client asks for it again by `since`. What the socket has taken
-            // part of goes on to its end, so that the close is understood.
+            // Waiting frames are dropped; the client asks for them again by `since`. A frame that is partly written is
+            // completed, so that the client understands the close.
             queue.frames.clear();
             (queue.messages, queue.bytes, queue.closed) = (0, 0, true);
             return queue.add(Frame::Close(Close::new(Close::TOO_SLOW, "too slow: more was waiting than fits")));
@@ -335,7 +338,7 @@ impl Outbox {
         }
     }
 
-    /// Lets what is offered wait for something that follows at once, and write it together with that.
+    /// Holds back writing until the guard is dropped or a broadcast follows, so that both go out in one write, like `TCP_CORK`.
     pub fn cork(self: Arc<Self>) -> Corked {
         self.queue.lock().corks += 1;
         Corked(self)
@@ -351,7 +354,7 @@ impl Outbox {
         (queue.messages, queue.bytes + queue.rest.len())
     }
 
-    /// The code that it was closed with, if it was.
+    /// The close code, if the outbox is closed.
     pub fn closed_with(&self) -> Option<u16> {
         self.queue.lock().code
     }
@@ -361,7 +364,7 @@ impl Outbox {
         self.ready.notified().await;
     }
 
-    /// Writes to the socket what it takes. To be called when it takes more again, and when something is queued.
+    /// Writes to the socket what it takes. To be called when the socket is writable again, and when something is queued.
     pub fn flush(&self) -> Flushed {
         let mut queue = self.queue.lock();
         if queue.ended && queue.is_empty() {
@@ -390,7 +393,7 @@ impl Outbox {
         }
     }
 
-    /// The same as bytes for a WebSocket; true after the last of them.
+    /// Waits until something is queued and takes it as bytes for a WebSocket; true with the last ones.
     pub async fn take_bytes(&self) -> (Bytes, bool) {
         loop {
             {
@@ -407,7 +410,7 @@ impl Outbox {
     }
 }
 
-/// An outbox in which something waits for more to come, until this is dropped.
+/// Guard of [`Outbox::cork`]; writes what waits when the last one is dropped.
 pub struct Corked(Arc<Outbox>);
 
 impl Drop for Corked {

@@ -1,10 +1,10 @@
-//! Messages as they go over a WebSocket: framed once, however many connections they go to.
+//! WebSocket frames of text messages, encoded once for all connections that receive them.
 
 use super::Close;
 use axum::extract::ws::Utf8Bytes;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-// The first byte of a frame: it is its message's last, and of this kind (RFC 6455, 5.2).
+// The first byte of a frame: FIN bit and opcode (RFC 6455, 5.2).
 const TEXT: u8 = 0x81;
 #[cfg(test)]
 const BINARY: u8 = 0x82;
@@ -12,12 +12,12 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8A;
 
-/// The longest head of a frame.
-const HEAD: usize = 10;
+/// The longest header of a server's frame.
+const MAX_HEADER_BYTES: usize = 10;
 /// The longest payload of a control frame.
-const CONTROL: usize = 125;
+const MAX_CONTROL_BYTES: usize = 125;
 
-/// Text messages in a row. What a server sends is not masked, so the bytes are the same for all who get them.
+/// Consecutive text frames. A server's frames are not masked, so the bytes are the same for all receivers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
     bytes: Bytes,
@@ -27,7 +27,7 @@ pub struct Packet {
 impl Packet {
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Self {
         let texts = texts.into_iter();
-        let mut bytes = BytesMut::with_capacity(texts.clone().map(|text| HEAD + text.len()).sum());
+        let mut bytes = BytesMut::with_capacity(texts.clone().map(|text| MAX_HEADER_BYTES + text.len()).sum());
         let mut messages = 0;
         for text in texts {
             put_frame(&mut bytes, TEXT, text.as_bytes());
@@ -52,7 +52,7 @@ impl Packet {
         self.bytes
     }
 
-    /// The messages by themselves, for a transport that frames them otherwise.
+    /// The messages without frames, for a transport that frames them differently.
     pub fn texts(self) -> impl Iterator<Item = Utf8Bytes> {
         let mut left = self.bytes;
         std::iter::from_fn(move || {
@@ -83,12 +83,12 @@ pub(super) fn pong(payload: &[u8]) -> Bytes {
     frame(PONG, payload)
 }
 
-/// The reason is cut where it would not fit; without a status there is nothing to say.
+/// A close frame. A reason that is too long is truncated; [`Close::NO_STATUS`] gives an empty payload.
 pub(super) fn close(code: u16, reason: &str) -> Bytes {
     if code == Close::NO_STATUS {
         return frame(CLOSE, &[]);
     }
-    let mut end = reason.len().min(CONTROL - 2);
+    let mut end = reason.len().min(MAX_CONTROL_BYTES - 2);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
@@ -98,7 +98,7 @@ pub(super) fn close(code: u16, reason: &str) -> Bytes {
 }
 
 fn frame(kind: u8, payload: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(HEAD + payload.len());
+    let mut bytes = BytesMut::with_capacity(MAX_HEADER_BYTES + payload.len());
     put_frame(&mut bytes, kind, payload);
     bytes.freeze()
 }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_framed_is_found_again_whatever_its_length() {
+    fn texts_of_any_length_round_trip() {
         let texts = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000].map(|len| "ä".repeat(len / 2) + &"x".repeat(len % 2));
         let packet = Packet::of(texts.iter().map(|text| &**text));
         assert_eq!(packet.messages(), texts.len());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_as_the_standard_has_them() {
+    fn frames_match_the_examples_of_rfc_6455() {
         // RFC 6455, 5.7.
         assert_eq!(Packet::of(["Hello"]).bytes()[..], [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
         assert_eq!(pong(b"Hello")[..], [0x8a, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
@@ -141,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_close_is_cut_between_characters() {
+    fn long_close_reason_is_truncated_between_characters() {
         let bytes = close(1012, &"ä".repeat(100));
         assert_eq!(usize::from(bytes[1]), bytes.len() - 2);
-        assert!(bytes.len() <= CONTROL + 2 && std::str::from_utf8(&bytes[4..]).is_ok());
+        assert!(bytes.len() <= MAX_CONTROL_BYTES + 2 && std::str::from_utf8(&bytes[4..]).is_ok());
     }
 }

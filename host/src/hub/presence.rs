@@ -1,4 +1,4 @@
-//! Who is online, and who wants to know.
+//! Presence: which accounts are online, and notifying connections that watch them.
 
 mod broadcaster;
 mod remote;
@@ -18,7 +18,7 @@ use super::link::Outgoing;
 use super::{Connection, Hub, enqueue_event};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
-/// How long somebody may take from one node to another.
+/// How long an account may take to reconnect to another node without going offline.
 pub(crate) const NODE_CHANGE_GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
@@ -28,29 +28,29 @@ pub(super) struct Presence {
     broadcaster: PresenceBroadcaster,
 }
 
-/// An account is online for as long as it has a connection, however many those are, and on whatever node.
+/// Accounts connected to this node. An account is online while it has at least one connection to any node.
 #[derive(Default)]
 pub(super) struct LocalPresence {
     pub(super) accounts: HashMap<AccountId, Vec<Arc<Connection>>>,
-    /// How often an account's first connection came or its last one went.
+    /// How often an account's first connection opened or its last one closed.
     pub(super) changes: u64,
-    /// Under the same lock, so that coming and going are told in one order.
+    /// Under the same lock, so that changes are broadcast in one order.
     remote: RemotePresence,
-    /// In a cluster: who is gone from all nodes since then, and was not told of yet. Whoever goes from one node to another is
-    /// never offline, in whatever order the two say so.
+    /// In a cluster: accounts that left all nodes at this time, not broadcast yet. An account that moves from one node to another
+    /// never goes offline, in whatever order the two nodes report it.
     pub(super) leaving: HashMap<AccountId, (Instant, Option<Arc<str>>)>,
 }
 
 #[derive(Default)]
 struct Watchers {
-    of: HashMap<AccountId, HashSet<ConnectionId>>,
+    by_account: HashMap<AccountId, HashSet<ConnectionId>>,
     watched: HashMap<ConnectionId, Vec<AccountId>>,
 }
 
 impl Watchers {
     fn remove(&mut self, connection: ConnectionId) {
         for account in self.watched.remove(&connection).unwrap_or_default() {
-            if let Slot::Occupied(mut slot) = self.of.entry(account) {
+            if let Slot::Occupied(mut slot) = self.by_account.entry(account) {
                 slot.get_mut().remove(&connection);
                 if slot.get().is_empty() {
                     slot.remove();
@@ -61,16 +61,16 @@ impl Watchers {
 }
 
 impl Hub {
-    /// Tells the connection from now on when one of these accounts comes or goes, and no other; gives who is online now.
+    /// Notifies a connection of presence changes of these accounts, instead of those watched before; gives which are online now.
     pub fn watch_presence(&self, connection: ConnectionId, accounts: &[AccountId]) -> Vec<bool> {
         let mut watchers = self.presence.watchers.lock();
         watchers.remove(connection);
         for account in accounts {
-            watchers.of.entry(*account).or_default().insert(connection);
+            watchers.by_account.entry(*account).or_default().insert(connection);
         }
         watchers.watched.insert(connection, accounts.to_vec());
         drop(watchers);
-        // Looked at last: whoever comes or goes from here on is told of.
+        // Read last: later changes are sent to the connection.
         accounts.iter().map(|account| self.is_online(*account)).collect()
     }
 
@@ -80,7 +80,7 @@ impl Hub {
         local.accounts.contains_key(&account) || local.remote.has(account) || local.leaving.contains_key(&account)
     }
 
-    /// How many live connections an account has; those on their way out are none.
+    /// How many live connections an account has on this node, without those that are closing.
     pub fn connections(&self, account: AccountId) -> usize {
         let local = self.presence.local.lock();
         let live =
@@ -97,7 +97,7 @@ impl Hub {
         let mut local = self.presence.local.lock();
         let connections = local.accounts.entry(account.id).or_default();
         connections.push(connection.clone());
-        // PendingBroadcast under the lock, so that coming and going are told in their order.
+        // Broadcast under the lock, so that changes go out in their order.
         if connections.len() == 1 {
             self.change_local_presence(&mut local, account.id, connection, true);
         }
@@ -118,7 +118,7 @@ impl Hub {
         }
     }
 
-    /// An account's first connection to this node came, or its last one went.
+    /// An account's first connection to this node opened, or its last one closed.
     fn change_local_presence(&self, local: &mut LocalPresence, account: AccountId, by: &Connection, online: bool) {
         local.changes += 1;
         let (nth, external) = (local.changes, by.external.clone());
@@ -128,7 +128,7 @@ impl Hub {
         }
     }
 
-    /// An account's first connection to any node came, or its last one went.
+    /// An account's first connection to any node opened, or its last one closed.
     pub(super) fn change_presence(
         &self,
         local: &mut LocalPresence,
@@ -145,7 +145,7 @@ impl Hub {
         }
     }
 
-    /// Tells of those who have been gone long enough; false once nobody is left to be told of.
+    /// Broadcasts departures older than [`NODE_CHANGE_GRACE`]; false once none is left.
     pub fn broadcast_departed(&self) -> bool {
         let mut local = self.presence.local.lock();
         let left: Vec<_> = local.leaving.extract_if(|_, (since, _)| since.elapsed() >= NODE_CHANGE_GRACE).collect();
@@ -158,7 +158,7 @@ impl Hub {
     fn broadcast_presence(&self, account: AccountId, external: Option<&Arc<str>>, online: bool) {
         self.presence.broadcaster.note(account, external, online);
         let watchers = self.presence.watchers.lock();
-        let Some(watching) = watchers.of.get(&account) else { return };
+        let Some(watching) = watchers.by_account.get(&account) else { return };
         let connections = self.connections.lock();
         let watching: Vec<_> = watching.iter().filter_map(|id| connections.get(id).cloned()).collect();
         enqueue_event(&watching, &Event::Presence { account, external: external.cloned(), online });

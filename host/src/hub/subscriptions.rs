@@ -1,4 +1,4 @@
-//! Who hears which room, and the way of its events to all of them.
+//! Room subscriptions: which connections of this node receive a room's events, and sending those events to them.
 
 mod guests;
 mod membership_events;
@@ -25,70 +25,71 @@ use crate::dialect::{DIALECTS, Dialect, Encoded};
 use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, EntryPayload, Event, Eviction, Guest, Room, RoomId};
 
-/// A room as those hear it who listen to it now.
+/// A room and its current subscribers on this node.
 pub(super) struct RoomSubscriptions {
     room: Room,
     subscribers: HashMap<ConnectionId, Subscriber>,
-    /// By how many connections each account hears it.
+    /// Number of subscribed connections per account.
     accounts: HashMap<AccountId, usize>,
-    /// How many connections want to be told who else listens.
+    /// Number of subscribed connections whose dialect shows who else is there.
     presence_watchers: usize,
-    /// How many have come in so far.
+    /// Number of subscriptions so far.
     total_subscribed: u64,
-    /// It is not in the hub any more: whoever comes in needs another one.
+    /// Removed from the hub: a new subscriber needs a new `RoomSubscriptions`.
     closed: bool,
-    /// In a cluster: what puts its entries in order, and when they are heard from other nodes too.
+    /// In a cluster: puts entries of all nodes in order.
     pub(super) sequence: Sequence,
     remote: RemoteSubscribers,
+    /// In a cluster: cancelled once entries of other nodes are received too.
     pub(super) opened: CancellationToken,
 }
 
-/// A connection's place in a room.
+/// A connection's subscription to a room.
 struct Subscriber {
     connection: Arc<Connection>,
-    /// What telling asks of the connection is here too: following a pointer to each would cost more than all the rest of it.
+    /// These three are copied from the connection: following a pointer to each would cost more than the rest of a broadcast.
     outbox: Arc<Outbox>,
     dialect: Dialect,
     echoes: bool,
     /// A guest may have another name in each room.
     name: Arc<str>,
-    /// How many came in before.
+    /// How many subscribed before.
     nth: u64,
-    /// It has everything up to this entry.
+    /// The connection has everything up to this entry.
     after: u64,
-    /// Until it has caught up, what is new waits here.
+    /// New events wait here until the connection has caught up.
     held: Option<Held>,
-    /// The entry that put its account out meanwhile: if it is newer than what is caught up on, the listener is out too.
+    /// The entry that evicted its account meanwhile: applied if it is newer than the entry caught up to.
     pending_eviction: Option<(u64, Eviction)>,
 }
 
-/// What waits for a listener that is catching up. It can be read again, so there is no need to keep very much of it.
+/// Events that wait for a subscriber that is catching up. They can be read from the log again, so the buffer is small.
 #[derive(Default)]
 struct Held {
     events: Vec<(u64, Utf8Bytes)>,
-    /// There was more than fits: it has to be read from the log.
+    /// The buffer overflowed: the events have to be read from the log.
     dropped: bool,
 }
 
-/// For so many listeners what is needed fits well into a processor's first cache.
+/// How many subscribers' outboxes are prefetched together: their data fits well into the L1 cache.
 const PREFETCH_BATCH: usize = 16;
 
-/// How many events wait for a listener that is catching up.
+/// How many events wait for a subscriber that is catching up.
 const MAX_HELD_EVENTS: usize = 256;
 
-/// What became of a listener that has caught up.
+/// Outcome of [`Hub::release`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
-    /// From now on it gets everything at once.
+    /// The subscriber receives new events immediately from now on.
     CaughtUp,
-    /// So much has happened that there is more to be read from the log first.
+    /// Held events were dropped: the subscriber has to read more from the log first.
     Behind,
-    /// It has no place in the room any more.
+    /// The connection is not subscribed to the room any more.
     Gone,
 }
 
 impl Subscriber {
-    /// Whose connection has caught up to `after`, and holds back what is newer if there is a place for it.
+    /// A subscriber that has everything up to `after`, and holds back newer events if `held` is given.
     fn new(connection: Arc<Connection>, name: Arc<str>, after: u64, held: Option<Held>) -> Self {
         let (outbox, dialect, echoes) = (connection.outbox.clone(), connection.dialect, connection.echoes);
         Self { connection, outbox, dialect, echoes, name, nth: 0, after, held, pending_eviction: None }
@@ -112,7 +113,7 @@ impl Subscriber {
     }
 }
 
-/// Events that are told together, in the words of every dialect that somebody in the room speaks.
+/// Events that are broadcast together, encoded once per dialect on demand.
 struct Run<'a> {
     events: Vec<Encoded<'a>>,
     packets: [Option<Packet>; DIALECTS],
@@ -137,7 +138,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Somebody else is called so in this room.
+/// Another subscriber of the room has this name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NameInUse;
 
@@ -160,7 +161,7 @@ impl RoomSubscriptions {
         &self.room
     }
 
-    /// True if nobody heard the room as this account, or as this guest, before.
+    /// Adds a subscriber; true if it is the first one of its account, or of this guest.
     fn insert(&mut self, subscriber: Subscriber) -> bool {
         let connection = subscriber.connection.clone();
         let nth = self.subscribers.get(&connection.id).map_or(self.total_subscribed, |known| known.nth);
@@ -178,7 +179,7 @@ impl RoomSubscriptions {
         })
     }
 
-    /// Lets a connection hear the room, and tells those who want to know.
+    /// Adds a subscriber and announces it to presence watchers and other nodes.
     fn add(&mut self, link: Option<&Arc<Link>>, subscriber: Subscriber) {
         let (identity, own) = (subscriber.identity(), subscriber.connection.id);
         let presence_watchers = self.presence_watchers;
@@ -190,14 +191,14 @@ impl RoomSubscriptions {
         }
     }
 
-    /// The connection does not hear the room any more; tells those who want to know.
+    /// Removes a connection's subscription and announces that to presence watchers and other nodes.
     fn detach(&mut self, link: Option<&Arc<Link>>, connection: ConnectionId) {
         if let Some(identity) = self.remove(connection) {
             self.publish_presence(link, &identity, connection, false);
         }
     }
 
-    /// Who does not hear the room any more, now that this connection does not.
+    /// Removes a connection's subscription; gives its identity if it was the last one of that identity.
     fn remove(&mut self, connection: ConnectionId) -> Option<SubscriberIdentity> {
         let subscriber = self.subscribers.remove(&connection)?;
         self.presence_watchers -= usize::from(subscriber.connection.dialect.wants_presence());
@@ -215,7 +216,7 @@ impl RoomSubscriptions {
         last.then(|| subscriber.identity())
     }
 
-    /// Entries that change nothing of who hears the room: whoever gets all of them gets them at once.
+    /// Sends entries to all subscribers. A subscriber that receives all of them gets them in one packet.
     fn broadcast_entries(&mut self, room: &Room, pending: &[PendingBroadcast]) {
         let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return };
         self.sequence.broadcast_up_to(last.entry.seq);
@@ -246,7 +247,7 @@ impl RoomSubscriptions {
         }
     }
 
-    /// `own` is the connection that it came from, which some dialects tell of it by their answer alone.
+    /// Sends one event to all subscribers. `own` is the connection that caused it: some dialects only answer that one.
     fn broadcast_event(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
         for subscriber in self.subscribers.values_mut() {
@@ -257,7 +258,7 @@ impl RoomSubscriptions {
         }
     }
 
-    /// Tells that somebody came or went, if anybody wants to know.
+    /// Sends an arrival or departure: a guest's to everybody, an account's only if there are presence watchers.
     fn broadcast_to_watchers(&mut self, event: &Event, who: &Author, own: Option<ConnectionId>) {
         if who.account.is_none() || self.presence_watchers > 0 {
             self.broadcast_event(event, 0, own);
@@ -266,9 +267,11 @@ impl RoomSubscriptions {
 }
 
 impl Hub {
-    /// Lets a connection hear a room, from the entry after the one that `release` names; what happens until then waits.
-    /// With a `nick` it is called so there, if nobody else is; a guest without one has its own name, unless that is of somebody
-    /// who speaks another dialect.
+    /// Subscribes a connection to a room; events are held until [`Hub::release`]. The connection's name there is `nick`, or its
+    /// own name.
+    ///
+    /// # Errors
+    /// If another subscriber has the `nick`, or if a guest without one has the name of a subscriber of another dialect.
     pub fn subscribe(
         &self,
         room: &Room,
@@ -281,15 +284,13 @@ impl Hub {
                 let wanted = key(nick);
                 others().any(|other| key(&other.name) == wanted) || subscriptions.remote.has_name(nick)
             };
-            // Guests who have one name everywhere may share it with others who speak as they do (the same person on two
-            // devices, or coming back), but with nobody who sees them as somebody of their own.
-            let passes_for_another = || {
+            // A guest with one name everywhere may share it within its dialect (the same person on two devices, or
+            // reconnecting), but not with a subscriber of another dialect: it would pass for that person.
+            let impersonates = || {
                 let same = |other: &Subscriber| key(&other.name) == key(connection.actor.name());
                 others().any(|other| other.dialect != connection.dialect && same(other))
             };
-            if nick.as_ref().is_some_and(taken)
-                || (nick.is_none() && connection.guest().is_some() && passes_for_another())
-            {
+            if nick.as_ref().is_some_and(taken) || (nick.is_none() && connection.guest().is_some() && impersonates()) {
                 return Err(NameInUse);
             }
             let name = nick.unwrap_or_else(|| connection.actor.name().into());
@@ -300,8 +301,8 @@ impl Hub {
         })
     }
 
-    /// The connection has caught up to this entry, and was seen to be a member after that: calls `first`, sends what waited beyond
-    /// it, and from now on everything at once.
+    /// Ends catch-up: the connection has everything up to entry `after`, and was a member after that. Calls `first`, sends the
+    /// held events that are newer, and from then on sends new events immediately.
     pub fn release(&self, room: RoomId, connection: ConnectionId, after: u64, first: impl FnOnce()) -> Released {
         let Some(subscriptions) = self.existing(room) else { return Released::Gone };
         let mut subscriptions = subscriptions.lock();
@@ -321,7 +322,7 @@ impl Hub {
             return Released::Behind;
         }
         for (seq, text) in held.events {
-            // Events without a number are not in what was caught up on.
+            // Events without a number are not part of the log.
             if seq == 0 || seq > after {
                 subscriber.connection.outbox.enqueue(text);
             }
@@ -338,12 +339,12 @@ impl Hub {
         self.forget_if_empty(room);
     }
 
-    /// Whether anybody hears a room.
+    /// Whether a room has subscribers on this node.
     pub fn has_subscribers(&self, room: RoomId) -> bool {
         self.existing(room).is_some_and(|subscriptions| !subscriptions.lock().subscribers.is_empty())
     }
 
-    /// How many connections hear a room.
+    /// How many connections of this node subscribe to a room.
     pub fn count_subscribers(&self, room: RoomId) -> usize {
         self.existing(room).map_or(0, |subscriptions| subscriptions.lock().subscribers.len())
     }
@@ -352,13 +353,13 @@ impl Hub {
         self.name_in(room, connection).is_some()
     }
 
-    /// What a connection is called in a room that it hears.
+    /// A connection's name in a room that it subscribes to.
     pub fn name_in(&self, room: RoomId, connection: ConnectionId) -> Option<Arc<str>> {
         let connection = self.connections.lock().get(&connection).cloned()?;
         connection.subscriptions.lock().get(&room).cloned()
     }
 
-    /// Guests who listen to a room.
+    /// Guests who subscribe to a room, on all nodes.
     pub fn guests(&self, room: RoomId) -> Vec<Guest> {
         let Some(subscriptions) = self.existing(room) else { return Vec::new() };
         let subscriptions = subscriptions.lock();
@@ -369,7 +370,7 @@ impl Hub {
         guests.chain(subscriptions.remote.people().filter_map(SubscriberIdentity::as_guest)).collect()
     }
 
-    /// Everybody who hears a room, each once, as they came in.
+    /// Everybody who subscribes to a room, on all nodes, each once; those of this node in the order in which they subscribed.
     pub fn subscribers(&self, room: RoomId) -> Vec<Author> {
         let Some(subscriptions) = self.existing(room) else { return Vec::new() };
         let subscriptions = subscriptions.lock();
@@ -390,13 +391,13 @@ impl Hub {
         people
     }
 
-    /// Tells the others in a room that somebody is writing.
+    /// Broadcasts on all nodes that somebody is typing.
     pub fn typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
         self.publish_to_nodes(|| Outgoing::Aside(room, Event::Typing { room, by: by.clone() }));
         self.broadcast_typing(room, by, connection);
     }
 
-    /// The same where other nodes are not told: it came from there.
+    /// Broadcasts on this node that somebody is typing.
     pub fn broadcast_typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
         let Some(subscriptions) = self.existing(room) else { return };
         let subscriptions = subscriptions.lock();
@@ -406,7 +407,7 @@ impl Hub {
         for subscriber in subscriptions.subscribers.values() {
             let other = &subscriber.connection;
             let same = Some(other.id) == connection || other.account().is_some_and(|other| Some(other.id) == account);
-            // Whoever is still catching up is told of what is said, not of what is being said.
+            // A subscriber that is catching up does not receive typing notices.
             if !same
                 && subscriber.held.is_none()
                 && let Some(text) = encoded.for_dialect(other.dialect)
@@ -416,8 +417,8 @@ impl Hub {
         }
     }
 
-    /// Sends entries to all who hear their room. Those of one room must be published in their order; in a cluster they are
-    /// put in order here, with those of other nodes.
+    /// Sends entries to their room's subscribers. On a single node they must come in order; in a cluster they are put in order
+    /// here, together with entries of other nodes.
     pub(super) fn broadcast_in_order(&self, room: &Arc<Room>, pending: &[PendingBroadcast]) {
         match self.next_in_order(room, pending) {
             Ready::All => self.broadcast_ready(room, pending),
@@ -443,7 +444,7 @@ impl Hub {
     }
 
     fn broadcast_ready(&self, room: &Room, pending: &[PendingBroadcast]) {
-        // Neighbours that change nothing of who hears the room go out together.
+        // Consecutive entries that do not change membership go out together.
         for run in pending.chunk_by(|a, b| !a.entry.what.changes_membership() && !b.entry.what.changes_membership()) {
             match run {
                 [one] if one.entry.what.changes_membership() => self.broadcast_membership_event(room, one),
@@ -456,7 +457,7 @@ impl Hub {
         }
     }
 
-    /// Sends what has no number to all who hear a room.
+    /// Sends an event that is not a log entry to a room's subscribers on this node.
     pub(super) fn broadcast_unnumbered(&self, room: RoomId, event: &Event) {
         if let Some(subscriptions) = self.existing(room) {
             subscriptions.lock().broadcast_event(event, 0, None);
@@ -467,7 +468,7 @@ impl Hub {
         self.rooms.read().get(&room).cloned()
     }
 
-    /// Does something in a room's place, making it if nobody was there.
+    /// Runs `act` on a room's subscriptions, creating them if there are none.
     fn with_subscriptions<T>(&self, room: &Room, act: impl FnOnce(&mut RoomSubscriptions) -> T) -> T {
         loop {
             let there = self.existing(room.id);
@@ -481,7 +482,7 @@ impl Hub {
                 subscriptions.clone()
             });
             let mut subscriptions = subscriptions.lock();
-            // It may have been forgotten before it was locked.
+            // They may have been removed before they were locked.
             if !subscriptions.closed {
                 return act(&mut subscriptions);
             }
@@ -493,7 +494,7 @@ impl Hub {
             let mut rooms = self.rooms.write();
             let Some(subscriptions) = rooms.get(&room).cloned() else { return };
             let mut subscriptions = subscriptions.lock();
-            // Somebody may have come in meanwhile.
+            // A connection may have subscribed meanwhile.
             if subscriptions.subscribers.is_empty() {
                 subscriptions.closed = true;
                 rooms.remove(&room);
@@ -502,7 +503,7 @@ impl Hub {
         }
     }
 
-    /// Nobody hears the room any more.
+    /// Notifies the cluster's tasks that the room has no subscribers any more.
     fn note_unsubscribed(&self, room: RoomId) {
         if let Some(link) = self.link.get() {
             link.rooms().insert(room);

@@ -1,4 +1,4 @@
-//! A hub with somebody in a room, for trying its parts.
+//! Test fixture: a hub with one subscriber in a room.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub(super) fn room() -> Room {
     }
 }
 
-/// Ann listens to a room and has not caught up with it.
-pub(super) fn ann_comes_in() -> Scene {
+/// Ann subscribes to a room and has not caught up with it.
+pub(super) fn ann_subscribes() -> Scene {
     let room = room();
     let ann = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
     let outbox = Arc::new(Outbox::new(&Limits::default()));
@@ -53,7 +53,7 @@ impl Scene {
         Entry { room: self.room.id, seq, number: 0, at: now(), by, what }
     }
 
-    pub(super) fn happens(&self, seq: u64, what: EntryPayload) {
+    pub(super) fn broadcast(&self, seq: u64, what: EntryPayload) {
         self.hub.broadcast_in_order(&Arc::new(self.room.clone()), &[PendingBroadcast::late(self.entry(seq, what))]);
     }
 
@@ -62,7 +62,7 @@ impl Scene {
         self.hub.release(self.room.id, self.connection.id, after, first)
     }
 
-    /// For a lane.
+    /// An entry as the writer gives it to the broadcaster.
     pub(super) fn pending(&self, seq: u64) -> Vec<PendingBroadcast> {
         let entry = self.entry(seq, topic());
         vec![PendingBroadcast { by: Some(Actor::Server), ..PendingBroadcast::late(entry) }]
@@ -74,7 +74,7 @@ pub(super) fn topic() -> EntryPayload {
     EntryPayload::RoomUpdated { name, topic, visibility: Visibility::Public, member_limit: None }
 }
 
-/// How many messages each frame has that waits for the connection.
+/// The number of messages in each frame that waits for the connection.
 pub(super) async fn taken(connection: &Connection) -> Vec<usize> {
     let mut frames = VecDeque::new();
     connection.outbox.take(&mut frames).await;

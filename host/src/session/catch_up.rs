@@ -42,7 +42,7 @@ impl ClientSession {
 
     /// What was missed, once what comes after it is heard.
     pub(super) async fn caught_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
-        self.core.hub.opened(room.id).await?;
+        self.core.hub.wait_until_open(room.id).await?;
         self.core.router.catch_up(caller, room, since).await
     }
 

@@ -47,7 +47,7 @@ impl ClientSession {
         room: &Room,
         recent: Option<u32>,
     ) {
-        if self.hear(room, me).is_err() || self.core.hub.opened(room.id).await.is_err() {
+        if self.hear(room, me).is_err() || self.core.hub.wait_until_open(room.id).await.is_err() {
             return self.core.hub.unsubscribe(room.id, me);
         }
         let Some(limit) = recent else {

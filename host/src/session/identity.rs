@@ -131,7 +131,7 @@ impl ClientSession {
             }
         }
         for room in &heard {
-            if let Err(error) = hub.opened(room.id).await {
+            if let Err(error) = hub.wait_until_open(room.id).await {
                 tracing::warn!(room = %room.id, %error, "a connection hears a room of its account later");
             }
         }

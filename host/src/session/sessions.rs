@@ -90,7 +90,7 @@ impl ClientSession {
         })?;
         if !self.core.hub.is_subscribed(room.id, me.id) {
             self.hear(&room, me)?;
-            if let Err(error) = self.core.hub.opened(room.id).await {
+            if let Err(error) = self.core.hub.wait_until_open(room.id).await {
                 self.core.hub.unsubscribe(room.id, me);
                 return Err(error);
             }

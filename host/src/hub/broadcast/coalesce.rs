@@ -1,32 +1,33 @@
-//! How often a room is told something: telling many takes long however little it is, so a busy room waits a moment for more.
+//! Delay between broadcasts to a busy room: fan-out to many subscribers costs nearly the same for one entry as for several, so
+//! it waits a moment to coalesce more of them.
 
 use std::time::{Duration, Instant};
 
-/// A room waits so many times as long as telling it took.
+/// The delay is the duration of the last broadcast times this.
 const DELAY_FACTOR: u32 = 2;
 const MAX_DELAY: Duration = Duration::from_millis(4);
-/// Whoever is told faster need not wait: timers are not that fine.
+/// A room with a shorter delay does not wait: timers are not that fine.
 const MIN_DELAY: Duration = Duration::from_millis(1);
-/// After waiting in vain, a room is told at once twice as often as the last time, up to this often.
+/// Each time waiting brought nothing, twice as many delays as before are skipped, up to this many.
 const MAX_SKIPPED_DELAYS: u32 = 64;
 
-/// What is remembered of a room that takes long to tell.
+/// The delay of a room that takes long to broadcast to.
 #[derive(Default)]
 pub(super) struct CoalescingDelay {
-    /// What comes before is to wait until then.
+    /// Entries that come before this wait until then.
     until: Option<Instant>,
-    /// How often it is told at once, since waiting brought nothing; and how many of these are left.
+    /// How many delays are skipped since waiting brought nothing, and how many of these are left.
     skipped: u32,
     left: u32,
 }
 
 impl CoalescingDelay {
-    /// Whether telling that took so long is worth waiting for more.
+    /// Whether a broadcast that took this long is worth delaying the next one.
     pub(super) fn is_worthwhile(took: Duration) -> bool {
         took * DELAY_FACTOR >= MIN_DELAY
     }
 
-    /// Until when something should wait that has come now; none if it is told at once.
+    /// Until when an entry that comes now should wait; none if it is broadcast immediately.
     pub(super) fn wait_until(&mut self, now: Instant) -> Option<Instant> {
         let until = self.until.filter(|until| now < *until)?;
         match self.left.checked_sub(1) {
@@ -38,7 +39,7 @@ impl CoalescingDelay {
         }
     }
 
-    /// The room was told. `added` is what waiting for it has brought, if it waited.
+    /// Records a broadcast. `added` is the number of jobs merged while it waited; none if it did not wait.
     pub(super) fn record(&mut self, began: Instant, ended: Instant, added: Option<usize>) {
         self.until = Some(ended + ((ended - began) * DELAY_FACTOR).min(MAX_DELAY));
         match added {
@@ -63,7 +64,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_first_is_told_at_once_and_what_follows_soon_waits_a_moment() {
+    fn first_entry_is_sent_immediately_and_the_next_waits_briefly() {
         let (mut delay, start) = (CoalescingDelay::default(), Instant::now());
         assert_eq!(delay.wait_until(start), None);
         delay.record(start, start + MS, None);
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_in_which_waiting_brings_nothing_waits_ever_less_often() {
+    fn room_that_gains_nothing_by_waiting_waits_ever_less_often() {
         let (mut delay, mut now, mut waits) = (CoalescingDelay::default(), Instant::now(), Vec::new());
         for n in 0..1000 {
             let wait = delay.wait_until(now);

@@ -1,19 +1,19 @@
-//! What goes out together, and when.
+//! Tests of which entries are sent together, and when.
 
 use super::*;
 use crate::hub::Released;
-use crate::hub::testing::{Scene, ann_comes_in, taken};
+use crate::hub::testing::{Scene, ann_subscribes, taken};
 use crate::metrics::Metrics;
 
 #[tokio::test]
-async fn what_has_piled_up_in_a_room_goes_out_together() {
-    let scene = ann_comes_in();
+async fn entries_queued_in_one_room_go_out_together() {
+    let scene = ann_subscribes();
     assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2, 3].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     let broadcaster = Broadcaster::start(&Arc::new(hub), &TaskTracker::new(), &Metrics::default());
     for pending in pending {
-        // As the writer does it: the room anew with each batch.
+        // As the writer does it: a new `Arc<Room>` with each batch.
         broadcaster.broadcast(Arc::new(room.clone()), pending).await;
     }
     broadcaster.settle().await;
@@ -21,21 +21,21 @@ async fn what_has_piled_up_in_a_room_goes_out_together() {
 }
 
 #[tokio::test]
-async fn a_room_that_rests_is_told_once_its_rest_is_over() {
-    let scene = ann_comes_in();
+async fn delayed_room_is_broadcast_once_its_delay_is_over() {
+    let scene = ann_subscribes();
     assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;
     assert_eq!(taken(&connection).await, [1], "the first answer");
     let mut worker = BroadcastWorker::new(Arc::new(hub), Metrics::default().histogram(DELIVERY_SECONDS, &[]));
     let room = Arc::new(room);
-    // As if it had just taken long.
+    // As if a broadcast had just taken long.
     let now = Instant::now();
     worker.delays.entry(room.id).or_default().record(now - Duration::from_secs(1), now, None);
     let (jobs, taking) = mpsc::channel(MAX_QUEUED_JOBS);
     let running = tokio::spawn(worker.run(taking));
     for pending in pending {
-        jobs.send(Job::Broadcast(room.clone(), pending)).await.unwrap_or_else(|_| panic!("the lane has ended"));
+        jobs.send(Job::Broadcast(room.clone(), pending)).await.unwrap_or_else(|_| panic!("the worker has ended"));
     }
     assert_eq!(taken(&connection).await, [2]);
     drop(jobs);
@@ -43,8 +43,8 @@ async fn a_room_that_rests_is_told_once_its_rest_is_over() {
 }
 
 #[tokio::test]
-async fn what_was_said_before_a_room_was_changed_is_told_of_the_room_as_it_was() {
-    let scene = ann_comes_in();
+async fn entries_before_a_room_change_are_broadcast_with_the_room_as_it_was() {
+    let scene = ann_subscribes();
     assert_eq!(scene.release(0), Released::CaughtUp);
     let pending = [1, 2].map(|seq| scene.pending(seq));
     let Scene { hub, room, connection, .. } = scene;

@@ -1,4 +1,4 @@
-//! What is queued, what is written, and who is let go.
+//! Tests of queueing, writing, and closing slow connections.
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ async fn taken(outbox: &Outbox) -> Vec<Frame> {
 }
 
 #[tokio::test]
-async fn what_is_offered_comes_out_in_order() {
+async fn frames_come_out_in_order() {
     let outbox = outbox(8, 100);
     outbox.enqueue("a".into());
     outbox.enqueue("b".into());
@@ -28,7 +28,7 @@ async fn what_is_offered_comes_out_in_order() {
 }
 
 #[tokio::test]
-async fn a_connection_with_too_many_frames_waiting_is_closed_as_too_slow() {
+async fn outbox_with_too_many_frames_closes_as_too_slow() {
     let outbox = outbox(2, 100);
     for _ in 0..3 {
         outbox.enqueue("x".into());
@@ -37,7 +37,7 @@ async fn a_connection_with_too_many_frames_waiting_is_closed_as_too_slow() {
 }
 
 #[tokio::test]
-async fn a_connection_with_too_many_bytes_waiting_is_closed_as_too_slow() {
+async fn outbox_with_too_many_bytes_closes_as_too_slow() {
     let outbox = outbox(100, 10);
     outbox.enqueue("123456".into());
     outbox.enqueue("78901".into());
@@ -45,7 +45,7 @@ async fn a_connection_with_too_many_bytes_waiting_is_closed_as_too_slow() {
 }
 
 #[tokio::test]
-async fn whoever_offers_much_waits_until_half_of_it_is_free() {
+async fn enqueue_when_free_waits_until_half_is_free() {
     let outbox = outbox(4, 100);
     for _ in 0..3 {
         outbox.enqueue("x".into());
@@ -59,7 +59,7 @@ async fn whoever_offers_much_waits_until_half_of_it_is_free() {
 }
 
 #[tokio::test]
-async fn a_close_comes_after_what_was_queued_and_nothing_comes_after_it() {
+async fn close_follows_queued_frames_and_ends_the_queue() {
     let outbox = outbox(8, 100);
     outbox.enqueue("bye".into());
     outbox.close(Close::new(Close::LOGGED_OUT, "logged out"));
@@ -85,7 +85,7 @@ async fn read(socket: &mut TcpStream, len: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_for_it() {
+async fn broadcast_is_written_together_with_a_corked_answer() {
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
     outbox.enqueue("answer".into());
@@ -100,7 +100,7 @@ async fn what_many_get_is_written_at_once_together_with_an_answer_that_waited_fo
 }
 
 #[tokio::test]
-async fn an_answer_that_nothing_follows_is_written_all_the_same() {
+async fn corked_answer_without_broadcast_is_written() {
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let corked = outbox.clone().cork();
     outbox.enqueue("answer".into());
@@ -110,7 +110,7 @@ async fn an_answer_that_nothing_follows_is_written_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_a_socket_does_not_take_comes_later_in_its_order() {
+async fn frames_beyond_the_socket_buffer_are_written_later_in_order() {
     let limits = config::Limits { outbox_frames: 100_000, outbox_bytes: 1 << 30, ..config::Limits::default() };
     let (outbox, mut peer) = wired(&limits).await;
     // More than the buffers of a socket hold.
@@ -128,7 +128,7 @@ async fn what_a_socket_does_not_take_comes_later_in_its_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_closed_after_what_it_was_sent_part_of() {
+async fn stalled_client_is_closed_after_the_partly_written_frame() {
     let (outbox, mut peer) = wired(&config::Limits::default()).await;
     let packet = Packet::of([&*"x".repeat(1 << 20)]);
     while !outbox.is_closed() {

@@ -1,4 +1,4 @@
-//! Telling a whole audience who comes and who goes, however many do at a time.
+//! Broadcasts presence changes of all accounts to an audience, in bounded batches.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -15,12 +15,13 @@ use crate::dialect::Encoded;
 use crate::hub::{Connection, Hub};
 use crate::protocol::{AccountId, ConnectionId, Event};
 
-/// How long a change waits before it is told: whoever is back by then was never gone.
-const WINDOW: Duration = Duration::from_millis(200);
-/// How often changes are told, while there are any …
+/// How long a change waits before it is broadcast: an account that is back by then was never gone.
+const MIN_CHANGE_AGE: Duration = Duration::from_millis(200);
+/// The interval between two batches, while there are changes.
 const BATCH_INTERVAL: Duration = Duration::from_millis(50);
-/// … and how many at a time: more would put out clients that read well enough. The others wait, and may cancel out.
-const BATCH: usize = 64;
+/// How many changes one batch has: more would overflow the outboxes of clients that read fast enough. The others wait, and may
+/// cancel out.
+const MAX_CHANGES_PER_BATCH: usize = 64;
 
 #[derive(Default)]
 pub(super) struct PresenceBroadcaster {
@@ -31,8 +32,8 @@ pub(super) struct PresenceBroadcaster {
 #[derive(Default)]
 struct State {
     audience: HashMap<ConnectionId, Arc<Connection>>,
-    /// Accounts that are no longer as the audience was told last. Each is there once, and goes when it is so again: no
-    /// storm makes this longer than there are accounts in it.
+    /// Accounts whose state differs from the one broadcast last. Each is there once, and is removed when it changes back, so this
+    /// is bounded by the number of accounts.
     pending: HashMap<AccountId, PendingChange>,
 }
 
@@ -44,14 +45,14 @@ struct PendingChange {
 }
 
 impl State {
-    /// True if there is something to tell now, where there was nothing before.
+    /// Notes a change; true if it is the first one pending.
     fn note(&mut self, account: AccountId, external: Option<&Arc<str>>, online: bool, at: Instant) -> bool {
         if self.audience.is_empty() {
             return false;
         }
         let first = self.pending.is_empty();
         match self.pending.entry(account) {
-            // Back to what was told.
+            // Back to the state that was broadcast.
             Slot::Occupied(pending) if pending.get().online != online => {
                 pending.remove();
                 false
@@ -71,15 +72,15 @@ impl State {
         }
     }
 
-    /// What has waited long enough, in the order in which it happened; none if there is nothing left to wait for.
+    /// Takes one batch of changes that are old enough, oldest first; none if no change is pending.
     fn due(&mut self, at: Instant) -> Option<Vec<(AccountId, PendingChange)>> {
         if self.pending.is_empty() {
             return None;
         }
-        let ripe = self.pending.iter().filter(|(_, pending)| at.duration_since(pending.since) >= WINDOW);
+        let ripe = self.pending.iter().filter(|(_, pending)| at.duration_since(pending.since) >= MIN_CHANGE_AGE);
         let mut ripe: Vec<(Instant, AccountId)> = ripe.map(|(account, pending)| (pending.since, *account)).collect();
         ripe.sort_unstable();
-        ripe.truncate(BATCH);
+        ripe.truncate(MAX_CHANGES_PER_BATCH);
         Some(ripe.into_iter().filter_map(|(_, account)| self.pending.remove_entry(&account)).collect())
     }
 }
@@ -89,7 +90,7 @@ impl PresenceBroadcaster {
         self.state.lock().remove(connection);
     }
 
-    /// An account came or went. This costs nothing while nobody listens.
+    /// Notes that an account went online or offline. Does nothing without an audience.
     pub(super) fn note(&self, account: AccountId, external: Option<&Arc<str>>, online: bool) {
         if self.state.lock().note(account, external, online, Instant::now()) {
             self.changed.notify_one();
@@ -98,12 +99,12 @@ impl PresenceBroadcaster {
 }
 
 impl Hub {
-    /// Tells the connection from now on who comes and who goes, until it ends.
+    /// Sends the connection the presence changes of all accounts, until it closes.
     pub fn follow_all_presence(&self, connection: &Arc<Connection>) {
         self.presence.broadcaster.state.lock().audience.insert(connection.id, connection.clone());
     }
 
-    /// Tells of those who came and went, until the server stops.
+    /// Task that broadcasts presence changes until `stop`.
     pub async fn broadcast_presence_changes(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
@@ -116,7 +117,7 @@ impl Hub {
         .await;
     }
 
-    /// False once there is nothing left to tell.
+    /// Broadcasts one batch; false once no change is pending.
     async fn broadcast_due_presence(&self) -> bool {
         let (due, audience) = {
             let mut state = self.presence.broadcaster.state.lock();
@@ -128,13 +129,13 @@ impl Hub {
             let event = Event::Presence { account, external, online };
             let mut encoded = Encoded::new(&event, None);
             for connection in &audience {
-                // Its own connections were told when they came in.
+                // The account's own connections know already.
                 let own = connection.account().is_some_and(|own| own.id == account);
                 if !own && let Some(text) = encoded.for_dialect(connection.dialect) {
                     connection.outbox.enqueue(text);
                 }
             }
-            // A large audience must not keep everybody else waiting.
+            // A large audience must not keep other tasks waiting.
             yield_now().await;
         }
         true
@@ -149,7 +150,7 @@ mod tests {
     use crate::hub::Outbox;
     use crate::protocol::{Actor, Guest};
 
-    fn heard() -> State {
+    fn with_audience() -> State {
         let mut state = State::default();
         let (id, outbox) = (ConnectionId::new(), Arc::new(Outbox::new(&Limits::default())));
         let actor = Actor::Guest(Guest { id, name: "anybody".into() });
@@ -157,24 +158,24 @@ mod tests {
         state
     }
 
-    /// Who is told of, and as what.
-    fn told(state: &mut State, at: Instant) -> Vec<(AccountId, bool)> {
+    /// The accounts of the next batch, and whether each is online.
+    fn broadcast(state: &mut State, at: Instant) -> Vec<(AccountId, bool)> {
         let due = state.due(at).unwrap_or_default();
         due.into_iter().map(|(account, pending)| (account, pending.online)).collect()
     }
 
     #[test]
-    fn a_change_is_told_once_it_has_lasted() {
-        let (mut state, ann, start) = (heard(), AccountId::new(), Instant::now());
+    fn change_is_broadcast_once_it_is_old_enough() {
+        let (mut state, ann, start) = (with_audience(), AccountId::new(), Instant::now());
         assert!(state.note(ann, None, true, start), "somebody has to be woken");
-        assert_eq!(told(&mut state, start), []);
-        assert_eq!(told(&mut state, start + WINDOW), [(ann, true)]);
-        assert_eq!(state.due(start + WINDOW), None, "and only once");
+        assert_eq!(broadcast(&mut state, start), []);
+        assert_eq!(broadcast(&mut state, start + MIN_CHANGE_AGE), [(ann, true)]);
+        assert_eq!(state.due(start + MIN_CHANGE_AGE), None, "and only once");
     }
 
     #[test]
-    fn of_a_storm_of_comings_and_goings_the_last_state_is_told_and_nothing_if_it_is_the_first_one() {
-        let (mut state, start) = (heard(), Instant::now());
+    fn flapping_account_is_broadcast_only_if_its_last_state_is_new() {
+        let (mut state, start) = (with_audience(), Instant::now());
         let (ann, bob) = (AccountId::new(), AccountId::new());
         for _ in 0..1000 {
             for (account, online) in [(ann, true), (ann, false), (bob, true), (bob, false)] {
@@ -183,28 +184,29 @@ mod tests {
         }
         assert_eq!(state.pending, HashMap::new());
         state.note(bob, None, true, start);
-        assert_eq!(told(&mut state, start + WINDOW), [(bob, true)]);
+        assert_eq!(broadcast(&mut state, start + MIN_CHANGE_AGE), [(bob, true)]);
     }
 
     #[test]
-    fn many_are_told_of_a_few_at_a_time_the_earliest_first() {
-        let (mut state, start) = (heard(), Instant::now());
-        let accounts: Vec<AccountId> = (0..BATCH + 1).map(|_| AccountId::new()).collect();
+    fn many_changes_are_broadcast_in_batches_oldest_first() {
+        let (mut state, start) = (with_audience(), Instant::now());
+        let accounts: Vec<AccountId> = (0..MAX_CHANGES_PER_BATCH + 1).map(|_| AccountId::new()).collect();
         for (account, n) in accounts.iter().zip(0..) {
             state.note(*account, None, true, start + Duration::from_micros(n));
         }
-        let told_of = |told: Vec<(AccountId, bool)>| told.into_iter().map(|(account, _)| account).collect::<Vec<_>>();
-        let late = start + 2 * WINDOW;
-        assert_eq!(told_of(told(&mut state, late)), accounts[..BATCH]);
-        assert_eq!(told_of(told(&mut state, late)), accounts[BATCH..]);
+        let accounts_of =
+            |batch: Vec<(AccountId, bool)>| batch.into_iter().map(|(account, _)| account).collect::<Vec<_>>();
+        let late = start + 2 * MIN_CHANGE_AGE;
+        assert_eq!(accounts_of(broadcast(&mut state, late)), accounts[..MAX_CHANGES_PER_BATCH]);
+        assert_eq!(accounts_of(broadcast(&mut state, late)), accounts[MAX_CHANGES_PER_BATCH..]);
     }
 
     #[test]
-    fn where_nobody_listens_nothing_is_kept() {
+    fn without_audience_no_change_is_kept() {
         let mut state = State::default();
         assert!(!state.note(AccountId::new(), None, true, Instant::now()));
         assert_eq!(state.pending, HashMap::new());
-        let mut state = heard();
+        let mut state = with_audience();
         state.note(AccountId::new(), None, true, Instant::now());
         let only = *state.audience.keys().next().unwrap();
         state.remove(only);

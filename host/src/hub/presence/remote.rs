@@ -1,5 +1,5 @@
-//! Who is connected to the other nodes of a cluster, as each of them says: a copy of each node's list, kept by its changes.
-//! They are numbered, so that whoever missed one knows it, and asks for the whole list.
+//! Accounts that are connected to the other nodes of a cluster: a copy of each node's list, updated by the changes that it
+//! publishes. Changes are numbered, so that a node that missed one notices, and requests the whole list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use super::LocalPresence;
 use crate::hub::Hub;
 use crate::protocol::AccountId;
 
-/// A node of the cluster, since its start.
+/// Identifies a node of the cluster from its start to its end.
 pub type NodeId = Uuid;
 
-/// Accounts with what the issuer of their tokens calls them, if that is not this server.
+/// Accounts, each with its id at the issuer of its token if that is not this server.
 pub type People = HashMap<AccountId, Option<Arc<str>>>;
 
 #[derive(Default)]
 pub(super) struct RemotePresence {
     nodes: HashMap<NodeId, Node>,
-    /// On how many of them each account is.
+    /// On how many other nodes each account is.
     counts: HashMap<AccountId, usize>,
 }
 
 #[derive(Default)]
 struct Node {
-    /// How many changes of its list it has told.
+    /// The number of its last change that was applied.
     nth: u64,
     people: People,
 }
 
-/// Somebody who is online now and was not, or the other way round, as far as other nodes go.
+/// An account that came online on the other nodes, or left all of them.
 struct PresenceChange {
     account: AccountId,
     external: Option<Arc<str>>,
@@ -62,20 +62,20 @@ impl RemotePresence {
         Some(PresenceChange { account, external, online: false })
     }
 
-    /// What changed by this whole list.
+    /// Replaces a node's list; gives the changes.
     fn replace(&mut self, node: NodeId, nth: u64, people: People) -> Vec<PresenceChange> {
         let known = &self.nodes.entry(node).or_default().people;
         let gone: Vec<AccountId> = known.keys().filter(|account| !people.contains_key(account)).copied().collect();
-        let mut moved: Vec<PresenceChange> =
+        let mut changes: Vec<PresenceChange> =
             gone.into_iter().filter_map(|account| self.remove(node, account)).collect();
-        moved.extend(people.into_iter().filter_map(|(account, external)| self.add(node, account, external)));
+        changes.extend(people.into_iter().filter_map(|(account, external)| self.add(node, account, external)));
         self.nodes.entry(node).or_default().nth = nth;
-        moved
+        changes
     }
 }
 
 impl Hub {
-    /// All who are connected here, and how many changes there were until now.
+    /// All accounts connected to this node, and how many changes there were until now.
     pub fn people(&self) -> (u64, People) {
         let local = self.presence.local.lock();
         let people = local.accounts.iter().map(|(account, connections)| {
@@ -84,7 +84,7 @@ impl Hub {
         (local.changes, people.collect())
     }
 
-    /// Another node's list changed for the `nth` time. False if one of the changes before is missing: the whole list is needed.
+    /// Applies the `nth` change of another node's list. False if an earlier change is missing: the whole list is needed.
     pub fn update_remote_presence(
         &self,
         node: NodeId,
@@ -103,28 +103,28 @@ impl Hub {
         }
         known.nth = nth;
         let remote = &mut local.remote;
-        let moved = if online { remote.add(node, account, external) } else { remote.remove(node, account) };
-        self.apply_changes(&mut local, moved.into_iter().collect());
+        let changes = if online { remote.add(node, account, external) } else { remote.remove(node, account) };
+        self.apply_changes(&mut local, changes.into_iter().collect());
         true
     }
 
-    /// Whether another node's list is known here as it is after so many changes.
+    /// Whether another node's list is up to date with its `nth` change.
     pub fn knows_people_of(&self, node: NodeId, nth: u64) -> bool {
         self.presence.local.lock().remote.nodes.get(&node).is_some_and(|known| known.nth >= nth)
     }
 
-    /// All who are connected to another node, after so many changes.
+    /// Replaces another node's list with its state after `nth` changes.
     pub fn replace_remote_presence(&self, node: NodeId, nth: u64, people: People) {
         let mut local = self.presence.local.lock();
         if local.remote.nodes.get(&node).is_some_and(|known| known.nth > nth) {
             return;
         }
-        let moved = local.remote.replace(node, nth, people);
-        self.apply_changes(&mut local, moved);
+        let changes = local.remote.replace(node, nth, people);
+        self.apply_changes(&mut local, changes);
     }
 
-    fn apply_changes(&self, local: &mut LocalPresence, moved: Vec<PresenceChange>) {
-        for PresenceChange { account, external, online } in moved {
+    fn apply_changes(&self, local: &mut LocalPresence, changes: Vec<PresenceChange>) {
+        for PresenceChange { account, external, online } in changes {
             if !local.accounts.contains_key(&account) {
                 self.change_presence(local, account, external.as_ref(), online);
             }
@@ -136,12 +136,12 @@ impl Hub {
         self.presence.local.lock().remote.nodes.keys().copied().collect()
     }
 
-    /// A node is gone: whoever was connected to it alone is offline.
+    /// Removes a node that is gone: accounts that were connected to it alone go offline.
     pub fn drop_node(&self, node: NodeId) {
         let mut local = self.presence.local.lock();
-        let moved = local.remote.replace(node, u64::MAX, People::new());
+        let changes = local.remote.replace(node, u64::MAX, People::new());
         local.remote.nodes.remove(&node);
-        self.apply_changes(&mut local, moved);
+        self.apply_changes(&mut local, changes);
         drop(local);
         self.forget_node_subscribers(node);
     }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::hub::link::Link;
 
-    /// A hub that is one node's of several.
+    /// The hub of a cluster's node.
     fn hub() -> Hub {
         let hub = Hub::default();
         hub.link(Arc::new(Link::new().0));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_on_two_nodes_is_online_until_both_say_otherwise() {
+    fn account_on_two_nodes_is_online_until_both_report_it_gone() {
         let (hub, ann) = (hub(), AccountId::new());
         let (one, other) = (NodeId::now_v7(), NodeId::now_v7());
         hub.replace_remote_presence(one, 0, people(&[ann]));
@@ -177,12 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_was_missed_is_noticed_and_the_whole_list_mends_it() {
+    fn missed_change_is_detected_and_repaired_by_the_whole_list() {
         let (hub, ann, bob) = (hub(), AccountId::new(), AccountId::new());
         let node = NodeId::now_v7();
         assert!(!hub.update_remote_presence(node, 1, ann, None, true), "nothing is known of this node");
         hub.replace_remote_presence(node, 1, people(&[ann]));
-        assert!(hub.update_remote_presence(node, 1, bob, None, true), "heard before, and part of the list");
+        assert!(hub.update_remote_presence(node, 1, bob, None, true), "an old change, already part of the list");
         assert!(!hub.update_remote_presence(node, 3, ann, None, false), "the second change is missing");
         assert!(!hub.knows_people_of(node, 3));
         hub.replace_remote_presence(node, 3, people(&[bob]));
@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_goes_from_one_node_to_another_was_never_offline() {
+    fn account_that_moves_between_nodes_never_goes_offline() {
         let (hub, ann, node) = (hub(), AccountId::new(), NodeId::now_v7());
         hub.replace_remote_presence(node, 0, people(&[ann]));
         hub.drop_node(node);
         assert!(hub.is_online(ann));
         hub.replace_remote_presence(node, 0, people(&[ann]));
-        assert!(!hub.broadcast_departed(), "nobody is left to be told of");
+        assert!(!hub.broadcast_departed(), "no departure is left");
         assert!(hub.is_online(ann));
     }
 }

@@ -1,4 +1,4 @@
-//! Guests in a room, as its moderators act on them.
+//! Finding and removing guests in a room, for its moderators.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::hub::{Connection, Hub};
 use crate::protocol::{AccountId, ConnectionId, Event, Eviction, EvictionCause, Guest, GuestSelector, RoomId};
 
 impl Hub {
-    /// A guest in a room, on any node, with a hash of where it comes from if that is known.
+    /// A guest in a room, on any node, with the hash of its network address if that is known.
     pub fn guest_in(&self, room: RoomId, guest: ConnectionId) -> Option<(Guest, Option<Arc<str>>)> {
         let subscriptions = self.existing(room)?;
         let subscriptions = subscriptions.lock();
@@ -20,7 +20,7 @@ impl Hub {
         Some((identity.as_guest()?, identity.origin.clone()))
     }
 
-    /// Hashes of where an account's connections to this node come from, each once.
+    /// Hashes of the network addresses of an account's connections to this node, without duplicates.
     pub fn origins_of(&self, account: AccountId) -> Vec<Arc<str>> {
         let mut origins: Vec<_> = self.connections_of(account).iter().filter_map(|one| one.origin.clone()).collect();
         origins.sort_unstable();
@@ -28,7 +28,7 @@ impl Hub {
         origins
     }
 
-    /// Guests on this node who hear the room no longer. They are told so in the words of their dialect, as the others are.
+    /// Evicts the selected guests of this node from a room; they and the other subscribers are notified.
     pub fn remove_guests(&self, room: RoomId, which: &GuestSelector) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
@@ -43,7 +43,7 @@ impl Hub {
             .map(|subscriber| (subscriber.connection.clone(), subscriber.identity()))
             .collect();
         for (connection, identity) in gone {
-            // Other dialects have words of their own for whoever is put out.
+            // The other dialects have an eviction message, which `note_eviction` sends.
             if connection.dialect == Dialect::Native {
                 let event = Event::Departed { room, who: identity.who };
                 if let Some(text) = Encoded::new(&event, Some(subscriptions.room())).for_dialect(connection.dialect) {

@@ -1,4 +1,4 @@
-//! Entries after which others hear a room than before.
+//! Broadcasts log entries that change who subscribes to a room: joins, leaves, kicks, invitations, deletion.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,7 +54,7 @@ impl Hub {
         }
     }
 
-    /// An account came into a room: those of its connections that hear all of its rooms hear this one too.
+    /// Subscribes those connections of a new member that subscribe to all rooms of their account.
     fn subscribe_account(&self, room: &Room, account: AccountId, seq: u64) {
         for connection in self.connections_of(account) {
             if !connection.subscribes_to_all.load(Ordering::Relaxed) {
@@ -75,8 +75,8 @@ impl Hub {
 }
 
 impl RoomSubscriptions {
-    /// An account is no member any more. Whoever has caught up with this entry was seen to be one after it: they have come back, and
-    /// that will be told too.
+    /// Evicts the connections of an account that is no member any more. A connection that has caught up past this entry stays:
+    /// the account was seen to be a member after it, so it has rejoined, and that entry follows.
     fn evict_account(&mut self, link: Option<&Arc<Link>>, account: AccountId, seq: u64, eviction: &Eviction) {
         let mut gone = Vec::new();
         for subscriber in self.subscribers.values_mut().filter(|subscriber| subscriber.is_of(account)) {
@@ -91,7 +91,7 @@ impl RoomSubscriptions {
         }
     }
 
-    /// It is one again.
+    /// Drops pending evictions of an account that is a member again.
     fn cancel_eviction(&mut self, account: AccountId) {
         self.subscribers
             .values_mut()
@@ -99,7 +99,7 @@ impl RoomSubscriptions {
             .for_each(|subscriber| subscriber.pending_eviction = None);
     }
 
-    /// The connection does not hear the room any more, and is told why.
+    /// Ends a connection's subscription and notifies it of the cause.
     pub(super) fn evict(&mut self, link: Option<&Arc<Link>>, connection: &Arc<Connection>, eviction: Eviction) {
         let name = connection.subscriptions.lock().remove(&self.room.id);
         self.detach(link, connection.id);

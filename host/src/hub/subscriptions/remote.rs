@@ -1,5 +1,6 @@
-//! Who hears a room on other nodes of a cluster: kept where somebody wants to know who else is there, and of guests everywhere.
-//! A node that begins to hear a room says hello; who wants to know answers by asking, and from then on is told of every change.
+//! A room's subscribers on other nodes of a cluster: guests always, accounts only on nodes with presence watchers.
+//! A node that starts to subscribe to a room publishes its subscribers; a node with presence watchers then requests the whole
+//! list, and from then on receives every change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,18 +13,18 @@ use crate::hub::{Hub, NodeId};
 use crate::name::key;
 use crate::protocol::{AccountId, Author, ConnectionId, Event, Guest, RoomId};
 
-/// Somebody who hears a room, by however many connections to one node.
+/// An account or guest that subscribes to a room on one node, with any number of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriberIdentity {
     pub who: Author,
-    /// A guest's connection, by which it is known.
+    /// A guest's connection, which is its id.
     pub guest: Option<ConnectionId>,
-    /// Of a guest: a hash of where it comes from. Nodes of the version before do not say.
+    /// Of a guest: a hash of its network address. Nodes of the previous version omit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Arc<str>>,
 }
 
-/// Who it is, whatever it is called.
+/// Identifies an account or guest, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Account(AccountId),
@@ -44,8 +45,8 @@ impl SubscriberIdentity {
 #[derive(Default)]
 pub(super) struct RemoteSubscribers {
     nodes: HashMap<NodeId, HashMap<Key, SubscriberIdentity>>,
-    /// Somebody there wants to be told of every change here.
-    wanted: bool,
+    /// Another node has presence watchers and wants every change of this node.
+    publishes_accounts: bool,
 }
 
 impl RemoteSubscribers {
@@ -57,7 +58,7 @@ impl RemoteSubscribers {
         self.nodes.values().flat_map(HashMap::values)
     }
 
-    /// Whether somebody else there is called so.
+    /// Whether a remote subscriber has this name.
     pub(super) fn has_name(&self, name: &str) -> bool {
         let wanted = key(name);
         self.people().any(|identity| key(&identity.who.name) == wanted)
@@ -76,7 +77,7 @@ impl Subscriber {
 }
 
 impl RoomSubscriptions {
-    /// Somebody hears the room here from now on, or no more.
+    /// Announces a local subscriber's arrival or departure to other nodes and to presence watchers.
     pub(super) fn publish_presence(
         &mut self,
         link: Option<&Arc<Link>>,
@@ -84,7 +85,7 @@ impl RoomSubscriptions {
         own: ConnectionId,
         here: bool,
     ) {
-        if let (Some(link), true) = (link, identity.guest.is_some() || self.remote.wanted) {
+        if let (Some(link), true) = (link, identity.guest.is_some() || self.remote.publishes_accounts) {
             link.publish(Outgoing::Heard(self.room.id, identity.clone(), here));
         }
         self.broadcast_presence(identity, Some(own), here);
@@ -107,9 +108,9 @@ impl RoomSubscriptions {
 
     fn add_remote(&mut self, node: NodeId, identity: SubscriberIdentity) {
         let Some(key) = identity.key() else { return };
-        let news = !self.is_here(key) && !self.remote.has(key);
+        let is_new = !self.is_here(key) && !self.remote.has(key);
         self.remote.nodes.entry(node).or_default().insert(key, identity.clone());
-        if news {
+        if is_new {
             let (room, who) = (self.room.id, identity.who.clone());
             self.broadcast_to_watchers(&Event::Arrived { room, who }, &identity.who, None);
         }
@@ -130,12 +131,13 @@ impl RoomSubscriptions {
         identities.into_iter().for_each(|identity| self.add_remote(node, identity));
     }
 
-    /// Each who hears the room here, once; none but guests if nobody asked for more.
+    /// This node's subscribers, without duplicates; only guests unless another node wants accounts too.
     fn identities(&self) -> Vec<SubscriberIdentity> {
         let mut accounts = std::collections::HashSet::new();
         let mut once =
             |subscriber: &&Subscriber| subscriber.connection.account().is_none_or(|one| accounts.insert(one.id));
-        let wanted = |subscriber: &&Subscriber| self.remote.wanted || subscriber.connection.guest().is_some();
+        let wanted =
+            |subscriber: &&Subscriber| self.remote.publishes_accounts || subscriber.connection.guest().is_some();
         self.subscribers
             .values()
             .filter(wanted)
@@ -146,7 +148,7 @@ impl RoomSubscriptions {
 }
 
 impl Hub {
-    /// Asks the other nodes who hears the room there, if somebody here wants to know.
+    /// Requests the other nodes' subscribers of a room, if there are presence watchers here.
     pub fn request_subscribers(&self, room: RoomId) {
         let Some(subscriptions) = self.existing(room) else { return };
         if subscriptions.lock().presence_watchers > 0 {
@@ -154,19 +156,19 @@ impl Hub {
         }
     }
 
-    /// Tells the other nodes who hears the room here, from now on all of them if one `asks`.
-    pub fn publish_subscribers(&self, room: RoomId, asks: bool) {
+    /// Publishes this node's subscribers of a room to the other nodes; if `requested`, accounts too, from now on.
+    pub fn publish_subscribers(&self, room: RoomId, requested: bool) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
-        subscriptions.remote.wanted |= asks;
+        subscriptions.remote.publishes_accounts |= requested;
         let identities = subscriptions.identities();
-        // Under the lock, so that no change is told before it.
-        if asks || !identities.is_empty() {
+        // Under the lock, so that no change is published before it.
+        if requested || !identities.is_empty() {
             self.publish_to_nodes(|| Outgoing::Hearers(room, identities));
         }
     }
 
-    /// Somebody hears the room on another node from now on, or no more.
+    /// Another node reports that a subscriber arrived or departed.
     pub fn update_remote_subscriber(&self, room: RoomId, node: NodeId, identity: SubscriberIdentity, here: bool) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
@@ -177,14 +179,14 @@ impl Hub {
         }
     }
 
-    /// All who hear the room on another node.
+    /// Replaces the list of another node's subscribers of a room.
     pub fn replace_remote_subscribers(&self, room: RoomId, node: NodeId, identities: Vec<SubscriberIdentity>) {
         if let Some(subscriptions) = self.existing(room) {
             subscriptions.lock().replace_remote(node, identities);
         }
     }
 
-    /// A node is gone: nobody hears anything there.
+    /// Removes all subscribers of a node that is gone.
     pub(in crate::hub) fn forget_node_subscribers(&self, node: NodeId) {
         let all: Vec<_> = self.rooms.read().values().cloned().collect();
         for subscriptions in all {

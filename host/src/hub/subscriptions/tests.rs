@@ -1,22 +1,22 @@
-//! What becomes of a connection that is still catching up.
+//! Tests of subscribers that are catching up.
 
 use std::collections::VecDeque;
 
 use super::*;
 use crate::config::Limits;
 use crate::dialect::Dialect;
-use crate::hub::testing::{ann_comes_in, topic};
+use crate::hub::testing::{ann_subscribes, topic};
 use crate::hub::{Frame, Outbox};
 use crate::protocol::Actor;
 use crate::protocol::{Removal, Whom};
 
 #[tokio::test]
-async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice() {
-    let scene = ann_comes_in();
-    scene.happens(7, topic());
-    scene.happens(8, topic());
+async fn held_events_follow_catch_up_without_duplicates() {
+    let scene = ann_subscribes();
+    scene.broadcast(7, topic());
+    scene.broadcast(8, topic());
     assert_eq!(scene.release(7), Released::CaughtUp);
-    scene.happens(9, topic());
+    scene.broadcast(9, topic());
     let mut frames = VecDeque::new();
     scene.connection.outbox.take(&mut frames).await;
     let mut texts = frames.into_iter().flat_map(|frame| match frame {
@@ -29,40 +29,40 @@ async fn what_waited_comes_after_what_was_caught_up_on_and_nothing_of_it_twice()
 }
 
 #[test]
-fn who_is_put_out_while_catching_up_is_not_told_that_all_went_well() {
-    let scene = ann_comes_in();
+fn member_kicked_while_catching_up_is_gone_on_release() {
+    let scene = ann_subscribes();
     let whom = Whom { id: scene.ann.id, name: scene.ann.name.clone() };
-    scene.happens(7, EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: None });
+    scene.broadcast(7, EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: None });
     assert_eq!(scene.release(6), Released::Gone);
 }
 
 #[test]
-fn who_catches_up_with_a_room_that_goes_meanwhile_is_not_told_that_all_went_well() {
-    let scene = ann_comes_in();
-    scene.happens(7, EntryPayload::RoomDeleted { was: Box::new(scene.room.clone()) });
+fn room_deleted_while_catching_up_is_gone_on_release() {
+    let scene = ann_subscribes();
+    scene.broadcast(7, EntryPayload::RoomDeleted { was: Box::new(scene.room.clone()) });
     assert_eq!(scene.release(6), Released::Gone);
 }
 
 #[tokio::test]
-async fn more_than_may_wait_for_one_who_catches_up_is_read_from_the_log() {
-    let scene = ann_comes_in();
+async fn subscriber_with_too_many_held_events_is_behind() {
+    let scene = ann_subscribes();
     for seq in 1..=MAX_HELD_EVENTS as u64 + 1 {
-        scene.happens(seq, topic());
+        scene.broadcast(seq, topic());
     }
     assert_eq!(scene.release(0), Released::Behind);
     let last = MAX_HELD_EVENTS as u64 + 1;
-    scene.happens(last + 1, topic());
+    scene.broadcast(last + 1, topic());
     assert_eq!(scene.release(last), Released::CaughtUp);
     let mut frames = VecDeque::new();
     scene.connection.outbox.take(&mut frames).await;
-    // Twice what comes first, and of what happened only what is newer than what was read.
+    // `first` twice, and the only event that is newer than what was read.
     assert_eq!(frames.len(), 3);
 }
 
 #[test]
-fn people_are_listed_as_they_came_in_whenever_they_connected() {
+fn subscribers_are_listed_in_order_of_subscription() {
     let early = ConnectionId::new();
-    let scene = ann_comes_in();
+    let scene = ann_subscribes();
     let (outbox, guest) = (Arc::new(Outbox::new(&Limits::default())), Guest { id: early, name: "bob".into() });
     let bob = Arc::new(Connection::new(Dialect::Rooms, outbox, Actor::Guest(guest), early, None));
     scene.hub.connect(&bob);
@@ -71,33 +71,33 @@ fn people_are_listed_as_they_came_in_whenever_they_connected() {
     assert_eq!(names.collect::<Vec<_>>(), ["ann", "bob"]);
 }
 
-/// Ann is put out of the room and, if she is to come back, comes in again.
-fn goes(scene: &crate::hub::testing::Scene, seq: u64, comes_back: bool) {
+/// Broadcasts that Ann leaves the room and, if `comes_back`, joins again.
+fn removes_ann(scene: &crate::hub::testing::Scene, seq: u64, comes_back: bool) {
     let whom = || Whom { id: scene.ann.id, name: scene.ann.name.clone() };
-    scene.happens(seq, EntryPayload::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
+    scene.broadcast(seq, EntryPayload::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
     if comes_back {
-        scene.happens(seq + 1, EntryPayload::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });
+        scene.broadcast(seq + 1, EntryPayload::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });
     }
 }
 
 #[test]
-fn in_a_cluster_whoever_came_back_before_it_is_told_that_they_had_left_goes_on_hearing_the_room() {
-    let scene = ann_comes_in();
+fn member_who_rejoined_before_late_leave_entry_stays_subscribed() {
+    let scene = ann_subscribes();
     scene.hub.link(Arc::new(crate::hub::link::Link::new().0));
     scene.hub.open(scene.room.id, 3);
-    // She left with 4 and came back with 5; the log goes up to there, and here it was told up to 3.
+    // She left with 4 and rejoined with 5; the log ends there, and this node has broadcast up to 3.
     assert_eq!(scene.release(5), Released::CaughtUp);
-    goes(&scene, 4, true);
+    removes_ann(&scene, 4, true);
     assert!(scene.hub.is_subscribed(scene.room.id, scene.connection.id));
-    scene.happens(6, topic());
+    scene.broadcast(6, topic());
     assert!(scene.hub.is_subscribed(scene.room.id, scene.connection.id));
 }
 
 #[test]
-fn what_put_somebody_out_before_what_they_have_caught_up_with_does_not_put_them_out_again() {
-    for (put_out_by, released) in [(5, Released::CaughtUp), (6, Released::Gone)] {
-        let scene = ann_comes_in();
-        goes(&scene, put_out_by, false);
+fn removal_older_than_catch_up_does_not_evict() {
+    for (removed_at, released) in [(5, Released::CaughtUp), (6, Released::Gone)] {
+        let scene = ann_subscribes();
+        removes_ann(&scene, removed_at, false);
         assert_eq!(scene.release(5), released);
     }
 }

@@ -1,4 +1,4 @@
-//! However entries come, they are told in their order and once.
+//! Entries are broadcast in order and once, in whatever order they come.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn pending(room: RoomId, seq: u64) -> PendingBroadcast {
     PendingBroadcast::late(Entry { room, seq, number: 0, at: now(), by, what: testing::topic() })
 }
 
-/// Gives it these, and says what is told.
+/// Gives these entries to the sequence; returns the numbers that are broadcast.
 fn give(sequence: &mut Sequence, room: &Arc<Room>, seqs: &[u64]) -> Vec<u64> {
     let given: Vec<PendingBroadcast> = seqs.iter().map(|seq| pending(room.id, *seq)).collect();
     let ready: Vec<u64> = match sequence.take(room, &given) {
@@ -30,7 +30,7 @@ fn begun(next: u64) -> (Sequence, Arc<Room>) {
 }
 
 #[test]
-fn what_comes_too_early_waits_and_what_comes_twice_is_left_out() {
+fn early_entries_wait_and_duplicates_are_left_out() {
     let (mut sequence, room) = begun(5);
     assert_eq!(give(&mut sequence, &room, &[5, 6]), [5, 6]);
     assert_eq!(give(&mut sequence, &room, &[9]), [0; 0]);
@@ -41,7 +41,7 @@ fn what_comes_too_early_waits_and_what_comes_twice_is_left_out() {
 }
 
 #[test]
-fn until_it_has_a_beginning_nothing_is_told_and_then_what_comes_after_it() {
+fn entries_wait_until_the_start_is_known() {
     let mut sequence = Sequence::default();
     let room = Arc::new(testing::room());
     assert_eq!(give(&mut sequence, &room, &[3, 4, 6]), [0; 0]);
@@ -51,12 +51,12 @@ fn until_it_has_a_beginning_nothing_is_told_and_then_what_comes_after_it() {
 }
 
 #[test]
-fn what_the_log_does_not_have_any_more_is_not_waited_for() {
+fn entries_gone_from_the_log_are_not_waited_for() {
     let (mut sequence, room) = begun(1);
     give(&mut sequence, &room, &[4]);
     sequence.note_complete(3);
     assert_eq!(give(&mut sequence, &room, &[]), [4]);
-    // Also where nothing comes after it.
+    // Also at the end of the log.
     sequence.note_last(9);
     assert_eq!(sequence.missing(), Some(Missing { from: 5, up_to: 9 }));
     sequence.note_complete(9);
@@ -66,7 +66,7 @@ fn what_the_log_does_not_have_any_more_is_not_waited_for() {
 }
 
 #[test]
-fn more_than_can_wait_is_known_to_be_missing() {
+fn entries_beyond_the_waiting_limit_are_missing() {
     let (mut sequence, room) = begun(1);
     let many: Vec<u64> = (2..2 + 2 * MAX_WAITING_ENTRIES as u64).collect();
     assert_eq!(give(&mut sequence, &room, &many), [0; 0]);
@@ -78,19 +78,19 @@ fn more_than_can_wait_is_known_to_be_missing() {
 
 proptest! {
     #[test]
-    fn whatever_comes_in_whatever_order_and_however_often_is_told_in_order_and_once(
+    fn entries_in_any_order_are_broadcast_in_order_and_once(
         pieces in prop::collection::vec((1..30_u64, 1..6_u64), 1..60),
     ) {
         let (mut sequence, room) = begun(1);
-        let mut room_and_next = Vec::new();
+        let mut broadcast = Vec::new();
         for (from, count) in &pieces {
-            room_and_next.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));
+            broadcast.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));
         }
-        // What is missing is read, as often as needed.
+        // Missing entries are read from the log, as often as needed.
         sequence.note_last(36);
         while let Some(Missing { from, up_to }) = sequence.missing() {
-            room_and_next.extend(give(&mut sequence, &room, &(from..=up_to).collect::<Vec<_>>()));
+            broadcast.extend(give(&mut sequence, &room, &(from..=up_to).collect::<Vec<_>>()));
         }
-        prop_assert_eq!(room_and_next, (1..=36).collect::<Vec<u64>>());
+        prop_assert_eq!(broadcast, (1..=36).collect::<Vec<u64>>());
     }
 }

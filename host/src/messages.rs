@@ -1,4 +1,4 @@
-//! Messages: what may be posted, and reading what was.
+//! Messages: validating posts, and reading messages, history and missed entries.
 
 mod attachments;
 pub mod indexing;
@@ -19,9 +19,9 @@ use crate::text;
 
 /// The most messages or entries one answer carries.
 pub const MAX_PAGE: u32 = 200;
-/// How many missed entries are sent one by one; whoever missed more pages through the history.
-const MAX_BACKLOG: u64 = 20_000;
-/// How many of them are read at a time.
+/// How many missed entries are sent one by one; a client that missed more pages through the history.
+const MAX_BACKLOG_ENTRIES: u64 = 20_000;
+/// How many missed entries are read at a time.
 pub const BACKLOG_PAGE: u32 = 200;
 const MAX_KEY_BYTES: usize = 128;
 /// A family with skin tones takes 41 bytes, a flag of a region 28.
@@ -37,7 +37,7 @@ impl Messages {
         Self { database, limits }
     }
 
-    /// Whether a text may be a message.
+    /// Checks the text of a message.
     pub fn check_body(&self, body: &str) -> Result<()> {
         let most = self.limits.get().message_chars;
         if body.chars().count() > most {
@@ -46,12 +46,12 @@ impl Messages {
         text::check_body("body", body)
     }
 
-    /// The same for the text beside attached files, which may be empty.
+    /// Checks the text beside attached files, which may be empty.
     pub fn check_caption(&self, body: &str) -> Result<()> {
         if body.is_empty() { Ok(()) } else { self.check_body(body) }
     }
 
-    /// Whether a client's idempotency key may be one.
+    /// Checks a client's idempotency key.
     pub fn check_key(key: &str) -> Result<()> {
         if key.is_empty() || key.len() > MAX_KEY_BYTES || key.chars().any(char::is_control) {
             return Err(Error::invalid("key", format!("1 to {MAX_KEY_BYTES} bytes without control characters")));
@@ -59,7 +59,7 @@ impl Messages {
         Ok(())
     }
 
-    /// Whether this may be a reaction: one character as people count them, beyond those of a typewriter.
+    /// Checks a reaction: one grapheme cluster that is visible and not ASCII.
     pub fn check_emoji(emoji: &str) -> Result<()> {
         let blank = emoji.chars().any(char::is_whitespace)
             || !natterjack_text::has_visible(emoji)
@@ -70,18 +70,18 @@ impl Messages {
         Ok(())
     }
 
-    /// Messages in their present state, oldest first, without those that were deleted.
+    /// Messages in their current state, oldest first, without deleted ones.
     pub async fn page(&self, room: RoomId, page: Page, limit: u32) -> Result<Vec<Message>> {
         let limit = limit.clamp(1, MAX_PAGE);
         Ok(self.database.messages(room, page, limit, Tombstones::LeftOut).await?.0)
     }
 
-    /// The `seq` of the entry that has this number, or of the first one after it in the room.
+    /// The `seq` of the entry with this number, or of the first one after it in the room.
     pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
         self.database.seq_from_number(room, number).await
     }
 
-    /// A message that is there, not deleted.
+    /// A message that exists and is not deleted.
     pub async fn get(&self, room: RoomId, seq: u64) -> Result<Message> {
         let message = self.database.message(room, seq).await?.filter(|message| message.deleted_at.is_none());
         message.ok_or_else(|| Error::not_found("message"))
@@ -91,8 +91,7 @@ impl Messages {
         self.database.unread(account).await
     }
 
-    /// Of other people's messages in a room that are new to a member, how many there are and the latest of them, oldest
-    /// first.
+    /// A member's unread messages by others in a room: the latest of them, oldest first, and how many there are in total.
     pub async fn unread_in(&self, room: RoomId, account: AccountId, limit: u32) -> Result<(Vec<Message>, u64)> {
         self.database.unread_in(room, account, limit.clamp(1, MAX_PAGE)).await
     }
@@ -102,8 +101,8 @@ impl Messages {
         self.database.read_by(room, account).await
     }
 
-    /// Messages that match all of `query`, the newest first, in rooms that the account is a member of; and where to go
-    /// on. Their reactions are left out.
+    /// Messages that match all of `query`, newest first, in rooms that the account is a member of, and the next cursor. Reactions
+    /// are left out.
     pub async fn search(
         &self,
         account: AccountId,
@@ -117,7 +116,7 @@ impl Messages {
         self.database.search(account, &query, room, cursor, limit.clamp(1, MAX_PAGE)).await
     }
 
-    /// Messages in their present state, oldest first, and whether there are more in that direction.
+    /// Messages in their current state, oldest first, deleted ones as tombstones, and whether there are more in that direction.
     pub async fn history(&self, room: RoomId, page: Page, limit: u32) -> Result<(Vec<Message>, bool)> {
         self.database.messages(room, page, limit.clamp(1, MAX_PAGE), Tombstones::Shown).await
     }
@@ -126,15 +125,15 @@ impl Messages {
         self.database.last_seq(room).await
     }
 
-    /// The first entries after `since` up to `last`; none if it is too far back, or not all of them are kept any more.
+    /// The first entries after `since`, up to `last`; none if `since` is too far back or some of the entries are pruned.
     pub async fn backlog(&self, room: RoomId, since: u64, last: u64) -> Result<Option<Vec<Entry>>> {
-        if since > last || last - since > MAX_BACKLOG {
+        if since > last || last - since > MAX_BACKLOG_ENTRIES {
             return Ok(None);
         }
         let entries = self.database.entries(room, since, last, BACKLOG_PAGE).await?;
-        // Whole or not at all. What is old goes from the log's beginning, so it is whole if its first one is there.
-        let whole = since == last || entries.first().is_some_and(|first| first.seq == since + 1);
-        Ok(whole.then_some(entries))
+        // All or nothing. Entries are pruned from the start of the log, so none is missing if the first one is there.
+        let complete = since == last || entries.first().is_some_and(|first| first.seq == since + 1);
+        Ok(complete.then_some(entries))
     }
 
     /// A page of entries after this one.

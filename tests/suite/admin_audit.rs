@@ -142,6 +142,6 @@ async fn old_lines_go() {
         .start()
         .await;
     let root = server.administrator("root").await;
-    server.expect_output("took away old lines of the audit log").await;
+    server.expect_output("removed old audit log lines").await;
     assert_eq!(lines(&server, &root, "?query=account.admin").await, Vec::<Value>::new());
 }

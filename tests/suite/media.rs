@@ -88,7 +88,7 @@ async fn a_file_goes_with_its_message_and_one_that_nothing_carries_goes_after_a_
     let post = json!({"room": "lobby", "body": "look", "attachments": [carried["id"]]});
     let seq = of_ann.call("message.post", post).await.unwrap()["seq"].clone();
     let (_, unused) = server.upload("/api/media?name=b.png", Some(&ann.token), PNG.to_vec()).await;
-    server.expect_output("took away files that no message carries").await;
+    server.expect_output("removed unused files").await;
     assert_eq!(server.fetch(unused["url"].as_str().unwrap()).await.status(), 404);
     assert_eq!(server.fetch(carried["url"].as_str().unwrap()).await.status(), 200);
     of_ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await.unwrap();

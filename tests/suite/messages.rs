@@ -220,11 +220,11 @@ async fn old_messages_go_and_the_numbers_go_on() {
     }
     // Until all that is too much has gone; each sweep says what it took.
     loop {
-        let said = server.count_output("took away old entries");
+        let said = server.count_output("removed old entries");
         if ann.history("lobby").await.len() == 3 {
             break;
         }
-        server.expect_more_output("took away old entries", said).await;
+        server.expect_more_output("removed old entries", said).await;
     }
     assert_eq!(ann.history("lobby").await, ["number 7", "number 8", "number 9"]);
     assert_eq!(ann.post("lobby", "number 10").await.unwrap()["seq"], last + 1);
@@ -263,11 +263,11 @@ async fn what_is_older_than_it_may_be_goes() {
     ann.join("lobby").await;
     ann.post("lobby", "of yesterday").await.unwrap();
     loop {
-        let said = server.count_output("took away old entries");
+        let said = server.count_output("removed old entries");
         if ann.history("lobby").await.is_empty() {
             break;
         }
-        server.expect_more_output("took away old entries", said).await;
+        server.expect_more_output("removed old entries", said).await;
     }
     ann.post("lobby", "of today").await.unwrap();
 }

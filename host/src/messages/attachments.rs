@@ -1,4 +1,4 @@
-//! What a message carries beside its text: uploaded files, and pictures by their address.
+//! Attachments of messages: uploaded files, and pictures by URL. Checks them before a message is stored.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 use crate::media::{is_shown, remove_metadata, sniff};
 use crate::protocol::{AccountId, Attachment, Author, MediaFile, MediaId};
 
-/// How many of them one message carries.
-const MAX_ATTACHMENTS: usize = IMAGES.len();
+/// How many attachments one message carries.
+const MAX_ATTACHMENTS: usize = IMAGE_FIELDS.len();
 /// The longest link.
-const MAX_LINK: usize = 2048;
-/// The largest picture within a message, as text.
-const MAX_DATA: usize = 256 * 1024;
-/// What errors call them.
-const IMAGES: [&str; 10] = [
+const MAX_LINK_BYTES: usize = 2048;
+/// The largest picture within a message, as a `data:` URL.
+const MAX_DATA_URL_BYTES: usize = 256 * 1024;
+/// The field that errors name, by the attachment's index.
+const IMAGE_FIELDS: [&str; 10] = [
     "images[0]",
     "images[1]",
     "images[2]",
@@ -31,7 +31,7 @@ const IMAGES: [&str; 10] = [
     "images[9]",
 ];
 
-/// Something that a message should carry.
+/// An attachment as the client requests it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// A file that its author uploaded.
@@ -41,7 +41,7 @@ pub enum Attach {
 }
 
 impl Messages {
-    /// What a message of this author's should carry, as it may carry it.
+    /// Checks the requested attachments and gives them as they are stored, files without duplicates.
     pub async fn attachments(&self, wanted: &[Attach], by: &Author) -> Result<Arc<[Attachment]>> {
         if wanted.is_empty() {
             return Ok(Arc::default());
@@ -56,7 +56,7 @@ impl Messages {
             return Err(Error::Forbidden("only accounts can attach files; log in first".into()));
         };
         let mut attached: Vec<Attachment> = Vec::with_capacity(wanted.len());
-        for (one, field) in wanted.iter().zip(IMAGES) {
+        for (one, field) in wanted.iter().zip(IMAGE_FIELDS) {
             match one {
                 Attach::File(id) => {
                     let file = self.database.attachable(*id, account).await?.ok_or_else(|| {
@@ -103,16 +103,16 @@ impl Messages {
     }
 }
 
-/// What stands before the colon of an address; a relative one has no colon before its path.
+/// The scheme of a URL; a relative one has no colon before its path.
 fn scheme(address: &str) -> Option<&str> {
     let end = address.find(['/', '?', '#']).unwrap_or(address.len());
     address[..end].split_once(':').map(|(scheme, _)| scheme)
 }
 
-/// A link, which may be relative: clients resolve that against a server that is not ours. Nobody here follows either.
+/// Checks a link, which may be relative: clients resolve that against another server. This server follows neither.
 fn check_link(field: &'static str, link: &str) -> Result<()> {
-    if link.len() > MAX_LINK {
-        return Err(Error::TooLarge { what: field, limit: format!("{MAX_LINK} bytes for a link") });
+    if link.len() > MAX_LINK_BYTES {
+        return Err(Error::TooLarge { what: field, limit: format!("{MAX_LINK_BYTES} bytes for a link") });
     }
     let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '`');
     let parsed = match scheme(link) {
@@ -131,12 +131,14 @@ fn check_link(field: &'static str, link: &str) -> Result<()> {
     Ok(())
 }
 
-/// A picture is what its bytes say, and what it calls itself has to be one, too. Gives it without its metadata.
+/// Checks a `data:` URL and removes the picture's metadata. Both its bytes and its declared type have to be a picture's.
 fn checked_data(field: &'static str, image: &str) -> Result<String> {
-    if image.len() > MAX_DATA {
+    if image.len() > MAX_DATA_URL_BYTES {
         return Err(Error::TooLarge {
             what: field,
-            limit: format!("{MAX_DATA} bytes within a message; upload it by `POST /api/media` and send its address"),
+            limit: format!(
+                "{MAX_DATA_URL_BYTES} bytes within a message; upload it by `POST /api/media` and send its address"
+            ),
         });
     }
     let no_picture = || Error::invalid(field, "should be `data:image/…;base64,…` with a PNG, JPEG, GIF, WebP or AVIF");
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_within_the_message_is_one_by_its_bytes() {
+    fn data_url_is_accepted_only_if_its_bytes_are_a_picture() {
         let png = BASE64_STANDARD.encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
         let page = BASE64_STANDARD.encode(b"<!DOCTYPE html><script>alert(1)</script>");
         for good in [format!("data:image/png;base64,{png}"), format!("data:image/jpg;base64,{png}")] {
@@ -176,12 +178,12 @@ mod tests {
         ] {
             assert_eq!(checked_data("images[0]", &bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
         }
-        let huge = format!("data:image/png;base64,{png}{}", "A".repeat(MAX_DATA));
+        let huge = format!("data:image/png;base64,{png}{}", "A".repeat(MAX_DATA_URL_BYTES));
         assert_eq!(checked_data("images[0]", &huge).map_err(|error| error.code()), Err("too_large"));
     }
 
     #[test]
-    fn a_link_is_whole_and_nothing_else() {
+    fn links_are_accepted_and_malformed_ones_refused() {
         assert_eq!(check_link("images[0]", "https://example.org/pond.png?size=2#top"), Ok(()));
         for other in
             ["http://example.org/pond.png", "pond.png", "/uploads/pond.png", "../a:b.png", "//cdn.example/p.png"]
@@ -202,7 +204,7 @@ mod tests {
         ] {
             assert_eq!(check_link("images[0]", bad).map_err(|error| error.code()), Err("invalid"), "{bad}");
         }
-        let long = format!("https://example.org/{}", "a".repeat(MAX_LINK));
+        let long = format!("https://example.org/{}", "a".repeat(MAX_LINK_BYTES));
         assert_eq!(check_link("images[0]", &long).map_err(|error| error.code()), Err("too_large"));
     }
 }

@@ -1,5 +1,5 @@
-//! Indexing in the background what was not indexed for the search when it was stored: messages of before this version, and
-//! what nodes of the version before store meanwhile.
+//! Background indexing for search of messages that were not indexed when stored: those of earlier versions, and those that
+//! nodes of the previous version store meanwhile.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, Indexing};
 
-/// Between two batches: posts come first.
-const REST: Duration = Duration::from_millis(10);
-/// How soon it is noticed that there is something to do.
-const LOOK: Duration = Duration::from_secs(5);
+/// Pause between two batches, so that posts come first.
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
+/// How often unindexed messages are looked for.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Indexes until `stop` whatever is not indexed.
+/// Task that indexes messages until `stop`, or until all are indexed and no other node writes.
 pub async fn run(database: Database, stop: CancellationToken) {
     let mut indexed = 0;
     loop {
-        let rest = match stop.run_until_cancelled(database.index_some()).await {
+        let pause = match stop.run_until_cancelled(database.index_some()).await {
             None => return,
             Some(Ok(Indexing::More(messages))) => {
                 if indexed == 0 {
-                    tracing::info!("indexing messages for search; until it is done, the older ones are not found");
+                    tracing::info!("indexing messages for search, older messages are not found until done");
                 }
-                // One batch can be of other entries alone.
+                // A batch may contain no message.
                 indexed += messages.max(1);
-                REST
+                BATCH_PAUSE
             }
             Some(Ok(Indexing::Done)) => {
                 if indexed > 0 {
@@ -34,14 +34,14 @@ pub async fn run(database: Database, stop: CancellationToken) {
                 if !database.is_written_by_others() {
                     return;
                 }
-                LOOK
+                POLL_INTERVAL
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "indexing for search failed, retrying");
-                LOOK
+                POLL_INTERVAL
             }
         };
-        if stop.run_until_cancelled(tokio::time::sleep(rest)).await.is_none() {
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! Taking away what need not be kept any longer: old entries, files that no message carries, old lines of the audit log.
+//! Retention: removes old entries, unused files, old lines of the audit log, and old tombstones of deleted rooms.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::protocol::{Actor, Change, RoomId, Unit};
 
-/// How much goes at a time: posts come in between.
-const BATCH: u32 = 500;
-/// How many deleted rooms are remembered one by one.
-const TOMBSTONES: u32 = 100_000;
-/// How soon it is noticed that the interval was changed.
-const LOOK: Duration = Duration::from_secs(1);
+/// How many rows are removed at a time, so that posts come in between.
+const BATCH_SIZE: u32 = 500;
+/// How many tombstones of deleted rooms are kept.
+const MAX_ROOM_TOMBSTONES: u32 = 100_000;
+/// How often the configured interval is read again.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Task that removes old data at the configured interval.
 pub struct Retention {
     database: Database,
     writer: Writer,
@@ -36,19 +37,19 @@ impl Retention {
         Self { database, writer, config, media }
     }
 
-    /// Sweeps again and again until `stop`.
+    /// Sweeps at the configured interval until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         loop {
             match stop.run_until_cancelled(self.sweep()).await {
-                Some(Err(error)) => tracing::warn!(%error, "could not take away what is too old; it is tried again"),
+                Some(Err(error)) => tracing::warn!(%error, "retention sweep failed, retrying"),
                 Some(Ok(())) => {}
                 None => return,
             }
             let began = Instant::now();
             let due = |interval: Duration| began + interval;
-            // Looked at again and again: it may become shorter meanwhile.
+            // Read again every time: the interval may become shorter meanwhile.
             while Instant::now() < due(self.config.get().interval) {
-                let next = due(self.config.get().interval).min(Instant::now() + LOOK);
+                let next = due(self.config.get().interval).min(Instant::now() + POLL_INTERVAL);
                 if stop.run_until_cancelled(sleep_until(next)).await.is_none() {
                     return;
                 }
@@ -59,13 +60,13 @@ impl Retention {
     async fn sweep(&self) -> Result<()> {
         let files = self.drop_unused_media().await?;
         if files > 0 {
-            tracing::info!(files, "took away files that no message carries");
+            tracing::info!(files, "removed unused files");
         }
         let lines = self.drop_old_audit().await?;
         if lines > 0 {
-            tracing::info!(lines, "took away old lines of the audit log");
+            tracing::info!(lines, "removed old audit log lines");
         }
-        while self.database.prune_deleted_rooms(TOMBSTONES, BATCH).await? > 0 {}
+        while self.database.prune_deleted_rooms(MAX_ROOM_TOMBSTONES, BATCH_SIZE).await? > 0 {}
         let config = self.config.latest();
         if config.max_age.is_zero() && config.max_messages == 0 {
             return Ok(());
@@ -74,7 +75,7 @@ impl Retention {
         while let Some(room) = self.database.next_room(after).await? {
             let entries = self.prune(&config, room).await?;
             if entries > 0 {
-                tracing::info!(%room, entries, "took away old entries");
+                tracing::info!(%room, entries, "removed old entries");
             }
             after = Some(room);
         }
@@ -89,8 +90,8 @@ impl Retention {
             kept => self.database.seq_beyond(room, kept).await?,
         };
         let mut gone = 0;
-        while let Some((up_to, count)) = self.database.overdue(room, before, beyond, BATCH).await? {
-            let prune = Change::Prune { room, up_to, limit: BATCH };
+        while let Some((up_to, count)) = self.database.overdue(room, before, beyond, BATCH_SIZE).await? {
+            let prune = Change::Prune { room, up_to, limit: BATCH_SIZE };
             self.writer.commit(Unit::new(Actor::Server, vec![prune])).await?;
             gone += count;
         }

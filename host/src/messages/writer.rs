@@ -1,5 +1,5 @@
-//! The one place where a room's order is made. Posts and units of work queue here; whatever waits is written in one
-//! transaction (group commit), and only then is anybody told.
+//! The writer assigns the order of each room's log. Posts and units of work queue here; waiting jobs are written in one
+//! transaction (group commit) and broadcast after it.
 
 mod metrics;
 mod task;
@@ -22,25 +22,25 @@ use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
 use crate::rooms::RoomCache;
 
-/// How many jobs may wait; after that, those who have more wait.
+/// How many jobs may wait; after that, senders wait (backpressure).
 const MAX_QUEUED_JOBS: usize = 4096;
-/// The most jobs of one transaction: more would only make the first of them wait.
+/// The most jobs of one transaction: more would only delay the first of them.
 const MAX_JOBS_PER_TRANSACTION: usize = 512;
 
-/// What became of a post.
+/// The outcome of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posted {
     pub seq: u64,
     pub at: Timestamp,
-    /// Its key was used before; this is what the first one became.
+    /// Its idempotency key was used before; this is the outcome of the first post.
     pub duplicate: bool,
 }
 
-/// Called once when the post is committed or has failed, before the room hears of it: the sender's answer comes first. What it
-/// gives is the outbox in which that answer waits to go out together with the post.
+/// Called once when the post is committed or has failed, before it is broadcast, so that the sender's answer comes first.
+/// Returns the outbox in which that answer waits to go out together with the post.
 pub type PostDone = Box<dyn FnOnce(Result<Posted>) -> Option<Corked> + Send + Sync>;
 
-/// Called once when a unit of work is committed, with what there is to tell, before anybody is told.
+/// Called once when a unit of work is committed, with its events, before they are broadcast.
 pub type UnitDone = Box<dyn FnOnce(&[Event]) + Send + Sync>;
 
 enum Job {
@@ -53,26 +53,26 @@ struct PostJob {
     permit: Option<ObserverPermit>,
     done: PostDone,
     queued: Instant,
-    /// The request that it is part of, for the log.
+    /// The request's span, for the log.
     span: Span,
 }
 
 struct UnitJob {
     span: Span,
     unit: Unit,
-    /// For those whose answer comes before the events.
+    /// Called before the events are broadcast.
     first: Option<UnitDone>,
     done: oneshot::Sender<Result<()>>,
 }
 
 type OnCommit = Arc<dyn Fn(&Unit) + Send + Sync>;
 
-/// The way to the writer; cheap to clone.
+/// Handle to the writer's task; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
     broadcaster: Broadcaster,
-    /// OnCommit of every unit of work that was committed.
+    /// Called with every unit of work that was committed through this handle.
     on_commit: Option<OnCommit>,
 }
 
@@ -92,7 +92,7 @@ impl Writer {
         Self { jobs, broadcaster, on_commit: None }
     }
 
-    /// The way to those who hear of what was stored.
+    /// The broadcaster of stored entries.
     pub fn broadcaster(&self) -> Broadcaster {
         self.broadcaster.clone()
     }
@@ -102,12 +102,12 @@ impl Writer {
         self.jobs.max_capacity() - self.jobs.capacity()
     }
 
-    /// The same, telling of each unit of work that became true: for trying plugins out.
+    /// This handle, calling `on_commit` with each unit of work that was committed: for benchmarks of plugins.
     pub fn on_commit(self, on_commit: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
         Self { on_commit: Some(Arc::new(on_commit)), ..self }
     }
 
-    /// Queues a post, with what was reserved for it; `done` hears what became of it. Waits if the queue is full.
+    /// Queues a post with its reserved place in the observers' queue; `done` receives the outcome. Waits while the queue is full.
     pub async fn post(&self, post: NewPost, permit: Option<ObserverPermit>, done: PostDone) {
         let job = PostJob { new: post, permit, done, queued: Instant::now(), span: Span::current() };
         if let Err(mpsc::error::SendError(Job::Post(job))) = self.jobs.send(Job::Post(job)).await {
@@ -115,12 +115,12 @@ impl Writer {
         }
     }
 
-    /// Makes a unit of work true, or says why not. The room has heard of it when this returns.
+    /// Commits a unit of work. Its events have been broadcast when this returns.
     pub async fn commit(&self, unit: Unit) -> Result<()> {
         self.commit_with(unit, None).await
     }
 
-    /// The same, with an answer that comes before the events.
+    /// Commits a unit of work; calls `answer` before its events are broadcast.
     pub async fn commit_and_answer(&self, unit: Unit, answer: UnitDone) -> Result<()> {
         self.commit_with(unit, Some(answer)).await
     }

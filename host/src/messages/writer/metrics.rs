@@ -1,4 +1,4 @@
-//! What the writer tells of its work.
+//! Metrics of the writer.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ impl WriterMetrics {
         Self { batch: histogram(WRITER_BATCH), commit: histogram(WRITER_COMMIT_SECONDS) }
     }
 
-    /// A batch that was begun then is stored.
+    /// Records a stored batch.
     pub(super) fn stored(&self, began: Instant, jobs: usize) {
         if jobs > 0 {
             self.batch.record(jobs as f64);

@@ -1,4 +1,4 @@
-//! The writer's own task: from a batch of jobs to one transaction, and what is told after it.
+//! The writer's task: stores each batch of jobs in one transaction, and broadcasts its events after the commit.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::protocol::{
 };
 use crate::rooms::{RoomCache, Rooms};
 
-/// How often a batch that another writer got in the way of is tried.
+/// How often a batch is tried that conflicts with another writer.
 const MAX_TRIES: u32 = 5;
-/// How soon it is looked again whether a batch of unknown outcome was stored.
+/// How often the log is read again for commits of unknown outcome.
 const UNKNOWN_COMMIT_RETRY: Duration = Duration::from_millis(500);
-/// How long an answer waits for what other nodes stored before: the database may be away.
+/// How long an answer waits for the broadcast of entries that other nodes stored before: the database may be unavailable.
 const BROADCAST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many entries of one room are told late at a time.
+/// How many entries of one room are read at a time after a commit of unknown outcome.
 const LATE_ENTRIES_PER_READ: u32 = 1000;
 
 pub(super) struct Task {
@@ -39,29 +39,29 @@ pub(super) struct Task {
     metrics: WriterMetrics,
 }
 
-/// What the database did not say whether it stored: its answer to a commit was lost. Those who asked were told that it
-/// failed; if it did not, everybody has to hear of it before anything newer.
+/// Commits whose outcome is unknown because the database's answer was lost. Their senders received an error; entries that were
+/// stored after all have to be broadcast before newer ones.
 #[derive(Default)]
 struct UnknownCommits {
-    /// By room, the first number that was given out.
+    /// By room, the first number that was assigned.
     rooms: HashMap<RoomId, u64>,
     changes: Vec<Change>,
 }
 
-/// What the transaction made of a job, to be told after the commit.
+/// The result of a job in the transaction, to be broadcast after the commit.
 enum Outcome {
     Post(PostOutcome),
     Unit(Vec<Event>),
 }
 
-/// What there is to tell of a batch.
+/// The effects of a committed batch that have to be broadcast.
 #[derive(Default)]
 struct BatchEffects {
-    /// By room, in the order of its log; a room that was changed is there again, as it is then.
+    /// Entries by room, in the order of its log; a room that was changed appears again, in its new state.
     rooms: Vec<(Arc<Room>, Vec<PendingBroadcast>)>,
-    /// Where in that list entries of a room go now.
+    /// The index in `rooms` where new entries of a room go.
     latest: HashMap<RoomId, usize>,
-    /// What is told once all of the entries have been: who asked for a unit of work is answered then.
+    /// Events that are not entries, broadcast after all entries; then the units of work are answered.
     unnumbered: Vec<Event>,
     units: Vec<oneshot::Sender<Result<()>>>,
 }
@@ -75,12 +75,12 @@ impl BatchEffects {
     }
 }
 
-/// How those stand to their rooms who say something in the batch at hand.
+/// Memberships of the authors who post in this batch.
 #[derive(Default)]
 struct BatchMemberships {
-    /// In a cluster: as the database has it, since other nodes change it too.
+    /// In a cluster: as read from the database, since other nodes change them too.
     read: Option<HashMap<(RoomId, AccountId), Membership>>,
-    /// What the batch itself has changed so far.
+    /// Those that the batch itself has changed so far.
     changed: HashSet<(RoomId, AccountId)>,
 }
 
@@ -107,7 +107,7 @@ impl Task {
             tokio::select! {
                 received = self.queue.recv_many(&mut batch, MAX_JOBS_PER_TRANSACTION) => if received == 0 { return },
                 () = stop.cancelled(), if !self.queue.is_closed() => {
-                    // No more from here on; what is queued is still written.
+                    // Accept no more jobs; those that are queued are still written.
                     self.queue.close();
                     continue;
                 }
@@ -125,7 +125,7 @@ impl Task {
         }
     }
 
-    /// One outcome for each job. Nothing is committed if the transaction as a whole fails.
+    /// Writes a batch; gives one outcome per job. Nothing is committed if the transaction as a whole fails.
     async fn write(&mut self, batch: &[Job]) -> Vec<Result<Outcome>> {
         if batch.is_empty() {
             return Vec::new();
@@ -171,7 +171,7 @@ impl Task {
                 None => stored.next().map(|one| one.map(Outcome::Post)),
             }));
         }
-        // The transaction is over, whatever of it seemed to succeed; what came after it must not count either.
+        // A statement ended the transaction: results of the others must not count, even if they seemed to succeed.
         if let Some(error) = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).find(|e| e.ends_transaction())
         {
             return Err(error.clone());
@@ -183,26 +183,26 @@ impl Task {
         Ok(outcomes)
     }
 
-    /// In a cluster, what the batch's rooms and people are is settled before anything is stored: locked, then read.
+    /// In a cluster, locks the batch's rooms and then reads its authors' memberships, before anything is stored.
     async fn memberships(&self, tx: &mut Tx, batch: &[Job]) -> Result<BatchMemberships> {
         if !self.hub.has_others() {
             return Ok(BatchMemberships::default());
         }
         let mut rooms: HashSet<RoomId> = HashSet::new();
-        let mut speakers: HashSet<(RoomId, AccountId)> = HashSet::new();
+        let mut authors: HashSet<(RoomId, AccountId)> = HashSet::new();
         for job in batch {
-            let (by, spoken): (_, Vec<RoomId>) = match job {
+            let (by, posted): (_, Vec<RoomId>) = match job {
                 Job::Post(PostJob { new, .. }) => (&new.by, vec![new.room]),
                 Job::Unit(UnitJob { unit, .. }) => {
                     rooms.extend(unit.changes.iter().filter_map(Change::logged_in));
                     (&unit.by, unit.changes.iter().filter_map(posting_room).collect())
                 }
             };
-            rooms.extend(&spoken);
-            speakers.extend(by.account().into_iter().flat_map(|by| spoken.iter().map(|room| (*room, by.id))));
+            rooms.extend(&posted);
+            authors.extend(by.account().into_iter().flat_map(|by| posted.iter().map(|room| (*room, by.id))));
         }
         tx.lock_rooms(rooms.into_iter()).await?;
-        Ok(BatchMemberships { read: Some(tx.memberships(speakers.into_iter()).await?), ..BatchMemberships::default() })
+        Ok(BatchMemberships { read: Some(tx.memberships(authors.into_iter()).await?), ..BatchMemberships::default() })
     }
 
     async fn apply(
@@ -220,7 +220,7 @@ impl Task {
         Ok(pending)
     }
 
-    /// Whether an account may still speak in the room: it may have been put out or muted since it was asked first.
+    /// Checks again that an account may post in the room: it may have been removed or muted since the first check.
     async fn check_can_post_now(
         &self,
         tx: &mut Tx,
@@ -231,19 +231,19 @@ impl Task {
     ) -> Result<()> {
         let Some(account) = by.account() else { return Ok(()) };
         let key = (room, account.id);
-        let cache = match &memberships.read {
+        let known = match &memberships.read {
             _ if memberships.changed.contains(&key) => None,
             Some(read) => Some(read.get(&key).copied().unwrap_or_default()),
             None => self.cache.membership(&key),
         };
-        let membership = match cache {
+        let membership = match known {
             Some(membership) => membership,
             None => tx.membership(room, account.id).await?,
         };
         Rooms::check_can_post(membership, at)
     }
 
-    /// Answers whoever asked, and notes what there is to tell.
+    /// Answers a job's sender, or notes the answer for later, and adds the job's events to the effects.
     async fn answer(&mut self, effects: &mut BatchEffects, job: Job, outcome: Result<Outcome>) {
         match (job, outcome) {
             (Job::Post(PostJob { new, permit, done, queued, span }), Ok(Outcome::Post(PostOutcome::Posted(entry)))) => {
@@ -257,7 +257,7 @@ impl Task {
                 .await;
             }
             (Job::Post(PostJob { done, span, .. }), Ok(Outcome::Post(PostOutcome::Duplicate { seq, at }))) => {
-                span.in_scope(|| tracing::debug!(seq, "stored before, under the same key"));
+                span.in_scope(|| tracing::debug!(seq, "duplicate key, stored before"));
                 done(Ok(Posted { seq, at, duplicate: true }));
             }
             (Job::Post(PostJob { done, .. }), Ok(_)) => drop(done(Err(Error::not_found("room")))),
@@ -278,7 +278,7 @@ impl Task {
                     }
                 }
                 for event in &events {
-                    // Of a room that is gone nobody but this event knows any more.
+                    // A deleted room is known only by this event any more.
                     if let Event::Entry(Entry { what: EntryPayload::RoomDeleted { was }, .. }) = event {
                         effects.begin((**was).clone());
                     }
@@ -309,7 +309,7 @@ impl Task {
         }
     }
 
-    /// Invalidates what is cached here and on the other nodes of what these committed changes made untrue.
+    /// Invalidates cache entries, here and on the other nodes, that these committed changes made stale.
     fn invalidate(&self, changes: &[Change]) {
         let invalidations: Vec<CacheInvalidation> = changes.iter().flat_map(Change::invalidations).collect();
         for one in &invalidations {
@@ -327,7 +327,7 @@ impl Task {
         }
     }
 
-    /// What these committed changes do to guests who are connected, here and on the other nodes.
+    /// Applies these committed changes to connected guests, here and on the other nodes.
     fn act_on_guests(&self, changes: &[Change]) {
         for change in changes {
             match change {
@@ -343,10 +343,10 @@ impl Task {
         }
     }
 
-    /// An entry that its room is to be told of.
+    /// Adds an entry to the effects.
     async fn queue_entry(&mut self, effects: &mut BatchEffects, pending: PendingBroadcast) {
         let (room, seq) = (pending.entry.room, pending.entry.seq);
-        // Behind what the room is still to be told of, and told together with it.
+        // Broadcast later, together with earlier entries of unknown outcome.
         if self.unknown.rooms.contains_key(&room) {
             return;
         }
@@ -354,9 +354,9 @@ impl Task {
             Some(at) => &mut effects.rooms[*at].1,
             None => match self.cache.room(&self.database, room).await {
                 Ok(Some(room)) => effects.begin(room),
-                // Deleted meanwhile, and everybody has heard of that.
+                // Deleted meanwhile, and the deletion was broadcast.
                 Ok(None) => return,
-                // It is told once the database answers again.
+                // Broadcast once the database answers again.
                 Err(_) => return self.unknown.add_entry(room, seq),
             },
         };
@@ -376,7 +376,7 @@ impl Task {
         if unnumbered.is_empty() && units.is_empty() {
             return;
         }
-        // Whoever changed something is answered when it is so for everybody.
+        // A unit of work is answered once its entries have been broadcast.
         self.broadcaster.settle().await;
         let waiting: Vec<_> = last.into_iter().filter_map(|(room, seq)| self.hub.broadcast_done(room, seq)).collect();
         let hub = self.hub.clone();
@@ -385,24 +385,24 @@ impl Task {
                 hub.broadcast_everywhere(event);
             }
             for done in units {
-                // Whoever asked may have gone; the change stands.
+                // The sender may have gone; the change stands.
                 let _ = done.send(Ok(()));
             }
         };
         if waiting.is_empty() {
             return end();
         }
-        // Something that another node stored before is still on its way here. Nobody else waits for it.
+        // Earlier entries of another node have not arrived yet. Only these answers wait for them.
         tokio::spawn(async move {
             for pending in waiting {
-                // A room that nobody hears any more has nobody to be told.
+                // A room that lost its subscribers meanwhile drops the sender.
                 let _ = timeout(BROADCAST_TIMEOUT, pending).await;
             }
             end();
         });
     }
 
-    /// Tells what was stored although nobody said so, up to what the batch at hand is about to tell.
+    /// Broadcasts entries of commits with unknown outcome that were stored, up to those of the current batch.
     async fn resolve_unknown_commits(&mut self, outcomes: &[Result<Outcome>]) {
         if self.unknown.rooms.is_empty() {
             return;
@@ -421,14 +421,14 @@ impl Task {
     }
 
     async fn broadcast_late(&self, room: RoomId, from: u64, up_to: u64) -> Result<()> {
-        // A connection that broke may still have its commit to do; whoever stored something newer has waited for it.
+        // The commit of a broken database connection may still be running. A newer batch has waited for it.
         if up_to == u64::MAX && self.database.is_being_written(room).await? {
             return Err(Error::Contended);
         }
         let entries = self.database.entries(room, from - 1, up_to, LATE_ENTRIES_PER_READ).await?;
         let Some(room) = self.cache.room(&self.database, room).await? else { return Ok(()) };
         for entry in &entries {
-            tracing::info!(room = %room.id, seq = entry.seq, "stored, although nobody said so at the time; told late");
+            tracing::info!(room = %room.id, seq = entry.seq, "commit of unknown outcome was stored, broadcasting late");
         }
         let pending: Vec<PendingBroadcast> = entries.into_iter().map(PendingBroadcast::late).collect();
         self.hub.publish_entries(room.id, &pending);
@@ -454,7 +454,7 @@ impl UnknownCommits {
     }
 }
 
-/// The first number that a batch gave out in each room.
+/// The first number that a batch assigned in each room.
 fn first_numbers(outcomes: &[Result<Outcome>]) -> HashMap<RoomId, u64> {
     let mut first = HashMap::new();
     let mut add = |room: RoomId, seq: u64| {
@@ -476,7 +476,7 @@ fn first_numbers(outcomes: &[Result<Outcome>]) -> HashMap<RoomId, u64> {
     first
 }
 
-/// The room in which a change needs a voice, not only a right.
+/// The room in which the author of a change has to be allowed to post.
 fn posting_room(change: &Change) -> Option<RoomId> {
     match change {
         Change::EditMessage { room, .. } | Change::React { room, on: true, .. } => Some(*room),
@@ -484,7 +484,7 @@ fn posting_room(change: &Change) -> Option<RoomId> {
     }
 }
 
-/// Stores posts together, and one by one if that fails: a bad one must not take its neighbours along.
+/// Stores posts together, or one by one if that fails, so that a bad one does not fail the others.
 async fn store_posts(tx: &mut Tx, posts: &[NewPost], at: Timestamp) -> Vec<Result<PostOutcome>> {
     match tx.add_posts(posts, at).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),

@@ -80,4 +80,5 @@ mod together;
 mod torture;
 mod transcripts;
 mod users;
+mod vocabulary;
 mod word_filter;

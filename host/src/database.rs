@@ -1,5 +1,5 @@
-//! Accounts, rooms, logs and plugin values in SQLite or PostgreSQL. The only place with SQL, and each
-//! query is written once: both engines take `$1`, `RETURNING` and `ON CONFLICT`.
+//! Stores accounts, rooms, logs and plugin values in SQLite or PostgreSQL. All SQL is in this module. Most queries are written
+//! once for both engines: both take `$1`, `RETURNING` and `ON CONFLICT`.
 
 mod account_deletions;
 mod accounts;
@@ -83,7 +83,7 @@ use crate::error::Error;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process that writes (the command line).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What SQLite's log is cut down to once it is folded into the file, in bytes: one large transaction would leave it large for good.
+/// Bytes to which SQLite truncates its write-ahead log after a checkpoint; otherwise one large transaction leaves it large for good.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
 /// Deleted bytes are overwritten with zeros, in pages that become free too: what was deleted is not left in the file.
@@ -92,7 +92,7 @@ const SECURE_DELETE: &str = "ON";
 /// Connections of SQLite for the short reads that log-ins and posts wait for, besides the configured readers.
 const URGENT_READERS: u32 = 2;
 
-/// Runs one body over the engine at hand.
+/// Evaluates the same expression for either engine.
 macro_rules! each {
     ($engine:ident: $on:expr, $c:ident => $body:expr) => {
         match $on {
@@ -131,55 +131,55 @@ pub enum OpenError {
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
     #[error(
-        "the database {url} is in use by another server ({by}): two servers on one database do not hear each other; {way_out}"
+        "the database {url} is in use by another server ({by}): servers that share only a database do not exchange messages; {way_out}"
     )]
     InUse { url: String, by: String, way_out: String },
     #[error("cannot lock the database {url}: {source}")]
     Lock { url: String, source: io::Error },
-    #[error("cannot bring the database up to date: the keys of names: {0}")]
+    #[error("cannot bring the database up to date: cannot compute the keys of names: {0}")]
     Names(Error),
 }
 
-/// The database, cheap to clone.
+/// A handle on the database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// For reading; as many connections as configured.
+    /// Read connections, as many as configured.
     read: Pool,
     /// For the short reads that log-ins, tokens and posts wait for: these never queue behind long reads.
     urgent: Pool,
-    /// For writing: on SQLite one connection only, so that writers queue here instead of failing there.
+    /// Write connections. On SQLite a single one, so that writers queue for it instead of failing on a locked database.
     write: Pool,
     health: Arc<Health>,
-    /// Held by a server on SQLite, so that there is no second one.
+    /// Lock held by a server on SQLite, so that no second server opens the database.
     _lock: Option<Arc<File>>,
 }
 
-/// What to open.
+/// How to open a database.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub url: String,
-    /// Waits for the disk at every commit, so that a power cut loses nothing.
+    /// Flushes to disk at every commit, so that a power cut loses nothing.
     pub full_sync: bool,
     pub readers: u32,
 }
 
 impl Database {
-    /// Opens it, creating a SQLite file that is not there, and brings its tables up to date.
+    /// Opens the database, creating a missing SQLite file, and runs the pending migrations.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
         let database = Self::connect(options, true, None).await?;
         database.migrate().await?;
         Ok(database)
     }
 
-    /// The same for a server: refused while another server uses it, unless both share it as nodes of a cluster. All connections
-    /// are opened now, and kept.
+    /// Like [`Self::open`], for a server: fails while another server uses the database, unless both share it as nodes of a cluster.
+    /// Opens all connections at once and keeps them.
     pub async fn open_for_server(options: &Options, claim: Claim) -> Result<Self, OpenError> {
         let database = Self::connect(options, true, Some(claim)).await?;
         database.migrate().await?;
         Ok(database)
     }
 
-    /// Opens one that is there, and leaves its tables as they are.
+    /// Opens an existing database without running migrations.
     pub async fn open_as_it_is(options: &Options) -> Result<Self, OpenError> {
         Self::connect(options, false, None).await
     }
@@ -224,7 +224,7 @@ impl Database {
         };
         let pool = |connections: u32| {
             let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-            // A server keeps them: it may have no file left for a new one when it needs that.
+            // A server keeps its connections: opening one later could fail for lack of file descriptors.
             if claim.is_some() { pool.idle_timeout(None).max_lifetime(None) } else { pool }
         };
         let write = pool(1)
@@ -232,7 +232,7 @@ impl Database {
             // could never begin another one.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    // What is queued for the connection comes first, a rollback say.
+                    // Runs what is queued for the connection first, such as a rollback.
                     connection.ping().await?;
                     Ok(!connection.is_in_transaction())
                 })
@@ -251,13 +251,13 @@ impl Database {
         Ok(Self { read, urgent, write, health: Arc::default(), _lock: lock.map(Arc::new) })
     }
 
-    /// Whether it answers.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         each!(Pool: &self.urgent, pool => sqlx::query("SELECT 1").execute(pool).await.map(|_| ()))?;
         Ok(())
     }
 
-    /// Its connections by what they are for: how many are in use, and how many idle.
+    /// Name of each pool, with its numbers of connections in use and idle.
     pub fn pools(&self) -> Vec<(&'static str, usize, usize)> {
         let count = |pool: &Pool| each!(Pool: pool, pool => (pool.size() as usize, pool.num_idle()));
         let shown = |name, pool: &Pool| {
@@ -268,12 +268,12 @@ impl Database {
             Pool::Sqlite(_) => {
                 vec![shown("read", &self.read), shown("urgent", &self.urgent), shown("write", &self.write)]
             }
-            // There the urgent reads have the writer's.
+            // On PostgreSQL, urgent reads use the writer's pool.
             Pool::Postgres(_) => vec![shown("read", &self.read), shown("write", &self.write)],
         }
     }
 
-    /// Begins to write. On SQLite this waits for the one writing connection.
+    /// Begins a write transaction. On SQLite this waits for the one write connection.
     pub async fn begin(&self) -> Result<Tx, Error> {
         Ok(match &self.write {
             // Takes the write lock at once: a transaction that begins by reading can fail to get it later.
@@ -282,7 +282,7 @@ impl Database {
         })
     }
 
-    /// Ends all connections; SQLite then folds its log into the file.
+    /// Closes all connections; SQLite then checkpoints its log into the file.
     pub async fn close(&self) {
         each!(Pool: &self.read, pool => pool.close().await);
         each!(Pool: &self.urgent, pool => pool.close().await);
@@ -295,7 +295,7 @@ impl Tx {
         Ok(each!(Tx: self, tx => tx.commit().await)?)
     }
 
-    /// The engine's own wording, where there is no common one.
+    /// Chooses the statement for this engine where the two need different SQL.
     fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
@@ -303,9 +303,9 @@ impl Tx {
         }
     }
 
-    /// Runs `work` in a savepoint: an error leaves the transaction as it was before, unless it is one that the whole
-    /// transaction does not survive.
-    async fn all_or_nothing<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs `work` in a savepoint: an error leaves the transaction as it was before, unless the error ends the whole
+    /// transaction.
+    async fn in_savepoint<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.statement("SAVEPOINT work").await?;
         let done = work(self).await;
         match &done {
@@ -323,7 +323,7 @@ impl Tx {
     }
 }
 
-/// A URL without its password.
+/// The URL with its password replaced by `hidden`.
 fn shown(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
@@ -335,7 +335,8 @@ fn shown(url: &str) -> String {
     }
 }
 
-/// An empty file that only its owner can read, since password hashes will be in it: what SQLite puts beside it takes after it.
+/// Creates an empty file that only its owner can read, since it will hold password hashes. SQLite gives its companion files the
+/// same permissions.
 fn make_private(file: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -343,18 +344,18 @@ fn make_private(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens all connections of a pool; those that cannot be are tried again when they are needed.
+/// Opens all connections of a pool; connections that fail to open are tried again when they are needed.
 async fn open_ahead<DB: sqlx::Database>(pool: &sqlx::Pool<DB>, connections: u32) {
     let opened = join_all((0..connections).map(|_| pool.acquire())).await;
     let failed: Vec<sqlx::Error> = opened.into_iter().filter_map(Result::err).collect();
     if let Some(error) = failed.first() {
         let (missing, wanted) = (failed.len(), connections);
-        tracing::warn!(%error, missing, wanted, "some connections to the database cannot be opened yet");
+        tracing::warn!(%error, missing, wanted, "could not open all database connections");
     }
 }
 
-/// Whether a unique constraint was in the way; its name or column tells which.
-fn taken(error: &sqlx::Error) -> Option<String> {
+/// The constraint and message of a unique violation, which name the column; None for other errors.
+fn unique_violation(error: &sqlx::Error) -> Option<String> {
     let database = error.as_database_error().filter(|e| e.is_unique_violation())?;
     Some(format!("{} {}", database.constraint().unwrap_or_default(), database.message()))
 }

@@ -211,7 +211,7 @@ async fn while_postgresql_hangs_everything_is_refused_soon_and_once_it_goes_on_a
     let mut refused = settle(&mut ann, sent, &mut acknowledged).await;
     // The promise is 5 seconds; a busy machine gets some more.
     assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
-    server.expect_output("database does not answer; what needs it is refused").await;
+    server.expect_output("database does not answer, refusing requests that need it").await;
 
     // From now on at once: dozens of them take less than a single one would.
     let began = Instant::now();

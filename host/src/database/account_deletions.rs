@@ -1,5 +1,5 @@
-//! Accounts on their way out: a deleted account keeps its row for the sake of what it wrote, and nothing that tells who
-//! it was.
+//! Deletes accounts. A deleted account keeps its row, since its messages refer to it, but nothing that identifies the
+//! person.
 
 use super::{Database, each};
 use crate::clock::Timestamp;
@@ -8,11 +8,11 @@ use crate::name::DELETED;
 use crate::protocol::{AccountId, LoginId, Role, RoomId};
 
 impl Database {
-    /// Deletes an account and ends its logins, which it gives; none if there is no such account. That its memberships end
-    /// too, and what is to be erased of it, is noted for the server to do.
+    /// Deletes an account and revokes its logins, which it returns; None if there is no such account. Records for the server
+    /// that its memberships have to end, and what has to be erased of it.
     pub async fn delete_user(&self, user: AccountId, erase: bool, at: Timestamp) -> Result<Option<Vec<LoginId>>> {
         let mut tx = self.begin().await?;
-        // A uid is nobody's name, so this key can neither be taken nor be found by name.
+        // No name equals a uid, so this key can neither be taken nor be found by name.
         let deleted: Option<i64> = each!(Tx: &mut tx, tx => sqlx::query_scalar(
             "UPDATE users SET username = $1, username_key = uid, email = NULL, email_key = NULL, handle = NULL, handle_key = NULL, \
              password_hash = '', issuer = NULL, external_id = NULL, \
@@ -30,7 +30,7 @@ impl Database {
             .execute(&mut **tx)
             .await
             .map(|_| ()))?;
-        // A trigger has noted what it was called, so that this can be taken out of the log and the audit log.
+        // A trigger has recorded the account's names, so that they can be removed from the log and the audit log.
         each!(Tx: &mut tx, tx => sqlx::query("UPDATE account_erasures SET erase = $1 WHERE user_id = $2")
             .bind(erase)
             .bind(number)
@@ -48,7 +48,7 @@ impl Database {
         Ok(Some(logins))
     }
 
-    /// Deleted accounts whose memberships have not ended.
+    /// Deleted accounts whose memberships have not ended yet.
     pub async fn pending_account_deletions(&self) -> Result<Vec<AccountId>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT u.uid FROM departures d JOIN users u ON u.id = d.user_id",
@@ -57,7 +57,7 @@ impl Database {
         .await)?)
     }
 
-    /// Strikes an account off the departures, unless it is a member of something still.
+    /// Removes an account from the pending deletions, unless it is still a member of a room.
     pub async fn departed(&self, account: AccountId) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
             "DELETE FROM departures WHERE user_id = (SELECT id FROM users WHERE uid = $1) \
@@ -70,8 +70,8 @@ impl Database {
         Ok(())
     }
 
-    /// Who comes first among the others in a room: owners before moderators before members, then who has been there
-    /// longest.
+    /// The member who inherits a room from `account`: owners before moderators before members, then the one who joined
+    /// first.
     pub async fn heir(&self, room: RoomId, account: AccountId) -> Result<Option<(AccountId, Role)>> {
         let row: Option<(AccountId, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT u.uid, m.role FROM members m JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \

@@ -1,15 +1,15 @@
-//! Users.
+//! Accounts of users and plugins.
 
 use super::names::Space;
 use super::rooms::escape_like;
 use super::rows::AccountRow;
-use super::{Database, each, taken};
+use super::{Database, each, unique_violation};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::{is_too_long, key, legacy_key, spelling};
 use crate::protocol::{Account, AccountId, Bot};
 
-/// A user with what signing in needs.
+/// A user, with the columns that a log-in needs.
 #[derive(Clone, sqlx::FromRow)]
 pub struct User {
     pub id: i64,
@@ -33,12 +33,12 @@ pub struct NewUser<'a> {
     pub username: &'a str,
     pub email: Option<&'a str>,
     pub password_hash: &'a str,
-    /// Another name by which clients know it.
+    /// A second name, by which clients know the account.
     pub handle: Option<&'a str>,
 }
 
 impl Database {
-    /// Adds a user; a taken name or address is a conflict.
+    /// Adds a user. Fails with a conflict if the name or address is taken.
     pub async fn add_user(&self, new: &NewUser<'_>, at: Timestamp) -> Result<User> {
         // A node of an older version may have added accounts whose names have no key.
         self.complete_names().await?;
@@ -66,8 +66,8 @@ impl Database {
         Ok(added)
     }
 
-    /// Somebody who has a password here, by name, handle or e-mail address, in any case. Of names that are the same but
-    /// for case, it is the one that is spelled so.
+    /// Finds a user with a password here by name, handle or e-mail address, in any case. Of names that are the same but
+    /// for case, the exact spelling counts.
     pub async fn user_by_login(&self, login: &str) -> Result<Option<User>> {
         let Some(login) = spelling(login) else { return Ok(None) };
         let named = self.named(Space::Account, &login).await?;
@@ -91,8 +91,8 @@ impl Database {
         .await)?)
     }
 
-    /// People in the order in which they were added, from the one after this number on; with `query`, those whose name
-    /// or address holds it.
+    /// Users in the order in which they were added, with numbers above `after`; with `query`, those whose name
+    /// or address contains it.
     pub async fn users(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<User>> {
         let query = query.unwrap_or_default();
         crate::text::check_query("query", query)?;
@@ -127,7 +127,7 @@ impl Database {
         Ok(())
     }
 
-    /// None enables the account again.
+    /// Disables the account; `since: None` enables it again.
     pub async fn set_disabled(&self, user: AccountId, since: Option<Timestamp>, at: Timestamp) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query("UPDATE users SET disabled_at = $1, updated_at = $2 WHERE uid = $3")
             .bind(since)
@@ -139,7 +139,7 @@ impl Database {
         Ok(())
     }
 
-    /// Puts a new hash in the place of this one; false if somebody else was first.
+    /// Replaces the password hash that was read with `user`; false if it was replaced meanwhile.
     pub async fn set_password(&self, user: &User, password_hash: &str, at: Timestamp) -> Result<bool> {
         let rows = each!(Pool: &self.write, pool => sqlx::query(
             "UPDATE users SET password_hash = $1, updated_at = $2 WHERE id = $3 AND password_hash = $4 AND deleted_at IS NULL",
@@ -154,7 +154,7 @@ impl Database {
         Ok(rows == 1)
     }
 
-    /// Another name and address, if they are free.
+    /// Changes name and address. Fails with a conflict if one of them is taken.
     pub async fn set_profile(
         &self,
         user: AccountId,
@@ -183,7 +183,7 @@ impl Database {
         Ok(changed)
     }
 
-    /// By the integer that it is known by where ids are integers.
+    /// Finds an account by its number, its id in dialects whose ids are integers.
     pub async fn account_numbered(&self, number: i64) -> Result<Option<Account>> {
         let row: Option<AccountRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE id = $1 AND deleted_at IS NULL AND plugin IS NULL",
@@ -204,7 +204,7 @@ impl Database {
         Ok(row.map(Into::into))
     }
 
-    /// By name or handle, in any case; that of somebody who logs in elsewhere as it is, since there `a` and `A` may be two.
+    /// Finds an account by name or handle, in any case; external accounts by their exact name, since `a` and `A` may differ there.
     pub async fn account_named(&self, name: &str) -> Result<Option<Account>> {
         let name = name.trim();
         if is_too_long(name) {
@@ -219,9 +219,9 @@ impl Database {
         }
     }
 
-    /// The account that a plugin posts as; made when it is first asked for.
+    /// The account that a plugin posts as; created when it is first needed.
     pub async fn bot(&self, plugin: &str, at: Timestamp) -> Result<Bot> {
-        // No name of a person holds a colon after `plugin`, and no password makes an empty hash.
+        // No user's name has a colon after `plugin`, and no password has an empty hash.
         let name = format!("{}{plugin}", crate::name::BOT_PREFIX);
         let (id, number): (AccountId, i64) = each!(Pool: &self.write, pool => sqlx::query_as(
             "INSERT INTO users (uid, username, username_key, password_hash, plugin, created_at, updated_at) \
@@ -239,7 +239,7 @@ impl Database {
 }
 
 fn is_taken(error: sqlx::Error) -> Error {
-    match taken(&error) {
+    match unique_violation(&error) {
         Some(which) if which.contains("email") => Error::Conflict("this e-mail address has an account already".into()),
         Some(_) => Error::Conflict("this user name is taken".into()),
         None => error.into(),

@@ -1,4 +1,4 @@
-//! Making a unit of work true: its changes one after the other, inside a savepoint of the batch's transaction.
+//! Applies a unit of work: its changes in order, in a savepoint of the batch's transaction.
 
 mod guests;
 mod members;
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Author, AuthorKind, Change, Entry, EntryPayload, Event, RoomId, Unit, Whom};
 
-/// A room's row as a change needs it.
+/// The columns of a room that changes need.
 #[derive(sqlx::FromRow)]
 struct RoomHead {
     id: i64,
@@ -26,43 +26,43 @@ struct RoomHead {
 }
 
 impl Tx {
-    /// Applies all of a unit or nothing of it; gives what there is to tell, in its order.
+    /// Applies all of a unit or nothing of it; returns the resulting events in order.
     pub async fn apply(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
-        self.all_or_nothing(async |tx| tx.apply_changes(unit, at).await).await
+        self.in_savepoint(async |tx| tx.apply_changes(unit, at).await).await
     }
 
     async fn apply_changes(&mut self, unit: &Unit, at: Timestamp) -> Result<Vec<Event>> {
         for read in &unit.reads {
             self.check_read(read).await?;
         }
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         let by = Author::from(&unit.by);
         for change in &unit.changes {
             match change {
-                Change::Post(new) => told.push(Event::Entry(self.post(new, at).await?)),
-                Change::MarkRead { room, seq } => told.extend(self.mark_read(*room, &by, *seq).await?),
+                Change::Post(new) => events.push(Event::Entry(self.post(new, at).await?)),
+                Change::MarkRead { room, seq } => events.extend(self.mark_read(*room, &by, *seq).await?),
                 Change::OpenDirect { id, code, between, quota } => {
                     for what in self.open_direct(*id, code, *between, quota, &by, at).await? {
-                        told.push(Event::Entry(self.log(*id, &by, at, what).await?));
+                        events.push(Event::Entry(self.log(*id, &by, at, what).await?));
                     }
                 }
                 change => {
                     if let Some((room, what)) = self.apply_change(change, &by, at).await? {
-                        told.push(Event::Entry(self.log(room, &by, at, what).await?));
+                        events.push(Event::Entry(self.log(room, &by, at, what).await?));
                     }
                 }
             }
         }
-        // A room goes when nothing more is to be said in its log.
+        // Rooms are deleted last, after all entries of the unit are logged.
         for change in &unit.changes {
             if let Change::DeleteRoom { room } = change {
                 self.delete_room(*room).await?;
             }
         }
-        Ok(told)
+        Ok(events)
     }
 
-    /// Makes one change and says what happened by it, in which room.
+    /// Applies one change; returns the room and payload of the resulting entry, if there is one.
     async fn apply_change(
         &mut self,
         change: &Change,

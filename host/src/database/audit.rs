@@ -1,4 +1,4 @@
-//! What administrators did: a line each, written before it is done and completed after it.
+//! The audit log of administrators' actions: one line each, written before the action and completed after it.
 
 use serde::Serialize;
 
@@ -8,19 +8,19 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::protocol::{Account, AccountId};
 
-/// What somebody is about to do.
+/// An action that an administrator is about to take.
 #[derive(Clone, Copy, Debug)]
 pub struct Action<'a> {
     /// None on the command line.
     pub account: Option<&'a Account>,
-    /// What they are called: there, by the operating system.
+    /// The account's name; on the command line, the operating system's user name.
     pub name: &'a str,
-    /// Such as `plugin.upload`.
+    /// The kind of action, such as `plugin.upload`.
     pub what: &'a str,
     pub on: &'a str,
 }
 
-/// What became of it.
+/// The outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -49,13 +49,13 @@ pub struct AuditLine {
     pub name: String,
     pub action: String,
     pub target: String,
-    /// None while it is under way, or if the server did not live to say.
+    /// None while the action is under way, or if the server ended before its outcome was recorded.
     pub outcome: Option<String>,
     pub detail: String,
 }
 
 impl Database {
-    /// Notes what somebody is about to do; gives the line's number.
+    /// Records an action that is about to be taken; returns the line's number.
     pub async fn begin_audit(&self, action: Action<'_>, at: Timestamp) -> Result<i64> {
         Ok(each!(Pool: &self.write, pool => sqlx::query_scalar(
             "INSERT INTO audit (at, account, name, action, target) VALUES ($1, $2, $3, $4, $5) RETURNING id",
@@ -69,7 +69,7 @@ impl Database {
         .await)?)
     }
 
-    /// Notes what became of it; with `on`, what it was done to is called so from now on.
+    /// Records the outcome of an action; `on` replaces the recorded target.
     pub async fn end_audit(&self, line: i64, on: Option<&str>, outcome: Outcome, detail: &str) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
             "UPDATE audit SET target = COALESCE($1, target), outcome = $2, detail = $3 WHERE id = $4",
@@ -84,7 +84,7 @@ impl Database {
         Ok(())
     }
 
-    /// The latest lines first, before this number; with `query`, those in which somebody, an action or its target holds it.
+    /// Lines with numbers below `before`, the latest first; with `query`, those whose name, action or target contains it.
     pub async fn audit(&self, query: Option<&str>, before: i64, limit: u32) -> Result<Vec<AuditLine>> {
         let pattern = format!("%{}%", escape_like(&query.unwrap_or_default().to_lowercase()));
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(

@@ -1,4 +1,4 @@
-//! Who may not write to whom, and direct rooms that somebody does not want to see.
+//! Blocks between accounts, and direct rooms that an account has hidden.
 
 use super::rows::AccountRow;
 use super::{Database, each};
@@ -6,7 +6,7 @@ use crate::clock::now;
 use crate::error::Result;
 use crate::protocol::{Account, AccountId, RoomId};
 
-/// What stands between two accounts that write to each other.
+/// What may keep two accounts from writing to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Contact {
     /// The other account is deleted or disabled.
@@ -32,7 +32,7 @@ impl Database {
         Ok(found.unwrap_or(Contact { gone: true, ..Contact::default() }))
     }
 
-    /// False if the account has blocked `most` others already.
+    /// Blocks another account; false if `me` has blocked `most` others already.
     pub async fn block(&self, me: i64, other: i64, most: u32) -> Result<bool> {
         let mut tx = self.begin().await?;
         let count: i64 = each!(Tx: &mut tx, tx => sqlx::query_scalar(
@@ -68,7 +68,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whom an account has blocked, in the order of their ids, after `after`.
+    /// The accounts that an account has blocked, in the order of their ids, after `after`.
     pub async fn blocked(&self, me: i64, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>> {
         let rows: Vec<AccountRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT u.id, u.uid, u.username, u.is_admin FROM blocks b JOIN users u ON u.id = b.blocked_id \
@@ -95,7 +95,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whether nobody can log in to the account.
+    /// Whether the account is disabled.
     pub async fn is_disabled(&self, account: AccountId) -> Result<bool> {
         let found: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT disabled_at FROM users WHERE uid = $1 AND disabled_at IS NOT NULL",

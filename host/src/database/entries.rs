@@ -1,4 +1,4 @@
-//! Reading rooms' logs, and how an entry that is not a post is kept in its `data`.
+//! Reads rooms' logs, and converts entries that are not posts to and from their `data` column.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::protocol::{
     AccountId, Attachment, Entry, EntryPayload, Message, Page, Post, Reaction, Removal, Role, RoomId, Visibility, Whom,
 };
 
-/// How many of those who reacted alike are told by name.
-const REACTING: usize = 100;
+/// The most accounts that are listed for one reaction.
+const MAX_ACCOUNTS_PER_REACTION: usize = 100;
 
-/// What the `data` column holds, by kind. Stored for good: fields are only ever added, with a default.
+/// Contents of the `data` column, by kind. Stored permanently: fields are only ever added, with a default.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum Data {
@@ -38,10 +38,10 @@ enum Data {
     RoomUpdated { name: String, topic: String, visibility: Visibility, member_limit: Option<u32> },
 }
 
-/// The word for posts in the `kind` column.
+/// The value of the `kind` column for posts.
 pub(super) const POSTED: &str = "message.posted";
 
-/// What the `kind` and `data` columns say of an entry that is no post; none for what is not kept.
+/// The `kind` and `data` columns of an entry that is not a post; None for entries that are not stored.
 pub(super) fn to_columns(what: &EntryPayload) -> Result<Option<(&'static str, String)>> {
     let (kind, data) = match what.clone() {
         EntryPayload::Edited { of, body } => ("message.edited", Data::Edited { of, body: (*body).into() }),
@@ -59,18 +59,18 @@ pub(super) fn to_columns(what: &EntryPayload) -> Result<Option<(&'static str, St
             "room.updated",
             Data::RoomUpdated { name: (*name).into(), topic: (*topic).into(), visibility, member_limit },
         ),
-        // A room that is gone takes its log along.
+        // Deleting a room deletes its log.
         EntryPayload::RoomDeleted { .. } | EntryPayload::Posted(_) | EntryPayload::Tombstone => return Ok(None),
     };
     Ok(Some((kind, serde_json::to_string(&data).map_err(damaged)?)))
 }
 
-/// The `data` of an edit: rewritten when the message is deleted.
+/// The `data` of an edit, which is rewritten when the message is deleted.
 pub(super) fn edited_data(of: u64, body: &str) -> Result<String> {
     serde_json::to_string(&Data::Edited { of, body: body.to_owned() }).map_err(damaged)
 }
 
-/// What `SELECT` has to name for an [`EntryRow`], of `entries e` and `users u`.
+/// The columns to select for an [`EntryRow`], from `entries e` and `users u`.
 macro_rules! columns {
     () => {
         "e.id, e.seq, e.kind, e.at, e.body, e.key, e.reply_to, e.edited_at, e.deleted_at, e.attachments, e.data, \
@@ -101,7 +101,7 @@ impl EntryRow {
         let what = match (&*self.kind, self.deleted_at) {
             (POSTED, Some(_)) => EntryPayload::Tombstone,
             (POSTED, None) => EntryPayload::Posted(post(self.body, self.key, self.reply_to, self.attachments)?),
-            _ => happening(&self.data.unwrap_or_default())?,
+            _ => payload_from_data(&self.data.unwrap_or_default())?,
         };
         Ok(Entry {
             room,
@@ -136,7 +136,7 @@ fn post(body: Option<String>, key: Option<String>, reply_to: Option<i64>, attach
     Ok(Post { body: body.unwrap_or_default().into(), key: key.map(Into::into), reply_to, attachments })
 }
 
-fn happening(data: &str) -> Result<EntryPayload> {
+fn payload_from_data(data: &str) -> Result<EntryPayload> {
     Ok(match serde_json::from_str(data).map_err(damaged)? {
         Data::Edited { of, body } => EntryPayload::Edited { of, body: body.into() },
         Data::Deleted { of } => EntryPayload::Deleted { of },
@@ -151,7 +151,7 @@ fn happening(data: &str) -> Result<EntryPayload> {
     })
 }
 
-/// A page of messages. The kind is written out, so that the index of messages alone is used.
+/// A page of messages. The kind is a literal, so that the index over messages alone is used.
 macro_rules! page {
     ($from:literal, $which:literal, $order:literal) => {
         concat!(
@@ -201,7 +201,7 @@ impl Database {
         Ok(last.unwrap_or(0).unsigned_abs())
     }
 
-    /// A message as it is now, also one that was deleted; without its reactions.
+    /// A message in its present state, also if it was deleted; without its reactions.
     pub async fn message(&self, room: RoomId, seq: u64) -> Result<Option<Message>> {
         let row: Option<EntryRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", columns!(), " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
@@ -215,10 +215,10 @@ impl Database {
         row.map(EntryRow::message).transpose()
     }
 
-    /// The `seq` of the entry that has this number, or of the first one after it in the room.
+    /// The `seq` of the entry with this number, or of the first one after it in the room.
     pub async fn seq_from_number(&self, room: RoomId, number: i64) -> Result<Option<u64>> {
         let seq: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
-            // By halving: in a room, the ids go up with `seq`.
+            // Binary search: within a room, ids grow with `seq`.
             concat!(
                 "WITH RECURSIVE halves (room, low, high) AS (\
                  SELECT id, CAST(0 AS BIGINT), last_seq + 1 FROM rooms WHERE uid = $1 \
@@ -236,7 +236,7 @@ impl Database {
         Ok(seq.map(i64::unsigned_abs))
     }
 
-    /// Entries after `after` up to and with `to`, in order.
+    /// Entries after `after` up to and including `to`, in order.
     pub async fn entries(&self, room: RoomId, after: u64, to: u64, limit: u32) -> Result<Vec<Entry>> {
         let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", columns!(), " FROM entries e LEFT JOIN users u ON u.id = e.author_id \
@@ -251,8 +251,8 @@ impl Database {
         rows.into_iter().map(|row| row.entry(room)).collect()
     }
 
-    /// Messages in their present state, oldest first, with or without those that were deleted, and whether there are more
-    /// in that direction.
+    /// A page of messages in their present state, oldest first, with or without deleted ones, and whether there are more in
+    /// that direction.
     pub async fn messages(
         &self,
         room: RoomId,
@@ -307,7 +307,7 @@ impl Database {
                 reactions.len() - 1
             });
             reactions[at].count += 1;
-            if reactions[at].accounts.len() < REACTING {
+            if reactions[at].accounts.len() < MAX_ACCOUNTS_PER_REACTION {
                 reactions[at].accounts.push(account);
             }
         }
@@ -318,14 +318,14 @@ impl Database {
     }
 }
 
-/// Whether messages that were deleted are listed, as such.
+/// Whether deleted messages are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tombstones {
     Shown,
     LeftOut,
 }
 
-/// A `seq` as the column has it; clients may send any number.
+/// A `seq` as a column value. Clients may send any number, so it saturates.
 pub(super) fn bounded(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

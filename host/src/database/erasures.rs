@@ -1,5 +1,5 @@
-//! Taking the names of deleted accounts out of what is stored, and with `erase` what they wrote: in batches, each noted when it is
-//! done, so that a crash on the way loses nothing.
+//! Removes the names of deleted accounts from stored data and, with `erase`, what they wrote. Works in batches whose completion
+//! is recorded, so that a crash loses no progress.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use crate::error::Result;
 use crate::name::DELETED;
 use crate::protocol::{AccountId, RoomId};
 
-/// How many entries one batch goes through.
-const BATCH: i64 = 5000;
-/// How many accounts are erased together.
-const ACCOUNTS: i64 = 500;
-/// What a file of a deleted account is called.
-const FILE: &str = "file";
+/// Entries that one batch scans.
+const ENTRIES_PER_BATCH: i64 = 5000;
+/// The most accounts that are erased in one pass over the log.
+const MAX_ACCOUNTS_PER_PASS: i64 = 500;
+/// The name that files of deleted accounts get.
+const ERASED_FILE_NAME: &str = "file";
 
-/// A deleted account of which something is left.
+/// A deleted account whose erasure is not complete.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Erasure {
     pub user_id: i64,
@@ -28,20 +28,20 @@ pub struct Erasure {
     name: Option<String>,
     email: Option<String>,
     handle: Option<String>,
-    /// Whether its messages and files go too.
+    /// Whether its messages and files are deleted too.
     pub erase: bool,
-    /// The log has been gone through up to this entry.
+    /// The log was scanned up to this entry.
     pub done_id: i64,
 }
 
-/// What one batch found.
+/// The result of one batch.
 #[derive(Debug, Default)]
 pub struct ErasureBatch {
-    /// Messages that are to be deleted.
+    /// Messages to delete.
     pub messages: Vec<(RoomId, u64)>,
-    /// The batch ended with this entry.
+    /// Id of the batch's last entry.
     pub end: i64,
-    /// There is nothing after it.
+    /// No entries follow.
     pub last: bool,
 }
 
@@ -61,29 +61,30 @@ struct Row {
 }
 
 impl Database {
-    /// The accounts that are furthest along: they go through the log together, and whoever is deleted meanwhile after them.
+    /// The accounts whose erasure is furthest along. They share a pass over the log; accounts deleted meanwhile follow in the next one.
     pub async fn erasures(&self) -> Result<Vec<Erasure>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT e.user_id, u.uid, e.name, e.email, e.handle, e.erase, e.done_id FROM account_erasures e \
              JOIN users u ON u.id = e.user_id WHERE e.done_id = (SELECT MAX(done_id) FROM account_erasures) \
              ORDER BY e.user_id LIMIT $1",
         )
-        .bind(ACCOUNTS)
+        .bind(MAX_ACCOUNTS_PER_PASS)
         .fetch_all(pool)
         .await)?)
     }
 
-    /// Goes through the next entries: takes the accounts' names out of them, and says which messages are to go.
+    /// Scans the next entries: removes the accounts' names from them, and returns the messages that have to be deleted.
     pub async fn erase_batch(&self, accounts: &[Erasure]) -> Result<ErasureBatch> {
         let after = accounts.first().map_or(0, |first| first.done_id);
         let (end, count): (Option<i64>, i64) = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT MAX(id), COUNT(*) FROM (SELECT id FROM entries WHERE id > $1 ORDER BY id LIMIT $2) AS batch",
         )
         .bind(after)
-        .bind(BATCH)
+        .bind(ENTRIES_PER_BATCH)
         .fetch_one(pool)
         .await)?;
-        let mut batch = ErasureBatch { end: end.unwrap_or(after), last: count < BATCH, ..ErasureBatch::default() };
+        let mut batch =
+            ErasureBatch { end: end.unwrap_or(after), last: count < ENTRIES_PER_BATCH, ..ErasureBatch::default() };
         let rows: Vec<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT e.id, r.uid AS room, e.seq, e.kind, e.author_id, e.caller_id, e.caller_name, e.deleted_at, e.data, \
              CASE WHEN e.caller_id IS NOT NULL THEN e.body END AS body, e.attachments \
@@ -139,7 +140,7 @@ impl Database {
         Ok(batch)
     }
 
-    /// The batch up to this entry is done for these accounts.
+    /// Records that the log was scanned up to this entry for these accounts.
     pub async fn erased_up_to(&self, accounts: &[Erasure], end: i64) -> Result<()> {
         let mut tx = self.begin().await?;
         for account in accounts {
@@ -155,7 +156,7 @@ impl Database {
         tx.commit().await
     }
 
-    /// A few of the sessions that the account made.
+    /// Up to 100 of the sessions that the account made.
     pub async fn sessions_made_by(&self, account: &Erasure) -> Result<Vec<RoomId>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT uid FROM rooms WHERE created_by = $1 AND kind = 'session' LIMIT 100",
@@ -165,7 +166,7 @@ impl Database {
         .await)?)
     }
 
-    /// Takes away a few of the account's files if those go too, else their names; says how many there were.
+    /// Deletes a few of the account's files if `erase` is set, otherwise replaces their names; returns how many.
     pub async fn erase_files(&self, account: &Erasure) -> Result<u64> {
         if account.erase {
             return Ok(each!(Pool: &self.write, pool => sqlx::query(
@@ -180,7 +181,7 @@ impl Database {
             "UPDATE media SET name = $2 WHERE id IN (SELECT id FROM media WHERE user_id = $1 AND name <> $2 LIMIT 500)",
         )
         .bind(account.user_id)
-        .bind(FILE)
+        .bind(ERASED_FILE_NAME)
         .execute(pool)
         .await
         .map(|done| done.rows_affected()))?)
@@ -248,7 +249,7 @@ impl Tx {
     }
 }
 
-/// The data of an entry about a member, if it is one of these: without the name.
+/// The data of an entry about one of these members with the name replaced; None for other entries.
 fn without_name(data: &str, accounts: &HashMap<String, &Erasure>) -> Result<Option<String>> {
     let mut value: Value = serde_json::from_str(data).map_err(damaged)?;
     let Some(whom) = value.get_mut("whom") else { return Ok(None) };
@@ -286,8 +287,8 @@ fn without_file_names(attachments: &str) -> Result<Option<String>> {
     let mut value: Value = serde_json::from_str(attachments).map_err(damaged)?;
     let mut changed = false;
     for file in value.as_array_mut().into_iter().flatten() {
-        if file.get("name").is_some_and(|name| name != FILE) {
-            file["name"] = FILE.into();
+        if file.get("name").is_some_and(|name| name != ERASED_FILE_NAME) {
+            file["name"] = ERASED_FILE_NAME.into();
             changed = true;
         }
     }

@@ -1,4 +1,4 @@
-//! Accounts of people who log in elsewhere: known by who issues their tokens and what it calls them.
+//! External accounts: those of people who log in elsewhere, identified by the issuer of their tokens and its id for them.
 
 use super::accounts::User;
 use super::{Database, each};
@@ -8,7 +8,7 @@ use crate::name::is_too_long;
 use crate::protocol::AccountId;
 
 impl Database {
-    /// The account of this issuer's id.
+    /// The account for this issuer's id.
     pub async fn external_user(&self, issuer: &str, id: &str) -> Result<Option<User>> {
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(
             "SELECT id, uid, username, email, password_hash, is_admin, disabled_at, created_at, handle FROM users \
@@ -20,10 +20,10 @@ impl Database {
         .await)?)
     }
 
-    /// Makes the account of this issuer's id, or finds the one that somebody else made meanwhile.
+    /// Creates the account for this issuer's id, or returns the one that exists.
     pub async fn add_external_user(&self, issuer: &str, id: &str, at: Timestamp) -> Result<User> {
         let uid = AccountId::new();
-        // Its name is nobody's key: a uid is no name, so it can neither take a name nor be logged in to by one.
+        // The uid as its key: no name equals a uid, so the account neither takes a name nor can be logged in to by one.
         Ok(each!(Pool: &self.write, pool => sqlx::query_as(
             "INSERT INTO users (uid, username, username_key, password_hash, issuer, external_id, created_at, updated_at) \
              VALUES ($1, $2, $3, '', $4, $5, $6, $6) \
@@ -40,7 +40,7 @@ impl Database {
         .await)?)
     }
 
-    /// By its name, `id@issuer`.
+    /// Finds an external account by its name, `id@issuer`.
     pub async fn external_user_named(&self, name: &str) -> Result<Option<User>> {
         match name.rsplit_once('@').filter(|_| !is_too_long(name) && !name.contains('\0')) {
             Some((id, issuer)) => self.external_user(issuer, id).await,
@@ -48,7 +48,7 @@ impl Database {
         }
     }
 
-    /// This account, if those of this issuer may know it: it is one of them or has no issuer but us.
+    /// This account, if accounts of this issuer may know of it: it has the same issuer, or none.
     pub async fn known_to(&self, issuer: &str, account: AccountId) -> Result<Option<AccountId>> {
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT uid FROM users WHERE uid = $1 AND (issuer IS NULL OR issuer = $2)",
@@ -60,7 +60,7 @@ impl Database {
     }
 }
 
-/// What others see of such an account. No name of people here holds an @, and no issuer does.
+/// The name under which others see an external account. Neither local names nor issuers contain an @.
 fn name(issuer: &str, id: &str) -> String {
     format!("{id}@{issuer}")
 }

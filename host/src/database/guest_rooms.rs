@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::protocol::RoomId;
 
 impl Database {
-    /// All of them, with their number of members.
+    /// All rooms that guests made, with their numbers of members.
     pub async fn guest_rooms(&self) -> Result<Vec<(RoomId, i64)>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT uid, member_count FROM rooms WHERE guest_seen_at IS NOT NULL",

@@ -1,4 +1,4 @@
-//! Who may not come into a room, or not post there, without an account.
+//! Reads a room's rules for guests.
 
 use super::rows::damaged;
 use super::{Database, each};
@@ -16,7 +16,7 @@ struct Row {
 }
 
 impl Database {
-    /// What holds for guests in a room after this moment.
+    /// The rules for guests in a room that are in force after this moment.
     pub async fn guest_rules(&self, room: RoomId, after: Timestamp) -> Result<GuestRules> {
         let rows: Vec<Row> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT r.no_guests, g.kind, g.connection, g.origin, g.until FROM rooms r \

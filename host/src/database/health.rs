@@ -12,14 +12,14 @@ use super::failures::{write_failed, write_succeeded};
 use crate::clock::now;
 use crate::error::{Error, Result};
 
-/// For how long the outcome of a write says whether the next one will succeed.
+/// How long the outcome of a write predicts that of the next one.
 const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a failed test write is repeated.
 const WRITE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a test write may take: somebody waits for the answer.
+/// How long a test write may take: a client waits for the answer.
 const WRITE_CHECK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What the circuit breaker knows of the database.
+/// State of the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
     Available,
@@ -29,23 +29,23 @@ pub enum Availability {
     TakenOver,
 }
 
-/// Shared by all connections of a database.
+/// Health of a database, shared by all its connections.
 #[derive(Debug)]
 pub(super) struct Health {
     availability: watch::Sender<Availability>,
-    /// Wakes the monitor when a statement failed in a way that may be the database's.
+    /// Wakes the monitor when a statement failed in a way that may mean the database is gone.
     pub(super) suspected: Notify,
     writes: Mutex<Writes>,
-    /// Held by whoever makes a test write, so that there is one at a time.
+    /// Allows one test write at a time.
     testing: tokio::sync::Mutex<()>,
 }
 
-/// When writes succeeded and failed last.
+/// When writes last succeeded and failed.
 #[derive(Debug, Default)]
 struct Writes {
     /// A commit or a test write.
     succeeded: Option<Instant>,
-    /// A commit; taken back by the next one that succeeds.
+    /// A commit; cleared by the next commit that succeeds.
     commit_failed: Option<Instant>,
     test_failed: Option<Instant>,
     /// Why the latest of the two failed, as clients are told.
@@ -68,7 +68,7 @@ impl Health {
         *self.availability.borrow()
     }
 
-    /// Gives true if that is news.
+    /// Sets the state; true if it changed.
     pub(super) fn set(&self, to: Availability) -> bool {
         self.availability.send_if_modified(|now| std::mem::replace(now, to) != to)
     }
@@ -120,7 +120,7 @@ impl Health {
     }
 }
 
-/// Why the circuit breaker let nothing through.
+/// The error of an operation that the circuit breaker refused.
 #[derive(Debug)]
 pub(super) struct Refused(Availability);
 
@@ -148,7 +148,7 @@ impl Refused {
     }
 }
 
-/// Whether an error may mean that the database is not there any more.
+/// Whether an error may mean that the database is no longer reachable.
 fn is_connection_failure(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) => true,
@@ -161,18 +161,18 @@ fn is_connection_failure(error: &sqlx::Error) -> bool {
 }
 
 impl Database {
-    /// What is known of the database without asking it.
+    /// The state of the circuit breaker, without asking the database.
     pub fn availability(&self) -> Availability {
         self.health.availability()
     }
 
-    /// Waits until another server has taken the database over; this one must stop then.
+    /// Waits until another server has taken the database over; this server must stop then.
     pub async fn taken_over(&self) {
         let mut availability = self.health.availability.subscribe();
         let _ = availability.wait_for(|now| *now == Availability::TakenOver).await;
     }
 
-    /// Notes the outcome of a commit of the server's own work.
+    /// Records the outcome of a commit of the server's own work.
     pub fn note_commit<T>(&self, outcome: &Result<T>) {
         let mut writes = self.health.writes.lock();
         match outcome {
@@ -190,8 +190,8 @@ impl Database {
         }
     }
 
-    /// Whether the database can be written to. By the last write, if that was within 10 seconds, else by a test write of one
-    /// row: a server that nobody asks writes nothing by itself.
+    /// Fails unless the database can be written to. A write within the last 10 seconds decides; otherwise a test write of one
+    /// row does. An idle server writes nothing unless it is asked.
     pub async fn check_writes(&self) -> Result<()> {
         if self.availability() != Availability::Available {
             return Err(cannot_write());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn open_breaker_refuses_at_once_and_ends_what_waits() {
+    async fn open_breaker_fails_new_and_waiting_operations() {
         let health = Health::default();
         health.guard(async { Ok(()) }).await.unwrap();
         let (waiting, ()) = tokio::join!(health.guard(pending()), async {
@@ -263,7 +263,7 @@ mod tests {
         });
         assert!(refused(&waiting));
         assert!(refused(&health.guard(pending()).await));
-        assert!(!health.set(Availability::Unavailable), "that is no news");
+        assert!(!health.set(Availability::Unavailable), "the state did not change");
         health.set(Availability::Available);
         health.guard(async { Ok(()) }).await.unwrap();
     }

@@ -1,7 +1,7 @@
-//! One server, or one cluster, for a database: two servers that share only a database do not hear each other.
+//! Allows one server, or one cluster, per database: servers that share only a database do not exchange messages.
 //!
-//! On PostgreSQL it is an advisory lock of the session, which servers without NATS take for themselves alone and nodes of a
-//! cluster share. On SQLite it is a lock on a file beside the database. Both end with the process, however it ends. The command
+//! On PostgreSQL this is a session-level advisory lock: exclusive for a server without NATS, shared by the nodes of a cluster.
+//! On SQLite it is a lock on a file beside the database. Both are released when the process ends, however it ends. The command
 //! line takes neither.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,15 +16,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{ACQUIRE_TIMEOUT, OpenError, shown};
 
-/// The lock's key, in the space of pairs of integers that PostgreSQL has for each database.
-const CLASS: i32 = i32::from_be_bytes(*b"natj");
-const OBJECT: i32 = 1;
+/// Key of the advisory lock: a pair of integers, in a key space that PostgreSQL has for each database.
+const LOCK_CLASS: i32 = i32::from_be_bytes(*b"natj");
+const LOCK_OBJECT: i32 = 1;
 
-/// For how long a starting server waits for the one before it to end.
-const WAIT_AT_START: Duration = Duration::from_secs(3);
+/// How long a starting server waits for the previous one to release the lock.
+const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// How often a lock is tried again that a lost connection of this server's own still had.
-const OWN_LOCK_TRIES: u32 = 10;
+/// How often to try again while a lost connection of this process still holds the lock.
+const MAX_OWN_LOCK_TRIES: u32 = 10;
 
 const HOLDERS: &str = "SELECT a.pid, COALESCE(a.application_name, 'a session of ' || COALESCE(a.usename, 'another role')), \
     COALESCE(host(a.client_addr), 'PostgreSQL''s own machine') \
@@ -46,25 +46,25 @@ pub enum Claim {
     Shared,
 }
 
-/// How PostgreSQL's lock is taken, at the start and again after the connection that had it is lost.
+/// Takes PostgreSQL's lock, at the start and again after the connection that held it is lost.
 #[derive(Debug)]
 pub(super) struct PostgresLock {
     shown_url: String,
     connect: PgConnectOptions,
     claim: Claim,
-    /// What tells this process's connections from those of others.
+    /// The `application_name` that tells this process's connections from those of others.
     owner: String,
 }
 
-/// Why there is no lock.
+/// Why the lock was not taken.
 #[derive(Debug)]
-pub(super) enum Unlocked {
-    /// Somebody else has it: in words.
+pub(super) enum LockError {
+    /// Another server holds it; the text describes which.
     Held(String),
     Failed(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Unlocked {
+impl From<sqlx::Error> for LockError {
     fn from(error: sqlx::Error) -> Self {
         Self::Failed(error)
     }
@@ -80,17 +80,17 @@ impl PostgresLock {
         Self { shown_url: shown(url), connect, claim, owner }
     }
 
-    /// Connects and takes the lock, or says who has it.
-    pub(super) async fn acquire(&self) -> Result<PgConnection, Unlocked> {
+    /// Connects and takes the lock, or returns a description of its holders.
+    pub(super) async fn acquire(&self) -> Result<PgConnection, LockError> {
         let mut connection = PgConnection::connect_with(&self.connect).await?;
-        for _ in 0..OWN_LOCK_TRIES {
+        for _ in 0..MAX_OWN_LOCK_TRIES {
             if self.try_lock(&mut connection).await? {
                 return Ok(connection);
             }
-            // PostgreSQL may not have noticed yet that the connection before is gone.
+            // PostgreSQL may not have noticed yet that this process's previous connection is gone.
             let ended: Vec<bool> = sqlx::query_scalar(END_OWN)
-                .bind(i64::from(CLASS))
-                .bind(i64::from(OBJECT))
+                .bind(i64::from(LOCK_CLASS))
+                .bind(i64::from(LOCK_OBJECT))
                 .bind(&self.owner)
                 .fetch_all(&mut connection)
                 .await?;
@@ -99,11 +99,11 @@ impl PostgresLock {
             }
             sleep(RETRY_INTERVAL).await;
         }
-        // It may have become free since.
+        // The lock may have become free since.
         if self.try_lock(&mut connection).await? {
             return Ok(connection);
         }
-        Err(Unlocked::Held(holders(&mut connection).await?))
+        Err(LockError::Held(holders(&mut connection).await?))
     }
 
     async fn try_lock(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
@@ -111,18 +111,18 @@ impl PostgresLock {
             Claim::Exclusive => "SELECT pg_try_advisory_lock($1, $2)",
             Claim::Shared => "SELECT pg_try_advisory_lock_shared($1, $2)",
         };
-        sqlx::query_scalar(lock).bind(CLASS).bind(OBJECT).fetch_one(connection).await
+        sqlx::query_scalar(lock).bind(LOCK_CLASS).bind(LOCK_OBJECT).fetch_one(connection).await
     }
 
-    /// The same when a server starts: the one before it may still be ending.
+    /// Like [`Self::acquire`], but keeps trying for a while: at a start the previous server may still be stopping.
     pub(super) async fn acquire_at_start(&self) -> Result<PgConnection, OpenError> {
         let url = || self.shown_url.clone();
-        let give_up = Instant::now() + WAIT_AT_START;
+        let give_up = Instant::now() + LOCK_WAIT_TIMEOUT;
         loop {
             let held = match timeout(ACQUIRE_TIMEOUT, self.acquire()).await {
                 Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(Unlocked::Failed(source))) => return Err(OpenError::Connect { url: url(), source }),
-                Ok(Err(Unlocked::Held(by))) => by,
+                Ok(Err(LockError::Failed(source))) => return Err(OpenError::Connect { url: url(), source }),
+                Ok(Err(LockError::Held(by))) => by,
                 Err(_) => return Err(OpenError::Connect { url: url(), source: sqlx::Error::PoolTimedOut }),
             };
             if Instant::now() >= give_up {
@@ -133,7 +133,7 @@ impl PostgresLock {
                     Claim::Shared => "stop that one, or set cluster.nats for it too",
                 };
                 let way_out = format!(
-                    "{way_out}; what is left of a machine that is gone is ended by `SELECT pg_terminate_backend(PID)`"
+                    "{way_out}; if its machine is gone, end its connection with `SELECT pg_terminate_backend(PID)`"
                 );
                 return Err(OpenError::InUse { url: url(), by: held, way_out });
             }
@@ -142,23 +142,23 @@ impl PostgresLock {
     }
 }
 
-/// Who has the lock, in words.
+/// Describes the holders of the lock.
 async fn holders(connection: &mut PgConnection) -> sqlx::Result<String> {
     let rows: Vec<(i32, String, String)> =
-        sqlx::query_as(HOLDERS).bind(i64::from(CLASS)).bind(i64::from(OBJECT)).fetch_all(connection).await?;
+        sqlx::query_as(HOLDERS).bind(i64::from(LOCK_CLASS)).bind(i64::from(LOCK_OBJECT)).fetch_all(connection).await?;
     let shown: Vec<String> =
         rows.into_iter().map(|(pid, name, address)| format!("{name} from {address}, PostgreSQL's PID {pid}")).collect();
     Ok(if shown.is_empty() { "one that has just ended".to_owned() } else { shown.join("; ") })
 }
 
-/// What this process calls itself: PostgreSQL takes 63 bytes.
+/// A name for this process that fits in the 63 bytes that PostgreSQL allows.
 fn owner() -> String {
     let host = nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned());
     let host: String = host.chars().filter(char::is_ascii_graphic).take(20).collect();
     format!("natterjack on {host}, process {}, {:08x}", std::process::id(), rand::random::<u32>())
 }
 
-/// Locks the file beside a SQLite database, by whatever name the database is known.
+/// Locks the file beside a SQLite database, found by the database's canonical path. None if the file system cannot lock.
 pub(super) async fn lock_file(url: &str, database: &Path) -> Result<Option<File>, OpenError> {
     let failed = |source| OpenError::Lock { url: shown(url), source };
     let mut path = database.canonicalize().map_err(failed)?.into_os_string();
@@ -171,7 +171,7 @@ pub(super) async fn lock_file(url: &str, database: &Path) -> Result<Option<File>
         .mode(0o600)
         .open(&path)
         .map_err(failed)?;
-    let give_up = Instant::now() + WAIT_AT_START;
+    let give_up = Instant::now() + LOCK_WAIT_TIMEOUT;
     loop {
         match file.try_lock() {
             Ok(()) => break,
@@ -184,12 +184,12 @@ pub(super) async fn lock_file(url: &str, database: &Path) -> Result<Option<File>
                 return Err(OpenError::InUse { url: shown(url), by, way_out });
             }
             Err(TryLockError::Error(error)) => {
-                tracing::warn!(%error, file = %path.display(), "database cannot be locked on this file system: a second server on it would not be noticed");
+                tracing::warn!(%error, file = %path.display(), "cannot lock database file, a second server would not be noticed");
                 return Ok(None);
             }
         }
     }
-    // For whoever is refused; that it is locked is what counts.
+    // The name is for the error text of a server that is refused; failing to write it does no harm.
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", owner()));
     Ok(Some(file))
 }

@@ -10,27 +10,28 @@ use uuid::Uuid;
 
 use super::{Database, Options, each};
 
-/// Where a fresh database can be made: the URL, and the folder that keeps it.
-struct Place {
+/// A database that does not exist yet, or is empty: its URL, and the folder that holds it.
+struct TestDatabase {
     url: String,
     _folder: tempfile::TempDir,
 }
 
-/// An empty place on each engine that there is.
-async fn places() -> Vec<Place> {
+/// An empty database on each available engine.
+async fn test_databases() -> Vec<TestDatabase> {
     let folder = tempfile::tempdir().unwrap();
-    let mut places = vec![Place { url: format!("sqlite:{}/test.db", folder.path().display()), _folder: folder }];
+    let mut test_databases =
+        vec![TestDatabase { url: format!("sqlite:{}/test.db", folder.path().display()), _folder: folder }];
     if let Ok(server) = std::env::var("NATTERJACK_TEST_POSTGRES") {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut connection = PgConnection::connect(&server).await.unwrap();
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
         let url = server.replacen("/postgres?", &format!("/{name}?"), 1);
-        places.push(Place { url, _folder: tempfile::tempdir().unwrap() });
+        test_databases.push(TestDatabase { url, _folder: tempfile::tempdir().unwrap() });
     }
-    places
+    test_databases
 }
 
-impl Place {
+impl TestDatabase {
     fn is_sqlite(&self) -> bool {
         self.url.starts_with("sqlite:")
     }

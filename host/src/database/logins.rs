@@ -1,4 +1,4 @@
-//! Logins: what a signing in leaves behind until it is revoked.
+//! Logins, which begin with a log-in and end when they expire or are revoked.
 
 use super::accounts::User;
 use super::{Database, Pool, each};
@@ -6,10 +6,10 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, LoginId};
 
-/// How many ended logins are removed by one statement.
-const REMOVED_AT_ONCE: i64 = 500;
+/// The most ended logins that one statement removes.
+const MAX_LOGINS_PER_REMOVAL: i64 = 500;
 
-/// A signing in.
+/// A login.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LoginRow {
     pub uid: LoginId,
@@ -17,17 +17,17 @@ pub struct LoginRow {
     /// Whose login it is.
     pub account: AccountId,
     pub refresh_hash: String,
-    /// Of the refresh token before.
+    /// Hash of the previous refresh token.
     pub previous_hash: Option<String>,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
-    /// How often the refresh token was replaced by this version or a later one.
+    /// How often the refresh token was rotated, counted since the version that introduced this column.
     pub generation: i64,
-    /// When it was replaced lately: milliseconds, the latest first, with commas between.
+    /// Times of recent rotations: milliseconds, the latest first, separated by commas.
     pub rotations: String,
 }
 
-/// A refresh token in the place of another one.
+/// The replacement of a refresh token by another one.
 pub struct Rotation<'a> {
     pub old_hash: &'a str,
     pub new_hash: &'a str,
@@ -44,7 +44,7 @@ macro_rules! login_columns {
 }
 
 impl Database {
-    /// A new login of somebody who still is as they were read: with this password, neither disabled nor deleted.
+    /// Adds a login, provided that the account still has the password hash that was read and is neither disabled nor deleted.
     pub async fn add_login(
         &self,
         id: LoginId,
@@ -80,7 +80,7 @@ impl Database {
             .await)?)
     }
 
-    /// Those logins of a user that hold.
+    /// Logins of a user that are not revoked.
     pub async fn logins_of(&self, user: i64) -> Result<Vec<LoginId>> {
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT uid FROM logins WHERE user_id = $1 AND revoked_at IS NULL",
@@ -90,7 +90,7 @@ impl Database {
         .await)?)
     }
 
-    /// The login whose refresh token this is, or was one rotation ago.
+    /// The login whose current or previous refresh token has this hash.
     pub async fn login_by_refresh(&self, hash: &str) -> Result<Option<LoginRow>> {
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", login_columns!(), " WHERE l.refresh_hash = $1 OR l.previous_hash = $1",
@@ -100,7 +100,7 @@ impl Database {
         .await)?)
     }
 
-    /// Puts a new refresh token in the place of this one; false if somebody else was first.
+    /// Replaces the refresh token; false if it was replaced or revoked meanwhile.
     pub async fn rotate_refresh(&self, login: LoginId, to: &Rotation<'_>) -> Result<bool> {
         let rows = each!(Pool: &self.write, pool => sqlx::query(
             "UPDATE logins SET refresh_hash = $1, previous_hash = $2, expires_at = $3, generation = $4, rotations = $5 \
@@ -118,8 +118,8 @@ impl Database {
         Ok(rows == 1)
     }
 
-    /// Removes some logins that ended before these times, by being revoked or by themselves; false if there are none left.
-    /// Those of people who log in elsewhere stay until they are revoked: what they expire by is their issuer's token.
+    /// Removes some of the logins that were revoked or expired before these times; false if there are none left. Logins of
+    /// external accounts stay until they are revoked: they expire with their issuer's token.
     pub async fn remove_ended_logins(&self, revoked: Timestamp, expired: Timestamp) -> Result<bool> {
         let rows = each!(Pool: &self.write, pool => sqlx::query(
             "DELETE FROM logins WHERE uid IN (SELECT uid FROM logins WHERE revoked_at < $1 LIMIT $3) \
@@ -128,14 +128,14 @@ impl Database {
         )
         .bind(revoked)
         .bind(expired)
-        .bind(REMOVED_AT_ONCE)
+        .bind(MAX_LOGINS_PER_REMOVAL)
         .execute(pool)
         .await
         .map(|done| done.rows_affected()))?;
-        Ok(rows >= REMOVED_AT_ONCE.unsigned_abs())
+        Ok(rows >= MAX_LOGINS_PER_REMOVAL.unsigned_abs())
     }
 
-    /// Ends every login of a user but this one; gives those that it ended.
+    /// Revokes every login of a user except one; returns those that it revoked.
     pub async fn revoke_logins(&self, user: i64, except: Option<LoginId>, at: Timestamp) -> Result<Vec<LoginId>> {
         Ok(each!(Pool: &self.write, pool => sqlx::query_scalar(
             "UPDATE logins SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL AND uid <> $3 RETURNING uid",
@@ -147,7 +147,8 @@ impl Database {
         .await)?)
     }
 
-    /// Which of these logins do not hold any more or are gone, and whether that is since their account is disabled.
+    /// Those of these logins that have ended (revoked, removed, account disabled or deleted), each with whether its account is
+    /// disabled.
     pub async fn ended_logins(&self, logins: &[LoginId]) -> Result<Vec<(LoginId, bool)>> {
         const SQLITE: &str = "SELECT asked.value, u.disabled_at IS NOT NULL AND u.deleted_at IS NULL FROM json_each($1) AS asked \
              LEFT JOIN logins l ON l.uid = asked.value LEFT JOIN users u ON u.id = l.user_id \
@@ -160,7 +161,7 @@ impl Database {
             Pool::Sqlite(_) => SQLITE,
             Pool::Postgres(_) => POSTGRES,
         };
-        // As one JSON parameter: one statement, whatever their number.
+        // One JSON parameter, so that one statement takes any number of them.
         let asked = serde_json::to_string(logins).map_err(Error::internal)?;
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_as(sql).bind(&asked).fetch_all(pool).await)?)
     }

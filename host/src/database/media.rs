@@ -1,11 +1,11 @@
-//! Uploaded files: their bytes in parts, so that neither storing nor reading one takes long at a time.
+//! Uploaded files, stored in parts so that no single read or write takes long.
 
 use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
 
-/// How much one account may keep here.
+/// How much one account may store.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
     pub bytes: u64,
@@ -46,7 +46,7 @@ impl MediaRow {
 }
 
 impl Database {
-    /// Begins to store a file. What it takes of the account's share is counted from the start.
+    /// Begins an upload. Its bytes count towards the account's share from the start.
     pub async fn begin_upload(&self, by: AccountId, name: &str, share: Share, at: Timestamp) -> Result<Upload> {
         let id = MediaId::new();
         let mut tx = self.begin().await?;
@@ -78,7 +78,7 @@ impl Database {
         Ok(Upload { number, user, id, share })
     }
 
-    /// Stores one part, if the account's files together stay within its share: others may be on their way at the same time.
+    /// Stores one part, if the account's files, including other uploads in progress, stay within its share.
     pub async fn add_part(&self, upload: Upload, part: u32, bytes: &[u8]) -> Result<()> {
         let mut tx = self.begin().await?;
         each!(Tx: &mut tx, tx => sqlx::query("INSERT INTO media_parts (media_id, part, bytes) VALUES ($1, $2, $3)")
@@ -106,7 +106,8 @@ impl Database {
         tx.commit().await
     }
 
-    /// From now on the file can be fetched. The account's share is looked at once more, with all parts that others stored meanwhile.
+    /// Completes an upload, so that the file can be fetched. Checks the account's share once more, since other parts may have been
+    /// stored meanwhile.
     pub async fn finish_upload(&self, upload: Upload, media_type: &str) -> Result<MediaFile> {
         let row: Option<MediaRow> = each!(Pool: &self.write, pool => sqlx::query_as(
             "UPDATE media SET type = $1, complete = TRUE WHERE id = $2 \
@@ -131,7 +132,7 @@ impl Database {
         Ok(())
     }
 
-    /// A file that is whole, unless no message carries it any more, with the number under which its parts are read.
+    /// A complete file, unless it is orphaned, with the number under which its parts are read.
     pub async fn media(&self, id: MediaId) -> Result<Option<(i64, MediaFile)>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT m.id, m.uid, m.name, m.type, m.size FROM media m WHERE m.uid = $1 AND m.complete AND NOT m.orphaned \
@@ -154,7 +155,7 @@ impl Database {
         .await)?)
     }
 
-    /// A file that this account uploaded, as a message may carry it.
+    /// A complete file that this account uploaded and may attach to a message.
     pub async fn attachable(&self, id: MediaId, by: AccountId) -> Result<Option<MediaFile>> {
         let row: Option<MediaRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT m.id, m.uid, m.name, m.type, m.size FROM media m JOIN users u ON u.id = m.user_id \
@@ -167,7 +168,8 @@ impl Database {
         Ok(row.map(MediaRow::file))
     }
 
-    /// Takes away a few of the files that no message carries: at once if one did, else those uploaded before `before`. Says how many.
+    /// Deletes up to `limit` files that no message carries: those that one once carried, and others uploaded before `before`.
+    /// Returns how many.
     pub async fn drop_unused_media(&self, before: Timestamp, limit: u32) -> Result<u64> {
         let dropped = each!(Pool: &self.write, pool => sqlx::query(
             "DELETE FROM media WHERE id IN (SELECT m.id FROM media m \

@@ -1,4 +1,4 @@
-//! Bringing the tables up to date.
+//! Runs migrations.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::{Database, OpenError, Options, Pool, each, shown};
 pub(super) static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(super) static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 
-/// A step from one shape of the tables to the next.
+/// A numbered change of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migration {
     pub number: i64,
@@ -26,18 +26,18 @@ impl std::fmt::Display for Migration {
 }
 
 impl Options {
-    /// The file, if it is one.
+    /// The path of a SQLite database.
     pub fn file(&self) -> Option<PathBuf> {
         let sqlite = self.url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(&self.url).ok());
         sqlite.flatten().map(|options| options.get_filename().to_owned())
     }
 
-    /// The URL, without its password.
+    /// The URL with its password hidden.
     pub fn shown_url(&self) -> String {
         shown(&self.url)
     }
 
-    /// The URL, with no password to type.
+    /// The URL with its password removed.
     pub fn url_without_password(&self) -> String {
         let Ok(mut url) = url::Url::parse(&self.url) else { return self.shown_url() };
         // Fails only for URLs that cannot have a password.
@@ -45,7 +45,7 @@ impl Options {
         url.to_string()
     }
 
-    /// What a database of this kind has when it is up to date.
+    /// All migrations of this kind of database.
     pub fn migrations(&self) -> Vec<Migration> {
         listed(if self.url.starts_with("sqlite:") { &SQLITE } else { &POSTGRES })
     }
@@ -64,7 +64,7 @@ impl Database {
         }
     }
 
-    /// Brings the tables up to date.
+    /// Runs the pending migrations.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         let migrator = self.migrator();
         let result = match &self.write {
@@ -78,24 +78,24 @@ impl Database {
         self.complete_all_names().await.map_err(OpenError::Names)
     }
 
-    /// What SQL cannot compute of names; a start that was interrupted goes on where it was.
+    /// Computes the keys of names, which SQL cannot; resumes where an interrupted start stopped.
     async fn complete_all_names(&self) -> crate::error::Result<()> {
         let names = self.complete_names().await?;
         if names > 0 {
             let (accounts, rooms) = self.name_conflicts().await?;
-            tracing::info!(names, "computed what names are compared by");
+            tracing::info!(names, "computed name keys");
             if !accounts.is_empty() || !rooms.is_empty() {
                 tracing::warn!(
                     accounts = accounts.len(),
                     rooms = rooms.len(),
-                    "different accounts or rooms have names that count as one now: `natterjack user conflicts` lists them"
+                    "name conflicts found, list them with `natterjack user conflicts`"
                 );
             }
         }
         Ok(())
     }
 
-    /// What is missing until the tables are up to date.
+    /// Migrations that have not run yet.
     pub async fn missing(&self) -> Result<Vec<Migration>, OpenError> {
         let failed = |error| OpenError::Migrate(MigrateError::Execute(error));
         let any = match &self.read {

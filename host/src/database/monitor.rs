@@ -1,5 +1,5 @@
-//! Watches over a PostgreSQL by a connection of its own, which also holds the server's lock: opens the circuit breaker when it
-//! does not answer, and closes it again when it does.
+//! Monitors a PostgreSQL database over a connection of its own, which also holds the server's lock: opens the circuit breaker
+//! when the database does not answer, and closes it when it answers again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,15 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::health::{Availability, Health};
-use super::lock::{PostgresLock, Unlocked};
+use super::lock::{LockError, PostgresLock};
 
-/// How often it is asked whether it is there. With the time that it has to answer this is how long somebody waits for being told
-/// that it does not, at the most.
+/// How often the database is pinged. Together with `ANSWER_TIMEOUT` this bounds how long a request waits before it is refused.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(2500);
-/// How often it is tried while it is away.
+/// How often a connection is tried while the database is unavailable.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Watches until what this gives is dropped.
+/// Monitors until the returned guard is dropped.
 pub(super) fn start(health: Arc<Health>, connection: PgConnection, lock: PostgresLock) -> DropGuard {
     let stop = CancellationToken::new();
     let (stopped, watching) = (stop.clone(), watch(health, connection, lock));
@@ -38,20 +37,20 @@ async fn watch(health: Arc<Health>, connection: PgConnection, lock: PostgresLock
                     }
                     Some(connection)
                 }
-                Ok(Err(Unlocked::Held(by))) => {
+                Ok(Err(LockError::Held(by))) => {
                     health.set(Availability::TakenOver);
                     return tracing::error!(
                         by,
                         "another server took over the database while this one was not connected to it; stopping"
                     );
                 }
-                Ok(Err(Unlocked::Failed(error))) => {
-                    lost(&health, &error.to_string());
+                Ok(Err(LockError::Failed(error))) => {
+                    mark_unavailable(&health, &error.to_string());
                     sleep(PROBE_INTERVAL).await;
                     None
                 }
                 Err(_) => {
-                    lost(&health, "no answer in time");
+                    mark_unavailable(&health, "no answer in time");
                     None
                 }
             },
@@ -59,7 +58,7 @@ async fn watch(health: Arc<Health>, connection: PgConnection, lock: PostgresLock
     }
 }
 
-/// Gives the connection back if it is of use.
+/// Pings the database once, after the interval or at a suspicion; returns the connection if it still works.
 async fn check(health: &Health, mut connection: PgConnection) -> Option<PgConnection> {
     tokio::select! {
         () = sleep(CHECK_INTERVAL) => {}
@@ -67,17 +66,17 @@ async fn check(health: &Health, mut connection: PgConnection) -> Option<PgConnec
     }
     match timeout(ANSWER_TIMEOUT, connection.ping()).await {
         Ok(Ok(())) => Some(connection),
-        // It may be this connection alone: the next one tells.
+        // Perhaps only this connection failed: the next one decides.
         Ok(Err(_)) => None,
         Err(_) => {
-            lost(health, "no answer in time");
+            mark_unavailable(health, "no answer in time");
             None
         }
     }
 }
 
-fn lost(health: &Health, error: &str) {
+fn mark_unavailable(health: &Health, error: &str) {
     if health.set(Availability::Unavailable) {
-        tracing::error!(error, "database does not answer; what needs it is refused until it does");
+        tracing::error!(error, "database does not answer, refusing requests that need it");
     }
 }

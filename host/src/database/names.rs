@@ -1,25 +1,25 @@
-//! Finding accounts and rooms by name, and keeping what names are compared by.
+//! Finds accounts and rooms by name, and maintains the keys by which names are compared.
 //!
-//! Triggers copy every name into `names`; what it is compared by is computed here. A row without a key was written by a
-//! node of an older version, or is of before that table: it is completed at the next start, or when a name is not found.
+//! Triggers copy every name into `names`; its key is computed here. A row without a key was written by a
+//! node of an older version or before that table existed: it is completed at the next start, or when a name is not found.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Database, Tx, each, taken};
+use super::{Database, Tx, each, unique_violation};
 use crate::error::{Error, Result};
 use crate::name::{check_scripts, key, may_imitate, shape, spelling};
 use crate::protocol::AccountId;
 
 /// Names that are completed in one transaction.
-const BATCH: i64 = 1_000;
-/// How often a batch is tried again when a name of it was taken meanwhile.
+const NAMES_PER_BATCH: i64 = 1_000;
+/// How often a batch is tried again when one of its names was taken meanwhile.
 const MAX_TRIES: u32 = 10;
-/// So that one node at a time completes names.
+/// Key of the advisory lock that lets one node at a time complete names.
 const ADVISORY_LOCK: i64 = 0x6e61_6d65_735f_6b79;
 
-/// What is named.
+/// The kind of thing that is named; each has a namespace of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
     Account,
@@ -44,11 +44,11 @@ impl Space {
     }
 }
 
-/// Accounts, or rooms, whose names have one key.
+/// Accounts, or rooms, whose names have the same key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NameConflict {
     pub key: String,
-    /// How each is spelled, and the id of whose name it is.
+    /// The spelling of each name, and the id of its account or room.
     pub names: Vec<(String, String)>,
 }
 
@@ -82,8 +82,8 @@ const ROOMS_OF_ONE_KEY: &str = "SELECT n.key, n.spelling, r.uid FROM names n JOI
     WHERE n.space = 'room' AND n.key IN (SELECT key FROM names WHERE space = 'room' AND slot <> 0) ORDER BY n.key, r.id";
 
 impl Database {
-    /// The number of the account or room of this name: that which is spelled so, or else the only one whose name is the
-    /// same but for case, spaces and the like.
+    /// The number of the account or room of this name: the one with exactly this spelling, or else the only one whose name is
+    /// the same but for case, spaces and the like.
     pub(super) async fn named(&self, space: Space, name: &str) -> Result<Option<i64>> {
         let Some(spelling) = spelling(name) else { return Ok(None) };
         let key = key(&spelling);
@@ -117,8 +117,8 @@ impl Database {
         .await)?)
     }
 
-    /// Computes what names are compared by where that is missing; gives how many it was missing for. Each batch is a
-    /// transaction of its own, so it can be stopped at any time, and several nodes may do it at once.
+    /// Computes the keys of names that have none; returns how many. Each batch is a
+    /// transaction of its own, so this can be stopped at any time, and several nodes may run it at once.
     pub async fn complete_names(&self) -> Result<u64> {
         let (mut done, mut tries) = (0, 0);
         loop {
@@ -137,11 +137,11 @@ impl Database {
                 Ok(completed)
             };
             match batch.await {
-                // Somebody else was faster.
+                // Another node completed the batch first.
                 Ok(0) if tries < MAX_TRIES => tries += 1,
                 Ok(0) => return Ok(done),
                 Ok(completed) => done += completed,
-                // Somebody took a name of the batch before it was committed.
+                // A name of the batch was taken before the commit.
                 Err(Error::Conflict(_) | Error::Contended) if tries < MAX_TRIES => tries += 1,
                 Err(error) => return Err(error),
             }
@@ -173,12 +173,13 @@ fn conflicts(rows: Vec<(String, String, String)>) -> Vec<NameConflict> {
 }
 
 impl Tx {
-    /// Computes the keys of one batch; the first name of a key holds it, the others share it.
+    /// Computes the keys of one batch. The first name with a key holds it, in slot 0; the others share it.
     async fn complete_names(&mut self) -> Result<u64> {
         if let Self::Postgres(tx) = self {
             sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ADVISORY_LOCK).execute(&mut **tx).await?;
         }
-        let rows: Vec<Pending> = each!(Tx: self, tx => sqlx::query_as(PENDING).bind(BATCH).fetch_all(&mut **tx).await)?;
+        let rows: Vec<Pending> =
+            each!(Tx: self, tx => sqlx::query_as(PENDING).bind(NAMES_PER_BATCH).fetch_all(&mut **tx).await)?;
         let keys: Vec<String> = rows.iter().map(|row| key(&row.spelling)).collect();
         let asked: Vec<Value> =
             rows.iter().zip(&keys).map(|(row, key)| json!({"space": row.space, "key": key})).collect();
@@ -205,14 +206,14 @@ impl Tx {
             .execute(&mut **tx)
             .await
             .map(|done| done.rows_affected()));
-        done.map_err(|error| match taken(&error) {
+        done.map_err(|error| match unique_violation(&error) {
             Some(_) => Error::Conflict("a name was taken meanwhile".into()),
             None => error.into(),
         })
     }
 
-    /// Completes the names that an account or a room was just given: a conflict if one is somebody else's, or could be
-    /// mistaken for somebody else's.
+    /// Computes the keys of the names that an account or a room was just given. Fails with a conflict if a name is taken, or
+    /// could be mistaken for another one.
     pub(super) async fn claim_names(&mut self, space: Space, owner: i64) -> Result<()> {
         let rows: Vec<Pending> = each!(Tx: self, tx => sqlx::query_as(
             "SELECT space, owner_id, is_handle, spelling FROM names \
@@ -270,14 +271,14 @@ impl Tx {
         .execute(&mut **tx)
         .await
         .map(|_| ()));
-        done.map_err(|error| match taken(&error) {
+        done.map_err(|error| match unique_violation(&error) {
             Some(_) => is_taken(space, &row.spelling),
             None => error.into(),
         })
     }
 }
 
-/// Where a name goes whose key is held already: a slot that no other name has.
+/// The slot of a name whose key is held already: no other name has the same.
 fn own_slot(owner: i64, is_handle: bool) -> i64 {
     owner * 2 + i64::from(is_handle)
 }

@@ -1,4 +1,4 @@
-//! The nodes of a cluster: who is alive, by the database's clock.
+//! The nodes of a cluster and their leases, which run by the database's clock.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Database, Pool};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// A node, as it said last.
+/// A node, as of its last heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Node {
     pub id: String,
@@ -17,27 +17,27 @@ pub struct Node {
     pub connections: i64,
     pub rooms: i64,
     pub messages: i64,
-    /// The same for nodes that run the same plugins.
+    /// A value that is equal for nodes that run the same plugins.
     pub plugins: String,
     /// Whether it is connected to NATS.
     pub hears: bool,
-    /// For how long it still counts as alive, in milliseconds; negative for how long it does not.
+    /// Remaining lease in milliseconds; negative once the node counts as dead.
     #[sqlx(default)]
     pub lease_ms: i64,
 }
 
-const BEAT: &str = "INSERT INTO nodes (id, name, version, started_at, lease_until, draining, connections, rooms, messages, plugins, hears) \
+const HEARTBEAT: &str = "INSERT INTO nodes (id, name, version, started_at, lease_until, draining, connections, rooms, messages, plugins, hears) \
     VALUES ($1, $2, $3, $4, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $5, $6, $7, $8, $9, $10, $11) \
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, draining = excluded.draining, \
     connections = excluded.connections, rooms = excluded.rooms, messages = excluded.messages, \
     plugins = excluded.plugins, hears = excluded.hears";
 
 impl Database {
-    /// Says that a node lives, for as long as `lease`.
+    /// Records a heartbeat: the node counts as alive for `lease` from now on.
     pub async fn beat(&self, node: &Node, lease: Duration) -> Result<()> {
         let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let Pool::Postgres(pool) = &self.write else { return Err(alone()) };
-        sqlx::query(BEAT)
+        let Pool::Postgres(pool) = &self.write else { return Err(not_clustered()) };
+        sqlx::query(HEARTBEAT)
             .bind(&node.id)
             .bind(&node.name)
             .bind(&node.version)
@@ -54,9 +54,9 @@ impl Database {
         Ok(())
     }
 
-    /// All nodes that are there or were lately, the oldest first.
+    /// Nodes that are alive or were recently, in the order of their starts.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        let Pool::Postgres(pool) = &self.read else { return Err(alone()) };
+        let Pool::Postgres(pool) = &self.read else { return Err(not_clustered()) };
         Ok(sqlx::query_as(
             "SELECT *, lease_until - (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS lease_ms \
              FROM nodes ORDER BY started_at, id",
@@ -65,17 +65,17 @@ impl Database {
         .await?)
     }
 
-    /// A node has gone in order.
+    /// Removes a node that stopped in an orderly way.
     pub async fn remove_node(&self, id: &str) -> Result<()> {
-        let Pool::Postgres(pool) = &self.write else { return Err(alone()) };
+        let Pool::Postgres(pool) = &self.write else { return Err(not_clustered()) };
         sqlx::query("DELETE FROM nodes WHERE id = $1").bind(id).execute(pool).await?;
         Ok(())
     }
 
-    /// Forgets nodes that have been dead for so long.
+    /// Removes nodes whose lease ended longer than `since` ago.
     pub async fn remove_dead_nodes(&self, since: Duration) -> Result<()> {
         let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        let Pool::Postgres(pool) = &self.write else { return Err(alone()) };
+        let Pool::Postgres(pool) = &self.write else { return Err(not_clustered()) };
         sqlx::query(
             "DELETE FROM nodes WHERE lease_until < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - $1",
         )
@@ -85,9 +85,9 @@ impl Database {
         Ok(())
     }
 
-    /// What all nodes know by this name: `value`, if none of them was faster.
+    /// The secret that all nodes share under this name: stores `value` unless another node stored one first.
     pub async fn common_secret(&self, name: &str, value: &str) -> Result<String> {
-        let Pool::Postgres(pool) = &self.write else { return Err(alone()) };
+        let Pool::Postgres(pool) = &self.write else { return Err(not_clustered()) };
         sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(name)
             .bind(value)
@@ -97,6 +97,8 @@ impl Database {
     }
 }
 
-fn alone() -> Error {
-    Error::Unavailable("this server is no cluster: nodes share a PostgreSQL".into())
+fn not_clustered() -> Error {
+    Error::Unavailable(
+        "this server is not part of a cluster; the nodes of a cluster share a PostgreSQL database".into(),
+    )
 }

@@ -1,11 +1,11 @@
-//! What is a plugin's own in the database, and moving it to another id.
+//! Finds what the database stores for a plugin, and moves it to another plugin id.
 
 use super::{Database, each};
 use crate::error::{Error, Result};
 use crate::name::BOT_PREFIX;
 
 impl Database {
-    /// Whether there is anything of a plugin: values, timers, or the account that it posts as.
+    /// Whether anything is stored for a plugin: values, timers, or the account that it posts as.
     pub async fn knows_plugin(&self, plugin: &str) -> Result<bool> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1) \
@@ -16,10 +16,10 @@ impl Database {
         .await)?)
     }
 
-    /// Moves all of a plugin's own to another id, of which nothing may be there.
+    /// Moves all that is stored for a plugin to another id. Fails with a conflict if anything is stored for that one.
     pub async fn rename_plugin(&self, from: &str, to: &str) -> Result<()> {
         if self.knows_plugin(to).await? {
-            return Err(Error::Conflict(format!("there is stored data by the name of {to} already")));
+            return Err(Error::Conflict(format!("there is stored data of a plugin named {to} already")));
         }
         let mut tx = self.begin().await?;
         for statement in [

@@ -1,37 +1,37 @@
-//! What the nodes of a cluster have agreed to run.
+//! The plugins that the nodes of a cluster agreed to run.
 
 use super::{Database, Tx, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// What can be gone back to of each plugin, with what runs.
-const KEPT: i64 = 5;
+/// Versions kept of each plugin, including the one that runs.
+const MAX_VERSIONS_PER_PLUGIN: i64 = 5;
 
-/// What is agreed on about one plugin. What is not there each node decides by itself.
+/// What is agreed on about one plugin. Each node decides by itself on fields that are not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct AgreedPlugin {
-    /// Of the file that all run.
+    /// Hash of the file that all nodes run.
     pub sha256: Option<String>,
-    /// Nobody runs it.
+    /// No node runs the plugin.
     pub removed: bool,
-    /// When one of these two was said last, in milliseconds since 1970.
+    /// When `sha256` or `removed` was last set, in milliseconds since 1970.
     pub file_at: i64,
-    /// Its table in the configuration of a node that gives its own to all, as TOML.
+    /// The plugin's table in the configuration of a node that distributes its own, as TOML.
     pub given: Option<String>,
-    /// Which node that is.
+    /// The node that distributes it.
     pub given_by: Option<String>,
-    /// The keys that administrators have changed since, as TOML.
+    /// Keys that administrators have changed since, as TOML.
     pub changed: Option<String>,
 }
 
-/// All that is agreed on.
+/// Everything that is agreed on.
 #[derive(Clone, Debug)]
 pub struct PluginSet {
-    /// Another one after each change.
+    /// Changes with each agreement.
     pub version: i64,
-    /// By plugin.
+    /// Plugin ids, with what is agreed on about them.
     pub agreed: Vec<(String, AgreedPlugin)>,
-    /// Plugins, hashes and since when: what can be gone back to, the newest first.
+    /// Plugin id, hash and time of each version that can be restored, the newest first.
     pub versions: Vec<(String, String, Timestamp)>,
 }
 
@@ -42,13 +42,13 @@ pub struct PluginFile<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A change of what is agreed on.
+/// A change to what is agreed on.
 #[derive(Clone, Copy, Debug)]
 pub struct Agreement<'a> {
     pub plugin: &'a str,
-    /// The file that is to run, with the one before it if that is not kept yet.
+    /// The file to run; before it the previous one, if that is not stored yet.
     pub files: &'a [PluginFile<'a>],
-    /// Who says so.
+    /// The node that makes the change.
     pub node: &'a str,
     pub at: Timestamp,
 }
@@ -68,7 +68,7 @@ impl Database {
     }
 
     pub async fn plugin_set(&self) -> Result<PluginSet> {
-        // Read first: what is newer than this is read once more.
+        // Read first: later changes then have a later version, and are read again.
         let version = self.plugin_set_version().await?;
         let rows: Vec<SetRow> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT plugin, sha256, removed, file_at, given, given_by, changed FROM plugin_set ORDER BY plugin",
@@ -94,7 +94,7 @@ impl Database {
     /// Changes what is agreed on about a plugin.
     pub async fn agree(&self, what: Agreement<'_>, change: impl FnOnce(&mut AgreedPlugin)) -> Result<()> {
         let mut tx = self.begin().await?;
-        // One change at a time, in the whole cluster.
+        // Locks the row, so that one change is made at a time in the whole cluster.
         tx.statement("UPDATE plugin_set_version SET version = version + 1").await?;
         if let Some((newest, before)) = what.files.split_last() {
             tx.keep_plugin_files(what, *newest, before).await?;
@@ -169,7 +169,7 @@ impl Tx {
              (SELECT sha256 FROM plugin_versions WHERE plugin = $1 ORDER BY since DESC LIMIT $2)",
         )
         .bind(what.plugin)
-        .bind(KEPT)
+        .bind(MAX_VERSIONS_PER_PLUGIN)
         .execute(&mut **tx)
         .await
         .map(|_| ()))?;
@@ -199,13 +199,13 @@ mod tests {
         Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap()
     }
 
-    /// A file whose hash is as its text.
+    /// A file that uses its text as its hash.
     fn file(text: &str) -> PluginFile<'_> {
         PluginFile { sha256: text, bytes: text.as_bytes() }
     }
 
     #[tokio::test]
-    async fn what_ran_lately_is_kept_newest_first_whatever_the_nodes_clocks_say() {
+    async fn recent_versions_are_kept_newest_first_despite_clock_skew() {
         let folder = tempfile::tempdir().unwrap();
         let database = database(&folder).await;
         let moments = [50, 10, 30, 20, 20, 20, 10];
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_change_says_nothing_of_stays() {
+    async fn fields_that_a_change_leaves_alone_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let database = database(&folder).await;
         let what = Agreement { plugin: "echo", files: &[], node: "a", at: Timestamp(1) };

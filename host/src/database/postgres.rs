@@ -1,5 +1,5 @@
-//! PostgreSQL behind the circuit breaker: whatever is asked of it fails as soon as it is known not to answer, and the connection
-//! that waited is given up.
+//! PostgreSQL behind the circuit breaker: operations fail as soon as the database is known not to answer, and connections that
+//! wait for an answer are closed.
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
@@ -17,10 +17,10 @@ use super::health::{Availability, Health};
 use super::lock::{Claim, PostgresLock};
 use super::{ACQUIRE_TIMEOUT, OpenError, Options, monitor, shown};
 
-/// How long a transaction may wait for its client, as PostgreSQL writes it.
-const IDLE_IN_TRANSACTION: &str = "4s";
-/// Tells the database's triggers that what this program stores it also indexes.
-const INDEXES: (&str, &str) = ("natterjack.indexes", "on");
+/// How long a transaction may wait for its client, in PostgreSQL's notation.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "4s";
+/// Setting by which the database's triggers know that this program indexes what it stores.
+const INDEXES_SETTING: (&str, &str) = ("natterjack.indexes", "on");
 /// A pool whose statements the circuit breaker guards.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
@@ -31,7 +31,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Connects, with a pool for reading and one for writing and short reads; with a claim it locks the database first, and watches over it from then on.
+    /// Connects, with one pool for reading and one for writing and short reads. With a claim it first locks the database, and then
+    /// starts the monitor.
     pub(super) async fn open(
         options: &Options,
         health: &Arc<Health>,
@@ -40,8 +41,8 @@ impl Engine {
         let connect_error = |source| OpenError::Connect { url: shown(&options.url), source };
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|e| OpenError::Url(e.to_string()))?
-            // A node that is stopped in the middle must not keep the others from writing.
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION), INDEXES]);
+            // A node that is suspended in the middle of a transaction must not block the others.
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT), INDEXES_SETTING]);
         let lock = match claim {
             Some(claim) => {
                 let lock = PostgresLock::new(&options.url, connect.clone(), claim);
@@ -51,14 +52,14 @@ impl Engine {
         };
         let pool = |connections| {
             let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-            // A server keeps them: it may have no file left for a new one when it needs that.
+            // A server keeps its connections: opening one later could fail for lack of file descriptors.
             if lock.is_some() { pool.idle_timeout(None) } else { pool }
         };
         // Two pools, so that the writer, log-ins and posts never wait for long reads.
         let writers = 1 + options.readers.div_ceil(2);
         let write = match pool(writers).connect_with(connect.clone()).await {
-            // A pool that waited in vain does not say for what.
-            Err(sqlx::Error::PoolTimedOut) => Err(why_not(&connect).await.unwrap_or(sqlx::Error::PoolTimedOut)),
+            // The timeout of a pool hides its cause: a single connection reports it.
+            Err(sqlx::Error::PoolTimedOut) => Err(probe_error(&connect).await.unwrap_or(sqlx::Error::PoolTimedOut)),
             other => other,
         };
         let write = write.map_err(connect_error)?;
@@ -72,7 +73,7 @@ impl Engine {
         Ok((engine(read), engine(write)))
     }
 
-    /// The pool itself, for what may take long and is nobody's request.
+    /// The pool without the circuit breaker, for work that may take long and serves no request.
     pub(super) fn unguarded(&self) -> &PgPool {
         &self.pool
     }
@@ -101,12 +102,12 @@ impl Engine {
     }
 }
 
-/// What a single connection says, within the time that the pool had.
-async fn why_not(connect: &PgConnectOptions) -> Option<sqlx::Error> {
+/// The error of connecting once, within the time that the pool had.
+async fn probe_error(connect: &PgConnectOptions) -> Option<sqlx::Error> {
     tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(connect)).await.ok()?.err()
 }
 
-/// A connection of the pool. It goes back there, or is closed if something on it was given up.
+/// A connection of the pool. When dropped it returns to the pool, or is closed if an operation on it was abandoned.
 #[derive(Debug)]
 pub struct Guarded {
     /// None only while it is dropped.
@@ -117,19 +118,19 @@ pub struct Guarded {
 
 impl Guarded {
     async fn run<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
-        // It is there until it is dropped.
+        // It is set until `self` is dropped.
         let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed) };
         let done = self.health.guard(work(&mut *connection)).await;
         self.abandoned |= done.is_err() && self.health.availability() != Availability::Available;
         done
     }
 
-    /// Whether nobody should wait for what this connection still has to say.
+    /// Whether the connection may still wait for an answer that never comes, so that it cannot be reused.
     fn must_close(&self) -> bool {
         self.abandoned || self.health.availability() != Availability::Available
     }
 
-    /// All that a query gives.
+    /// Runs a query and collects its rows and results.
     async fn steps<'q>(
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
@@ -144,7 +145,7 @@ impl Drop for Guarded {
         if let Some(connection) = self.connection.take()
             && must_close
         {
-            // Waiting for an answer that may never come would take its place in the pool.
+            // Waiting for an answer that may never come would occupy a place in the pool.
             drop(connection.detach());
         }
     }
@@ -238,7 +239,7 @@ pub struct PgTx {
 }
 
 impl PgTx {
-    /// An error may come although it was committed: the answer can be lost.
+    /// Commits. An error does not mean that nothing was committed: the answer may have been lost.
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
         self.connection.execute("COMMIT").await?;
         self.open = false;

@@ -1,4 +1,4 @@
-//! Storing many posts with few statements: this is what a busy server's disk sees.
+//! Stores many posts with few statements: on a busy server most writes are posts.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::protocol::{Attachment, Author, AuthorKind, Entry, EntryPayload, NewPost, RoomId};
 
-/// What became of a post.
+/// The outcome of storing a post.
 #[derive(Clone, Debug)]
 pub enum PostOutcome {
-    /// It is the room's next entry.
+    /// Stored as the room's next entry.
     Posted(Entry),
-    /// Its key was used before: this is what the first one became.
+    /// Its idempotency key was used before, by the post with this `seq` and time.
     Duplicate { seq: u64, at: Timestamp },
-    /// The room is gone.
+    /// The room does not exist.
     NoRoom,
 }
 
-/// A post's idempotency key, with all that it is unique in.
+/// A post's idempotency key with its scope: room, author, key.
 type Key = (RoomId, i64, std::sync::Arc<str>);
 
-// The posts travel as one JSON parameter: one statement, whatever their number.
+// Posts are passed as one JSON parameter, so that one statement takes any number of them.
 const EXISTING_SQLITE: &str = "SELECT p.value ->> 'i' AS i, e.seq, e.at FROM json_each($1) p \
     JOIN rooms r ON r.uid = p.value ->> 'room' \
     JOIN entries e ON e.room_id = r.id AND e.author_id = p.value ->> 'author' AND e.key = p.value ->> 'key'";
@@ -35,7 +35,7 @@ const EXISTING_POSTGRES: &str = "SELECT p.i, e.seq, e.at \
     JOIN rooms r ON r.uid = p.room JOIN entries e ON e.room_id = r.id AND e.author_id = p.author AND e.key = p.key";
 const NUMBERS_SQLITE: &str = "UPDATE rooms SET last_seq = last_seq + (p.value ->> 'n') FROM json_each($1) p \
     WHERE uid = p.value ->> 'room' RETURNING uid, rooms.id, last_seq";
-// Locked in one order by all writers, so that two nodes cannot wait for each other.
+// All writers lock rooms in the same order, so that two nodes cannot deadlock.
 const NUMBERS_POSTGRES: &str = "WITH taken AS MATERIALIZED (SELECT r.id, p.n \
     FROM json_to_recordset($1::json) AS p (room TEXT, n BIGINT) JOIN rooms r ON r.uid = p.room ORDER BY r.id FOR UPDATE OF r) \
     UPDATE rooms SET last_seq = last_seq + taken.n FROM taken WHERE rooms.id = taken.id \
@@ -59,10 +59,10 @@ const ATTACH_POSTGRES: &str = "INSERT INTO attachments (room_id, seq, media_id) 
     JOIN media m ON m.uid = p.media ON CONFLICT DO NOTHING";
 
 impl Tx {
-    /// Stores posts in the order given, as the next entries of their rooms: one outcome for each, or an error and nothing
-    /// of them is stored.
+    /// Stores posts in the order given, as the next entries of their rooms; returns one outcome for each. On an error nothing is
+    /// stored.
     pub async fn add_posts(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
-        self.all_or_nothing(async |tx| tx.add_posts_unguarded(posts, at).await).await
+        self.in_savepoint(async |tx| tx.add_posts_unguarded(posts, at).await).await
     }
 
     pub(super) async fn add_posts_unguarded(&mut self, posts: &[NewPost], at: Timestamp) -> Result<Vec<PostOutcome>> {
@@ -104,7 +104,7 @@ impl Tx {
                 let entry = Entry {
                     room: new.room,
                     seq: seq.unsigned_abs(),
-                    // Known once it is stored.
+                    // Set after the insert.
                     number: 0,
                     at,
                     by: Author::from(&new.by),
@@ -150,7 +150,7 @@ impl Tx {
         Ok(outcomes)
     }
 
-    /// Which of these posts, by their place, were stored before under the same key.
+    /// Indexes of the posts that were stored before under the same key, each with its earlier `seq` and time.
     async fn known_keys(&mut self, posts: &[NewPost]) -> Result<HashMap<usize, (u64, Timestamp)>> {
         let keyed: Vec<Value> = posts
             .iter()
@@ -173,7 +173,7 @@ impl Tx {
             .collect())
     }
 
-    /// Takes the next so many numbers of each room: the room's integer id and the first number. Rooms that are gone are left out.
+    /// Reserves the next `seq` numbers of each room; returns the room's integer id and the first number. Rooms that are gone are left out.
     async fn take_numbers(&mut self, counts: &HashMap<RoomId, i64>) -> Result<HashMap<RoomId, (i64, i64)>> {
         if counts.is_empty() {
             return Ok(HashMap::new());

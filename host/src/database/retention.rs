@@ -1,4 +1,4 @@
-//! What is old enough to go.
+//! Finds the entries that retention removes.
 
 use super::entries::bounded;
 use super::{Database, each};
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::protocol::RoomId;
 
 impl Database {
-    /// The rooms one after the other, in the order of their ids.
+    /// The room after `after` in the order of ids, or the first one.
     pub async fn next_room(&self, after: Option<RoomId>) -> Result<Option<RoomId>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT uid FROM rooms WHERE uid > $1 ORDER BY uid LIMIT 1",
@@ -17,7 +17,7 @@ impl Database {
         .await)?)
     }
 
-    /// The last message that is not among the room's latest `kept` ones; 0 if there are no more than those.
+    /// The `seq` of the last message that is not among the room's latest `kept` ones; 0 if there are no more than those.
     pub async fn seq_beyond(&self, room: RoomId, kept: u32) -> Result<u64> {
         let seq: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT e.seq FROM entries e WHERE e.room_id = (SELECT id FROM rooms WHERE uid = $1) \
@@ -30,8 +30,8 @@ impl Database {
         Ok(seq.unwrap_or(0).unsigned_abs())
     }
 
-    /// Of the room's oldest entries, no more than `limit` of them: up to which one they are from before `before` or not
-    /// beyond `beyond`, and how many those are.
+    /// Among the room's `limit` oldest entries, those from before `before` or with a `seq` up to `beyond`: the `seq` of the
+    /// last one, and their number.
     pub async fn overdue(
         &self,
         room: RoomId,

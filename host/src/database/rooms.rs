@@ -1,4 +1,4 @@
-//! Reading rooms, their members and how somebody stands to them.
+//! Reads rooms, their members and memberships.
 
 use super::names::Space;
 use super::rows::{MemberRow, RoomRow, damaged, room_columns};
@@ -10,7 +10,7 @@ use crate::protocol::{AccountId, Member, Membership, Room, RoomId};
 use crate::text::check_query;
 
 impl Database {
-    /// A room and how many members it has.
+    /// A room and its number of members.
     pub async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.uid = $1",
@@ -21,7 +21,7 @@ impl Database {
         row.map(counted).transpose()
     }
 
-    /// By the integer that it is known by where ids are integers.
+    /// Finds a room by its number, its id in dialects whose ids are integers.
     pub async fn room_numbered(&self, number: i64) -> Result<Option<Room>> {
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1",
@@ -43,7 +43,7 @@ impl Database {
         row.map(RoomRow::room).transpose()
     }
 
-    /// Public rooms and guarded ones: those of accounts before those of guests, the largest first.
+    /// Public and guarded rooms: those made by accounts before those made by guests, the largest first.
     pub async fn open_rooms(&self, limit: u32) -> Result<Vec<Room>> {
         let rows: Vec<RoomRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = 'room' AND (r.visibility = 'public' OR r.guarded) \
@@ -55,7 +55,7 @@ impl Database {
         rows.into_iter().map(RoomRow::room).collect()
     }
 
-    /// By name, in any case; of names that are the same but for case, the one that is spelled so.
+    /// Finds a room by name, in any case; of names that are the same but for case, the exact spelling counts.
     pub async fn room_named(&self, name: &str) -> Result<Option<(Room, u32)>> {
         let Some(number) = self.named(Space::Room, name).await? else { return Ok(None) };
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Public rooms and those the account is a member of, by name, after the folded name `after`; with `query`, only
-    /// names that hold it.
+    /// names that contain it.
     pub async fn rooms(
         &self,
         account: Option<AccountId>,
@@ -109,7 +109,7 @@ impl Database {
         .await)?)
     }
 
-    /// Rooms in the order in which they were made, after the one of this number; with `query`, those whose name holds it.
+    /// Rooms in the order in which they were made, with numbers above `after`; with `query`, those whose name contains it.
     pub async fn room_activity(&self, query: Option<&str>, after: i64, limit: u32) -> Result<Vec<RoomActivity>> {
         let query = query.unwrap_or_default();
         check_query("query", query)?;
@@ -158,25 +158,25 @@ impl Database {
         rows.into_iter().map(MemberRow::member).collect()
     }
 
-    /// How an account stands to a room: its membership and whatever else holds for it there.
+    /// An account's membership in a room: role, invitation, ban and mute.
     pub async fn membership(&self, room: RoomId, account: AccountId) -> Result<Membership> {
-        let row: Option<StandingRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
+        let row: Option<MembershipRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(MEMBERSHIP)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
             .await)?;
-        row.map_or_else(|| Ok(Membership::default()), StandingRow::membership)
+        row.map_or_else(|| Ok(Membership::default()), MembershipRow::membership)
     }
 
-    /// The same with how far the room's log goes then; none if there is no such room.
+    /// Like [`Self::membership`], with the `seq` of the room's last entry at that moment; None if there is no such room.
     pub async fn membership_now(&self, room: RoomId, account: AccountId) -> Result<Option<(u64, Membership)>> {
         #[derive(sqlx::FromRow)]
         struct Row {
             last_seq: i64,
             #[sqlx(flatten)]
-            membership: StandingRow,
+            membership: MembershipRow,
         }
-        let row: Option<Row> = each!(Pool: &self.urgent, pool => sqlx::query_as(STANDING)
+        let row: Option<Row> = each!(Pool: &self.urgent, pool => sqlx::query_as(MEMBERSHIP)
             .bind(room)
             .bind(account)
             .fetch_optional(pool)
@@ -184,7 +184,7 @@ impl Database {
         row.map(|row| Ok((row.last_seq.unsigned_abs(), row.membership.membership()?))).transpose()
     }
 
-    /// The room of a pair, if there is one.
+    /// The direct room of two accounts, given by number.
     pub async fn direct_room(&self, one: i64, other: i64) -> Result<Option<Room>> {
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM rooms r WHERE r.pair_low = $1 AND r.pair_high = $2",
@@ -196,7 +196,7 @@ impl Database {
         row.map(RoomRow::room).transpose()
     }
 
-    /// The room of an account and another one, which may be deleted, if there is one.
+    /// The direct room of two accounts, which may be deleted ones.
     pub async fn direct_room_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
         let row: Option<RoomRow> = each!(Pool: &self.urgent, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), " FROM users a JOIN users b ON b.uid = $2 \
@@ -211,12 +211,12 @@ impl Database {
     }
 }
 
-/// A room, and how much goes on there.
+/// A room and its activity.
 pub struct RoomActivity {
     pub room: Room,
     pub members: u32,
     pub entries: u64,
-    /// None if no entry is kept.
+    /// Time of the last entry; None if no entry is stored.
     pub active_at: Option<Timestamp>,
 }
 
@@ -236,19 +236,19 @@ impl ActivityRow {
     }
 }
 
-const STANDING: &str = "SELECT r.last_seq, m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
+const MEMBERSHIP: &str = "SELECT r.last_seq, m.role, s.invited, s.banned, s.muted_until FROM rooms r JOIN users u ON u.uid = $2 \
     LEFT JOIN members m ON m.room_id = r.id AND m.user_id = u.id \
     LEFT JOIN standings s ON s.room_id = r.id AND s.user_id = u.id WHERE r.uid = $1";
 
 #[derive(sqlx::FromRow)]
-pub(super) struct StandingRow {
+pub(super) struct MembershipRow {
     role: Option<String>,
     invited: Option<bool>,
     banned: Option<bool>,
     muted_until: Option<i64>,
 }
 
-impl StandingRow {
+impl MembershipRow {
     pub(super) fn membership(self) -> Result<Membership> {
         Ok(Membership {
             role: self.role.map(|role| role.parse()).transpose().map_err(damaged)?,
@@ -260,14 +260,14 @@ impl StandingRow {
 }
 
 impl Tx {
-    /// As [`Database::standing`], with what this transaction did so far.
+    /// Like [`Database::membership`], including what this transaction did so far.
     pub async fn membership(&mut self, room: RoomId, account: AccountId) -> Result<Membership> {
-        let row: Option<StandingRow> = each!(Tx: self, tx => sqlx::query_as(STANDING)
+        let row: Option<MembershipRow> = each!(Tx: self, tx => sqlx::query_as(MEMBERSHIP)
             .bind(room)
             .bind(account)
             .fetch_optional(&mut **tx)
             .await)?;
-        row.map_or_else(|| Ok(Membership::default()), StandingRow::membership)
+        row.map_or_else(|| Ok(Membership::default()), MembershipRow::membership)
     }
 
     pub(super) async fn room(&mut self, id: RoomId) -> Result<Room> {

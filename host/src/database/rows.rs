@@ -1,15 +1,15 @@
-//! Rows as the tables have them, and what the rest of the house makes of them.
+//! Rows of the tables, and their conversion to the types of the rest of the server.
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Author, AuthorKind, Member, Peer, Room, RoomId};
 
-/// A column that only this program writes holds something it never wrote.
+/// The error for a column with a value that this program never writes.
 pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::internal(format_args!("the database holds what this program never wrote: {what}"))
+    Error::internal(format_args!("unexpected value in the database: {what}"))
 }
 
-/// What `SELECT` has to name for a [`RoomRow`], of `rooms r`.
+/// The columns to select for a [`RoomRow`], from `rooms r`.
 macro_rules! room_columns {
     () => {
         "r.id, r.uid, r.code, r.name, r.kind, r.visibility, r.topic, r.member_limit, r.member_count, r.guarded, r.created_at, \

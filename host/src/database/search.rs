@@ -1,5 +1,5 @@
-//! Finding messages by their words. What is looked for in which room is worked out here, for both engines; how they are
-//! asked for it is in [`engines`].
+//! Full-text search for messages. This module works out, for both engines, what to search for in which rooms; [`engines`]
+//! runs the queries.
 
 mod engines;
 mod removed;
@@ -21,11 +21,11 @@ const TIME_LIMIT: Duration = Duration::from_millis(500);
 /// The most phrases that are looked for with one statement.
 const MAX_PHRASES: usize = 256;
 
-/// A room of the account's, and what is looked for there: all of these terms, of each of them one phrase.
+/// A room to search, and what matches there: messages with all of these terms, of each term any phrase.
 #[derive(Clone, Debug)]
-struct InRoom {
+struct RoomQuery {
     room: i64,
-    /// The id of its latest entry.
+    /// Id of the room's latest entry.
     newest: i64,
     terms: Vec<Vec<Tokens>>,
 }
@@ -33,9 +33,9 @@ struct InRoom {
 /// Tokens that follow each other.
 type Tokens = Vec<String>;
 
-/// Which entries are looked at: from this id on, up to the one before that.
+/// The entries to search: ids from `from` up to but without `before`.
 #[derive(Clone, Copy, Debug)]
-struct Ids {
+struct IdRange {
     from: i64,
     before: i64,
 }
@@ -53,7 +53,7 @@ const ROOMS: &str = "SELECT r.id, r.uid, r.code, r.name_key, \
     FROM members m JOIN users me ON me.id = m.user_id JOIN rooms r ON r.id = m.room_id \
     WHERE me.uid = $1 AND ($2 IS NULL OR r.uid = $2)";
 
-// From the ids on, whatever else the planners think of: they do not know how few they are.
+// Makes the planners start from the ids: they do not know how few there are.
 macro_rules! hits {
     ($entries:literal, $join:literal) => {
         concat!(
@@ -78,7 +78,7 @@ const HITS_POSTGRES: &str = hits!(
     "JOIN"
 );
 
-// By halving: ids are given out in about the order of time.
+// Binary search: ids grow roughly with time.
 macro_rules! older_in_the_middle {
     () => {
         "COALESCE((SELECT e.at FROM entries e WHERE e.id >= (low + high) / 2 ORDER BY e.id LIMIT 1), $1) < $1"
@@ -101,8 +101,8 @@ const FIRST_SINCE: &str = concat!(
 pub type Found = (Vec<(RoomId, Message)>, Option<i64>);
 
 impl Database {
-    /// Messages that match all of `query`, in rooms that the account is a member of, the newest first: those with an id below
-    /// `before`.
+    /// Messages with an id below `before` that match all of `query`, in rooms that the account is a member of, the newest
+    /// first.
     pub async fn search(
         &self,
         account: AccountId,
@@ -128,7 +128,7 @@ impl Database {
         let ids = self.ids_to_search(query, before).await?;
         let mut rooms = self.terms_in_rooms(rooms, query).await?;
         rooms.retain(|room| room.newest >= ids.from);
-        // Those where the latest hits may be come first.
+        // Rooms with the latest entries first: the newest hits may be there.
         rooms.sort_unstable_by_key(|room| std::cmp::Reverse(room.newest));
         let limit_rows = limit as usize;
         let mut found: Vec<i64> = Vec::new();
@@ -181,8 +181,8 @@ impl Database {
             .collect())
     }
 
-    async fn ids_to_search(&self, query: &Query, before: Option<i64>) -> Result<Ids> {
-        let mut ids = Ids { from: 0, before: before.unwrap_or(i64::MAX) };
+    async fn ids_to_search(&self, query: &Query, before: Option<i64>) -> Result<IdRange> {
+        let mut ids = IdRange { from: 0, before: before.unwrap_or(i64::MAX) };
         if let Some(Timestamp(after)) = query.after {
             ids.from = self.first_since(after).await?;
         }
@@ -221,8 +221,8 @@ fn is_called(name: &str, uid: &str, code: &str, stored: Option<&str>) -> bool {
     uid == name || code == name || stored.is_some_and(|stored| key(stored) == key(name))
 }
 
-/// How many of these rooms are searched with one statement.
-fn together(rooms: &[InRoom]) -> usize {
+/// How many of these rooms one statement searches.
+fn rooms_per_statement(rooms: &[RoomQuery]) -> usize {
     let mut phrases = 0;
     let many = rooms.iter().take_while(|room| {
         phrases += room.terms.iter().map(Vec::len).sum::<usize>();

@@ -1,5 +1,5 @@
-//! Writing the search index: what a message's tokens are stored as in either engine, and indexing in the background what was
-//! not indexed when it was stored.
+//! Writes the search index: how a message's tokens are stored in either engine, and the background indexing of messages that
+//! were not indexed when they were stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,9 +10,9 @@ use super::{Database, Pool, Tx, each};
 use crate::error::Result;
 use crate::search::tokens::{VERSION, index_runs, name_token};
 
-/// How many entries are looked at in one transaction of the background: posts come in between.
-const BATCH: i64 = 200;
-/// PostgreSQL's index knows in which ranges of ids an entry is: of 2^12 ids, 2^16 and so on.
+/// Entries that one background transaction looks at: few, so that posts get their turn in between.
+const ENTRIES_PER_BATCH: i64 = 200;
+/// Sizes of the ranges of ids by which PostgreSQL's index can find entries: 2^12 ids, 2^16 and so on.
 pub(super) const RANGE_BITS: [u32; 5] = [12, 16, 20, 24, 28];
 
 const INDEX_SQLITE: &str = "INSERT OR REPLACE INTO search_index (rowid, tokens) \
@@ -20,13 +20,13 @@ const INDEX_SQLITE: &str = "INSERT OR REPLACE INTO search_index (rowid, tokens) 
 const INDEX_POSTGRES: &str = "INSERT INTO search_index (entry_id, words) \
     SELECT p.id, p.words::tsvector FROM json_to_recordset($1::json) AS p (id BIGINT, words TEXT) \
     ON CONFLICT (entry_id) DO UPDATE SET words = excluded.words";
-// What somebody else has indexed meanwhile is newer.
+// Keeps an entry that was indexed meanwhile, since it is newer.
 const FILL_POSTGRES: &str = "INSERT INTO search_index (entry_id, words) \
     SELECT p.id, p.words::tsvector FROM json_to_recordset($1::json) AS p (id BIGINT, words TEXT) \
     JOIN entries e ON e.id = p.id AND e.body IS NOT NULL ON CONFLICT (entry_id) DO NOTHING";
 const TERMS_SQLITE: &str = "INSERT OR IGNORE INTO search_terms (room_id, term) \
     SELECT p.value ->> 'room', t.value FROM json_each($1) p, json_each(p.value -> 'terms') t";
-// In one order, so that two writers cannot wait for each other.
+// In one order, so that two writers cannot deadlock.
 const TERMS_POSTGRES: &str = "INSERT INTO search_terms (room_id, term) \
     SELECT DISTINCT p.room, t.term COLLATE \"C\" FROM json_to_recordset($1::json) AS p (room BIGINT, terms JSON), \
     json_array_elements_text(p.terms) AS t (term) \
@@ -42,7 +42,7 @@ const PENDING_SQLITE: &str = "SELECT e.id, e.kind, e.room_id, e.author_id, e.aut
 const PENDING_POSTGRES: &str = "SELECT e.id, e.kind, e.room_id, e.author_id, e.author_name, e.body FROM search_pending p \
     JOIN entries e ON e.id = p.entry_id ORDER BY p.entry_id LIMIT $1 FOR UPDATE OF p SKIP LOCKED FOR SHARE OF e SKIP LOCKED";
 
-/// A message as it is indexed.
+/// A message to index.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Indexed {
     pub(super) id: i64,
@@ -60,15 +60,15 @@ struct Stored {
     entry: Indexed,
 }
 
-/// How far the background is.
+/// Progress of background indexing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Indexing {
-    /// So many messages were indexed, and there are more.
+    /// This number of messages were indexed, and there may be more.
     More(u64),
     Done,
 }
 
-/// Who wins if a message has been indexed by somebody else.
+/// What to do with a message that is indexed already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Conflict {
     Overwrite,
@@ -76,8 +76,8 @@ enum Conflict {
 }
 
 impl Tx {
-    /// Indexes messages as they are now. Whoever stores or changes the text of a message calls this in the same
-    /// transaction, or leaves the entry's id in `search_pending`.
+    /// Indexes messages as they are now. Code that stores or changes the text of a message must call this in the same
+    /// transaction, or leave the entry's id in `search_pending`.
     pub(super) async fn index(&mut self, entries: &[Indexed]) -> Result<()> {
         self.index_unless(entries, Conflict::Overwrite).await
     }
@@ -131,7 +131,7 @@ impl Tx {
     async fn index_older(&mut self) -> Result<Indexing> {
         let sql = self.pick(PROGRESS_SQLITE, PROGRESS_POSTGRES);
         let progress: Option<(i64, i64)> = each!(Tx: self, tx => sqlx::query_as(sql).fetch_optional(&mut **tx).await)?;
-        // Another node is at it.
+        // Another node is indexing.
         let Some((version, next)) = progress else { return Ok(Indexing::Done) };
         let next = if version < VERSION { self.restart_index(version).await? } else { next };
         if next == 0 {
@@ -139,7 +139,7 @@ impl Tx {
         }
         let entries: Vec<Stored> = each!(Tx: self, tx => sqlx::query_as(UNINDEXED)
             .bind(next)
-            .bind(BATCH)
+            .bind(ENTRIES_PER_BATCH)
             .fetch_all(&mut **tx)
             .await)?;
         let next = entries.last().map_or(0, |last| last.entry.id - 1);
@@ -149,7 +149,7 @@ impl Tx {
         Ok(Indexing::More(messages.len() as u64))
     }
 
-    /// Has everything that is there indexed by this version; gives the latest entry's id.
+    /// Starts over with this version of the tokeniser; returns the id of the latest entry.
     async fn restart_index(&mut self, version: i64) -> Result<i64> {
         if version > 0 {
             let clear =
@@ -168,10 +168,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Entries that somebody stored or changed without indexing them.
+    /// Indexes entries that were stored or changed without being indexed.
     async fn index_pending(&mut self) -> Result<Indexing> {
         let sql = self.pick(PENDING_SQLITE, PENDING_POSTGRES);
-        let entries: Vec<Stored> = each!(Tx: self, tx => sqlx::query_as(sql).bind(BATCH).fetch_all(&mut **tx).await)?;
+        let entries: Vec<Stored> =
+            each!(Tx: self, tx => sqlx::query_as(sql).bind(ENTRIES_PER_BATCH).fetch_all(&mut **tx).await)?;
         if entries.is_empty() {
             return Ok(Indexing::Done);
         }
@@ -198,13 +199,13 @@ impl Tx {
 }
 
 impl Database {
-    /// Whether other nodes may store messages that they do not index.
+    /// Whether other nodes may store messages without indexing them.
     pub fn is_written_by_others(&self) -> bool {
         matches!(self.write, Pool::Postgres(_))
     }
 
-    /// Indexes a few of the messages that are not indexed yet: those that were changed behind the server's back first, then
-    /// those of before this version. Where several nodes do so, they do not get in each other's way.
+    /// Indexes one batch of messages that are not indexed yet: first those that were changed without being indexed, then
+    /// those of earlier versions. Several nodes may do so at once.
     pub async fn index_some(&self) -> Result<Indexing> {
         let mut tx = self.begin().await?;
         let mut done = tx.index_pending().await?;
@@ -224,7 +225,7 @@ fn messages(stored: Vec<Stored>) -> Vec<Indexed> {
         .collect()
 }
 
-/// The token that stands for the author of a message, among those of its room.
+/// The token of a message's author, among those of its room.
 pub(super) fn author_token(account: Option<i64>, name: Option<&str>) -> String {
     match account {
         Some(number) => format!("@{number}"),
@@ -232,7 +233,7 @@ pub(super) fn author_token(account: Option<i64>, name: Option<&str>) -> String {
     }
 }
 
-/// As the tokeniser of the FTS5 table reads it: split at spaces.
+/// A message as the FTS5 table's tokeniser reads it: split at spaces.
 fn to_fts5(entry: &Indexed, runs: &[Vec<String>]) -> String {
     let room = entry.room_id;
     let mut text = format!("{room}/{}", author_token(entry.author_id, entry.author_name.as_deref()));
@@ -246,7 +247,7 @@ fn to_fts5(entry: &Indexed, runs: &[Vec<String>]) -> String {
     text
 }
 
-/// PostgreSQL's notation of a `tsvector`.
+/// A message as a `tsvector` literal.
 fn to_tsvector(entry: &Indexed, runs: &[Vec<String>]) -> String {
     let room = entry.room_id;
     let mut lexemes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -276,12 +277,12 @@ fn to_tsvector(entry: &Indexed, runs: &[Vec<String>]) -> String {
     text
 }
 
-/// The lexeme of all entries whose id is in the same range of this level.
+/// The lexeme shared by all entries whose id is in the same range of this level.
 pub(super) fn range_lexeme(level: usize, id: i64) -> String {
     format!("/{level}/{}", id >> RANGE_BITS[level])
 }
 
-/// A lexeme as `tsvector` and `tsquery` have it in writing.
+/// A lexeme quoted for `tsvector` and `tsquery` literals.
 pub(super) fn lexeme_text(lexeme: &str) -> String {
     format!("'{}'", lexeme.replace('\\', "\\\\").replace('\'', "''"))
 }

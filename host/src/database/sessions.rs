@@ -1,4 +1,4 @@
-//! An account's sessions.
+//! Lists an account's sessions.
 
 use super::rows::{RoomRow, room_columns};
 use super::{Database, each};
@@ -14,7 +14,7 @@ struct SessionRow {
 }
 
 impl Database {
-    /// The sessions that an account owns, the latest first, before the one of this number.
+    /// The sessions that an account owns, the latest first, with room numbers below `before`.
     pub async fn sessions(&self, owner: AccountId, before: Option<i64>, limit: u32) -> Result<Vec<SessionSummary>> {
         let rows: Vec<SessionRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), ", \

@@ -7,7 +7,7 @@ async fn put(database: &Database, key: &str, bytes: usize) {
 }
 
 #[tokio::test]
-async fn sqlite_log_is_cut_down_after_a_large_transaction() {
+async fn sqlite_wal_is_truncated_after_a_large_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("large.db");
     let options = Options { url: format!("sqlite:{}", file.display()), full_sync: false, readers: 1 };
@@ -15,7 +15,7 @@ async fn sqlite_log_is_cut_down_after_a_large_transaction() {
     let log = || folder.path().join("large.db-wal").metadata().unwrap().len();
     put(&database, "large", 24 << 20).await;
     assert!(log() > 24 << 20, "{}", log());
-    // The next ones begin the log anew.
+    // The next transactions restart the log from its beginning.
     for key in ["a", "b"] {
         put(&database, key, 10).await;
     }
@@ -35,7 +35,7 @@ async fn database_in_memory_needs_no_lock_and_leaves_no_file() {
 }
 
 #[tokio::test]
-async fn write_test_is_made_only_when_nothing_was_written_lately() {
+async fn test_row_is_written_only_without_recent_commits() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let database = Database::open(&Options { url, full_sync: false, readers: 1 }).await.unwrap();
@@ -45,7 +45,7 @@ async fn write_test_is_made_only_when_nothing_was_written_lately() {
     };
     database.note_commit(&Ok(()));
     database.check_writes().await.unwrap();
-    assert_eq!(rows().await, 0, "the last commit says enough");
+    assert_eq!(rows().await, 0, "a recent commit makes a test write unnecessary");
     database.note_commit(&Result::<(), Error>::Err(Error::Unavailable("full".into())));
     database.check_writes().await.unwrap_err();
     database.note_commit(&Ok(()));

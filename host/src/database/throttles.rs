@@ -1,5 +1,5 @@
-//! How often somebody may try something, counted for all nodes of a cluster together: each key is a bucket that a try takes from
-//! and that fills steadily (the generic cell rate algorithm), by the database's clock.
+//! Limits how often something may be tried, for all nodes of a cluster together: each key is a bucket that a try takes from
+//! and that refills steadily (the generic cell rate algorithm), by the database's clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TAKE: &str = "INSERT INTO throttles (key, full_at) \
     ON CONFLICT (key) DO UPDATE SET full_at = greatest(throttles.full_at, excluded.full_at - $2) + $2 \
     WHERE greatest(throttles.full_at, excluded.full_at - $2) + $2 - (excluded.full_at - $2) <= $2 * $3 RETURNING key";
 
-/// How many tries a bucket holds, and how long one of them takes to come back.
+/// How many tries a bucket holds, and how long it takes to refill one.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     pub holds: u32,
@@ -27,7 +27,8 @@ impl Bucket {
 }
 
 impl Database {
-    /// Takes a try; none if there was one, or else how long it is until there is. Where nobody shares the database, there is.
+    /// Takes a try from a bucket; None if there was one, otherwise how long it takes until there is. Always None on SQLite, which
+    /// no other node shares.
     pub async fn take_try(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
         let Pool::Postgres(pool) = &self.write else { return Ok(None) };
         let taken: Option<String> = sqlx::query_scalar(TAKE)
@@ -38,11 +39,11 @@ impl Database {
             .await?;
         match taken {
             Some(_) => Ok(None),
-            None => self.look_at_tries(key, bucket).await,
+            None => self.wait_for_try(key, bucket).await,
         }
     }
 
-    async fn look_at_tries(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
+    async fn wait_for_try(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
         let Pool::Postgres(pool) = &self.write else { return Ok(None) };
         let sql = sqlx::AssertSqlSafe(format!("SELECT full_at - {NOW} FROM throttles WHERE key = $1"));
         let full_in: Option<f64> = sqlx::query_scalar(sql).bind(key).fetch_optional(pool).await?;
@@ -50,7 +51,7 @@ impl Database {
         Ok((wait > 0.0).then(|| Duration::from_secs_f64(wait / 1000.0)))
     }
 
-    /// Gives back a try that was taken.
+    /// Returns a try that was taken to its bucket.
     pub async fn give_back_try(&self, key: &str, bucket: Bucket) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         sqlx::query("UPDATE throttles SET full_at = full_at - $2 WHERE key = $1")
@@ -61,7 +62,7 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets buckets that are full again.
+    /// Removes buckets that are full again.
     pub async fn tidy_tries(&self) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         let sql = sqlx::AssertSqlSafe(format!("DELETE FROM throttles WHERE full_at < {NOW}"));

@@ -1,4 +1,4 @@
-//! When plugins want to be woken.
+//! Timers of plugins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Database {
         Ok(rows.into_iter().map(|row| row.timer(plugin)).collect())
     }
 
-    /// Those of them that no node of the cluster is seeing to.
+    /// Due timers that no node of the cluster has claimed.
     pub async fn unclaimed_timers(&self, plugin: &Arc<str>, now: Timestamp, limit: u32) -> Result<Vec<Timer>> {
         let Pool::Postgres(pool) = &self.read else { return self.due_timers(plugin, now, limit).await };
         let rows: Vec<TimerRow> = sqlx::query_as(concat!(
@@ -70,9 +70,9 @@ impl Database {
         Ok(rows.into_iter().map(|row| row.timer(plugin)).collect())
     }
 
-    /// Says that this node sees to a timer from now on, unless another one does; whether it may. By the database's clock.
+    /// Claims a timer for this node for `lease`, by the database's clock; false if another node has claimed it.
     pub async fn claim_timer(&self, timer: &Timer, lease: Duration) -> Result<bool> {
-        // There is but one node.
+        // On SQLite there is only one node.
         let Pool::Postgres(pool) = &self.write else { return Ok(true) };
         let claimed = sqlx::query(
             "UPDATE timers SET claimed_until = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $1 \
@@ -88,7 +88,7 @@ impl Database {
         Ok(claimed.rows_affected() == 1)
     }
 
-    /// Says that it still does.
+    /// Renews this node's claim of a timer.
     pub async fn prolong_claim(&self, timer: &Timer, lease: Duration) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         sqlx::query(
@@ -116,7 +116,7 @@ impl Database {
         Ok(next.flatten())
     }
 
-    /// Whether it is still set for this moment.
+    /// Whether the timer is still set for this moment.
     pub async fn has_timer(&self, timer: &Timer) -> Result<bool> {
         let found: Option<String> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT name FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
@@ -129,7 +129,7 @@ impl Database {
         Ok(found.is_some())
     }
 
-    /// How often it has failed before; none if it is not set for this moment any more.
+    /// How often the timer has failed; None if it is no longer set for this moment.
     pub async fn timer_failures(&self, timer: &Timer) -> Result<Option<usize>> {
         let failures: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT failures FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",
@@ -172,7 +172,7 @@ impl Database {
         .await)?)
     }
 
-    /// Lets a timer come due again later: what it set off failed.
+    /// Reschedules a timer after a failure.
     pub async fn postpone_timer(&self, timer: &Timer, due_at: Timestamp) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
             "UPDATE timers SET due_at = $1, claimed_until = 0, failures = failures + 1 WHERE plugin = $2 AND name = $3 AND due_at = $4",
@@ -187,7 +187,7 @@ impl Database {
         Ok(())
     }
 
-    /// Takes a timer away for good, unless it was set again meanwhile.
+    /// Removes a timer, unless it was set again meanwhile.
     pub async fn drop_timer(&self, timer: &Timer) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
             "DELETE FROM timers WHERE plugin = $1 AND name = $2 AND due_at = $3",

@@ -1,4 +1,4 @@
-//! How much of each of its rooms is new to an account.
+//! Counts and lists an account's unread messages.
 
 use super::entries::{EntryRow, columns};
 use super::rows::{AccountRow, RoomRow, room_columns};
@@ -6,7 +6,7 @@ use super::{Database, each};
 use crate::error::Result;
 use crate::protocol::{AccountId, Message, RoomId, UnreadRoom};
 
-/// Other people's messages after the read marker, of the room's latest ones. $1 the room, $2 the account, $3 how many are
+/// Other people's messages after the read marker, among the room's latest ones. $1 the room, $2 the account, $3 how many are
 /// looked at.
 macro_rules! latest {
     ($columns:literal) => {
@@ -34,14 +34,14 @@ struct UnreadRow {
     with_name: Option<String>,
 }
 
-/// How many of a room's latest messages are looked at to count the unread ones, where all rooms are listed.
-const COUNTED: i64 = 1000;
-/// The same where it is about one room.
-const COUNTED_IN_ROOM: i64 = 10_000;
+/// The most messages of each room that are looked at to count the unread ones of all rooms.
+const MAX_COUNTED_MESSAGES: i64 = 1000;
+/// The most messages that are looked at to count the unread ones of one room.
+const MAX_COUNTED_MESSAGES_IN_ROOM: i64 = 10_000;
 
 impl Database {
     /// The rooms of an account, those with the latest entries first. Unread are other people's messages after the read
-    /// marker, of the latest 1,000 messages.
+    /// marker, among the latest 1,000 messages.
     pub async fn unread(&self, account: AccountId) -> Result<Vec<UnreadRoom>> {
         let rows: Vec<UnreadRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
             "SELECT ", room_columns!(), ", r.last_seq, m.read_seq, \
@@ -56,13 +56,13 @@ impl Database {
              ORDER BY COALESCE((SELECT e.at FROM entries e WHERE e.room_id = r.id AND e.seq = r.last_seq), r.created_at) DESC, r.id",
         ))
         .bind(account)
-        .bind(COUNTED)
+        .bind(MAX_COUNTED_MESSAGES)
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(UnreadRow::unread).collect()
     }
 
-    /// Of other people's messages in a room that are new to a member, the latest, oldest first; and how many there are among
+    /// The latest unread messages of a member in a room, oldest first; and how many unread ones there are among
     /// the room's latest 10,000.
     pub async fn unread_in(&self, room: RoomId, account: AccountId, limit: u32) -> Result<(Vec<Message>, u64)> {
         let rows: Vec<EntryRow> = each!(Pool: &self.read, pool => sqlx::query_as(concat!(
@@ -71,7 +71,7 @@ impl Database {
         ))
         .bind(room)
         .bind(account)
-        .bind(COUNTED_IN_ROOM)
+        .bind(MAX_COUNTED_MESSAGES_IN_ROOM)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await)?;
@@ -83,7 +83,7 @@ impl Database {
                 )
                 .bind(room)
                 .bind(account)
-                .bind(COUNTED_IN_ROOM)
+                .bind(MAX_COUNTED_MESSAGES_IN_ROOM)
                 .fetch_one(pool)
                 .await)?;
                 count.unsigned_abs()

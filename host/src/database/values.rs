@@ -1,4 +1,4 @@
-//! The plugins' own keys and values.
+//! Keys and values that plugins store.
 
 use super::{Database, Tx, each};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ impl Database {
         .await)?)
     }
 
-    /// How much a plugin keeps: the bytes of its keys and values.
+    /// Bytes of a plugin's keys and values together.
     pub async fn stored_bytes(&self, plugin: &str) -> Result<u64> {
         let bytes: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT CAST(COALESCE(SUM(length(key) + length(value)), 0) AS BIGINT) FROM plugin_values WHERE plugin = $1",

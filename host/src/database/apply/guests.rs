@@ -1,11 +1,11 @@
-//! Who may not come into a room, or not post there, without an account.
+//! Applies the changes of a room's rules for guests: bans, mutes, and whether guests may join at all.
 
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{GuestRule, RoomId};
 
-/// How many rules one room may have at a time.
+/// The most rules that a room may have at a time.
 const MAX_RULES: i64 = 1000;
 
 impl Tx {

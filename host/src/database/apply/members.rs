@@ -1,4 +1,4 @@
-//! Who is a member of a room, in which role, and what else holds for an account there.
+//! Applies the changes of members, roles, invitations, bans and mutes.
 
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
@@ -35,7 +35,7 @@ impl Tx {
         .bind(number)
         .bind(role.as_str())
         .bind(at)
-        // What was said before is not new to it.
+        // Earlier messages do not count as unread.
         .bind(head.last_seq)
         .execute(&mut **tx)
         .await
@@ -48,7 +48,7 @@ impl Tx {
             return Err(Error::Conflict(rooms::FULL.into()));
         }
         self.execute_on_room("UPDATE rooms SET member_count = member_count + 1 WHERE uid = $1", room).await?;
-        // An invitation lets in once.
+        // Joining uses up the invitation.
         self.set_standing(room, account, Some(false), None, None).await?;
         Ok(Some((room, EntryPayload::MemberAdded { whom, role })))
     }
@@ -106,7 +106,7 @@ impl Tx {
         Ok(Some((room, EntryPayload::MemberRole { whom, role })))
     }
 
-    /// Sets what is given of an account's standing and leaves the rest.
+    /// Sets the given columns of an account's row in `standings` and leaves the others as they are.
     pub(super) async fn set_standing(
         &mut self,
         room: RoomId,

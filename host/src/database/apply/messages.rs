@@ -1,4 +1,4 @@
-//! What happens to messages: posts within a unit of work, edits, deletions, reactions, read markers, retention.
+//! Applies the changes of messages: posts within a unit of work, edits, deletions, reactions, read markers, retention.
 
 use super::super::entries::{POSTED, bounded, edited_data};
 use super::super::posts::PostOutcome;
@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, EntryPayload, Event, NewPost, RoomId, Whom};
 
-/// How many different emojis one message may have.
-const REACTIONS: i64 = 50;
+/// The most different emojis that one message may have.
+const MAX_REACTIONS: i64 = 50;
 
 impl Tx {
     pub(super) async fn post(&mut self, new: &NewPost, at: Timestamp) -> Result<Entry> {
@@ -44,7 +44,7 @@ impl Tx {
         Ok((room, EntryPayload::Edited { of: seq, body: body.clone() }))
     }
 
-    /// Takes a message's text away, wherever it stands, with its reactions and its files; the number stays.
+    /// Deletes a message's text, also from its edits, with its reactions and files. The entry stays, as a tombstone.
     pub(super) async fn delete_message(
         &mut self,
         room: RoomId,
@@ -88,7 +88,7 @@ impl Tx {
         Ok((room, EntryPayload::Deleted { of: seq }))
     }
 
-    /// None if it was so already.
+    /// Adds or removes a reaction; None if nothing changed.
     pub(super) async fn react(
         &mut self,
         room: RoomId,
@@ -114,8 +114,8 @@ impl Tx {
         .fetch_optional(&mut **tx)
         .await)?;
         let others = others.ok_or_else(|| Error::not_found("message"))?;
-        if on && others >= REACTIONS {
-            return Err(Error::Conflict(format!("the message has {REACTIONS} different reactions already")));
+        if on && others >= MAX_REACTIONS {
+            return Err(Error::Conflict(format!("the message has {MAX_REACTIONS} different reactions already")));
         }
         let changed = if on {
             each!(Tx: self, tx => sqlx::query(
@@ -144,7 +144,7 @@ impl Tx {
         Ok((changed > 0).then(|| (room, EntryPayload::Reacted { of: seq, emoji: emoji.clone(), on })))
     }
 
-    /// None if as much was read before.
+    /// Advances a read marker; None if it was there or further already.
     pub(super) async fn mark_read(&mut self, room: RoomId, by: &Author, seq: u64) -> Result<Option<Event>> {
         let head = self.room_head(room).await?;
         let seq = bounded(seq).min(head.last_seq);

@@ -1,8 +1,8 @@
-//! Making and changing rooms.
+//! Applies the changes that create and update rooms.
 
 use super::super::names::Space;
 use super::super::rows::damaged;
-use super::super::{Tx, each, taken};
+use super::super::{Tx, each, unique_violation};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::legacy_key;
@@ -90,7 +90,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the room of a pair and says who is in it now; nothing if there is one.
+    /// Creates the direct room of two accounts, with both as members. Returns no entries if it exists already.
     pub(super) async fn open_direct(
         &mut self,
         id: RoomId,
@@ -125,7 +125,7 @@ impl Tx {
         Ok(happened)
     }
 
-    /// Fails if whoever makes a room has made as many of its kind as they may. The count and the room are of one transaction.
+    /// Fails if the author has made as many rooms of this kind as the quota allows. Runs in the transaction that adds the room.
     async fn check_quota(&mut self, quota: &RoomQuota, by: &Author, kind: RoomKind) -> Result<()> {
         match (quota, by.kind, by.account) {
             (RoomQuota::Account(most), AuthorKind::Account, Some((_, number))) => {
@@ -150,16 +150,16 @@ impl Tx {
                 }
             }
             (RoomQuota::Guests { origin, per_origin, total }, AuthorKind::Guest, _) => {
-                let (here, all): (i64, i64) = each!(Tx: self, tx => sqlx::query_as(
+                let (from_origin, all): (i64, i64) = each!(Tx: self, tx => sqlx::query_as(
                     "SELECT (SELECT COUNT(*) FROM rooms WHERE guest_origin = $1 AND guest_seen_at IS NOT NULL), \
                      (SELECT COUNT(*) FROM rooms WHERE guest_seen_at IS NOT NULL)",
                 )
                 .bind(origin)
                 .fetch_one(&mut **tx)
                 .await)?;
-                if here >= i64::from(*per_origin) {
+                if from_origin >= i64::from(*per_origin) {
                     let why = format!(
-                        "guests from your address have made {here} rooms, as many as they may; log in to make more"
+                        "guests from your address have made {from_origin} rooms, as many as they may; log in to make more"
                     );
                     return Err(Error::Conflict(why));
                 }
@@ -173,7 +173,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes a session and says whose it is; nothing if there is a room of this id.
+    /// Creates a session with its owner as a member; None if a room of this id exists.
     pub(super) async fn open_session(
         &mut self,
         id: RoomId,
@@ -201,7 +201,7 @@ impl Tx {
 }
 
 fn name_taken(error: sqlx::Error, name: &str) -> Error {
-    match taken(&error) {
+    match unique_violation(&error) {
         Some(which) if which.contains("code") => Error::Conflict("the room's code is taken; try again".into()),
         Some(_) => Error::Conflict(format!("a room named {name} exists already")),
         None => error.into(),

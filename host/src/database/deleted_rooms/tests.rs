@@ -59,7 +59,7 @@ async fn deleted_rooms_uid_is_refused_to_sessions_even_after_its_tombstone_was_p
         assert!(database.is_deleted_room(*id).await.unwrap(), "{id}");
         assert!(!open_session(&database, *id, ann).await, "{id}");
     }
-    // What clients make up themselves is free, also with the time in it.
+    // Ids that clients make up are accepted, also UUIDv7s.
     for fresh in [RoomId(uuid::Uuid::new_v4()), RoomId::new()] {
         assert!(!database.is_deleted_room(fresh).await.unwrap());
         assert!(open_session(&database, fresh, ann).await);
@@ -67,7 +67,7 @@ async fn deleted_rooms_uid_is_refused_to_sessions_even_after_its_tombstone_was_p
 }
 
 #[tokio::test]
-async fn name_of_a_deleted_room_is_known_as_reused() {
+async fn name_of_a_deleted_room_is_reported_as_freed() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder).await;
     assert!(!database.is_freed_room_name("Pond").await.unwrap());

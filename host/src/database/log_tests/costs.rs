@@ -1,5 +1,5 @@
-//! What each operation costs on a small log and on one that is twenty times as long: about the same. Measured are the
-//! steps of SQLite's virtual machine and the pages that PostgreSQL looks at, which are the same on every machine.
+//! Compares the cost of each operation on a small log and on one twenty times as long: it must be about the same. Measures
+//! steps of SQLite's virtual machine and pages that PostgreSQL reads, which do not depend on the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::super::entries::Tombstones;
 use super::super::{Database, Pool};
-use super::{Place, places};
+use super::{TestDatabase, test_databases};
 use crate::clock::Timestamp;
 use crate::protocol::{Account, AccountId, Actor, Change, NewPost, Page, Post, Role, RoomId, Unit};
 use crate::search::query::Query;
 
 /// How much more the long log may cost: its trees are a level or two deeper.
-const MOST: u64 = 3;
-/// What is too little to compare.
-const LITTLE: u64 = 600;
+const MAX_GROWTH_FACTOR: u64 = 3;
+/// Steps or pages too few to compare.
+const NEGLIGIBLE_COST: u64 = 600;
 
-/// What is measured. `log_statements.rs` holds that each statement over the log is part of one of these.
+/// Measured operations. `log_statements.rs` checks that each statement over the log is part of one of these.
 pub(super) const OPERATIONS: [&str; 41] = [
     "add_member",
     "delete_message",
@@ -74,12 +74,12 @@ fn quiet() -> RoomId {
     "00000000-0000-7000-8000-100000000002".parse().unwrap()
 }
 
-/// Half of the log is in the busy room, a quarter of that reactions; a hundred other rooms have the rest. Ann has read
+/// Fills the database. Half of the log is in the busy room, a quarter of that reactions; a hundred other rooms have the rest. Ann has read
 /// nothing there, and is a member of the busy room and of a few others.
-async fn fill(database: &Database, place: &Place, messages: u32) {
+async fn fill(database: &Database, target: &TestDatabase, messages: u32) {
     let numbers =
         |most: u32| format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})");
-    let pad = if place.is_sqlite() { "printf('%012d', i)" } else { "lpad(i::TEXT, 12, '0')" };
+    let pad = if target.is_sqlite() { "printf('%012d', i)" } else { "lpad(i::TEXT, 12, '0')" };
     let room = "CASE WHEN i % 2 = 0 THEN 1 ELSE 2 + (i / 2) % 100 END";
     let seq = "CASE WHEN i % 2 = 0 THEN i / 2 ELSE i / 200 + 1 END";
     let reacts = "i % 8 = 0";
@@ -115,7 +115,7 @@ async fn fill(database: &Database, place: &Place, messages: u32) {
     // As the tokeniser would have it: `common` and `word` everywhere, `even` in every other message, `ancient` in the first
     // half, `rare` in two.
     let old = messages / 2;
-    statements.push(if place.is_sqlite() {
+    statements.push(if target.is_sqlite() {
         format!(
             "INSERT INTO search_index (rowid, tokens) SELECT e.id, t.r || '@' || e.author_id || ' / ' || t.r || 'common ' || t.r || 'word' \
              || CASE WHEN e.id % 4 < 2 THEN ' ' || t.r || 'even' ELSE '' END \
@@ -136,7 +136,7 @@ async fn fill(database: &Database, place: &Place, messages: u32) {
              || ''' ''/4/' || (id >> 28) || '''')::tsvector FROM entries WHERE body IS NOT NULL"
         )
     });
-    if !place.is_sqlite() {
+    if !target.is_sqlite() {
         statements.insert(0, "DROP INDEX entries_words".into());
         statements.push("SELECT setval(pg_get_serial_sequence('entries', 'id'), (SELECT MAX(id) FROM entries))".into());
         statements.push("VACUUM ANALYZE".into());
@@ -146,7 +146,7 @@ async fn fill(database: &Database, place: &Place, messages: u32) {
     }
 }
 
-/// Counts what the database does for an operation.
+/// Counts the work that the database does for an operation.
 struct Meter {
     database: Database,
     steps: Arc<AtomicU64>,
@@ -176,7 +176,7 @@ impl Meter {
         sqlx::query_scalar::<_, i64>(pages).fetch_one(pool).await.unwrap().unsigned_abs()
     }
 
-    /// What an operation costs once it has run before, and how long it takes.
+    /// The median cost and time of three runs of an operation.
     async fn cost(&self, operation: &str, messages: u32) -> (u64, Duration) {
         let (mut costs, mut times) = ([0; 3], [Duration::ZERO; 3]);
         for (cost, time) in costs.iter_mut().zip(&mut times) {
@@ -298,14 +298,14 @@ impl Meter {
 }
 
 /// The costs of all operations over a log of this length.
-async fn costs(place: &Place, messages: u32) -> Vec<(u64, Duration)> {
-    let database = Database::open(&place.options(1)).await.unwrap();
+async fn costs(target: &TestDatabase, messages: u32) -> Vec<(u64, Duration)> {
+    let database = Database::open(&target.options(1)).await.unwrap();
     // As few connections as there can be, so that each one's work is counted.
-    let database = match place.is_sqlite() {
+    let database = match target.is_sqlite() {
         true => Database { urgent: database.read.clone(), ..database },
         false => Database { read: database.write.clone(), urgent: database.write.clone(), ..database },
     };
-    fill(&database, place, messages).await;
+    fill(&database, target, messages).await;
     let meter = Meter::new(database).await;
     let mut costs = Vec::new();
     for operation in OPERATIONS {
@@ -315,15 +315,15 @@ async fn costs(place: &Place, messages: u32) -> Vec<(u64, Duration)> {
     costs
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what somebody runs the long form for")]
+#[expect(clippy::print_stdout, reason = "the long form is run for its figures")]
 async fn compare(small: u32, large: u32) {
-    for (of_small, of_large) in places().await.iter().zip(&places().await) {
+    for (of_small, of_large) in test_databases().await.iter().zip(&test_databases().await) {
         let (few, many) = (costs(of_small, small).await, costs(of_large, large).await);
         let mut grown = Vec::new();
         for ((operation, few), many) in OPERATIONS.iter().zip(few).zip(many) {
             let engine = of_small.url.split(':').next().unwrap_or_default();
             println!("{engine:10} {operation:34} {:>9} {:>9} {:>12.2?} {:>12.2?}", few.0, many.0, few.1, many.1);
-            if many.0 > few.0 * MOST + LITTLE {
+            if many.0 > few.0 * MAX_GROWTH_FACTOR + NEGLIGIBLE_COST {
                 grown.push(*operation);
             }
         }

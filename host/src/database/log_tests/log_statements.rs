@@ -1,5 +1,5 @@
-//! Every statement over a table that grows with the log is part of an operation whose cost is measured, or has a reason here
-//! why it is not. Read from the sources.
+//! Checks in the sources that every statement over a table that grows with the log is part of an operation whose cost is
+//! measured, or has a reason here why it is not.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::costs::OPERATIONS;
 const TABLES: [&str; 7] =
     ["entries", "reactions", "attachments", "search_index", "search_terms", "search_pending", "search_progress"];
 
-/// Where a statement is, and in which operations it is measured (or `not: ` why).
+/// File and item of each statement, and the operations that measure it (or `not: ` and a reason).
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("apply.rs", "log", &["edit_message", "react", "add_member"]),
     ("apply/messages.rs", "delete_message", &["delete_message"]),
@@ -112,11 +112,9 @@ fn names_log(code: &str) -> bool {
     let words: Vec<&str> =
         code.split(|c: char| c.is_whitespace() || "\\\"(),;".contains(c)).filter(|w| !w.is_empty()).collect();
     let reads = ["FROM", "INTO", "UPDATE", "JOIN", "TRUNCATE"];
-    // These take rows of the log along.
-    let takes_along =
-        |three: &[&str]| three[..2] == ["DELETE", "FROM"] && ["rooms", "users", "media"].contains(&three[2]);
-    words.windows(2).any(|pair| reads.contains(&pair[0]) && TABLES.contains(&pair[1]))
-        || words.windows(3).any(takes_along)
+    // Deleting from these tables cascades to rows of the log.
+    let cascades = |three: &[&str]| three[..2] == ["DELETE", "FROM"] && ["rooms", "users", "media"].contains(&three[2]);
+    words.windows(2).any(|pair| reads.contains(&pair[0]) && TABLES.contains(&pair[1])) || words.windows(3).any(cascades)
 }
 
 #[test]

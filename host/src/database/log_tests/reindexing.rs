@@ -1,16 +1,16 @@
-//! A database of the version before: its messages are indexed in the background, and so are those that its nodes store
-//! meanwhile.
+//! Upgrades from a version without the index: stored messages are indexed in the background, and so are those that nodes of
+//! that version store meanwhile.
 
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::super::{Database, Indexing, Pool, migrate};
-use super::places;
+use super::test_databases;
 use crate::protocol::AccountId;
 use crate::search::query::Query;
 
-const BEFORE: i64 = 16;
-const ROWS: &str = "INSERT INTO users (id, uid, username, username_key, password_hash, created_at, updated_at) \
+const FIRST_INDEX_MIGRATION: i64 = 16;
+const SAMPLE_ROWS: &str = "INSERT INTO users (id, uid, username, username_key, password_hash, created_at, updated_at) \
      VALUES (1, '00000000-0000-7000-8000-000000000001', 'ann', 'ann', '', 0, 0); \
      INSERT INTO rooms (id, uid, code, name, name_key, kind, visibility, last_seq, created_at) \
      VALUES (1, '00000000-0000-7000-8000-000000000002', 'code', 'lobby', 'lobby', 'room', 'public', 1000, 0); \
@@ -20,8 +20,8 @@ const ROWS: &str = "INSERT INTO users (id, uid, username, username_key, password
      SELECT i, 1, i, CASE WHEN i % 4 = 0 THEN 'message.reacted' ELSE 'message.posted' END, i, 1, \
      CASE WHEN i % 4 = 0 THEN NULL ELSE 'Straße ' || i END, '{}' FROM n;";
 
-fn before(migrator: &Migrator) -> Migrator {
-    Migrator::with_migrations(migrator.iter().filter(|one| one.version < BEFORE).cloned().collect())
+fn migrations_before_index(migrator: &Migrator) -> Migrator {
+    Migrator::with_migrations(migrator.iter().filter(|one| one.version < FIRST_INDEX_MIGRATION).cloned().collect())
 }
 
 async fn found(database: &Database, query: &str) -> Vec<u64> {
@@ -31,21 +31,21 @@ async fn found(database: &Database, query: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn messages_of_the_version_before_are_indexed_newest_first_and_resumed_after_a_restart() {
-    for place in places().await {
-        let database = Database::open_as_it_is(&place.options(1)).await;
+async fn old_messages_are_indexed_newest_first_and_indexing_resumes_after_a_restart() {
+    for target in test_databases().await {
+        let database = Database::open_as_it_is(&target.options(1)).await;
         let database = match database {
             Ok(database) => database,
-            Err(_) => Database::connect(&place.options(1), true, None).await.unwrap(),
+            Err(_) => Database::connect(&target.options(1), true, None).await.unwrap(),
         };
         match &database.write {
-            Pool::Sqlite(pool) => before(&migrate::SQLITE).run(pool).await.unwrap(),
-            Pool::Postgres(pool) => before(&migrate::POSTGRES).run(pool.unguarded()).await.unwrap(),
+            Pool::Sqlite(pool) => migrations_before_index(&migrate::SQLITE).run(pool).await.unwrap(),
+            Pool::Postgres(pool) => migrations_before_index(&migrate::POSTGRES).run(pool.unguarded()).await.unwrap(),
         }
-        database.run(ROWS).await;
+        database.run(SAMPLE_ROWS).await;
         database.close().await;
 
-        let database = Database::open(&place.options(1)).await.unwrap();
+        let database = Database::open(&target.options(1)).await.unwrap();
         assert!(found(&database, "strasse").await.is_empty());
         assert_eq!(
             database.index_some().await.unwrap(),
@@ -54,11 +54,11 @@ async fn messages_of_the_version_before_are_indexed_newest_first_and_resumed_aft
         );
         assert_eq!(found(&database, "\"strasse 999\"").await, [999]);
         assert!(found(&database, "\"strasse 1\"").await.is_empty());
-        // An edit meanwhile counts; what is deleted stays away.
+        // Messages deleted meanwhile are not indexed.
         database.run("UPDATE entries SET body = NULL, deleted_at = 1 WHERE seq IN (998, 2)").await;
         database.close().await;
 
-        let database = Database::open(&place.options(1)).await.unwrap();
+        let database = Database::open(&target.options(1)).await.unwrap();
         let mut messages = 0;
         for _ in 0..20 {
             match database.index_some().await.unwrap() {
@@ -66,7 +66,7 @@ async fn messages_of_the_version_before_are_indexed_newest_first_and_resumed_aft
                 Indexing::Done => break,
             }
         }
-        assert!(messages < 750, "{messages}: what was indexed is not indexed again");
+        assert!(messages < 750, "{messages}: indexed messages are not indexed again");
         assert_eq!(found(&database, "\"strasse 1\"").await, [1]);
         assert_eq!(found(&database, "strasse from:ann").await.len(), 10);
         assert!(found(&database, "998").await.is_empty() && found(&database, "2").await.is_empty());
@@ -75,13 +75,13 @@ async fn messages_of_the_version_before_are_indexed_newest_first_and_resumed_aft
 }
 
 #[tokio::test]
-async fn messages_that_nodes_of_the_version_before_store_are_indexed_too() {
-    for place in places().await.into_iter().filter(|place| !place.is_sqlite()) {
-        let database = Database::open(&place.options(1)).await.unwrap();
-        database.run(ROWS).await;
+async fn messages_stored_by_older_nodes_are_indexed() {
+    for target in test_databases().await.into_iter().filter(|target| !target.is_sqlite()) {
+        let database = Database::open(&target.options(1)).await.unwrap();
+        database.run(SAMPLE_ROWS).await;
         database.run("UPDATE search_progress SET version = 1000").await;
-        // A node of the version before does not say that it indexes.
-        let mut old = PgConnection::connect(&place.url).await.unwrap();
+        // A node of that version does not set `natterjack.indexes`.
+        let mut old = PgConnection::connect(&target.url).await.unwrap();
         for sql in [
             "SELECT setval(pg_get_serial_sequence('entries', 'id'), 1000)",
             "INSERT INTO entries (room_id, seq, kind, at, author_id, body) VALUES (1, 1001, 'message.posted', 1, 1, 'a heron')",

@@ -23,7 +23,7 @@ async fn login(database: &Database, user: &User, expires: Timestamp) -> LoginId 
 }
 
 #[tokio::test]
-async fn ended_logins_are_removed_and_live_connections_hear_that_they_ended() {
+async fn ended_logins_are_removed_and_reported_as_ended() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder, 1).await;
     let ann = user(&database, "ann").await;
@@ -31,7 +31,7 @@ async fn ended_logins_are_removed_and_live_connections_hear_that_they_ended() {
     let revoked = login(&database, &ann, now() + HOUR).await;
     database.revoke_login(revoked, now() - HOUR).await.unwrap();
     let mut many = Vec::new();
-    for _ in 0..2 * REMOVED_AT_ONCE {
+    for _ in 0..2 * MAX_LOGINS_PER_REMOVAL {
         many.push(login(&database, &ann, now() - HOUR).await);
     }
     let external = database.add_external_user("shop", "42", now()).await.unwrap();
@@ -50,7 +50,7 @@ async fn ended_logins_are_removed_and_live_connections_hear_that_they_ended() {
 }
 
 #[tokio::test]
-async fn slow_reads_do_not_keep_log_ins_and_posts_waiting() {
+async fn slow_reads_do_not_delay_log_ins_and_posts() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder, 2).await;
     let ann = user(&database, "ann").await;
@@ -58,7 +58,7 @@ async fn slow_reads_do_not_keep_log_ins_and_posts_waiting() {
     let Pool::Sqlite(read) = &database.read else { unreachable!("it is SQLite") };
     let _slow = (read.acquire().await.unwrap(), read.acquire().await.unwrap());
     assert!(read.try_acquire().is_none());
-    // None of these waits for a reader: that would take longer than acquiring may.
+    // None of these waits for a reader: that would exceed the acquire timeout.
     assert!(database.user_by_login("ann").await.unwrap().is_some());
     assert!(database.login(ann_login).await.unwrap().is_some());
     assert!(database.account_named("ann").await.unwrap().is_some());

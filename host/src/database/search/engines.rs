@@ -1,4 +1,4 @@
-//! Asking the engines' full-text indexes for the newest entries that match.
+//! Queries the engines' full-text indexes for the newest matching entries.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use sqlx::SqlitePool;
 use super::super::postgres::Engine;
 use super::super::search_index::{RANGE_BITS, lexeme_text, range_lexeme};
 use super::super::{Database, Pool};
-use super::{Ids, InRoom};
+use super::{IdRange, RoomQuery};
 use crate::error::Result;
 
-/// The most entries of one range that PostgreSQL gives before a smaller one is asked for: not fewer than there are ids
-/// in the smallest.
+/// The most matches that PostgreSQL may find in one range before a smaller range is queried. No less than the number of ids
+/// in the smallest range.
 const MAX_MATCHES: usize = 1 << RANGE_BITS[0];
 
-// FTS5 gives its rows in this order by itself, one after the other.
+// FTS5 produces its rows in this order without sorting.
 const SQLITE: &str = "SELECT rowid FROM search_index WHERE search_index MATCH $1 AND rowid < $2 AND rowid >= $3 \
     ORDER BY rowid DESC LIMIT $4";
-// The additions keep the planner from going through the ids instead of the words.
+// `+ 0` keeps the planner from using the index on ids instead of that on words.
 const POSTGRES: &str = "SELECT entry_id FROM search_index WHERE words @@ $1::text::tsquery \
     AND entry_id + 0 < $2 AND entry_id + 0 >= $3 LIMIT $4";
 
@@ -103,7 +103,7 @@ async fn find_in_postgres(
     let query = tsquery(rooms);
     let mut before = ids.before.min(newest(rooms).saturating_add(1));
     let mut level = 0;
-    // Ranges with too many matches, the smallest last: from which id on, and of which level.
+    // Ranges with too many matches, the smallest last: their first id and level.
     let mut crowded: Vec<(i64, usize)> = Vec::new();
     let mut found = Vec::new();
     while before > ids.from && found.len() < limit as usize {
@@ -136,30 +136,30 @@ async fn find_in_postgres(
     Ok(looked(found, before, ids, limit))
 }
 
-/// In FTS5's notation.
-fn fts5_query(rooms: &[InRoom]) -> String {
+/// The query in FTS5's syntax.
+fn fts5_query(rooms: &[RoomQuery]) -> String {
     let phrase = |room: i64, tokens: &[String]| {
         let tokens: Vec<String> = tokens.iter().map(|token| format!("{room}/{}", token.replace('"', "\"\""))).collect();
         format!("\"{}\"", tokens.join(" "))
     };
-    written(rooms, " AND ", " OR ", phrase)
+    render(rooms, " AND ", " OR ", phrase)
 }
 
-/// In PostgreSQL's.
-fn tsquery(rooms: &[InRoom]) -> String {
+/// The query in the syntax of PostgreSQL's `tsquery`.
+fn tsquery(rooms: &[RoomQuery]) -> String {
     let phrase = |room: i64, tokens: &[String]| {
         let tokens: Vec<String> = tokens.iter().map(|token| lexeme_text(&format!("{room}/{token}"))).collect();
         format!("({})", tokens.join(" <-> "))
     };
-    written(rooms, " & ", " | ", phrase)
+    render(rooms, " & ", " | ", phrase)
 }
 
-fn written(rooms: &[InRoom], and: &str, or: &str, phrase: impl Fn(i64, &[String]) -> String) -> String {
+fn render(rooms: &[RoomQuery], and: &str, or: &str, phrase: impl Fn(i64, &[String]) -> String) -> String {
     let term = |room: i64, phrases: &Vec<Vec<String>>| {
         let phrases: Vec<String> = phrases.iter().map(|tokens| phrase(room, tokens)).collect();
         format!("({})", phrases.join(or))
     };
-    let in_room = |room: &InRoom| {
+    let in_room = |room: &RoomQuery| {
         let terms: Vec<String> = room.terms.iter().map(|phrases| term(room.room, phrases)).collect();
         format!("({})", terms.join(and))
     };

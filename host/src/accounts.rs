@@ -1,4 +1,4 @@
-//! Accounts: signing up, logging in, and who a token belongs to.
+//! Accounts: sign-up, log-in, and identification by token.
 
 mod external;
 mod failed_log_ins;
@@ -37,28 +37,28 @@ pub use self::profile::ProfileChange;
 
 /// The longest e-mail address.
 pub const MAX_EMAIL_BYTES: usize = 254;
-/// How many logins are kept at hand.
-const CACHED_LOGINS: usize = 20_000;
+/// Number of cached logins.
+const MAX_CACHED_LOGINS: usize = 20_000;
 
-/// What somebody has after signing up or logging in.
+/// The tokens and account that a sign-up, log-in or refresh returns.
 #[derive(Clone)]
 pub struct Login {
     pub token: String,
     pub refresh_token: String,
     /// For logging in from this device again; empty after a refresh.
     pub device_token: String,
-    /// How long `token` holds.
+    /// How long `token` is valid.
     pub expires_in: Duration,
     pub user: User,
 }
 
-/// Somebody proven to be logged in.
+/// An authenticated account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account: Account,
     pub login: LoginId,
     pub expires_at: Timestamp,
-    /// What the token's issuer calls the account, if that is not this server.
+    /// The issuer's id for the account, if the token is an external issuer's.
     pub external: Option<Arc<str>>,
 }
 
@@ -66,7 +66,7 @@ pub struct SignUp {
     pub username: String,
     pub email: Option<String>,
     pub password: String,
-    /// Another name by which clients know the account.
+    /// A second name, by which clients know the account.
     pub handle: Option<String>,
 }
 
@@ -78,8 +78,8 @@ pub struct Accounts {
     external: Option<ExternalIssuer>,
     hub: Arc<Hub>,
     config: Reloadable<config::Auth>,
-    /// How long what was read of a login is believed: the command line, another process, may have ended it meanwhile.
-    login_holds: Duration,
+    /// How long a cached login is used: the command line, another process, may have ended it meanwhile.
+    login_cache_ttl: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
     throttles: ArcSwap<Throttles>,
     /// Which names nobody may choose, besides those of other accounts.
@@ -89,7 +89,7 @@ pub struct Accounts {
 type ObserverPermit = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Accounts {
-    /// Connections of logins that end are closed in `hub`.
+    /// Creates the service; it closes connections of ended logins through `hub`.
     pub fn new(
         database: Database,
         passwords: Arc<PasswordHasher>,
@@ -101,7 +101,7 @@ impl Accounts {
     ) -> Self {
         let now = config.latest();
         let common = hub.has_others().then(|| database.clone());
-        let login_holds = hub.believed_for(now.recheck_interval);
+        let login_cache_ttl = hub.believed_for(now.recheck_interval);
         Self {
             database,
             passwords,
@@ -109,8 +109,8 @@ impl Accounts {
             tokens,
             external: ExternalIssuer::new(&now),
             hub,
-            login_holds,
-            logins: Cache::new(CACHED_LOGINS),
+            login_cache_ttl,
+            logins: Cache::new(MAX_CACHED_LOGINS),
             throttles: ArcSwap::from_pointee(Throttles::new(limits, metrics, common.as_ref())),
             reserved: OnceLock::new(),
             config,
@@ -141,7 +141,7 @@ impl Accounts {
         self.throttles.load_full()
     }
 
-    /// Throttles as `limits` has them from now on; what was counted so far is forgotten.
+    /// Replaces the throttles by those of `limits`; counts start anew.
     pub fn throttle(&self, limits: &config::Limits, metrics: &Metrics) {
         let common = self.hub.has_others().then_some(&self.database);
         self.throttles.store(Arc::new(Throttles::new(limits, metrics, common)));
@@ -151,18 +151,18 @@ impl Accounts {
         self.take_attempt(from).await?;
         let user = self.add(new).await?;
         let uid = user.uid;
-        let mut session = self.begin(user).await?;
-        session.device_token = self.new_device_token(uid, None);
-        Ok(session)
+        let mut login = self.begin(user).await?;
+        login.device_token = self.new_device_token(uid, None);
+        Ok(login)
     }
 
-    /// Counts what an address may not do by the thousand, whether it succeeds or not.
+    /// Counts an attempt of an address, whether it succeeds or not.
     async fn take_attempt(&self, from: Origin) -> Result<()> {
         let throttles = self.throttles();
         if throttles.exempts(from) { Ok(()) } else { throttles.attempts.take(&from).await }
     }
 
-    /// An account that nobody has logged in to yet.
+    /// Adds an account without a login.
     pub async fn add(&self, new: SignUp) -> Result<User> {
         let (username, email) = (clean_username(&new.username)?, clean_email(new.email.as_deref())?);
         let handle = new.handle.as_deref().map(clean_handle).transpose()?;
@@ -172,7 +172,7 @@ impl Accounts {
         self.store(&username, email.as_deref(), &hash, handle.as_deref()).await
     }
 
-    /// An account of somebody who has a password elsewhere, of which this is the hash.
+    /// Imports an account with the hash of its password.
     pub async fn import(&self, username: &str, email: Option<&str>, password_hash: &str) -> Result<User> {
         let (username, email) = (clean_username(username)?, clean_email(email)?);
         self.check_not_reserved(&username)?;
@@ -202,28 +202,28 @@ impl Accounts {
         self.passwords.hash(password).await
     }
 
-    /// Whether log-ins by this name, id or e-mail address can succeed. Tell nobody who does not know the answer, unless the
-    /// operator wants that.
+    /// Whether an account has this name, id or e-mail address. Do not reveal the answer to strangers, unless the operator
+    /// wants that.
     pub async fn is_known(&self, who: &str) -> Result<bool> {
         Ok(self.database.user_by_login(who).await?.is_some())
     }
 
-    /// Who a token belongs to, if it is good and its login still holds.
+    /// The identity of a token, if the token is valid and its login has not ended.
     pub async fn identify(&self, token: &str) -> Result<Identity> {
         let bearer = self.tokens.check(token)?;
         let load = || async { Ok((Instant::now(), self.account_of(bearer.login).await?)) };
         let (read, mut account) = self.logins.get_or_load(&bearer.login, load()).await?;
-        if read.elapsed() > self.login_holds {
+        if read.elapsed() > self.login_cache_ttl {
             self.logins.forget(&bearer.login);
             (_, account) = self.logins.get_or_load(&bearer.login, load()).await?;
         }
-        // The login says whose it is; a token that says otherwise is nobody's.
+        // The token must name the account of its login.
         let account = account.filter(|account| account.id == bearer.account);
         let account = account.ok_or_else(|| Error::Unauthenticated("logged out; log in again".into()))?;
         Ok(Identity { account, login: bearer.login, expires_at: bearer.expires_at, external: None })
     }
 
-    /// Whose login this is, if it holds.
+    /// The account of a login, if the login has not ended and the account is enabled.
     async fn account_of(&self, login: LoginId) -> Result<Option<Account>> {
         let Some(row) = self.database.login(login).await?.filter(|row| row.revoked_at.is_none()) else {
             return Ok(None);
@@ -244,7 +244,7 @@ impl Accounts {
         self.database.account_named(name).await?.ok_or_else(|| Error::not_found("account"))
     }
 
-    /// Whether nobody can log in to an account.
+    /// Whether an account is disabled.
     pub async fn is_disabled(&self, id: AccountId) -> Result<bool> {
         self.database.is_disabled(id).await
     }
@@ -277,7 +277,7 @@ fn clean_handle(handle: &str) -> Result<String> {
 }
 
 fn no_address(field: &'static str, name: String) -> Result<String> {
-    // Also in a spelling that is the same as one.
+    // Also refuses characters that fold to an @.
     match name::key(&name).contains('@') {
         true => Err(Error::invalid(field, "must not hold an @: log-ins by e-mail address could not be told apart")),
         false => Ok(name),

@@ -1,6 +1,6 @@
-//! People who log in elsewhere: tokens of another issuer that shares a secret with this server.
+//! External accounts: tokens of another issuer that shares a secret with this server.
 //!
-//! Their accounts are rows of their own, known by issuer and id, and never those of people who log in here.
+//! External accounts are identified by issuer and id, and are never those of people who log in here.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::error::{Error, Result};
 use crate::name::misleads;
 use crate::protocol::{AccountId, LoginId};
 
-/// The longest id.
+/// The longest id of an external account.
 const MAX_ID_CHARS: usize = 128;
-/// Where tokens commonly have it, if the operator does not say.
+/// Claims that may hold the id if none is configured, in this order.
 const ID_CLAIMS: [&str; 4] = ["sub", "id", "userId", "_id"];
 
-/// Checks another issuer's tokens.
+/// Checks the tokens of another issuer.
 pub(super) struct ExternalIssuer {
     name: Arc<str>,
     key: DecodingKey,
@@ -29,7 +29,7 @@ pub(super) struct ExternalIssuer {
     id_claims: Vec<String>,
 }
 
-/// What a good token says.
+/// The content of a valid token.
 #[derive(Debug, PartialEq, Eq)]
 struct Bearer {
     id: Arc<str>,
@@ -37,18 +37,18 @@ struct Bearer {
 }
 
 impl ExternalIssuer {
-    /// None if there is none.
+    /// None if no external issuer is configured.
     pub(super) fn new(config: &config::Auth) -> Option<Self> {
         let config::External { issuer, secret, audience, id_claim } = &config.external;
         if issuer.is_empty() {
             return None;
         }
         let secret = if secret.is_empty() { &config.jwt_secret } else { secret };
-        // Of several algorithms a token could choose: here there is one.
+        // Only one algorithm, so that tokens cannot choose.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = NBF_LEEWAY.as_secs();
         validation.validate_nbf = true;
-        // Many such tokens name no issuer: then it is the secret that does.
+        // Many such tokens name no issuer; then the secret alone identifies it.
         validation.set_issuer(&[issuer]);
         let mut required = vec!["exp"];
         if !audience.is_empty() {
@@ -64,30 +64,32 @@ impl ExternalIssuer {
         Some(Self { name: issuer.as_str().into(), key, validation, id_claims })
     }
 
-    /// None if it is none of this issuer's tokens.
+    /// Checks a token; None if it is not one of this issuer's.
     fn check(&self, token: &str) -> Result<Option<Bearer>> {
         let claims = match jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation) {
             Ok(token) => token.claims,
             Err(error) => {
                 return match error.kind() {
                     ErrorKind::ExpiredSignature => Err(expired()),
-                    ErrorKind::ImmatureSignature => Err(Error::Unauthenticated("the token is not good yet".into())),
+                    ErrorKind::ImmatureSignature => Err(Error::Unauthenticated("the token is not valid yet".into())),
                     ErrorKind::MissingRequiredClaim(claim) => {
                         Err(Error::Unauthenticated(format!("the token has no `{claim}`")))
                     }
-                    ErrorKind::InvalidAudience => Err(Error::Unauthenticated("the token is for somebody else".into())),
+                    ErrorKind::InvalidAudience => {
+                        Err(Error::Unauthenticated("the token is for another audience".into()))
+                    }
                     _ => Ok(None),
                 };
             }
         };
-        // What the library cannot read it does not compare.
+        // The library does not compare claims that it cannot read.
         if claims.get("iss").is_some_and(|iss| iss.as_str() != Some(&self.name)) {
             return Ok(None);
         }
         if self.validation.aud.is_none() && claims.get("aud").is_some_and(|aud| !aud.is_null()) {
-            return Err(Error::Unauthenticated("the token is for somebody else".into()));
+            return Err(Error::Unauthenticated("the token is for another audience".into()));
         }
-        // Its leeway holds for the end too; a token ends when it says so.
+        // The library's leeway applies to `exp` too; here a token ends exactly when it expires.
         let expires_at = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
         let expires_at = Timestamp::from_seconds(expires_at as i64);
         if expires_at <= now() {
@@ -110,7 +112,7 @@ impl ExternalIssuer {
         let length = id.chars().count();
         if !(1..=MAX_ID_CHARS).contains(&length) || id.chars().any(|c| misleads(c) || c.is_whitespace()) {
             return Err(Error::Unauthenticated(format!(
-                "the token's `{name}` is no id; wanted an integer, or a text of 1 to {MAX_ID_CHARS} characters without blanks"
+                "the token's `{name}` is no id; it should be an integer, or a text of 1 to {MAX_ID_CHARS} characters without blanks"
             )));
         }
         Ok(id.into())
@@ -118,7 +120,7 @@ impl ExternalIssuer {
 }
 
 impl Accounts {
-    /// Who a token belongs to that may be one of the other issuer's. Its account is made at first sight.
+    /// Identifies a token of this server or of the external issuer. Creates an external account when its first token arrives.
     pub async fn identify_anyone(&self, token: &str) -> Result<Identity> {
         let not_ours = match (self.identify(token).await, &self.external) {
             (Err(Error::Unauthenticated(why)), Some(_)) => Error::Unauthenticated(why),
@@ -135,19 +137,19 @@ impl Accounts {
         }
         let login = match self.database.logins_of(known.id).await?.first() {
             Some(login) => *login,
-            // One that no refresh token belongs to: it is there to be ended.
+            // A login without a refresh token, so that it can be revoked.
             None => {
-                let nobodys = refresh_hash(&new_refresh_token());
+                let unusable_hash = refresh_hash(&new_refresh_token());
                 let login = LoginId::new();
-                self.database.add_login(login, &known, &nobodys, now(), expires_at).await?;
+                self.database.add_login(login, &known, &unusable_hash, now(), expires_at).await?;
                 login
             }
         };
         Ok(Identity { account: known.account(), login, expires_at, external: Some(id) })
     }
 
-    /// The account that a client of `direct` names: by its uid, or by the other issuer's id where that is what the client
-    /// knows, also if it is deleted; none if nobody is called so.
+    /// The account that a client of `direct` names by its uid or, for external clients, by the issuer's id. Also finds deleted
+    /// accounts; None if there is no such account.
     pub async fn named_by(&self, client_is_external: bool, id: &str) -> Result<Option<AccountId>> {
         let issuer = self.external.as_ref().filter(|_| client_is_external);
         if let Some(issuer) = issuer
@@ -156,7 +158,7 @@ impl Accounts {
             return Ok(Some(user.uid));
         }
         match (id.parse(), issuer) {
-            // Those of an issuer of before are known by ids that may be somebody else's by now.
+            // Accounts of a former issuer are left out: their external ids may belong to others by now.
             (Ok(id), Some(issuer)) => self.database.known_to(&issuer.name, id).await,
             (Ok(id), None) => Ok(Some(id)),
             (Err(_), _) => Ok(None),

@@ -1,4 +1,4 @@
-//! Failed log-ins in the log, for operators and for programs such as fail2ban that keep addresses out.
+//! Logs failed log-ins, for operators and for programs such as fail2ban that block addresses.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -8,9 +8,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::error::Error;
 
-/// How many lines there may be at once, and a second: whoever guesses from many addresses must not fill the disk.
-const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// The most lines at once, and per second: guesses from many addresses must not fill the disk.
+const MAX_BURST_LINES: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const MAX_LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 pub struct FailedLogIns {
     lines: DefaultDirectRateLimiter,
@@ -20,15 +20,15 @@ pub struct FailedLogIns {
 impl Default for FailedLogIns {
     fn default() -> Self {
         Self {
-            lines: RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(BURST)),
+            lines: RateLimiter::direct(Quota::per_second(MAX_LINES_PER_SECOND).allow_burst(MAX_BURST_LINES)),
             left_out: AtomicU64::new(0),
         }
     }
 }
 
 impl FailedLogIns {
-    /// Logs where a failed log-in came from, unless it failed for a reason of the server's own. Not for which name: people type
-    /// their passwords there.
+    /// Logs the address of a failed log-in, unless the server itself failed. Leaves out the name, since people type their passwords
+    /// there by mistake.
     pub fn note(&self, address: IpAddr, error: &Error) {
         if !matches!(error, Error::Unauthenticated(_) | Error::Forbidden(_) | Error::RateLimited { .. }) {
             return;
@@ -59,6 +59,6 @@ mod tests {
         assert!(log.left_out.load(Ordering::Relaxed) > 500);
         let fresh = FailedLogIns::default();
         fresh.note("192.0.2.1".parse().unwrap(), &Error::Unavailable("no database".into()));
-        assert!(fresh.lines.check_n(BURST).unwrap().is_ok(), "an outage is no failed log-in");
+        assert!(fresh.lines.check_n(MAX_BURST_LINES).unwrap().is_ok(), "an outage is no failed log-in");
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of tokens: one signs, all of them verify, so that a key can be replaced while tokens of the old one hold.
+//! Keys of tokens: one signs, all of them verify, so that a key can be replaced while tokens of the old one stay valid.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::config::{self, AuthKey, KeyAlgorithm};
 const KEY_FILE: &str = "jwt.key";
 const KEY_BYTES: usize = 48;
 
-/// Why a key cannot be used; the text names it and says what to do.
+/// Why a key cannot be used; the text names the key and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct KeyError(String);
@@ -26,7 +26,7 @@ pub struct Signing {
     pub encoding: EncodingKey,
 }
 
-/// A key that checks signatures, by the one algorithm that it is for.
+/// A key that verifies signatures of one algorithm.
 pub struct Verifying {
     kid: String,
     pub algorithm: Algorithm,
@@ -36,13 +36,13 @@ pub struct Verifying {
 pub struct Keys {
     signing: Signing,
     verifying: Vec<Verifying>,
-    /// `jwt_secret`, or the key that was made in its stead: tokens that name no key are its own.
+    /// Id of `jwt_secret`, or of the key generated in its place: it verifies tokens that name no key.
     main: Option<String>,
-    /// For sealed tokens, by the secret half of each key; that of the signing one first.
+    /// Sealing keys derived from the secret halves of the keys, that of the signing key first.
     sealing: Vec<[u8; 32]>,
 }
 
-/// The two halves of a key; one that only verifies has but one.
+/// The two halves of a key; a key that only verifies has no private half.
 type Halves = (Option<Private>, Verifying);
 
 struct Private {
@@ -51,8 +51,8 @@ struct Private {
 }
 
 impl Keys {
-    /// What the configuration says, with the key in `data_dir` where it names no `jwt_secret`: made if there is none and
-    /// no other key signs. With its path, if it was made just now.
+    /// Loads the configured keys. Without a `jwt_secret` uses the key file in `data_dir`, and creates it if it is missing and
+    /// no other key signs; returns its path if it was created.
     pub fn load(config: &config::Auth, data_dir: &Path) -> Result<(Self, Option<PathBuf>), KeyError> {
         let explain = |e: std::io::Error| KeyError(e.to_string());
         let (secret, made) = match config.jwt_secret.expose() {
@@ -63,15 +63,15 @@ impl Keys {
         Ok((Self::assemble(config, secret)?, made))
     }
 
-    /// Whether all is there and can be used: false if the first start has yet to make the key.
+    /// Checks that the keys can be used; false if the first start has yet to create the key file.
     pub fn look(config: &config::Auth, data_dir: &Path) -> Result<bool, KeyError> {
         let secret = match config.jwt_secret.expose() {
             "" => read_key(&data_dir.join(KEY_FILE)).map_err(|e| KeyError(e.to_string()))?,
             secret => Some(secret.as_bytes().to_vec()),
         };
         let complete = secret.is_some() || another_signs(config);
-        let stand_in = || rand::random::<[u8; KEY_BYTES]>().to_vec();
-        Self::assemble(config, if complete { secret } else { Some(stand_in()) })?;
+        let placeholder = || rand::random::<[u8; KEY_BYTES]>().to_vec();
+        Self::assemble(config, if complete { secret } else { Some(placeholder()) })?;
         Ok(complete)
     }
 
@@ -109,7 +109,7 @@ impl Keys {
         Ok(Self { signing, verifying, main, sealing })
     }
 
-    /// One secret for everything.
+    /// Keys from a single secret, which signs and verifies.
     pub fn of_secret(secret: &[u8]) -> Self {
         let kid = hex(&Sha256::digest(secret)[..4]);
         let signing =
@@ -122,12 +122,12 @@ impl Keys {
         &self.signing
     }
 
-    /// For sealed tokens.
+    /// The sealer for tokens that are not JWTs.
     pub(super) fn sealer(&self) -> Sealer {
         Sealer::new(self.sealing.clone())
     }
 
-    /// The key of this name; without a name, the main one.
+    /// The key with this id; without an id, the main key.
     pub(super) fn verifying(&self, kid: Option<&str>) -> Option<&Verifying> {
         let kid = kid.or(self.main.as_deref())?;
         self.verifying.iter().find(|key| key.kid == kid)
@@ -159,7 +159,9 @@ fn read_halves(key: &AuthKey) -> Result<Halves, String> {
         (KeyAlgorithm::EdDsa, Some(path), _) => {
             let private = ed25519_dalek::SigningKey::from_pkcs8_pem(read(path)?.trim()).map_err(|_| {
                 let path = path.display();
-                format!("{path} is no Ed25519 private key; `openssl genpkey -algorithm ed25519 -out {path}` makes one")
+                format!(
+                    "{path} is not an Ed25519 private key; `openssl genpkey -algorithm ed25519 -out {path}` makes one"
+                )
             })?;
             let der = private.to_pkcs8_der().map_err(|error| error.to_string())?;
             let encoding = EncodingKey::from_ed_der(der.as_bytes());
@@ -170,7 +172,7 @@ fn read_halves(key: &AuthKey) -> Result<Halves, String> {
         (KeyAlgorithm::EdDsa, None, Some(path)) => {
             let public = ed25519_dalek::VerifyingKey::from_public_key_pem(read(path)?.trim()).map_err(|_| {
                 format!(
-                    "{} is no Ed25519 public key; `openssl pkey -in PRIVATE -pubout` gives that of a private one",
+                    "{} is not an Ed25519 public key; `openssl pkey -in PRIVATE -pubout` gives that of a private one",
                     path.display()
                 )
             })?;
@@ -184,7 +186,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The key kept in this file, if there is one.
+/// Reads the key file, if there is one.
 fn read_key(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     let explain = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     match std::fs::read_to_string(path) {
@@ -199,7 +201,7 @@ fn read_key(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The signing key kept in `folder`, made if there is none; its path, if it was made just now.
+/// Reads the key file in `folder`, or creates it; with its path if it was created.
 fn load_or_make_key(folder: &Path) -> std::io::Result<(Vec<u8>, Option<PathBuf>)> {
     let path = folder.join(KEY_FILE);
     if let Some(key) = read_key(&path)? {
@@ -208,7 +210,7 @@ fn load_or_make_key(folder: &Path) -> std::io::Result<(Vec<u8>, Option<PathBuf>)
     let explain = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     std::fs::create_dir_all(folder).map_err(explain)?;
     let key = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_BYTES]>());
-    // Whole or not at all: written beside it first, so that a crash leaves no half a key behind.
+    // Written to a temporary file first, so that a crash leaves no partial key behind.
     let mut file = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
         .tempfile_in(folder)
@@ -216,7 +218,7 @@ fn load_or_make_key(folder: &Path) -> std::io::Result<(Vec<u8>, Option<PathBuf>)
     file.write_all(key.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(explain)?;
     match file.persist_noclobber(&path) {
         Ok(_) => Ok((key.into_bytes(), Some(path))),
-        // Another start was faster: its key is the one.
+        // Another process created the key first: use that one.
         Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => load_or_make_key(folder),
         Err(lost) => Err(explain(lost.error)),
     }
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signing_key_is_made_once_for_the_owner_only() {
+    fn the_key_file_is_created_once_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let (key, made) = load_or_make_key(folder.path()).unwrap();
         let path = made.unwrap();
@@ -238,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_signing_key_is_not_used() {
+    fn a_damaged_key_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(KEY_FILE), "short").unwrap();
         assert!(load_or_make_key(folder.path()).unwrap_err().to_string().contains("jwt.key"));
     }
 
     #[test]
-    fn no_key_is_made_where_another_one_signs() {
+    fn no_key_file_is_created_where_another_key_signs() {
         let folder = tempfile::tempdir().unwrap();
         let secret = config::Secret::new("q8Zr0vYw3uTn6sKj1pLm5xCb9dFg2hAe");
         let key = AuthKey { kid: "new".into(), secret, sign: true, ..AuthKey::default() };
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_key_is_named() {
+    fn an_error_about_a_bad_key_file_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ed25519.pem");
         std::fs::write(&path, "not a key").unwrap();

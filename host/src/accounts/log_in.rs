@@ -1,4 +1,4 @@
-//! Logging in: every guess takes its permits first, and a right password gives them back.
+//! Log-ins: every guess takes its permits first, and a right password gives them back.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::password::Verdict;
 use super::sealed::{DeviceToken, RefreshToken};
-use super::throttle::{Known, Origin, Permit, Subject, Throttles};
+use super::throttle::{KnownClient, Origin, Permit, Subject, Throttles};
 use super::token::refresh_hash;
 use super::{Accounts, Identity, Login};
 use crate::clock::now;
@@ -15,48 +15,48 @@ use crate::error::{Error, Result};
 use crate::name;
 use crate::protocol::{AccountId, LoginId};
 
-/// How long a device token is good; each log-in gives a fresh one.
+/// How long a device token is valid; each log-in issues a new one.
 const DEVICE_TOKEN_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The permits of one guess at an account's password.
 pub(super) enum Guess<'a> {
-    /// By somebody who is known to the account.
-    Known(Permit<'a, Known>),
-    /// By anybody.
+    /// By a client that is known to the account.
+    Known(Permit<'a, KnownClient>),
+    /// By any other client: a permit for this address, and one for all addresses.
     Stranger(Permit<'a, (Subject, Origin)>, Permit<'a, Subject>),
 }
 
 impl<'a> Guess<'a> {
     async fn of_stranger(throttles: &'a Throttles, subject: Subject, from: Origin) -> Result<Self> {
-        let here = throttles.failed_logins.permit(&(subject, from)).await?;
+        let of_address = throttles.failed_logins.permit(&(subject, from)).await?;
         match throttles.failed_logins_of_account.permit(&subject).await {
-            Ok(everywhere) => Ok(Self::Stranger(here, everywhere)),
+            Ok(of_account) => Ok(Self::Stranger(of_address, of_account)),
             Err(error) => {
-                here.give_back().await;
+                of_address.give_back().await;
                 Err(error)
             }
         }
     }
 
-    pub(super) async fn of_known(throttles: &'a Throttles, who: Known) -> Result<Self> {
+    pub(super) async fn of_known(throttles: &'a Throttles, who: KnownClient) -> Result<Self> {
         throttles.failed_logins_of_known.permit(&who).await.map(Self::Known)
     }
 
-    /// The password was right, or was not looked at.
+    /// Returns the permits: the password was right, or was not checked.
     pub(super) async fn give_back(self) {
         match self {
             Self::Known(permit) => permit.give_back().await,
-            Self::Stranger(here, everywhere) => {
-                here.give_back().await;
-                everywhere.give_back().await;
+            Self::Stranger(of_address, of_account) => {
+                of_address.give_back().await;
+                of_account.give_back().await;
             }
         }
     }
 }
 
 impl Accounts {
-    /// `who` is a user name, an id or an e-mail address. An unknown name and a wrong password are the same error at the same cost.
-    /// `device` is the device token of an earlier log-in: who has one is not kept out by the guesses of others.
+    /// Logs in. `who` is a user name, an id or an e-mail address. An unknown name and a wrong password give the same error at the
+    /// same cost. `device` is the device token of an earlier log-in: clients that have one are not throttled by others' guesses.
     pub async fn log_in(&self, from: Origin, who: &str, password: String, device: Option<&str>) -> Result<Login> {
         let throttles = self.throttles();
         let attempt = match throttles.exempts(from) {
@@ -66,14 +66,14 @@ impl Accounts {
         let user = self.database.user_by_login(who).await?;
         let subject = match &user {
             Some(user) => Subject::Account(user.uid),
-            // Too long to be a name is as good as any other that nobody has.
+            // A text that is too long for a name is an unknown name.
             None if name::is_too_long(who) => Subject::unknown(""),
             None => Subject::unknown(&name::key(who.trim())),
         };
         throttles.log_ins.take(&(subject, from)).await?;
         let device = device.and_then(|token| self.device_of(token, user.as_ref()));
         let guess = match device {
-            Some(device) => Guess::of_known(&throttles, Known::Device(device.account, device.device)).await?,
+            Some(device) => Guess::of_known(&throttles, KnownClient::Device(device.account, device.device)).await?,
             None => Guess::of_stranger(&throttles, subject, from).await?,
         };
         let user = match self.check_password(user, password).await {
@@ -82,7 +82,7 @@ impl Accounts {
                 return Err(Error::Unauthenticated("wrong name or password".into()));
             }
             Err(error) => {
-                // The password was not looked at.
+                // The password was not checked.
                 guess.give_back().await;
                 if let Some(attempt) = attempt {
                     attempt.give_back().await;
@@ -98,12 +98,12 @@ impl Accounts {
             return Err(Error::Forbidden("this account is disabled".into()));
         }
         let uid = user.uid;
-        let mut session = self.begin(user).await?;
-        session.device_token = self.new_device_token(uid, device.map(|device| device.device));
-        Ok(session)
+        let mut login = self.begin(user).await?;
+        login.device_token = self.new_device_token(uid, device.map(|device| device.device));
+        Ok(login)
     }
 
-    /// The account whose password this is; none if it is nobody's.
+    /// The user, if the password is right. Takes as long for an unknown user.
     async fn check_password(&self, user: Option<User>, password: String) -> Result<Option<User>> {
         let Some(mut user) = user else {
             self.passwords.pretend(password).await?;
@@ -117,14 +117,14 @@ impl Accounts {
             }
             Ok(Verdict::Wrong) => Ok(None),
             Err(ref error @ Error::Invalid { ref field, .. }) if field == "hash" => {
-                tracing::error!(account = %user.uid, %error, "this account's password hash cannot be checked");
+                tracing::error!(account = %user.uid, %error, "cannot check password hash");
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// A good device token of this account.
+    /// The device token's content, if it is valid for this account.
     fn device_of(&self, token: &str, user: Option<&User>) -> Option<DeviceToken> {
         let device = self.sealer.open_device_token(token)?;
         let good = user.is_some_and(|user| user.uid == device.account) && device.expires > now();
@@ -136,8 +136,8 @@ impl Accounts {
         self.sealer.device_token(DeviceToken { account, device, expires: now() + DEVICE_TOKEN_TTL })
     }
 
-    /// Stores a right password's hash anew, as the settings have it today. What keeps it from that is no reason not to
-    /// log in.
+    /// Replaces the hash of a right password by one with the current settings. A failure is logged and does not prevent the
+    /// log-in.
     async fn rehash(&self, user: &mut User, password: String) {
         let done = async {
             let hash = self.passwords.hash(password).await?;
@@ -145,13 +145,13 @@ impl Accounts {
         };
         match done.await {
             Ok(Some(hash)) => user.password_hash = hash,
-            // Changed meanwhile: the new login will find that out.
+            // Changed meanwhile: adding the login will fail.
             Ok(None) => {}
-            Err(error) => tracing::warn!(account = %user.uid, %error, "an outdated password hash was not replaced"),
+            Err(error) => tracing::warn!(account = %user.uid, %error, "could not replace outdated password hash"),
         }
     }
 
-    /// A new login of somebody who is allowed one.
+    /// Begins a login, without any check.
     pub async fn begin(&self, user: User) -> Result<Login> {
         let login = LoginId::new();
         let refresh_token = self.sealer.refresh_token(RefreshToken { login, generation: 0 });
@@ -166,8 +166,8 @@ impl Accounts {
         Ok(Login { token, refresh_token, device_token: String::new(), expires_in: self.tokens.ttl(), user })
     }
 
-    /// Whether this is the account's password. A token alone, which may be stolen, takes no account over; guessing is
-    /// as slow as at the front door.
+    /// Checks the password of somebody who is logged in, so that a stolen token is not enough to take an account over. Guessing
+    /// is throttled as it is for log-ins.
     pub(super) async fn confirm(&self, from: Origin, who: &Identity, password: String) -> Result<User> {
         let throttles = self.throttles();
         let attempt = match throttles.exempts(from) {
@@ -175,7 +175,7 @@ impl Accounts {
             false => Some(throttles.attempts.permit(&from).await?),
         };
         let user = self.user(who.account.id).await?;
-        let guess = Guess::of_known(&throttles, Known::Login(who.login)).await?;
+        let guess = Guess::of_known(&throttles, KnownClient::Login(who.login)).await?;
         let verdict = self.passwords.check(password, user.password_hash.clone()).await;
         if !matches!(verdict, Ok(Verdict::Wrong)) {
             guess.give_back().await;
@@ -186,7 +186,7 @@ impl Accounts {
         match verdict? {
             Verdict::Right | Verdict::Outdated => Ok(user),
             Verdict::Wrong => {
-                // The front door counts it too, but what is tried there keeps nobody out here.
+                // Log-ins count this failure too, but failed log-ins do not throttle this check.
                 let _ = throttles.failed_logins.take(&(Subject::Account(user.uid), from)).await;
                 Err(Error::Forbidden("this is not the account's current password".into()))
             }

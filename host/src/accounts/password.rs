@@ -1,8 +1,8 @@
-//! Password hashing: argon2id, off the async threads, and never more at a time than configured. Hashes that come from
-//! elsewhere, with other settings or by bcrypt, are checked too.
+//! Password hashing: argon2id, off the async threads, and never more at a time than configured. Imported hashes, by argon2
+//! with other settings or by bcrypt, are checked too.
 //!
-//! Passwords are hashed in Unicode's composed form (NFC), since keyboards differ in what they send for one character. Hashes
-//! of before were made of what was sent, so that is tried first.
+//! Passwords are hashed in Unicode's composed form (NFC), since keyboards differ in what they send for one character. Older
+//! hashes were made from the password as it was sent, so that is tried first.
 
 mod queue;
 
@@ -19,24 +19,24 @@ pub use self::queue::Share;
 use crate::config;
 use crate::error::{Error, Result};
 
-/// Longer passwords only cost memory.
+/// The longest password, in bytes; longer ones only cost memory.
 pub const MAX_BYTES: usize = 1024;
-/// What checking a hash may cost at the most (KiB, passes, lanes), if the settings do not allow more: plugins bring hashes
-/// too, and a hash says itself what it costs.
+/// The most that checking an argon2 hash may cost (KiB, passes, lanes), unless the settings allow more. A hash sets its own
+/// cost, and plugins provide hashes too.
 const MAX_COST: (u32, u32, u32) = (65_536, 16, 8);
-/// The same for bcrypt; each one more doubles it.
+/// The highest cost factor of a bcrypt hash; each step doubles the work.
 const MAX_BCRYPT_COST: u32 = 14;
 
-/// What a password is to a hash.
+/// The result of checking a password against a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, but the hash was made otherwise than one would be today.
+    /// Right, but the hash was not made with the current algorithm and settings.
     Outdated,
 }
 
-/// A hash as it is stored.
+/// A parsed hash.
 enum Stored {
     Argon2 { parsed: Box<PasswordHash>, current: bool },
     Bcrypt,
@@ -44,21 +44,21 @@ enum Stored {
 
 impl Stored {
     fn parse(hash: &str, own: &Params) -> Result<Self> {
-        let too_dear = || Error::invalid("hash", "costs more than this server spends on one");
+        let too_costly = || Error::invalid("hash", "costs more than this server spends on one");
         if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| hash.starts_with(prefix)) {
             let parts: bcrypt::HashParts = hash.parse().map_err(|_| Error::invalid("hash", "is no bcrypt hash"))?;
-            return if parts.get_cost() > MAX_BCRYPT_COST { Err(too_dear()) } else { Ok(Self::Bcrypt) };
+            return if parts.get_cost() > MAX_BCRYPT_COST { Err(too_costly()) } else { Ok(Self::Bcrypt) };
         }
         let wanted = "is no hash that can be checked; wanted $argon2id$…, or $2a$…, $2b$… or $2y$… (bcrypt)";
         let parsed = PasswordHash::new(hash).map_err(|_| Error::invalid("hash", wanted))?;
         Algorithm::new(parsed.algorithm.as_str()).map_err(|_| Error::invalid("hash", wanted))?;
         let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;
-        let (memory, passes, broadcaster) = MAX_COST;
+        let (memory, passes, lanes) = MAX_COST;
         if cost.m_cost() > memory.max(own.m_cost())
             || cost.t_cost() > passes.max(own.t_cost())
-            || cost.p_cost() > broadcaster.max(own.p_cost())
+            || cost.p_cost() > lanes.max(own.p_cost())
         {
-            return Err(too_dear());
+            return Err(too_costly());
         }
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         let current = parsed.algorithm.as_str() == Algorithm::Argon2id.as_str()
@@ -87,12 +87,12 @@ impl PasswordHasher {
         })
     }
 
-    /// A PHC string: algorithm, cost, salt and hash.
+    /// Hashes a password to a PHC string: algorithm, cost, salt and hash.
     pub async fn hash(&self, password: String) -> Result<String> {
         self.hash_in(Share::LogIns, password).await
     }
 
-    /// The same in this share of the queue.
+    /// Like [`Self::hash`], in this share of the queue.
     pub async fn hash_in(&self, share: Share, password: String) -> Result<String> {
         check_length(&password)?;
         let argon2 = self.argon2.clone();
@@ -103,12 +103,12 @@ impl PasswordHasher {
         .await
     }
 
-    /// Whether `password` made `hash`; the cost is the hash's own.
+    /// Whether `hash` is a hash of `password`, in this share of the queue.
     pub async fn verify_in(&self, share: Share, password: String, hash: String) -> Result<bool> {
         Ok(self.check_in(share, password, hash).await? != Verdict::Wrong)
     }
 
-    /// Whether `password` made `hash`, and whether the hash is one that would be made today.
+    /// Whether `hash` is a hash of `password`, and whether it was made with the current settings.
     pub async fn check(&self, password: String, hash: String) -> Result<Verdict> {
         self.check_in(Share::LogIns, password, hash).await
     }
@@ -120,7 +120,7 @@ impl PasswordHasher {
             let stored = Stored::parse(&hash, argon2.params())?;
             let composed: String = password.nfc().collect();
             match check_one(&argon2, &stored, &password, &hash)? {
-                // Made of a decomposed spelling, before passwords were composed.
+                // The hash was made from the uncomposed spelling, by an older version.
                 Verdict::Right if composed != password => Ok(Verdict::Outdated),
                 Verdict::Wrong if composed != password => check_one(&argon2, &stored, &composed, &hash),
                 verdict => Ok(verdict),
@@ -129,12 +129,12 @@ impl PasswordHasher {
         .await
     }
 
-    /// Whether passwords can be checked against a hash that somebody brings along.
+    /// Fails if passwords cannot be checked against an imported hash.
     pub fn check_hash(&self, hash: &str) -> Result<()> {
         Stored::parse(hash, self.argon2.params()).map(|_| ())
     }
 
-    /// Takes as long as checking a password would.
+    /// Takes as long as checking a password, for accounts that do not exist.
     pub async fn pretend(&self, password: String) -> Result<()> {
         let decoy = self.decoy.get_or_try_init(|| self.hash("no account has this".into())).await?;
         self.check(password, decoy.clone()).await.map(|_| ())
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_fits_its_own_password_only() {
+    async fn a_hash_matches_its_own_password_only() {
         let hasher = cheap();
         let hash = hasher.hash("open sesame".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
@@ -198,20 +198,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_that_costs_too_much_is_not_checked() {
+    async fn a_hash_that_costs_too_much_is_refused() {
         let dear = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
         let verdict = cheap().check("x".into(), dear.into()).await;
         assert_eq!(verdict.unwrap_err().code(), "invalid");
     }
 
     #[tokio::test]
-    async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
+    async fn a_malformed_hash_is_an_error_and_not_a_wrong_password() {
         let verdict = cheap().check("x".into(), "x".into()).await;
         assert_eq!(verdict.unwrap_err().code(), "invalid");
     }
 
     #[tokio::test]
-    async fn a_hash_of_other_settings_fits_and_is_outdated() {
+    async fn a_hash_with_other_settings_matches_and_is_outdated() {
         let costly = config::Auth { hash_memory_kib: 16, hash_iterations: 2, ..config::Auth::default() };
         let hash = PasswordHasher::new(&costly).unwrap().hash("open sesame".into()).await.unwrap();
         assert_eq!(cheap().check("open sesame".into(), hash.clone()).await, Ok(Verdict::Outdated));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hashes_of_bcrypt_fit_too() {
+    async fn bcrypt_hashes_match_and_are_outdated() {
         let hash = bcrypt::hash("open sesame", 4).unwrap();
         for prefix in ["$2a$", "$2b$", "$2y$"] {
             let hash = hash.replace("$2b$", prefix);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_fits_in_either_spelling_and_so_do_hashes_of_decomposed_ones() {
+    async fn a_password_matches_in_composed_and_decomposed_spelling() {
         let (composed, decomposed) = ("pässwörd", "pa\u{308}sswo\u{308}rd");
         let hash = cheap().hash(decomposed.into()).await.unwrap();
         assert_eq!(cheap().check(composed.into(), hash.clone()).await, Ok(Verdict::Right));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_length_is_checked_before_anything_is_composed() {
+    async fn password_length_is_checked_before_composition() {
         let error = cheap().hash("\u{FDFA}".repeat(MAX_BYTES)).await.unwrap_err();
         assert_eq!(error.code(), "too_large");
     }

@@ -1,4 +1,4 @@
-//! What people change of their own accounts.
+//! Changes that users make to their own accounts.
 
 use super::throttle::Origin;
 use super::{Accounts, Identity, clean_email, clean_username};
@@ -7,23 +7,23 @@ use crate::database::User;
 use crate::error::{Error, Result};
 use crate::name;
 
-/// What is none stays as it is.
+/// Changes to an account; fields that are None stay as they are.
 #[derive(Debug, Default)]
 pub struct ProfileChange {
     pub username: Option<String>,
-    /// None inside takes the address away.
+    /// `Some(None)` removes the address.
     pub email: Option<Option<String>>,
 }
 
 impl Accounts {
-    /// Another name or address. Reloadable connections go by the old name until they connect again; everything else shows the
-    /// new one from now on.
+    /// Changes name or address. Live connections use the old name until they reconnect; everything else shows the new one from
+    /// now on.
     pub async fn change_profile(&self, from: Origin, who: &Identity, change: ProfileChange) -> Result<User> {
         let user = self.user(who.account.id).await?;
         if change.username.is_none() && change.email.is_none() {
             return Ok(user);
         }
-        // An answer of `conflict` tells whose address has an account: not to be had by the thousand.
+        // A `conflict` reveals that an address has an account, so attempts are limited.
         self.take_attempt(from).await?;
         let username = change.username.as_deref().map(clean_username).transpose()?;
         // Who had a name before a plugin did keeps it.
@@ -40,14 +40,14 @@ impl Accounts {
         Ok(changed)
     }
 
-    /// A new password for who knows the current one. Every other login of the account ends.
+    /// Changes the password, given the current one. Ends every other login of the account.
     pub async fn change_password(&self, from: Origin, who: &Identity, current: String, new: String) -> Result<()> {
         let user = self.confirm(from, who, current).await?;
         self.replace_password(&user, new).await?;
         self.log_out_everywhere(&user, Some(who.login)).await
     }
 
-    /// A new password by the operator's word; every login of the account ends.
+    /// Sets the password on the operator's behalf. Ends every login of the account.
     pub async fn set_password(&self, user: &User, new: String) -> Result<()> {
         self.replace_password(user, new).await?;
         self.log_out_everywhere(user, None).await
@@ -61,7 +61,7 @@ impl Accounts {
         }
     }
 
-    /// Deletes the account of who knows its password; with `erase`, its messages and files too.
+    /// Deletes the user's own account, given its password; with `erase`, its messages and files too.
     pub async fn delete_own(&self, from: Origin, who: &Identity, password: String, erase: bool) -> Result<()> {
         let user = self.confirm(from, who, password).await?;
         self.delete(user.uid, erase).await

@@ -1,5 +1,5 @@
-//! Trading refresh tokens. A token knows its login and how often it was replaced, so that a request that is repeated (its answer
-//! was lost, or two tabs asked) gets the same successor, and any other reuse is known for what it is, however old.
+//! Rotates refresh tokens. A token carries its login and its generation. So a repeated request (its answer was lost, or two tabs
+//! asked) gets the same successor, and any other reuse is detected, however old the token.
 
 use std::time::Duration;
 
@@ -11,32 +11,34 @@ use crate::clock::{Timestamp, now};
 use crate::database::{LoginRow, Rotation};
 use crate::error::{Error, Result};
 
-/// How long a token that was replaced gives the same successor, even if that was used.
-const REPEATED_WITHIN: Duration = Duration::from_secs(30);
-/// How many rotations of that time are remembered.
-const REMEMBERED: usize = 16;
-/// How often a rotation is tried that others overtake.
-const TRIES: usize = 8;
+/// How long a replaced token still yields the same successor, even if that was used.
+const REPEAT_WINDOW: Duration = Duration::from_secs(30);
+/// The most rotations within that time that are remembered.
+const MAX_REMEMBERED_ROTATIONS: usize = 16;
+/// How often a rotation is tried while concurrent requests rotate first.
+const MAX_TRIES: usize = 8;
 
-/// What a refresh token is to its login.
+/// How a presented refresh token relates to its login.
 #[derive(Debug, PartialEq, Eq)]
-enum Use {
-    /// The present one.
+enum TokenUse {
+    /// The current token.
     Current,
-    /// One that was replaced by this one just now, or by one that was not used.
+    /// A token whose successor, given here, is recent or was not used.
     Repeated(String),
+    /// Any other reuse.
     Stolen,
 }
 
 impl Accounts {
-    /// Trades a refresh token for a new pair. One that was traded before is repeated, or was stolen: then its login ends.
+    /// Exchanges a refresh token for a new pair of tokens. A token that was exchanged before yields the same successor if the
+    /// request counts as repeated; otherwise it counts as stolen, and its login ends.
     pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Login> {
         let throttles = self.throttles();
         let attempt = match throttles.exempts(from) {
             true => None,
             false => Some(throttles.refreshes.permit(&from).await?),
         };
-        let done = self.trade(refresh_token).await;
+        let done = self.exchange(refresh_token).await;
         // Only failures count.
         if !matches!(done, Err(Error::Unauthenticated(_)))
             && let Some(attempt) = attempt
@@ -46,13 +48,13 @@ impl Accounts {
         done
     }
 
-    async fn trade(&self, token: &str) -> Result<Login> {
+    async fn exchange(&self, token: &str) -> Result<Login> {
         let hash = refresh_hash(token);
         let sealed = self.sealer.open_refresh_token(token);
-        for first in (0..TRIES).map(|n| n == 0) {
+        for first in (0..MAX_TRIES).map(|n| n == 0) {
             let row = match sealed {
                 Some(sealed) => self.database.login(sealed.login).await?,
-                // One of an older version, or sealed with a key that is no more.
+                // A token of an older version, or one sealed with a key that was removed.
                 None => self.database.login_by_refresh(&hash).await?,
             };
             let row = row.filter(|row| row.revoked_at.is_none() && Timestamp(row.expires_at) > now());
@@ -61,14 +63,14 @@ impl Accounts {
                 self.throttles().rotations.take(&row.uid).await?;
             }
             let next = match self.use_of(&row, &hash, sealed) {
-                Use::Repeated(next) => next,
-                Use::Current => match self.rotate(&row).await? {
+                TokenUse::Repeated(next) => next,
+                TokenUse::Current => match self.rotate(&row).await? {
                     Some(next) => next,
-                    // Somebody else was first: this has become a repetition.
+                    // A concurrent request rotated first: this one is now a repetition.
                     None => continue,
                 },
-                Use::Stolen => {
-                    tracing::warn!(login = %row.uid, account = %row.account, "a refresh token was reused: its login ends");
+                TokenUse::Stolen => {
+                    tracing::warn!(login = %row.uid, account = %row.account, "refresh token reused, revoking login");
                     self.revoke(row.uid).await?;
                     return Err(invalid());
                 }
@@ -84,41 +86,44 @@ impl Accounts {
         Err(Error::Contended)
     }
 
-    fn use_of(&self, row: &LoginRow, hash: &str, sealed: Option<RefreshToken>) -> Use {
+    fn use_of(&self, row: &LoginRow, hash: &str, sealed: Option<RefreshToken>) -> TokenUse {
         if row.refresh_hash == hash {
-            return Use::Current;
+            return TokenUse::Current;
         }
         let current = generation(row);
         if row.previous_hash.as_deref() == Some(hash) {
-            // Unused, and to be made again: a node of an older version made it otherwise.
+            // The successor is unused. It can be made again unless a node of an older version made it.
             let successor = RefreshToken { login: row.uid, generation: current };
             let mut made = self.sealer.refresh_tokens(successor);
             if let Some(next) = made.find(|next| refresh_hash(next) == row.refresh_hash) {
-                return Use::Repeated(next);
+                return TokenUse::Repeated(next);
             }
         }
-        let Some(RefreshToken { login, generation }) = sealed else { return Use::Stolen };
+        let Some(RefreshToken { login, generation }) = sealed else { return TokenUse::Stolen };
         let replaced_by = generation.saturating_add(1);
-        // The latest rotation was looked at above.
+        // The latest rotation was handled above.
         let back = current.checked_sub(replaced_by).filter(|back| *back > 0);
         let ago = back.and_then(|back| row.rotations.split(',').nth(back as usize));
         match ago.and_then(|at| at.parse().ok()) {
-            Some(at) if Timestamp(at) + REPEATED_WITHIN > now() => {
-                Use::Repeated(self.sealer.refresh_token(RefreshToken { login, generation: replaced_by }))
+            Some(at) if Timestamp(at) + REPEAT_WINDOW > now() => {
+                TokenUse::Repeated(self.sealer.refresh_token(RefreshToken { login, generation: replaced_by }))
             }
-            _ => Use::Stolen,
+            _ => TokenUse::Stolen,
         }
     }
 
-    /// None if somebody else was first.
+    /// Rotates the login's token; None if a concurrent request did so first.
     async fn rotate(&self, row: &LoginRow) -> Result<Option<String>> {
         let at = now();
         let next = RefreshToken { login: row.uid, generation: generation(row).saturating_add(1) };
         let token = self.sealer.refresh_token(next);
-        let recent = |text: &&str| text.parse().is_ok_and(|then| Timestamp(then) + REPEATED_WITHIN > at);
+        let recent = |text: &&str| text.parse().is_ok_and(|then| Timestamp(then) + REPEAT_WINDOW > at);
         let latest = at.0.to_string();
-        let rotations: Vec<&str> =
-            [latest.as_str()].into_iter().chain(row.rotations.split(',').take_while(recent)).take(REMEMBERED).collect();
+        let rotations: Vec<&str> = [latest.as_str()]
+            .into_iter()
+            .chain(row.rotations.split(',').take_while(recent))
+            .take(MAX_REMEMBERED_ROTATIONS)
+            .collect();
         let rotation = Rotation {
             old_hash: &row.refresh_hash,
             new_hash: &refresh_hash(&token),

@@ -1,4 +1,4 @@
-//! Ending logins: their tokens, and the connections that came by them.
+//! Ends logins: their tokens, and the connections made with them.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use crate::hub::Close;
 use crate::hub::link::Outgoing;
 use crate::protocol::{AccountId, LoginId};
 
-/// How many logins are asked about at a time.
-const RECHECKED: usize = 5000;
-/// How long a login that has ended is kept.
-const REMOVED_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Logins that one query checks.
+const LOGINS_PER_RECHECK: usize = 5000;
+/// How long the row of an ended login is kept.
+const ENDED_LOGIN_TTL: Duration = Duration::from_secs(60 * 60);
 
 impl Accounts {
     pub async fn log_out(&self, identity: &Identity) -> Result<()> {
         self.revoke(identity.login).await
     }
 
-    /// Ends every login of an account but this one.
+    /// Ends every login of an account except one.
     pub async fn log_out_everywhere(&self, user: &User, except: Option<LoginId>) -> Result<()> {
         let ended = self.database.revoke_logins(user.id, except, now()).await?;
         self.end(&ended, &logged_out());
         Ok(())
     }
 
-    /// Lets somebody in no more; whoever is in goes at once.
+    /// Disables an account: ends its logins and closes their connections at once.
     pub async fn disable(&self, user: &User) -> Result<()> {
         let at = now();
         self.database.set_disabled(user.uid, Some(at), at).await?;
@@ -40,8 +40,8 @@ impl Accounts {
         self.database.set_disabled(user.uid, None, now()).await
     }
 
-    /// Deletes an account. What it wrote stays, as a deleted account's, unless `erase` says that its messages and files go too; the
-    /// server does that, and lets it leave its rooms, afterwards.
+    /// Deletes an account. Its messages stay, as those of a deleted account, unless `erase` is set: then its messages and files
+    /// are deleted too. The server does that, and ends its memberships, afterwards.
     pub async fn delete(&self, account: AccountId, erase: bool) -> Result<()> {
         let ended = self.database.delete_user(account, erase, now()).await?;
         let ended = ended.ok_or_else(|| Error::not_found("account"))?;
@@ -49,10 +49,10 @@ impl Accounts {
         Ok(())
     }
 
-    /// Looks whether the logins of live connections still hold: another process may have ended them.
+    /// Closes live connections whose logins have ended: another process may have ended them.
     pub async fn recheck(&self) -> Result<()> {
         let logins: Vec<LoginId> = self.hub.logins().into_iter().collect();
-        for some in logins.chunks(RECHECKED) {
+        for some in logins.chunks(LOGINS_PER_RECHECK) {
             let (off, out): (Vec<_>, Vec<_>) =
                 self.database.ended_logins(some).await?.into_iter().partition(|(_, disabled)| *disabled);
             for (ended, close) in [(off, disabled()), (out, logged_out())] {
@@ -62,12 +62,12 @@ impl Accounts {
         Ok(())
     }
 
-    /// Removes what the database keeps of logins that have ended.
+    /// Removes the rows of logins that have ended.
     pub async fn remove_ended_logins(&self) -> Result<()> {
         let at = now();
-        // An access token may outlive the refresh token that it came by.
-        let expired = at - (self.tokens.ttl() + REMOVED_AFTER);
-        while self.database.remove_ended_logins(at - REMOVED_AFTER, expired).await? {}
+        // An access token may outlive the refresh token that it was issued with.
+        let expired = at - (self.tokens.ttl() + ENDED_LOGIN_TTL);
+        while self.database.remove_ended_logins(at - ENDED_LOGIN_TTL, expired).await? {}
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// To be called after the commit that ended them.
+    /// Makes ended logins known to this node and the others. Call it after the commit that ended them.
     fn end(&self, logins: &[LoginId], close: &Close) {
         if !logins.is_empty() {
             self.hub.publish_to_nodes(|| Outgoing::Logins(logins.to_vec(), Some(close.clone())));
@@ -85,7 +85,7 @@ impl Accounts {
         self.heard_of(logins, Some(close));
     }
 
-    /// What is kept of these logins holds no more, and if they ended their connections are closed.
+    /// Drops these logins from the cache and, if they ended, closes their connections.
     pub fn heard_of(&self, logins: &[LoginId], ended: Option<&Close>) {
         for login in logins {
             self.logins.forget(login);
@@ -95,7 +95,7 @@ impl Accounts {
         }
     }
 
-    /// What is kept of an account's logins holds no more.
+    /// Drops an account's logins from the caches of all nodes.
     pub(super) async fn forget_logins(&self, user: &User) -> Result<()> {
         let logins = self.database.logins_of(user.id).await?;
         self.heard_of(&logins, None);

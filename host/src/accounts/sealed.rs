@@ -1,5 +1,5 @@
-//! Tokens that say by themselves what they are: a payload and its HMAC, under a key that is derived from the signing keys. Nothing
-//! that is stored is enough to make one.
+//! Sealed tokens: a payload with its HMAC, under a key that is derived from the signing keys. What the database stores is not
+//! enough to make one.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,10 +12,10 @@ use crate::protocol::{AccountId, LoginId};
 
 const MAC_BYTES: usize = 32;
 const BLOCK_BYTES: usize = 64;
-/// Longer ones are nobody's.
+/// Longer tokens are refused unread.
 const MAX_CHARS: usize = 256;
 
-/// What a sealed token is for: none passes for another.
+/// What a sealed token is for. A token of one purpose is not valid for another.
 #[derive(Clone, Copy)]
 enum Purpose {
     Refresh,
@@ -31,13 +31,13 @@ impl Purpose {
     }
 }
 
-/// Makes a sealing key of a signing key's secret half.
+/// Derives a sealing key from a signing key's secret half.
 pub(super) fn sealing_key(secret: &[u8]) -> [u8; 32] {
     mac(secret, &[b"natterjack: key of sealed tokens"]).finalize().into_bytes().into()
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
-    // As RFC 2104 has it: a key of one block, padded, or hashed first where it is longer.
+    // As in RFC 2104: the key is padded to one block, or hashed first if it is longer.
     let mut block = [0; BLOCK_BYTES];
     match block.get_mut(..key.len()) {
         Some(start) => start.copy_from_slice(key),
@@ -50,19 +50,19 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     mac
 }
 
-/// Seals tokens with its first key, and opens them with each.
+/// Seals tokens with its first key, and opens them with any of its keys.
 pub(super) struct Sealer {
     keys: Vec<[u8; 32]>,
 }
 
-/// The refresh token of a login after so many rotations.
+/// The content of a refresh token: a login, and the number of rotations before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RefreshToken {
     pub(super) login: LoginId,
     pub(super) generation: u32,
 }
 
-/// Says that somebody logged in to the account from this device.
+/// The content of a device token: proof of an earlier log-in to the account from this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DeviceToken {
     pub(super) account: AccountId,
@@ -90,7 +90,7 @@ impl Sealer {
         self.keys.iter().any(|key| good(key.as_slice())).then_some(bytes)
     }
 
-    /// The token under every key, the one that seals new ones first.
+    /// The token sealed with every key, first with the one for new tokens.
     pub(super) fn refresh_tokens(&self, token: RefreshToken) -> impl Iterator<Item = String> {
         let payload = [token.login.0.as_bytes().as_slice(), &token.generation.to_be_bytes()].concat();
         self.keys.iter().map(move |key| Self::seal(key, Purpose::Refresh, &payload))
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_token_opens_to_what_was_sealed_and_after_a_key_change_too() {
+    fn a_sealed_token_opens_before_and_after_a_key_change() {
         let token = RefreshToken { login: LoginId::new(), generation: 7 };
         let text = sealer(&["old"]).refresh_token(token);
         assert_eq!(sealer(&["old"]).open_refresh_token(&text), Some(token));

@@ -1,7 +1,7 @@
-//! Rate limits of guessing: how often somebody may try, and how often be wrong.
+//! Rate limits on guessing: how many attempts, and how many failures, are allowed.
 //!
-//! A guess takes its permit before it is evaluated and gives it back if it was right. So however many guesses arrive at once, no
-//! more are evaluated than the limit allows, and right passwords cost nothing.
+//! A guess takes its permit before it is evaluated and gives it back if it was right. So no more guesses are evaluated than the
+//! limit allows, however many arrive at once, and right passwords use up nothing.
 
 mod buckets;
 
@@ -16,8 +16,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::buckets::{Asked, Slot};
 pub(crate) use self::buckets::{Buckets, Quota};
+use self::buckets::{PermitDecision, Slot};
 use super::keys::hex;
 use crate::config;
 use crate::database::{Bucket, Database};
@@ -25,12 +25,12 @@ use crate::error::{Error, Result};
 use crate::metrics::{Counter, Metrics, THROTTLED};
 use crate::protocol::{AccountId, LoginId, RoomId};
 
-/// How long a guess waits for the outcome of others that are under way.
+/// How long a guess waits for the outcome of others that are being evaluated.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// How many buckets all names share that nobody has.
-const UNKNOWN_NAMES: u64 = 4096;
+/// Number of buckets that all unknown names share.
+const UNKNOWN_NAME_BUCKETS: u64 = 4096;
 
-/// Where a request comes from, as far as that tells people apart: an IPv6 site is one, since it has addresses to burn.
+/// Where a request comes from: an IPv4 address, or an IPv6 site (/64), since a site can use any number of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Origin(IpAddr);
 
@@ -47,13 +47,13 @@ impl From<IpAddr> for Origin {
 }
 
 impl Origin {
-    /// Whether it is this machine itself.
+    /// Whether the request comes from this machine.
     pub fn is_local(self) -> bool {
-        // `::1`, of which the site is left.
+        // The site of `::1`.
         self.0.is_loopback() || self.0 == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     }
 
-    /// Whether it is one of these, or a part of one. An IPv6 site is exempt as a whole or not at all.
+    /// Whether the origin is in one of these networks. An IPv6 site is in one as a whole or not at all.
     pub fn is_in(self, networks: &[IpNet]) -> bool {
         networks.iter().any(|network| network.contains(&self.0) || Self::from(network.addr()) == self)
     }
@@ -63,58 +63,58 @@ impl Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     Account(AccountId),
-    /// A name that nobody has, by a hash of few values.
+    /// An unknown name, by a hash that maps to one of [`UNKNOWN_NAME_BUCKETS`] values.
     Unknown(u64),
 }
 
 impl Subject {
-    /// A name that nobody has, folded.
+    /// The subject for an unknown name, given in folded form.
     pub fn unknown(name: &str) -> Self {
         let digest = Sha256::digest(name);
         let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
-        Self::Unknown(hash % UNKNOWN_NAMES)
+        Self::Unknown(hash % UNKNOWN_NAME_BUCKETS)
     }
 }
 
-/// How somebody guesses who has proven before that the account is theirs.
+/// A guesser who has proven before that the account is theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Known {
+pub enum KnownClient {
     /// By the device token of an earlier log-in.
     Device(AccountId, Uuid),
     /// Logged in, and asked for the password once more.
     Login(LoginId),
 }
 
-/// Who offers a room's password.
+/// Who guesses a room's password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Guesser {
     Account(AccountId),
-    /// A guest has no other identity that outlives its connection.
+    /// A guest: no other identity of it outlives its connection.
     Origin(Origin),
 }
 
 pub struct Throttles {
-    /// Signing up, and logging in in vain, by address.
+    /// Sign-ups and failed log-ins, by address.
     pub attempts: Throttle<Origin>,
     /// Failed refreshes, by address.
     pub refreshes: Throttle<Origin>,
     /// Refreshes of one login.
     pub rotations: Throttle<LoginId>,
-    /// Log-ins to one account from one address, right ones too: each costs a hash.
+    /// Log-ins to one account from one address, successful ones too, since each costs a hash.
     pub log_ins: Throttle<(Subject, Origin)>,
     /// Failed log-ins to one account from one address.
     pub failed_logins: Throttle<(Subject, Origin)>,
-    /// Failed log-ins to one account from everywhere.
+    /// Failed log-ins to one account from all addresses.
     pub failed_logins_of_account: Throttle<Subject>,
-    /// Wrong passwords of people who are known to the account.
-    pub failed_logins_of_known: Throttle<Known>,
+    /// Wrong passwords of clients that are known to the account.
+    pub failed_logins_of_known: Throttle<KnownClient>,
     pub room_passwords: Throttle<(RoomId, Guesser)>,
     /// Addresses without limits of their own.
     exempt: Vec<IpNet>,
 }
 
 impl Throttles {
-    /// In a cluster, tries are counted in the `common` database, for all nodes together.
+    /// In a cluster, attempts are counted in the `common` database, for all nodes together.
     pub fn new(limits: &config::Limits, metrics: &Metrics, common: Option<&Database>) -> Self {
         fn throttle<K: Hash + Debug>(
             what: &'static str,
@@ -122,7 +122,7 @@ impl Throttles {
             metrics: &Metrics,
             common: Option<&Database>,
         ) -> Throttle<K> {
-            let common = common.map(|database| Common::new(database.clone(), what, quota));
+            let common = common.map(|database| SharedBuckets::new(database.clone(), what, quota));
             Throttle::new(quota, common, metrics.counter(THROTTLED, &[("what", what)]))
         }
         let attempts = Quota::per_minute(limits.attempts_per_minute, limits.attempts_burst);
@@ -157,19 +157,19 @@ impl Throttles {
     }
 }
 
-/// What all nodes count together.
-struct Common {
+/// A throttle's buckets in the database, shared by all nodes.
+struct SharedBuckets {
     database: Database,
     what: &'static str,
     bucket: Bucket,
 }
 
-impl Common {
+impl SharedBuckets {
     fn new(database: Database, what: &'static str, quota: Quota) -> Self {
         Self { database, what, bucket: Bucket { holds: quota.burst, refill: quota.refill } }
     }
 
-    /// Of one length, whatever people send.
+    /// The database key: a hash, so that its length does not depend on what clients send.
     fn key(&self, key: &impl Debug) -> String {
         format!("{}:{}", self.what, hex(&Sha256::digest(format!("{key:?}"))[..16]))
     }
@@ -179,23 +179,23 @@ impl Common {
     }
 }
 
-/// So many tries for each key.
+/// Limits attempts by key.
 pub struct Throttle<K> {
     quota: Quota,
     buckets: Arc<Buckets<K>>,
-    common: Option<Common>,
+    common: Option<SharedBuckets>,
     refused: Counter,
 }
 
 impl<K: Hash + Debug> Throttle<K> {
-    fn new(quota: Quota, common: Option<Common>, refused: Counter) -> Self {
+    fn new(quota: Quota, common: Option<SharedBuckets>, refused: Counter) -> Self {
         Self { quota, buckets: Arc::default(), common, refused }
     }
 
-    /// Counts a try; an error if there were too many.
+    /// Counts an attempt; an error if there were too many.
     pub async fn take(&self, key: &K) -> Result<()> {
         let wait = match (self.buckets.take(key, self.quota, 1), &self.common) {
-            // Whoever tries too often here does so everywhere.
+            // Refused on this node alone, so the shared bucket need not be asked.
             (Err(wait), _) => Some(wait),
             (Ok(()), Some(common)) => common.take(key).await?,
             (Ok(()), None) => None,
@@ -203,8 +203,8 @@ impl<K: Hash + Debug> Throttle<K> {
         wait.map_or(Ok(()), |wait| Err(self.refusal(wait)))
     }
 
-    /// A permit for one guess; an error if too many were wrong. Where others are under way that may turn out right, it waits for
-    /// them.
+    /// Takes a permit for one guess; an error if too many guesses were wrong. Waits while other guesses are being evaluated that may
+    /// turn out right.
     pub async fn permit(&self, key: &K) -> Result<Permit<'_, K>> {
         let slot = match timeout(MAX_WAIT, self.granted(key)).await {
             Ok(granted) => granted?,
@@ -231,17 +231,17 @@ impl<K: Hash + Debug> Throttle<K> {
         let mut asked = self.buckets.ask_for(key, self.quota);
         loop {
             let waiting = match asked {
-                Asked::Granted(slot) => return Ok(slot),
-                Asked::Refused(wait) => return Err(self.refusal(wait)),
-                Asked::Wait(waiting) => waiting,
+                PermitDecision::Granted(slot) => return Ok(slot),
+                PermitDecision::Refused(wait) => return Err(self.refusal(wait)),
+                PermitDecision::Wait(waiting) => waiting,
             };
-            // Counted for as long as this waits, also if the request is given up.
+            // Counted while this waits; dropping it ends that, also if the request is cancelled.
             let counted = Counted { buckets: &self.buckets, slot: waiting.slot };
             let mut settled = std::pin::pin!(waiting.settled.notified());
             settled.as_mut().enable();
-            // The outcome may have come before it was listened for.
+            // The outcome may have come before `settled` was enabled.
             match self.buckets.ask(waiting.slot, self.quota) {
-                Asked::Wait(for_subscribers) => drop(Counted { buckets: &self.buckets, slot: for_subscribers.slot }),
+                PermitDecision::Wait(again) => drop(Counted { buckets: &self.buckets, slot: again.slot }),
                 other => {
                     drop(counted);
                     asked = other;
@@ -271,7 +271,7 @@ impl<K> Drop for Counted<'_, K> {
     }
 }
 
-/// The permit for one guess. Dropped, it counts as a wrong one, also if the request was given up in the middle.
+/// The permit for one guess. If it is dropped, also by a cancelled request, the guess counts as wrong.
 #[must_use]
 pub struct Permit<'a, K> {
     throttle: &'a Throttle<K>,
@@ -281,13 +281,13 @@ pub struct Permit<'a, K> {
 }
 
 impl<K> Permit<'_, K> {
-    /// The guess was right, or none at all.
+    /// Returns the permit: the guess was right, or was not evaluated.
     pub async fn give_back(mut self) {
         self.returned = true;
         if let (Some(key), Some(common)) = (self.common_key.take(), &self.throttle.common)
             && let Err(error) = common.database.give_back_try(&key, common.bucket).await
         {
-            tracing::warn!(%error, "a right password counts as a wrong one for a while");
+            tracing::warn!(%error, "could not give back a permit, a right password counts as wrong");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::clock::{Timestamp, now};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, LoginId};
 
-/// Who issues our tokens and whom they are for.
+/// Issuer and audience of this server's tokens.
 const ISSUER: &str = crate::name::OUR_ISSUER;
 const AUDIENCE: &str = "natterjack";
 
@@ -25,7 +25,7 @@ struct Claims {
     aud: String,
     /// The account.
     sub: AccountId,
-    /// The login it came from: revoking that ends the token.
+    /// The login it was issued for: revoking that ends the token.
     sid: LoginId,
     jti: Uuid,
     iat: i64,
@@ -33,7 +33,7 @@ struct Claims {
     exp: i64,
 }
 
-/// What a good token says.
+/// The content of a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bearer {
     pub account: AccountId,
@@ -41,7 +41,7 @@ pub struct Bearer {
     pub expires_at: Timestamp,
 }
 
-/// How far the clocks of those who issue tokens may be ahead of ours. It is for `nbf` alone: a token ends when it says so.
+/// How far an issuer's clock may be ahead of this server's. Applies to `nbf` only: a token ends exactly when it expires.
 pub(super) const NBF_LEEWAY: Duration = Duration::from_secs(60);
 
 /// Signs tokens and checks them.
@@ -55,7 +55,7 @@ impl Tokens {
         Self { keys, ttl }
     }
 
-    /// How long an access token holds.
+    /// How long an access token is valid.
     pub fn ttl(&self) -> Duration {
         self.ttl
     }
@@ -64,7 +64,7 @@ impl Tokens {
         self.keys.sealer()
     }
 
-    /// A new access token.
+    /// Issues an access token.
     pub fn issue(&self, account: AccountId, login: LoginId) -> Result<String> {
         let at = now();
         let claims = Claims {
@@ -82,11 +82,11 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Error::internal)
     }
 
-    /// Checks signature and times. Whether the login still holds is the caller's to ask.
+    /// Checks signature, claims and times. The caller must check that the login has not ended.
     pub fn check(&self, token: &str) -> Result<Bearer> {
         let invalid = || Error::Unauthenticated("the token is not valid".into());
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        // The key says by which algorithm, never the token.
+        // The key determines the algorithm, never the token.
         let key = self.keys.verifying(header.kid.as_deref()).ok_or_else(invalid)?;
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = NBF_LEEWAY.as_secs();
@@ -100,7 +100,7 @@ impl Tokens {
                 _ => invalid(),
             })?
             .claims;
-        // The library's leeway holds for the end too; a token ends when it says so.
+        // The library's leeway applies to `exp` too; here a token ends exactly when it expires.
         if claims.exp <= now().as_seconds() {
             return Err(expired());
         }
@@ -112,12 +112,12 @@ pub(super) fn expired() -> Error {
     Error::Unauthenticated("the token has expired; log in again or use the refresh token".into())
 }
 
-/// A secret at random.
+/// A random refresh token.
 pub fn new_refresh_token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// What is stored of a refresh token. Nobody can guess one, so that a plain hash is enough.
+/// The stored form of a refresh token. A plain hash is enough, since tokens cannot be guessed.
 pub fn refresh_hash(token: &str) -> String {
     hex(&Sha256::digest(token))
 }

@@ -1,5 +1,5 @@
-//! Who is hashed for next: log-ins have a share of the workers that the passwords of rooms cannot take, and among the latter
-//! everybody has their turn.
+//! Schedules password hashing fairly: the passwords of rooms cannot occupy all workers, so that log-ins always have some, and
+//! accounts and addresses that hash for rooms take turns.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -12,22 +12,22 @@ use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::AccountId;
 
-/// How many jobs of each share may wait for each worker, before more are turned away.
-const WAITING_PER_WORKER: usize = 64;
-/// How many of them may be one account's or one address's.
-const WAITING_OF_ONE: usize = 8;
-/// While both wait, every so manieth job is a room's, where a single worker has to do both.
-const ROOM_TURN: u32 = 4;
+/// The most log-in jobs, and the most room jobs, that wait per worker; further ones are refused.
+const MAX_WAITING_PER_WORKER: usize = 64;
+/// The most waiting jobs of one account or address.
+const MAX_WAITING_PER_SHARE: usize = 8;
+/// While both kinds wait, every n-th job is a room's.
+const ROOM_JOB_INTERVAL: u32 = 4;
 
-/// Whose hash it is.
+/// On whose behalf a password is hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Share {
     /// Signing up, logging in, changing passwords.
     LogIns,
-    /// Plugins on behalf of somebody, for rooms.
+    /// Plugins on behalf of an account or an address, for rooms.
     Account(AccountId),
     Origin(Origin),
-    /// Plugins by themselves.
+    /// Plugins on their own behalf.
     Plugins,
 }
 
@@ -37,7 +37,7 @@ type Job = Box<dyn FnOnce() + Send>;
 struct Waiting {
     log_ins: VecDeque<Job>,
     rooms: HashMap<Share, VecDeque<Job>>,
-    /// Those of `rooms`, in the order of their turns.
+    /// The keys of `rooms`, in the order of their turns.
     turns: VecDeque<Share>,
     room_jobs: usize,
     rooms_running: usize,
@@ -45,12 +45,12 @@ struct Waiting {
 }
 
 pub(super) struct Queue {
-    /// The same few threads for all: the allocator keeps what a hash took, once for each thread that ever made one.
+    /// A few threads for all hashes: the allocator keeps the memory of a hash for each thread that ever made one.
     workers: ThreadPool,
     waiting: Mutex<Waiting>,
-    /// The most workers that rooms have at a time.
+    /// The most workers that hash for rooms at a time.
     room_workers: usize,
-    most_waiting: usize,
+    max_waiting: usize,
 }
 
 impl Queue {
@@ -64,23 +64,23 @@ impl Queue {
             workers: pool,
             waiting: Mutex::default(),
             room_workers: workers.saturating_sub(1).clamp(1, workers.div_ceil(2)),
-            most_waiting: workers * WAITING_PER_WORKER,
+            max_waiting: workers * MAX_WAITING_PER_WORKER,
         }))
     }
 
-    /// Has the job done when its turn comes; an error if too many wait.
+    /// Queues a job; an error if too many wait.
     pub(super) fn push(self: &Arc<Self>, share: Share, job: impl FnOnce() + Send + 'static) -> Result<()> {
         let busy = || Error::Unavailable("too many passwords are being checked just now; try again in a moment".into());
         {
             let mut waiting = self.waiting.lock();
             if share == Share::LogIns {
-                if waiting.log_ins.len() >= self.most_waiting {
+                if waiting.log_ins.len() >= self.max_waiting {
                     return Err(busy());
                 }
                 waiting.log_ins.push_back(Box::new(job));
             } else {
                 let of_one = waiting.rooms.get(&share).map_or(0, VecDeque::len);
-                if waiting.room_jobs >= self.most_waiting || of_one >= WAITING_OF_ONE {
+                if waiting.room_jobs >= self.max_waiting || of_one >= MAX_WAITING_PER_SHARE {
                     return Err(busy());
                 }
                 if of_one == 0 {
@@ -95,10 +95,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Does what may be done now.
+    /// Runs jobs until none may run.
     fn work(&self) {
         while let Some((job, is_room)) = self.next() {
-            // A panic ends the one request, as if nobody had answered it; what waits is done all the same.
+            // A panic fails one request, since its result channel is dropped; waiting jobs still run.
             let _ = std::panic::catch_unwind(AssertUnwindSafe(job));
             if is_room {
                 self.waiting.lock().rooms_running -= 1;
@@ -109,7 +109,7 @@ impl Queue {
     fn next(&self) -> Option<(Job, bool)> {
         let mut waiting = self.waiting.lock();
         let rooms_may = waiting.room_jobs > 0 && waiting.rooms_running < self.room_workers;
-        let rooms_turn = rooms_may && (waiting.log_ins.is_empty() || waiting.since_room_turn + 1 >= ROOM_TURN);
+        let rooms_turn = rooms_may && (waiting.log_ins.is_empty() || waiting.since_room_turn + 1 >= ROOM_JOB_INTERVAL);
         if !rooms_turn {
             waiting.since_room_turn = waiting.since_room_turn.saturating_add(1);
             return waiting.log_ins.pop_front().map(|job| (job, false));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_in_overtakes_the_rooms_that_wait_and_rooms_go_on() {
+    fn log_ins_overtake_waiting_rooms_without_starving_them() {
         let (queue, free) = busy(1);
         let (done, order) = mpsc::sync_channel(100);
         for n in 0..20 {
@@ -189,7 +189,7 @@ mod tests {
             let done = done.clone();
             queue.push(share, move || done.send(what).unwrap())
         };
-        for _ in 0..WAITING_OF_ONE {
+        for _ in 0..MAX_WAITING_PER_SHARE {
             push(greedy, "greedy").unwrap();
         }
         assert!(matches!(push(greedy, "greedy"), Err(Error::Unavailable(_))));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_left_to_log_ins() {
+    fn rooms_leave_a_worker_to_log_ins() {
         let queue = Queue::new(2).unwrap();
         let (free, wait) = mpsc::sync_channel::<()>(1);
         let wait = Arc::new(Mutex::new(wait));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_panics_takes_no_worker_along() {
+    fn a_panicking_job_does_not_end_its_worker() {
         let queue = Queue::new(1).unwrap();
         queue.push(account(), || panic!("on purpose")).unwrap();
         let (done, next) = mpsc::sync_channel(100);

@@ -1,4 +1,4 @@
-//! Token buckets by key, for keys that outsiders choose: a key is kept as a keyed hash, and the number of buckets is bounded.
+//! Token buckets by key, for keys that outsiders choose: keys are stored as keyed hashes, and the number of buckets is bounded.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -10,15 +10,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 const SHARDS: usize = 16;
-/// How many keys one shard tells apart. Beyond them, new keys share the overflow buckets: a flood of keys frees nobody.
+/// Keys that one shard tells apart. Beyond them, new keys share the overflow buckets, so that a flood of keys evicts none.
 const BUCKETS_PER_SHARD: usize = 2048;
 const OVERFLOW_BUCKETS_PER_SHARD: u64 = 64;
-/// How often a full shard is searched for buckets that are full again.
+/// How often a shard without free slots is searched for idle buckets.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
-/// How many requests of one key wait for the outcome of others.
-const MAX_WAITING: u32 = 512;
+/// The most requests of one key that wait for the outcome of others.
+const MAX_WAITING_PER_KEY: u32 = 512;
 
-/// How many permits a bucket holds, and how long one of them takes to come back.
+/// How many permits a bucket holds, and how long it takes to refill one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
     pub(crate) burst: u32,
@@ -40,9 +40,9 @@ impl Quota {
 }
 
 struct Bucket {
-    /// When all of its permits are back (the generic cell rate algorithm).
+    /// When the bucket is full again (generic cell rate algorithm).
     full_at: Instant,
-    /// Permits whose outcome is open: they may be given back.
+    /// Permits whose outcome is open, and which may be given back.
     pending: u32,
     waiting: u32,
     settled: Option<Arc<Notify>>,
@@ -70,7 +70,7 @@ struct Shard {
 }
 
 impl Shard {
-    /// The bucket of this hash, or the one that it shares while there is no room for it.
+    /// The bucket of this hash, or an overflow bucket while the shard has no room for it.
     fn slot(&mut self, hash: u64, now: Instant) -> u64 {
         if self.buckets.contains_key(&hash) {
             return hash;
@@ -106,22 +106,22 @@ pub(super) struct Slot {
     hash: u64,
 }
 
-/// What became of asking for a permit.
-pub(super) enum Asked {
+/// The answer to a request for a permit.
+pub(super) enum PermitDecision {
     Granted(Slot),
-    /// Permits are out that may come back.
+    /// All permits are taken, but some may be given back.
     Wait(Waiting),
     Refused(Duration),
 }
 
-/// A request that waits for the outcome of others; counted until it goes on.
+/// A request that waits for the outcome of others; counted until it stops waiting.
 pub(super) struct Waiting {
     pub(super) slot: Slot,
     pub(super) settled: Arc<Notify>,
 }
 
 impl<K: Hash> Buckets<K> {
-    /// Takes so many permits for good; or how long it is until there are that many.
+    /// Takes `count` permits for good. The error is how long it takes until there are that many.
     pub(crate) fn take(&self, key: &K, quota: Quota, count: u32) -> Result<(), Duration> {
         self.with_bucket(self.slot(key), Instant::now(), |bucket, _, now| bucket.take(quota, count, now))
     }
@@ -133,7 +133,7 @@ impl<K: Hash> Buckets<K> {
 }
 
 impl<K> Buckets<K> {
-    /// How many keys are told apart at the moment.
+    /// The number of buckets.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().buckets.len()).sum()
@@ -147,18 +147,18 @@ impl<K> Buckets<K> {
     }
 
     /// Takes a permit whose outcome is open.
-    pub(super) fn ask(&self, slot: Slot, quota: Quota) -> Asked {
+    pub(super) fn ask(&self, slot: Slot, quota: Quota) -> PermitDecision {
         self.with_bucket(slot, Instant::now(), |bucket, slot, now| match bucket.take(quota, 1, now) {
             Ok(()) => {
                 bucket.pending += 1;
-                Asked::Granted(slot)
+                PermitDecision::Granted(slot)
             }
-            Err(_) if bucket.pending > 0 && bucket.waiting < MAX_WAITING => {
+            Err(_) if bucket.pending > 0 && bucket.waiting < MAX_WAITING_PER_KEY => {
                 bucket.waiting += 1;
                 let settled = bucket.settled.get_or_insert_with(Arc::default).clone();
-                Asked::Wait(Waiting { slot, settled })
+                PermitDecision::Wait(Waiting { slot, settled })
             }
-            Err(wait) => Asked::Refused(wait),
+            Err(wait) => PermitDecision::Refused(wait),
         })
     }
 
@@ -166,7 +166,7 @@ impl<K> Buckets<K> {
         self.with_bucket(slot, Instant::now(), |bucket, _, _| bucket.waiting = bucket.waiting.saturating_sub(1));
     }
 
-    /// The outcome of a permit is known; one that is `returned` counts for nothing.
+    /// Records that the outcome of a permit is known; one that is `returned` goes back into the bucket.
     pub(super) fn settle(&self, slot: Slot, quota: Quota, returned: bool) {
         self.with_bucket(slot, Instant::now(), |bucket, _, now| {
             bucket.pending = bucket.pending.saturating_sub(1);
@@ -184,7 +184,7 @@ impl<K> Buckets<K> {
 }
 
 impl<K: Hash> Buckets<K> {
-    pub(super) fn ask_for(&self, key: &K, quota: Quota) -> Asked {
+    pub(super) fn ask_for(&self, key: &K, quota: Quota) -> PermitDecision {
         self.ask(self.slot(key), quota)
     }
 }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn full_buckets_make_room_for_others() {
+    fn idle_buckets_make_room_for_new_keys() {
         let buckets = Buckets::<u64>::default();
         let quota = Quota { burst: 1, refill: Duration::from_nanos(1) };
         for key in 0..200_000 {

@@ -13,7 +13,7 @@ fn origin(text: &str) -> Origin {
 }
 
 #[test]
-fn an_ipv6_site_is_one_and_a_mapped_address_is_its_ipv4() {
+fn an_ipv6_site_is_one_origin_and_a_mapped_address_equals_its_ipv4() {
     assert_eq!(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff::9"));
     assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
     assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
@@ -49,7 +49,7 @@ async fn tries_beyond_the_burst_are_refused_with_a_time_to_wait() {
 }
 
 #[tokio::test]
-async fn right_guesses_cost_nothing() {
+async fn right_guesses_use_up_no_permits() {
     let guesses = throttle(2);
     for _ in 0..100 {
         guesses.permit(&"ann").await.unwrap().give_back().await;
@@ -88,7 +88,7 @@ async fn concurrent_right_guesses_wait_for_each_other_and_all_succeed() {
 }
 
 #[tokio::test]
-async fn a_guess_that_is_given_up_counts() {
+async fn an_abandoned_guess_counts_as_wrong() {
     let guesses = throttle(1);
     let permit = guesses.permit(&"ann").await.unwrap();
     let waiting = timeout(Duration::from_millis(1), guesses.permit(&"ann"));
@@ -98,7 +98,7 @@ async fn a_guess_that_is_given_up_counts() {
 }
 
 #[test]
-fn names_that_nobody_has_share_few_buckets() {
+fn unknown_names_share_a_bounded_number_of_buckets() {
     let subjects: std::collections::HashSet<_> = (0..50_000).map(|n| Subject::unknown(&n.to_string())).collect();
-    assert!(subjects.len() <= UNKNOWN_NAMES as usize);
+    assert!(subjects.len() <= UNKNOWN_NAME_BUCKETS as usize);
 }

@@ -56,7 +56,7 @@ fn claims() -> Value {
     })
 }
 
-/// A token with claims and header of one's own, signed with the secret.
+/// A token with the given claims and header, signed with the secret.
 fn forged(claims: &Value, header: &Header) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
@@ -66,7 +66,7 @@ fn refused(tokens: &Tokens, token: &str) -> bool {
 }
 
 #[test]
-fn a_token_says_whose_it_is() {
+fn a_token_identifies_its_account_and_login() {
     let (account, login) = (AccountId::new(), LoginId::new());
     let bearer = tokens().check(&tokens().issue(account, login).unwrap()).unwrap();
     assert_eq!((bearer.account, bearer.login), (account, login));
@@ -74,14 +74,14 @@ fn a_token_says_whose_it_is() {
 }
 
 #[test]
-fn an_expired_token_says_so() {
+fn an_expired_token_is_refused_as_expired() {
     let over = Tokens::new(Keys::of_secret(SECRET.as_bytes()), Duration::ZERO);
     let error = tokens().check(&issue(&over)).unwrap_err();
     assert!(error.to_string().contains("expired"), "{error}");
 }
 
 #[test]
-fn every_claim_counts() {
+fn a_token_with_a_wrong_or_missing_claim_is_refused() {
     let plain = Header::new(Algorithm::HS256);
     assert!(tokens().check(&forged(&claims(), &plain)).is_ok());
     let later = now().as_seconds() + 120;
@@ -117,13 +117,13 @@ fn another_key_another_algorithm_or_no_signature_is_refused() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_is_refused() {
+fn a_token_with_an_unknown_kid_is_refused() {
     let header = Header { kid: Some("unknown".into()), ..Header::new(Algorithm::HS256) };
     assert!(refused(&tokens(), &forged(&claims(), &header)));
 }
 
 #[test]
-fn a_public_key_is_no_secret_to_sign_with() {
+fn a_token_signed_with_a_public_key_as_secret_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let pair = key_pair(folder.path());
     let pem = std::fs::read(pair.public_key_file.as_ref().unwrap()).unwrap();
@@ -138,7 +138,7 @@ fn a_public_key_is_no_secret_to_sign_with() {
 }
 
 #[test]
-fn a_new_key_signs_while_tokens_of_the_old_one_hold() {
+fn tokens_of_the_old_key_stay_valid_after_a_key_change() {
     let folder = tempfile::tempdir().unwrap();
     let pair = key_pair(folder.path());
     let (before, after, elsewhere) = (tokens(), of(vec![signing(&pair)]), of(vec![verifying(&pair)]));
@@ -151,7 +151,7 @@ fn a_new_key_signs_while_tokens_of_the_old_one_hold() {
 }
 
 #[test]
-fn a_token_of_a_node_whose_clock_is_ahead_is_good_and_one_that_ended_is_not() {
+fn leeway_applies_to_nbf_and_not_to_exp() {
     let plain = Header::new(Algorithm::HS256);
     let at = now().as_seconds();
     let with = |claim: &str, value: i64| {

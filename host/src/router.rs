@@ -1,25 +1,31 @@
 //! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
 
 mod access;
+mod answers;
 mod commands;
 mod conversations;
 mod messages;
 mod pairs;
 mod people;
+mod rooms;
 mod sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::answers::{
+    BlockedPage, FoundAccount, HistoryPage, MembersPage, RoomDetails, RoomView, RoomsPage, SearchPage,
+};
 pub use self::commands::{Commands, Exemptions, Sender};
 pub use self::conversations::Partner;
-pub use self::messages::NewMessage;
+pub use self::messages::{Answer, NewMessage};
 pub use self::sessions::MAX_LISTED;
 use crate::accounts::Accounts;
 use crate::accounts::throttle::Origin;
-use crate::error::{Error, Result, rooms};
+use crate::error::{self, Error, Result};
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
@@ -29,10 +35,8 @@ use crate::protocol::{
 use crate::rooms::{JoinAccess, Rooms, not_a_member};
 use crate::text::shown;
 
-/// How many rooms or members one answer lists.
+/// Rooms, members or accounts on one page.
 const LIST_PAGE: u32 = 100;
-/// How many accounts one connection may watch.
-const WATCHED: usize = 1000;
 
 /// Who asks, and over what.
 #[derive(Clone, Debug)]
@@ -46,43 +50,6 @@ pub struct Caller {
     pub request: Uuid,
 }
 
-/// What a command presupposes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    /// Somebody who has said who they are.
-    Identity,
-    /// A member of the room, or a guest who is in it.
-    Presence,
-}
-
-fn needs(command: &Command) -> Needs {
-    match command {
-        Command::RoomLeave { .. }
-        | Command::RoomMembers { .. }
-        | Command::RoomHistory { .. }
-        | Command::Post { .. }
-        | Command::Edit { .. }
-        | Command::Delete { .. }
-        | Command::React { .. }
-        | Command::Read { .. }
-        | Command::HideDirect { .. }
-        | Command::Typing { .. } => Needs::Presence,
-        Command::Connect { .. }
-        | Command::RoomList { .. }
-        | Command::RoomGet { .. }
-        | Command::RoomJoin { .. }
-        | Command::AccountFind { .. }
-        | Command::DirectOpen { .. }
-        | Command::PresenceWatch { .. }
-        | Command::Unread
-        | Command::Search { .. }
-        | Command::Block { .. }
-        | Command::Blocked { .. }
-        | Command::Commands
-        | Command::Plugin { .. } => Needs::Identity,
-    }
-}
-
 /// Somebody came into a room: what they missed is to be sent before what is new.
 pub struct Joined {
     pub room: Room,
@@ -91,15 +58,27 @@ pub struct Joined {
     pub backlog: Option<Vec<Entry>>,
 }
 
-pub struct Router {
+/// The services that a router calls.
+pub struct Parts {
     pub accounts: Arc<Accounts>,
     pub rooms: Arc<Rooms>,
     pub messages: Arc<Messages>,
     pub writer: Writer,
     pub hub: Arc<Hub>,
     pub plugins: Arc<Plugins>,
-    /// How many commands may come.
     pub commands: Commands,
+}
+
+/// Everything that clients can do, one method per operation. Each method checks its own preconditions.
+pub struct Router {
+    accounts: Arc<Accounts>,
+    rooms: Arc<Rooms>,
+    messages: Arc<Messages>,
+    writer: Writer,
+    hub: Arc<Hub>,
+    plugins: Arc<Plugins>,
+    /// The rate limit of commands.
+    commands: Commands,
 }
 
 impl Router {
@@ -160,16 +139,15 @@ impl Router {
     }
 
     /// Runs the command that `/slash` text calls.
-    pub async fn slash(&self, caller: &Caller, to: &RoomName, text: &str) -> Result<Reply> {
-        let (room, _) = self.presence(caller, to).await?;
+    pub async fn slash(&self, caller: &Caller, to: &RoomName, text: &str) -> Result<Value> {
+        let (room, _) = self.require_presence(caller, to).await?;
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some(info) = self.plugins.slash(word) else {
             let word = shown(word);
             return Err(Error::NotFound(format!("there is no command /{word}; to post it as text, write //{word}")));
         };
         let args = crate::plugins::slash::parse(&info, rest)?;
-        let value = self.run(caller, &info, args, Some(room)).await?;
-        Ok(Reply::Result { value, slash: true })
+        self.run(caller, &info, args, Some(room)).await
     }
 
     async fn run(
@@ -190,7 +168,7 @@ impl Router {
         // A room that a command mentions only in passing is a parameter of its own; this one the caller is in.
         let (room, role) = match named {
             Some(name) => {
-                let (room, membership) = self.presence(caller, &name).await?;
+                let (room, membership) = self.require_presence(caller, &name).await?;
                 (Some(room), membership.role)
             }
             None => (None, None),
@@ -216,69 +194,6 @@ impl Router {
         Ok(())
     }
 
-    async fn history(&self, room: &Room, page: Page, limit: u32) -> Result<Reply> {
-        let (messages, more) = self.messages.history(room.id, page, limit).await?;
-        Ok(Reply::History { messages, more })
-    }
-
-    async fn members(&self, room: &Room, cursor: Option<AccountId>) -> Result<Reply> {
-        let members = self.rooms.members(room.id, cursor, LIST_PAGE).await?;
-        let next = (members.len() == LIST_PAGE as usize).then(|| members.last().map(|last| last.account.id)).flatten();
-        let members = members.into_iter().map(|member| (self.hub.is_online(member.account.id), member));
-        let members = members.map(|(online, member)| (member, online)).collect();
-        Ok(Reply::Members { members, guests: self.hub.guests(room.id), next })
-    }
-
-    async fn leave(&self, caller: &Caller, room: &Room) -> Result<Reply> {
-        match room.kind {
-            RoomKind::Room => {}
-            RoomKind::Direct => return Err(Error::Forbidden("a direct conversation cannot be left".into())),
-            RoomKind::Echo => return Err(Error::Forbidden("a session cannot be left".into())),
-        }
-        // An account's connections stop listening when they hear of it; a guest's session does it for itself.
-        self.rooms.leave(room.id, &caller.actor).await?;
-        Ok(Reply::Left)
-    }
-
-    async fn list(&self, caller: &Caller, query: Option<String>, cursor: Option<String>) -> Result<Reply> {
-        let account = caller.actor.account().map(|account| account.id);
-        let after = cursor.unwrap_or_default();
-        let rooms = self.rooms.list(account, query.as_deref(), &after, LIST_PAGE).await?;
-        let full = rooms.len() == LIST_PAGE as usize;
-        let next = rooms.last().filter(|_| full).map(|(room, _)| crate::name::legacy_key(&room.name));
-        Ok(Reply::Rooms { rooms, next })
-    }
-
-    async fn get(&self, caller: &Caller, name: &RoomName) -> Result<Reply> {
-        let room = self.rooms.get(name).await?;
-        let membership = self.membership(caller, &room).await?;
-        if Rooms::join_access(&room, membership)? == JoinAccess::Guarded {
-            return Ok(Reply::ClosedRoom(room));
-        }
-        let (room, members) = self.rooms.get_counted(room.id).await?;
-        let guests = !self.rooms.guest_rules(room.id).await?.closed;
-        Ok(Reply::Room { room, members, role: membership.role, guests })
-    }
-
-    async fn direct(&self, caller: &Caller, whom: &str) -> Result<Reply> {
-        let me = self.account(caller)?;
-        let other = self.named_account(whom).await?;
-        let room = self.rooms.direct(me, &other, caller.origin).await?;
-        let (room, members) = self.rooms.get_counted(room.id).await?;
-        Ok(Reply::Room { room, members, role: Some(Role::Member), guests: true })
-    }
-
-    fn watch(&self, caller: &Caller, accounts: Vec<AccountId>) -> Result<Reply> {
-        if accounts.len() > WATCHED {
-            return Err(Error::TooLarge { what: "accounts", limit: format!("{WATCHED} to be watched") });
-        }
-        let Some(connection) = caller.connection else {
-            return Err(Error::BadRequest("presence.watch needs a live connection".into()));
-        };
-        let online = self.hub.watch_presence(connection, &accounts);
-        Ok(Reply::Presence(accounts.into_iter().zip(online).collect()))
-    }
-
     /// The caller's account; guests have none.
     pub fn account<'a>(&self, caller: &'a Caller) -> Result<&'a Account> {
         let account = caller.actor.account();
@@ -293,7 +208,7 @@ impl Router {
     }
 
     /// The room, if the caller is a member of it or a guest who is in it.
-    async fn presence(&self, caller: &Caller, name: &RoomName) -> Result<(Room, Membership)> {
+    async fn require_presence(&self, caller: &Caller, name: &RoomName) -> Result<(Room, Membership)> {
         let room = self.rooms.get(name).await?;
         let membership = self.membership(caller, &room).await?;
         let there = match (&caller.actor, caller.connection) {
@@ -302,27 +217,9 @@ impl Router {
         };
         match there {
             true => Ok((room, membership)),
-            false if membership.banned => Err(Error::Forbidden(rooms::BANNED.into())),
+            false if membership.banned => Err(Error::Forbidden(error::rooms::BANNED.into())),
             false => Err(not_a_member()),
         }
-    }
-}
-
-fn room_of(command: &Command) -> Option<&RoomName> {
-    match command {
-        Command::RoomGet { room }
-        | Command::RoomJoin { room, .. }
-        | Command::RoomLeave { room }
-        | Command::RoomMembers { room, .. }
-        | Command::RoomHistory { room, .. }
-        | Command::Post { room, .. }
-        | Command::Edit { room, .. }
-        | Command::Delete { room, .. }
-        | Command::React { room, .. }
-        | Command::Read { room, .. }
-        | Command::HideDirect { room }
-        | Command::Typing { room } => Some(room),
-        _ => None,
     }
 }
 

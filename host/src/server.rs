@@ -33,7 +33,7 @@ use crate::messages::{Messages, Retention, Writer, indexing};
 use crate::metrics::Metrics;
 use crate::plugins::{PluginRuntime, PluginStatus, Plugins, Services, Trial};
 use crate::rooms::{GuestRooms, RoomCache, Rooms};
-use crate::router::{Commands, Exemptions, Router};
+use crate::router::{self, Commands, Exemptions, Router};
 use crate::session::Core;
 use crate::transport::admission::Admission;
 use crate::transport::{Listening, Purpose, Tls, http};
@@ -57,6 +57,7 @@ const ERASED_AT_A_TIME: u32 = 20;
 /// A server that accepts connections.
 pub struct Server {
     core: Arc<Core>,
+    plugins: Arc<Plugins>,
     database: Database,
     addresses: Vec<(SocketAddr, ListenerKind)>,
     new_key: Option<PathBuf>,
@@ -170,7 +171,7 @@ impl Server {
 
         let exempt = Exemptions::new(sections.limits.clone(), sections.server.clone());
         let core = Arc::new(Core {
-            router: Router {
+            router: Router::new(router::Parts {
                 accounts: accounts.clone(),
                 rooms,
                 messages,
@@ -178,7 +179,7 @@ impl Server {
                 hub: hub.clone(),
                 plugins: plugins.clone(),
                 commands: Commands::new(sections.limits.clone(), exempt),
-            },
+            }),
             accounts: accounts.clone(),
             hub,
             limits: sections.limits.clone(),
@@ -195,6 +196,7 @@ impl Server {
             core: core.clone(),
             database: database.clone(),
             media: Media::new(database.clone(), sections.media.clone()),
+            plugins: plugins.clone(),
             metrics: metrics.clone(),
             metrics_config: sections.metrics.clone(),
             cors: sections.cors.clone(),
@@ -226,6 +228,7 @@ impl Server {
             accepting.spawn(listening.clone().serve(listener, purpose, app, tls));
         }
         let reload = Arc::new(Notify::new());
+        let running = plugins.clone();
         let server = sections.server.clone();
         let keeper = Reload {
             running: in_force,
@@ -242,6 +245,7 @@ impl Server {
         tracing::info!(?addresses, "accepting connections");
         Ok(Self {
             core,
+            plugins: running,
             database,
             addresses,
             new_key,
@@ -283,7 +287,7 @@ impl Server {
     }
 
     pub fn plugins(&self) -> Vec<PluginStatus> {
-        self.core.router.plugins.statuses()
+        self.plugins.statuses()
     }
 }
 

@@ -301,7 +301,7 @@ impl ClientSession {
     /// Counts a frame for its connection, and for its account or address over all connections.
     fn take_command(&self) -> Result<(), Duration> {
         self.flood.check().map_err(|wait| wait.wait_time_from(governor::clock::DefaultClock::default().now()))?;
-        self.core.router.commands.try_take(&self.sender(), 1)
+        self.core.router.try_take_command(&self.sender())
     }
 
     fn sender(&self) -> Sender {
@@ -413,7 +413,7 @@ impl ClientSession {
             if let Err(Error::Plugin { .. }) = outcome {
                 // As much of it as there is.
                 let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-                core.router.commands.charge(&sender, FAULT_COST - 1);
+                core.router.charge_commands(&sender, FAULT_COST - 1);
             }
             // What was stored goes out to everybody right after the answer, and to its sender together with it.
             let corked = matches!(outcome, Ok(Posted { duplicate: false, .. })).then(|| outbox.clone().cork());

@@ -90,7 +90,7 @@ impl Router {
                 (room, last_seq)
             }
             None => {
-                let (room, _) = self.presence(caller, &RoomName::Id(room.id)).await?;
+                let (room, _) = self.require_presence(caller, &RoomName::Id(room.id)).await?;
                 self.check_guest(caller, room.id).await?;
                 let last_seq = self.messages.last_seq(room.id).await?;
                 (room, last_seq)
@@ -108,7 +108,7 @@ impl Router {
     pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
         let in_cluster = self.hub.has_others();
         if !in_cluster {
-            self.presence(caller, &RoomName::Id(room)).await?;
+            self.require_presence(caller, &RoomName::Id(room)).await?;
         }
         let entries = self.messages.next_entries(room, after).await?;
         // Whoever has caught up hears what comes next, so it is asked for once more, of the database and after reading; in a
@@ -118,7 +118,7 @@ impl Router {
                 let (_, membership) = self.rooms.membership_now(room, account.id).await?;
                 if membership.role.is_none() { Err(not_a_member()) } else { Ok(entries) }
             }
-            None if in_cluster => self.presence(caller, &RoomName::Id(room)).await.map(|_| entries),
+            None if in_cluster => self.require_presence(caller, &RoomName::Id(room)).await.map(|_| entries),
             _ => Ok(entries),
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Caller, Router};
 use crate::error::{Error, Result, rooms};
 use crate::messages::MAX_PAGE;
-use crate::protocol::{Command, Message, Page, Reply, Room, RoomName};
+use crate::protocol::{Message, Page, Room, RoomName};
 
 /// Whom one talks to, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,7 @@ impl Router {
     /// Makes a room as the op `room.create` does, by the same plugin.
     pub async fn make_room(&self, caller: &Caller, args: Map<String, Value>) -> Result<Room> {
         self.check_room_maker()?;
-        let command = Command::Plugin { name: "room.create".into(), args };
-        let Reply::Result { value, .. } = self.handle(caller, command).await? else {
-            return Err(Error::internal("a command was answered as another"));
-        };
+        let value = self.run_command(caller, "room.create", args).await?;
         let uid = value["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
         let uid =
             uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))?;
@@ -87,7 +84,7 @@ impl Router {
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")));
         }
-        self.presence(caller, &RoomName::Id(room.id)).await?;
+        self.require_presence(caller, &RoomName::Id(room.id)).await?;
         let last_seq = self.messages.last_seq(room.id).await?;
         Ok((self.messages.page(room.id, page, limit).await?, last_seq))
     }

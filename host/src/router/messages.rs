@@ -1,13 +1,13 @@
 //! What happens to messages: posting, changing, reacting, reading, finding.
 
-use super::{Caller, Router, call};
-use crate::clock::now;
+use super::{Caller, HistoryPage, Router, SearchPage, call};
+use crate::clock::{Timestamp, now};
 use crate::error::{Error, Result};
 use crate::hub::ObserverPermit;
 use crate::messages::{Attach, Messages, PostDone, UnitDone};
 use crate::plugins::Draft;
 use crate::protocol::{
-    Actor, Attachment, Author, Change, Command, Event, Membership, NewPost, Post, Reply, Role, Room, RoomName, Unit,
+    Actor, Attachment, Author, Change, Event, Membership, NewPost, Page, Post, Role, Room, RoomName, Unit, UnreadRoom,
 };
 use crate::rooms::Rooms;
 
@@ -27,6 +27,9 @@ impl NewMessage {
     }
 }
 
+/// Called with the entry that records a change of a message: its number and time; none if nothing changed.
+pub type Answer = Box<dyn FnOnce(Option<(u64, Timestamp)>) + Send + Sync>;
+
 impl Router {
     /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
@@ -43,7 +46,7 @@ impl Router {
         to: &RoomName,
         message: NewMessage,
     ) -> Result<(NewPost, Option<ObserverPermit>)> {
-        let (room, membership) = self.presence(caller, to).await?;
+        let (room, membership) = self.require_presence(caller, to).await?;
         check_can_post(caller, membership)?;
         self.check_partner(caller, &room).await?;
         let caller = &self.as_known_in(&room, caller);
@@ -104,40 +107,51 @@ impl Router {
         if attachments.is_empty() { self.messages.check_body(body) } else { self.messages.check_caption(body) }
     }
 
-    /// Edits, deletes or reacts; `answer` is called before the room hears of it.
-    pub async fn change_message(
+    /// Changes the text of the caller's own message. `answer` is called after the commit and before the event.
+    pub async fn edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String, answer: Answer) -> Result<()> {
+        let change = self.prepare_edit(caller, to, seq, body).await?;
+        self.commit_message_change(caller, change, answer).await
+    }
+
+    /// Deletes the caller's own message, or, for moderators, anybody's. `answer` as in [`Router::edit`].
+    pub async fn delete(&self, caller: &Caller, to: &RoomName, seq: u64, answer: Answer) -> Result<()> {
+        let change = self.prepare_deletion(caller, to, seq).await?;
+        self.commit_message_change(caller, change, answer).await
+    }
+
+    /// Adds a reaction to a message or takes it away. `answer` as in [`Router::edit`].
+    pub async fn react(
         &self,
         caller: &Caller,
-        command: Command,
-        answer: Box<dyn FnOnce(Reply) + Send + Sync>,
+        to: &RoomName,
+        seq: u64,
+        emoji: String,
+        on: bool,
+        answer: Answer,
     ) -> Result<()> {
-        let change = match command {
-            Command::Edit { room, seq, body } => self.edit(caller, &room, seq, body).await?,
-            Command::Delete { room, seq } => self.delete(caller, &room, seq).await?,
-            Command::React { room, seq, emoji, on } => {
-                let (room, membership) = self.presence(caller, &room).await?;
-                self.account(caller)?;
-                if on {
-                    check_can_post(caller, membership)?;
-                    self.check_partner(caller, &room).await?;
-                }
-                Messages::check_emoji(&emoji)?;
-                Change::React { room: room.id, seq, emoji: emoji.into(), on }
-            }
-            _ => return Err(Error::internal("a command came to the wrong place")),
-        };
+        let (room, membership) = self.require_presence(caller, to).await?;
+        self.account(caller)?;
+        if on {
+            check_can_post(caller, membership)?;
+            self.check_partner(caller, &room).await?;
+        }
+        Messages::check_emoji(&emoji)?;
+        let change = Change::React { room: room.id, seq, emoji: emoji.into(), on };
+        self.commit_message_change(caller, change, answer).await
+    }
+
+    async fn commit_message_change(&self, caller: &Caller, change: Change, answer: Answer) -> Result<()> {
         let first: UnitDone = Box::new(|events| {
-            let logged = events.iter().find_map(|event| match event {
+            answer(events.iter().find_map(|event| match event {
                 Event::Entry(entry) => Some((entry.seq, entry.at)),
                 _ => None,
-            });
-            answer(Reply::Logged(logged));
+            }));
         });
         self.writer.commit_and_answer(Unit::new(caller.actor.clone(), vec![change]), first).await
     }
 
-    async fn edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String) -> Result<Change> {
-        let (room, membership) = self.presence(caller, to).await?;
+    async fn prepare_edit(&self, caller: &Caller, to: &RoomName, seq: u64, body: String) -> Result<Change> {
+        let (room, membership) = self.require_presence(caller, to).await?;
         let me = self.account(caller)?.id;
         check_can_post(caller, membership)?;
         self.check_partner(caller, &room).await?;
@@ -154,8 +168,8 @@ impl Router {
         Ok(Change::EditMessage { room: id, seq, body: body.into() })
     }
 
-    async fn delete(&self, caller: &Caller, to: &RoomName, seq: u64) -> Result<Change> {
-        let (room, membership) = self.presence(caller, to).await?;
+    async fn prepare_deletion(&self, caller: &Caller, to: &RoomName, seq: u64) -> Result<Change> {
+        let (room, membership) = self.require_presence(caller, to).await?;
         let me = self.account(caller)?.id;
         let message = self.messages.get(room.id, seq).await?;
         let own = message.from.account.is_some_and(|(author, _)| author == me);
@@ -165,36 +179,52 @@ impl Router {
         Ok(Change::DeleteMessage { room: room.id, seq })
     }
 
-    pub(super) async fn read(&self, caller: &Caller, room: &Room, seq: u64) -> Result<Reply> {
+    /// Messages of a room that the caller is in, in their present state.
+    pub async fn history(&self, caller: &Caller, name: &RoomName, page: Page, limit: u32) -> Result<HistoryPage> {
+        let (room, _) = self.require_presence(caller, name).await?;
+        let (messages, more) = self.messages.history(room.id, page, limit).await?;
+        Ok(HistoryPage { messages, more })
+    }
+
+    /// Marks a room as read up to an entry, at most the last one; returns which.
+    pub async fn mark_read(&self, caller: &Caller, name: &RoomName, seq: u64) -> Result<u64> {
+        let (room, _) = self.require_presence(caller, name).await?;
         self.account(caller)?;
-        // Nobody has read what is not there yet.
         let seq = seq.min(self.messages.last_seq(room.id).await?);
         self.writer.commit(Unit::new(caller.actor.clone(), vec![Change::MarkRead { room: room.id, seq }])).await?;
-        Ok(Reply::Read { seq })
+        Ok(seq)
     }
 
-    pub(super) async fn typing(&self, caller: &Caller, room: &Room, membership: Membership) -> Result<Reply> {
+    /// Sends the others in a room that the caller is typing.
+    pub async fn typing(&self, caller: &Caller, name: &RoomName) -> Result<()> {
+        let (room, membership) = self.require_presence(caller, name).await?;
         check_can_post(caller, membership)?;
-        self.check_partner(caller, room).await?;
+        self.check_partner(caller, &room).await?;
         self.hub.typing(room.id, Author::from(&caller.actor), caller.connection);
-        Ok(Reply::Done)
+        Ok(())
     }
 
-    pub(super) async fn search(
+    /// The caller's rooms with unread messages.
+    pub async fn unread(&self, caller: &Caller) -> Result<Vec<UnreadRoom>> {
+        self.messages.unread(self.account(caller)?.id).await
+    }
+
+    /// Searches the caller's rooms, or one of them.
+    pub async fn search(
         &self,
         caller: &Caller,
         query: &str,
         room: Option<&RoomName>,
         cursor: Option<i64>,
         limit: u32,
-    ) -> Result<Reply> {
+    ) -> Result<SearchPage> {
         let me = self.account(caller)?.id;
         let room = match room {
-            Some(name) => Some(self.presence(caller, name).await?.0.id),
+            Some(name) => Some(self.require_presence(caller, name).await?.0.id),
             None => None,
         };
         let (messages, next) = self.messages.search(me, query, room, cursor, limit).await?;
-        Ok(Reply::Found { messages, next })
+        Ok(SearchPage { messages, next })
     }
 }
 

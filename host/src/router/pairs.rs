@@ -39,7 +39,7 @@ impl Router {
 
     /// The room of this id, if the caller is a member of it and it is no conversation of a kind of its own.
     pub async fn room_of_mine(&self, caller: &Caller, id: RoomId) -> Result<Option<Room>> {
-        match self.presence(caller, &RoomName::Id(id)).await {
+        match self.require_presence(caller, &RoomName::Id(id)).await {
             Ok((room, _)) => Ok(Some(room).filter(|room| room.kind == RoomKind::Room)),
             Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(None),
             Err(error) => Err(error),
@@ -48,7 +48,7 @@ impl Router {
 
     /// What is unread of a room that the caller is in: the latest of it, the oldest first, and how much it is.
     pub async fn unread_in(&self, caller: &Caller, room: &Room) -> Result<(Vec<Message>, u64)> {
-        self.presence(caller, &RoomName::Id(room.id)).await?;
+        self.require_presence(caller, &RoomName::Id(room.id)).await?;
         self.messages.unread_in(room.id, self.account(caller)?.id, MAX_PAGE).await
     }
 

@@ -1,10 +1,11 @@
 //! Who may write to whom, and what rooms are offered to everybody.
 
-use std::cmp::Reverse;
-
-use super::{Caller, LIST_PAGE, Router};
+use super::{BlockedPage, Caller, FoundAccount, LIST_PAGE, Router};
 use crate::error::{Error, Result};
-use crate::protocol::{Account, AccountId, Reply, Room, RoomKind};
+use crate::protocol::{Account, AccountId, Room};
+
+/// Accounts that one connection may watch.
+const MAX_WATCHED_ACCOUNTS: usize = 1000;
 
 impl Router {
     /// Whether the caller may say something in this room, as far as that depends on the other one of a direct room, or on what
@@ -22,44 +23,36 @@ impl Router {
     }
 
     /// Blocks an account, or no longer.
-    pub async fn block(&self, caller: &Caller, whom: &str, on: bool) -> Result<Reply> {
+    pub async fn block(&self, caller: &Caller, whom: &str, on: bool) -> Result<()> {
         let me = self.account(caller)?;
         let other = self.named_account(whom).await?;
-        self.rooms.block(me, &other, on).await?;
-        Ok(Reply::Done)
+        self.rooms.block(me, &other, on).await
     }
 
     /// Whom the caller has blocked.
-    pub async fn blocked(
-        &self,
-        caller: &Caller,
-        after: Option<AccountId>,
-    ) -> Result<(Vec<Account>, Option<AccountId>)> {
+    pub async fn blocked(&self, caller: &Caller, after: Option<AccountId>) -> Result<BlockedPage> {
         let accounts = self.rooms.blocked(self.account(caller)?, after, LIST_PAGE).await?;
         let full = accounts.len() == LIST_PAGE as usize;
         let next = accounts.last().filter(|_| full).map(|last| last.id);
-        Ok((accounts, next))
+        Ok(BlockedPage { accounts, next })
     }
 
-    pub(super) async fn hide(&self, caller: &Caller, room: &Room) -> Result<Reply> {
-        if room.kind != RoomKind::Direct {
-            return Err(Error::Forbidden("only direct rooms can be hidden; other rooms can be left".into()));
-        }
-        self.rooms.hide_direct(self.account(caller)?, room.id).await?;
-        Ok(Reply::Done)
-    }
-
-    pub(super) async fn find_account(&self, name: &str) -> Result<Reply> {
+    /// Looks an account up by its name.
+    pub async fn find_account(&self, name: &str) -> Result<FoundAccount> {
         let account = self.accounts.find(name).await?;
         let disabled = self.accounts.is_disabled(account.id).await?;
-        Ok(Reply::Account { online: self.hub.is_online(account.id), disabled, account })
+        Ok(FoundAccount { online: self.hub.is_online(account.id), disabled, account })
     }
 
-    /// The rooms that everybody may come into, for clients that know of no pages: those that exist from the start, then those with
-    /// the most connections, then the largest.
-    pub async fn open_rooms(&self) -> Result<Vec<Room>> {
-        let (mut rooms, preset) = self.rooms.open_rooms().await?;
-        rooms[preset..].sort_by_cached_key(|room| Reverse(self.hub.count_subscribers(room.id)));
-        Ok(rooms)
+    /// Sends the caller's connection the presence of these accounts from now on, instead of those it watched before.
+    pub fn watch_presence(&self, caller: &Caller, accounts: Vec<AccountId>) -> Result<Vec<(AccountId, bool)>> {
+        if accounts.len() > MAX_WATCHED_ACCOUNTS {
+            return Err(Error::TooLarge { what: "accounts", limit: format!("{MAX_WATCHED_ACCOUNTS} to be watched") });
+        }
+        let Some(connection) = caller.connection else {
+            return Err(Error::BadRequest("presence.watch needs a live connection".into()));
+        };
+        let online = self.hub.watch_presence(connection, &accounts);
+        Ok(accounts.into_iter().zip(online).collect())
     }
 }

@@ -10,7 +10,7 @@ use crate::dialect::{Dialect, message_id};
 use crate::error::{Error, Result};
 use crate::hub::Close;
 use crate::messages::{Attach, MAX_PAGE};
-use crate::protocol::{AccountId, Actor, Command, Room, RoomName};
+use crate::protocol::{AccountId, Actor, Room, RoomName};
 use crate::router::{Caller, NewMessage};
 
 impl ClientSession {
@@ -110,8 +110,7 @@ impl ClientSession {
                 self.outbox.enqueue(direct::chats(&room, &messages, read, self.ids(), self.frame_bytes()));
                 match messages.iter().rfind(|message| !read.is_mine(message)) {
                     Some(last) if last.seq > read.by_me => {
-                        let command = Command::Read { room: RoomName::Id(room.id), seq: last.seq };
-                        self.core.router.handle(&caller, command).await.map(drop)
+                        self.core.router.mark_read(&caller, &RoomName::Id(room.id), last.seq).await.map(drop)
                     }
                     _ => Ok(()),
                 }

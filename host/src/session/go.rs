@@ -22,7 +22,7 @@ impl ClientSession {
         // The first frame, before anything can be heard.
         self.outbox.enqueue(go::connected(self.id, account.number));
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
-        let Ok(rooms) = self.core.router.rooms.of(account.id).await else {
+        let Ok(rooms) = self.core.router.rooms_of(account.id).await else {
             me.subscribes_to_all.store(false, Ordering::Relaxed);
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
@@ -30,7 +30,7 @@ impl ClientSession {
         };
         let caller = self.caller(&me);
         for id in rooms {
-            if let Ok(room) = self.core.router.rooms.get(&RoomName::Id(id)).await
+            if let Ok(room) = self.core.router.room(&RoomName::Id(id)).await
                 && room.kind != RoomKind::Echo
             {
                 self.begin_conversation(&me, &caller, &account, &room, recent).await;
@@ -52,7 +52,7 @@ impl ClientSession {
         }
         let Some(limit) = recent else {
             // Whoever was put out before listening must not listen.
-            match self.core.router.rooms.membership_now(room.id, account.id).await {
+            match self.core.router.membership_now(room.id, account.id).await {
                 Ok((_, membership)) if membership.role.is_some() => {
                     let _ = self.core.hub.release(room.id, me.id, 0, || ());
                 }
@@ -94,7 +94,7 @@ impl ClientSession {
             Request::JoinGroup { group } => {
                 let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
                 let joined = async {
-                    let room = router.rooms.numbered(group).await?;
+                    let room = router.room_by_number(group).await?;
                     router.join(caller, &RoomName::Id(room.id), &[]).await
                 };
                 let room = joined.await.map_err(|error| explained(me, To::Group(group), error))?;

@@ -233,7 +233,7 @@ impl ClientSession {
     }
 
     async fn group(&self, name: &str) -> Result<Room> {
-        match self.core.router.rooms.get(&RoomName::Name(name.to_owned())).await {
+        match self.core.router.room(&RoomName::Name(name.to_owned())).await {
             Err(Error::NotFound(_)) => {
                 let deleted = |room: &Room| name::same(&room.name, name);
                 let eviction = self.me.as_ref().and_then(|me| me.eviction(deleted));

@@ -113,9 +113,9 @@ impl ClientSession {
 
     /// Hears every room of the account; `first` is called with them before anything that happens there.
     pub(super) async fn subscribe_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
-        let (rooms, hub) = (&self.core.router.rooms, &self.core.hub);
+        let (router, hub) = (&self.core.router, &self.core.hub);
         let of_account = async || {
-            rooms.of(account).await.unwrap_or_else(|error| {
+            router.rooms_of(account).await.unwrap_or_else(|error| {
                 // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
                 tracing::warn!(%error, "a connection does not hear its account's rooms");
                 me.subscribes_to_all.store(false, Ordering::Relaxed);
@@ -125,7 +125,7 @@ impl ClientSession {
         let mut heard = Vec::new();
         for room in of_account().await {
             // One that was deleted meanwhile is not heard of any more.
-            let Ok(room) = rooms.get(&RoomName::Id(room)).await else { continue };
+            let Ok(room) = router.room(&RoomName::Id(room)).await else { continue };
             if self.hear(&room, me).is_ok() {
                 heard.push(room);
             }

@@ -12,7 +12,10 @@ use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox, Released};
 use crate::messages::{Attach, Posted};
 use crate::protocol::{Command, Event, Reply, Room};
-use crate::router::{Caller, Joined, NewMessage, plain_text, slash_text};
+use crate::router::{
+    self, BlockedPage, Caller, FoundAccount, HistoryPage, Joined, MembersPage, NewMessage, RoomDetails, RoomView,
+    RoomsPage, SearchPage, plain_text, slash_text,
+};
 
 impl ClientSession {
     pub(super) async fn on_native(&mut self, text: &str) {
@@ -64,30 +67,79 @@ impl ClientSession {
         command: Command,
     ) -> Result<Option<Reply>> {
         let router = &self.core.router;
-        match command {
+        // Called after the commit and before the event of the change.
+        let answer_change = || -> router::Answer {
+            let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
+            Box::new(move |logged| answer(&outbox, &core.greeting.get(), id.as_ref(), Ok(Reply::Logged(logged))))
+        };
+        let reply = match command {
             Command::RoomJoin { room, since, credentials } => {
                 let since = router.since_in(&room, since).await?;
                 let room = router.join(caller, &room, &credentials).await?;
-                self.listen(me, caller, id, room, since).await.map(|()| None)
+                return self.listen(me, caller, id, room, since).await.map(|()| None);
+            }
+            Command::Edit { room, seq, body } => {
+                return router.edit(caller, &room, seq, body, answer_change()).await.map(|()| None);
+            }
+            Command::Delete { room, seq } => {
+                return router.delete(caller, &room, seq, answer_change()).await.map(|()| None);
+            }
+            Command::React { room, seq, emoji, on } => {
+                return router.react(caller, &room, seq, emoji, on, answer_change()).await.map(|()| None);
             }
             Command::RoomLeave { room } => {
-                let id = router.rooms.get(&room).await?.id;
-                let reply = router.handle(caller, Command::RoomLeave { room }).await?;
-                self.core.hub.unsubscribe(id, me);
-                Ok(Some(reply))
-            }
-            Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => {
-                let (outbox, core, id) = (self.outbox.clone(), self.core.clone(), id.cloned());
-                // Before the event of what was changed.
-                let first = move |reply| answer(&outbox, &core.greeting.get(), id.as_ref(), Ok(reply));
-                router.change_message(caller, command, Box::new(first)).await.map(|()| None)
+                let left = router.room(&room).await?.id;
+                router.leave(caller, &room).await?;
+                self.core.hub.unsubscribe(left, me);
+                Reply::Left
             }
             Command::Post { room, body, .. } => {
                 let text = slash_text(&body).unwrap_or_default();
-                router.slash(caller, &room, text).await.map(Some)
+                Reply::Result { value: router.slash(caller, &room, text).await?, slash: true }
             }
-            other => router.handle(caller, other).await.map(Some),
-        }
+            Command::Plugin { name, args } => {
+                Reply::Result { value: router.run_command(caller, &name, args).await?, slash: false }
+            }
+            Command::RoomHistory { room, page, limit } => {
+                let HistoryPage { messages, more } = router.history(caller, &room, page, limit).await?;
+                Reply::History { messages, more }
+            }
+            Command::RoomMembers { room, cursor } => {
+                let MembersPage { members, guests, next } = router.members(caller, &room, cursor).await?;
+                Reply::Members { members, guests, next }
+            }
+            Command::Read { room, seq } => Reply::Read { seq: router.mark_read(caller, &room, seq).await? },
+            Command::Typing { room } => router.typing(caller, &room).await.map(|()| Reply::Done)?,
+            Command::DirectOpen { account } => router.open_direct(caller, &account).await?.into(),
+            Command::HideDirect { room } => router.hide_direct(caller, &room).await.map(|()| Reply::Done)?,
+            Command::PresenceWatch { accounts } => Reply::Presence(router.watch_presence(caller, accounts)?),
+            Command::Unread => Reply::Unread(router.unread(caller).await?),
+            Command::Search { query, room, cursor, limit } => {
+                let SearchPage { messages, next } = router.search(caller, &query, room.as_ref(), cursor, limit).await?;
+                Reply::Found { messages, next }
+            }
+            Command::RoomList { query, cursor } => {
+                let RoomsPage { rooms, next } = router.list_rooms(caller, query.as_deref(), cursor.as_deref()).await?;
+                Reply::Rooms { rooms, next }
+            }
+            Command::RoomGet { room } => match router.view_room(caller, &room).await? {
+                RoomView::Open(details) => details.into(),
+                RoomView::Closed(room) => Reply::ClosedRoom(room),
+            },
+            Command::AccountFind { name } => {
+                let FoundAccount { account, online, disabled } = router.find_account(&name).await?;
+                Reply::Account { account, online, disabled }
+            }
+            Command::Block { account, on } => router.block(caller, &account, on).await.map(|()| Reply::Done)?,
+            Command::Blocked { cursor } => {
+                let BlockedPage { accounts, next } = router.blocked(caller, cursor).await?;
+                Reply::Blocked { accounts, next }
+            }
+            Command::Commands => Reply::Commands(router.plugin_commands()),
+            // Answered before a session is looked for.
+            Command::Connect { .. } => return Ok(None),
+        };
+        Ok(Some(reply))
     }
 
     /// Answers a join, sends what was missed, and then what is new.
@@ -148,6 +200,13 @@ impl ClientSession {
     pub(super) fn refuse_native(&self, frame: Option<&str>, error: &Error) {
         let id = frame.and_then(|text| native::decode(text).map_or_else(|(id, _)| id, |request| request.id));
         self.outbox.enqueue(native::encode_error(id.as_ref(), error));
+    }
+}
+
+impl From<RoomDetails> for Reply {
+    fn from(details: RoomDetails) -> Self {
+        let RoomDetails { room, members, role, guests } = details;
+        Self::Room { room, members, role, guests }
     }
 }
 

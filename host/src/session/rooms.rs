@@ -9,7 +9,7 @@ use crate::dialect::rooms::{self, Request};
 use crate::error::rooms::BANNED;
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::protocol::{Actor, Command, ConnectionId, EvictionCause, Guest, Room, RoomName, Visibility};
+use crate::protocol::{Actor, ConnectionId, EvictionCause, Guest, Room, RoomName, Visibility};
 use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
 
@@ -94,7 +94,7 @@ impl ClientSession {
         pass: String,
     ) -> Result<()> {
         let router = &self.core.router;
-        let room = match router.rooms.coded(code).await {
+        let room = match router.room_by_code(code).await {
             Err(Error::NotFound(_)) => return Err(Error::NotFound("Room does not exist".into())),
             other => other?,
         };
@@ -124,7 +124,7 @@ impl ClientSession {
     async fn leave_room(&self, me: &Arc<Connection>, caller: &Caller, code: &str) -> Result<()> {
         let (room, nick) = self.joined_room(me.id, code).await?;
         if caller.actor.account().is_some() {
-            self.core.router.handle(caller, Command::RoomLeave { room: RoomName::Id(room.id) }).await?;
+            self.core.router.leave(caller, &RoomName::Id(room.id)).await?;
         }
         self.core.hub.unsubscribe(room.id, me);
         self.outbox.enqueue(rooms::left(&room, &nick));
@@ -152,7 +152,7 @@ impl ClientSession {
         let put_out = put_out.filter(|eviction| eviction.cause != EvictionCause::Left);
         let why = put_out.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::why_out(&eviction));
         let not_in = || Error::Forbidden(why.clone());
-        let room = self.core.router.rooms.coded(code).await.map_err(|error| match error {
+        let room = self.core.router.room_by_code(code).await.map_err(|error| match error {
             Error::NotFound(_) => not_in(),
             other => other,
         })?;

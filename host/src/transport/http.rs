@@ -52,7 +52,7 @@ use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::media::Media;
 use crate::metrics::Metrics;
-use crate::plugins::RecentLines;
+use crate::plugins::{Plugins, RecentLines};
 use crate::session::Core;
 
 /// How long browsers believe what they were told of other pages' requests.
@@ -63,6 +63,8 @@ pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
     pub media: Media,
+    /// For the admin API, which manages them.
+    pub plugins: Arc<Plugins>,
     pub metrics: Arc<Metrics>,
     pub metrics_config: Reloadable<config::Metrics>,
     /// Web pages that may connect.

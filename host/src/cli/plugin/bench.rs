@@ -30,7 +30,7 @@ use crate::protocol::{
     Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, RoomQuota, Timer, Unit, Visibility,
 };
 use crate::rooms::{RoomCache, Rooms, new_code};
-use crate::router::{Caller, Commands, Exemptions, Router};
+use crate::router::{self, Caller, Commands, Exemptions, Router};
 
 /// Enough of a plugin's timers to try it out.
 const MOST_TIMERS: u32 = 100;
@@ -38,6 +38,10 @@ const MOST_TIMERS: u32 = 100;
 /// The plugin, running, and a small world for it to act on.
 pub(super) struct Bench {
     pub(super) router: Router,
+    pub(super) plugins: Arc<Plugins>,
+    pub(super) hub: Arc<Hub>,
+    rooms: Arc<Rooms>,
+    writer: Writer,
     id: String,
     database: Database,
     committed: Arc<Mutex<Vec<Unit>>>,
@@ -98,12 +102,33 @@ impl Bench {
         let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let limits = Reloadable::from(&config.limits);
         let commands = Commands::new(limits.clone(), Exemptions::new(limits, (&config.server).into()));
-        let router = Router { accounts: Arc::new(accounts), rooms, messages, writer, hub, plugins, commands };
-        Ok(Self { router, id: id.to_owned(), database, committed, staged, stop, writing, _folder: folder })
+        let router = Router::new(router::Parts {
+            accounts: Arc::new(accounts),
+            rooms: rooms.clone(),
+            messages,
+            writer: writer.clone(),
+            hub: hub.clone(),
+            plugins: plugins.clone(),
+            commands,
+        });
+        Ok(Self {
+            router,
+            plugins,
+            hub,
+            rooms,
+            writer,
+            id: id.to_owned(),
+            database,
+            committed,
+            staged,
+            stop,
+            writing,
+            _folder: folder,
+        })
     }
 
     pub(super) fn status(&self) -> Result<PluginStatus> {
-        self.router.plugins.statuses().into_iter().next().context("the plugin was not found where it was put")
+        self.plugins.statuses().into_iter().next().context("the plugin was not found where it was put")
     }
 
     /// The error says why the plugin does not run.
@@ -117,7 +142,7 @@ impl Bench {
 
     pub(super) fn commands(&self) -> Vec<Arc<CommandInfo>> {
         let names = self.status().map(|status| status.commands).unwrap_or_default();
-        names.iter().filter_map(|name| self.router.plugins.command(name)).collect()
+        names.iter().filter_map(|name| self.plugins.command(name)).collect()
     }
 
     /// Somebody's account, made if there is none.
@@ -133,7 +158,7 @@ impl Bench {
     /// A room, made if there is none.
     pub(super) async fn room(&self, name: &str, visibility: Visibility) -> Result<Room> {
         let named = RoomName::parse(name.to_owned());
-        if let Ok(room) = self.router.rooms.get(&named).await {
+        if let Ok(room) = self.rooms.get(&named).await {
             return Ok(room);
         }
         let new = NewRoom {
@@ -147,11 +172,11 @@ impl Bench {
             quota: RoomQuota::Unlimited,
         };
         self.commit(Change::CreateRoom(new)).await?;
-        Ok(self.router.rooms.get(&named).await?)
+        Ok(self.rooms.get(&named).await?)
     }
 
     pub(super) async fn add_member(&self, room: &Room, account: &Account, role: Role) -> Result<()> {
-        let membership = self.router.rooms.membership(room.id, account.id).await?;
+        let membership = self.rooms.membership(room.id, account.id).await?;
         if membership.role.is_none() {
             self.commit(Change::AddMember { room: room.id, account: account.id, role }).await?;
         }
@@ -160,7 +185,7 @@ impl Bench {
 
     /// Makes a change that is none of the plugin's.
     async fn commit(&self, change: Change) -> Result<()> {
-        self.router.writer.commit(Unit::new(Actor::Server, vec![change])).await?;
+        self.writer.commit(Unit::new(Actor::Server, vec![change])).await?;
         self.committed.lock().clear();
         Ok(())
     }
@@ -172,7 +197,7 @@ impl Bench {
 
     /// Makes a change on somebody's behalf.
     pub(super) async fn commit_for(&self, account: &Account, change: Change) -> Result<()> {
-        Ok(self.router.writer.commit(Unit::new(Actor::Account(account.clone()), vec![change])).await?)
+        Ok(self.writer.commit(Unit::new(Actor::Account(account.clone()), vec![change])).await?)
     }
 
     /// What has been committed since the last time this was asked.

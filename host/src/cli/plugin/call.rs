@@ -11,7 +11,7 @@ use super::bench::{Bench, caller, is_account_id, object, settings, show_log};
 use super::changes;
 use super::read_component;
 use crate::plugins::{ParamKind, Place, inspect};
-use crate::protocol::{Change, Command, Reply, Role, Visibility};
+use crate::protocol::{Change, Role, Visibility};
 
 /// Call one command of a plugin in a server that is thrown away, and show what it would have changed
 ///
@@ -84,14 +84,12 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
         }
     }
     let names = bench.names().await?;
-    let command = Command::Plugin { name: args.command, args: given };
-    let reply = bench.router.handle(&caller(&caller_account), command).await;
+    let reply = bench.router.run_command(&caller(&caller_account), &args.command, given).await;
     let units = bench.take_committed();
     let staged = bench.take_staged();
     let mut names: HashMap<Uuid, String> = names.into_iter().chain(bench.names().await?).collect();
     let value = match reply {
-        Ok(Reply::Result { value, .. }) => value,
-        Ok(_) => bail!("the reply is none of a plugin's"),
+        Ok(value) => value,
         Err(error) => {
             if let Some(staged) = staged {
                 names.extend(staged.changes.iter().filter_map(|change| match change {

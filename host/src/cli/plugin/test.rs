@@ -15,8 +15,7 @@ use crate::error::Error;
 use crate::hub::Observed;
 use crate::plugins::{CommandInfo, Draft, ParamKind, inspect};
 use crate::protocol::{
-    Account, Actor, Change, Command, ConnectionId, Credential, NewPost, Post, Removal, Role, Room, RoomChange,
-    Visibility,
+    Account, Actor, Change, ConnectionId, Credential, NewPost, Post, Removal, Role, Room, RoomChange, Visibility,
 };
 
 /// How often each sample is shown to a filter.
@@ -96,7 +95,7 @@ impl Test {
             let draft = Draft { body: body.clone(), reply_to: None, edit_of: None, attachments: Vec::new() };
             let call = call(&self.ann, &self.lobby, Some(Role::Owner));
             let began = Instant::now();
-            let verdict = self.bench.router.plugins.filter(&call, draft);
+            let verdict = self.bench.plugins.filter(&call, draft);
             times.push(began.elapsed());
             match verdict {
                 Ok(None) => allowed += 1,
@@ -121,7 +120,7 @@ impl Test {
             let credentials = given.map(|value| Credential { name: "password".into(), value: Some(value.into()) });
             let credentials: Vec<Credential> = credentials.into_iter().collect();
             let began = Instant::now();
-            let verdict = self.bench.router.plugins.admit(&call(&bob, &room, None), &credentials).await;
+            let verdict = self.bench.plugins.admit(&call(&bob, &room, None), &credentials).await;
             times.push(began.elapsed());
             match verdict {
                 Ok(()) => admitted += 1,
@@ -135,7 +134,7 @@ impl Test {
 
     /// An evening in a room, from its making to its end, and what the plugin does about it.
     async fn observer(&mut self) -> Result<()> {
-        let mut events = self.bench.router.hub.observe_all(EVENTS);
+        let mut events = self.bench.hub.observe_all(EVENTS);
         let room = self.bench.room("observed", Visibility::Public).await?;
         let (ann, bob) = (self.ann.clone(), self.bench.account("bob").await?);
         let connection = ConnectionId::new();
@@ -179,7 +178,7 @@ impl Test {
     async fn tell(&mut self, happened: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
         for observed in happened {
             let began = Instant::now();
-            match self.bench.router.plugins.tell(observed).await {
+            match self.bench.plugins.tell(observed).await {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) if is_fault(&error) => self.faults += 1,
@@ -199,7 +198,7 @@ impl Test {
         let (mut times, mut errors) = (Vec::new(), 0);
         for timer in &timers {
             let began = Instant::now();
-            match self.bench.router.plugins.wake(timer).await {
+            match self.bench.plugins.wake(timer).await {
                 Ok(()) => {}
                 Err(error) if is_fault(&error) => self.faults += 1,
                 Err(_) => errors += 1,
@@ -220,8 +219,7 @@ impl Test {
             info.params.iter().map(|param| (param.name.clone(), sample(&param.kind))).collect();
         args.insert("room".to_owned(), room.id.to_string().into());
         let began = Instant::now();
-        let reply =
-            self.bench.router.handle(&caller(&self.ann), Command::Plugin { name: info.name.to_string(), args }).await;
+        let reply = self.bench.router.run_command(&caller(&self.ann), &info.name, args).await;
         let time = shown(began.elapsed());
         let changes: usize = self.bench.take_committed().iter().map(|unit| unit.changes.len()).sum();
         match reply {

@@ -12,6 +12,7 @@ use super::me::Done;
 use super::openapi::Problem;
 use super::{Answer, State};
 use crate::protocol::AccountId;
+use crate::router::BlockedPage;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,7 +46,7 @@ pub(super) async fn list(
     from: From,
     Query(List { cursor }): Query<List>,
 ) -> Answer {
-    let (accounts, next) = state.core.router.blocked(&who.caller(from), cursor).await?;
+    let BlockedPage { accounts, next } = state.core.router.blocked(&who.caller(from), cursor).await?;
     let accounts = accounts.iter();
     let accounts = accounts.map(|a| BlockedAccount { uid: a.id, number: a.number, name: a.name.to_string() }).collect();
     Ok(axum::Json(BlockedAccounts { accounts, next }).into_response())

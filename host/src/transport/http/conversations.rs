@@ -114,11 +114,8 @@ pub(super) async fn list(
     from: From,
     Query(List { query, cursor }): Query<List>,
 ) -> Answer {
-    let command = Command::RoomList { query: query.clone(), cursor };
-    let (rooms, next) = match state.core.router.handle(&who.caller(from), command).await? {
-        Reply::Rooms { rooms, next } => (rooms, next),
-        _ => return Err(Error::internal("a command was answered as another").into()),
-    };
+    let router = &state.core.router;
+    let RoomsPage { rooms, next } = router.list_rooms(&who.caller(from), query.as_deref(), cursor.as_deref()).await?;
     let next = next.map(|next| {
         let mut address = form_urlencoded::Serializer::new("/api/groups?".to_owned());
         if let Some(query) = &query {
@@ -153,7 +150,7 @@ pub(super) async fn join(
 ) -> Answer {
     let router = &state.core.router;
     let joined = async {
-        let room = router.rooms.numbered(id).await?;
+        let room = router.room_by_number(id).await?;
         router.join(&who.caller(from), &RoomName::Id(room.id), &[]).await
     };
     let room = joined.await.map_err(|error| worded(&error, MESSAGE))?;

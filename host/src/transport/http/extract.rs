@@ -139,7 +139,7 @@ pub(super) async fn count_strangers(
     next: Next,
 ) -> Result<Response, Failure> {
     if request.uri().path().starts_with("/api/") && !request.headers().contains_key(header::AUTHORIZATION) {
-        state.core.router.commands.take(&Sender::Address(origin), 1)?;
+        state.core.router.take_command(&Sender::Address(origin))?;
     }
     Ok(next.run(request).await)
 }
@@ -153,15 +153,15 @@ impl FromRequestParts<Arc<State>> for Authorized {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Error::Unauthenticated("a token is needed: `Authorization: Bearer <token>`".into()))?;
-        let commands = &state.core.router.commands;
+        let router = &state.core.router;
         match state.core.accounts.identify(token).await {
             Ok(identity) => {
-                commands.take(&Sender::Account(identity.account.id), 1)?;
+                router.take_command(&Sender::Account(identity.account.id))?;
                 Ok(Self(identity))
             }
             Err(error) => {
                 let From(origin) = From::from_request_parts(parts, state).await?;
-                commands.take(&Sender::Address(origin), 1)?;
+                router.take_command(&Sender::Address(origin))?;
                 Err(error.into())
             }
         }

@@ -61,7 +61,7 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMa
     let text = state.metrics.render(&Snapshot {
         connections: hub.count_by_dialect(),
         messages: hub.posted(),
-        queued_jobs: router.writer.queued(),
+        queued_jobs: router.queued_jobs(),
         database: state.database.pools(),
         database_up,
         database_writable,

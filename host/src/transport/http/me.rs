@@ -128,7 +128,7 @@ pub(super) async fn delete(
 ) -> Answer {
     state.core.accounts.delete_own(origin, &identity, password, erase).await?;
     // The account is gone; if this fails, the server tries again by itself.
-    let _ = state.core.router.rooms.see_off_deleted().await;
+    let _ = state.core.router.finish_account_deletions().await;
     Ok(Done::answer("the account is deleted"))
 }
 

@@ -15,7 +15,8 @@ use super::{Answer, State};
 use crate::dialect::native::{message_json, room_json};
 use crate::error::Error;
 use crate::messages::MAX_PAGE;
-use crate::protocol::{Command, Page, Reply, RoomName};
+use crate::protocol::{Page, RoomName};
+use crate::router::{HistoryPage, RoomsPage};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -155,13 +156,10 @@ pub(super) async fn list(
     from: From,
     Query(List { query, cursor }): Query<List>,
 ) -> Answer {
-    match state.core.router.handle(&who.caller(from), Command::RoomList { query, cursor }).await? {
-        Reply::Rooms { rooms, next } => {
-            let rooms: Vec<Value> = rooms.iter().map(|(room, members)| room_json(room, Some(*members))).collect();
-            Ok(axum::Json(json!({"rooms": rooms, "next": next})).into_response())
-        }
-        _ => Err(unexpected()),
-    }
+    let router = &state.core.router;
+    let RoomsPage { rooms, next } = router.list_rooms(&who.caller(from), query.as_deref(), cursor.as_deref()).await?;
+    let rooms: Vec<Value> = rooms.iter().map(|(room, members)| room_json(room, Some(*members))).collect();
+    Ok(axum::Json(json!({"rooms": rooms, "next": next})).into_response())
 }
 
 /// Make a room; the same as the op `room.create`, and by the same plugin
@@ -173,11 +171,8 @@ pub(super) async fn create(
     Json(args): Json<Map<String, Value>>,
 ) -> Answer {
     state.core.router.check_room_maker()?;
-    let command = Command::Plugin { name: "room.create".into(), args };
-    match state.core.router.handle(&who.caller(from), command).await? {
-        Reply::Result { value, .. } => Ok((StatusCode::CREATED, axum::Json(value)).into_response()),
-        _ => Err(unexpected()),
-    }
+    let value = state.core.router.run_command(&who.caller(from), "room.create", args).await?;
+    Ok((StatusCode::CREATED, axum::Json(value)).into_response())
 }
 
 /// A room's messages, in their present state
@@ -198,16 +193,8 @@ pub(super) async fn messages(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")).into());
     }
-    let command = Command::RoomHistory { room: RoomName::parse(room), page, limit };
-    match state.core.router.handle(&who.caller(from), command).await? {
-        Reply::History { messages, more } => {
-            let messages: Vec<Value> = messages.iter().map(message_json).collect();
-            Ok(axum::Json(json!({"messages": messages, "more": more})).into_response())
-        }
-        _ => Err(unexpected()),
-    }
-}
-
-fn unexpected() -> super::Failure {
-    Error::internal("a command was answered as another").into()
+    let room = RoomName::parse(room);
+    let HistoryPage { messages, more } = state.core.router.history(&who.caller(from), &room, page, limit).await?;
+    let messages: Vec<Value> = messages.iter().map(message_json).collect();
+    Ok(axum::Json(json!({"messages": messages, "more": more})).into_response())
 }

@@ -58,6 +58,6 @@ pub(in crate::transport::http) struct InForce {
 #[utoipa::path(get, path = "/api/admin/config", tag = "administration", security(("token" = [])), operation_id = "config_in_force", responses((status = 200, body = InForce)))]
 pub(in crate::transport::http) async fn config(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let mut config = Config::clone(&state.config.get());
-    config.plugin = state.core.router.plugins.tables();
+    config.plugin = state.plugins.tables();
     Ok(axum::Json(InForce { toml: config.redacted() }).into_response())
 }

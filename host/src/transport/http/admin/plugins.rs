@@ -68,7 +68,7 @@ pub(in crate::transport::http) async fn logs(
 }
 
 fn find(state: &State, id: &str) -> Result<PluginStatus> {
-    let statuses = state.core.router.plugins.statuses();
+    let statuses = state.plugins.statuses();
     statuses.into_iter().find(|status| &*status.id == id).ok_or_else(|| {
         Error::NotFound(format!("there is no plugin `{}`: the plugins folder has no such file", text::shown(id)))
     })

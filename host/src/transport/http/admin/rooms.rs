@@ -11,8 +11,7 @@ use super::audit::Told;
 use super::{Admin, PAGE, Wanted, cut};
 use crate::clock::Timestamp;
 use crate::database::RoomActivity;
-use crate::error::Error;
-use crate::protocol::{Actor, Change, RoomId, RoomKind, RoomName, Unit};
+use crate::protocol::RoomId;
 use crate::transport::http::extract::{Path, Query};
 use crate::transport::http::me::Done;
 use crate::transport::http::{Answer, State};
@@ -68,12 +67,7 @@ pub(in crate::transport::http) async fn delete(
     Admin(admin): Admin,
     Path(id): Path<RoomId>,
 ) -> Answer {
-    let router = &state.core.router;
-    let room = router.rooms.get(&RoomName::Id(id)).await?;
-    if room.kind != RoomKind::Room {
-        return Err(Error::not_found("room").into());
-    }
-    router.writer.commit(Unit::new(Actor::Account(admin), vec![Change::DeleteRoom { room: id }])).await?;
+    let room = state.core.router.delete_room(admin, id).await?;
     Ok((Told::on(&room.name), Done::answer("the room is deleted")).into_response())
 }
 

@@ -28,7 +28,7 @@ const MAX_FILE: usize = 20 << 20;
 #[utoipa::path(post, path = "/api/admin/plugins/reload", tag = "administration", security(("token" = [])), operation_id = "reload_plugins", responses((status = 200, body = Plugins)))]
 pub(in crate::transport::http) async fn reload(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let config = read_config(&state).await?;
-    state.core.router.plugins.reload(Some(config.plugin)).await?;
+    state.plugins.reload(Some(config.plugin)).await?;
     Ok(axum::Json(Plugins::of(&state)).into_response())
 }
 
@@ -46,7 +46,7 @@ pub(in crate::transport::http) async fn upload(
 ) -> Answer {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let file = whole(body, announced.unwrap_or(0)).await?;
-    state.core.router.plugins.install(&id, file.into()).await?;
+    state.plugins.install(&id, file.into()).await?;
     answer(&state, &id)
 }
 
@@ -65,7 +65,7 @@ pub(in crate::transport::http) async fn roll_back(
     Path(id): Path<String>,
     Query(Back { to }): Query<Back>,
 ) -> Answer {
-    state.core.router.plugins.roll_back(&id, to).await?;
+    state.plugins.roll_back(&id, to).await?;
     answer(&state, &id)
 }
 
@@ -78,7 +78,7 @@ pub(in crate::transport::http) async fn retry(
     _: Admin,
     Path(id): Path<String>,
 ) -> Answer {
-    state.core.router.plugins.retry(&id).await?;
+    state.plugins.retry(&id).await?;
     Ok(axum::Json(Plugins::of(&state)).into_response())
 }
 
@@ -100,7 +100,7 @@ pub(in crate::transport::http) async fn rename(
     Query(NewId { to }): Query<NewId>,
 ) -> Answer {
     find(&state, &id)?;
-    let plugins = &state.core.router.plugins;
+    let plugins = &state.plugins;
     plugins.check_rename(&id, &to).await?;
     plugins.rename(&id, &to).await?;
     if let Ok(file) = config_file(&state) {
@@ -121,7 +121,7 @@ pub(in crate::transport::http) async fn remove(
     _: Admin,
     Path(id): Path<String>,
 ) -> Answer {
-    state.core.router.plugins.remove(&id).await?;
+    state.plugins.remove(&id).await?;
     Ok(Done::answer("the plugin is removed"))
 }
 
@@ -148,7 +148,7 @@ pub(in crate::transport::http) async fn disable(
 /// The configuration file stays the only truth: it is changed, and then followed. In a cluster that is what its nodes agreed on.
 async fn switch(state: &State, id: String, enabled: bool) -> Answer {
     find(state, &id)?;
-    let plugins = &state.core.router.plugins;
+    let plugins = &state.plugins;
     if plugins.clustered() {
         let keys = PluginKeys::from_iter([("enabled".to_owned(), enabled.into())]);
         plugins.change_everywhere(&id, keys).await?;

@@ -53,7 +53,7 @@ pub(in crate::transport::http) async fn change(
     let before = table(&state, &id).await?;
     let settings = before.settings.changed_to(Value::Object(new)).map_err(|why| Error::invalid("settings", why))?;
     let changed = changed_keys(&before.settings.0, &settings.0);
-    let plugins = &state.core.router.plugins;
+    let plugins = &state.plugins;
     if plugins.clustered() {
         let keys = settings.keys(&id).map_err(|why| Error::invalid("settings", why))?;
         plugins.change_everywhere(&id, keys).await?;
@@ -69,7 +69,7 @@ pub(in crate::transport::http) async fn change(
 
 /// As the configuration file has it now; in a cluster, as its nodes agreed on.
 async fn table(state: &State, id: &str) -> Result<config::Plugin> {
-    let plugins = &state.core.router.plugins;
+    let plugins = &state.plugins;
     if plugins.clustered() {
         return Ok(plugins.tables().remove(id).unwrap_or_default());
     }

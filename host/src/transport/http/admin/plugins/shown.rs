@@ -113,7 +113,7 @@ impl From<&CrashedFile> for QuarantinedFile {
 
 impl Plugins {
     pub(super) fn of(state: &State) -> Self {
-        let plugins = &state.core.router.plugins;
+        let plugins = &state.plugins;
         Self {
             plugins: plugins.statuses().iter().map(Plugin::from).collect(),
             quarantined_files: plugins.crashed_files().iter().map(QuarantinedFile::from).collect(),

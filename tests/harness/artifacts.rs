@@ -86,7 +86,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// The folder that the clients are installed in, with everything there.
 pub(crate) static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let install = std::process::Command::new(env!("CARGO")).args(["xtask", "foreign"]).current_dir(root()).status();
+    let install = command::cargo(&["xtask", "foreign"]).current_dir(root()).status();
     assert!(
         install.expect("cargo runs").success(),
         "other people's clients could not be installed; the reason is above"

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Client, PATIENCE, Plugin, compiled, database, natterjack};
+use super::{PATIENCE, Plugin, compiled, database, natterjack};
 
 /// What a server is started with.
 pub(crate) struct Setup {
@@ -126,6 +125,8 @@ impl Setup {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NATTERJACK_")) {
             command.env_remove(name);
         }
+        // `cargo xtask test` sets it for the test program; a cargo that the server's program starts must not see it.
+        command.env_remove("RUSTC_BOOTSTRAP");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -221,16 +222,6 @@ impl Drop for Server {
             panic!("the server answered with an internal error: {fault}");
         }
     }
-}
-
-/// Somebody who has signed up.
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    pub(crate) name: String,
-    pub(crate) password: String,
-    pub(crate) token: String,
-    pub(crate) refresh_token: String,
-    pub(crate) id: String,
 }
 
 impl Server {
@@ -352,29 +343,6 @@ impl Server {
         self.start_again().await;
     }
 
-    pub(crate) async fn sign_up(&self, name: &str) -> Account {
-        let password = format!("{name}'s password");
-        let body = json!({"username": name, "password": password, "email": format!("{name}@example.org")});
-        let (status, answer) = self.post("/api/auth/signup", None, &body).await;
-        assert_eq!(status, 201, "{answer}");
-        let text = |value: &Value| value.as_str().expect("text").to_owned();
-        Account {
-            name: name.to_owned(),
-            password,
-            token: text(&answer["token"]),
-            refresh_token: text(&answer["refreshToken"]),
-            id: text(&answer["user"]["id"]),
-        }
-    }
-
-    /// Somebody with the admin flag.
-    pub(crate) async fn administrator(&self, name: &str) -> Account {
-        let account = self.sign_up(name).await;
-        let output = self.setup().command(&["user", "admin", name]).output().await.expect("the program runs");
-        assert!(output.status.success(), "{output:?}");
-        account
-    }
-
     /// `natterjack plugin …` against this server: whether it succeeded, and all that it said.
     pub(crate) async fn plugin_tool(&self, token: &str, args: &[&str]) -> (bool, String) {
         let mut command = self.setup().command(&[&["plugin"], args].concat());
@@ -382,72 +350,5 @@ impl Server {
         let output = command.output().await.expect("the program runs");
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).expect("text"))
-    }
-
-    /// Puts bytes there.
-    pub(crate) async fn put(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
-        self.request(reqwest::Client::new().put(self.url(path)).body(bytes), token).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str, token: Option<&str>) -> (u16, Value) {
-        self.request(reqwest::Client::new().delete(self.url(path)), token).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-        self.request(reqwest::Client::new().post(self.url(path)).json(body), token).await
-    }
-
-    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
-        self.request(reqwest::Client::new().get(self.url(path)), token).await
-    }
-
-    /// Sends a file up.
-    pub(crate) async fn upload(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> (u16, Value) {
-        self.request(reqwest::Client::new().post(self.url(path)).body(bytes), token).await
-    }
-
-    /// What is answered, as it comes.
-    pub(crate) async fn fetch(&self, path: &str) -> reqwest::Response {
-        reqwest::Client::new().get(self.url(path)).timeout(PATIENCE).send().await.expect("the server answers")
-    }
-
-    /// Any other method.
-    pub(crate) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-        let method = method.parse().expect("a method");
-        self.request(reqwest::Client::new().request(method, self.url(path)).json(body), token).await
-    }
-
-    async fn request(&self, request: reqwest::RequestBuilder, token: Option<&str>) -> (u16, Value) {
-        let request = match token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        let response = request.timeout(PATIENCE).send().await.expect("the server answers");
-        let status = response.status().as_u16();
-        let text = response.text().await.expect("a body");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-    }
-
-    /// A connection that has said nothing yet.
-    pub(crate) async fn connect(&self) -> Client {
-        Client::open(&format!("ws://{}/ws/native", self.running.address)).await
-    }
-
-    /// A connection of a new account.
-    pub(crate) async fn join_as(&self, name: &str) -> Client {
-        let account = self.sign_up(name).await;
-        self.log_in(&account).await
-    }
-
-    pub(crate) async fn log_in(&self, account: &Account) -> Client {
-        let mut client = self.connect().await;
-        client.call("connect", json!({"token": account.token})).await.expect("a good token");
-        client
-    }
-
-    pub(crate) async fn guest(&self, name: &str) -> Client {
-        let mut client = self.connect().await;
-        client.call("connect", json!({"guest": name})).await.expect("guests are let in");
-        client
     }
 }

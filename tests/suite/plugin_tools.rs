@@ -20,7 +20,11 @@ fn sdk() -> PathBuf {
 /// What the new crate depends on was fetched for this workspace, and is built once for all runs.
 fn prepared(command: &mut Command) -> &mut Command {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugin-tools");
-    command.env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true").kill_on_drop(true)
+    command
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_NET_OFFLINE", "true")
+        .env_remove("RUSTC_BOOTSTRAP")
+        .kill_on_drop(true)
 }
 
 async fn plugin(setup: &Setup, args: &[&str]) -> Output {

@@ -1,12 +1,12 @@
 //! `cargo xtask test`.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use xtask::command::{self, cargo};
 use xtask::postgres::Postgres;
 use xtask::tools;
 
 use crate::workspace::Workspace;
-use crate::{foreign, plugins, schemathesis};
+use crate::{foreign, plugins, schemathesis, slowest};
 
 /// Slow tests that are about what is before the database: once is enough.
 const SAME_ON_EVERY_DATABASE: [&str; 2] = ["foreign::", "pages::"];
@@ -32,7 +32,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     plugins::build(workspace, true)?;
     // Of the workspace each time: other packages would mean other features of what they depend on, and building most of it again.
     command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;
+    let times = tempfile::NamedTempFile::new().context("a file for the times of the tests")?;
     let mut test = cargo(&["test", "--workspace", "--locked"]);
+    slowest::watch(&mut test, times.path())?;
     if !args.filters.is_empty() {
         test.arg("--").args(&args.filters);
     }
@@ -41,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let postgres = Postgres::start()?;
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
+    slowest::watch(&mut again, times.path())?;
     // The tests of clusters are ignored where there is no PostgreSQL.
     again.arg("--").args(&args.filters).arg("--include-ignored");
     again.args(SAME_ON_EVERY_DATABASE.iter().chain(&ENDLESS).flat_map(|tests| ["--skip", *tests]));
@@ -51,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         command::run(database.env("NATTERJACK_TEST_POSTGRES", postgres.url()))?;
     }
     drop(postgres);
+    println!("{}", slowest::report(times.path())?);
     match args.filters.as_slice() {
         [] => println!("all tests passed"),
         filters => {

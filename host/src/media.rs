@@ -1,4 +1,4 @@
-//! Files that people upload, to be attached to messages.
+//! Stores and reads uploaded files, which messages can carry.
 
 mod metadata;
 
@@ -15,11 +15,11 @@ use crate::database::{Database, Share, Upload};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, MediaFile, MediaId};
 
-/// How much of a file is stored, or read, at a time.
-const PART: usize = 256 * 1024;
+/// Bytes of a file that are stored, or read, at a time.
+const PART_BYTES: usize = 256 * 1024;
 const MAX_NAME_BYTES: usize = 200;
-/// For bytes of which nothing is known.
-const UNKNOWN: &str = "application/octet-stream";
+/// Type of files whose bytes are not recognised.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 pub struct Media {
     database: Database,
@@ -31,22 +31,22 @@ impl Media {
         Self { database, config }
     }
 
-    /// The largest file.
+    /// The size of the largest allowed file, in bytes.
     pub fn max_bytes(&self) -> usize {
         self.config.get().max_bytes
     }
 
-    /// That a file is larger than it may be.
+    /// The error for a file that is too large.
     pub fn too_large(&self) -> Error {
         Error::TooLarge { what: "the file", limit: format!("{} bytes", self.config.get().max_bytes) }
     }
 
-    /// Whether a file that says how large it is may be sent at all.
+    /// Fails if a file of this announced size is too large.
     pub fn check_size(&self, announced: u64) -> Result<()> {
         if announced > self.config.get().max_bytes as u64 { Err(self.too_large()) } else { Ok(()) }
     }
 
-    /// Stores a file as it comes in. What it is, its bytes say, not whoever sends it.
+    /// Stores a file as it arrives. Its type is determined from its bytes, not by the sender.
     pub async fn store<E>(
         &self,
         by: AccountId,
@@ -59,7 +59,7 @@ impl Media {
         let upload = self.database.begin_upload(by, &name, share, now()).await?;
         let stored = self.store_parts(upload, bytes).await;
         if stored.is_err() {
-            // If this fails too, what is there goes later, as files that nothing refers to do.
+            // If this fails too, the file is removed later, with other unused files.
             let _ = self.database.drop_upload(upload).await;
         }
         stored
@@ -67,8 +67,8 @@ impl Media {
 
     async fn store_parts<E>(&self, upload: Upload, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<MediaFile> {
         let mut bytes = std::pin::pin!(bytes);
-        let (mut came, mut waiting, mut size, mut part) = (BytesMut::new(), BytesMut::new(), 0, 0);
-        // RoomCache once there is enough of it.
+        let (mut received, mut cleaned, mut size, mut part) = (BytesMut::new(), BytesMut::new(), 0, 0);
+        // Set once enough bytes have arrived to recognise the type.
         let mut known: Option<(&'static str, MetadataRemover)> = None;
         loop {
             let more = bytes.next().await;
@@ -79,20 +79,20 @@ impl Media {
                 if size > self.config.get().max_bytes {
                     return Err(self.too_large());
                 }
-                came.extend_from_slice(&chunk);
+                received.extend_from_slice(&chunk);
             }
-            if known.is_none() && (came.len() >= PART || (ended && !came.is_empty())) {
-                let media_type = sniff(&came);
+            if known.is_none() && (received.len() >= PART_BYTES || (ended && !received.is_empty())) {
+                let media_type = sniff(&received);
                 known = Some((media_type, MetadataRemover::new(media_type)));
             }
             if let Some((_, remover)) = &mut known {
-                remover.push(&came.split(), &mut waiting);
+                remover.push(&received.split(), &mut cleaned);
                 if ended {
-                    remover.finish(&mut waiting);
+                    remover.finish(&mut cleaned);
                 }
             }
-            while waiting.len() >= PART || (ended && !waiting.is_empty()) {
-                let bytes = waiting.split_to(waiting.len().min(PART));
+            while cleaned.len() >= PART_BYTES || (ended && !cleaned.is_empty()) {
+                let bytes = cleaned.split_to(cleaned.len().min(PART_BYTES));
                 self.database.add_part(upload, part, &bytes).await?;
                 part += 1;
             }
@@ -106,14 +106,14 @@ impl Media {
         self.database.finish_upload(upload, media_type).await
     }
 
-    /// A file, and what its bytes can be read from.
+    /// A file and a reader of its contents.
     pub async fn open(&self, id: MediaId) -> Result<(MediaFile, Contents)> {
         let (number, file) = self.database.media(id).await?.ok_or_else(|| Error::not_found("file"))?;
         Ok((file, Contents { database: self.database.clone(), number }))
     }
 }
 
-/// What a file holds.
+/// Reads the contents of a file.
 pub struct Contents {
     database: Database,
     number: i64,
@@ -129,7 +129,7 @@ impl Contents {
                     return Ok(None);
                 }
                 // Every part but the last has this size.
-                let (part, skipped) = (left.start / PART as u64, (left.start % PART as u64) as usize);
+                let (part, skipped) = (left.start / PART_BYTES as u64, (left.start % PART_BYTES as u64) as usize);
                 let part = u32::try_from(part).map_err(Error::internal)?;
                 let Some(bytes) = database.media_part(self.number, part).await?.map(Bytes::from) else {
                     return Ok(None);
@@ -145,21 +145,21 @@ impl Contents {
     }
 }
 
-/// Whether browsers may show it by themselves: pictures can do no harm, everything else is downloaded.
+/// Whether browsers may show a file of this type: pictures are harmless, everything else is downloaded.
 pub fn is_shown(media_type: &str) -> bool {
     matches!(media_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif")
 }
 
-/// What bytes are, by how they begin.
+/// The media type of a file that begins with these bytes.
 pub fn sniff(start: &[u8]) -> &'static str {
     match infer::get(start) {
         Some(kind) => kind.mime_type(),
         None if is_text(start) => "text/plain",
-        None => UNKNOWN,
+        None => UNKNOWN_TYPE,
     }
 }
 
-/// As far as can be seen: the part may end in the middle of a character.
+/// Whether these bytes begin a text. They may end in the middle of a character.
 fn is_text(start: &[u8]) -> bool {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
@@ -171,7 +171,7 @@ fn is_text(start: &[u8]) -> bool {
     !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
-/// A name that is no path and holds nothing that a header or a terminal would trip over.
+/// A file name without folders and without characters that could break a header or a terminal.
 fn clean_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = crate::text::without_refused(last);
@@ -187,17 +187,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_what_its_bytes_say() {
+    fn media_type_is_detected_from_bytes() {
         assert_eq!(sniff(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "image/png");
         assert_eq!(sniff("grüß dich".as_bytes()), "text/plain");
         assert_eq!(sniff(&"ü".as_bytes()[..1]), "text/plain", "cut within a character");
-        assert_eq!(sniff(b"\xff\x00\x01"), UNKNOWN);
+        assert_eq!(sniff(b"\xff\x00\x01"), UNKNOWN_TYPE);
         assert!(!is_shown(sniff(b"<!DOCTYPE html><script>")), "a page is downloaded, not shown");
         assert!(!is_shown(sniff(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>")), "it may hold a script");
     }
 
     #[test]
-    fn a_name_is_no_path() {
+    fn file_names_are_stripped_of_folders_and_control_characters() {
         assert_eq!(clean_name("../../etc/passwd"), "passwd");
         assert_eq!(clean_name("C:\\cat.png"), "cat.png");
         assert_eq!(clean_name("a\r\nSet-Cookie: b"), "aSet-Cookie: b");

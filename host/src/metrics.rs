@@ -1,6 +1,6 @@
-//! Figures for operators, in Prometheus's text format. Whoever counts asks for a handle once and keeps it.
+//! Metrics for operators, in Prometheus's text format. Code that counts gets a handle once and keeps it.
 //!
-//! Labels come from the plugins folder and from fixed lists, never from what people send, so there are only so many.
+//! Label values come from the plugins folder and from fixed lists, never from clients, so their number is bounded.
 
 mod names;
 mod process;
@@ -12,31 +12,31 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 pub use self::names::*;
 use self::names::{DESCRIPTIONS, Kind};
 
-/// A filter takes microseconds, a command with its commit milliseconds, one that waits for somebody else seconds. What an alert
-/// compares with is one of these: between two of them a quantile is a guess.
-const SECONDS: [f64; 21] = [
+/// Buckets for durations, in seconds. A filter takes microseconds, a command with its commit milliseconds, a call that waits for
+/// another service seconds. Alerts compare with one of these bounds, since quantiles between two bounds are guesses.
+const SECONDS_BUCKETS: [f64; 21] = [
     1e-6, 2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
     1.0, 2.5, 10.0,
 ];
 
-/// As many jobs as the writer takes at a time, at the most.
-const JOBS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+/// Buckets for batch sizes, up to the writer's largest batch.
+const JOBS_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-/// All figures of one server.
+/// All metrics of one server.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
 }
 
-/// What others have at hand when the figures are asked for.
+/// Values that are read only when metrics are requested.
 pub struct Snapshot {
-    /// By what they speak.
+    /// By dialect.
     pub connections: Vec<(&'static str, usize)>,
     pub messages: u64,
     pub queued_jobs: usize,
-    /// By what they are for: in use, and idle.
+    /// Name of each pool, with its connections in use and idle.
     pub database: Vec<(&'static str, usize, usize)>,
     pub database_up: bool,
     pub database_writable: bool,
@@ -44,10 +44,10 @@ pub struct Snapshot {
 
 impl Default for Metrics {
     fn default() -> Self {
-        // Refused only if there were no buckets.
+        // Fails only for an empty list of buckets.
         let builder = PrometheusBuilder::new()
-            .set_buckets(&SECONDS)
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(WRITER_BATCH.to_owned()), &JOBS))
+            .set_buckets(&SECONDS_BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(WRITER_BATCH.to_owned()), &JOBS_BUCKETS))
             .unwrap_or_default();
         let recorder = builder.build_recorder();
         for (name, kind, what) in DESCRIPTIONS {
@@ -77,21 +77,22 @@ impl Metrics {
         self.recorder.register_histogram(&key(name, labels), &METADATA)
     }
 
-    /// Counts a connection that was closed with this code. Clients choose theirs, so those that are not ours are one.
+    /// Counts a connection that was closed with this code. Clients may choose any code, so unknown ones share a label.
     pub fn closed(&self, code: Option<u16>) {
-        const OURS: [u16; 13] = [1000, 1002, 1007, 1009, 1012, 4401, 4408, 4429, 4500, 4504, 4505, 4506, 4507];
-        let label = code.filter(|code| OURS.contains(code)).map_or_else(|| "other".to_owned(), |code| code.to_string());
+        const KNOWN_CODES: [u16; 13] = [1000, 1002, 1007, 1009, 1012, 4401, 4408, 4429, 4500, 4504, 4505, 4506, 4507];
+        let label =
+            code.filter(|code| KNOWN_CODES.contains(code)).map_or_else(|| "other".to_owned(), |code| code.to_string());
         self.counter(CLOSED_CONNECTIONS, &[("code", &label)]).increment(1);
     }
 
-    /// Counts an operation that failed, by the dialect or protocol that it was asked for in and by the error's code.
+    /// Counts a failed operation, by the dialect or protocol of the request and by the error's code.
     pub fn failed(&self, transport: &'static str, code: &'static str) {
         self.counter(FAILURES, &[("transport", transport), ("code", code)]).increment(1);
     }
 
-    /// All figures as they are now.
+    /// Renders all metrics.
     pub fn render(&self, now: &Snapshot) -> String {
-        // Numbers are exact up to 2^53.
+        // An f64 is exact up to 2^53.
         for (dialect, open) in &now.connections {
             self.gauge(CONNECTIONS, &[("dialect", dialect)]).set(*open as f64);
         }
@@ -108,7 +109,7 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Sorts samples into their buckets. Done now and then: until then each sample takes memory, and nobody may ever ask.
+    /// Sorts samples into their buckets. Call it regularly: until then each sample takes memory, even if metrics are never read.
     pub fn tidy(&self) {
         self.handle.run_upkeep();
     }
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_told_with_their_labels_in_prometheus_format() {
+    fn metrics_are_rendered_with_labels_in_prometheus_format() {
         let metrics = Metrics::default();
         metrics.counter(FAULTS, &[("plugin", "word-filter"), ("hook", "message-filter")]).increment(2);
         metrics.histogram(CALL_SECONDS, &[("plugin", "word-filter"), ("hook", "message-filter")]).record(1.5e-6);
@@ -148,10 +149,10 @@ mod tests {
             "natterjack_database_writable 0",
             "natterjack_messages_total 17",
         ] {
-            assert!(text.lines().any(|said| said == line), "{line} in:\n{text}");
+            assert!(text.lines().any(|shown| shown == line), "{line} in:\n{text}");
         }
     }
-    /// As Prometheus's `histogram_quantile` estimates it.
+    /// The estimate of Prometheus's `histogram_quantile`.
     fn quantile(text: &str, name: &str, wanted: f64) -> f64 {
         let bucket = |line: &str| {
             let (le, count) = line.strip_prefix(name)?.strip_prefix("_bucket{le=\"")?.split_once("\"} ")?;
@@ -183,6 +184,6 @@ mod tests {
         let durations = rules.lines().filter(|line| line.contains("histogram_quantile"));
         let bounds: Vec<f64> = durations.map(|line| line.rsplit_once("> ").unwrap().1.parse().unwrap()).collect();
         assert!(!bounds.is_empty());
-        assert!(bounds.iter().all(|bound| SECONDS.contains(bound)), "{bounds:?}");
+        assert!(bounds.iter().all(|bound| SECONDS_BUCKETS.contains(bound)), "{bounds:?}");
     }
 }

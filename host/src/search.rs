@@ -1,5 +1,5 @@
-//! Full-text search, the same for both databases: [`tokens`] turns a message into index tokens, [`query`] turns what a
-//! person types into the tokens to look for. How an engine stores and finds tokens is in `database/search.rs`.
+//! Full-text search, the same for both databases: [`tokens`] turns a message into index tokens, [`query`] turns a typed
+//! query into the tokens to search for. `database/search.rs` has how the engines store and find tokens.
 
 pub mod query;
 pub mod tokens;

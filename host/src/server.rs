@@ -1,4 +1,4 @@
-//! The composition root: wires the parts, serves, and takes everything down again in order.
+//! The composition root: creates and connects the parts, serves, and shuts everything down in order.
 
 mod files;
 mod listeners;
@@ -47,12 +47,12 @@ pub use self::start_error::StartError;
 
 const DATABASE_FILE: &str = "natterjack.db";
 
-/// How often logins that have ended are removed.
-const REMOVING: Duration = Duration::from_secs(10 * 60);
-/// How often the samples of the metrics are put in order.
-const TIDYING: Duration = Duration::from_secs(5);
-/// How many batches of deleted accounts' entries are gone through before live logins are looked at again.
-const ERASED_AT_A_TIME: u32 = 20;
+/// How often ended logins are removed from the database.
+const LOGIN_REMOVAL_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often the metrics' samples are sorted into buckets.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Erasure batches that run before logins are rechecked again.
+const MAX_ERASURE_BATCHES: u32 = 20;
 
 /// A server that accepts connections.
 pub struct Server {
@@ -77,7 +77,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, loads the plugins and starts to listen. Changes of `config_file` are followed.
+    /// Opens the database, loads the plugins and starts to listen. Reloads `config_file` when it changes.
     pub async fn start(config: &Config, config_file: Option<&Path>, log: Arc<Log>) -> Result<Self, StartError> {
         let budget = Budget::of(files::limit(), config)?;
         let tls = Tls::open(&config.tls)?.map(Arc::new);
@@ -98,11 +98,11 @@ impl Server {
         let hub = Arc::new(Hub::default());
         tokio::spawn(hub.clone().broadcast_presence_changes(stop.clone()));
         let joining = clustered.then(|| Joining::new(&hub));
-        let known = Arc::new(
+        let room_cache = Arc::new(
             joining.as_ref().map_or_else(RoomCache::default, |joining| RoomCache::new(joining.validity.clone())),
         );
         let writer =
-            Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop_writing.clone(), &metrics);
+            Writer::start(database.clone(), hub.clone(), room_cache.clone(), &writing, stop_writing.clone(), &metrics);
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let accounts = Arc::new(Accounts::new(
             database.clone(),
@@ -113,8 +113,8 @@ impl Server {
             &config.limits,
             &metrics,
         ));
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known.clone(), sections.limits.clone()));
-        // A node that hears nothing of the others must not believe in a login for longer than its lease.
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), room_cache.clone(), sections.limits.clone()));
+        // A node without contact to the others must not trust a cached login for longer than its lease.
         let recheck = hub.believed_for(config.auth.recheck_interval);
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
@@ -138,7 +138,7 @@ impl Server {
         )
         .trying_files(Trial::with_this_program());
         let cluster = clustered.then_some(&config.cluster);
-        let live =
+        let runtime =
             PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =
@@ -155,7 +155,7 @@ impl Server {
                     database: database.clone(),
                     hub: hub.clone(),
                     broadcaster: writer.broadcaster(),
-                    known,
+                    known: room_cache,
                     accounts: accounts.clone(),
                     plugins: plugins.clone(),
                     metrics: metrics.clone(),
@@ -265,23 +265,23 @@ impl Server {
         })
     }
 
-    /// Has the configuration and the certificate read again; the log says what came of it.
+    /// Triggers a reload of configuration and certificate; the outcome is logged.
     pub fn reload(&self) {
         self.reload.notify_one();
     }
 
-    /// Waits until another server has taken over the database; this one must stop then.
+    /// Waits until another server has taken over the database; this server must stop then.
     pub fn database_lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let database = self.database.clone();
         async move { database.taken_over().await }
     }
 
-    /// Where it listens, and what is answered there.
+    /// The addresses that the server listens on, and what each serves.
     pub fn addresses(&self) -> &[(SocketAddr, ListenerKind)] {
         &self.addresses
     }
 
-    /// The signing key, if this start made one.
+    /// The path of the signing key, if this start created it.
     pub fn new_key(&self) -> Option<&Path> {
         self.new_key.as_deref()
     }
@@ -312,25 +312,26 @@ fn tell_of_files(budget: &Budget, config: &Config) {
 }
 
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(TIDYING);
+    let mut tick = tokio::time::interval(METRICS_UPKEEP_INTERVAL);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         metrics.tidy();
     }
 }
 
-/// Does what follows from accounts that were disabled or deleted, also by the command line, which is another process.
+/// Regularly ends the logins, memberships and data of accounts that were disabled or deleted, also by the command line, which is
+/// another process.
 async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Duration, stop: CancellationToken) {
     let mut tick = tokio::time::interval(every);
     let mut removed_at = None::<Instant>;
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        // What fails is tried again with the next tick.
+        // Failures are retried at the next tick.
         for done in [accounts.recheck().await, rooms.see_off_deleted().await, erase_deleted(&rooms, &stop).await] {
             if let Err(error) = done {
-                tracing::warn!(%error, "disabled or deleted accounts could not be looked for");
+                tracing::warn!(%error, "account recheck failed");
             }
         }
-        if removed_at.is_none_or(|at| at.elapsed() >= REMOVING) {
+        if removed_at.is_none_or(|at| at.elapsed() >= LOGIN_REMOVAL_INTERVAL) {
             removed_at = Some(Instant::now());
             if let Err(error) = accounts.remove_ended_logins().await {
                 tracing::warn!(%error, "removing ended logins failed");
@@ -339,9 +340,9 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
     }
 }
 
-/// Goes on with erasing deleted accounts for a while; others get their turn between the batches.
+/// Runs a few batches of erasing deleted accounts, yielding to other tasks in between.
 async fn erase_deleted(rooms: &Rooms, stop: &CancellationToken) -> crate::error::Result<()> {
-    for _ in 0..ERASED_AT_A_TIME {
+    for _ in 0..MAX_ERASURE_BATCHES {
         if stop.is_cancelled() || !rooms.erase_some().await? {
             break;
         }
@@ -350,7 +351,8 @@ async fn erase_deleted(rooms: &Rooms, stop: &CancellationToken) -> crate::error:
     Ok(())
 }
 
-/// The nodes of a cluster take each other's tokens: where no key is configured, they have one in the database.
+/// The `[auth]` section of a node. Nodes must accept each other's tokens: without a configured key they share one in the
+/// database.
 async fn common_auth(config: &Config, database: &Database) -> Result<config::Auth, StartError> {
     let mut auth = config.auth.clone();
     if auth.jwt_secret.is_empty() && !auth.keys.iter().any(|key| key.sign) {
@@ -359,7 +361,7 @@ async fn common_auth(config: &Config, database: &Database) -> Result<config::Aut
     Ok(auth)
 }
 
-/// The accounts and where they are stored, for whoever needs no more of a server: the command line.
+/// Opens accounts and database without the rest of a server, for the command line.
 pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), StartError> {
     let (keys, _) = Keys::load(&config.auth, &config.server.data_dir)?;
     let database = Database::open(&database_options(config)).await?;
@@ -370,7 +372,7 @@ pub async fn open_accounts(config: &Config) -> Result<(Accounts, Database), Star
     Ok((accounts, database))
 }
 
-/// Which database the configuration names.
+/// The database that the configuration names.
 pub fn database_options(config: &Config) -> database::Options {
     let url = match config.database.url.expose() {
         "" => format!("sqlite:{}", config.server.data_dir.join(DATABASE_FILE).display()),
@@ -383,26 +385,26 @@ pub fn database_options(config: &Config) -> database::Options {
     }
 }
 
-/// What became of the plugins if a server started now. They run beside a database that is thrown away.
+/// The statuses that plugins would have if a server started now. They run with a temporary database.
 pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartError> {
     let scratch = tempfile::tempdir().map_err(Error::internal)?;
     let url = format!("sqlite:{}", scratch.path().join(DATABASE_FILE).display());
     let database = Database::open(&database::Options { url, full_sync: false, readers: 1 }).await?;
-    let (hub, known) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
+    let (hub, room_cache) = (Arc::new(Hub::default()), Arc::new(RoomCache::default()));
     let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
     let metrics = Arc::new(Metrics::default());
-    let writer = Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &metrics);
+    let writer = Writer::start(database.clone(), hub.clone(), room_cache.clone(), &writing, stop.clone(), &metrics);
     let services = Services::new(
         database.clone(),
         Arc::new(PasswordHasher::new(&config.auth)?),
         writer.clone(),
-        Arc::new(Rooms::new(database.clone(), writer, known, (&config.limits).into())),
+        Arc::new(Rooms::new(database.clone(), writer, room_cache, (&config.limits).into())),
         Arc::new(Messages::new(database.clone(), (&config.limits).into())),
         hub,
         metrics,
     )
     .trying_files(Trial::with_this_program());
-    // Nothing of the server's own is touched, not even what it keeps compiled.
+    // Leaves the server's own files alone, including its cache of compiled plugins.
     let folder = config::Plugins { cache: false, ..config.plugins.clone() };
     let plugins = Plugins::load(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;
     let statuses = plugins.statuses();

@@ -51,7 +51,7 @@ async fn a_wrong_file_changes_nothing_and_each_fault_is_told() {
         let text = text.replace("guests = true", "guests = false").replace("[rooms]", "[roms]");
         text.replace("message_chars = 4000", "message_chars = 0")
     });
-    server.expect_output("all goes on as before").await;
+    server.expect_output("configuration not reloaded").await;
     for fault in ["limits.message_chars: 0 is out of range", "roms: unknown section; did you mean `rooms`?"] {
         server.expect_output(fault).await;
     }
@@ -121,5 +121,5 @@ async fn a_server_without_a_configuration_reads_the_one_that_is_written_later() 
 
     let mark = server.mark();
     std::fs::remove_file(&file).unwrap();
-    server.expect_after(mark, "that it is gone", |line| line.contains("all goes on as before")).await;
+    server.expect_after(mark, "that it is gone", |line| line.contains("configuration not reloaded")).await;
 }

@@ -127,17 +127,17 @@ async fn a_new_certificate_is_shown_without_a_restart_and_connections_under_way_
     tom.call("connect", json!({"guest": "tom"})).await.unwrap();
 
     authority.issue(server.path());
-    server.expect_output("the certificate was replaced").await;
+    server.expect_output("certificate replaced").await;
     let (_, second) = handshake(&address, authority.trusted()).await.unwrap();
     assert_ne!(first, second);
     tom.call("commands", json!({})).await.unwrap();
 
     // Asked to look, too.
-    let before = server.count_output("the certificate was replaced");
+    let before = server.count_output("certificate replaced");
     let other = Authority::new();
     other.issue(server.path());
     server.signal(Signal::SIGHUP);
-    server.expect_more_output("the certificate was replaced", before).await;
+    server.expect_more_output("certificate replaced", before).await;
     assert!(handshake(&address, authority.trusted()).await.is_err());
     assert!(handshake(&address, other.trusted()).await.is_ok());
 }

@@ -1,6 +1,6 @@
-//! Removes from pictures what says where, when, by whom and with what they were taken: EXIF, XMP, IPTC, comments, and whatever was
-//! appended. Colour profiles stay, and so does the orientation, or pictures would turn. Works on a stream, so that no upload is
-//! held in memory as a whole; bytes that make no sense to it are passed on as they are.
+//! Removes metadata from pictures (EXIF, XMP, IPTC, comments, appended data), which tells where, when, by whom and with what they
+//! were taken. Colour profiles and the orientation stay, so that pictures look the same. Works on a stream, so that no upload is
+//! held in memory as a whole; bytes that it does not understand are passed on unchanged.
 
 mod exif;
 mod gif;
@@ -11,7 +11,7 @@ use bytes::{Buf as _, BytesMut};
 
 use self::exif::{crc32, minimal_tiff, orientation};
 
-/// How much of a chunk with EXIF data is looked at for the orientation.
+/// The most bytes of a chunk with EXIF data that are searched for the orientation.
 const MAX_EXIF_BYTES: usize = 64 * 1024;
 const PNG_SIGNATURE_BYTES: usize = 8;
 /// Ancillary chunks of PNG that a picture needs to look the same. All others are removed; critical ones stay.
@@ -25,7 +25,7 @@ const JFIF_BYTES: usize = 14;
 const ADOBE_BYTES: usize = 12;
 /// In the flags of `VP8X`: there is XMP data.
 const WEBP_XMP_FLAG: u8 = 0x04;
-/// How long the beginning of `VP8X` is that holds the flags: a chunk's header and one byte.
+/// Bytes of `VP8X` up to and including its flags: a chunk's header and one byte.
 const WEBP_FLAGS_END: usize = 9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ enum State {
     Part,
     /// Within the entropy-coded data of JPEG.
     Scan,
-    /// So many bytes are copied, removed, or replaced by zeros.
+    /// The next bytes, this many, are copied, removed, or replaced by zeros.
     Copy(u64),
     Skip(u64),
     Zero(u64),
@@ -46,7 +46,7 @@ enum State {
     },
     /// The picture has ended: what follows is removed.
     End,
-    /// No picture that this module knows: everything is copied.
+    /// Not a known picture format: everything is copied.
     Other,
 }
 
@@ -58,20 +58,20 @@ enum Format {
     Gif,
 }
 
-/// Reads a picture as it comes in and writes it without its metadata.
+/// Reads a picture piece by piece and writes it without its metadata.
 #[derive(Debug)]
 pub(super) struct MetadataRemover {
     format: Format,
     state: State,
     pending: BytesMut,
-    /// The chunk at hand is the last one of a PNG.
+    /// Whether the current chunk is the last one of a PNG.
     is_last: bool,
     has_orientation: bool,
-    /// How much of a WebP is still to come.
+    /// Bytes of a WebP that are still to come.
     left: u64,
 }
 
-/// A whole picture without its metadata.
+/// Returns a whole picture without its metadata.
 pub fn remove_metadata(media_type: &str, picture: &[u8]) -> BytesMut {
     let (mut remover, mut out) = (MetadataRemover::new(media_type), BytesMut::with_capacity(picture.len()));
     remover.push(picture, &mut out);
@@ -92,13 +92,13 @@ impl MetadataRemover {
         Self { format, state, pending: BytesMut::new(), is_last: false, has_orientation: false, left: 0 }
     }
 
-    /// Takes the next bytes of the file; what is decided of them is appended to `out`.
+    /// Processes the next bytes of the file; appends output to `out`, which may lag behind.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         self.pending.extend_from_slice(bytes);
         while self.step(out) {}
     }
 
-    /// The file has ended: what was waiting for more is copied, unless it is metadata.
+    /// Ends the file: copies the bytes that waited for more, unless they are metadata.
     pub(super) fn finish(&mut self, out: &mut BytesMut) {
         let is_metadata = match (self.state, self.format) {
             (State::Part, Format::Jpeg) => self.pending.get(1).is_some_and(|marker| !is_kept_segment(*marker, &[])),
@@ -119,7 +119,7 @@ impl MetadataRemover {
         self.pending.get(at..at + 4)?.try_into().ok()
     }
 
-    /// Goes on by one part; false if more bytes are needed.
+    /// Processes one part; false if more bytes are needed.
     fn step(&mut self, out: &mut BytesMut) -> bool {
         if self.pending.is_empty() {
             return false;
@@ -183,7 +183,7 @@ impl MetadataRemover {
         true
     }
 
-    /// Entropy-coded data up to the next marker.
+    /// Copies entropy-coded data up to the next marker.
     fn scan(&mut self, out: &mut BytesMut) -> bool {
         let Some(at) = self.pending.iter().position(|byte| *byte == 0xff) else {
             self.copy(self.pending.len(), out);
@@ -200,12 +200,12 @@ impl MetadataRemover {
         true
     }
 
-    /// A marker of JPEG with its segment.
+    /// Processes a marker of JPEG with its segment.
     fn segment(&mut self, out: &mut BytesMut) -> bool {
         let marker = match self.pending[..] {
             [0xff] => return false,
             [0xff, marker, ..] if marker != 0xff && marker != 0 => marker,
-            // Nothing that a decoder would look at.
+            // Not a marker: decoders skip such bytes.
             _ => {
                 self.pending.advance(1);
                 return true;
@@ -253,7 +253,7 @@ impl MetadataRemover {
     fn png_chunk(&mut self, out: &mut BytesMut) -> bool {
         let (Some(length), Some(name)) = (self.pending.first_chunk::<4>(), self.chunk_name(4)) else { return false };
         let (length, name) = (u32::from_be_bytes(*length), *name);
-        // With its check sum.
+        // Including the check sum.
         let rest = u64::from(length) + 4;
         if name == *b"eXIf" && length as usize <= MAX_EXIF_BYTES && !self.has_orientation {
             if self.pending.len() < 8 + length as usize {
@@ -281,14 +281,14 @@ impl MetadataRemover {
     fn start_webp(&mut self, out: &mut BytesMut) -> bool {
         let Some(size) = self.pending.get(4..8).filter(|_| self.pending.len() >= 12) else { return false };
         let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]);
-        // Of which the name of the form is read already.
+        // The size includes the form's name, which is read already.
         self.left = u64::from(size).saturating_sub(4);
         self.copy(12, out);
         self.state = if self.left == 0 { State::End } else { State::Part };
         true
     }
 
-    /// The size of the file stands at its beginning, so nothing is removed from a WebP: metadata is overwritten.
+    /// Processes a chunk of WebP. The file's size is in its header, so metadata is overwritten instead of removed.
     fn webp_chunk(&mut self, out: &mut BytesMut) -> bool {
         let (Some(name), Some(length)) = (self.chunk_name(0), self.pending.get(4..8)) else { return false };
         let (name, length) = (*name, u32::from_le_bytes([length[0], length[1], length[2], length[3]]));

@@ -1,4 +1,4 @@
-//! Every figure by its name, with what it says. A unit is in the name, and what only grows ends in `_total`.
+//! Names and descriptions of all metrics. A name contains its unit, and counters end in `_total`.
 
 pub const BUILD: &str = "natterjack_build_info";
 pub const CONNECTIONS: &str = "natterjack_connections";
@@ -16,7 +16,7 @@ pub const FAILURES: &str = "natterjack_failures_total";
 pub const REQUESTS: &str = "natterjack_http_requests_total";
 pub const REQUEST_SECONDS: &str = "natterjack_http_request_seconds";
 pub const THROTTLED: &str = "natterjack_throttled_total";
-/// Calls of a plugin's hooks; the `_count` is how many there were.
+/// Durations of calls of a plugin's hooks; `_count` is the number of calls.
 pub const CALL_SECONDS: &str = "natterjack_plugin_call_seconds";
 pub const VERDICTS: &str = "natterjack_plugin_verdicts_total";
 pub const FAULTS: &str = "natterjack_plugin_faults_total";
@@ -43,18 +43,18 @@ pub(super) enum Kind {
 
 pub(super) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (BUILD, Kind::Gauge, "1; the labels say which version runs."),
-    (CONNECTIONS, Kind::Gauge, "Open connections, by what they speak; none before they have said who they are."),
-    (REFUSED_CONNECTIONS, Kind::Counter, "Connections that were not let in since there were too many."),
+    (CONNECTIONS, Kind::Gauge, "Open connections, by dialect; none before they have identified themselves."),
+    (REFUSED_CONNECTIONS, Kind::Counter, "Connections that were refused because there were too many."),
     (
         CLOSED_CONNECTIONS,
         Kind::Counter,
-        "Connections that ended, by close code; 1000 said goodbye or were gone, 4408 were too slow.",
+        "Connections that ended, by close code; 1000 closed normally or vanished, 4408 were too slow.",
     ),
     (MESSAGES, Kind::Counter, "Messages that were posted, by people and by plugins."),
     (
         DELIVERY_SECONDS,
         Kind::Histogram,
-        "From a message's coming to the writer to its having been written or queued for all who hear it.",
+        "Time from a message's arrival at the writer until it is written to, or queued for, all recipients.",
     ),
     (WRITER_BATCH, Kind::Histogram, "How many jobs were stored in one transaction."),
     (WRITER_COMMIT_SECONDS, Kind::Histogram, "How long storing one such batch took, commit included."),
@@ -67,36 +67,40 @@ pub(super) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (REQUEST_SECONDS, Kind::Histogram, "How long answering HTTP requests took."),
     (THROTTLED, Kind::Counter, "Attempts that were refused for coming too often."),
     (CALL_SECONDS, Kind::Histogram, "How long calls of a plugin's hook took, those that failed too."),
-    (VERDICTS, Kind::Counter, "What a plugin's hook answered."),
+    (VERDICTS, Kind::Counter, "Verdicts that a plugin's hook returned."),
     (FAULTS, Kind::Counter, "Calls in which a plugin trapped, took too long or asked for too much."),
     (
         QUARANTINED,
         Kind::Gauge,
         "1 while a plugin is not called because it keeps failing, or not loaded because its file crashed.",
     ),
-    (CLUSTER_NODES, Kind::Gauge, "Nodes of the cluster that live, this one too."),
+    (CLUSTER_NODES, Kind::Gauge, "Live nodes of the cluster, including this one."),
     (
         CLUSTER_CONNECTED,
         Kind::Gauge,
-        "1 while NATS brings what other nodes say; without, it is read from the database.",
+        "1 while NATS delivers the entries of other nodes; otherwise they are read from the database.",
     ),
-    (CLUSTER_ROOMS, Kind::Gauge, "Rooms that this node listens for."),
+    (CLUSTER_ROOMS, Kind::Gauge, "Rooms whose events this node subscribes to."),
     (
         CLUSTER_SENT,
         Kind::Counter,
-        "Messages to other nodes; those that are dropped, since NATS is away, are read by them.",
+        "Messages sent to other nodes; they read from the database what is dropped while NATS is away.",
     ),
-    (CLUSTER_HEARD, Kind::Counter, "Messages of other nodes."),
+    (CLUSTER_HEARD, Kind::Counter, "Messages received from other nodes."),
     (
         CLUSTER_READ,
         Kind::Counter,
-        "Entries of other nodes that NATS did not bring, and that were read from the database.",
+        "Entries of other nodes that NATS did not deliver, and that were read from the database.",
     ),
-    (CLUSTER_LOST, Kind::Counter, "What was to be said to other nodes and did not fit the queue; they read it."),
+    (
+        CLUSTER_LOST,
+        Kind::Counter,
+        "Messages to other nodes that did not fit the queue; they read the entries from the database.",
+    ),
     (LOADS, Kind::Counter, "Plugins that were loaded, replaced, unloaded or refused."),
     (PROCESS_CPU, Kind::Counter, "CPU time that the process has used."),
-    (PROCESS_MEMORY, Kind::Gauge, "Memory that the process has in use."),
+    (PROCESS_MEMORY, Kind::Gauge, "Resident memory of the process."),
     (PROCESS_FILES, Kind::Gauge, "Open files, connections among them."),
-    (PROCESS_MAX_FILES, Kind::Gauge, "How many files may be open."),
+    (PROCESS_MAX_FILES, Kind::Gauge, "The most files that may be open."),
     (PROCESS_START, Kind::Gauge, "When the process started, in seconds since 1970."),
 ];

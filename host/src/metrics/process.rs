@@ -1,4 +1,4 @@
-//! What the system says of this process, as Prometheus calls it everywhere. Where there is no `/proc` it says nothing.
+//! Metrics of this process from the operating system, under Prometheus's standard names. Most are missing where there is no `/proc`.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ pub(super) fn observe(metrics: &Metrics) {
         }
     }
     if let Some((cpu, started)) = times() {
-        // Counters count whole things.
+        // Counters are integers.
         metrics.counter(PROCESS_CPU, &[]).absolute(cpu as u64);
         metrics.gauge(PROCESS_START, &[]).set(started);
     }
@@ -30,16 +30,16 @@ fn resident_bytes() -> Option<f64> {
     Some((pages * rustix::param::page_size() as u64) as f64)
 }
 
-/// The seconds of CPU used, and when the process started.
+/// CPU time used, in seconds, and the process's start time, in seconds since 1970.
 fn times() -> Option<(f64, f64)> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The program's name, in brackets, may hold anything.
+    // The program's name, in parentheses, may contain any character.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks = |field: usize| {
         Some(fields.get(field)?.parse::<u64>().ok()? as f64 / rustix::param::clock_ticks_per_second() as f64)
     };
     let booted = fs::read_to_string("/proc/stat").ok()?;
     let booted: f64 = booted.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
-    // The fields are counted from the state, the third one.
+    // Indexes count from the state, which is the third field.
     Some((ticks(11)? + ticks(12)?, booted + ticks(19)?))
 }

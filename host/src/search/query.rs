@@ -1,4 +1,4 @@
-//! What a person looks for: words, `"phrases"`, beginnings (`natter*`), `from:`, `in:`, `before:` and `after:`.
+//! Parses search queries: words, `"phrases"`, prefixes (`natter*`), `from:`, `in:`, `before:` and `after:`.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// The most characters of a query.
 pub const MAX_CHARS: usize = 200;
-/// A beginning of fewer letters would be that of most messages.
+/// The shortest prefix: a shorter one would match most messages.
 const MIN_PREFIX_CHARS: usize = 2;
 
 /// A parsed query. A message has to match all of it.
@@ -26,19 +26,19 @@ pub struct Query {
     pub after: Option<Timestamp>,
 }
 
-/// One of these phrases has to be in the message.
+/// Alternative phrases, one of which has to be in the message.
 pub type Term = Vec<Phrase>;
 
-/// Tokens one after the other.
+/// Tokens that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
     pub tokens: Run,
-    /// Whether the last token is the beginning of one.
+    /// Whether the last token is a prefix.
     pub prefix: bool,
 }
 
 impl Query {
-    /// Parses what a person typed. What is not known as an operator is taken as words.
+    /// Parses a query as typed. Anything that is not a known operator is taken as words.
     pub fn parse(text: &str) -> Result<Self> {
         if text.chars().count() > MAX_CHARS {
             return Err(invalid(format!("must have {MAX_CHARS} characters at the most")));
@@ -49,7 +49,7 @@ impl Query {
         }
         if query.terms.is_empty() && query.from.is_empty() {
             return Err(invalid(
-                "holds no word to look for; a word, a number or an emoji is needed, or `from:`".into(),
+                "contains no word to search for; a word, a number or an emoji is needed, or `from:`".into(),
             ));
         }
         Ok(query)
@@ -100,8 +100,8 @@ impl Query {
         Ok(())
     }
 
-    /// Adds a term. A single character at its end, of a script without spaces, is a term of its own: in the message it may
-    /// begin a pair, which is another token.
+    /// Adds a term. A single character of a script without spaces at its end becomes a term of its own: in the message it may
+    /// begin a pair, which is a different token.
     fn add_phrases(&mut self, mut phrases: Term, single: bool) {
         if single && phrases.iter().all(|phrase| phrase.tokens.len() > 1) {
             let last = phrases.iter_mut().filter_map(|phrase| phrase.tokens.pop()).next_back();
@@ -128,7 +128,7 @@ enum Operator {
 const OPERATORS: [(&str, Operator); 4] =
     [("from:", Operator::From), ("in:", Operator::In), ("before:", Operator::Before), ("after:", Operator::After)];
 
-/// Splits a query at white space outside of quotes. A quotation that does not end goes to the end.
+/// Splits a query at white space outside quotes. An unclosed quotation extends to the end.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text.trim_start();
@@ -165,7 +165,7 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '“' | '”' | '„' | '«' | '»')
 }
 
-/// A day (its beginning, in UTC) or a moment.
+/// Parses a day (as its start in UTC) or a time.
 fn moment(operator: &str, value: &str) -> Result<Timestamp> {
     let day = value.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC)).map(|begin| begin.timestamp());
     let moment = value.parse::<jiff::Timestamp>().or(day);

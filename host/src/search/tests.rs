@@ -1,10 +1,10 @@
-//! What finds what, by the tokens alone. `tests/suite/search.rs` asks the same of both databases.
+//! Which queries find which messages, by tokens alone. `tests/suite/search.rs` tests the same on both databases.
 
 use super::query::{Phrase, Query};
 use super::tokens::index_runs;
 use crate::error::Error;
 
-/// Whether an engine that does as it should finds the body by the query.
+/// Whether a correct engine finds the body by the query.
 fn finds(query: &str, body: &str) -> bool {
     let runs = index_runs(body);
     let holds = |phrase: &Phrase| {
@@ -117,7 +117,7 @@ fn check(body: &str, found: &[&str], not: &[&str]) {
 }
 
 #[test]
-fn operators_are_parsed_and_what_is_none_is_taken_as_words() {
+fn operators_are_parsed_and_everything_else_is_words() {
     let query =
         Query::parse("frogs FROM:@ann in:\"the pond\" in:#lobby before:2026-01-05 after:2025-12-01T10:00:00Z").unwrap();
     assert_eq!(query.terms.len(), 1);

@@ -1,4 +1,4 @@
-//! The tokeniser. A text is split into words as UAX #29 has them, and those further at punctuation. Scripts that are written
+//! The tokeniser. A text is split into words by UAX #29, and those further at punctuation. Scripts that are written
 //! without spaces are indexed as overlapping pairs of characters, so that any part of a run is found. Emoji are words.
 //! Identifiers are indexed whole and in parts (`HttpServer` as `httpserver`, and as `http server`); words with diacritics
 //! also without them.
@@ -9,21 +9,21 @@ use natterjack_text::{fold, nfkc};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// What the tokeniser gives for the same text changes with this number; messages that an older one indexed are indexed
-/// again.
+/// Version of the tokeniser's output: increase it when the tokens of a text change. Messages indexed by an older version are
+/// indexed again.
 pub const VERSION: i64 = 1;
 /// Longer words are cut, in messages as in queries.
 const MAX_TOKEN_CHARS: usize = 64;
-/// The most tokens of one message. PostgreSQL knows positions up to 16,383.
+/// The most tokens of one message. PostgreSQL stores positions up to 16,383.
 const MAX_TOKENS: usize = 16_000;
-/// An identifier of more parts than this is indexed whole only.
+/// An identifier with more parts than this is indexed only as a whole.
 const MAX_PARTS: usize = 32;
 
 /// Tokens that follow each other. Phrases are found within one run.
 pub type Run = Vec<String>;
 
-/// What is indexed of a message: its words in their order, then each variant (without diacritics, in parts) in a run of
-/// its own.
+/// The tokens to index for a message: its words in their order, then each variant (without diacritics, in parts) in a run
+/// of its own.
 pub fn index_runs(body: &str) -> Vec<Run> {
     let chunks = chunks(body);
     let mut left = MAX_TOKENS;
@@ -44,7 +44,7 @@ pub fn index_runs(body: &str) -> Vec<Run> {
     runs
 }
 
-/// The token of an author's name that belongs to no account.
+/// The token for the name of an author without an account.
 pub fn name_token(name: &str) -> String {
     fold(name).chars().filter(|c| c.is_alphanumeric()).take(MAX_TOKEN_CHARS).collect()
 }
@@ -57,7 +57,7 @@ pub(super) struct Chunk {
 
 #[derive(Debug)]
 enum Word {
-    /// A word of a script with spaces, as it is written.
+    /// A word of a script with spaces, not folded.
     Plain(String),
     /// A run of a script without spaces, folded.
     Dense(Vec<char>),
@@ -65,7 +65,7 @@ enum Word {
     Emoji(String),
 }
 
-/// The text between white space, piece by piece; those without a word are left out.
+/// Splits a text at white space; pieces without a word are left out.
 pub(super) fn chunks(text: &str) -> Vec<Chunk> {
     let text = nfkc(text);
     let mut chunks = Vec::new();
@@ -84,8 +84,7 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk> {
 }
 
 impl Chunk {
-    /// Adds a character as people count them; `joined` says whether the one before was part of a word. Gives the same
-    /// for the next one.
+    /// Adds a grapheme. `joined` tells whether the one before was part of a word; the result tells the same of this one.
     fn add(&mut self, grapheme: &str, joined: bool) -> bool {
         let Some(first) = grapheme.chars().find(|c| !is_ignored(*c)) else { return joined };
         if is_emoji(grapheme) {
@@ -105,7 +104,7 @@ impl Chunk {
         true
     }
 
-    /// Folds what was collected, and drops what folds to nothing.
+    /// Folds the collected words, and drops those that fold to nothing.
     fn finish(&mut self) {
         for word in &mut self.words {
             if let Word::Dense(run) = word {
@@ -119,8 +118,8 @@ impl Chunk {
         });
     }
 
-    /// Its words, folded. `indexed`: as they are indexed, with the last character of each dense run on its own, so that
-    /// what follows it is found together with it. In a query the last run goes without.
+    /// The words, folded. With `indexed` in the form for the index, with the last character of each dense run as a token of its
+    /// own, so that phrases that go on behind the run are found. In a query the last run has no such token.
     pub(super) fn exact(&self, indexed: bool) -> Run {
         self.tokens(indexed, |word, run| run.push(cut(&fold(word))))
     }
@@ -139,7 +138,7 @@ impl Chunk {
             runs.push(parts.iter().map(|token| without_marks(token)).collect());
             runs.push(parts);
         }
-        // A single character is looked for as such: pairs that begin with it can be too many.
+        // Single characters are searched for as tokens of their own: too many pairs can begin with one.
         runs.extend(self.words.iter().filter_map(|word| match word {
             Word::Dense(run) if run.len() > 1 => Some(run[..run.len() - 1].iter().map(|c| String::from(*c)).collect()),
             _ => None,
@@ -185,7 +184,7 @@ fn cut(token: &str) -> String {
     token.chars().take(MAX_TOKEN_CHARS).collect()
 }
 
-/// Characters that say how their neighbours are shown, and are no part of the word.
+/// Whether a character only controls how its neighbours are shown, and is not part of a word.
 fn is_ignored(c: char) -> bool {
     CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
         || matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{034F}')
@@ -200,7 +199,8 @@ fn is_emoji(grapheme: &str) -> bool {
     })
 }
 
-/// Whether words of its script are not parted by spaces. Korean has spaces, and puts its particles onto the words.
+/// Whether words of the character's script are not separated by spaces. Korean counts too: it has spaces, but attaches particles
+/// to its words.
 fn is_dense(c: char) -> bool {
     // U+0E00, Thai, is the first of them.
     let script = |c| CodePointMapData::<Script>::new().get(c);
@@ -226,8 +226,8 @@ fn is_dense(c: char) -> bool {
         ) || matches!(c, '\u{30FC}' | '\u{3005}'..='\u{3007}'))
 }
 
-/// A word's parts: `HttpServer2` is `Http`, `Server`, `2`, and `HTTPServer` is `HTTP`, `Server`. What would fall into
-/// crumbs, a hash say, is one part.
+/// A word's parts: `HttpServer2` is `Http`, `Server`, `2`, and `HTTPServer` is `HTTP`, `Server`. A word whose parts would be
+/// too small or too many, such as a hash, is one part.
 fn parts(word: &str) -> Vec<&str> {
     let chars: Vec<(usize, char)> = word.char_indices().collect();
     let is_mark = unicode_normalization::char::is_combining_mark;
@@ -265,7 +265,7 @@ fn without_marks(token: &str) -> String {
     bare.nfc().collect()
 }
 
-/// Marks that people leave out when they are in a hurry: those of Latin, Greek and Cyrillic letters, the points of Hebrew and
+/// Whether a mark is often left out in writing: those of Latin, Greek and Cyrillic letters, the points of Hebrew and
 /// Arabic, and the skin tones of emoji. Those of other scripts are vowels, without which it is another word.
 fn is_accent(c: char) -> bool {
     matches!(c,

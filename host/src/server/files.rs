@@ -17,8 +17,8 @@ const MIN_CONNECTIONS: u64 = 8;
 /// Where there are enough, so many files are kept for everything but clients, the database and the listeners.
 const AMPLE: u64 = 200;
 
-/// Raises the limit as far as it may be: the usual one is low for the sake of programs that are not ours. Gives what it is then,
-/// if there is one.
+/// Raises the soft limit of open files to the hard limit; the usual soft limit is low for the sake of old programs. Returns the
+/// resulting limit, if there is one.
 pub fn raise_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

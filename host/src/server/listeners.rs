@@ -1,4 +1,4 @@
-//! Where a server listens, and for what.
+//! The addresses that a server listens on, and what each serves.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use crate::config::{Config, Listener};
 use crate::dialect::Dialect;
 use crate::transport::bind;
 
-/// What is answered at an address.
+/// What a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
-    /// Everything; clients choose what they speak.
+    /// Everything; clients choose the dialect.
     Any,
     /// The same over TLS.
     Tls,

@@ -1,4 +1,4 @@
-//! What a running server takes over of a configuration, or a certificate, that changed.
+//! Reloads the configuration and the certificate of a running server.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::transport::Tls;
 
-/// How Kubernetes replaces mounted files: by turning this link, and no event names the file.
-const TURNED_LINK: &str = "..data";
+/// The link that Kubernetes switches to replace mounted files; no event names the file itself.
+const KUBERNETES_DATA_LINK: &str = "..data";
 
-/// The sections that change while the server runs, for those who each need one of them.
+/// The sections that can change while the server runs, to be handed out one by one.
 pub(super) struct Sections {
     pub(super) server: Reloadable<config::Server>,
     pub(super) auth: Reloadable<config::Auth>,
@@ -61,11 +61,11 @@ impl Sections {
     }
 }
 
-/// Whoever keeps a running server to its configuration.
+/// Applies changes of the configuration to a running server.
 pub(super) struct Reload {
-    /// What is in force.
+    /// The configuration in force.
     pub(super) running: Reloadable<Config>,
-    /// None as long as there is none.
+    /// None while there is no file.
     pub(super) file: Option<PathBuf>,
     pub(super) sections: Sections,
     pub(super) accounts: Arc<Accounts>,
@@ -76,7 +76,7 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// Looks at the files whenever they change, and when `asked` to. They are watched from the call on.
+    /// Reloads the files when they change, and when `asked` to. Watches them from the call on.
     pub(super) fn follow(mut self, asked: Arc<Notify>) -> impl Future<Output = ()> + Send {
         let (config_changed, tls_changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let config = followed(self.file.as_deref().unwrap_or(Path::new(config::DEFAULT_FILE)), &config_changed);
@@ -103,9 +103,9 @@ impl Reload {
         }
     }
 
-    /// All of it, or nothing if anything is wrong.
+    /// Reloads the whole configuration, or nothing if it has faults.
     async fn read_config(&mut self) {
-        // Whoever starts without one may write it later, as plugins that want grants ask for.
+        // An operator may write the file only after the start, to grant what plugins need.
         self.file = self.file.take().or_else(config::default_file);
         let file = self.file.clone();
         let read = tokio::task::spawn_blocking(move || Config::load(file.as_deref(), config::environment()));
@@ -113,11 +113,11 @@ impl Reload {
             Ok(Ok(new)) => self.take_over(&new).await,
             Ok(Err(faults)) => {
                 for fault in faults.iter() {
-                    tracing::error!(%fault, "the configuration cannot be used");
+                    tracing::error!(%fault, "invalid configuration");
                 }
-                tracing::error!("the configuration was not read again: all goes on as before");
+                tracing::error!("configuration not reloaded, keeping the current one");
             }
-            Err(error) => tracing::error!(%error, "reading the configuration panicked"),
+            Err(error) => tracing::error!(%error, "configuration reload panicked"),
         }
     }
 
@@ -125,11 +125,11 @@ impl Reload {
         let running = self.running.latest();
         let taken = running.take_over(new);
         for Difference { key, from, to } in taken.differences(new) {
-            tracing::warn!(key, from, to, "changed in the configuration; takes effect at the next start");
+            tracing::warn!(key, from, to, "configuration key changed, takes effect at the next start");
         }
         let changed = running.differences(&taken);
         if changed.is_empty() {
-            tracing::info!("the configuration was read again: nothing new in it");
+            tracing::info!("configuration reloaded, nothing changed");
             return;
         }
         self.log.set_level(&taken.log.level);
@@ -140,33 +140,35 @@ impl Reload {
         if (&running.plugins, &running.plugin) != (&taken.plugins, &taken.plugin)
             && let Err(error) = self.plugins.configure(taken.plugins.clone(), taken.plugin.clone()).await
         {
-            tracing::error!(%error, "the plugins keep their former settings");
+            tracing::error!(%error, "plugin configuration not applied, keeping the former one");
         }
         self.running.set(taken);
         for Difference { key, from, to } in changed {
-            tracing::info!(key, from, to, "changed in the configuration; in force from now on");
+            tracing::info!(key, from, to, "configuration key changed, in force from now on");
         }
     }
 
     fn read_certificate(&self) {
         let Some(tls) = &self.tls else { return };
         match tls.reload() {
-            Ok(true) => tracing::info!("the certificate was replaced; new connections are shown it"),
+            Ok(true) => tracing::info!("certificate replaced, new connections use it"),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the certificate was not replaced; the former one goes on"),
+            Err(error) => tracing::error!(%error, "certificate not replaced, keeping the former one"),
         }
     }
 }
 
-/// Without a watcher, asking has to do.
+/// Watches a file. If that fails, only explicit reloads work.
 fn followed(file: &Path, changed: &Arc<Notify>) -> Option<Watch> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = file.file_name().map(ToOwned::to_owned);
-    let concerns =
-        move |path: &Path| path.file_name().is_some_and(|told| Some(told) == name.as_deref() || told == TURNED_LINK);
+    let concerns = move |path: &Path| {
+        path.file_name()
+            .is_some_and(|changed_name| Some(changed_name) == name.as_deref() || changed_name == KUBERNETES_DATA_LINK)
+    };
     let watch = follow(folder, concerns, changed);
     if let Err(error) = &watch {
-        tracing::warn!(file = %file.display(), %error, "cannot be watched; SIGHUP has it read again");
+        tracing::warn!(file = %file.display(), %error, "cannot watch file, reload it with SIGHUP");
     }
     watch.ok()
 }

@@ -1,4 +1,4 @@
-//! Stopping, in the order in which nothing is lost.
+//! Graceful shutdown, in an order in which nothing is lost.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Server;
 use crate::hub::Close;
 
-/// Clients come back spread over this long, so that a restarted server is not met by all at once.
+/// Clients spread their reconnections over this time, so that they do not all meet a restarted server at once.
 const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Says that it is not ready, takes no more, lets go of the connections, has observers hear of what happened, writes what
-    /// is queued, and closes the database, all within the time that is configured. False if there was something that it
-    /// could not finish; a client that does not say goodbye is nothing of the kind.
+    /// Shuts down: reports not ready, stops accepting, closes connections, lets observers handle the last events, commits queued
+    /// writes, and closes the database, all within the configured time. False if observers or writes did not finish; clients that
+    /// do not complete the closing handshake do not count.
     pub async fn shut_down(self) -> bool {
         let (delay, limit) = {
             let server = self.server.get();
@@ -36,33 +36,30 @@ impl Server {
             self.connections.wait().await;
         };
         if timeout_at(began + limit / 2, goodbyes).await.is_err() {
-            tracing::warn!(
-                connections = self.connections.len(),
-                "some connections did not end in time; they are cut off"
-            );
+            tracing::warn!(connections = self.connections.len(), "connections did not close in time, aborting them");
         }
-        // What the connections did last is still told to observers, who may write.
+        // The connections' last events still go to observers, which may write.
         self.stop_reacting.cancel();
         let reacted = timeout_at(began + limit * 3 / 4, self.reacting.wait()).await.is_ok();
         if !reacted {
-            tracing::error!("observers did not finish in time; they do not hear of what happened last");
+            tracing::error!("observers did not finish in time, dropping their last events");
         }
-        // Whatever the connections left in the queue is acknowledged or was never promised; it is written either way.
+        // Writes that connections left in the queue are committed, whether or not somebody still waits for them.
         self.stop_writing.cancel();
         let written = timeout_at(began + limit, self.writing.wait()).await.is_ok();
         if !written {
-            tracing::error!("what was queued was not written in time; nobody was told that it was");
+            tracing::error!("queued writes not committed in time, none of them was acknowledged");
         }
-        // The others hear of what was written last, and that this node is gone.
+        // Other nodes receive the last entries, and that this node has left.
         if let Some(cluster) = &self.cluster
             && timeout_at(began + limit, cluster.leave()).await.is_err()
         {
-            tracing::warn!("the other nodes were not told in time; they hear of it when this node's lease is over");
+            tracing::warn!("leaving the cluster timed out, other nodes notice when the lease expires");
         }
         self.stop_clustering.cancel();
         self.clustering.close();
         self.clustering.wait().await;
-        // SQLite's own log is folded into its file; the next start does so where there is no time left for it.
+        // Checkpoints SQLite's log; the next start does so if no time is left.
         let _ = timeout_at(began + limit, self.database.close()).await;
         reacted && written
     }

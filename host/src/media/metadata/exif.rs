@@ -1,10 +1,10 @@
-//! As much of EXIF as the orientation takes.
+//! The part of EXIF that holds the orientation.
 
 const ORIENTATION: u16 = 0x0112;
-/// A directory has no more entries than this that are looked at.
+/// The most entries of a directory that are looked at.
 const MAX_ENTRIES: usize = 512;
 
-/// How a picture has to be turned to be upright: 2 to 8, as EXIF has it; none if it is upright.
+/// The EXIF orientation of a picture that is not upright: 2 to 8. None if it is upright.
 pub(super) fn orientation(tiff: &[u8]) -> Option<u8> {
     let big = match tiff.get(..4)? {
         b"MM\0*" => true,

@@ -1,6 +1,6 @@
 use super::*;
 
-/// EXIF data as a telephone writes it: turned by 90°, and with a place.
+/// EXIF data as a phone writes it, with an orientation and a GPS position.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x02\0".to_vec();
     tiff.extend_from_slice(b"\x0f\x01\x02\0\x04\0\0\0ACME");
@@ -35,7 +35,7 @@ fn webp(chunks: &[Vec<u8>]) -> Vec<u8> {
     [b"RIFF", &u32::try_from(chunks.len() + 4).unwrap().to_le_bytes()[..], b"WEBP", &chunks].concat()
 }
 
-/// In whatever pieces the file comes in, the same comes out.
+/// The picture without metadata, which must not depend on the pieces in which it arrives.
 fn removed(media_type: &str, picture: &[u8]) -> Vec<u8> {
     let whole = remove_metadata(media_type, picture).to_vec();
     for size in [1, 2, 3, 7, 64] {
@@ -52,7 +52,7 @@ fn holds(bytes: &[u8], what: &[u8]) -> bool {
 }
 
 #[test]
-fn jpeg_loses_everything_but_picture_profile_and_orientation() {
+fn jpeg_keeps_only_picture_profile_and_orientation() {
     let (jfif, profile) = (segment(0xe0, b"JFIF\0\x01\x02"), segment(0xe2, b"ICC_PROFILE\0\x01\x01profile"));
     let picture = jpeg(&[
         jfif.clone(),
@@ -117,10 +117,10 @@ fn webp_keeps_its_size_and_its_orientation() {
 }
 
 #[test]
-fn what_is_no_known_picture_stays_as_it_is() {
+fn unknown_formats_pass_through_unchanged() {
     let text = b"Exif\0\0GPS";
     assert_eq!(removed("text/plain", text), text);
-    // Not even a whole one.
+    // Too short to be a picture.
     assert_eq!(removed("image/png", b"\x89PNG"), b"\x89PNG");
 }
 

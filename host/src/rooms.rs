@@ -1,4 +1,4 @@
-//! Rooms and their members: who may come in, and how somebody stands to a room.
+//! Rooms and memberships: lookup, join access, permission to post, and creation of rooms.
 
 mod account_deletions;
 mod deletions;
@@ -33,7 +33,7 @@ const CACHED_MEMBERSHIPS: usize = 100_000;
 const CODE_LENGTH: usize = 5;
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/// What of the database is kept at hand for every post; the writer says what no longer holds.
+/// Cached rows that every post needs; the writer invalidates them after commits.
 pub struct RoomCache {
     rooms: Cache<RoomId, Option<Room>>,
     memberships: Cache<(RoomId, AccountId), Membership>,
@@ -48,13 +48,13 @@ impl Default for RoomCache {
 }
 
 impl RoomCache {
-    /// While there is no `validity`, the database is asked each time.
+    /// While `validity` does not hold, every lookup reads the database.
     pub fn new(validity: Arc<CacheValidity>) -> Self {
-        let (rooms, memberships) = (Cache::new(CACHED_ROOMS), Cache::new(CACHED_MEMBERSHIPS));
-        Self { rooms, memberships, guest_rules: Cache::new(CACHED_ROOMS), validity }
+        let (rooms, memberships) = (Cache::new(MAX_CACHED_ROOMS), Cache::new(MAX_CACHED_MEMBERSHIPS));
+        Self { rooms, memberships, guest_rules: Cache::new(MAX_CACHED_ROOMS), validity }
     }
 
-    /// Forgets what a committed change made untrue.
+    /// Removes entries that a committed change made stale.
     pub fn forget(&self, invalidations: CacheInvalidation) {
         match invalidations {
             CacheInvalidation::Room(room) => {
@@ -65,21 +65,21 @@ impl RoomCache {
         }
     }
 
-    /// Forgets a deleted room, and the standing of every account in it.
+    /// Removes a deleted room and all memberships in it.
     pub fn forget_room(&self, room: RoomId) {
         self.rooms.forget(&room);
         self.guest_rules.forget(&room);
         self.memberships.forget_where(|(of, _)| *of == room);
     }
 
-    /// Forgets everything: changes may have gone unheard.
+    /// Removes everything: invalidations may have been lost.
     pub fn clear(&self) {
         self.rooms.clear();
         self.guest_rules.clear();
         self.memberships.clear();
     }
 
-    /// A room, if it is there.
+    /// A room, from the cache or the database.
     pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
         let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
         if self.validity.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
@@ -90,7 +90,7 @@ impl RoomCache {
         if self.validity.holds() { self.guest_rules.get_or_load(&room, load).await } else { load.await }
     }
 
-    /// How an account stands to a room, if that is at hand.
+    /// An account's membership of a room, if it is cached.
     pub fn membership(&self, key: &(RoomId, AccountId)) -> Option<Membership> {
         self.validity.holds().then(|| self.memberships.get(key)).flatten()
     }
@@ -101,14 +101,14 @@ impl RoomCache {
     }
 }
 
-/// What somebody at a room's door is told.
+/// How somebody may join a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinAccess {
-    /// A member already.
+    /// Already a member.
     Member,
-    /// May come in as it is.
+    /// May join without credentials.
     Open,
-    /// Only the room guards can let them in.
+    /// Only the room guards can admit them.
     Guarded,
 }
 
@@ -117,9 +117,9 @@ pub struct Rooms {
     writer: Writer,
     cache: Arc<RoomCache>,
     limits: Reloadable<config::Limits>,
-    /// What was made from each address lately.
+    /// Recently created rooms per address.
     creations: Creations,
-    /// Of the rooms that exist from the start.
+    /// Names of the rooms in the configuration's `rooms.preset`.
     preset: OnceLock<Vec<String>>,
 }
 
@@ -136,8 +136,8 @@ impl Rooms {
         found.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// Whether a room of this name was deleted or renamed: then entry numbers that somebody noted under the name may belong to
-    /// another room's log.
+    /// Whether a room of this name was deleted or renamed: then a client's entry numbers for the name may belong to another
+    /// room's log.
     pub async fn is_reused_name(&self, name: &str) -> Result<bool> {
         self.database.is_freed_room_name(name).await
     }
@@ -152,8 +152,8 @@ impl Rooms {
         self.database.room_coded(&code.to_uppercase()).await?.ok_or_else(unknown)
     }
 
-    /// The rooms that somebody can come into without being invited, public ones and those with a password: those that exist from
-    /// the start first, and how many these are.
+    /// The rooms that can be joined without an invitation, public ones and guarded ones: preset rooms first, and how many these
+    /// are.
     pub async fn open_rooms(&self) -> Result<(Vec<Room>, usize)> {
         let mut rooms = Vec::new();
         for name in self.preset.get().into_iter().flatten() {
@@ -161,7 +161,7 @@ impl Rooms {
             rooms.extend(found.filter(|room| room.visibility == Visibility::Public || room.guarded));
         }
         let preset = rooms.len();
-        let others = self.database.open_rooms(OPEN_ROOMS).await?;
+        let others = self.database.open_rooms(MAX_OPEN_ROOMS).await?;
         rooms.extend(
             others
                 .into_iter()
@@ -173,26 +173,26 @@ impl Rooms {
 
     pub async fn numbered(&self, number: i64) -> Result<Room> {
         let room = self.database.room_numbered(number).await?;
-        // A session is known by its uid alone.
+        // Echo rooms can only be found by uid.
         room.filter(|room| room.kind != RoomKind::Echo).ok_or_else(|| Error::not_found("room"))
     }
 
-    /// The room of an account and the one of this number, which may be deleted, if there is one.
+    /// The direct room of an account and the account of this number, which may be deleted; none if there is no such room.
     pub async fn direct_numbered(&self, me: &Account, other: i64) -> Result<Option<Room>> {
         self.database.direct_room(me.number, other).await
     }
 
-    /// The room of an account and another one, which may be deleted, if there is one.
+    /// The direct room of two accounts, of which the other may be deleted; none if there is no such room.
     pub async fn direct_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
         self.database.direct_room_of(one, other).await
     }
 
-    /// A room with its number of members, fresh from the database.
+    /// A room with its number of members, read from the database.
     pub async fn get_counted(&self, room: RoomId) -> Result<(Room, u32)> {
         self.database.room(room).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// Rooms that an account, or somebody without one, may see.
+    /// Rooms that an account, or a caller without one, may see, with their numbers of members.
     pub async fn list(
         &self,
         account: Option<AccountId>,
@@ -215,12 +215,12 @@ impl Rooms {
         self.cache.load_membership(&self.database, room, account).await
     }
 
-    /// How far a room's log goes and how an account stands to it then, in one look at the database.
+    /// A room's last `seq` and an account's membership, read from the database in one query.
     pub async fn membership_now(&self, room: RoomId, account: AccountId) -> Result<(u64, Membership)> {
         self.database.membership_now(room, account).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// Whether somebody may come in: a member is inside, a public room and an invitation are open doors, and the rest is for the guards.
+    /// How an account may join a room: public rooms and invitations are open, other rooms are up to the guards.
     pub fn join_access(room: &Room, membership: Membership) -> Result<JoinAccess> {
         if membership.banned {
             return Err(Error::Forbidden(rooms::BANNED.into()));
@@ -229,7 +229,7 @@ impl Rooms {
             return Ok(JoinAccess::Member);
         }
         if room.kind != RoomKind::Room {
-            // Nobody else's business, not even that it is there.
+            // Do not reveal that it exists.
             return Err(Error::not_found("room"));
         }
         if membership.invited || room.visibility == Visibility::Public {
@@ -239,7 +239,7 @@ impl Rooms {
         }
     }
 
-    /// Whether a member of this standing may say something now.
+    /// Checks that a membership allows posting now.
     pub fn check_can_post(membership: Membership, now: Timestamp) -> Result<()> {
         if membership.role.is_none() {
             return Err(not_a_member());
@@ -260,10 +260,10 @@ impl Rooms {
         self.commit(account, Change::RemoveMember { room, account: id, why: Removal::Left, reason: None }).await
     }
 
-    /// The room of two accounts, made if there is none.
+    /// The direct room of two accounts, created if there is none.
     pub async fn direct(&self, me: &Account, other: &Account, from: Origin) -> Result<Room> {
         if me.id == other.id {
-            return Err(Error::invalid("account", "should be somebody else's"));
+            return Err(Error::invalid("account", "should be another account than your own"));
         }
         if let Some(room) = self.database.direct_room(me.number, other.number).await? {
             return Ok(room);
@@ -274,15 +274,16 @@ impl Rooms {
         let open =
             Change::OpenDirect { id: RoomId::new(), code: new_code(), between, quota: self.quota(RoomKind::Direct) };
         self.commit(&Actor::Account(me.clone()), open).await?;
-        // Made just now, here or by somebody who was faster.
+        // Created just now, by this call or by a concurrent one.
         self.database.direct_room(me.number, other.number).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// An account's session of this id, made under this name if there is no room of this id; somebody else's is not there.
+    /// An account's echo room of this id, created with this name if there is no room of this id. Other accounts' rooms are not
+    /// found.
     pub async fn session(&self, me: &Account, id: RoomId, name: &str, from: Origin) -> Result<Room> {
         match self.get(&RoomName::Id(id)).await {
             Err(Error::NotFound(_)) => {
-                // A room's uid never becomes a session, not even after the room was deleted.
+                // The uid of a room is never reused for a session, even after the room was deleted.
                 if self.database.is_deleted_room(id).await? {
                     return Err(no_session());
                 }
@@ -290,7 +291,7 @@ impl Rooms {
                 let quota = self.quota(RoomKind::Echo);
                 let open = Change::OpenSession { id, name: name.to_owned(), owner: me.id, quota };
                 self.commit(&Actor::Account(me.clone()), open).await?;
-                // Made just now, or by somebody who was faster.
+                // Created just now, by this call or by a concurrent one.
                 self.own_session(me, id).await
             }
             Ok(room) => self.check_session(me, room).await,
@@ -298,7 +299,7 @@ impl Rooms {
         }
     }
 
-    /// An account's session of this id.
+    /// An account's echo room of this id.
     pub async fn own_session(&self, me: &Account, id: RoomId) -> Result<Room> {
         match self.get(&RoomName::Id(id)).await {
             Ok(room) => self.check_session(me, room).await,
@@ -307,13 +308,13 @@ impl Rooms {
         }
     }
 
-    /// All who have no business there are told the same, whatever it is that has this id.
+    /// Gives the same error for every room that is not the account's own session, to reveal nothing.
     async fn check_session(&self, me: &Account, room: Room) -> Result<Room> {
         let mine = room.kind == RoomKind::Echo && self.membership(room.id, me.id).await?.role == Some(Role::Owner);
         if mine { Ok(room) } else { Err(no_session()) }
     }
 
-    /// An account's sessions, the latest first, before the one of this number.
+    /// An account's sessions, latest first, before the one with this number.
     pub async fn sessions(&self, me: &Account, before: Option<i64>, limit: u32) -> Result<Vec<SessionSummary>> {
         self.database.sessions(me.id, before, limit).await
     }
@@ -322,9 +323,9 @@ impl Rooms {
         self.writer.commit(Unit::new(by.clone(), vec![change])).await
     }
 
-    /// Makes the rooms that exist from the start, unless they are there.
+    /// Creates the preset rooms that do not exist.
     pub async fn preset(&self, names: &[String]) -> Result<()> {
-        // Set once: the server does this at its start alone.
+        // Set once, at the server's start.
         let _ = self.preset.set(names.to_vec());
         for name in names {
             let name = crate::name::clean("rooms.preset", name)?;
@@ -342,7 +343,7 @@ impl Rooms {
                 quota: RoomQuota::Unlimited,
             };
             match self.commit(&Actor::Server, Change::CreateRoom(new)).await {
-                // Another node that starts was faster.
+                // Another node created it concurrently.
                 Err(Error::Conflict(_)) if self.database.room_named(&name).await?.is_some() => {}
                 made => made?,
             }
@@ -364,7 +365,7 @@ pub fn new_code() -> String {
     (0..CODE_LENGTH).map(|_| char::from(CODE_CHARS[rand::random_range(0..CODE_CHARS.len())])).collect()
 }
 
-/// The one credential that clients know by a field of its own.
+/// A `password` field of a request as a credential.
 pub fn password_credential(password: Option<String>) -> Vec<Credential> {
     password.map(|value| Credential { name: "password".into(), value: Some(value) }).into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! From a command to its reply: preconditions, then plugin hooks, then the service that does it.
+//! The operations that clients can call: each checks its preconditions, calls plugin hooks, then the services that execute it.
 
 mod access;
 mod answers;
@@ -36,21 +36,21 @@ use crate::rooms::{JoinAccess, Rooms, not_a_member};
 use crate::text::shown;
 
 /// Rooms, members or accounts on one page.
-const LIST_PAGE: u32 = 100;
+const LIST_PAGE_SIZE: u32 = 100;
 
-/// Who asks, and over what.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub actor: Actor,
     /// None for REST.
     pub connection: Option<ConnectionId>,
-    /// Where from.
+    /// The client's network address.
     pub origin: Origin,
-    /// Ties the request to the log and to the error that the client sees.
+    /// Id of the request, in the log and in errors that the client sees.
     pub request: Uuid,
 }
 
-/// Somebody came into a room: what they missed is to be sent before what is new.
+/// A caller joined a room: missed entries have to be sent before new ones.
 pub struct Joined {
     pub room: Room,
     pub last_seq: u64,
@@ -138,7 +138,7 @@ impl Router {
         }
     }
 
-    /// Runs the command that `/slash` text calls.
+    /// Runs the command of a `/slash` message.
     pub async fn slash(&self, caller: &Caller, to: &RoomName, text: &str) -> Result<Value> {
         let (room, _) = self.require_presence(caller, to).await?;
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -155,17 +155,17 @@ impl Router {
         caller: &Caller,
         info: &CommandInfo,
         mut args: Map<String, Value>,
-        here: Option<Room>,
+        current: Option<Room>,
     ) -> Result<Value> {
-        let named = match (&here, args.get("room")) {
-            (Some(here), _) => Some(RoomName::Id(here.id)),
+        let named = match (&current, args.get("room")) {
+            (Some(current), _) => Some(RoomName::Id(current.id)),
             (None, Some(Value::Null)) => None,
             (None, Some(Value::String(name))) if name.is_empty() => None,
             (None, Some(Value::String(name))) => Some(RoomName::parse(name.clone())),
             (None, Some(_)) => return Err(Error::invalid("room", "should be a room's uid or name")),
             (None, None) => None,
         };
-        // A room that a command mentions only in passing is a parameter of its own; this one the caller is in.
+        // `room` is the room that the caller acts in; other rooms that a command mentions are parameters of their own.
         let (room, role) = match named {
             Some(name) => {
                 let (room, membership) = self.require_presence(caller, &name).await?;
@@ -179,7 +179,7 @@ impl Router {
         self.plugins.run(&info.name, &call(caller, room, role), Value::Object(args)).await
     }
 
-    /// Puts ids in the place of the names that people typed.
+    /// Replaces names in arguments by ids.
     async fn resolve(&self, info: &CommandInfo, args: &mut Map<String, Value>) -> Result<()> {
         for param in &info.params {
             let Some(Value::String(given)) = args.get_mut(&param.name) else { continue };
@@ -207,15 +207,15 @@ impl Router {
         }
     }
 
-    /// The room, if the caller is a member of it or a guest who is in it.
+    /// The room and the caller's membership, if the caller is a member or a guest subscribed to it.
     async fn require_presence(&self, caller: &Caller, name: &RoomName) -> Result<(Room, Membership)> {
         let room = self.rooms.get(name).await?;
         let membership = self.membership(caller, &room).await?;
-        let there = match (&caller.actor, caller.connection) {
+        let in_room = match (&caller.actor, caller.connection) {
             (Actor::Guest(_), Some(connection)) => self.hub.is_subscribed(room.id, connection),
             _ => membership.role.is_some(),
         };
-        match there {
+        match in_room {
             true => Ok((room, membership)),
             false if membership.banned => Err(Error::Forbidden(error::rooms::BANNED.into())),
             false => Err(not_a_member()),
@@ -229,12 +229,12 @@ fn call(caller: &Caller, room: Option<Room>, role: Option<Role>) -> Call {
     Call { request: *request, actor, room, role, connection: *connection, origin, depth: 0 }
 }
 
-/// The text of a command, if this message calls one.
+/// The text of a slash command, without the slash; none if this message is no command.
 pub fn slash_text(body: &str) -> Option<&str> {
     body.strip_prefix('/').filter(|rest| !rest.starts_with('/'))
 }
 
-/// What a message says that calls no command: a second slash says that the first one is meant as text.
+/// The text of a message that is no command: the first of two leading slashes is removed.
 pub fn plain_text(mut body: String) -> String {
     if body.starts_with("//") {
         body.remove(0);

@@ -1,4 +1,5 @@
-//! One live connection: what it says, in which dialect, and when it has to end.
+//! The session of one live connection: reads its frames, decides its dialect, handles its commands, and enforces deadlines and
+//! rate limits.
 
 mod ahead;
 mod catch_up;
@@ -26,7 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use self::ahead::{Ahead, Heartbeat};
+use self::ahead::{Heartbeat, ReadAhead};
 use self::identity::TokenClock;
 use crate::accounts::throttle::Origin;
 use crate::accounts::{Accounts, FailedLogIns, Identity};
@@ -40,29 +41,29 @@ use crate::metrics::Metrics;
 use crate::protocol::{Actor, ConnectionId, Event, RoomName};
 use crate::router::{Caller, NewMessage, Router, Sender};
 
-/// How many posts of one connection may be on their way at a time.
-const IN_FLIGHT: u32 = 64;
-/// What a message costs its sender, in commands, if a filter fails over it: it may have been made to that end.
-const FAULT_COST: u32 = 50;
-/// How long a connection that did not choose its dialect may take to show it by its first frame.
-const FIRST_FRAME: Duration = Duration::from_secs(60);
-/// For a deadline that there is none of: pings come sooner.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many posts of one connection may wait for the writer.
+const MAX_POSTS_IN_FLIGHT: u32 = 64;
+/// Cost of a message on which a filter faults, in commands of the rate limit: it may be an attack.
+const FAULT_COST_COMMANDS: u32 = 50;
+/// How long a connection without a dialect may take to send its first frame.
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+/// Stands for no deadline; pings come sooner.
+const NO_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a session gets from its socket.
+/// An event from a session's socket.
 #[derive(Debug)]
 pub enum Incoming {
     Text(Utf8Bytes),
     Binary(Bytes),
     /// A pong or another sign of life.
     Alive,
-    /// The client wants to end the connection; this is what it is told back.
+    /// The client closes the connection; this close is sent back.
     Closing(Close),
-    /// The socket is beyond use; the client is told this, if it can be.
+    /// The socket failed; this close is sent if possible.
     Failed(Close),
 }
 
-/// What all sessions share.
+/// State shared by all sessions.
 pub struct Core {
     pub router: Router,
     pub accounts: Arc<Accounts>,
@@ -75,7 +76,7 @@ pub struct Core {
     pub failed_log_ins: FailedLogIns,
 }
 
-/// Counts what fails on one connection.
+/// Counts errors of one connection in the metrics.
 #[derive(Clone)]
 pub(crate) struct Failures {
     core: Arc<Core>,
@@ -92,22 +93,23 @@ impl Failures {
     }
 }
 
+/// State of one live client connection.
 pub struct ClientSession {
     core: Arc<Core>,
-    /// As they were when it began.
+    /// The limits at the start of the connection.
     limits: Arc<config::Limits>,
     id: ConnectionId,
-    /// Ties what is done about a frame to the log.
+    /// Id of the current frame, for the log.
     request: Uuid,
     outbox: Arc<Outbox>,
     address: IpAddr,
-    /// Set once the connection has said who it is.
+    /// Set once the connection has identified itself.
     me: Option<Arc<Connection>>,
     /// None until the first frame decides.
     dialect: Option<Dialect>,
-    /// What the issuer of its token calls its account, if that is not this server.
+    /// The account's id at the issuer of its token, if the issuer is not this server.
     external: Option<Arc<str>>,
-    /// A token of the address, until the first frame says what is spoken.
+    /// A token from the URL, until the first frame decides the dialect.
     undecided_token: Option<String>,
     token: Option<TokenClock>,
     connect_by: Instant,
@@ -127,7 +129,7 @@ impl ClientSession {
     ) -> Self {
         let now = Instant::now();
         let limits = core.limits.latest();
-        let first_word = if dialect.is_some() { limits.connect_timeout } else { FIRST_FRAME };
+        let timeout = if dialect.is_some() { limits.connect_timeout } else { FIRST_FRAME_TIMEOUT };
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(limits.commands_per_second)).allow_burst(positive(limits.command_burst));
         Self {
@@ -140,23 +142,23 @@ impl ClientSession {
             external: None,
             undecided_token: None,
             token: None,
-            connect_by: now + first_word,
+            connect_by: now + timeout,
             flood: Arc::new(RateLimiter::direct(quota)),
             refusals: 0,
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+            in_flight: Arc::new(Semaphore::new(MAX_POSTS_IN_FLIGHT as usize)),
             limits,
             core,
         }
     }
 
-    /// The token with which the connection opens once its first frame has decided what is spoken.
+    /// Sets the token that identifies the connection once its first frame has decided the dialect.
     pub fn with_undecided_token(mut self, token: Option<String>) -> Self {
         self.undecided_token = token;
         self
     }
 
-    /// Lives until the socket or the server ends it. `identity` is whoever the upgrade request's token proved.
-    /// `recent` messages of each conversation are sent at once where the dialect has words for that.
+    /// Runs until the socket or the server ends the connection. `identity` comes from the upgrade request's token. In dialects
+    /// that support it, the latest `recent` messages of each conversation are sent first.
     pub async fn run(
         mut self,
         identity: Option<Identity>,
@@ -165,7 +167,7 @@ impl ClientSession {
     ) {
         let mut incoming = pin!(incoming);
         let mut heartbeat = Heartbeat::new(self.outbox.clone(), self.limits.ping_interval);
-        let mut ahead = Ahead::new(self.outbox.clone(), self.limits.frame_bytes);
+        let mut ahead = ReadAhead::new(self.outbox.clone(), self.limits.frame_bytes);
         let mut timer = pin!(sleep_until(heartbeat.next()));
         let mut begin = Box::pin(self.begin(identity, recent));
         ahead.read_during(begin.as_mut(), incoming.as_mut(), &mut heartbeat, timer.as_mut()).await;
@@ -187,11 +189,11 @@ impl ClientSession {
                     }
                 }
             };
-            heartbeat.heard();
+            heartbeat.note_alive();
             match frame {
                 Incoming::Alive => {}
                 Incoming::Closing(close) | Incoming::Failed(close) => self.outbox.close(close),
-                // Nothing more is done after a close that the server decided on, but the peer's own close is waited for.
+                // After a close by the server, frames are ignored, but the peer's close is awaited.
                 _ if self.outbox.is_closed() && !ahead.has_closed_early() => {}
                 frame => {
                     let work = pin!(self.on_frame(frame));
@@ -201,12 +203,12 @@ impl ClientSession {
         }
     }
 
-    /// What is done before the first frame.
+    /// Identifies and subscribes a connection before its first frame.
     async fn begin(&mut self, identity: Option<Identity>, recent: Option<u32>) {
         match (identity, self.dialect) {
             (Some(identity), Some(Dialect::Go)) => self.begin_go(identity, recent).await,
             (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
-            // Only native clients know how to bring a fresh token.
+            // Only native clients can renew their token, so these connections do not expire.
             (Some(identity), Some(Dialect::Rooms | Dialect::EchoSessions)) => {
                 drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
             }
@@ -220,8 +222,8 @@ impl ClientSession {
         }
     }
 
-    /// Whether the client has still to say who it is, or what it speaks. Some dialects let everybody listen in silence.
-    fn owes_a_word(&self) -> bool {
+    /// Whether the client still has to identify itself or to choose a dialect. Some dialects allow anonymous connections.
+    fn must_identify(&self) -> bool {
         match self.dialect {
             None | Some(Dialect::Native | Dialect::Direct | Dialect::DirectExternal | Dialect::EchoSessions) => {
                 self.me.is_none()
@@ -231,15 +233,15 @@ impl ClientSession {
     }
 
     fn next_deadline(&self) -> Instant {
-        let connect = self.owes_a_word().then_some(self.connect_by);
+        let connect = self.must_identify().then_some(self.connect_by);
         let token = self.token.as_ref().map(TokenClock::next);
-        let far = Instant::now() + FAR;
+        let far = Instant::now() + NO_DEADLINE;
         [connect, token].into_iter().flatten().fold(far, Instant::min)
     }
 
     fn on_deadline(&mut self) {
         let now = Instant::now();
-        if self.owes_a_word() && now >= self.connect_by {
+        if self.must_identify() && now >= self.connect_by {
             let close = match self.dialect {
                 Some(Dialect::Direct) => Close::new(Close::TOKEN_EXPIRED, "no `authenticate` in time"),
                 Some(_) => Close::new(Close::TOKEN_EXPIRED, "no `connect` in time"),
@@ -253,7 +255,7 @@ impl ClientSession {
             } else if now >= token.next() {
                 token.warned = true;
                 let event = Event::TokenExpiring { at: token.expires_at };
-                self.tell(&event);
+                self.send_event(&event);
             }
         }
     }
@@ -292,9 +294,9 @@ impl ClientSession {
         if undecided && !Box::pin(self.begin_as_decided()).await {
             return;
         }
-        // For whoever looks closely: at other levels it costs nothing.
+        // Costs nothing unless the debug level is enabled.
         let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
-        // In a place of its own: what all commands together may need is far more than a connection that says nothing.
+        // Boxed: the future of all commands together is far larger than an idle connection.
         Box::pin(self.act_on(dialect, &text)).instrument(span).await;
     }
 
@@ -327,14 +329,14 @@ impl ClientSession {
         }
     }
 
-    /// What this connection speaks from now on, by its first frame.
+    /// Decides the connection's dialect by its first frame.
     fn decide(&mut self, first: &str) -> Option<Dialect> {
         self.dialect = Dialect::of_first_frame(first);
         self.connect_by = Instant::now() + self.limits.connect_timeout;
         self.dialect
     }
 
-    /// Opens the connection with the token of its address, now that its dialect is known. False if that cannot be.
+    /// Identifies the connection by the token from the URL, now that its dialect is known. False if the token is refused.
     async fn begin_as_decided(&mut self) -> bool {
         let (Some(token), Some(dialect)) = (self.undecided_token.take(), self.dialect) else { return true };
         let identity = match dialect {
@@ -354,7 +356,7 @@ impl ClientSession {
         }
     }
 
-    /// Says in the connection's own words what was wrong with a frame, if it was a frame.
+    /// Sends an error in the connection's dialect, about this frame if there is one.
     fn refuse(&self, frame: Option<&str>, error: &Error) {
         self.count_failure(error);
         match self.dialect {
@@ -387,14 +389,14 @@ impl ClientSession {
         self.core.metrics.failed(self.dialect.map_or("none", Dialect::name), error.code());
     }
 
-    /// Tells this connection alone of an event.
-    fn tell(&self, event: &Event) {
+    /// Sends an event to this connection alone.
+    fn send_event(&self, event: &Event) {
         if let Some(text) = self.dialect.and_then(|dialect| Encoded::new(event, None).for_dialect(dialect)) {
             self.outbox.enqueue(text);
         }
     }
 
-    /// Posts without waiting for what becomes of it: `answer` hears that, before the room does.
+    /// Queues a post without waiting for its outcome: `answer` is called with it, before the post is broadcast.
     async fn post(
         &self,
         caller: &Caller,
@@ -402,8 +404,8 @@ impl ClientSession {
         message: NewMessage,
         answer: impl FnOnce(&Outbox, Result<Posted>) + Send + Sync + 'static,
     ) {
-        // Closed never: the session owns it.
-        let place = self.in_flight.clone().acquire_owned().await.ok();
+        // The semaphore is never closed: the session owns it.
+        let permit = self.in_flight.clone().acquire_owned().await.ok();
         let (outbox, flood, failures) = (self.outbox.clone(), self.flood.clone(), self.failures());
         let (core, sender) = (self.core.clone(), self.sender());
         let done = move |outcome: Result<Posted>| {
@@ -411,14 +413,14 @@ impl ClientSession {
                 failures.count(error);
             }
             if let Err(Error::Plugin { .. }) = outcome {
-                // As much of it as there is.
-                let _ = (1..FAULT_COST).try_for_each(|_| flood.check());
-                core.router.charge_commands(&sender, FAULT_COST - 1);
+                // Takes as much of the cost as the bucket has.
+                let _ = (1..FAULT_COST_COMMANDS).try_for_each(|_| flood.check());
+                core.router.charge_commands(&sender, FAULT_COST_COMMANDS - 1);
             }
-            // What was stored goes out to everybody right after the answer, and to its sender together with it.
+            // The post is broadcast right after the answer: for its sender both go out in one write.
             let corked = matches!(outcome, Ok(Posted { duplicate: false, .. })).then(|| outbox.clone().cork());
             answer(&outbox, outcome);
-            drop(place);
+            drop(permit);
             corked
         };
         self.core.router.post(caller, room, message, Box::new(done)).await;
@@ -434,7 +436,7 @@ fn no_dialect() -> Close {
 }
 
 impl Drop for ClientSession {
-    /// However it ends: of a peer that does not say goodbye the transport lets go in the middle.
+    /// Disconnects from the hub however the session ends: the transport drops it when the peer vanishes.
     fn drop(&mut self) {
         if let Some(me) = &self.me {
             self.core.hub.disconnect(me);

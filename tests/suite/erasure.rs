@@ -65,7 +65,7 @@ async fn nothing_names_a_deleted_account_any_more() {
 
     let output = server.setup().command(&["user", "delete", "zoe"]).output().await.unwrap();
     assert!(output.status.success());
-    server.expect_output("erased what named a deleted account").await;
+    server.expect_output("erased data of deleted account").await;
     let left = all_texts(&server).await.to_lowercase();
     assert!(!left.contains("zoe") && !left.contains("zorro"), "{left}");
     // What it wrote stays, under its id; and its file, under no name.
@@ -104,7 +104,7 @@ async fn erased_accounts_messages_and_files_go_too_and_others_stay() {
         of_zoe.post("lobby", &format!("mine {n}")).await.unwrap();
     }
     delete(&server, &zoe, true).await;
-    server.expect_output("erased what named a deleted account").await;
+    server.expect_output("erased data of deleted account").await;
     assert_eq!(
         of_bob.history("lobby").await.into_iter().filter(|body| !body.is_empty()).collect::<Vec<_>>(),
         ["hello"]

@@ -1,24 +1,24 @@
-//! Deleted accounts leave their rooms, whoever deleted them: the server itself, or the command line beside it.
+//! Ends the memberships of deleted accounts, whether the server or the command line deleted them.
 
 use super::Rooms;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor, Change, Removal, Role, RoomId, Unit};
 
 impl Rooms {
-    /// Ends the memberships of deleted accounts. What is in the way of one is tried again the next time.
+    /// Ends the memberships of deleted accounts. After an error the next call tries the rest again.
     pub async fn see_off_deleted(&self) -> Result<()> {
         for account in self.database.pending_account_deletions().await? {
             for room in self.database.rooms_of(account).await? {
-                self.see_off(room, account).await?;
+                self.end_membership(room, account).await?;
             }
             self.database.departed(account).await?;
         }
         Ok(())
     }
 
-    /// A room without its owner goes to the moderator of longest standing, or else to such a member; with nobody left in
-    /// it, it has no owner.
-    async fn see_off(&self, room: RoomId, account: AccountId) -> Result<()> {
+    /// Ends one membership. If it was the owner's, the moderator of longest standing becomes the owner, or else the member of
+    /// longest standing; an empty room has no owner.
+    async fn end_membership(&self, room: RoomId, account: AccountId) -> Result<()> {
         let Some(member) = self.database.member(room, account).await? else { return Ok(()) };
         let reason = Some("the account was deleted".to_owned());
         let mut changes = vec![Change::RemoveMember { room, account, why: Removal::Left, reason }];
@@ -29,7 +29,7 @@ impl Rooms {
             changes.push(Change::SetRole { room, account: heir, role: Role::Owner });
         }
         match self.writer.commit(Unit::new(Actor::Server, changes)).await {
-            // The room, the member or the heir went meanwhile: if anything is left to do, the next time finds it.
+            // The room, the member or the heir is gone meanwhile: if anything is left to do, the next call finds it.
             Ok(_) | Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,22 +1,22 @@
-//! What is left of deleted accounts: their names in rooms' logs and in the audit log, their sessions, the names of their files, and
-//! with `erase` their messages and files.
+//! Erases data of deleted accounts: their names in rooms' logs and in the audit log, their sessions, the names of their files,
+//! and with `erase` their messages and files.
 
 use super::Rooms;
 use crate::error::{Error, Result};
 use crate::protocol::{Actor, Change, RoomId, Unit};
 
-/// How many messages are deleted with one commit.
-const TOGETHER: usize = 50;
+/// How many messages one commit deletes.
+const MAX_DELETIONS_PER_COMMIT: usize = 50;
 
 impl Rooms {
-    /// Goes through one more batch; false once nothing is left. What fails is tried again from the batch that failed.
+    /// Erases one batch; false once nothing is left. After an error the next call repeats the batch.
     pub async fn erase_some(&self) -> Result<bool> {
         let accounts = self.database.erasures().await?;
         if accounts.is_empty() {
             return Ok(false);
         }
         let batch = self.database.erase_batch(&accounts).await?;
-        for some in batch.messages.chunks(TOGETHER) {
+        for some in batch.messages.chunks(MAX_DELETIONS_PER_COMMIT) {
             self.delete_messages(some).await?;
         }
         self.database.erased_up_to(&accounts, batch.end).await?;
@@ -36,12 +36,12 @@ impl Rooms {
             while self.database.erase_files(account).await? > 0 {}
             self.database.erase_timers(account).await?;
             self.database.end_erasure(account).await?;
-            tracing::info!(account = %account.uid, messages = account.erase, "erased what named a deleted account");
+            tracing::info!(account = %account.uid, messages = account.erase, "erased data of deleted account");
         }
         Ok(true)
     }
 
-    /// Together, or one by one if some of them went meanwhile.
+    /// Deletes messages in one commit, or one by one if some of them are gone meanwhile.
     async fn delete_messages(&self, messages: &[(RoomId, u64)]) -> Result<()> {
         let deletion = |(room, seq): &(RoomId, u64)| Change::DeleteMessage { room: *room, seq: *seq };
         let all = Unit::new(Actor::Server, messages.iter().map(deletion).collect());

@@ -1,4 +1,4 @@
-//! Rooms that guests made: nobody is left to care for them once everybody has gone, so they go too.
+//! Deletes rooms that guests created, once they have been empty for the configured time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use crate::hub::Hub;
 use crate::messages::Writer;
 use crate::protocol::{Actor, Change, Unit};
 
-/// How often it is looked who is in them, at the least.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// The longest interval between two sweeps.
+const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Task that deletes empty guest rooms.
 pub struct GuestRooms {
     database: Database,
     writer: Writer,
@@ -24,25 +25,29 @@ pub struct GuestRooms {
 }
 
 impl GuestRooms {
-    /// A room goes when nobody was in it for as long as `config` says.
+    /// Deletes rooms that were empty for `config.guest_rooms_ttl`; zero disables it.
     pub fn new(database: Database, writer: Writer, hub: Arc<Hub>, config: Reloadable<config::Rooms>) -> Self {
         Self { database, writer, hub, config }
     }
 
-    /// Sweeps again and again until `stop`.
+    /// Sweeps periodically until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         loop {
             let ttl = self.config.get().guest_rooms_ttl;
-            let every = if ttl.is_zero() { INTERVAL } else { INTERVAL.min(ttl / 10).max(Duration::from_millis(100)) };
-            // Not at once: after a start, whoever was there comes back first.
-            if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
+            let interval = if ttl.is_zero() {
+                MAX_SWEEP_INTERVAL
+            } else {
+                MAX_SWEEP_INTERVAL.min(ttl / 10).max(Duration::from_millis(100))
+            };
+            // Wait first: after a start, clients reconnect to their rooms.
+            if stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
                 return;
             }
             if ttl.is_zero() {
                 continue;
             }
             if let Some(Err(error)) = stop.run_until_cancelled(self.sweep(ttl)).await {
-                tracing::warn!(%error, "could not look after the rooms that guests made; it is tried again");
+                tracing::warn!(%error, "guest room sweep failed, retrying");
             }
         }
     }
@@ -59,8 +64,8 @@ impl GuestRooms {
                 continue;
             }
             match self.writer.commit(Unit::new(Actor::Server, vec![Change::DeleteRoom { room }])).await {
-                Ok(()) => tracing::info!(%room, "a room that a guest made was empty for long and is gone"),
-                // Somebody else was faster.
+                Ok(()) => tracing::info!(%room, "deleted empty guest room"),
+                // Already deleted.
                 Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error),
             }

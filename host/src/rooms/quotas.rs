@@ -1,4 +1,4 @@
-//! How much one account, one guest's address and all guests together may make, and who may write to whom.
+//! Quotas for creating rooms (per account, per address, for all guests), and blocking of accounts.
 
 use super::{Rooms, origin_key};
 use crate::accounts::throttle::{Buckets, Origin, Quota};
@@ -6,7 +6,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Actor, ConnectionId, Room, RoomId, RoomKind, RoomQuota};
 
-/// How much was made from each address within the last hour.
+/// Rooms created from each address within the last hour.
 #[derive(Default)]
 pub(super) struct Creations(Buckets<Origin>);
 
@@ -21,12 +21,15 @@ impl Creations {
 }
 
 impl Rooms {
-    /// Notes that somebody makes a room of any kind from there, if that may be.
+    /// Counts the creation of a room of any kind from this address.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] if the address has reached its limit.
     pub fn take_creation(&self, from: Origin) -> Result<()> {
         self.creations.take(from, &self.limits.latest())
     }
 
-    /// What an account may make of this kind.
+    /// An account's quota for rooms of this kind.
     pub(super) fn quota(&self, kind: RoomKind) -> RoomQuota {
         let limits = self.limits.latest();
         RoomQuota::Account(match kind {
@@ -36,7 +39,7 @@ impl Rooms {
         })
     }
 
-    /// What this actor may make of rooms that are found by name.
+    /// This actor's quota for named rooms.
     pub fn room_quota(&self, by: &Actor, origin: Option<Origin>) -> RoomQuota {
         match by {
             Actor::Account(_) => self.quota(RoomKind::Room),
@@ -49,7 +52,7 @@ impl Rooms {
         }
     }
 
-    /// Whether an account may write to another one directly. Whoever is blocked is told no more than of a disabled account.
+    /// Checks that an account may write to another one directly. A blocked account gets the same error as for a disabled one.
     pub async fn check_contact(&self, me: AccountId, other: AccountId) -> Result<()> {
         let contact = self.database.contact(me, other).await?;
         if contact.blocked {
@@ -61,8 +64,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Whether somebody may say something in this room, as far as that depends on the other one of a direct room, or on what its
-    /// moderators decided about guests.
+    /// Checks whether blocking in a direct room, or the rules for guests, forbid posting in this room.
     pub async fn check_partner(
         &self,
         actor: &Actor,
@@ -71,7 +73,7 @@ impl Rooms {
         room: &Room,
     ) -> Result<()> {
         match (actor, origin) {
-            (Actor::Guest(_), Some(origin)) => self.check_guest_voice(room.id, connection, origin).await,
+            (Actor::Guest(_), Some(origin)) => self.check_guest_can_post(room.id, connection, origin).await,
             (Actor::Account(me), _) if room.kind == RoomKind::Direct => match room.other_than(me.id) {
                 Some(other) => self.check_contact(me.id, other.id).await,
                 None => Ok(()),
@@ -80,10 +82,10 @@ impl Rooms {
         }
     }
 
-    /// From now on, or no longer, the other one cannot write to this account directly.
+    /// Blocks or unblocks another account from writing to this one directly.
     pub async fn block(&self, me: &Account, other: &Account, on: bool) -> Result<()> {
         if me.id == other.id {
-            return Err(Error::invalid("account", "should be somebody else's"));
+            return Err(Error::invalid("account", "should be another account than your own"));
         }
         if !on {
             return self.database.unblock(me.number, other.number).await;
@@ -95,12 +97,12 @@ impl Rooms {
         }
     }
 
-    /// Whom an account has blocked, in the order of their ids.
+    /// The accounts that an account has blocked, in the order of their ids.
     pub async fn blocked(&self, me: &Account, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>> {
         self.database.blocked(me.number, after, limit).await
     }
 
-    /// Leaves a direct room out of the account's list until something is posted there.
+    /// Hides a direct room from the account's list until something is posted there.
     pub async fn hide_direct(&self, me: &Account, room: RoomId) -> Result<()> {
         self.database.hide_direct(me.number, room).await
     }

@@ -1,4 +1,4 @@
-//! Coming into a room, and what was missed meanwhile.
+//! Joining a room, and reading the entries missed since.
 
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::protocol::{Actor, Credential, Entry, EntryPayload, Room, RoomId, RoomName};
 use crate::rooms::{JoinAccess, Rooms, not_a_member};
 
-/// How many names are made up for a guest until one is nobody's.
-const NAMES_MADE_UP: usize = 8;
+/// How many random names are tried for a guest.
+const MAX_GENERATED_NAMES: usize = 8;
 
 impl Router {
-    /// A guest's name: the one that it wants, if that is neither an account's nor a plugin's, or one that is made up.
+    /// A guest's name: the wanted one if neither an account nor a plugin has it, or a random one.
     pub async fn guest_name(&self, wanted: Option<&str>) -> Result<String> {
         let Some(wanted) = wanted else {
             for _ in 0..NAMES_MADE_UP {
@@ -24,11 +24,11 @@ impl Router {
         self.accounts.guest_name(wanted).await
     }
 
-    /// Lets somebody into a room, if the door or a guard says so.
+    /// Joins a room if it is open to the caller or a guard admits the caller.
     pub async fn join(&self, caller: &Caller, name: &RoomName, credentials: &[Credential]) -> Result<Room> {
         let room = self.rooms.get(name).await?;
         self.check_guest(caller, room.id).await?;
-        // Another node may have changed it and not said so yet.
+        // Another node may have changed it, and the invalidation may still be on its way.
         let membership = match caller.actor.account() {
             Some(account) if self.hub.has_others() => self.rooms.membership_now(room.id, account.id).await?.1,
             _ => self.membership(caller, &room).await?,
@@ -42,7 +42,7 @@ impl Router {
         Ok(room)
     }
 
-    /// Whether the room's moderators let this guest in; accounts have their own standing.
+    /// Checks the room's rules for guests; accounts pass, since their membership decides.
     async fn check_guest(&self, caller: &Caller, room: RoomId) -> Result<()> {
         match &caller.actor {
             Actor::Guest(_) => self.rooms.check_guest(room, caller.connection, caller.origin).await,
@@ -50,13 +50,13 @@ impl Router {
         }
     }
 
-    /// Whether the room guards let somebody in. Whoever offers wrong credentials too often has to wait.
+    /// Asks the room guards to admit the caller. Wrong credentials are rate-limited.
     async fn ask_guards(&self, caller: &Caller, room: &Room, credentials: &[Credential]) -> Result<()> {
         let guesser = match caller.actor.account() {
             Some(account) => Guesser::Account(account.id),
             None => Guesser::Origin(caller.origin),
         };
-        // Taken before the guess is looked at, and given back unless it was wrong.
+        // The permit is taken before the credentials are checked, and given back unless they were wrong.
         let throttles = self.accounts.throttles();
         let permit = match credentials {
             [] => None,
@@ -69,8 +69,8 @@ impl Router {
         verdict
     }
 
-    /// The entry that somebody has read up to, if it is one of the room that bears this name now. Where the name was another
-    /// room's before, nobody can tell: then nothing is recovered, and the history is read instead.
+    /// The client's `since`, if it can be trusted for this room. If another room had the name before, `since` may belong to that
+    /// one: then nothing is recovered, and the client reads the history instead.
     pub async fn since_in(&self, name: &RoomName, since: Option<u64>) -> Result<Option<u64>> {
         match (name, since) {
             (RoomName::Name(name), Some(_)) if self.rooms.is_reused_name(name).await? => Ok(None),
@@ -78,9 +78,9 @@ impl Router {
         }
     }
 
-    /// What somebody who listens from now on has missed since `since`. To be asked after listening began: whoever was
-    /// put out between coming in and listening is found out here.
-    pub async fn catch_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
+    /// Reads what a caller has missed since `since`. To be called after subscribing: it detects a caller that was removed between
+    /// joining and subscribing.
+    pub async fn read_missed(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
         let (room, last_seq) = match caller.actor.account() {
             Some(account) => {
                 let (last_seq, membership) = self.rooms.membership_now(room.id, account.id).await?;
@@ -103,7 +103,7 @@ impl Router {
         Ok(Joined { room, last_seq, backlog })
     }
 
-    /// The next entries of a room that somebody is catching up on; none if there are none, an error if they are not in it
+    /// The next entries for a caller that is catching up; empty at the end of the log, an error if the caller is not in the room
     /// any more.
     pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
         let in_cluster = self.hub.has_others();
@@ -111,8 +111,8 @@ impl Router {
             self.require_presence(caller, &RoomName::Id(room)).await?;
         }
         let entries = self.messages.next_entries(room, after).await?;
-        // Whoever has caught up hears what comes next, so it is asked for once more, of the database and after reading; in a
-        // cluster each time, since what is kept may be news to others.
+        // A caller that has caught up receives new entries, so its membership is checked in the database after reading the last
+        // ones; in a cluster each time, since other nodes may have changed it.
         match caller.actor.account() {
             Some(account) if in_cluster || entries.is_empty() => {
                 let (_, membership) = self.rooms.membership_now(room, account.id).await?;
@@ -123,14 +123,14 @@ impl Router {
         }
     }
 
-    /// What somebody who was put out may still be told: the entries up to the one that says so.
+    /// The entries that a removed account may still receive: those up to its removal.
     pub async fn last_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
         let me = caller.actor.account().map(|account| account.id);
         let mut entries = self.messages.next_entries(room, after).await?;
-        let put_out = entries
+        let removal = entries
             .iter()
             .position(|entry| matches!(&entry.what, EntryPayload::MemberRemoved { whom, .. } if Some(whom.id) == me));
-        entries.truncate(put_out.map_or(0, |last| last + 1));
+        entries.truncate(removal.map_or(0, |last| last + 1));
         Ok(entries)
     }
 }

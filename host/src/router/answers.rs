@@ -1,4 +1,4 @@
-//! What the router's operations return.
+//! Results of the router's operations.
 
 use crate::protocol::{Account, AccountId, Guest, Member, Message, Role, Room, RoomId};
 
@@ -6,7 +6,7 @@ use crate::protocol::{Account, AccountId, Guest, Member, Message, Role, Room, Ro
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryPage {
     pub messages: Vec<Message>,
-    /// Whether there are more in the direction that was asked for.
+    /// Whether there are more in the requested direction.
     pub more: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct RoomsPage {
     pub next: Option<String>,
 }
 
-/// A room as somebody sees it who may join it.
+/// A room, as seen by a caller who may join it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomDetails {
     pub room: Room,
@@ -45,7 +45,7 @@ pub struct RoomDetails {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoomView {
     Open(RoomDetails),
-    /// A private room that only its guards can let the caller into: its existence and name.
+    /// A private room to which only its guards can admit the caller.
     Closed(Room),
 }
 

@@ -1,5 +1,5 @@
-//! How many commands somebody may send, whatever they come by: one bucket for each account over all its connections and REST, and
-//! one for all guests and strangers of an address.
+//! Rate limits of commands: one token bucket per account for all its connections and REST, and one per address for guests and
+//! unidentified clients.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::config::{self, Reloadable};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor};
 
-/// Who sends a command.
+/// The sender of a command, for rate limiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sender {
     Account(AccountId),
-    /// Guests, and whoever has not said who they are.
+    /// Guests, and clients that have not identified themselves.
     Address(Origin),
 }
 
@@ -26,7 +26,7 @@ impl Sender {
     }
 }
 
-/// Addresses that the limits of one address do not hold for.
+/// Addresses that are exempt from the limits per address.
 #[derive(Clone)]
 pub struct Exemptions {
     limits: Reloadable<config::Limits>,
@@ -38,8 +38,8 @@ impl Exemptions {
         Self { limits, server }
     }
 
-    /// Whether this is one: those that the operator lists, and the machine's own, which are an operator's or of a proxy that
-    /// nobody named. One of a named proxy is that of clients whose own cannot be read.
+    /// Whether an address is exempt: those that the operator lists, and loopback, which is an operator or a proxy that is not
+    /// configured. With a trusted proxy on this machine, loopback stands for clients whose address is unknown, and is not exempt.
     pub fn hold_for(&self, origin: Origin) -> bool {
         let proxied = || {
             let own = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
@@ -49,7 +49,7 @@ impl Exemptions {
     }
 }
 
-/// The buckets. Each node of a cluster has its own.
+/// Token buckets of command senders. Each node of a cluster has its own.
 pub struct Commands {
     buckets: Buckets<Sender>,
     limits: Reloadable<config::Limits>,
@@ -61,12 +61,15 @@ impl Commands {
         Self { buckets: Buckets::default(), limits, exempt }
     }
 
-    /// Takes so many commands' worth; an error if there were too many lately.
+    /// Takes `count` commands from the sender's bucket.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] if the bucket has fewer.
     pub fn take(&self, sender: &Sender, count: u32) -> Result<()> {
         self.try_take(sender, count).map_err(|retry_after| Error::RateLimited { retry_after })
     }
 
-    /// The same, saying how long it is until there are that many.
+    /// Takes `count` commands from the sender's bucket; the error is the time until it has that many.
     pub fn try_take(&self, sender: &Sender, count: u32) -> Result<(), Duration> {
         let limits = self.limits.get();
         let quota = match sender {
@@ -77,7 +80,7 @@ impl Commands {
         self.buckets.take(sender, quota, count)
     }
 
-    /// Takes so many commands' worth, or what is left of them.
+    /// Takes up to `count` commands from the sender's bucket.
     pub fn charge(&self, sender: &Sender, count: u32) {
         let _ = (0..count).try_for_each(|_| self.try_take(sender, 1));
     }

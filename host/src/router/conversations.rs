@@ -1,4 +1,4 @@
-//! Conversations by integer: with one account, or in one group.
+//! Conversations identified by a number: with one account, or in one group.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result, rooms};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Message, Page, Room, RoomName};
 
-/// Whom one talks to, by number.
+/// The other side of a conversation, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partner {
     Account(i64),
@@ -15,12 +15,12 @@ pub enum Partner {
 }
 
 impl Router {
-    /// The room of a conversation. That of two accounts is made where there is none.
+    /// The room of a conversation. A direct room is created if there is none.
     pub async fn conversation(&self, caller: &Caller, with: Partner) -> Result<Room> {
         match with {
             Partner::Group(number) => self.rooms.numbered(number).await,
             Partner::Account(number) => {
-                if let Some(room) = self.begun_with(caller, number).await? {
+                if let Some(room) = self.existing_direct_room(caller, number).await? {
                     return Ok(room);
                 }
                 let other = self.accounts.numbered(number).await?;
@@ -29,12 +29,12 @@ impl Router {
         }
     }
 
-    /// The conversation with this account, if one was begun; also if the account is deleted since.
-    async fn begun_with(&self, caller: &Caller, number: i64) -> Result<Option<Room>> {
+    /// The direct room with this account, if there is one, even if the account is deleted.
+    async fn existing_direct_room(&self, caller: &Caller, number: i64) -> Result<Option<Room>> {
         self.rooms.direct_numbered(self.account(caller)?, number).await
     }
 
-    /// Makes a room as the op `room.create` does, by the same plugin.
+    /// Creates a room by the plugin command `room.create`.
     pub async fn make_room(&self, caller: &Caller, args: Map<String, Value>) -> Result<Room> {
         self.check_room_maker()?;
         let value = self.run_command(caller, "room.create", args).await?;
@@ -44,7 +44,7 @@ impl Router {
         self.rooms.get(&RoomName::Id(uid)).await
     }
 
-    /// Whether anything here makes rooms: the client did not ask for a command by its name.
+    /// Checks that a plugin provides `room.create`, for clients that do not name the command themselves.
     pub fn check_room_maker(&self) -> Result<()> {
         match self.plugins.command("room.create") {
             Some(_) => Ok(()),
@@ -52,8 +52,8 @@ impl Router {
         }
     }
 
-    /// The latest messages of a conversation before the message of this number, oldest first; no room if the two have never
-    /// talked.
+    /// The latest messages of a conversation before the message with this number, oldest first; no room if the two accounts have
+    /// no direct room.
     pub async fn conversation_page(
         &self,
         caller: &Caller,
@@ -63,9 +63,9 @@ impl Router {
     ) -> Result<(Option<Room>, Vec<Message>)> {
         let room = match with {
             Partner::Group(number) => Some(self.rooms.numbered(number).await?),
-            Partner::Account(number) => match self.begun_with(caller, number).await? {
+            Partner::Account(number) => match self.existing_direct_room(caller, number).await? {
                 Some(room) => Some(room),
-                // Somebody has to be there whom nothing was said to.
+                // Without a room, the account still has to exist.
                 None => self.accounts.numbered(number).await.map(|_| None)?,
             },
         };
@@ -78,8 +78,7 @@ impl Router {
         Ok((Some(room), messages))
     }
 
-    /// Messages of a room that the caller is in, without those that were deleted; and the room's last entry, which was there
-    /// when they were read.
+    /// Messages of a room that the caller is in, without deleted ones, and the room's last `seq` before they were read.
     pub async fn page(&self, caller: &Caller, room: &Room, page: Page, limit: u32) -> Result<(Vec<Message>, u64)> {
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Error::invalid("limit", format!("1 to {MAX_PAGE}")));

@@ -1,4 +1,4 @@
-//! What happens to messages: posting, changing, reacting, reading, finding.
+//! Operations on messages: posting, editing, deleting, reacting, reading, marking as read, typing, searching.
 
 use super::{Caller, HistoryPage, Router, SearchPage, call};
 use crate::clock::{Timestamp, now};
@@ -11,7 +11,7 @@ use crate::protocol::{
 };
 use crate::rooms::Rooms;
 
-/// A message as a client asks for it.
+/// A message that a client wants to post.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub body: String,
@@ -21,7 +21,7 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// Nothing but words.
+    /// A message of text only.
     pub fn text(body: String) -> Self {
         Self { body, key: None, reply_to: None, attachments: Vec::new() }
     }
@@ -31,7 +31,7 @@ impl NewMessage {
 pub type Answer = Box<dyn FnOnce(Option<(u64, Timestamp)>) + Send + Sync>;
 
 impl Router {
-    /// Checks a message, shows it to the filters and queues it; `done` hears what became of it.
+    /// Checks a message, runs the filters and queues it; `done` receives the outcome.
     pub async fn post(&self, caller: &Caller, to: &RoomName, message: NewMessage, done: PostDone) {
         match self.prepare(caller, to, message).await {
             Ok((new, permit)) => self.writer.post(new, permit, done).await,
@@ -39,7 +39,7 @@ impl Router {
         }
     }
 
-    /// The post, and its place among what observers of sessions still have to answer.
+    /// Checks and filters a message; gives the post and its place in the queue of observers of echo rooms.
     async fn prepare(
         &self,
         caller: &Caller,
@@ -70,13 +70,13 @@ impl Router {
         Ok((NewPost { room: id, by: caller.actor.clone(), from: caller.connection, on_behalf_of: None, post }, permit))
     }
 
-    /// Whether a message may be one, wherever it goes.
+    /// Checks a message's attachments and text, whatever its room.
     pub(super) async fn check(&self, caller: &Caller, message: &NewMessage) -> Result<()> {
         let attachments = self.messages.attachments(&message.attachments, &Author::from(&caller.actor)).await?;
         self.check_text(&message.body, &attachments)
     }
 
-    /// The caller under the name that a guest has in this room.
+    /// The caller, a guest with its name in this room.
     fn as_known_in(&self, room: &Room, caller: &Caller) -> Caller {
         let mut caller = caller.clone();
         if let (Actor::Guest(guest), Some(connection)) = (&mut caller.actor, caller.connection)
@@ -87,7 +87,7 @@ impl Router {
         caller
     }
 
-    /// The text as the filters leave it.
+    /// The text after the filters.
     fn filtered(
         &self,
         caller: &Caller,
@@ -179,7 +179,7 @@ impl Router {
         Ok(Change::DeleteMessage { room: room.id, seq })
     }
 
-    /// Messages of a room that the caller is in, in their present state.
+    /// Messages of a room that the caller is in, in their current state.
     pub async fn history(&self, caller: &Caller, name: &RoomName, page: Page, limit: u32) -> Result<HistoryPage> {
         let (room, _) = self.require_presence(caller, name).await?;
         let (messages, more) = self.messages.history(room.id, page, limit).await?;
@@ -204,7 +204,7 @@ impl Router {
         Ok(())
     }
 
-    /// The caller's rooms with unread messages.
+    /// The caller's rooms with their numbers of unread messages.
     pub async fn unread(&self, caller: &Caller) -> Result<Vec<UnreadRoom>> {
         self.messages.unread(self.account(caller)?.id).await
     }
@@ -228,7 +228,7 @@ impl Router {
     }
 }
 
-/// Whether somebody who is in the room may say something now. Guests have no standing that could be against it.
+/// Checks that a caller who is in the room may post now. Guests have no membership.
 fn check_can_post(caller: &Caller, membership: Membership) -> Result<()> {
     match caller.actor.account() {
         Some(_) => Rooms::check_can_post(membership, now()),

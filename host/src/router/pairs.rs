@@ -1,4 +1,4 @@
-//! Conversations, each known by who the other one is, or by its room.
+//! Conversations identified by the other account, or by their room, for clients that address messages by UUID.
 
 use uuid::Uuid;
 
@@ -7,12 +7,12 @@ use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{AccountId, Message, Page, Room, RoomId, RoomKind, RoomName};
 
-/// How many entries back a message is looked for by an id that does not say where it is …
-const SEARCHED: u64 = 100_000;
-/// … and how many at a time, so that others get their turn.
-const AT_A_TIME: u64 = 1000;
+/// How many of the latest entries are searched for a message's id.
+const MAX_SEARCHED_ENTRIES: u64 = 100_000;
+/// After how many entries the search yields to other tasks.
+const ENTRIES_PER_YIELD: u64 = 1000;
 
-/// How far one has read, and how far anybody else has.
+/// Read positions in a room: the caller's, and the furthest of all other members.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadBy {
     pub me: u64,
@@ -20,10 +20,10 @@ pub struct ReadBy {
 }
 
 impl Router {
-    /// The room of the caller and this account, made where there is none for this message: a bad one makes no room.
+    /// The direct room with this account. If there is none, it is created, provided the first message is valid.
     pub async fn room_with(&self, caller: &Caller, other: AccountId, first: &NewMessage) -> Result<Room> {
         let me = self.account(caller)?;
-        // Also with an account that is deleted since: a post there is refused as such.
+        // Also with a deleted account: the post itself is refused then.
         if let Some(room) = self.rooms.direct_of(me.id, other).await? {
             return Ok(room);
         }
@@ -32,12 +32,12 @@ impl Router {
         self.rooms.direct(me, &other, caller.origin).await
     }
 
-    /// The same if it is there, also if the other account is deleted.
+    /// The direct room with this account if there is one, even if the account is deleted.
     pub async fn known_room_with(&self, caller: &Caller, other: AccountId) -> Result<Option<Room>> {
         self.rooms.direct_of(self.account(caller)?.id, other).await
     }
 
-    /// The room of this id, if the caller is a member of it and it is no conversation of a kind of its own.
+    /// The room of this id, if the caller is a member and it is neither a direct room nor an echo room.
     pub async fn room_of_mine(&self, caller: &Caller, id: RoomId) -> Result<Option<Room>> {
         match self.require_presence(caller, &RoomName::Id(id)).await {
             Ok((room, _)) => Ok(Some(room).filter(|room| room.kind == RoomKind::Room)),
@@ -46,7 +46,7 @@ impl Router {
         }
     }
 
-    /// What is unread of a room that the caller is in: the latest of it, the oldest first, and how much it is.
+    /// The caller's unread messages in a room: the latest ones, oldest first, and how many there are in total.
     pub async fn unread_in(&self, caller: &Caller, room: &Room) -> Result<(Vec<Message>, u64)> {
         self.require_presence(caller, &RoomName::Id(room.id)).await?;
         self.messages.unread_in(room.id, self.account(caller)?.id, MAX_PAGE).await
@@ -57,7 +57,7 @@ impl Router {
         Ok(ReadBy { me, other })
     }
 
-    /// The page of a room's messages before the one whose id this is; without one, the latest.
+    /// A page of a room's messages before the one with this id; without an id, the latest page.
     pub async fn page_before(
         &self,
         caller: &Caller,
@@ -73,18 +73,21 @@ impl Router {
         Ok(self.page(caller, room, Page::Before(before), limit).await?.0)
     }
 
-    /// An id is made of the message's number and does not give it back: it is compared, the latest first.
+    /// Finds a message by its id, latest first. An id is a hash of the message's `seq`, so it can only be compared.
     async fn seq_of(&self, room: &Room, wanted: Uuid, id: impl Fn(u64) -> Uuid) -> Result<u64> {
         let last = self.messages.last_seq(room.id).await?;
-        let first = last.saturating_sub(SEARCHED) + 1;
+        let first = last.saturating_sub(MAX_SEARCHED_ENTRIES) + 1;
         for seq in (first..=last).rev() {
             if id(seq) == wanted {
                 return Ok(seq);
             }
-            if seq % AT_A_TIME == 0 {
+            if seq % ENTRIES_PER_YIELD == 0 {
                 tokio::task::yield_now().await;
             }
         }
-        Err(Error::invalid("before", format!("is no message among the latest {SEARCHED} of this conversation")))
+        Err(Error::invalid(
+            "before",
+            format!("is no message among the latest {MAX_SEARCHED_ENTRIES} of this conversation"),
+        ))
     }
 }

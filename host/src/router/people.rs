@@ -1,6 +1,6 @@
-//! Who may write to whom, and what rooms are offered to everybody.
+//! Operations on accounts: blocking, finding, watching their presence.
 
-use super::{BlockedPage, Caller, FoundAccount, LIST_PAGE, Router};
+use super::{BlockedPage, Caller, FoundAccount, LIST_PAGE_SIZE, Router};
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Room};
 
@@ -8,13 +8,12 @@ use crate::protocol::{Account, AccountId, Room};
 const MAX_WATCHED_ACCOUNTS: usize = 1000;
 
 impl Router {
-    /// Whether the caller may say something in this room, as far as that depends on the other one of a direct room, or on what
-    /// its moderators decided about guests.
+    /// Checks whether blocking in a direct room, or the rules for guests, forbid the caller to post in this room.
     pub(super) async fn check_partner(&self, caller: &Caller, room: &Room) -> Result<()> {
         self.rooms.check_partner(&caller.actor, caller.connection, Some(caller.origin), room).await
     }
 
-    /// The account that a uid or a name is of.
+    /// An account by uid or name.
     pub(super) async fn named_account(&self, whom: &str) -> Result<Account> {
         match whom.parse() {
             Ok(id) => Ok(self.accounts.user(id).await?.account()),
@@ -22,17 +21,17 @@ impl Router {
         }
     }
 
-    /// Blocks an account, or no longer.
+    /// Blocks or unblocks an account.
     pub async fn block(&self, caller: &Caller, whom: &str, on: bool) -> Result<()> {
         let me = self.account(caller)?;
         let other = self.named_account(whom).await?;
         self.rooms.block(me, &other, on).await
     }
 
-    /// Whom the caller has blocked.
+    /// A page of the accounts that the caller has blocked, and the next cursor.
     pub async fn blocked(&self, caller: &Caller, after: Option<AccountId>) -> Result<BlockedPage> {
-        let accounts = self.rooms.blocked(self.account(caller)?, after, LIST_PAGE).await?;
-        let full = accounts.len() == LIST_PAGE as usize;
+        let accounts = self.rooms.blocked(self.account(caller)?, after, LIST_PAGE_SIZE).await?;
+        let full = accounts.len() == LIST_PAGE_SIZE as usize;
         let next = accounts.last().filter(|_| full).map(|last| last.id);
         Ok(BlockedPage { accounts, next })
     }

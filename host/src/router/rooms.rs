@@ -1,24 +1,24 @@
-//! Rooms: listing, looking at, leaving and deleting them.
+//! Operations on rooms: looking up, listing, viewing, leaving and deleting them.
 
 use std::cmp::Reverse;
 
-use super::{Caller, LIST_PAGE, MembersPage, RoomDetails, RoomView, RoomsPage, Router};
+use super::{Caller, LIST_PAGE_SIZE, MembersPage, RoomDetails, RoomView, RoomsPage, Router};
 use crate::error::{Error, Result};
 use crate::protocol::{Account, AccountId, Actor, Change, Membership, Role, Room, RoomId, RoomKind, RoomName, Unit};
 use crate::rooms::{JoinAccess, Rooms};
 
 impl Router {
-    /// A room by its id, code or name, whoever asks.
+    /// A room by its id or name, without an access check.
     pub async fn room(&self, name: &RoomName) -> Result<Room> {
         self.rooms.get(name).await
     }
 
-    /// A room by its five-character code, whoever asks.
+    /// A room by its five-character code, without an access check.
     pub async fn room_by_code(&self, code: &str) -> Result<Room> {
-        self.rooms.coded(code).await
+        self.rooms.by_code(code).await
     }
 
-    /// A room by its number, whoever asks.
+    /// A room by its number, without an access check.
     pub async fn room_by_number(&self, number: i64) -> Result<Room> {
         self.rooms.numbered(number).await
     }
@@ -28,7 +28,7 @@ impl Router {
         self.rooms.of(account).await
     }
 
-    /// An account's membership as the database has it now, with the number of the room's last entry.
+    /// An account's membership, read from the database, with the number of the room's last entry.
     pub async fn membership_now(&self, room: RoomId, account: AccountId) -> Result<(u64, Membership)> {
         self.rooms.membership_now(room, account).await
     }
@@ -36,8 +36,8 @@ impl Router {
     /// Public rooms and the caller's own, by name.
     pub async fn list_rooms(&self, caller: &Caller, query: Option<&str>, cursor: Option<&str>) -> Result<RoomsPage> {
         let account = caller.actor.account().map(|account| account.id);
-        let rooms = self.rooms.list(account, query, cursor.unwrap_or_default(), LIST_PAGE).await?;
-        let full = rooms.len() == LIST_PAGE as usize;
+        let rooms = self.rooms.list(account, query, cursor.unwrap_or_default(), LIST_PAGE_SIZE).await?;
+        let full = rooms.len() == LIST_PAGE_SIZE as usize;
         let next = rooms.last().filter(|_| full).map(|(room, _)| crate::name::legacy_key(&room.name));
         Ok(RoomsPage { rooms, next })
     }
@@ -64,8 +64,8 @@ impl Router {
     /// The members of a room that the caller is in, a page at a time.
     pub async fn members(&self, caller: &Caller, name: &RoomName, cursor: Option<AccountId>) -> Result<MembersPage> {
         let (room, _) = self.require_presence(caller, name).await?;
-        let members = self.rooms.members(room.id, cursor, LIST_PAGE).await?;
-        let full = members.len() == LIST_PAGE as usize;
+        let members = self.rooms.members(room.id, cursor, LIST_PAGE_SIZE).await?;
+        let full = members.len() == LIST_PAGE_SIZE as usize;
         let next = members.last().filter(|_| full).map(|last| last.account.id);
         let members = members.into_iter().map(|member| (self.hub.is_online(member.account.id), member));
         let members = members.map(|(online, member)| (member, online)).collect();
@@ -91,7 +91,7 @@ impl Router {
         Ok(RoomDetails { room, members, role: Some(Role::Member), guests: true })
     }
 
-    /// Leaves a direct room out of the caller's list until something is posted there.
+    /// Hides a direct room from the caller's list until something is posted there.
     pub async fn hide_direct(&self, caller: &Caller, name: &RoomName) -> Result<()> {
         let (room, _) = self.require_presence(caller, name).await?;
         if room.kind != RoomKind::Direct {

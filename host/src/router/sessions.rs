@@ -1,34 +1,34 @@
-//! Sessions: one account, talking to the server.
+//! Sessions: echo rooms, in which one account talks to the server.
 
 use super::{Caller, Router};
 use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Message, Page, Room, RoomId, SessionSummary};
 
-/// The most sessions or messages that are listed at once. Clients that know of no pages take the first one for all.
+/// The most sessions or messages in one list. Clients without paging only see the first page.
 pub const MAX_LISTED: u32 = 1000;
-/// What a session is called whose maker did not say.
-const UNNAMED: &str = "New session";
+/// Name of a session that was created without one.
+const DEFAULT_SESSION_NAME: &str = "New session";
 
 impl Router {
-    /// The caller's session of this id, or the room that they are a member of; a session is made where there is neither.
+    /// The room of this id that the caller is a member of, or the caller's session, created if there is neither.
     pub async fn session(&self, caller: &Caller, id: RoomId) -> Result<Room> {
         if let Some(room) = self.room_of_mine(caller, id).await? {
             return Ok(room);
         }
-        self.rooms.session(self.account(caller)?, id, UNNAMED, caller.origin).await
+        self.rooms.session(self.account(caller)?, id, DEFAULT_SESSION_NAME, caller.origin).await
     }
 
-    /// A new session of the caller's.
+    /// Creates a session for the caller.
     pub async fn new_session(&self, caller: &Caller, name: Option<&str>) -> Result<Room> {
         let name = match name {
             Some(name) => crate::name::clean("name", name)?,
-            None => UNNAMED.to_owned(),
+            None => DEFAULT_SESSION_NAME.to_owned(),
         };
         self.rooms.session(self.account(caller)?, RoomId::new(), &name, caller.origin).await
     }
 
-    /// The caller's sessions, the latest first, before the one of this number; and the number to go on before.
+    /// The caller's sessions, latest first, before the one with this number; and the next cursor.
     pub async fn sessions(
         &self,
         caller: &Caller,
@@ -42,7 +42,7 @@ impl Router {
         Ok((sessions, next))
     }
 
-    /// The latest messages of a session of the caller's before this `seq`, oldest first; and the `seq` to go on before.
+    /// The latest messages of one of the caller's sessions before this `seq`, oldest first; and the next cursor.
     pub async fn session_messages(
         &self,
         caller: &Caller,

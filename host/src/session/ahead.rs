@@ -1,5 +1,5 @@
-//! What is done for a connection while one of its commands runs: pings and closes are answered, and a bounded number of frames is
-//! read ahead. They are handled later, one after the other, so that the order of answers stays.
+//! Reads a connection's socket while one of its commands runs: answers pings and closes, and reads a bounded number of frames
+//! ahead. These are handled later, one after the other, so that answers stay in order.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,41 +12,41 @@ use tokio::time::{Instant, Sleep};
 use super::Incoming;
 use crate::hub::{Close, Outbox};
 
-/// How many frames are read ahead; more stay in the socket.
-const MAX_FRAMES: usize = 64;
-/// How long a close waits for the answers to what came before it.
-const CLOSE_PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
+/// How many frames are read ahead; the rest stay in the socket.
+const MAX_FRAMES_AHEAD: usize = 64;
+/// How long a client's close waits for the answers to earlier frames.
+const CLOSE_TIMEOUT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 
-/// Asks a silent connection whether it is still there.
+/// Pings a connection, and closes it if it does not answer.
 pub(super) struct Heartbeat {
     outbox: Arc<Outbox>,
     interval: Duration,
-    heard_at: Instant,
+    last_alive: Instant,
     next_ping: Instant,
 }
 
 impl Heartbeat {
     pub(super) fn new(outbox: Arc<Outbox>, interval: Duration) -> Self {
         let now = Instant::now();
-        Self { outbox, interval, heard_at: now, next_ping: now + interval }
+        Self { outbox, interval, last_alive: now, next_ping: now + interval }
     }
 
-    /// The client has given a sign of life, or had no chance to.
-    pub(super) fn heard(&mut self) {
-        self.heard_at = Instant::now();
+    /// Notes a sign of life. Also called while the socket is not read, so that the client cannot give one.
+    pub(super) fn note_alive(&mut self) {
+        self.last_alive = Instant::now();
     }
 
     pub(super) fn next(&self) -> Instant {
         self.next_ping
     }
 
-    /// Sends a ping if one is due, and closes a connection that has not answered the ones before.
+    /// Sends a ping if one is due, and closes a connection that was silent for two intervals.
     pub(super) fn beat(&mut self) {
         let now = Instant::now();
         if now < self.next_ping {
             return;
         }
-        if now.duration_since(self.heard_at) > 2 * self.interval {
+        if now.duration_since(self.last_alive) > 2 * self.interval {
             self.outbox.close(Close::new(Close::TOO_SLOW, "no answer to pings"));
         }
         self.outbox.ping();
@@ -55,28 +55,28 @@ impl Heartbeat {
 }
 
 /// Frames that were read while a command ran.
-pub(super) struct Ahead {
+pub(super) struct ReadAhead {
     outbox: Arc<Outbox>,
     frames: VecDeque<Incoming>,
     bytes: usize,
     max_bytes: usize,
-    /// The socket has nothing more to say.
+    /// The socket has ended.
     ended: bool,
-    /// The client's close was answered before all that it had sent was done.
+    /// The client's close was answered before all of its frames were handled.
     closed_early: bool,
 }
 
-impl Ahead {
+impl ReadAhead {
     pub(super) fn new(outbox: Arc<Outbox>, max_bytes: usize) -> Self {
         Self { outbox, frames: VecDeque::new(), bytes: 0, max_bytes, ended: false, closed_early: false }
     }
 
-    /// The next frame that was read already.
+    /// Takes the oldest frame that was read ahead.
     pub(super) fn take(&mut self) -> Option<Incoming> {
         let frame = self.frames.pop_front();
         self.bytes -= frame.as_ref().map_or(0, len);
         if self.frames.is_empty() {
-            // An idle connection keeps no room for them.
+            // Free the buffer: an idle connection needs none.
             self.frames = VecDeque::new();
         }
         frame
@@ -86,16 +86,16 @@ impl Ahead {
         self.ended
     }
 
-    /// Whether the client closed the connection itself, and what it had sent before is still to be done.
+    /// Whether the client closed the connection itself, and earlier frames still have to be handled.
     pub(super) fn has_closed_early(&self) -> bool {
         self.closed_early
     }
 
     fn is_full(&self) -> bool {
-        self.frames.len() >= MAX_FRAMES || self.bytes >= self.max_bytes
+        self.frames.len() >= MAX_FRAMES_AHEAD || self.bytes >= self.max_bytes
     }
 
-    /// Runs `work` to its end, and meanwhile reads, and pings at the heartbeat's times. Leaves the timer to be set again.
+    /// Runs `work` to its end, and meanwhile reads frames and sends pings. The caller has to reset the timer.
     pub(super) async fn read_during(
         &mut self,
         mut work: Pin<&mut impl Future<Output = ()>>,
@@ -108,7 +108,7 @@ impl Ahead {
         loop {
             let full = self.is_full();
             if full {
-                heartbeat.heard();
+                heartbeat.note_alive();
             }
             tokio::select! {
                 biased;
@@ -116,9 +116,9 @@ impl Ahead {
                 frame = incoming.next(), if !self.ended && !full => match frame {
                     None => self.ended = true,
                     Some(frame) => {
-                        heartbeat.heard();
+                        heartbeat.note_alive();
                         if let Incoming::Closing(close) = &frame {
-                            let at = Instant::now() + CLOSE_PATIENCE;
+                            let at = Instant::now() + CLOSE_TIMEOUT;
                             close_at = Some((at, close.clone()));
                             timer.as_mut().reset(at.min(heartbeat.next()));
                         }
@@ -172,26 +172,26 @@ mod tests {
 
     struct Scene {
         outbox: Arc<Outbox>,
-        ahead: Ahead,
+        ahead: ReadAhead,
         heartbeat: Heartbeat,
     }
 
     fn scene(ping_interval: Duration) -> Scene {
         let outbox = Arc::new(Outbox::new(&Limits::default()));
-        let (ahead, heartbeat) = (Ahead::new(outbox.clone(), 1000), Heartbeat::new(outbox.clone(), ping_interval));
+        let (ahead, heartbeat) = (ReadAhead::new(outbox.clone(), 1000), Heartbeat::new(outbox.clone(), ping_interval));
         Scene { outbox, ahead, heartbeat }
     }
 
     fn socket() -> (mpsc::Sender<Incoming>, impl Stream<Item = Incoming>) {
-        let (socket, said) = mpsc::channel(200);
-        (socket, stream::unfold(said, async |mut said| said.recv().await.map(|frame| (frame, said))))
+        let (socket, receiver) = mpsc::channel(200);
+        (socket, stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|frame| (frame, receiver))))
     }
 
     fn text(text: &str) -> Incoming {
         Incoming::Text(text.into())
     }
 
-    /// Runs a command for as long as `meanwhile` does.
+    /// Runs a command until `meanwhile` ends.
     async fn while_busy(
         scene: &mut Scene,
         incoming: impl Stream<Item = Incoming>,
@@ -207,7 +207,7 @@ mod tests {
         });
     }
 
-    /// Lets everything run that can.
+    /// Lets other tasks run.
     async fn settle() {
         for _ in 0..500 {
             tokio::task::yield_now().await;
@@ -240,26 +240,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_read_ahead_are_bounded_and_whoever_is_not_read_counts_as_alive() {
+    async fn frames_read_ahead_are_bounded_and_unread_connection_counts_as_alive() {
         let mut scene = scene(Duration::from_millis(10));
         let (socket, incoming) = socket();
         let (mut incoming, outbox) = (Box::pin(incoming), scene.outbox.clone());
         while_busy(&mut scene, incoming.as_mut(), async {
-            for _ in 0..MAX_FRAMES + 10 {
+            for _ in 0..MAX_FRAMES_AHEAD + 10 {
                 socket.send(text("x")).await.unwrap();
             }
             settle().await;
-            // More of them than anybody may leave unanswered.
+            // More pings than a connection may leave unanswered.
             for _ in 0..5 {
                 assert_eq!(frames(&outbox).await, [Frame::Ping]);
             }
         })
         .await;
-        assert_eq!(scene.ahead.frames.len(), MAX_FRAMES);
+        assert_eq!(scene.ahead.frames.len(), MAX_FRAMES_AHEAD);
         assert!(!scene.outbox.is_closed());
         while scene.ahead.take().is_some() {}
         while_busy(&mut scene, incoming, async {
-            // By their size too.
+            // Frames are bounded by size, too.
             for _ in 0..10 {
                 socket.send(text(&"x".repeat(300))).await.unwrap();
             }
@@ -281,7 +281,7 @@ mod tests {
             assert_eq!(frames(&outbox).await, [Frame::Close(close.clone())]);
         })
         .await;
-        assert!(matches!(scene.ahead.take(), Some(Incoming::Text(_))), "what came before it is still done");
+        assert!(matches!(scene.ahead.take(), Some(Incoming::Text(_))), "earlier frames are still handled");
     }
 
     #[tokio::test]

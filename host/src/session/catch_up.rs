@@ -1,4 +1,4 @@
-//! From where a client was to what is new, without a hole and without holding much for it.
+//! Catch-up: brings a subscriber from its last known entry to new events without gaps and with little buffering.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::protocol::{Entry, Event, Room};
 use crate::router::{Caller, Joined};
 
 impl ClientSession {
-    /// Begins to hear a room that lets this connection in; with a nick it is called so there. The answer, made with what it is
-    /// called, comes before anything that happens there.
-    pub(super) async fn come_in(
+    /// Subscribes to a room that the caller has joined, optionally under a nick. The answer, made from the name there, is sent
+    /// before any event of the room.
+    pub(super) async fn enter_room(
         &self,
         me: &Arc<Connection>,
         caller: &Caller,
@@ -25,7 +25,7 @@ impl ClientSession {
         let hub = &self.core.hub;
         hub.subscribe(room, me, nick).map_err(|_| Error::Conflict("Name is taken".into()))?;
         let shown = hub.name_in(room.id, me.id).unwrap_or_default();
-        let last_seq = match self.caught_up(caller, room.clone(), None).await {
+        let last_seq = match self.read_missed(caller, room.clone(), None).await {
             Ok(joined) => joined.last_seq,
             Err(error) => {
                 hub.unsubscribe(room.id, me);
@@ -35,18 +35,18 @@ impl ClientSession {
         match hub.release(room.id, me.id, last_seq, || self.outbox.enqueue(answer(&shown))) {
             Released::CaughtUp => {}
             Released::Behind => self.catch_up(me, caller, room, last_seq).await,
-            Released::Gone => return Err(Error::Forbidden("put out of this room meanwhile".into())),
+            Released::Gone => return Err(Error::Forbidden("removed from this room meanwhile".into())),
         }
         Ok(())
     }
 
-    /// What was missed, once what comes after it is heard.
-    pub(super) async fn caught_up(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
+    /// Reads missed entries, once entries of other nodes are received.
+    pub(super) async fn read_missed(&self, caller: &Caller, room: Room, since: Option<u64>) -> Result<Joined> {
         self.core.hub.wait_until_open(room.id).await?;
-        self.core.router.catch_up(caller, room, since).await
+        self.core.router.read_missed(caller, room, since).await
     }
 
-    /// Sends what is in the log after this entry, as fast as the client reads it, until it hears what is new.
+    /// Sends the entries after `after` from the log, paced by the client, until it receives new events.
     pub(super) async fn catch_up(&self, me: &Arc<Connection>, caller: &Caller, room: &Room, mut after: u64) {
         let (router, hub, id) = (&self.core.router, &self.core.hub, room.id);
         while !self.outbox.is_closed() {
@@ -56,13 +56,13 @@ impl ClientSession {
                     hub.unsubscribe(id, me);
                     return self.send_all(room, router.last_entries(caller, id, after).await.unwrap_or_default()).await;
                 }
-                // The client comes back, and goes on from the last one that it got.
+                // The client reconnects and continues after the last entry it got.
                 Err(error) => return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string())),
             };
             let Some(last) = entries.last().map(|last| last.seq) else {
                 match hub.release(id, me.id, after, || ()) {
                     Released::CaughtUp => return,
-                    // What happened meanwhile is in the log.
+                    // The dropped events are in the log.
                     Released::Behind => continue,
                     Released::Gone => {
                         return self

@@ -1,9 +1,8 @@
-//! How a session of `direct` goes: a token opens it, every room of the account is heard, and only those of two have words
-//! here.
+//! Sessions of the `direct` dialect: a token identifies the account, and the connection subscribes to all of its rooms.
 
 use std::sync::atomic::Ordering;
 
-use super::{ClientSession, IN_FLIGHT};
+use super::{ClientSession, MAX_POSTS_IN_FLIGHT};
 use crate::accounts::Identity;
 use crate::dialect::direct::{self, Ids, Nested, Read, Request};
 use crate::dialect::{Dialect, message_id};
@@ -14,7 +13,7 @@ use crate::protocol::{AccountId, Actor, Room, RoomName};
 use crate::router::{Caller, NewMessage};
 
 impl ClientSession {
-    /// Says that the account is online once its connection hears everything.
+    /// Identifies the connection, and reports its account online once it is subscribed to all rooms.
     pub(super) async fn begin_direct(&mut self, identity: Identity) {
         if identity.external.is_some() {
             self.dialect = Some(Dialect::DirectExternal);
@@ -22,25 +21,25 @@ impl ClientSession {
         self.external = identity.external;
         let account = identity.account.id;
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
-        // From here on it hears everything, and this comes first.
-        let hears_all = || me.subscribes_to_all.load(Ordering::Relaxed);
+        // Sent before any event.
+        let receives_all = || me.subscribes_to_all.load(Ordering::Relaxed);
         let first = || {
-            if hears_all() {
-                self.tell_online(account)
+            if receives_all() {
+                self.send_online(account)
             }
         };
         self.subscribe_to_all(&me, account, |_| first()).await;
-        if !hears_all() {
+        if !receives_all() {
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());
             self.count_failure(&error);
             self.outbox.enqueue(direct::error(&error, &Nested::default()));
             return self.outbox.close(Close::new(Close::GOING_AWAY, error.to_string()));
         }
-        // Not before it was told of itself: whatever comes first is the answer to its token.
+        // Only after its own status: the first frame is the answer to its token.
         self.core.hub.follow_all_presence(&me);
     }
 
-    fn tell_online(&self, account: AccountId) {
+    fn send_online(&self, account: AccountId) {
         let id = self.external.as_deref().map_or_else(|| account.to_string(), str::to_owned);
         self.outbox.enqueue(direct::user_status(&id, true));
     }
@@ -66,7 +65,7 @@ impl ClientSession {
                 let code = match error {
                     Error::Unauthenticated(_) => Close::TOKEN_EXPIRED,
                     Error::Forbidden(_) => Close::DISABLED,
-                    // The token may be good, and can be sent again.
+                    // The token may be valid, and can be sent again.
                     _ => return,
                 };
                 return self.outbox.close(Close::new(code, error.to_string()));
@@ -74,9 +73,9 @@ impl ClientSession {
         };
         match self.me.as_ref().map(|me| me.actor.account().map(|account| account.id)) {
             None => self.begin_direct(identity).await,
-            Some(mine) if mine == Some(identity.account.id) => self.tell_online(identity.account.id),
+            Some(mine) if mine == Some(identity.account.id) => self.send_online(identity.account.id),
             Some(_) => {
-                let error = Error::Conflict("this connection is somebody else's; open another one".into());
+                let error = Error::Conflict("this connection belongs to another account; open a new one".into());
                 self.count_failure(&error);
                 self.outbox.enqueue(direct::error(&error, &Nested::default()));
             }
@@ -98,7 +97,7 @@ impl ClientSession {
                 Ok(())
             }
             Request::FetchChats { receiver, before, limit } => {
-                let _settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let _settled = self.in_flight.acquire_many(MAX_POSTS_IN_FLIGHT).await;
                 let Some(room) = self.room_with(&caller, &receiver).await? else {
                     self.outbox.enqueue(direct::no_room());
                     return Ok(());
@@ -116,7 +115,7 @@ impl ClientSession {
                 }
             }
             Request::UnreadMessages { receiver } => {
-                let _settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                let _settled = self.in_flight.acquire_many(MAX_POSTS_IN_FLIGHT).await;
                 let answer = match self.room_with(&caller, &receiver).await? {
                     Some(room) => {
                         let read = self.read(&caller, &room).await?;
@@ -142,7 +141,7 @@ impl ClientSession {
         .await;
     }
 
-    /// Where this message for this one goes.
+    /// The room for a message to this receiver, created if there is none.
     async fn room_for(&self, caller: &Caller, receiver: &str, message: &NewMessage) -> Result<Room> {
         let nobody = || Error::NotFound("receiverId: nobody here has this id".into());
         if let Some(room) = self.room_named(caller, receiver).await? {
@@ -158,7 +157,7 @@ impl ClientSession {
         })
     }
 
-    /// The conversation with this one, if there is any.
+    /// The room with this receiver, if there is one.
     async fn room_with(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
         if let Some(room) = self.room_named(caller, receiver).await? {
             return Ok(Some(room));
@@ -169,7 +168,7 @@ impl ClientSession {
         }
     }
 
-    /// A room of many that the account is in, known by its uid.
+    /// A room (not a direct one) that the account is a member of, by uid.
     async fn room_named(&self, caller: &Caller, receiver: &str) -> Result<Option<Room>> {
         let Ok(id) = receiver.parse() else { return Ok(None) };
         let room = self.core.router.room_of_mine(caller, id).await?;
@@ -193,7 +192,7 @@ impl ClientSession {
         if self.external.is_some() { Ids::External } else { Ids::Ours }
     }
 
-    /// How long a frame may be that the client did not have to ask for in parts.
+    /// The longest frame, in bytes, for an answer without paging.
     fn frame_bytes(&self) -> usize {
         self.limits.outbox_bytes / 2
     }

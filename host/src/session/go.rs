@@ -1,5 +1,5 @@
-//! How a session of `go` goes: a token opens it, every room of the account is heard, and what is sent comes back as the
-//! message that it became.
+//! Sessions of the `go` dialect: a token identifies the account, the connection subscribes to all of its rooms, and a posted
+//! message comes back as its own answer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,14 +12,14 @@ use crate::hub::Connection;
 use crate::protocol::{Account, Actor, Page, Room, RoomKind, RoomName};
 use crate::router::{Caller, NewMessage, Partner};
 
-/// How long a page of a conversation is, if the client does not say.
-const DEFAULT_PAGE: u32 = 50;
+/// Messages on a page of a conversation, unless the client gives a limit.
+const DEFAULT_PAGE_SIZE: u32 = 50;
 
 impl ClientSession {
-    /// Says who is connected, then what was said last in each conversation if that was asked for, then what is new.
+    /// Sends who is connected, then the latest messages of each conversation if requested, then new events.
     pub(super) async fn begin_go(&mut self, identity: Identity, recent: Option<u32>) {
         let account = identity.account.clone();
-        // The first frame, before anything can be heard.
+        // The first frame, before any event.
         self.outbox.enqueue(go::connected(self.id, account.number));
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
         let Ok(rooms) = self.core.router.rooms_of(account.id).await else {
@@ -38,7 +38,7 @@ impl ClientSession {
         }
     }
 
-    /// Listens before reading, so that nothing falls between the two.
+    /// Subscribes before reading the log, so that no entry falls between the two.
     async fn begin_conversation(
         &self,
         me: &Arc<Connection>,
@@ -47,11 +47,11 @@ impl ClientSession {
         room: &Room,
         recent: Option<u32>,
     ) {
-        if self.hear(room, me).is_err() || self.core.hub.wait_until_open(room.id).await.is_err() {
+        if self.subscribe(room, me).is_err() || self.core.hub.wait_until_open(room.id).await.is_err() {
             return self.core.hub.unsubscribe(room.id, me);
         }
         let Some(limit) = recent else {
-            // Whoever was put out before listening must not listen.
+            // An account that was removed before subscribing must not receive events.
             match self.core.router.membership_now(room.id, account.id).await {
                 Ok((_, membership)) if membership.role.is_some() => {
                     let _ = self.core.hub.release(room.id, me.id, 0, || ());
@@ -92,7 +92,7 @@ impl ClientSession {
                 self.send_go(me, caller, to, &room, message, field).await;
             }
             Request::JoinGroup { group } => {
-                let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
+                let _settled = self.in_flight.acquire_many(super::MAX_POSTS_IN_FLIGHT).await;
                 let joined = async {
                     let room = router.room_by_number(group).await?;
                     router.join(caller, &RoomName::Id(room.id), &[]).await
@@ -104,8 +104,8 @@ impl ClientSession {
                 self.outbox.enqueue(go::joined(&room));
             }
             Request::History { of, before, limit } => {
-                let _settled = self.in_flight.acquire_many(super::IN_FLIGHT).await;
-                let limit = limit.unwrap_or(DEFAULT_PAGE);
+                let _settled = self.in_flight.acquire_many(super::MAX_POSTS_IN_FLIGHT).await;
+                let limit = limit.unwrap_or(DEFAULT_PAGE_SIZE);
                 let page = router.conversation_page(caller, of.into(), before, limit).await;
                 let (room, messages) = page.map_err(|error| explained(me, of, error))?;
                 self.outbox.enqueue(match room {
@@ -137,7 +137,7 @@ impl ClientSession {
     }
 }
 
-/// Why a command about a group fails that the connection was put out of: nothing has said so before.
+/// Replaces an error about a group by the cause of the connection's eviction from it: this dialect has no message for that.
 fn explained(me: &Connection, to: To, error: Error) -> Error {
     let eviction = match to {
         To::Group(number) => me.eviction(|from| from.kind == RoomKind::Room && from.number == number),

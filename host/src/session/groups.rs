@@ -1,12 +1,12 @@
-//! How a session of `groups` goes: a name is bound to the connection, by its first group or by logging in.
+//! Sessions of the `groups` dialect: a name is bound to the connection by joining its first group or by logging in.
 
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, json};
 
-use super::identity::{GENERATED_NAMES, generated_guest_name};
-use super::{ClientSession, IN_FLIGHT};
+use super::identity::{MAX_GENERATED_NAMES, generated_guest_name};
+use super::{ClientSession, MAX_POSTS_IN_FLIGHT};
 use crate::accounts;
 use crate::accounts::SignUp;
 use crate::dialect::groups::{self, Kind, Person, Request};
@@ -18,7 +18,7 @@ use crate::protocol::{Actor, Guest, Room, RoomKind, RoomName, Visibility};
 use crate::router::{Caller, NewMessage};
 use crate::text::shown;
 
-/// Where everybody is who names no group.
+/// The group of clients that name none.
 const LOBBY: &str = "lobby";
 
 impl ClientSession {
@@ -38,15 +38,15 @@ impl ClientSession {
             }
             return;
         }
-        // What this connection posted before is settled before its next command is looked at.
+        // Earlier posts of this connection are completed before its next command runs.
         let in_flight = self.in_flight.clone();
-        let _settled = in_flight.acquire_many(IN_FLIGHT).await;
+        let _settled = in_flight.acquire_many(MAX_POSTS_IN_FLIGHT).await;
         if let Err(answer) = self.run_groups(kind, request).await {
             self.outbox.enqueue(answer);
         }
     }
 
-    /// An error is worded already.
+    /// Runs a request; the error is the encoded answer.
     async fn run_groups(&mut self, kind: Kind, request: Request) -> Result<(), Utf8Bytes> {
         let done = match request {
             Request::FirstConnect { name: Some(name), group } => self.first_connect(&name, group).await,
@@ -76,28 +76,28 @@ impl ClientSession {
         let me = self.bind(name).await?;
         let joined = self.join_group(&me, group.as_deref().unwrap_or(LOBBY)).await;
         if joined.is_err() && !bound {
-            // Free to try another name.
+            // The client may try another name.
             self.unbind();
         }
         joined
     }
 
-    /// As who the connection is already, or else as a guest under a generated name.
+    /// Joins a group under the connection's name, or else as a guest with a generated name.
     async fn first_connect_unnamed(&mut self, group: Option<String>) -> Result<()> {
         if let Some(me) = self.me.clone() {
             return self.first_connect(me.actor.name(), group).await;
         }
         let mut attempts = 1;
         loop {
-            // Somebody may be called so, though hardly ever so often.
+            // The name may be in use.
             match self.first_connect(&generated_guest_name(attempts), group.clone()).await {
-                Err(Error::Conflict(why)) if why != FULL && attempts < GENERATED_NAMES => attempts += 1,
+                Err(Error::Conflict(why)) if why != FULL && attempts < MAX_GENERATED_NAMES => attempts += 1,
                 other => return other,
             }
         }
     }
 
-    /// The connection under its name, which from here on is this one.
+    /// The connection under this name, which is bound to it if none is yet.
     async fn bind(&mut self, name: &str) -> Result<Arc<Connection>> {
         match self.me.clone() {
             Some(me) if name::same(me.actor.name(), name) => Ok(me),
@@ -110,7 +110,7 @@ impl ClientSession {
         }
     }
 
-    /// Leaves every group; whoever speaks next may be somebody else.
+    /// Leaves every group and gives up the name.
     fn unbind(&mut self) {
         if let Some(me) = self.me.take() {
             self.core.hub.disconnect(&me);
@@ -129,9 +129,9 @@ impl ClientSession {
     }
 
     async fn enter_group(&self, me: &Arc<Connection>, caller: &Caller, room: &Room) -> Result<()> {
-        // An account may be there several times, by all of its devices; a guest's name is that guest's alone.
+        // An account may be in a group several times, with several devices; a guest's name is unique there.
         let nick = matches!(me.actor, Actor::Guest(_)).then(|| me.actor.name().into());
-        self.come_in(me, caller, room, nick, |name| groups::acknowledged(name, &room.name)).await
+        self.enter_room(me, caller, room, nick, |name| groups::acknowledged(name, &room.name)).await
     }
 
     async fn make_group(&mut self, group: &str, name: Option<String>) -> Result<()> {
@@ -144,7 +144,7 @@ impl ClientSession {
         let args =
             Map::from_iter([("name".to_owned(), json!(group)), ("visibility".to_owned(), json!(Visibility::Public))]);
         let room = self.core.router.make_room(&caller, args).await?;
-        // Its owner may hear it already.
+        // The owner may be subscribed already.
         self.core.hub.unsubscribe(room.id, &me);
         self.enter_group(&me, &caller, &room).await
     }
@@ -164,7 +164,7 @@ impl ClientSession {
     }
 
     async fn sign_up(&mut self, new: SignUp, wanted: Vec<String>) -> Result<()> {
-        // Before there is an account: what is wrong with the groups leaves none behind.
+        // Checked before the account is created, so that a wrong group leaves no account behind.
         let mut join = Vec::with_capacity(wanted.len());
         for group in &wanted {
             join.push(self.group(group).await?);
@@ -173,7 +173,7 @@ impl ClientSession {
         self.become_account(&login, &join, groups::signed_up).await
     }
 
-    /// From now on the connection is this account's, in its groups and in these.
+    /// Binds the connection to an account, joins these groups, and subscribes to all groups of the account.
     async fn become_account(
         &mut self,
         login: &accounts::Login,
@@ -186,12 +186,12 @@ impl ClientSession {
         let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
         let caller = self.caller(&me);
         for room in join {
-            // A door that stays shut is seen by the answer, which does not name the group.
+            // If a join fails, the answer does not name the group.
             let _ = self.core.router.join(&caller, &RoomName::Id(room.id), &[]).await;
         }
         let user = &login.user;
-        self.subscribe_to_all(&me, account, |heard| {
-            let groups = heard.iter().filter(|room| room.kind == RoomKind::Room).map(|room| room.name.to_string());
+        self.subscribe_to_all(&me, account, |rooms| {
+            let groups = rooms.iter().filter(|room| room.kind == RoomKind::Room).map(|room| room.name.to_string());
             let id = user.handle.clone().unwrap_or_else(|| user.username.clone());
             let who = Person { name: user.username.clone(), id, groups: groups.collect() };
             self.outbox.enqueue(answer(&who, &login.token));
@@ -205,8 +205,8 @@ impl ClientSession {
             return Err(no_guests());
         }
         let rooms = self.core.router.open_rooms().await?;
-        let here = |room: &Room| self.core.hub.is_subscribed(room.id, self.id);
-        let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || here(room));
+        let subscribed = |room: &Room| self.core.hub.is_subscribed(room.id, self.id);
+        let open = rooms.iter().filter(|room| room.visibility == Visibility::Public || subscribed(room));
         self.outbox.enqueue(groups::groups(&open.map(|room| &*room.name).collect::<Vec<_>>()));
         Ok(())
     }
@@ -222,7 +222,7 @@ impl ClientSession {
                 || Error::Forbidden(format!("you are not in the group {}; `first-connect` joins it", room.name));
             return Err(me.eviction(|from| from.id == room.id).map_or_else(not_in, |eviction| eviction.error("group")));
         }
-        // The message itself is the answer; only a failure is told otherwise.
+        // The message itself is the answer; only a failure is answered with an error.
         self.post(&self.caller(me), &RoomName::Id(room.id), NewMessage::text(text), |outbox, outcome| {
             if let Err(error) = outcome {
                 outbox.enqueue(groups::refused(Kind::Message, &error));

@@ -1,4 +1,4 @@
-//! Who a connection is: as whom it comes in, and for how long.
+//! Identifying a connection: by token or as a guest, token expiry, and subscribing to an account's rooms.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::hub::{Close, Connection, Released};
 use crate::protocol::{AccountId, Actor, Guest, LoginId, Proof, Reply, Room, RoomId, RoomName};
 use crate::rooms::origin_key;
 
-/// How long before a token ends its connection is told.
+/// How long before a token expires its connection is warned.
 const EXPIRY_WARNING: Duration = Duration::from_secs(60);
 
-/// When a connection's token ends.
+/// Expiry of a connection's token.
 pub(super) struct TokenClock {
     pub(super) expires_at: Timestamp,
     pub(super) ends: Instant,
@@ -37,10 +37,10 @@ impl TokenClock {
     }
 }
 
-/// How many generated names are tried at the most.
-pub(super) const GENERATED_NAMES: u32 = 8;
+/// How many generated names are tried at most.
+pub(super) const MAX_GENERATED_NAMES: u32 = 8;
 
-/// A made-up name for a guest; each further attempt has more to choose from.
+/// A random name for a guest; later attempts have more digits.
 pub(super) fn generated_guest_name(attempt: u32) -> String {
     match attempt {
         1 => format!("guest-{:04x}", rand::random::<u16>()),
@@ -55,11 +55,11 @@ impl ClientSession {
                 let identity = self.core.accounts.identify(&token).await?;
                 Ok(self.identify(identity, listen_all).await)
             }
-            // A fresh token prolongs a live connection; it cannot become somebody else.
+            // A fresh token extends a live connection; its account cannot change.
             (Proof::Token(token), Some(me)) => {
                 let identity = self.core.accounts.identify(&token).await?;
                 if me.actor.account().map(|account| account.id) != Some(identity.account.id) {
-                    return Err(Error::Forbidden("this connection is somebody else's; open another one".into()));
+                    return Err(Error::Forbidden("this connection belongs to another account; open a new one".into()));
                 }
                 self.token = Some(TokenClock::new(identity.expires_at));
                 Ok(self.connected(&me, Some(identity.expires_at)))
@@ -75,7 +75,7 @@ impl ClientSession {
                 let me = self.enter(Actor::Guest(guest), None, false);
                 Ok(self.connected(&me, None))
             }
-            (Proof::Guest(_), Some(_)) => Err(Error::Conflict("this connection has said who it is already".into())),
+            (Proof::Guest(_), Some(_)) => Err(Error::Conflict("this connection is already identified".into())),
         }
     }
 
@@ -111,48 +111,48 @@ impl ClientSession {
         me
     }
 
-    /// Hears every room of the account; `first` is called with them before anything that happens there.
+    /// Subscribes to every room of the account; `first` is called with these rooms before any of their events is sent.
     pub(super) async fn subscribe_to_all(&self, me: &Arc<Connection>, account: AccountId, first: impl FnOnce(&[Room])) {
         let (router, hub) = (&self.core.router, &self.core.hub);
         let of_account = async || {
             router.rooms_of(account).await.unwrap_or_else(|error| {
-                // The client hears nothing until it joins its rooms one by one, which tells it what is wrong.
-                tracing::warn!(%error, "a connection does not hear its account's rooms");
+                // The client receives no events until it joins its rooms one by one, which gives it the error.
+                tracing::warn!(%error, "reading the account's rooms failed, connection is not subscribed");
                 me.subscribes_to_all.store(false, Ordering::Relaxed);
                 Vec::new()
             })
         };
-        let mut heard = Vec::new();
+        let mut subscribed = Vec::new();
         for room in of_account().await {
-            // One that was deleted meanwhile is not heard of any more.
+            // Skip rooms that were deleted meanwhile.
             let Ok(room) = router.room(&RoomName::Id(room)).await else { continue };
-            if self.hear(&room, me).is_ok() {
-                heard.push(room);
+            if self.subscribe(&room, me).is_ok() {
+                subscribed.push(room);
             }
         }
-        for room in &heard {
+        for room in &subscribed {
             if let Err(error) = hub.wait_until_open(room.id).await {
-                tracing::warn!(room = %room.id, %error, "a connection hears a room of its account later");
+                tracing::warn!(room = %room.id, %error, "room is not open yet, its events come later");
             }
         }
-        // Whoever was put out before listening must not listen.
-        let still: HashSet<RoomId> = of_account().await.into_iter().collect();
-        heard.retain(|room| {
-            let stays = still.contains(&room.id);
+        // An account that was removed before subscribing must not receive events.
+        let current: HashSet<RoomId> = of_account().await.into_iter().collect();
+        subscribed.retain(|room| {
+            let stays = current.contains(&room.id);
             if !stays {
                 hub.unsubscribe(room.id, me);
             }
             stays
         });
-        first(&heard);
-        for room in heard {
-            // What did not fit meanwhile the client sees missing by its number.
+        first(&subscribed);
+        for room in subscribed {
+            // Events dropped meanwhile leave a gap in the numbers, which the client notices.
             while hub.release(room.id, me.id, 0, || ()) == Released::Behind {}
         }
     }
 
-    /// Begins to hear a room under one's own name, which for a guest may be somebody's there already.
-    pub(super) fn hear(&self, room: &Room, me: &Arc<Connection>) -> Result<()> {
+    /// Subscribes to a room under the connection's own name; for a guest that may be in use there.
+    pub(super) fn subscribe(&self, room: &Room, me: &Arc<Connection>) -> Result<()> {
         self.core.hub.subscribe(room, me, None).map_err(|_| {
             Error::Conflict(format!(
                 "somebody in {} is called {} already; choose another name",

@@ -1,11 +1,11 @@
-//! How a session of the native protocol goes: each answer in its place among the events.
+//! Sessions of the native protocol: each answer is ordered among the events.
 
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 
-use super::{ClientSession, IN_FLIGHT};
+use super::{ClientSession, MAX_POSTS_IN_FLIGHT};
 use crate::config;
 use crate::dialect::native::{self, Greeting, Request};
 use crate::error::{Error, Result};
@@ -47,8 +47,8 @@ impl ClientSession {
                 .await;
             }
             command => {
-                // What this connection posted before is settled before its next command is looked at.
-                let settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                // Earlier posts of this connection are completed before its next command runs.
+                let settled = self.in_flight.acquire_many(MAX_POSTS_IN_FLIGHT).await;
                 let done = self.run_command(&me, &caller, id.as_ref(), command).await;
                 drop(settled);
                 if let Some(done) = done.transpose() {
@@ -58,7 +58,7 @@ impl ClientSession {
         }
     }
 
-    /// None if the answer has been given already.
+    /// Runs a command; none if it was answered already.
     async fn run_command(
         &self,
         me: &Arc<Connection>,
@@ -76,7 +76,7 @@ impl ClientSession {
             Command::RoomJoin { room, since, credentials } => {
                 let since = router.since_in(&room, since).await?;
                 let room = router.join(caller, &room, &credentials).await?;
-                return self.listen(me, caller, id, room, since).await.map(|()| None);
+                return self.subscribe_and_answer(me, caller, id, room, since).await.map(|()| None);
             }
             Command::Edit { room, seq, body } => {
                 return router.edit(caller, &room, seq, body, answer_change()).await.map(|()| None);
@@ -136,14 +136,14 @@ impl ClientSession {
                 Reply::Blocked { accounts, next }
             }
             Command::Commands => Reply::Commands(router.plugin_commands()),
-            // Answered before a session is looked for.
+            // Handled by `on_request`.
             Command::Connect { .. } => return Ok(None),
         };
         Ok(Some(reply))
     }
 
-    /// Answers a join, sends what was missed, and then what is new.
-    async fn listen(
+    /// Subscribes to a room, answers the join, sends missed entries, and then new events.
+    async fn subscribe_and_answer(
         &self,
         me: &Arc<Connection>,
         caller: &Caller,
@@ -152,9 +152,9 @@ impl ClientSession {
         since: Option<u64>,
     ) -> Result<()> {
         let room_id = room.id;
-        // Listen before reading, so that nothing falls between the two; what happens meanwhile is held back.
-        self.hear(&room, me)?;
-        let joined = match self.caught_up(caller, room, since).await {
+        // Subscribe before reading the log, so that no entry falls between the two; events meanwhile are held.
+        self.subscribe(&room, me)?;
+        let joined = match self.read_missed(caller, room, since).await {
             Ok(joined) => joined,
             Err(error) => {
                 self.core.hub.unsubscribe(room_id, me);
@@ -162,11 +162,11 @@ impl ClientSession {
             }
         };
         let Joined { room, last_seq, backlog } = joined;
-        let here = room.clone();
+        let current = room.clone();
         let recovered = backlog.is_some();
         let reply = Ok(Reply::Joined { room, recovered, last_seq });
         let backlog = backlog.unwrap_or_default();
-        // All that was missed, if it is little: then answer, entries and what waited come without anything between them.
+        // If few entries were missed: answer, entries and held events are sent with nothing in between.
         let missed: Vec<_> =
             backlog.iter().filter_map(|entry| native::encode_event(&Event::Entry(entry.clone()))).collect();
         let end = backlog.last().map_or(last_seq, |last| last.seq);
@@ -178,14 +178,14 @@ impl ClientSession {
             return match released {
                 Released::CaughtUp => Ok(()),
                 Released::Behind => {
-                    self.catch_up(me, caller, &here, last_seq).await;
+                    self.catch_up(me, caller, &current, last_seq).await;
                     Ok(())
                 }
-                Released::Gone => Err(Error::Forbidden("put out of this room meanwhile".into())),
+                Released::Gone => Err(Error::Forbidden("removed from this room meanwhile".into())),
             };
         }
         self.answer(id, reply);
-        self.catch_up(me, caller, &here, since.unwrap_or(last_seq)).await;
+        self.catch_up(me, caller, &current, since.unwrap_or(last_seq)).await;
         Ok(())
     }
 
@@ -196,7 +196,7 @@ impl ClientSession {
         answer(&self.outbox, &self.core.greeting.get(), id, outcome);
     }
 
-    /// The frame's own id goes with the error, if it can be read.
+    /// Sends an error, with the frame's id if it can be parsed.
     pub(super) fn refuse_native(&self, frame: Option<&str>, error: &Error) {
         let id = frame.and_then(|text| native::decode(text).map_or_else(|(id, _)| id, |request| request.id));
         self.outbox.enqueue(native::encode_error(id.as_ref(), error));
@@ -210,14 +210,14 @@ impl From<RoomDetails> for Reply {
     }
 }
 
-/// Whether what was missed can wait for a connection at once, with room for what happens meanwhile. More would close it as
-/// too slow, however fast it reads, and again whenever it came back.
+/// Whether missed entries fit in half of the outbox, with room for new events. More would close the connection as too slow
+/// however fast it reads, and again after each reconnect.
 fn fits(limits: &config::Limits, missed: &[Utf8Bytes]) -> bool {
     let bytes: usize = missed.iter().map(|text| text.len()).sum();
     missed.len() <= limits.outbox_frames / 2 && bytes <= limits.outbox_bytes / 2
 }
 
-/// A request without an id is answered only if it failed.
+/// Answers a request. One without an id is answered only if it failed.
 fn answer(outbox: &Outbox, greeting: &Greeting, id: Option<&Value>, outcome: Result<Reply>) {
     match (outcome, id) {
         (Ok(reply), Some(id)) => outbox.enqueue(native::encode_reply(id, reply, greeting)),

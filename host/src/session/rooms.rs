@@ -1,10 +1,10 @@
-//! How a session of `rooms` goes: everybody is let in, and has a name in each room that they join.
+//! Sessions of the `rooms` dialect: anonymous connections become guests, and a guest has a name of its own in each room.
 
 use std::sync::Arc;
 
 use serde_json::{Map, json};
 
-use super::{ClientSession, IN_FLIGHT};
+use super::{ClientSession, MAX_POSTS_IN_FLIGHT};
 use crate::dialect::rooms::{self, Request};
 use crate::error::rooms::BANNED;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::rooms::password_credential;
 use crate::router::{Caller, NewMessage};
 
 impl ClientSession {
-    /// Nobody logs in here: whoever brought no token is a guest.
+    /// Handles a frame. This dialect has no log-in: a connection without a token becomes a guest.
     pub(super) async fn on_rooms(&mut self, text: &str) {
         let (kind, request) = rooms::decode(text);
         let me = match self.me.clone() {
@@ -36,8 +36,8 @@ impl ClientSession {
         let done = match request {
             Ok(Request::Chat { room, msg }) => self.chat(&caller, &room, msg).await,
             Ok(request) => {
-                // What this connection posted before is settled before its next command is looked at.
-                let settled = self.in_flight.acquire_many(IN_FLIGHT).await;
+                // Earlier posts of this connection are completed before its next command runs.
+                let settled = self.in_flight.acquire_many(MAX_POSTS_IN_FLIGHT).await;
                 let done = self.run_rooms(&me, &caller, request).await;
                 drop(settled);
                 done
@@ -102,7 +102,7 @@ impl ClientSession {
             return Err(Error::Conflict(format!("You are already in the Room: {}", room.name)));
         }
         let name_taken = || Error::Conflict("Name is taken".into());
-        // An account has its name already; a guest has one of its own in each room.
+        // An account keeps its name; a guest has one of its own in each room.
         let nick: Option<Arc<str>> = match &me.actor {
             Actor::Guest(_) => match self.core.router.guest_name(Some(&nick)).await {
                 Err(Error::Conflict(_)) => return Err(name_taken()),
@@ -118,7 +118,7 @@ impl ClientSession {
             }
             other => other?,
         };
-        self.come_in(me, caller, &room, nick, |nick| rooms::joined(&room, nick)).await
+        self.enter_room(me, caller, &room, nick, |nick| rooms::joined(&room, nick)).await
     }
 
     async fn leave_room(&self, me: &Arc<Connection>, caller: &Caller, code: &str) -> Result<()> {
@@ -131,13 +131,13 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Posts as who one is in this room; the others hear it, the sender is told that it was sent.
+    /// Posts under the name in this room; the others receive the message, the sender an acknowledgement.
     async fn chat(&self, caller: &Caller, code: &str, msg: String) -> Result<()> {
         let (room, _) = self.joined_room(self.id, code).await?;
-        let here = room.clone();
+        let posted_in = room.clone();
         self.post(caller, &RoomName::Id(room.id), NewMessage::text(msg), move |outbox, outcome| {
             outbox.enqueue(match outcome {
-                Ok(posted) => rooms::sent(&here, posted.seq),
+                Ok(posted) => rooms::sent(&posted_in, posted.seq),
                 Err(error) => rooms::refused("chat", &error),
             });
         })
@@ -145,12 +145,12 @@ impl ClientSession {
         Ok(())
     }
 
-    /// A room that this connection is in, and what it is called there.
+    /// A room that this connection is in, and its name there.
     async fn joined_room(&self, me: ConnectionId, code: &str) -> Result<(Room, Arc<str>)> {
-        let out = |from: &Room| from.code.eq_ignore_ascii_case(code);
-        let put_out = self.me.as_ref().and_then(|me| me.eviction(out));
-        let put_out = put_out.filter(|eviction| eviction.cause != EvictionCause::Left);
-        let why = put_out.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::why_out(&eviction));
+        let same_code = |from: &Room| from.code.eq_ignore_ascii_case(code);
+        let eviction = self.me.as_ref().and_then(|me| me.eviction(same_code));
+        let eviction = eviction.filter(|eviction| eviction.cause != EvictionCause::Left);
+        let why = eviction.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::why_out(&eviction));
         let not_in = || Error::Forbidden(why.clone());
         let room = self.core.router.room_by_code(code).await.map_err(|error| match error {
             Error::NotFound(_) => not_in(),

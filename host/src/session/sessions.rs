@@ -1,11 +1,11 @@
-//! How a connection of `echo-sessions` goes: a token says who it is, what is said in a session is stored, and what comes
-//! back is what the server says there.
+//! Sessions of the `echo-sessions` dialect: a token identifies the account, its messages are stored and acknowledged, and the
+//! server's own messages are sent to it.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{ClientSession, IN_FLIGHT};
+use super::{ClientSession, MAX_POSTS_IN_FLIGHT};
 use crate::dialect::sessions::{self, Request};
 use crate::error::{Error, Result};
 use crate::hub::{Connection, Outbox};
@@ -25,14 +25,14 @@ impl ClientSession {
         }
     }
 
-    /// Says what was wrong with an event.
+    /// Sends an error about an event.
     pub(super) fn refuse_sessions(&self, frame: Option<&str>, error: &Error) {
         refuse(&self.outbox, frame.and_then(|frame| sessions::decode(frame).0), error);
     }
 
     async fn run_sessions(&mut self, ack: Option<i64>, request: Request) -> Result<()> {
         if let Request::Connection { token } = request {
-            return self.prove(ack, &token).await;
+            return self.identify_by_token(ack, &token).await;
         }
         let no_token =
             || Error::Unauthenticated("connect with `auth: {token}`, or send `connection` with a token".into());
@@ -41,12 +41,12 @@ impl ClientSession {
         match request {
             Request::Connection { .. } => Ok(()),
             Request::Join { session } => {
-                let room = self.hear_session(&me, &caller, session).await?;
+                let room = self.subscribe_to_session(&me, &caller, session).await?;
                 acknowledge(&self.outbox, ack, &json!({"sessionId": room.id, "name": &*room.name}));
                 Ok(())
             }
             Request::Message { session, content } => {
-                let room = self.hear_session(&me, &caller, session).await?;
+                let room = self.subscribe_to_session(&me, &caller, session).await?;
                 let message = NewMessage::text(content.clone());
                 let id = room.id;
                 self.post(&caller, &RoomName::Id(id), message, move |outbox, outcome| match outcome {
@@ -59,15 +59,17 @@ impl ClientSession {
         }
     }
 
-    /// Says who this is; once said, it stays so.
-    async fn prove(&mut self, ack: Option<i64>, token: &str) -> Result<()> {
-        // What was said before is settled before anything can change.
-        let settled = self.in_flight.clone().acquire_many_owned(IN_FLIGHT).await;
+    /// Identifies the connection by a token; its account cannot change later.
+    async fn identify_by_token(&mut self, ack: Option<i64>, token: &str) -> Result<()> {
+        // Earlier posts are completed before the identity can change.
+        let settled = self.in_flight.clone().acquire_many_owned(MAX_POSTS_IN_FLIGHT).await;
         let identity = self.core.accounts.identify(token).await?;
         match self.me.as_ref().map(|me| me.actor.account().map(|account| account.id)) {
             None => drop(self.enter(Actor::Account(identity.account.clone()), Some(identity.login), false)),
             Some(account) if account == Some(identity.account.id) => {}
-            Some(_) => return Err(Error::Forbidden("this connection is somebody else's; open another one".into())),
+            Some(_) => {
+                return Err(Error::Forbidden("this connection belongs to another account; open a new one".into()));
+            }
         }
         drop(settled);
         let account = identity.account;
@@ -75,33 +77,33 @@ impl ClientSession {
         Ok(())
     }
 
-    /// A session of one's own, which this connection hears from now on; made where there is none of this id.
-    async fn hear_session(&self, me: &Arc<Connection>, caller: &Caller, id: RoomId) -> Result<Room> {
+    /// Subscribes to the session of this id, creating it if there is none.
+    async fn subscribe_to_session(&self, me: &Arc<Connection>, caller: &Caller, id: RoomId) -> Result<Room> {
         let eviction = me.eviction(|from| from.id == id);
-        let put_out =
+        let evicted =
             |eviction: &Eviction| eviction.error(if eviction.room.kind == RoomKind::Echo { "session" } else { "room" });
         if let Some(gone) = eviction.as_ref().filter(|eviction| eviction.cause == EvictionCause::RoomDeleted) {
-            // It never comes back: what was said there is not to be said elsewhere.
-            return Err(put_out(gone));
+            // A deleted room never comes back: do not create a new session for messages to it.
+            return Err(evicted(gone));
         }
         let room = self.core.router.session(caller, id).await.map_err(|error| match (&error, &eviction) {
-            (Error::NotFound(_) | Error::Forbidden(_), Some(eviction)) => put_out(eviction),
+            (Error::NotFound(_) | Error::Forbidden(_), Some(eviction)) => evicted(eviction),
             _ => error,
         })?;
         if !self.core.hub.is_subscribed(room.id, me.id) {
-            self.hear(&room, me)?;
+            self.subscribe(&room, me)?;
             if let Err(error) = self.core.hub.wait_until_open(room.id).await {
                 self.core.hub.unsubscribe(room.id, me);
                 return Err(error);
             }
-            // What was said before is asked for over REST.
+            // Earlier messages are read over REST.
             self.core.hub.release(room.id, me.id, 0, || ());
         }
         Ok(room)
     }
 }
 
-/// Whoever waits for an acknowledgement gets the same there.
+/// Sends an error, and repeats it in the acknowledgement if the client waits for one.
 fn refuse(outbox: &Outbox, ack: Option<i64>, error: &Error) {
     outbox.enqueue(sessions::error(error));
     acknowledge(outbox, ack, &sessions::error_json(error));

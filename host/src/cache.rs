@@ -1,4 +1,4 @@
-//! What the database says, kept at hand for as long as it holds.
+//! Bounded caches of database rows, and how long they may be trusted.
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use crate::error::Result;
 
-/// How long what is kept is believed: for good, unless there are other nodes whose changes may go unheard.
+/// How long cached rows may be trusted: forever on a single node; in a cluster only until the validity has to be renewed, since
+/// invalidations by other nodes may be lost.
 pub struct CacheValidity {
     began: Instant,
-    /// Milliseconds since then.
+    /// Milliseconds since `began`; `u64::MAX` means forever.
     until: AtomicU64,
 }
 
@@ -20,11 +21,12 @@ impl Default for CacheValidity {
 }
 
 impl CacheValidity {
-    /// Which holds from when it is renewed first.
+    /// A validity that holds only once it is renewed.
     pub fn none() -> Self {
         Self { until: AtomicU64::new(0), ..Self::default() }
     }
 
+    /// Whether cached rows may be trusted now.
     pub fn holds(&self) -> bool {
         match self.until.load(Ordering::Relaxed) {
             u64::MAX => true,
@@ -32,21 +34,22 @@ impl CacheValidity {
         }
     }
 
-    /// It holds no longer.
-    pub fn lapse(&self) {
+    /// Ends the validity until it is renewed.
+    pub fn revoke(&self) {
         self.until.store(0, Ordering::Relaxed);
     }
 
+    /// Extends the validity up to this moment.
     pub fn renew(&self, until: Instant) {
         let until = until.saturating_duration_since(self.began).as_millis();
         self.until.store(u64::try_from(until).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
     }
 }
 
-/// A bounded cache that never keeps what was read before a change that it was told of.
+/// A bounded cache that never keeps a value that was loaded before an invalidation.
 pub(crate) struct Cache<K, V> {
     entries: quick_cache::sync::Cache<K, V>,
-    /// How often something was forgotten: a load that another change overtook is not kept.
+    /// Number of invalidations: a value whose load was overtaken by one is not kept.
     changes: AtomicU64,
 }
 
@@ -59,6 +62,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.entries.get(key)
     }
 
+    /// The cached value, or the one that `load` gives, which is then cached.
     pub(crate) async fn get_or_load(&self, key: &K, load: impl Future<Output = Result<V>>) -> Result<V> {
         if let Some(value) = self.entries.get(key) {
             return Ok(value);
@@ -69,26 +73,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             return Ok(value);
         }
         self.entries.insert(key.clone(), value.clone());
-        // Once more: it may have been forgotten just before it was there.
+        // Checked again: an invalidation may have come just before the insertion.
         if self.changes.load(Ordering::SeqCst) != before {
             self.entries.remove(key);
         }
         Ok(value)
     }
 
-    /// To be called after the change is committed and before anybody is told of it.
+    /// Invalidates a key. To be called after the change is committed and before it is broadcast.
     pub(crate) fn forget(&self, key: &K) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.remove(key);
     }
 
-    /// Forgets every key that `gone` says. Looks at all keys.
+    /// Invalidates every key for which `gone` is true. Visits all keys.
     pub(crate) fn forget_where(&self, gone: impl Fn(&K) -> bool) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.retain(|key, _| !gone(key));
     }
 
-    /// Forgets everything.
+    /// Invalidates everything.
     pub(crate) fn clear(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.clear();
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_value_is_loaded_once_and_again_after_it_was_forgotten() {
+    async fn value_is_loaded_once_and_again_after_invalidation() {
         let cache = Cache::new(8);
         assert_eq!(cache.get_or_load(&1, async { Ok(10) }).await, Ok(10));
         assert_eq!(cache.get_or_load(&1, async { Ok(11) }).await, Ok(10));
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn matching_keys_are_forgotten_and_others_kept() {
+    async fn matching_keys_are_invalidated_and_others_kept() {
         let cache = Cache::new(8);
         for key in [1, 2, 3] {
             assert_eq!(cache.get_or_load(&key, async { Ok("old") }).await, Ok("old"));
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_read_before_a_change_is_not_kept() {
+    async fn value_loaded_before_an_invalidation_is_not_kept() {
         let cache = Cache::new(8);
         let overtaken = cache.get_or_load(&1, async {
             cache.forget(&1);

@@ -1,8 +1,8 @@
-//! One node of several: the hub's link to the others. Events travel by core NATS, which forgets; truth, order and leases are
-//! PostgreSQL's, so that whatever NATS loses is read from there.
+//! One node of a cluster: connects the hub to the other nodes. Events travel by core NATS, which does not persist; PostgreSQL
+//! holds the log, its order and the leases, so that messages that NATS loses are read from there.
 //!
-//! What a room is told goes out on the room's subject, and only nodes on which somebody hears the room listen there. Each node
-//! puts a room's entries in order by their numbers (`hub/places/sequence.rs`); what is missing is read from the log.
+//! Events of a room are published on the room's subject, and only nodes with subscribers of the room subscribe to it. Each node
+//! puts a room's entries in order by their numbers (`hub/subscriptions/sequence.rs`); missing ones are read from the log.
 
 mod gaps;
 mod inbound;
@@ -36,10 +36,10 @@ use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::rooms::RoomCache;
 
-/// How often a node says that it lives, and looks who else does.
-const BEAT: Duration = Duration::from_secs(2);
+/// How often a node renews its lease and checks those of the others.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Why a node cannot join its cluster; the text says what to do.
+/// Why a node cannot join its cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("[cluster] nats: {0}")]
@@ -48,7 +48,7 @@ pub enum StartError {
     Database(#[from] Error),
 }
 
-/// What a node is in its cluster, from before anybody connects.
+/// A node's identity and link, created before the first connection.
 pub struct Joining {
     pub node: NodeId,
     pub validity: Arc<CacheValidity>,
@@ -57,7 +57,7 @@ pub struct Joining {
 }
 
 impl Joining {
-    /// A new node, which the hub is one of from now on.
+    /// Makes the hub part of a cluster as a new node.
     pub fn new(hub: &Hub) -> Self {
         let (link, outgoing) = Link::new();
         let link = Arc::new(link);
@@ -66,7 +66,7 @@ impl Joining {
     }
 }
 
-/// What the cluster needs of the house.
+/// The services that the cluster's tasks use.
 pub struct Parts {
     pub database: Database,
     pub hub: Arc<Hub>,
@@ -77,7 +77,7 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
 }
 
-/// A node that takes part.
+/// A running node of a cluster.
 pub struct Cluster {
     node: NodeId,
     name: String,
@@ -88,16 +88,16 @@ pub struct Cluster {
     validity: Arc<CacheValidity>,
     health: Health,
     metrics: status::ClusterMetrics,
-    asked: people::Asked,
-    /// Something may have gone unheard: all rooms are to be looked at.
+    pending_requests: people::PendingRequests,
+    /// Notified when messages may have been lost: the logs of all subscribed rooms have to be checked.
     sweep: Notify,
-    beat_now: Notify,
+    heartbeat_now: Notify,
     leaving: CancellationToken,
 }
 
 impl Cluster {
-    /// Joins the others, and takes part until `stop`; from `leaving` on it says that it takes no more connections. A NATS that
-    /// does not answer is no reason not to start.
+    /// Joins the cluster and starts its tasks, which run until `stop`; from `leaving` on the node reports that it is draining.
+    /// Starts even if NATS does not answer.
     pub async fn start(
         config: &config::Cluster,
         joining: Joining,
@@ -120,56 +120,56 @@ impl Cluster {
             validity,
             health: Health::default(),
             metrics,
-            asked: people::Asked::default(),
+            pending_requests: people::PendingRequests::default(),
             sweep: Notify::new(),
-            beat_now: Notify::new(),
+            heartbeat_now: Notify::new(),
             leaving,
         });
-        // Before anybody hears of it.
-        cluster.beat().await?;
-        let broadcasts = cluster.nats.subscribe(&cluster.nats.to_all()).await?;
-        let asked = cluster.nats.subscribe(&cluster.nats.to_node(node)).await?;
+        // Before the other nodes receive anything from it.
+        cluster.heartbeat().await?;
+        let broadcasts = cluster.nats.subscribe(&cluster.nats.broadcast_subject()).await?;
+        let requests = cluster.nats.subscribe(&cluster.nats.node_subject(node)).await?;
         let run = |task: futures_util::future::BoxFuture<'static, ()>| {
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(task).await });
         };
         run(Box::pin(cluster.clone().send(outgoing)));
-        run(Box::pin(cluster.clone().hear_all(broadcasts)));
-        run(Box::pin(cluster.clone().answer(asked)));
-        run(Box::pin(cluster.clone().keep_rooms()));
+        run(Box::pin(cluster.clone().receive_broadcasts(broadcasts)));
+        run(Box::pin(cluster.clone().answer(requests)));
+        run(Box::pin(cluster.clone().maintain_subscriptions()));
         run(Box::pin(cluster.clone().fill_gaps()));
         run(Box::pin(cluster.clone().sweep_rooms()));
-        run(Box::pin(cluster.clone().tell_of_plugins()));
+        run(Box::pin(cluster.clone().announce_plugin_changes()));
         run(Box::pin(cluster.clone().broadcast_departed()));
         run(Box::pin(cluster.clone().keep_lease()));
-        run(Box::pin(cluster.clone().follow(events)));
-        tracing::info!(node = %cluster.node, name = cluster.name, "one node of a cluster");
+        run(Box::pin(cluster.clone().handle_nats_events(events)));
+        tracing::info!(node = %cluster.node, name = cluster.name, "joined cluster");
         Ok(cluster)
     }
 
-    /// This node, as the others know it.
+    /// This node's id.
     pub fn node(&self) -> NodeId {
         self.node
     }
 
-    /// What is in order, and what is not.
+    /// Health of this node's connection to its cluster.
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// Goes in order: its people are gone before its lease is.
+    /// Leaves the cluster: publishes that the node is gone, then ends its lease.
     pub async fn leave(&self) {
-        let (told, goodbye) = oneshot::channel();
-        self.parts.hub.publish_to_nodes(|| Outgoing::Goodbye(told));
-        // Dropped where there was no place for it.
+        let (sent, goodbye) = oneshot::channel();
+        self.parts.hub.publish_to_nodes(|| Outgoing::Goodbye(sent));
+        // The sender is dropped if the queue was full.
         let _ = goodbye.await;
         if let Err(error) = self.parts.database.remove_node(&self.node.to_string()).await {
-            tracing::warn!(%error, "the other nodes hear of this one's end when its lease is over");
+            tracing::warn!(%error, "removing this node failed, the others notice when its lease expires");
         }
     }
 }
 
-/// Whether a node of this configuration would reach NATS; says what answers.
+/// Checks that NATS is reachable with this configuration; gives a description of the server.
 pub async fn reach(config: &config::Cluster) -> Result<String, StartError> {
     nats::reach(config).await
 }

@@ -1,4 +1,4 @@
-//! From the other nodes to those who are connected here.
+//! Receives messages of other nodes and passes them to the hub, the caches, accounts and plugins.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use async_nats::{Event as NatsEvent, Message, Subscriber};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 
-use super::wire::{Received, ToAll, ToRoom, VERSION, decode, moves};
+use super::wire::{Received, ToAll, ToRoom, VERSION, added_account, decode};
 use super::{Cluster, Parts};
 use crate::clock::{Timestamp, now};
 use crate::hub::link::Outgoing;
@@ -17,12 +17,12 @@ use crate::protocol::{
 };
 
 impl Cluster {
-    pub(super) async fn hear_room(self: Arc<Self>, room: RoomId, mut messages: Subscriber) {
+    pub(super) async fn receive_room(self: Arc<Self>, room: RoomId, mut messages: Subscriber) {
         while let Some(message) = messages.next().await {
             let Some(received) = self.received(&message) else { continue };
             match received.what() {
-                Some(ToRoom::Entries(entries)) if !entries.is_empty() => self.hear_entries(room, entries).await,
-                // What cannot be told by this is read from the log.
+                Some(ToRoom::Entries(entries)) if !entries.is_empty() => self.receive_entries(room, entries).await,
+                // Entries that are not included are read from the log.
                 Some(ToRoom::Entries(_)) | None => {
                     received.last.into_iter().for_each(|last| self.parts.hub.note_last(room, last));
                 }
@@ -43,7 +43,7 @@ impl Cluster {
         }
     }
 
-    async fn hear_entries(&self, room: RoomId, entries: Vec<Entry>) {
+    async fn receive_entries(&self, room: RoomId, entries: Vec<Entry>) {
         if entries.iter().any(|entry| matches!(entry.what, EntryPayload::RoomUpdated { .. })) {
             self.parts.known.forget(CacheInvalidation::Room(room));
         }
@@ -55,7 +55,7 @@ impl Cluster {
         }
     }
 
-    /// The room as it is, or was.
+    /// The room in its current state, or as it was before its deletion.
     pub(super) async fn room(&self, room: RoomId, entries: &[Entry]) -> Option<Room> {
         let was = entries.iter().find_map(|entry| match &entry.what {
             EntryPayload::RoomDeleted { was } => Some((**was).clone()),
@@ -68,13 +68,13 @@ impl Cluster {
         found.or_else(|| self.parts.hub.room_and_next(room).map(|(room, _)| room))
     }
 
-    pub(super) async fn hear_all(self: Arc<Self>, mut messages: Subscriber) {
+    pub(super) async fn receive_broadcasts(self: Arc<Self>, mut messages: Subscriber) {
         while let Some(message) = messages.next().await {
             let Some(received) = self.received(&message) else { continue };
             let from = received.from;
             let Parts { hub, known, accounts, .. } = &self.parts;
             match received.what() {
-                Some(ToAll::Moves(entries)) => self.hear_moves(entries).await,
+                Some(ToAll::Moves(entries)) => self.receive_added_members(entries).await,
                 Some(ToAll::Pushed(event)) => hub.broadcast(&event),
                 Some(ToAll::Changed(invalidations)) => invalidations.into_iter().for_each(|one| known.forget(one)),
                 Some(ToAll::RoomsDeleted(rooms)) => rooms.into_iter().for_each(|room| known.forget_room(room)),
@@ -86,9 +86,9 @@ impl Cluster {
                 }
                 Some(ToAll::Presence { nth, account, external, online }) => {
                     let known = hub.update_remote_presence(from, nth, account, external, online);
-                    self.ask_for_people_unless(known, from);
+                    self.request_people_unless(known, from);
                 }
-                Some(ToAll::Beat { nth }) => self.ask_for_people_unless(hub.knows_people_of(from, nth), from),
+                Some(ToAll::Beat { nth }) => self.request_people_unless(hub.knows_people_of(from, nth), from),
                 Some(ToAll::Gone) => hub.drop_node(from),
                 Some(ToAll::Plugins) => self.parts.plugins.look_at_set(),
                 None => {}
@@ -96,7 +96,7 @@ impl Cluster {
         }
     }
 
-    /// Guests from where the account is connected to this node are kept out of the room.
+    /// Bans guests from the addresses of the account's connections to this node from the room.
     async fn ban_origins(&self, room: RoomId, account: AccountId, until: Timestamp) {
         let Parts { hub, database, known, .. } = &self.parts;
         let origins = hub.origins_of(account);
@@ -114,7 +114,7 @@ impl Cluster {
             tx.commit().await
         };
         if let Err(error) = stored.await {
-            return tracing::warn!(%room, %error, "could not keep guests out of a room");
+            return tracing::warn!(%room, %error, "banning guests by address failed");
         }
         known.forget(CacheInvalidation::Room(room));
         hub.publish_to_nodes(|| Outgoing::Changed(vec![CacheInvalidation::Room(room)]));
@@ -125,10 +125,10 @@ impl Cluster {
         }
     }
 
-    /// Accounts that are connected here came into rooms that nobody hears here.
-    async fn hear_moves(&self, entries: Vec<Entry>) {
+    /// Accounts that are connected to this node were added to rooms without subscribers on this node.
+    async fn receive_added_members(&self, entries: Vec<Entry>) {
         for entry in entries {
-            let Some((room, account)) = moves(&entry) else { continue };
+            let Some((room, account)) = added_account(&entry) else { continue };
             if self.parts.hub.connections(account) == 0 || self.parts.hub.has_subscriptions(room) {
                 continue;
             }
@@ -142,40 +142,43 @@ impl Cluster {
         let received = decode(&message.payload);
         match &received {
             Some(received) if received.v > VERSION => {
-                self.metrics.heard.increment(1);
-                tracing::debug!(version = received.v, "a newer node says something; what is not understood is read");
+                self.metrics.received.increment(1);
+                tracing::debug!(
+                    version = received.v,
+                    "message of a newer version, unknown parts are read from the database"
+                );
             }
-            Some(_) => self.metrics.heard.increment(1),
-            None => tracing::warn!(subject = %message.subject, "something that is no message of a node was sent here"),
+            Some(_) => self.metrics.received.increment(1),
+            None => tracing::warn!(subject = %message.subject, "ignoring malformed message"),
         }
         received.filter(|received| received.from != self.node)
     }
 
-    /// Does what follows from what happens to the connection.
-    pub(super) async fn follow(self: Arc<Self>, mut events: mpsc::Receiver<NatsEvent>) {
+    /// Reacts to events of the NATS connection.
+    pub(super) async fn handle_nats_events(self: Arc<Self>, mut events: mpsc::Receiver<NatsEvent>) {
         while let Some(event) = events.recv().await {
             match event {
                 NatsEvent::Connected => {
                     tracing::info!("connected to NATS");
-                    self.look_again();
-                    self.beat_now.notify_one();
+                    self.resync();
+                    self.heartbeat_now.notify_one();
                 }
                 NatsEvent::Disconnected => {
-                    // What changes from here on goes unheard.
-                    self.validity.lapse();
-                    tracing::warn!("NATS is away: what other nodes say is read from the database");
+                    // Invalidations are lost from here on.
+                    self.validity.revoke();
+                    tracing::warn!("disconnected from NATS, reading changes of other nodes from the database");
                 }
                 NatsEvent::SlowConsumer(_) => {
-                    tracing::warn!("more came by NATS than this node could take; what is missing is read");
-                    self.look_again();
+                    tracing::warn!("NATS subscription overflowed, reading lost messages from the database");
+                    self.resync();
                 }
-                other => tracing::debug!(event = %other, "NATS"),
+                other => tracing::debug!(event = %other, "NATS event"),
             }
         }
     }
 
-    /// Something may have gone unheard.
-    pub(super) fn look_again(&self) {
+    /// Clears the cache and checks all subscribed rooms: messages may have been lost.
+    pub(super) fn resync(&self) {
         self.parts.known.clear();
         self.sweep.notify_one();
         for room in self.parts.hub.subscribed_rooms() {

@@ -1,4 +1,4 @@
-//! Leases: each node says again and again that it lives, by the database's clock, and looks who else does.
+//! Leases: each node renews its lease in the database, by the database's clock, and drops nodes whose leases have expired.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,66 +7,66 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::wire::ToAll;
-use super::{BEAT, Cluster, LEASE};
+use super::{Cluster, HEARTBEAT_INTERVAL, LEASE};
 use crate::database::Node;
 use crate::error::Result;
 
-/// How often buckets of tries that are full again are forgotten.
-const TIDYING: Duration = Duration::from_secs(60);
-/// How long nodes that have died are shown.
-const SHOWN: Duration = Duration::from_secs(60 * 60);
+/// How often full buckets of rate limits in the database are removed.
+const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+/// How long dead nodes stay in the list.
+const DEAD_NODE_RETENTION: Duration = Duration::from_secs(60 * 60);
 
 impl Cluster {
     pub(super) async fn keep_lease(self: Arc<Self>) {
-        let mut tick = interval(BEAT);
+        let mut tick = interval(HEARTBEAT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // When the database, or this node, has been away, the others' leases have run out too: they get the time to say that they live.
-        let mut judging_from = Instant::now() + LEASE;
+        // If the database or this node was unavailable, the others' leases have expired too: give them time to renew.
+        let mut expire_from = Instant::now() + LEASE;
         let mut last_beat = Instant::now();
         let mut tidied = Instant::now();
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
-                () = self.beat_now.notified() => {}
+                () = self.heartbeat_now.notified() => {}
                 () = self.leaving.cancelled(), if !self.health.draining.load(Ordering::Relaxed) => {}
             }
             let began = Instant::now();
             if began - last_beat > LEASE {
-                judging_from = began + LEASE;
+                expire_from = began + LEASE;
             }
-            let heard = self.nats.round_trip().await;
-            self.health.hears.store(heard, Ordering::Relaxed);
-            let beaten = self.beat().await;
-            self.health.lease.store(beaten.is_ok(), Ordering::Relaxed);
-            self.metrics.connected.set(if heard { 1.0 } else { 0.0 });
+            let reachable = self.nats.round_trip().await;
+            self.health.hears.store(reachable, Ordering::Relaxed);
+            let renewed = self.heartbeat().await;
+            self.health.lease.store(renewed.is_ok(), Ordering::Relaxed);
+            self.metrics.connected.set(if reachable { 1.0 } else { 0.0 });
             self.metrics.lost.absolute(self.link.lost());
-            if let Err(error) = beaten {
-                tracing::warn!(%error, "this node cannot say that it lives");
+            if let Err(error) = renewed {
+                tracing::warn!(%error, "heartbeat failed");
                 continue;
             }
             last_beat = Instant::now();
-            if heard {
+            if reachable {
                 let trusted = self.validity.holds();
                 if !trusted {
-                    self.look_again();
+                    self.resync();
                 }
                 self.validity.renew(began + LEASE);
             }
             let (nth, _) = self.parts.hub.people();
             self.send_to_all(&ToAll::Beat { nth }).await;
-            if tidied.elapsed() >= TIDYING {
+            if tidied.elapsed() >= TIDY_INTERVAL {
                 tidied = Instant::now();
-                // What fails is done the next time, or by another node.
+                // An error is ignored: the next run or another node repeats this.
                 let _ = self.parts.database.tidy_tries().await;
             }
-            if let Err(error) = self.look_around(Instant::now() >= judging_from).await {
-                tracing::warn!(%error, "this node cannot see who else lives");
+            if let Err(error) = self.check_nodes(Instant::now() >= expire_from).await {
+                tracing::warn!(%error, "reading leases of other nodes failed");
             }
         }
     }
 
-    /// Says that this node lives.
-    pub(super) async fn beat(&self) -> Result<()> {
+    /// Renews this node's lease.
+    pub(super) async fn heartbeat(&self) -> Result<()> {
         let draining = self.leaving.is_cancelled();
         self.health.draining.store(draining, Ordering::Relaxed);
         let hub = &self.parts.hub;
@@ -86,25 +86,25 @@ impl Cluster {
         self.parts.database.beat(&node, LEASE).await
     }
 
-    /// Looks who lives; whose lease is over is gone, with all who were connected to it alone.
-    async fn look_around(&self, judging: bool) -> Result<()> {
-        // Before the database is asked: who comes meanwhile is not missed there.
+    /// Reads all leases; drops nodes whose lease has expired, so that accounts connected to them alone go offline.
+    async fn check_nodes(&self, may_expire: bool) -> Result<()> {
+        // Before reading the database, so that a node that joins meanwhile is not taken for dead.
         let known = self.parts.hub.known_nodes();
         let nodes = self.parts.database.nodes().await?;
         let alive: Vec<_> =
             nodes.iter().filter(|node| node.lease_ms > 0).filter_map(|node| node.id.parse().ok()).collect();
         self.metrics.nodes.set(alive.len() as f64);
-        if !judging {
+        if !may_expire {
             return Ok(());
         }
         for node in known.into_iter().filter(|node| !alive.contains(node)) {
-            tracing::warn!(%node, "a node is gone: its lease is over");
+            tracing::warn!(%node, "lease expired, dropping node");
             self.parts.hub.drop_node(node);
-            // It may have stored something that it told nobody.
+            // It may have stored entries that it did not publish.
             self.sweep.notify_one();
         }
         if nodes.iter().any(|node| node.lease_ms < 0) {
-            self.parts.database.remove_dead_nodes(SHOWN).await?;
+            self.parts.database.remove_dead_nodes(DEAD_NODE_RETENTION).await?;
         }
         Ok(())
     }

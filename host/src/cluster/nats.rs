@@ -1,4 +1,4 @@
-//! The connection to NATS. It comes back by itself; while it is away nothing is sent and nothing waits.
+//! The connection to NATS. It reconnects by itself; while it is down, messages are dropped, not queued.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::config;
 use crate::hub::NodeId;
 use crate::protocol::RoomId;
 
-/// How much may be on its way in for one room before some of it is dropped, and read from the log.
-const QUEUED: usize = 4096;
-/// How long the first connection may take before the node goes on without.
-const CONNECT: Duration = Duration::from_secs(3);
-const ROUND_TRIP: Duration = Duration::from_secs(1);
-/// Of what NATS says of its connection, how much may wait.
-const EVENTS: usize = 64;
+/// How many messages of one subscription may wait; beyond that, messages are dropped and entries read from the log.
+const MAX_QUEUED_MESSAGES: usize = 4096;
+/// How long the first connection may take before the node starts without it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many events of the connection may wait.
+const MAX_QUEUED_EVENTS: usize = 64;
 
 pub(super) struct Nats {
     client: Client,
-    /// What all subjects begin with; the number is the wire's version.
+    /// The prefix of all subjects; it ends with the version of the wire format.
     prefix: String,
 }
 
-/// What is wrong is said without what the addresses hold.
+/// Parses the configured addresses. The error omits them, since they may contain passwords.
 fn servers(config: &config::Cluster) -> Result<Vec<ServerAddr>, StartError> {
     let servers = config.nats.expose().split(',').map(|url| url.trim().parse());
     servers
@@ -35,33 +35,33 @@ fn servers(config: &config::Cluster) -> Result<Vec<ServerAddr>, StartError> {
         .map_err(|_| StartError::Nats("it cannot be read; wanted nats://HOST:4222, several with commas between".into()))
 }
 
-/// Whether a server answers; says which.
+/// Connects once; gives the version of the server that answers.
 pub(super) async fn reach(config: &config::Cluster) -> Result<String, StartError> {
-    let options = ConnectOptions::new().connection_timeout(CONNECT);
+    let options = ConnectOptions::new().connection_timeout(CONNECT_TIMEOUT);
     let client = options.connect(servers(config)?).await.map_err(|error| StartError::Nats(error.to_string()))?;
     Ok(format!("nats-server {} answers", client.server_info().version))
 }
 
 impl Nats {
-    /// Connects, or goes on trying in the background; gives what happens to the connection.
+    /// Connects, or keeps trying in the background; also gives the connection's events.
     pub(super) async fn connect(
         config: &config::Cluster,
         node: NodeId,
     ) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
         let servers = servers(config)?;
-        let (happened, events) = mpsc::channel(EVENTS);
+        let (sender, events) = mpsc::channel(MAX_QUEUED_EVENTS);
         let options = ConnectOptions::new()
             .name(format!("natterjack {node}"))
             .no_echo()
             .retry_on_initial_connect()
-            .subscription_capacity(QUEUED)
+            .subscription_capacity(MAX_QUEUED_MESSAGES)
             .ping_interval(Duration::from_secs(5))
             .reconnect_delay_callback(|tries| Duration::from_millis((50 << tries.min(5)) as u64))
             .event_callback(move |event| {
-                let happened = happened.clone();
+                let sender = sender.clone();
                 async move {
-                    // The last of many says enough.
-                    let _ = happened.try_send(event);
+                    // Dropped if many wait already.
+                    let _ = sender.try_send(event);
                 }
             });
         let client = options.connect(servers).await.map_err(|error| StartError::Nats(error.to_string()))?;
@@ -71,8 +71,8 @@ impl Nats {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if timeout(CONNECT, connected).await.is_err() {
-            tracing::warn!("NATS does not answer: this node hears of the others by the database alone until it does");
+        if timeout(CONNECT_TIMEOUT, connected).await.is_err() {
+            tracing::warn!("NATS does not answer, reading changes of other nodes from the database until it does");
         }
         Ok((nats, events))
     }
@@ -81,31 +81,31 @@ impl Nats {
         self.client.connection_state() == State::Connected
     }
 
-    pub(super) fn to_room(&self, room: RoomId) -> String {
+    pub(super) fn room_subject(&self, room: RoomId) -> String {
         format!("{}.room.{room}", self.prefix)
     }
 
-    pub(super) fn to_all(&self) -> String {
+    pub(super) fn broadcast_subject(&self) -> String {
         format!("{}.all", self.prefix)
     }
 
-    pub(super) fn to_node(&self, node: NodeId) -> String {
+    pub(super) fn node_subject(&self, node: NodeId) -> String {
         format!("{}.node.{node}", self.prefix)
     }
 
     pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, StartError> {
-        let subscribed = timeout(ROUND_TRIP, self.client.subscribe(subject.to_owned())).await;
+        let subscribed = timeout(ROUND_TRIP_TIMEOUT, self.client.subscribe(subject.to_owned())).await;
         let refused = |why: String| StartError::Nats(format!("cannot subscribe to {subject}: {why}"));
         subscribed.map_err(|_| refused("it takes too long".into()))?.map_err(|error| refused(error.to_string()))
     }
 
-    /// Sends it, if there is a connection. Whoever misses it reads the database.
+    /// Publishes a message, if there is a connection; false if it was dropped. Nodes that miss it read the database.
     pub(super) async fn publish(&self, subject: String, payload: Bytes) -> bool {
         self.is_connected() && self.client.publish(subject, payload).await.is_ok()
     }
 
-    /// The same with the subject on which an answer is awaited.
-    pub(super) async fn ask(&self, subject: String, answer: String) -> bool {
+    /// Publishes a request, with the subject on which the answer is awaited.
+    pub(super) async fn request(&self, subject: String, answer: String) -> bool {
         self.is_connected() && self.client.publish_with_reply(subject, answer, Bytes::new()).await.is_ok()
     }
 
@@ -113,7 +113,7 @@ impl Nats {
         self.client.new_inbox()
     }
 
-    /// The most that one message may hold.
+    /// The largest payload of one message, in bytes.
     pub(super) fn max_payload(&self) -> usize {
         match self.client.server_info().max_payload {
             0 => 1024 * 1024,
@@ -121,12 +121,12 @@ impl Nats {
         }
     }
 
-    /// Whether the server has dealt with everything that it was sent until now.
+    /// Waits until the server has processed everything sent before; false if it does not answer in time.
     pub(super) async fn round_trip(&self) -> bool {
-        // Nobody listens there, and the server says so.
-        let nobody = self.client.request(format!("{}.nobody", self.prefix), Bytes::new());
+        // The subject has no subscriber, and the server reports that.
+        let unanswered = self.client.request(format!("{}.nobody", self.prefix), Bytes::new());
         self.is_connected()
-            && match timeout(ROUND_TRIP, nobody).await {
+            && match timeout(ROUND_TRIP_TIMEOUT, unanswered).await {
                 Ok(Err(error)) => error.kind() == async_nats::client::RequestErrorKind::NoResponders,
                 Ok(Ok(_)) => true,
                 Err(_) => false,

@@ -1,4 +1,4 @@
-//! Who is connected to which node: each asks another for its whole list when it has missed a change of it.
+//! Exchange of lists of connected accounts: a node that missed a change of another node's list requests the whole list.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use super::Cluster;
 use super::wire::{PeoplePart, decode, encode};
 use crate::hub::{NODE_CHANGE_GRACE, NodeId, People};
 
-/// How many people one message names.
-const PART: usize = 5000;
-/// How long the next part of a list may take.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How many accounts one message contains.
+const MAX_ACCOUNTS_PER_PART: usize = 5000;
+/// How long the next part of a list may take to arrive.
+const PART_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Nodes that are being asked.
+/// Nodes whose list is being requested.
 #[derive(Default)]
-pub(super) struct Asked(Mutex<HashSet<NodeId>>);
+pub(super) struct PendingRequests(Mutex<HashSet<NodeId>>);
 
 impl Cluster {
-    /// Answers those who want to know who is connected here.
-    pub(super) async fn answer(self: Arc<Self>, mut questions: Subscriber) {
-        while let Some(question) = questions.next().await {
-            let Some(reply) = question.reply else { continue };
+    /// Answers requests for the list of accounts connected to this node.
+    pub(super) async fn answer(self: Arc<Self>, mut requests: Subscriber) {
+        while let Some(request) = requests.next().await {
+            let Some(reply) = request.reply else { continue };
             let (nth, people) = self.parts.hub.people();
             let people: Vec<_> = people.into_iter().collect();
-            // An empty list is one part too.
-            let parts = people.len().div_ceil(PART).max(1);
+            // An empty list is sent as one part.
+            let parts = people.len().div_ceil(MAX_ACCOUNTS_PER_PART).max(1);
             for part in 0..parts {
-                let some = people.chunks(PART).nth(part).unwrap_or_default().to_vec();
+                let some = people.chunks(MAX_ACCOUNTS_PER_PART).nth(part).unwrap_or_default().to_vec();
                 let part = PeoplePart { nth, part, parts, people: some };
                 self.nats.publish(reply.to_string(), encode(self.node, None, &part)).await;
             }
         }
     }
 
-    /// Tells of those who have gone from all nodes.
+    /// Broadcasts departures of accounts that have left all nodes.
     pub(super) async fn broadcast_departed(self: Arc<Self>) {
         loop {
             self.link.wait_for_leaving().await;
@@ -49,31 +49,31 @@ impl Cluster {
         }
     }
 
-    /// Gets another node's list, unless it is known or that is under way.
-    pub(super) fn ask_for_people_unless(self: &Arc<Self>, known: bool, node: NodeId) {
-        if known || !self.asked.0.lock().insert(node) {
+    /// Requests another node's list, unless it is `known` or already requested.
+    pub(super) fn request_people_unless(self: &Arc<Self>, known: bool, node: NodeId) {
+        if known || !self.pending_requests.0.lock().insert(node) {
             return;
         }
         let cluster = self.clone();
         tokio::spawn(async move {
             match cluster.people_of(node).await {
                 Some((nth, people)) => cluster.parts.hub.replace_remote_presence(node, nth, people),
-                None => tracing::debug!(%node, "the node does not say who is connected to it; it is asked again"),
+                None => tracing::debug!(%node, "request for connected accounts failed, retrying at next heartbeat"),
             }
-            cluster.asked.0.lock().remove(&node);
+            cluster.pending_requests.0.lock().remove(&node);
         });
     }
 
     async fn people_of(&self, node: NodeId) -> Option<(u64, People)> {
         let inbox = self.nats.new_inbox();
         let mut answers = self.nats.subscribe(&inbox).await.ok()?;
-        if !self.nats.ask(self.nats.to_node(node), inbox).await {
+        if !self.nats.request(self.nats.node_subject(node), inbox).await {
             return None;
         }
         let mut people = People::new();
         let mut next = 0;
         loop {
-            let answer = timeout(ANSWER, answers.next()).await.ok()??;
+            let answer = timeout(PART_TIMEOUT, answers.next()).await.ok()??;
             let part: PeoplePart = decode(&answer.payload)?.what()?;
             if part.part != next {
                 return None;

@@ -1,4 +1,4 @@
-//! How the cluster is, for those who run it.
+//! Health, metrics and status of the cluster, for operators.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use crate::metrics::{
     Gauge, Metrics,
 };
 
-/// How a node stands to its cluster.
+/// Health of a node's connection to its cluster.
 #[derive(Default)]
 pub struct Health {
     pub(super) hears: AtomicBool,
@@ -21,12 +21,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether NATS brings what the others say.
+    /// Whether the node receives messages by NATS.
     pub fn hears(&self) -> bool {
         self.hears.load(Ordering::Relaxed)
     }
 
-    /// Whether the others know that it lives.
+    /// Whether the node's lease is renewed.
     pub fn has_lease(&self) -> bool {
         self.lease.load(Ordering::Relaxed)
     }
@@ -35,7 +35,7 @@ impl Health {
 pub(super) struct ClusterMetrics {
     pub(super) sent: Counter,
     pub(super) unsent: Counter,
-    pub(super) heard: Counter,
+    pub(super) received: Counter,
     pub(super) read: Counter,
     pub(super) lost: Counter,
     pub(super) nodes: Gauge,
@@ -48,7 +48,7 @@ impl ClusterMetrics {
         Self {
             sent: metrics.counter(CLUSTER_SENT, &[("outcome", "sent")]),
             unsent: metrics.counter(CLUSTER_SENT, &[("outcome", "dropped")]),
-            heard: metrics.counter(CLUSTER_HEARD, &[]),
+            received: metrics.counter(CLUSTER_HEARD, &[]),
             read: metrics.counter(CLUSTER_READ, &[]),
             lost: metrics.counter(CLUSTER_LOST, &[]),
             nodes: metrics.gauge(CLUSTER_NODES, &[]),
@@ -77,7 +77,7 @@ pub struct NodeStatus {
     pub plugins: String,
 }
 
-/// Whether all nodes that live run the same plugins.
+/// Whether all live nodes run the same plugins.
 pub fn converged(nodes: &[NodeStatus]) -> bool {
     let mut alive = nodes.iter().filter(|node| node.state != "dead").map(|node| &node.plugins);
     let first = alive.next();

@@ -1,5 +1,5 @@
-//! What nodes say to each other: JSON, with the version of its shape. Nodes of neighbouring versions run side by side, so fields
-//! may be added, and what a node does not understand it leaves out: entries it then reads from the log.
+//! Messages between nodes: JSON with a version number. Nodes of neighbouring versions run side by side, so fields may be added,
+//! and a node ignores what it does not understand; entries it then reads from the log.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use crate::clock::Timestamp;
 use crate::hub::{NodeId, SubscriberIdentity};
 use crate::protocol::{AccountId, CacheInvalidation, Entry, Event, GuestSelector, LoginId, RoomId};
 
-/// The shape that this program writes.
+/// The version of the format that this program writes.
 pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     v: u32,
     from: NodeId,
-    /// How far the room's log goes, also for those who do not understand the rest.
+    /// The room's last `seq`, also for nodes that do not understand the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<u64>,
     what: &'a T,
 }
 
-/// A message, of which what it says is still to be read.
+/// A message whose content is not parsed yet.
 #[derive(Deserialize)]
 pub(super) struct Received<'a> {
     pub(super) v: u32,
@@ -35,40 +35,40 @@ pub(super) struct Received<'a> {
     what: &'a RawValue,
 }
 
-/// To the nodes on which somebody hears a room.
+/// A message to the nodes that have subscribers of a room.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToRoom {
-    /// In their order; none if they are too large to be sent.
+    /// Entries in order; empty if they are too large to be sent.
     Entries(Vec<Entry>),
     Aside(Event),
-    /// The node begins to hear the room.
+    /// The node has subscribed to the room.
     Hello,
-    /// Somebody on the node wants to know who hears the room elsewhere, and who comes and goes.
+    /// Requests the subscribers of the room on other nodes, and from then on every change.
     Who,
-    /// All who hear the room on the node.
+    /// All subscribers of the room on the node.
     Hearers(Vec<SubscriberIdentity>),
-    /// Somebody who hears the room on the node came or went.
+    /// A subscriber of the room arrived on the node (`here`) or departed.
     Heard {
         hearer: SubscriberIdentity,
         here: bool,
     },
 }
 
-/// [`ToRoom::Entries`], as it is written.
+/// [`ToRoom::Entries`] for serialising borrowed entries.
 #[derive(Serialize)]
 pub(super) struct EntriesToRoom<'a> {
     #[serde(rename = "Entries")]
     pub(super) entries: &'a [Entry],
 }
 
-/// To all nodes.
+/// A message to all nodes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToAll {
-    /// Accounts came into a room, or were invited: they may be connected where nobody hears it.
+    /// Accounts were added to a room or invited: they may be connected to nodes without subscribers of the room.
     Moves(Vec<Entry>),
     Pushed(Event),
     Changed(Vec<CacheInvalidation>),
-    /// Comes after a [`ToAll::Changed`] that names the same rooms, for nodes that do not know it.
+    /// Follows a [`ToAll::Changed`] with the same rooms, for nodes that do not know this message.
     RoomsDeleted(Vec<RoomId>),
     GuestsRemoved {
         room: RoomId,
@@ -89,17 +89,17 @@ pub(super) enum ToAll {
         external: Option<Arc<str>>,
         online: bool,
     },
-    /// The node lives, and its list of people has changed so often.
+    /// The node is alive; `nth` is the number of changes of its list of accounts.
     Beat {
         nth: u64,
     },
-    /// The node has gone.
+    /// The node has stopped.
     Gone,
-    /// What the cluster agreed on about plugins has changed.
+    /// The cluster's plugins or their overrides have changed.
     Plugins,
 }
 
-/// One part of a node's list of people.
+/// One part of a node's list of connected accounts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PeoplePart {
     pub(super) nth: u64,
@@ -109,7 +109,7 @@ pub(super) struct PeoplePart {
 }
 
 pub(super) fn encode<T: Serialize>(from: NodeId, last: Option<u64>, what: &T) -> Bytes {
-    // Plain data with string keys: there is nothing in it that could not be written.
+    // Plain data with string keys cannot fail to serialise.
     serde_json::to_vec(&Envelope { v: VERSION, from, last, what }).unwrap_or_default().into()
 }
 
@@ -118,14 +118,14 @@ pub(super) fn decode(payload: &[u8]) -> Option<Received<'_>> {
 }
 
 impl<'a> Received<'a> {
-    /// None if it says something that this program does not know.
+    /// Parses the content; none if this program does not know it.
     pub(super) fn what<T: Deserialize<'a>>(&self) -> Option<T> {
         serde_json::from_str(self.what.get()).ok()
     }
 }
 
-/// The accounts that an entry moves to where they may not be heard yet, and the room.
-pub(super) fn moves(entry: &Entry) -> Option<(RoomId, AccountId)> {
+/// The account that an entry adds to a room or invites, and the room.
+pub(super) fn added_account(entry: &Entry) -> Option<(RoomId, AccountId)> {
     use crate::protocol::EntryPayload::{Invited, MemberAdded};
     match &entry.what {
         MemberAdded { whom, .. } | Invited { whom } => Some((entry.room, whom.id)),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_out_as_they_went_in() {
+    fn entries_round_trip() {
         let whom = Whom { id: AccountId::new(), name: "ann".into() };
         let kicked = EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: Some("noise".into()) };
         let entries = vec![entry(kicked), entry(EntryPayload::Tombstone)];
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_node_says_and_nobody_here_understands_still_tells_how_far_the_log_goes() {
+    fn unknown_message_of_a_newer_node_still_gives_the_last_seq() {
         let from = NodeId::now_v7();
         let payload = format!(r#"{{"v":2,"from":"{from}","last":9,"colour":"green","what":{{"Dances":[1]}}}}"#);
         let received = decode(payload.as_bytes()).unwrap();

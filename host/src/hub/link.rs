@@ -31,7 +31,7 @@ pub enum Outgoing {
     /// Entries of one room that were stored here, in their order.
     Entries(RoomId, Vec<Entry>),
     /// An event that is not a log entry, to the room's subscribers on other nodes.
-    Aside(RoomId, Event),
+    RoomEvent(RoomId, Event),
     /// An event to one connection, or to an account's connections, on other nodes.
     Pushed(Event),
     /// Cache entries that are not valid any more.
@@ -49,11 +49,11 @@ pub enum Outgoing {
     /// The node stops: answered once this and all messages before it have been published.
     Goodbye(oneshot::Sender<()>),
     /// A subscriber arrived (true) or departed on this node.
-    Heard(RoomId, SubscriberIdentity, bool),
+    SubscriberChanged(RoomId, SubscriberIdentity, bool),
     /// All subscribers of a room on this node.
-    Hearers(RoomId, Vec<SubscriberIdentity>),
+    Subscribers(RoomId, Vec<SubscriberIdentity>),
     /// Requests the other nodes' subscribers of a room.
-    Who(RoomId),
+    SubscribersRequest(RoomId),
 }
 
 /// Queues between the hub and the cluster's tasks.
@@ -156,7 +156,7 @@ impl Hub {
         self.broadcast(&event);
         self.publish_to_nodes(|| match &event {
             Event::Read { room, .. } | Event::Pushed(Push { to: PushTarget::Room(room), .. }) => {
-                Outgoing::Aside(*room, event)
+                Outgoing::RoomEvent(*room, event)
             }
             _ => Outgoing::Pushed(event),
         });

@@ -187,7 +187,7 @@ impl RoomSubscriptions {
             self.publish_presence(link, &identity, own, true);
         }
         if let (Some(link), true) = (link, presence_watchers == 0 && self.presence_watchers > 0) {
-            link.publish(Outgoing::Who(self.room.id));
+            link.publish(Outgoing::SubscribersRequest(self.room.id));
         }
     }
 
@@ -393,7 +393,7 @@ impl Hub {
 
     /// Broadcasts on all nodes that somebody is typing.
     pub fn typing(&self, room: RoomId, by: Author, connection: Option<ConnectionId>) {
-        self.publish_to_nodes(|| Outgoing::Aside(room, Event::Typing { room, by: by.clone() }));
+        self.publish_to_nodes(|| Outgoing::RoomEvent(room, Event::Typing { room, by: by.clone() }));
         self.broadcast_typing(room, by, connection);
     }
 

@@ -1,6 +1,6 @@
 //! A room's subscribers on other nodes of a cluster: guests always, accounts only on nodes with presence watchers.
-//! A node that starts to subscribe to a room publishes its subscribers; a node with presence watchers then requests the whole
-//! list, and from then on receives every change.
+//! A node that starts to subscribe to a room sends `Hello`; nodes with presence watchers then request its list of subscribers,
+//! and from then on receive every change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl RoomSubscriptions {
         here: bool,
     ) {
         if let (Some(link), true) = (link, identity.guest.is_some() || self.remote.publishes_accounts) {
-            link.publish(Outgoing::Heard(self.room.id, identity.clone(), here));
+            link.publish(Outgoing::SubscriberChanged(self.room.id, identity.clone(), here));
         }
         self.broadcast_presence(identity, Some(own), here);
     }
@@ -152,7 +152,7 @@ impl Hub {
     pub fn request_subscribers(&self, room: RoomId) {
         let Some(subscriptions) = self.existing(room) else { return };
         if subscriptions.lock().presence_watchers > 0 {
-            self.publish_to_nodes(|| Outgoing::Who(room));
+            self.publish_to_nodes(|| Outgoing::SubscribersRequest(room));
         }
     }
 
@@ -164,7 +164,7 @@ impl Hub {
         let identities = subscriptions.identities();
         // Under the lock, so that no change is published before it.
         if requested || !identities.is_empty() {
-            self.publish_to_nodes(|| Outgoing::Hearers(room, identities));
+            self.publish_to_nodes(|| Outgoing::Subscribers(room, identities));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The one place that reads wall time, so that everything else can say where its time comes from.
+//! Timestamps, and the only function that reads the system clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 #[sqlx(transparent)]
 pub struct Timestamp(pub i64);
 
-/// Now, by the machine's clock.
+/// The current time of the system clock.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_millisecond())
@@ -50,7 +50,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(time) => write!(f, "{time:.3}"),
-            // Beyond the year 9999: no calendar to show it in.
+            // Beyond the year 9999, which the calendar cannot show.
             Err(_) => write!(f, "{}ms", self.0),
         }
     }

@@ -1,4 +1,4 @@
-//! What the server does, sampled again and again, so that a chart has a past to show. Only so much is kept.
+//! Periodic samples of the server's activity for the dashboard's charts; the last ten minutes are kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,31 +13,32 @@ use crate::hub::Hub;
 use crate::latency::Tally;
 use crate::plugins::{LoadId, Plugins};
 
-/// How far two samples are apart.
+/// The interval between two samples.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
-/// Ten minutes.
+/// How many samples are kept: ten minutes.
 const MAX_SAMPLES: usize = 300;
 
-/// What was measured since the sample before.
+/// Measurements since the previous sample.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub at: Timestamp,
-    /// Since the sample before.
+    /// Time since the previous sample.
     pub over: Duration,
     pub connections: usize,
     pub messages: u64,
     pub delivery: Tally,
-    /// Those that were called.
+    /// Call times of the plugins that were called.
     pub plugins: Vec<(Arc<str>, Tally)>,
 }
 
+/// The latest samples.
 #[derive(Default)]
 pub struct DashboardSamples {
     samples: Mutex<VecDeque<Arc<Sample>>>,
 }
 
 impl DashboardSamples {
-    /// The oldest first.
+    /// All samples, oldest first.
     pub fn samples(&self) -> Vec<Arc<Sample>> {
         self.samples.lock().iter().cloned().collect()
     }
@@ -63,12 +64,12 @@ impl DashboardSamples {
     }
 }
 
-/// What was counted up to a moment.
+/// Counts since the server's start, at one moment.
 struct Totals {
     at: Instant,
     messages: u64,
     delivery: Tally,
-    /// A plugin that was loaded again counts from nothing.
+    /// By load: a plugin that was loaded again starts at zero.
     plugins: HashMap<LoadId, Tally>,
 }
 

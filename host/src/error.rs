@@ -1,4 +1,4 @@
-//! What can go wrong, as clients see it: a stable code and a sentence. Dialects word it their own way.
+//! The host's error type: a stable code and a sentence for the client. Each dialect encodes it in its own way.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What the core says of rooms, for dialects that call them otherwise.
+/// Error texts about rooms, which dialects with another word for rooms replace.
 pub mod rooms {
     pub const NOT_A_MEMBER: &str = "not a member of this room; join it first";
     pub const BANNED: &str = "banned from this room";
@@ -20,13 +20,13 @@ pub mod rooms {
     pub const NO_ROOM_MAKER: &str = "rooms cannot be made on this server";
 }
 
-/// One error for the whole host. Its text is for the person whose request it was.
+/// The error of the whole host. Its text is for the client that sent the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The request cannot be understood.
     #[error("{0}")]
     BadRequest(String),
-    /// Nobody is logged in, or the proof is no good.
+    /// The client has not identified itself, or its token or password is wrong.
     #[error("{0}")]
     Unauthenticated(String),
     #[error("{0}")]
@@ -34,26 +34,26 @@ pub enum Error {
     /// Says what was not found: "room not found".
     #[error("{0}")]
     NotFound(String),
-    /// Names what is taken or was changed meanwhile: "room name is taken".
+    /// Names what is taken or was changed concurrently: "room name is taken".
     #[error("{0}")]
     Conflict(String),
-    /// Understood, but a value is out of range or malformed. Without a `field`, `why` says all.
+    /// A value is out of range or malformed. If `field` is empty, `why` is the whole text.
     #[error("{}", about(field, why))]
     Invalid { field: Cow<'static, str>, why: String },
     #[error("too many requests; try again in {}", humantime::format_duration(round_up(*.retry_after)))]
     RateLimited { retry_after: Duration },
-    /// Without a `what`, `limit` says all.
+    /// A value is too large. If `what` is empty, `limit` is the whole text.
     #[error("{}", too_large(what, limit))]
     TooLarge { what: &'static str, limit: String },
-    /// A message filter said no; `code` is the filter's own word.
+    /// A message filter refused a message; `code` is the filter's own.
     #[error("{reason}")]
     Rejected { code: String, reason: String },
-    /// A plugin trapped, ran out of time or asked for too much.
+    /// A plugin trapped, timed out or exceeded a limit.
     #[error("the plugin {plugin} failed; the server's log has the reason under {request}")]
     Plugin { plugin: String, request: Uuid },
     #[error("{0}")]
     Unavailable(String),
-    /// Another writer was in the way; the writer tries again before anybody sees this.
+    /// A transaction conflicted with another writer; the writer retries before a client sees this.
     #[error("the database is busy with other changes; try again")]
     Contended,
     #[error("internal error; the server's log has the reason under {0}")]
@@ -61,7 +61,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable word for this kind of error.
+    /// The stable code of this kind of error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad_request",
@@ -79,7 +79,7 @@ impl Error {
         }
     }
 
-    /// When trying again may work.
+    /// How long the client should wait before it retries.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
@@ -87,16 +87,16 @@ impl Error {
         }
     }
 
-    /// Whether a transaction in which it happened is over as a whole: the engine has ended it, or may have.
+    /// Whether the error ends the transaction in which it happened: the database has rolled it back, or may have.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Contended)
     }
 
-    /// The same error in a client's own words: the core's names of fields become the client's, by these pairs of ours and
-    /// theirs. A field that the client did not send is not named.
+    /// The same error with the client's names of fields, by these pairs of ours and theirs. A field that the client did not send
+    /// is not named.
     pub fn in_terms_of(&self, names: &[(&str, &'static str)]) -> Self {
         let theirs = |ours: &str| names.iter().find(|(name, _)| *name == ours).map(|(_, name)| *name);
-        // What the client calls so itself, and the parts of a list.
+        // Names that are the client's already, and elements of a list.
         let known = |ours: &str| names.iter().any(|(_, name)| *name == ours.split('[').next().unwrap_or_default());
         match self.clone() {
             Self::Invalid { field, why } => match theirs(&field) {
@@ -114,15 +114,17 @@ impl Error {
         }
     }
 
+    /// [`Error::NotFound`] for this kind of thing, such as `room`.
     pub fn not_found(what: &str) -> Self {
         Self::NotFound(format!("{what} not found"))
     }
 
+    /// [`Error::Invalid`] for a field; see there.
     pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: why.into() }
     }
 
-    /// Logs what happened under a new correlation id; the client sees only the id.
+    /// Logs an internal error under a new correlation id; the client sees only the id.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         let correlation = Uuid::now_v7();
         tracing::error!(%correlation, error = %what, "internal error");

@@ -1,4 +1,4 @@
-//! Being told that files change. One watcher for all who follow a folder: the server its plugins, a tool its sources.
+//! Notifies of changed files. Used by the server for its plugins and configuration, and by tools for their sources.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// Files count as written when nothing happened for this long,
+/// Files count as written when nothing happened for this long.
 pub(crate) const QUIET: Duration = Duration::from_millis(200);
-/// but somebody who never stops writing is not waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest wait for files that keep changing.
+const MAX_QUIET_WAIT: Duration = Duration::from_secs(2);
 
-/// Follows what it was told to until it is dropped.
+/// Watches folders until it is dropped.
 pub(crate) struct Watch(RecommendedWatcher);
 
 impl Watch {
-    /// Follows this folder, too, and all below it.
+    /// Also watches this folder and all folders below it.
     pub(crate) fn and_all_below(&mut self, folder: &Path) -> notify::Result<()> {
         self.0.watch(folder, RecursiveMode::Recursive)
     }
 }
 
-/// Tells `changed` when something happens in this folder to what `concerns` names. The folder is watched, not a file in it:
-/// replacing a file by renaming another gives it a new identity.
+/// Notifies `changed` when a file in this folder changes for which `concerns` is true. The folder is watched, not its files,
+/// since a file that is replaced by renaming another one gets a new inode.
 pub(crate) fn follow(
     folder: &Path,
     concerns: impl Fn(&Path) -> bool + Send + 'static,
@@ -33,12 +33,12 @@ pub(crate) fn follow(
 ) -> notify::Result<Watch> {
     let changed = changed.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let told = match &event {
+        let relevant = match &event {
             Ok(event) => is_change(event.kind) && event.paths.iter().any(|path| concerns(path)),
-            // An overflow, say: then anything may have happened.
+            // For example an overflow: any file may have changed.
             Err(_) => true,
         };
-        if told {
+        if relevant {
             changed.notify_one();
         }
     })?;
@@ -46,14 +46,14 @@ pub(crate) fn follow(
     Ok(Watch(watcher))
 }
 
-/// Reading a file is an event too, and whoever follows files reads them.
+/// Whether an event is a change. Reading a file is an event too, and watchers read the files.
 fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
-/// Waits until nothing has happened for a while.
+/// Waits until nothing has happened for [`QUIET`], at most [`MAX_QUIET_WAIT`].
 pub(crate) async fn quiet(changed: &Notify) {
-    let latest = Instant::now() + PATIENCE;
+    let latest = Instant::now() + MAX_QUIET_WAIT;
     loop {
         let pause = (Instant::now() + QUIET).min(latest);
         if timeout_at(pause, changed.notified()).await.is_err() || Instant::now() >= latest {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_replaced_by_renaming_is_noticed_and_reading_one_is_not() {
+    async fn replacing_a_file_by_renaming_notifies_and_reading_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.wasm");
         std::fs::write(&path, "old").unwrap();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_concerns_counts_in_a_folder_that_others_use() {
+    async fn files_that_do_not_concern_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let changed = Arc::new(Notify::new());
         let _watch = follow(folder.path(), |path| path.ends_with("config.toml"), &changed).unwrap();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_happens_far_below_a_folder_is_noticed_where_that_is_wanted() {
+    async fn changes_below_a_recursively_watched_folder_notify() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("src/deep");
         std::fs::create_dir_all(&deep).unwrap();

@@ -1,9 +1,10 @@
-//! Natterjack, the host: connections, accounts, rooms and persistence of a chat server whose commands, guards and
+//! The Natterjack host: connections, accounts, rooms and persistence of a chat server whose commands, guards and
 //! filters are hot-reloadable WebAssembly plugins.
 //!
-//! A frame's way through the house: [`transport`] (bytes) → [`dialect`] (a command) → [`session`] (whose) → [`router`]
-//! (may they; plugin hooks) → [`accounts`], [`rooms`], [`messages`] (what it does) → [`database`] (committed) →
-//! [`hub`] (who hears of it) → [`dialect`] (an event's bytes, once) → [`transport`]. Only [`server`] sees all of them.
+//! A frame passes through these modules: [`transport`] (bytes) → [`dialect`] (decodes a command) → [`session`] (the
+//! connection's identity) → [`router`] (permissions, plugin hooks) → [`accounts`], [`rooms`], [`messages`] (execution) →
+//! [`database`] (commit) → [`hub`] (fan-out to subscribers) → [`dialect`] (encodes an event once) → [`transport`]. Only
+//! [`server`] depends on all of them.
 
 pub mod accounts;
 mod cache;
@@ -33,6 +34,6 @@ pub mod session;
 pub mod text;
 pub mod transport;
 
-// The entries of the fuzz targets, which the tests run too, know this crate by its name.
+// The entry points of the fuzz targets, which the tests run too, refer to this crate by its name.
 #[cfg(test)]
 extern crate self as natterjack;

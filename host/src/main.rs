@@ -1,4 +1,4 @@
-//! The `natterjack` program: arguments, log, and how it ends.
+//! The `natterjack` program.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Names of accounts, rooms and guests: what may be one, and when two are the same or look the same.
+//! Names of accounts, rooms and guests: validation, and comparison of names that are equal or look alike.
 
 mod shape;
 
@@ -18,18 +18,18 @@ const MAX_BYTES: usize = 255;
 const MAX_UNNORMALISED_BYTES: usize = 1024;
 /// The longest key: a compatibility character such as U+FDFA is up to eighteen others.
 const MAX_KEY_BYTES: usize = 1_000;
-/// What the names of plugins' own accounts begin with, and no person's does.
+/// Prefix of the names of plugins' accounts, reserved for them.
 pub const BOT_PREFIX: &str = "plugin:";
-/// What our own tokens say of who issued them.
+/// The issuer in tokens of this server.
 pub const OUR_ISSUER: &str = "natterjack";
-/// What all deleted accounts are called, and nobody else.
+/// The name of all deleted accounts, reserved for them.
 pub const DELETED: &str = "deleted account";
 
 static BOT_SHAPE: LazyLock<String> = LazyLock::new(|| shape(BOT_PREFIX));
 static DELETED_SHAPE: LazyLock<String> = LazyLock::new(|| shape(DELETED));
 
-/// What all spellings of one name have in common: full case folding, NFKC, one space for each run of white space, no
-/// invisible characters.
+/// The comparison key of a name, the same for all its spellings: full case folding, NFKC, one space for each run of white
+/// space, no invisible characters.
 pub fn key(name: &str) -> String {
     text::collapse_spaces(&text::fold(name)).into_owned()
 }
@@ -40,7 +40,7 @@ pub fn legacy_key(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
-/// Whether a text is too long to be a spelling of any name or e-mail address. To be asked before anything is normalised.
+/// Whether a text is too long to be a spelling of any name or e-mail address. To be checked before normalising.
 pub fn is_too_long(text: &str) -> bool {
     text.len() > MAX_UNNORMALISED_BYTES
 }
@@ -50,14 +50,14 @@ pub fn same(one: &str, other: &str) -> bool {
     !is_too_long(one) && !is_too_long(other) && key(one) == key(other)
 }
 
-/// A text as a name is spelled, to be looked up: trimmed and composed. None if it is too long for any name, or holds U+0000,
-/// which not every database can look for.
+/// The spelling of a name for a lookup: trimmed and composed. None if it is too long for any name, or contains U+0000, which
+/// not every database supports.
 pub fn spelling(name: &str) -> Option<String> {
     let name = name.trim();
     (!is_too_long(name) && !name.contains('\0')).then(|| text::nfc(name).into_owned())
 }
 
-/// A name as it is stored: trimmed, composed, with single spaces; or what is wrong with it.
+/// Validates a name and gives it as it is stored: trimmed, composed, with single spaces.
 pub fn clean(field: &'static str, name: &str) -> Result<String> {
     let name = clean_handle(field, name)?;
     // A client may name a room or an account either way, so a name must never look like an id.
@@ -67,11 +67,11 @@ pub fn clean(field: &'static str, name: &str) -> Result<String> {
     Ok(name)
 }
 
-/// The same for what a client calls an account besides its name, which may look like anything.
+/// Validates an account's handle, as [`clean`] does a name, except that it may look like a UUID.
 pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     let too_long = || Error::invalid(field, format!("at most {MAX_CHARS} characters and {MAX_BYTES} bytes"));
     crate::text::check_query(field, name)?;
-    // Before anything is done whose cost grows with the length.
+    // Checked before any work whose cost grows with the length.
     let name = spelling(name).ok_or_else(too_long)?;
     if let Some(bad) = name.chars().find(|c| c.is_whitespace() && text::check_line(c.encode_utf8(&mut [0; 4])).is_err())
     {
@@ -90,7 +90,10 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
         return Err(Error::invalid(field, format!("must not begin with {BOT_PREFIX}")));
     }
     if shape == *DELETED_SHAPE {
-        return Err(Error::invalid(field, format!("must not be `{DELETED}`: that is what they are all called")));
+        return Err(Error::invalid(
+            field,
+            format!("must not be `{DELETED}`: that is the name of all deleted accounts"),
+        ));
     }
     Ok(name)
 }
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_name_have_one_key() {
+    fn spellings_of_one_name_share_a_key() {
         for (one, other) in [
             ("Ann", "ANN"),
             ("ﬁne", "FINE"),
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_mislead_are_refused() {
+    fn misleading_names_are_refused() {
         for bad in [
             "",
             "   ",
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_trimmed_composed_and_has_single_spaces() {
+    fn clean_trims_composes_and_collapses_spaces() {
         assert_eq!(clean("name", "  Zoe\u{0308} ").as_deref(), Ok("Zoë"));
         assert_eq!(clean("name", "ann \u{3000} b").as_deref(), Ok("ann b"));
         for name in ["می\u{200C}خواهم", "👩\u{200D}💻", "❤\u{FE0F}", "日本 太郎", "O'Neil"] {

@@ -1,6 +1,6 @@
-//! What clients ask and what they are told, as plain types. No I/O, and no wire format: the dialects have those.
+//! Commands, replies, events and changes as plain types. No I/O and no wire format: the dialects define those.
 
-/// Gives a fieldless enum its word, the same in the database and on the wire, and back.
+/// Implements conversion between a fieldless enum and its words, which are the same in the database and on the wire.
 macro_rules! words {
     ($type:ty, $what:literal, $($variant:ident = $word:literal),+) => {
         impl $type {

@@ -1,16 +1,17 @@
-//! What text may hold that others read, wherever it comes in.
+//! Checks of text that other people read.
 
 use natterjack_text::{self as text, Fault};
 
 use crate::error::{Error, Result};
 
-/// Checks text of one line: a topic, a reason. No control characters, no line breaks, nothing that changes the direction of the
-/// text around it.
+/// Checks text of one line, such as a topic or a reason: no control characters, no line breaks, nothing that changes the
+/// direction of the text around it.
 pub fn check_line(field: &'static str, line: &str) -> Result<()> {
     text::check_line(line).map_err(|fault| refused(field, fault))
 }
 
-/// Checks text of many lines: a message. It must show something, and change the direction of nothing but itself.
+/// Checks text of several lines, such as a message: it must have a visible character, and must not change the direction of the
+/// text around it.
 pub fn check_body(field: &'static str, body: &str) -> Result<()> {
     if !text::has_visible(body) {
         return Err(Error::invalid(field, "must not be empty"));
@@ -18,7 +19,7 @@ pub fn check_body(field: &'static str, body: &str) -> Result<()> {
     text::check_body(body).map_err(|fault| refused(field, fault))
 }
 
-/// Checks text that is only looked for. PostgreSQL has no U+0000 in texts, so it is refused with every database.
+/// Checks a search text. PostgreSQL does not allow U+0000 in texts, so it is refused with every database.
 pub fn check_query(field: &'static str, query: &str) -> Result<()> {
     match query.contains('\0') {
         true => Err(refused(field, Fault::Character('\0'))),
@@ -26,7 +27,7 @@ pub fn check_query(field: &'static str, query: &str) -> Result<()> {
     }
 }
 
-/// A text without what one line must not hold, for names that are taken as they come, such as those of files.
+/// Removes characters that [`check_line`] refuses, for names that are accepted as they are, such as file names.
 pub fn without_refused(line: &str) -> String {
     line.chars().filter(|c| text::check_line(c.encode_utf8(&mut [0; 4])).is_ok()).collect()
 }
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_shows_nothing_is_empty() {
+    fn body_without_visible_characters_is_empty() {
         for blank in ["", " \n\t", "\u{200B}", "\u{2800} \u{3164}", "\u{E0041}"] {
             assert!(check_body("body", blank).is_err(), "{blank:?}");
         }

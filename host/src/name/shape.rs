@@ -1,12 +1,12 @@
-//! Names that look like others.
+//! Detects names that look alike or mix scripts.
 
 use natterjack_text::{collapse_spaces, drawn_letter, fold, is_invisible, is_mark, nfkc};
 use unicode_script::Script;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 
-/// What names that look alike have in common: the skeleton of UTS #39, in any case. `l`, `1` and a capital `I` are one
-/// letter, so `i` is too.
+/// The shape of a name, the same for names that look alike: the skeleton of UTS #39, ignoring case. `l`, `1` and a capital `I`
+/// are one letter, so `i` is too.
 pub fn shape(name: &str) -> String {
     let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
     let drawn: String = nfkc(name).chars().map(|c| drawn_letter(c).unwrap_or(c)).collect();
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_look_alike_have_one_shape() {
+    fn names_that_look_alike_share_a_shape() {
         for (one, other) in [
             ("paypal", "pаypаl"),
             ("PayPal", "pаypаl"),

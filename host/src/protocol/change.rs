@@ -1,4 +1,4 @@
-//! What the writer can be asked to make true.
+//! Posts and changes that the writer can commit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 
-/// The text of a message and what belongs to it.
+/// The content of a message: its text, key, reply reference and attachments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
     pub body: Arc<str>,
@@ -22,19 +22,19 @@ pub struct Post {
     pub attachments: Arc<[Attachment]>,
 }
 
-/// Something that a message carries.
+/// An attachment of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Attachment {
     File(MediaFile),
-    /// A picture that is not kept here: a link to it, or a `data:` URL that is all of it.
+    /// A picture that is not stored on this server: a link to it, or a `data:` URL that contains it.
     Picture {
         url: Arc<str>,
     },
 }
 
 impl Attachment {
-    /// Where it can be fetched.
+    /// The URL of the file or picture.
     pub fn url(&self) -> Cow<'_, str> {
         match self {
             Self::File(file) => file.link().into(),
@@ -42,7 +42,7 @@ impl Attachment {
         }
     }
 
-    /// What plugins are told: of a picture within the message only the kind, such as `data:image/png`.
+    /// The URL for plugins: of a picture within the message only the kind, such as `data:image/png`.
     pub fn told(&self) -> String {
         let url = self.url();
         let kind = if url.starts_with("data:") { url.find([';', ',']) } else { None };
@@ -55,7 +55,7 @@ impl Attachment {
 pub struct MediaFile {
     pub id: MediaId,
     pub name: String,
-    /// As its bytes say, such as `image/png`.
+    /// Detected from its bytes, such as `image/png`.
     #[serde(rename = "type")]
     pub media_type: String,
     /// In bytes.
@@ -63,36 +63,36 @@ pub struct MediaFile {
 }
 
 impl MediaFile {
-    /// Where the server gives it out.
+    /// The path at which the server serves it.
     pub fn link(&self) -> String {
         format!("/media/{}", self.id)
     }
 }
 
-/// A post on its way to the writer.
+/// A post for the writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPost {
     pub room: RoomId,
     pub by: Actor,
-    /// The connection that it came by.
+    /// The connection that sent it.
     pub from: Option<ConnectionId>,
     /// The account that had a plugin post it.
     pub on_behalf_of: Option<Account>,
     pub post: Post,
 }
 
-/// How many rooms of a kind its maker may have; looked at in the transaction that makes one more.
+/// How many rooms of a kind their creator may have; checked in the transaction that creates one more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RoomQuota {
     #[default]
     Unlimited,
-    /// Rooms of this kind that one account made.
+    /// Rooms of this kind that one account created.
     Account(u32),
-    /// Rooms that guests made: from one address, and all together.
+    /// Rooms that guests created: from one address, and in total.
     Guests { origin: String, per_origin: u32, total: u32 },
 }
 
-/// A room on its way to the writer; its ids are given out before it is stored, so that replies can carry them.
+/// A room for the writer; its ids are assigned before it is stored, so that replies can contain them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoom {
     pub id: RoomId,
@@ -105,7 +105,7 @@ pub struct NewRoom {
     pub quota: RoomQuota,
 }
 
-/// What is none stays as it is.
+/// New values of a room's settings; those that are none stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomChange {
     pub name: Option<String>,
@@ -114,10 +114,11 @@ pub struct RoomChange {
     pub member_limit: Option<Option<u32>>,
 }
 
-/// One write of a unit of work.
+/// One change of a unit of work.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Change {
     CreateRoom(NewRoom),
+    /// Changes a room's settings.
     UpdateRoom {
         room: RoomId,
         change: RoomChange,
@@ -125,6 +126,7 @@ pub enum Change {
     DeleteRoom {
         room: RoomId,
     },
+    /// Lets an account join a private room.
     Invite {
         room: RoomId,
         account: AccountId,
@@ -134,6 +136,7 @@ pub enum Change {
         account: AccountId,
         role: Role,
     },
+    /// Removes a member who left, was kicked or was banned.
     RemoveMember {
         room: RoomId,
         account: AccountId,
@@ -149,25 +152,25 @@ pub enum Change {
         room: RoomId,
         account: AccountId,
     },
-    /// None lets the account post again.
+    /// Mutes an account until then; none lets it post again.
     Mute {
         room: RoomId,
         account: AccountId,
         until: Option<Timestamp>,
     },
-    /// Shown to the filters before.
+    /// A post that has passed the filters.
     Post(NewPost),
     DeleteMessage {
         room: RoomId,
         seq: u64,
     },
-    /// Shown to the filters before, as a post is.
+    /// Replaces a message's text; the new one has passed the filters.
     EditMessage {
         room: RoomId,
         seq: u64,
         body: Arc<str>,
     },
-    /// Adds an account's reaction to a message, or takes it away.
+    /// Adds or removes an account's reaction to a message.
     React {
         room: RoomId,
         seq: u64,
@@ -179,71 +182,74 @@ pub enum Change {
         room: RoomId,
         seq: u64,
     },
-    /// Whether a room guard has credentials for the room now.
+    /// Sets whether a room guard has credentials for the room.
     SetGuarded {
         room: RoomId,
         guarded: bool,
     },
-    /// Makes the room of these two, unless there is one.
+    /// Creates the direct room of these two accounts, unless there is one.
     OpenDirect {
         id: RoomId,
         code: String,
         between: [AccountId; 2],
         quota: RoomQuota,
     },
-    /// Makes an account's session of this id, unless there is a room of this id.
+    /// Creates an account's echo room of this id, unless there is a room of this id.
     OpenSession {
         id: RoomId,
         name: String,
         owner: AccountId,
         quota: RoomQuota,
     },
-    /// Takes a room's oldest entries away, up to this one and no more than so many.
+    /// Deletes a room's oldest entries, up to this one and at most `limit`.
     Prune {
         room: RoomId,
         up_to: u64,
         limit: u32,
     },
-    /// Keeps guests out of a room, or from posting there, for a while.
+    /// Bans or mutes guests in a room for a time.
     RestrictGuests {
         room: RoomId,
         rule: GuestRule,
     },
-    /// Bans and mutes of guests in the room are over.
+    /// Ends all bans and mutes of guests in the room.
     PardonGuests {
         room: RoomId,
     },
-    /// Whether guests may come in.
+    /// Sets whether guests may join.
     AllowGuests {
         room: RoomId,
         allowed: bool,
     },
-    /// These guests are not in the room any more, once it is committed.
+    /// Evicts these guests from the room after the commit.
     RemoveGuests {
         room: RoomId,
         which: GuestSelector,
     },
-    /// Keeps guests out who come from where this account is connected: on other nodes, which alone know that.
+    /// Bans guests from the addresses of this account's connections to other nodes; only those nodes know the addresses.
     BanOriginsElsewhere {
         room: RoomId,
         account: AccountId,
         until: Timestamp,
     },
+    /// Stores a value in a plugin's storage.
     PutValue {
         plugin: Arc<str>,
         key: String,
         value: Vec<u8>,
     },
+    /// Deletes a value from a plugin's storage.
     DeleteValue {
         plugin: Arc<str>,
         key: String,
     },
+    /// Sets a plugin's timer, replacing one of the same name.
     SetTimer(Timer),
     CancelTimer {
         plugin: Arc<str>,
         name: String,
     },
-    /// The timer has done what it was set for; a conflict if it is not set for this moment any more.
+    /// Removes a timer that has fired; a conflict if it is not set for this moment any more.
     EndTimer {
         plugin: Arc<str>,
         name: String,
@@ -251,7 +257,7 @@ pub enum Change {
     },
 }
 
-/// What is kept of the database and a change makes untrue.
+/// A cache entry that a change makes stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CacheInvalidation {
     Room(RoomId),
@@ -260,7 +266,7 @@ pub enum CacheInvalidation {
 }
 
 impl Change {
-    /// What no longer holds once it is committed.
+    /// The cache entries that are stale once this change is committed.
     pub fn invalidations(&self) -> Vec<CacheInvalidation> {
         let mut invalidations: Vec<_> =
             self.membership().map(|(room, account)| CacheInvalidation::Membership(room, account)).into_iter().collect();
@@ -282,7 +288,7 @@ impl Change {
         invalidations
     }
 
-    /// The room that it deletes.
+    /// The room that this change deletes.
     pub fn deleted_room(&self) -> Option<RoomId> {
         match self {
             Self::DeleteRoom { room } => Some(*room),
@@ -290,7 +296,7 @@ impl Change {
         }
     }
 
-    /// The room that is there already and whose log it makes longer.
+    /// The existing room whose log or state this change writes; in a cluster the writer locks it.
     pub fn logged_in(&self) -> Option<RoomId> {
         match self {
             Self::UpdateRoom { room, .. }
@@ -312,7 +318,7 @@ impl Change {
         }
     }
 
-    /// Whose standing it changes, and where.
+    /// The room and the account whose membership this change affects.
     pub fn membership(&self) -> Option<(RoomId, AccountId)> {
         match self {
             Self::Invite { room, account }
@@ -328,7 +334,7 @@ impl Change {
     }
 }
 
-/// When a plugin wants to be woken, and why.
+/// A plugin's timer: when it is due, and its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timer {
     pub plugin: Arc<str>,
@@ -348,7 +354,7 @@ pub struct Requester {
     pub room: Option<RoomId>,
 }
 
-/// Who hears an event that a plugin sends.
+/// The receivers of a plugin's event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PushTarget {
     Connection(ConnectionId),
@@ -356,7 +362,7 @@ pub enum PushTarget {
     Room(RoomId),
 }
 
-/// An event of a plugin's own, to those who are connected now.
+/// A plugin's event to live connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Push {
     pub to: PushTarget,
@@ -366,7 +372,7 @@ pub struct Push {
     pub data: String,
 }
 
-// A plugin's values may be secrets (password hashes): their size is all that is shown.
+// A plugin's values may be secrets (password hashes): only their size is shown.
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -406,7 +412,8 @@ impl fmt::Debug for Change {
     }
 }
 
-/// What a unit of work read of a plugin's storage; if it is no longer so when the unit is applied, the unit is a conflict.
+/// A value of a plugin's storage that a unit of work has read; if its version has changed when the unit is applied, the unit is
+/// a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageRead {
     pub plugin: Arc<str>,
@@ -415,20 +422,20 @@ pub struct StorageRead {
     pub version: i64,
 }
 
-/// Writes that become true together, in one transaction, or not at all.
+/// Changes that are committed together in one transaction, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     pub by: Actor,
     pub reads: Vec<StorageRead>,
     pub changes: Vec<Change>,
-    /// Sent once the changes are true.
+    /// Sent after the commit.
     pub pushes: Vec<Push>,
-    /// How many plugins' reactions led here: 0 for what a person asked for.
+    /// How many plugins' reactions led to it: 0 for a client's own request.
     pub depth: u8,
 }
 
 impl Unit {
-    /// What a person or the server asked for.
+    /// A unit of work requested by a client or by the server.
     pub fn new(by: Actor, changes: Vec<Change>) -> Self {
         Self { by, reads: Vec::new(), changes, pushes: Vec::new(), depth: 0 }
     }

@@ -1,4 +1,4 @@
-//! What clients ask, and what they are answered.
+//! Commands of clients, and replies to them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Account, AccountId, Actor, Author, ConnectionId, Guest, MediaId, Member, Post, Role, Room, RoomId};
 use crate::clock::Timestamp;
 
-/// How a client names a room: its uid, or its name where a person typed it.
+/// A client's reference to a room: its uid or its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomName {
     Id(RoomId),
@@ -15,7 +15,7 @@ pub enum RoomName {
 }
 
 impl RoomName {
-    /// A name never looks like a uid, so that there is no doubt which one it is.
+    /// Parses a uid or a name. A room's name never looks like a uid, so this is unambiguous.
     pub fn parse(text: String) -> Self {
         match text.parse() {
             Ok(id) => Self::Id(id),
@@ -24,11 +24,11 @@ impl RoomName {
     }
 }
 
-/// How a connection says who it is.
+/// How a connection identifies itself.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Proof {
     Token(String),
-    /// As a guest, under this name or a made-up one.
+    /// As a guest, with this name or a generated one.
     Guest(Option<String>),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for Proof {
     }
 }
 
-/// Something offered at a room's door: `password` and its text. No value asks for its removal.
+/// A credential for joining a room, such as `password` and its text. As a setting, no value removes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     pub name: String,
@@ -64,13 +64,16 @@ pub enum Page {
     After(u64),
 }
 
-/// What a client asks for.
+/// A client's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// Identifies the connection, or renews its token.
     Connect {
         proof: Proof,
+        /// Subscribes to all rooms of the account.
         listen_all: bool,
     },
+    /// Lists the rooms that the caller may see.
     RoomList {
         query: Option<String>,
         cursor: Option<String>,
@@ -78,8 +81,10 @@ pub enum Command {
     RoomGet {
         room: RoomName,
     },
+    /// Joins a room and subscribes to it.
     RoomJoin {
         room: RoomName,
+        /// The last `seq` that the client has; later entries are sent first.
         since: Option<u64>,
         credentials: Vec<Credential>,
     },
@@ -98,7 +103,9 @@ pub enum Command {
     Post {
         room: RoomName,
         body: String,
+        /// Idempotency key.
         key: Option<String>,
+        /// The `seq` of the message it answers.
         reply_to: Option<u64>,
         attachments: Vec<MediaId>,
     },
@@ -117,26 +124,30 @@ pub enum Command {
         emoji: String,
         on: bool,
     },
+    /// Marks everything up to this entry as read.
     Read {
         room: RoomName,
         seq: u64,
     },
+    /// Notifies the others in the room that the caller is typing.
     Typing {
         room: RoomName,
     },
-    /// The room of the caller and one other account.
+    /// Opens the direct room of the caller and another account.
     DirectOpen {
         /// A uid or a name.
         account: String,
     },
-    /// From now on these accounts' comings and goings are told, and nobody else's.
+    /// Subscribes to the presence of these accounts, instead of those watched before.
     PresenceWatch {
         accounts: Vec<AccountId>,
     },
+    /// Lists the caller's rooms with their numbers of unread messages.
     Unread,
+    /// Searches messages, newest first.
     Search {
         query: String,
-        /// Everywhere the caller is a member, if none is named.
+        /// None searches all rooms of the caller.
         room: Option<RoomName>,
         cursor: Option<i64>,
         limit: u32,
@@ -144,57 +155,59 @@ pub enum Command {
     AccountFind {
         name: String,
     },
-    /// From now on the account cannot write to the caller directly; or it can again.
+    /// Blocks or unblocks an account from writing to the caller directly.
     Block {
         /// A uid or a name.
         account: String,
         on: bool,
     },
+    /// Lists the accounts that the caller has blocked.
     Blocked {
         cursor: Option<AccountId>,
     },
-    /// Leaves a direct room out of the list until something is posted there.
+    /// Hides a direct room from the list until something is posted there.
     HideDirect {
         room: RoomName,
     },
+    /// Lists the plugins' commands.
     Commands,
-    /// Any other op: looked up among the plugins' commands.
+    /// Any other op, looked up among the plugins' commands.
     Plugin {
         name: String,
         args: Map<String, Value>,
     },
 }
 
-/// A message in its present state.
+/// A message in its current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub seq: u64,
-    /// As an entry's.
+    /// The number of its entry.
     pub number: i64,
     pub at: Timestamp,
     pub from: Author,
-    /// Without text if it was deleted.
+    /// With an empty text if it was deleted.
     pub post: Post,
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
     pub reactions: Vec<Reaction>,
 }
 
-/// One emoji under a message.
+/// One emoji of a message's reactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reaction {
     pub emoji: String,
     /// How many accounts.
     pub count: u32,
-    /// Which, the earliest first; not all of them if they are very many.
+    /// The accounts, earliest first; not all of them if there are very many.
     pub accounts: Vec<AccountId>,
 }
 
-/// A room of an account's, and how much of it is new to it.
+/// A room of an account, and how many messages are unread there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadRoom {
     pub room: Room,
-    /// In a direct room: the other one.
+    /// In a direct room: the other account.
     pub with: Option<Account>,
     pub last_seq: u64,
     pub read_seq: u64,
@@ -218,18 +231,19 @@ pub enum Reply {
         room: Room,
         members: u32,
         role: Option<Role>,
-        /// Whether they may come in.
+        /// Whether guests may join.
         guests: bool,
     },
-    /// A private room, as those see it whom only its guards can let in.
+    /// A private room, as seen by a caller whom only its guards can admit.
     ClosedRoom(Room),
     Joined {
         room: Room,
+        /// Whether the entries after `since` follow.
         recovered: bool,
         last_seq: u64,
     },
     Left,
-    /// Members with whether they are online, and the guests who are there.
+    /// Members, each with whether it is online, and the guests in the room.
     Members {
         members: Vec<(Member, bool)>,
         guests: Vec<Guest>,
@@ -244,13 +258,13 @@ pub enum Reply {
         at: Timestamp,
         duplicate: bool,
     },
-    /// What was changed, as the room's log has it; none if it was so already.
+    /// The `seq` and time of the change's entry; none if nothing changed.
     Logged(Option<(u64, Timestamp)>),
     Read {
         seq: u64,
     },
     Done,
-    /// Those watched, and whether they are online.
+    /// The watched accounts, and whether each is online.
     Presence(Vec<(AccountId, bool)>),
     Unread(Vec<UnreadRoom>),
     Found {
@@ -262,13 +276,13 @@ pub enum Reply {
         online: bool,
         disabled: bool,
     },
-    /// Whom the caller has blocked.
+    /// The accounts that the caller has blocked.
     Blocked {
         accounts: Vec<Account>,
         next: Option<AccountId>,
     },
     Commands(Value),
-    /// What a plugin's command answered; called by its op, or by `/slash` text.
+    /// The answer of a plugin's command, called by its op or by `/slash` text.
     Result {
         value: Value,
         slash: bool,

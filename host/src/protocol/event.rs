@@ -1,4 +1,4 @@
-//! What happens: the entries of a room's log, and what live connections are told besides.
+//! Entries of a room's log, and other events for live connections.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{AccountId, Author, Post, Push, Role, Room, RoomId, Visibility};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-/// Why somebody is no longer a member.
+/// Why an account is no longer a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Removal {
@@ -18,27 +18,27 @@ pub enum Removal {
 }
 words!(Removal, "removal", Left = "left", Kicked = "kicked", Banned = "banned");
 
-/// Why a connection does not hear a room any more.
+/// Why a connection's subscription to a room ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionCause {
-    /// Its account left, by another connection.
+    /// Its account left by another connection.
     Left,
     Kicked,
     Banned,
     RoomDeleted,
 }
 
-/// The end of a connection's hearing a room, which it did not ask for itself.
+/// The end of a connection's subscription to a room that the connection did not request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eviction {
     pub room: Room,
     pub cause: EvictionCause,
-    /// What a moderator said of it.
+    /// The moderator's reason.
     pub reason: Option<String>,
 }
 
 impl Eviction {
-    /// For people; `noun` is what their dialect calls a room.
+    /// A sentence for the client; `noun` is its dialect's word for a room.
     pub fn sentence(&self, noun: &str) -> String {
         let name = &self.room.name;
         let what = match self.cause {
@@ -53,7 +53,7 @@ impl Eviction {
         }
     }
 
-    /// Why a command about this room fails.
+    /// The error of later commands about this room.
     pub fn error(&self, noun: &str) -> Error {
         match self.cause {
             EvictionCause::RoomDeleted => Error::NotFound(self.sentence(noun)),
@@ -74,42 +74,42 @@ impl From<Removal> for EvictionCause {
     }
 }
 
-/// One numbered line of a room's log.
+/// One numbered entry of a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub room: RoomId,
-    /// 1, 2, 3 … without gaps in each room.
+    /// The entry's number in its room: 1, 2, 3 … without gaps.
     pub seq: u64,
-    /// The integer that dialects with integer ids show, unlike any other entry's; 0 for what is not kept.
+    /// The id in dialects with integer ids, unique across rooms; 0 for entries that are not stored.
     pub number: i64,
     pub at: Timestamp,
     pub by: Author,
     pub what: EntryPayload,
 }
 
-/// An account that something happened to, as the log keeps it.
+/// The account that an entry is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whom {
     pub id: AccountId,
     pub name: Arc<str>,
 }
 
-/// What an entry says happened.
+/// What an entry records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryPayload {
     Posted(Post),
-    /// A post that was deleted since: it keeps its number.
+    /// A deleted post, which keeps its number.
     Tombstone,
-    /// The message numbered `of` has this text now.
+    /// The message with number `of` was given this text.
     Edited {
         of: u64,
         body: Arc<str>,
     },
-    /// The message numbered `of` has no text any more.
+    /// The message with number `of` was deleted.
     Deleted {
         of: u64,
     },
-    /// Somebody added this reaction to the message numbered `of`, or took it away.
+    /// A reaction to the message with number `of` was added or removed.
     Reacted {
         of: u64,
         emoji: Arc<str>,
@@ -131,7 +131,7 @@ pub enum EntryPayload {
     Invited {
         whom: Whom,
     },
-    /// The room as it is from now on.
+    /// The room's new settings.
     RoomUpdated {
         name: Arc<str>,
         topic: Arc<str>,
@@ -139,13 +139,13 @@ pub enum EntryPayload {
         member_limit: Option<u32>,
     },
     RoomDeleted {
-        /// The room that is gone.
+        /// The room before its deletion.
         was: Box<Room>,
     },
 }
 
 impl EntryPayload {
-    /// Whether others hear the room after it than before.
+    /// Whether the entry changes who receives the room's events.
     pub fn changes_membership(&self) -> bool {
         matches!(
             self,
@@ -153,7 +153,7 @@ impl EntryPayload {
         )
     }
 
-    /// The message that this is about, if it is about another entry.
+    /// The number of the message that this entry changes, if it does.
     pub fn target(&self) -> Option<u64> {
         match self {
             Self::Edited { of, .. } | Self::Deleted { of } | Self::Reacted { of, .. } => Some(*of),
@@ -162,16 +162,16 @@ impl EntryPayload {
     }
 }
 
-/// What live connections are told.
+/// An event for live connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     Entry(Entry),
-    /// Somebody hears the room now, who did not by any other connection.
+    /// The first connection of an account or guest subscribed to the room.
     Arrived {
         room: RoomId,
         who: Author,
     },
-    /// The last connection by which somebody heard the room has gone.
+    /// The last connection of an account or guest unsubscribed from the room.
     Departed {
         room: RoomId,
         who: Author,
@@ -182,22 +182,22 @@ pub enum Event {
         whom: Whom,
         seq: u64,
     },
-    /// To the others in the room.
+    /// Sent to the others in the room.
     Typing {
         room: RoomId,
         by: Author,
     },
-    /// To those who watch the account: its first connection came, or its last one went.
+    /// Sent to connections that watch the account: its first connection opened, or its last one closed.
     Presence {
         account: AccountId,
         /// As in a direct room's `Peer`.
         external: Option<Arc<str>>,
         online: bool,
     },
-    /// To one connection: a fresh token is due.
+    /// Sent to one connection: its token expires soon.
     TokenExpiring {
         at: Timestamp,
     },
-    /// A plugin's own.
+    /// An event of a plugin.
     Pushed(Push),
 }

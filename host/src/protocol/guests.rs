@@ -1,4 +1,4 @@
-//! What a room's moderators decide about guests.
+//! Rules of a room's moderators for guests.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::ConnectionId;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// What a guest may not do.
+/// What a rule forbids: joining or posting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuestRuleKind {
     Ban,
@@ -16,7 +16,7 @@ pub enum GuestRuleKind {
 }
 words!(GuestRuleKind, "kind of rule", Ban = "ban", Mute = "mute");
 
-/// Holds for guests of this connection or this origin, never for accounts, and not for ever.
+/// A ban or mute for guests of this connection or this origin, limited in time; never for accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestRule {
     pub kind: GuestRuleKind,
@@ -26,7 +26,7 @@ pub struct GuestRule {
     pub until: Timestamp,
 }
 
-/// Some of the guests in a room.
+/// Selects guests in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuestSelector {
     All,
@@ -35,6 +35,7 @@ pub enum GuestSelector {
 }
 
 impl GuestSelector {
+    /// Whether a guest with this connection and origin is selected.
     pub fn selects(&self, connection: ConnectionId, origin: Option<&str>) -> bool {
         match self {
             Self::All => true,
@@ -44,10 +45,10 @@ impl GuestSelector {
     }
 }
 
-/// All that holds for guests in a room.
+/// All rules for guests in a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuestRules {
-    /// Guests are not let in at all.
+    /// No guest may join.
     pub closed: bool,
     pub rules: Vec<GuestRule>,
 }
@@ -67,7 +68,7 @@ impl GuestRules {
         self.rules.iter().filter(holds_for).max_by_key(|rule| rule.until)
     }
 
-    /// Whether a guest may be in the room.
+    /// Checks that a guest may be in the room.
     pub fn check_presence(&self, connection: Option<ConnectionId>, origin: &str, now: Timestamp) -> Result<()> {
         if self.closed {
             return Err(Error::Forbidden("guests are not let in to this room; log in to come in".into()));
@@ -80,7 +81,7 @@ impl GuestRules {
         }
     }
 
-    /// Whether a guest who is in the room may post.
+    /// Checks that a guest who is in the room may post.
     pub fn check_can_post(&self, connection: Option<ConnectionId>, origin: &str, now: Timestamp) -> Result<()> {
         self.check_presence(connection, origin, now)?;
         match self.find(GuestRuleKind::Mute, connection, origin, now) {

@@ -1,4 +1,4 @@
-//! Names for accounts, rooms and connections that cannot be mixed up.
+//! Typed ids of accounts, rooms, connections, logins and files.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one.
+            /// Generates a new id.
             pub fn new() -> Self {
                 Self(Uuid::$new())
             }
@@ -35,7 +35,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                // The library's own error speaks of its parser.
+                // The library's error text is about its parser.
                 Uuid::deserialize(deserializer).map(Self).map_err(|_| D::Error::custom("should be an id, a UUID"))
             }
         }
@@ -48,7 +48,7 @@ macro_rules! id {
             }
         }
 
-        // Stored as text, so that both databases hold the same and a person can read it.
+        // Stored as text, so that both databases store the same, readable value.
         impl<D: sqlx::Database> sqlx::Type<D> for $name
         where
             String: sqlx::Type<D>,
@@ -94,14 +94,14 @@ id! {
     RoomId = now_v7
 }
 id! {
-    /// One live connection; a guest is known by it.
+    /// The id of a live connection, and of its guest.
     ConnectionId = now_v7
 }
 id! {
-    /// One signing in: what its refresh token belongs to and what logging out ends.
+    /// The id of a log-in: its refresh token belongs to it, and logging out ends it.
     LoginId = now_v7
 }
 id! {
-    /// An uploaded file. Whoever knows it may fetch the file, so it is all random: nobody guesses one.
+    /// The id of an uploaded file. Everybody who knows it may download the file, so it is random and cannot be guessed.
     MediaId = new_v4
 }

@@ -1,4 +1,4 @@
-//! Who acts, and who wrote.
+//! Accounts, guests and plugins as actors and authors.
 
 use std::sync::Arc;
 
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, ConnectionId};
 
-/// An account, as the rest of the house needs it.
+/// The essentials of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
-    /// The integer that dialects with integer ids show.
+    /// The id in dialects with integer ids.
     pub number: i64,
     pub name: Arc<str>,
     pub is_admin: bool,
 }
 
-/// Somebody connected without an account; known by the connection, for as long as it lives.
+/// A connection without an account, identified by the connection for as long as it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     pub id: ConnectionId,
     pub name: Arc<str>,
 }
 
-/// A plugin, as somebody who acts and posts.
+/// A plugin as an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bot {
-    /// The plugin's id, and the name that people see.
+    /// The plugin's id, which is also its displayed name.
     pub plugin: Arc<str>,
     /// The account that its posts are stored under.
     pub id: AccountId,
     pub number: i64,
 }
 
-/// Who acts.
+/// The actor of a command or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     Account(Account),
@@ -43,6 +43,7 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// The account; none for guests, plugins and the server.
     pub fn account(&self) -> Option<&Account> {
         match self {
             Self::Account(account) => Some(account),
@@ -50,6 +51,7 @@ impl Actor {
         }
     }
 
+    /// The displayed name.
     pub fn name(&self) -> &str {
         match self {
             Self::Account(account) => &account.name,
@@ -60,7 +62,7 @@ impl Actor {
     }
 }
 
-/// What a member may do; each role includes the ones before it.
+/// A member's role; each includes the rights of the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -71,7 +73,7 @@ pub enum Role {
 
 words!(Role, "role", Member = "member", Moderator = "moderator", Owner = "owner");
 
-/// What kind of somebody wrote or did something.
+/// The kind of an author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthorKind {
     Account,
@@ -80,13 +82,13 @@ pub enum AuthorKind {
     Server,
 }
 
-/// Who wrote or did something in a room's log.
+/// The author of an entry in a room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {
     pub kind: AuthorKind,
     /// None for guests and for the server.
     pub account: Option<(AccountId, i64)>,
-    /// A plugin's is its id.
+    /// A plugin's name is its id.
     pub name: Arc<str>,
 }
 

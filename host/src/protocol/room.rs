@@ -1,4 +1,4 @@
-//! Rooms, and how somebody stands to one.
+//! Rooms and memberships.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::{Account, AccountId, Role, RoomId};
 use crate::clock::Timestamp;
 
-/// What a room is for.
+/// The kind of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoomKind {
     Room,
     Direct,
-    /// One account talking to the server, which answers. Stored and sent as `session`.
+    /// One account talking to the server, which answers; stored and sent as `session`.
     #[serde(rename = "session")]
     Echo,
 }
 
-/// Who may join without an invitation: everybody, or those whom a room guard admits.
+/// Who may join without an invitation: everybody, or only those whom a room guard admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
@@ -29,42 +29,42 @@ pub enum Visibility {
 words!(RoomKind, "kind of room", Room = "room", Direct = "direct", Echo = "session");
 words!(Visibility, "visibility", Public = "public", Private = "private");
 
-/// A room, as its row says; cheap to clone.
+/// A room's row; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     pub id: RoomId,
     pub number: i64,
-    /// Five characters for people to pass on.
+    /// Five characters by which people can find the room.
     pub code: Arc<str>,
     pub name: Arc<str>,
     pub kind: RoomKind,
     pub visibility: Visibility,
     pub topic: Arc<str>,
     pub member_limit: Option<u32>,
-    /// Whether a room guard lets people in by what they offer, a password say.
+    /// Whether a room guard admits callers by credentials, such as a password.
     pub guarded: bool,
-    /// The two whose direct room it is.
+    /// The two accounts of a direct room.
     pub pair: Option<[Peer; 2]>,
     pub created_at: Timestamp,
 }
 
-/// One of the two in a direct room.
+/// One of the two accounts of a direct room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     pub id: AccountId,
     pub number: i64,
-    /// What the issuer of its tokens calls it, if that is not this server.
+    /// The account's id at the issuer of its tokens, if the issuer is not this server.
     pub external: Option<Arc<str>>,
 }
 
 impl Room {
-    /// In a direct room: the other one.
+    /// In a direct room: the other account.
     pub fn other_than(&self, account: AccountId) -> Option<&Peer> {
         self.pair.as_ref()?.iter().find(|peer| peer.id != account)
     }
 }
 
-/// An account's place in a room.
+/// A member of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub account: Account,
@@ -72,15 +72,15 @@ pub struct Member {
     pub joined_at: Timestamp,
 }
 
-/// A session, and when something was said in it last.
+/// A session, and the time of its last message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSummary {
     pub room: Room,
-    /// None if nothing was said yet, or all of it was deleted.
+    /// None if there is no message, or all were deleted.
     pub last_message_at: Option<Timestamp>,
 }
 
-/// How somebody stands to a room: what the preconditions look at.
+/// An account's role, invitation, ban and mute in a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
     pub role: Option<Role>,

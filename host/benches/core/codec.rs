@@ -1,4 +1,4 @@
-//! A post's frame, read and written, in each dialect.
+//! Decoding and encoding a post's frame in each dialect.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What a message costs on its way: frames that are read and written, posts that are stored, a room that is told.
+//! Cost of a message in the core: decoding and encoding frames, storing posts, broadcasting to a room.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on stops")]
 
@@ -9,5 +9,5 @@ mod writer;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(core, codec::decode, codec::encode, hub::publish, writer::posts);
+criterion_group!(core, codec::decode, codec::encode, hub::broadcast, writer::posts);
 criterion_main!(core);

@@ -1,4 +1,4 @@
-//! A room, who is in it, and what is said there in each dialect.
+//! Fixtures: a room, its subscribers, and a post's frame in each dialect.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) fn frame(dialect: Dialect) -> String {
     }
 }
 
-/// Whether it was understood.
+/// Decodes a frame; true if it is valid.
 pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
     match dialect {
         Dialect::Native => native::decode(frame).is_ok(),
@@ -76,7 +76,7 @@ pub(crate) fn decode(dialect: Dialect, frame: &str) -> bool {
     }
 }
 
-/// A room with listeners, whose outboxes are emptied by nobody but `drain`.
+/// A room with subscribers, whose outboxes only `drain` empties.
 pub(crate) struct Audience {
     runtime: Runtime,
     broadcaster: Broadcaster,
@@ -87,48 +87,48 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// As many of each of these dialects.
+    /// A room with `each` subscribers of each of these dialects.
     pub(crate) fn new(dialects: &[Dialect], each: usize) -> Self {
-        // One thread, so that it goes the same way each time.
+        // One thread, so that every run is the same.
         let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (hub, room, mut outboxes) = (Arc::new(Hub::default()), Arc::new(room()), Vec::new());
         for dialect in dialects.iter().flat_map(|dialect| std::iter::repeat_n(*dialect, each)) {
             let outbox = Arc::new(Outbox::new(&Limits::default()));
-            let listener = Connection::new(dialect, outbox.clone(), ann(), ConnectionId::new(), None);
-            let (id, listener) = (listener.id, Arc::new(listener));
-            hub.connect(&listener);
-            assert!(hub.subscribe(&room, &listener, None).is_ok());
+            let subscriber = Connection::new(dialect, outbox.clone(), ann(), ConnectionId::new(), None);
+            let (id, subscriber) = (subscriber.id, Arc::new(subscriber));
+            hub.connect(&subscriber);
+            assert!(hub.subscribe(&room, &subscriber, None).is_ok());
             hub.release(room.id, id, 0, || {});
             outboxes.push(outbox);
         }
         let broadcaster =
             runtime.block_on(async { Broadcaster::start(&hub, &TaskTracker::new(), &Metrics::default()) });
         let mut audience = Self { runtime, broadcaster, room, by: ann(), outboxes, seq: 0 };
-        // Who came after them is told to some.
+        // Some dialects receive the arrivals of later subscribers.
         audience.drain();
         audience
     }
 
-    /// Tells as many posts as if they had been committed together.
-    pub(crate) fn publish(&mut self, count: u64) {
-        let told = (0..count).map(|_| {
+    /// Broadcasts posts as if they had been committed together.
+    pub(crate) fn broadcast(&mut self, count: u64) {
+        let pending = (0..count).map(|_| {
             self.seq += 1;
             let entry = posted(&self.room, &self.by, self.seq);
             PendingBroadcast { by: Some(self.by.clone()), ..PendingBroadcast::late(entry) }
         });
-        let told = told.collect();
+        let pending = pending.collect();
         self.runtime.block_on(async {
-            self.broadcaster.broadcast(self.room.clone(), told).await;
+            self.broadcaster.broadcast(self.room.clone(), pending).await;
             self.broadcaster.settle().await;
         });
     }
 
-    /// Takes what waits, as the connections' tasks do; says how many messages it was.
+    /// Takes all waiting frames, as the connections' tasks do; returns the number of messages.
     pub(crate) fn drain(&mut self) -> usize {
         let mut frames: VecDeque<Frame> = VecDeque::new();
         let mut messages = 0;
         for outbox in &self.outboxes {
-            // Ready at once, or nothing waits.
+            // Not ready if nothing waits.
             let _ = outbox.take(&mut frames).now_or_never();
             messages += frames
                 .drain(..)

@@ -1,4 +1,4 @@
-//! Posts that are stored, each acknowledged once it is safe: many that wait together, and one after the other.
+//! Storing posts, each acknowledged once it is durable: many waiting together, and one after the other.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn posts(bench: &mut Criterion) {
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
     let (writer, room) = runtime.block_on(writer(url));
     let mut group = bench.benchmark_group("store posts");
-    // 1 is a transaction for each.
+    // With 1, each post is a transaction of its own.
     for waiting in [1, 200] {
         group.throughput(Throughput::Elements(waiting as u64));
         group.bench_function(BenchmarkId::new("waiting together", waiting), |bencher| {

@@ -1,4 +1,4 @@
-//! Somebody has a plugin do its worst again and again, while others talk.
+//! Latency of other clients while a client repeatedly makes a plugin misbehave.
 
 use std::time::{Duration, Instant};
 
@@ -9,27 +9,27 @@ use super::table::{Table, ms};
 use super::talk::{ask, guest, talk};
 
 const ROUNDS: usize = 10;
-const QUIET: Duration = Duration::from_secs(20);
-/// What a call may use of CPU time.
-const BUDGET: Duration = Duration::from_millis(1000);
+const BASELINE_DURATION: Duration = Duration::from_secs(20);
+/// CPU time limit of a call.
+const CALL_BUDGET: Duration = Duration::from_millis(1000);
 const GRANTS: &str =
     r#"["storage", "accounts", "rooms", "rooms-admin", "messages", "passwords", "push", "timers", "http"]"#;
 
 pub(crate) async fn run() {
     let config = format!(
         "[plugin.hostile]\ngrants = {GRANTS}\nlimits = {{ call_ms = {}, memory_mib = 160 }}",
-        BUDGET.as_millis()
+        CALL_BUDGET.as_millis()
     );
     let mut server = Server::start(&[("hostile.wasm", &hostile())], &config).await;
     let address = server.address.clone();
-    // Far too many lines for a pipe that nobody reads.
+    // The log has too many lines for a pipe that is not read.
     tokio::spawn(async move { server.read_log().await });
 
     let stop = CancellationToken::new();
     tokio::spawn({
         let stop = stop.clone();
         async move {
-            tokio::time::sleep(QUIET).await;
+            tokio::time::sleep(BASELINE_DURATION).await;
             stop.cancel();
         }
     });
@@ -51,7 +51,7 @@ pub(crate) async fn run() {
             table.row(
                 format!("error after `{deed}`, slowest of {ROUNDS}"),
                 ms(slowest),
-                format!("{} of CPU time", ms(BUDGET)),
+                format!("{} of CPU time", ms(CALL_BUDGET)),
             );
         }
         stop.cancel();

@@ -1,4 +1,4 @@
-//! What plugins cost those who talk: programs that start the real server, talk over real sockets, and print a table.
+//! Cost of plugins for chatting clients: starts the real server, posts over real sockets, and prints tables.
 //!
 //! `cargo bench -p natterjack --bench figures -- replace`, and so for `memory` and `hostile`; without a name, all of them. They
 //! need the built plugins: `cargo xtask plugins`, and for `hostile` the fixture of that name. See docs/figures.md.
@@ -14,7 +14,7 @@ mod talk;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --all-targets` runs benchmarks, too, but without this.
+    // `cargo test --all-targets` runs benchmarks without this flag.
     if !args.iter().any(|arg| arg == "--bench") {
         return;
     }

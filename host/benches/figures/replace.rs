@@ -1,4 +1,4 @@
-//! 1,000 posts a second, while the filter that sees each of them is replaced 50 times.
+//! Latency of 1,000 posts a second while the filter that sees each of them is replaced 50 times.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::server::{Server, built, tagged};
 use super::table::{Table, ms};
 use super::talk::talk;
 
-const TIMES: u32 = 50;
-const QUIET: Duration = Duration::from_secs(20);
+const REPLACEMENTS: u32 = 50;
+const BASELINE_DURATION: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run() {
     let filter = built("word-filter.wasm");
@@ -21,7 +21,7 @@ pub(crate) async fn run() {
     tokio::spawn({
         let stop = stop.clone();
         async move {
-            tokio::time::sleep(QUIET).await;
+            tokio::time::sleep(BASELINE_DURATION).await;
             stop.cancel();
         }
     });
@@ -29,7 +29,7 @@ pub(crate) async fn run() {
 
     let stop = CancellationToken::new();
     let replacing = async {
-        for turn in 0..TIMES {
+        for turn in 0..REPLACEMENTS {
             server.replace("word-filter.wasm", &tagged(&filter, turn)).await;
         }
         stop.cancel();

@@ -1,4 +1,4 @@
-//! The server's own binary, with a folder of its own.
+//! Runs the server's binary in a temporary folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Server {
     pub(crate) address: String,
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With these plugins, and this in the configuration. Nobody is held back for talking too much.
+    /// Starts a server with these plugins and this configuration, without rate limits.
     pub(crate) async fn start(plugins: &[(&str, &[u8])], config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
@@ -39,10 +39,10 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
-            let Some(line) = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap() else {
+            let Some(line) = timeout(OUTPUT_TIMEOUT, output.next_line()).await.unwrap().unwrap() else {
                 let why = log.next_line().await.unwrap().unwrap_or_default();
                 panic!("the server does not start: {why}");
             };
@@ -50,17 +50,17 @@ impl Server {
                 break address.trim().to_owned();
             }
         };
-        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+        tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
         let mut server = Self { address, child, log, folder };
         server.logged("accepting connections").await;
         server
     }
 
-    /// Waits for the next line of the log that holds this.
+    /// Waits for the next line of the log that contains this text.
     pub(crate) async fn logged(&mut self, text: &str) {
         loop {
-            let line = timeout(PATIENCE, self.log.next_line()).await;
-            let line = line.unwrap_or_else(|_| panic!("the log never said `{text}`")).unwrap().unwrap();
+            let line = timeout(OUTPUT_TIMEOUT, self.log.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("the log never contained `{text}`")).unwrap().unwrap();
             assert!(!line.contains("plugin not"), "{line}");
             if line.contains(text) {
                 return;
@@ -68,7 +68,7 @@ impl Server {
         }
     }
 
-    /// Puts a plugin into its folder, and waits until it is live.
+    /// Replaces a plugin's file, and waits until the new version is live.
     pub(crate) async fn replace(&mut self, name: &str, bytes: &[u8]) {
         let new = self.folder.path().join("new");
         std::fs::write(&new, bytes).unwrap();
@@ -76,7 +76,7 @@ impl Server {
         self.logged("plugin replaced").await;
     }
 
-    /// Reads on, so that the server is never held up by a full pipe.
+    /// Reads the log until it ends, so that the server is never blocked by a full pipe.
     pub(crate) async fn read_log(&mut self) {
         while let Ok(Some(_)) = self.log.next_line().await {}
     }
@@ -103,7 +103,7 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
     read(&target().join("plugins").join(name), "cargo xtask plugins")
 }
 
-/// The plugin of the tests that does harm.
+/// The tests' hostile plugin.
 pub(crate) fn hostile() -> Vec<u8> {
     read(
         &target().join("wasm32-wasip2/plugin/fixture_hostile.wasm"),
@@ -111,7 +111,7 @@ pub(crate) fn hostile() -> Vec<u8> {
     )
 }
 
-/// The same plugin as a file never seen before: a custom section says which.
+/// The same plugin as a new file: a custom section makes it unique.
 pub(crate) fn tagged(component: &[u8], turn: u32) -> Vec<u8> {
     [component, &[0, 5, 0], &turn.to_le_bytes()].concat()
 }

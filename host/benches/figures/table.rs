@@ -1,8 +1,8 @@
-//! What is printed.
+//! Printed tables of results.
 
 use std::time::Duration;
 
-/// The name of a figure, what was measured, and what is wanted.
+/// Rows of: the name of a figure, the measured value, and the wanted value.
 pub(crate) struct Table(pub(crate) Vec<[String; 3]>);
 
 impl Table {
@@ -24,7 +24,7 @@ impl Table {
     }
 }
 
-/// The value that this share of all does not exceed.
+/// The value that this share of all values does not exceed.
 pub(crate) fn percentile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
     let at = (times.len() as f64 * share) as usize;

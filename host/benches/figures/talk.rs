@@ -1,4 +1,4 @@
-//! People who talk: at a fixed rate, whatever the server does, each post timed from the moment that it was to be sent.
+//! Load of chatting clients: posts at a fixed rate (open loop), each timed from the moment at which it was due.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use tokio_util::sync::CancellationToken;
 use super::table::percentile;
 
 pub(crate) const ROOMS: usize = 5;
-/// Two in each room, who hear each other.
+/// Two in each room, who receive each other's posts.
 const TALKERS: usize = 10;
-/// Each of them: 1,000 posts a second together.
-const PERIOD: Duration = Duration::from_millis(10);
-/// What has not come by then does not come.
-const LATEST: Duration = Duration::from_secs(5);
-/// Ids below this are those of the beginning.
+/// Of each client: together 1,000 posts a second.
+const POST_INTERVAL: Duration = Duration::from_millis(10);
+/// A frame that has not come by then counts as lost.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lower ids are those of the setup.
 const FIRST_ID: u64 = 10;
 
-/// What came of it.
+/// Totals of all clients.
 #[derive(Default)]
-pub(crate) struct Evening {
+pub(crate) struct LoadResult {
     pub(crate) times: Vec<Duration>,
     pub(crate) sent: usize,
     pub(crate) refused: usize,
-    /// Posts without an answer, and acknowledged ones that somebody in the room never heard.
+    /// Posts without an answer, and acknowledged ones that a client in the room never received.
     pub(crate) lost: usize,
     pub(crate) doubled: usize,
     pub(crate) closed: usize,
 }
 
-impl Evening {
+impl LoadResult {
     pub(crate) fn p99(&mut self) -> Duration {
         percentile(&mut self.times, 0.99)
     }
@@ -63,7 +63,7 @@ struct Data {
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A guest's connection.
+/// Connects as a guest.
 pub(crate) async fn guest(address: &str, name: &str) -> Socket {
     let (mut socket, _) = connect_async(format!("ws://{address}/ws/native")).await.unwrap();
     ask(&mut socket, 0, "connect", &format!(r#"{{"guest":"{name}"}}"#)).await;
@@ -82,20 +82,20 @@ pub(crate) async fn ask(socket: &mut Socket, id: u64, op: &str, args: &str) -> S
     }
 }
 
-/// What one of them has seen.
+/// Results of one client.
 struct Seen {
     room: usize,
     sent: usize,
     times: Vec<Duration>,
     refused: usize,
-    /// The bodies that were acknowledged, and how often each that was heard was.
+    /// Acknowledged bodies, and how often each received one was received.
     acknowledged: Vec<String>,
-    heard: HashMap<String, usize>,
+    received: HashMap<String, usize>,
     closed: bool,
 }
 
-/// Talks until `stop`.
-pub(crate) async fn talk(address: &str, stop: CancellationToken) -> Evening {
+/// Posts until `stop`.
+pub(crate) async fn talk(address: &str, stop: CancellationToken) -> LoadResult {
     let ready = Arc::new(Barrier::new(TALKERS));
     let talkers: Vec<_> =
         (0..TALKERS).map(|n| tokio::spawn(talker(address.to_owned(), n, ready.clone(), stop.clone()))).collect();
@@ -103,18 +103,18 @@ pub(crate) async fn talk(address: &str, stop: CancellationToken) -> Evening {
     for talker in talkers {
         all.push(talker.await.unwrap());
     }
-    let mut evening = Evening::default();
+    let mut result = LoadResult::default();
     for seen in &all {
-        evening.times.extend(&seen.times);
-        evening.sent += seen.sent;
-        evening.refused += seen.refused;
-        evening.closed += usize::from(seen.closed);
-        evening.lost += seen.sent - seen.refused - seen.acknowledged.len();
-        evening.doubled += seen.heard.values().filter(|times| **times > 1).count();
-        let said = all.iter().filter(|other| other.room == seen.room).flat_map(|other| &other.acknowledged);
-        evening.lost += said.filter(|body| !seen.heard.contains_key(*body)).count();
+        result.times.extend(&seen.times);
+        result.sent += seen.sent;
+        result.refused += seen.refused;
+        result.closed += usize::from(seen.closed);
+        result.lost += seen.sent - seen.refused - seen.acknowledged.len();
+        result.doubled += seen.received.values().filter(|times| **times > 1).count();
+        let posted = all.iter().filter(|other| other.room == seen.room).flat_map(|other| &other.acknowledged);
+        result.lost += posted.filter(|body| !seen.received.contains_key(*body)).count();
     }
-    evening
+    result
 }
 
 async fn talker(address: String, n: usize, ready: Arc<Barrier>, stop: CancellationToken) -> Seen {
@@ -123,10 +123,10 @@ async fn talker(address: String, n: usize, ready: Arc<Barrier>, stop: Cancellati
     ask(&mut socket, 1, "room.join", &format!(r#"{{"room":"r{room}"}}"#)).await;
     ready.wait().await;
     let (mut sink, mut stream) = socket.split();
-    // Spread over the period, as people are.
-    let began = Instant::now() + PERIOD * u32::try_from(n).unwrap() / u32::try_from(TALKERS).unwrap();
-    let due = |post: usize| began + PERIOD * u32::try_from(post).unwrap();
-    let (told, mut sent_all) = tokio::sync::oneshot::channel();
+    // Clients are spread over the interval.
+    let began = Instant::now() + POST_INTERVAL * u32::try_from(n).unwrap() / u32::try_from(TALKERS).unwrap();
+    let due = |post: usize| began + POST_INTERVAL * u32::try_from(post).unwrap();
+    let (count, mut sent_count) = tokio::sync::oneshot::channel();
     let send = async move {
         let mut sent = 0;
         while !stop.is_cancelled() {
@@ -138,27 +138,27 @@ async fn talker(address: String, n: usize, ready: Arc<Barrier>, stop: Cancellati
             }
             sent += 1;
         }
-        let _ = told.send(sent);
+        let _ = count.send(sent);
         sink
     };
-    let listen = async {
+    let receive = async {
         let mut seen = Seen {
             room,
             sent: 0,
             times: Vec::new(),
             refused: 0,
             acknowledged: Vec::new(),
-            heard: HashMap::new(),
+            received: HashMap::new(),
             closed: false,
         };
         let mut done = false;
         loop {
             let message = tokio::select! {
-                sent = &mut sent_all, if !done => {
+                sent = &mut sent_count, if !done => {
                     (seen.sent, done) = (sent.unwrap(), true);
                     continue;
                 }
-                message = timeout(LATEST, stream.next()) => message,
+                message = timeout(RECEIVE_TIMEOUT, stream.next()) => message,
             };
             let text = match message {
                 Ok(Some(Ok(Message::Text(text)))) => text,
@@ -167,7 +167,7 @@ async fn talker(address: String, n: usize, ready: Arc<Barrier>, stop: Cancellati
                 Err(_) => continue,
                 Ok(_) => {
                     seen.closed = true;
-                    seen.sent = if done { seen.sent } else { sent_all.await.unwrap() };
+                    seen.sent = if done { seen.sent } else { sent_count.await.unwrap() };
                     return seen;
                 }
             };
@@ -181,12 +181,12 @@ async fn talker(address: String, n: usize, ready: Arc<Barrier>, stop: Cancellati
                 }
                 (None, Some("message.posted")) => {
                     let body = frame.data.and_then(|data| data.body).unwrap();
-                    *seen.heard.entry(body).or_default() += 1;
+                    *seen.received.entry(body).or_default() += 1;
                 }
                 _ => {}
             }
         }
     };
-    let (_open, seen) = tokio::join!(send, listen);
+    let (_open, seen) = tokio::join!(send, receive);
     seen
 }

@@ -1,11 +1,11 @@
-//! What it costs to ask a plugin: a filter about one message, a command that needs nothing of the host.
+//! Cost of a plugin call: a filter for one message, and a command without host calls.
 
 use criterion::Criterion;
 use natterjack::plugins::Draft;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::house::{self, House};
+use crate::host::{self, Host};
 
 pub(crate) fn filter(bench: &mut Criterion) {
     // The whole way to a plugin and back, and then what the shipped one does on it.
@@ -58,10 +58,10 @@ fn asked(bench: &mut Criterion, name: &str, plugin: &str, settings: &str, body: 
 
 pub(crate) fn command(bench: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let house = House::new(&["groups.wasm"], r#"plugin.groups.grants = ["rooms", "rooms-admin", "accounts"]"#);
-    let plugins = runtime.block_on(async { house.start(house.services().await).await });
-    let call = house::call();
-    // Only a private room has a password: `groups` says so before it asks the host for anything.
+    let host = Host::new(&["groups.wasm"], r#"plugin.groups.grants = ["rooms", "rooms-admin", "accounts"]"#);
+    let plugins = runtime.block_on(async { host.start(host.services().await).await });
+    let call = host::call();
+    // Only a private room has a password: `groups` refuses this before any host call.
     let args = json!({"name": "pond", "visibility": "public", "password": "sesame"});
     let refused = runtime.block_on(plugins.run("room.create", &call, args.clone())).unwrap_err();
     assert_eq!(refused.code(), "invalid", "{refused}");

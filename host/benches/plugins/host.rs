@@ -1,4 +1,4 @@
-//! A host without its network: plugins, and the database that they need to be started at all.
+//! Fixture: a host without network, with the plugins and the database that they need to start.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use natterjack::rooms::{RoomCache, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A plugin as `cargo xtask plugins` builds it, or one of the tests' own.
+/// A plugin as `cargo xtask plugins` builds it, or one of the tests' fixtures.
 pub(crate) fn built(name: &str) -> Vec<u8> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), PathBuf::from);
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
@@ -26,18 +26,18 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
         .unwrap_or_else(|| panic!("{name} is not in {}: build it first, as docs/figures.md says", target.display()))
 }
 
-/// What an operator who put these plugins there has.
-pub(crate) struct House {
+/// A folder with these plugins, and their configuration.
+pub(crate) struct Host {
     folder: tempfile::TempDir,
     tables: Tables,
     cache: bool,
 }
 
-impl House {
+impl Host {
     pub(crate) fn new(plugins: &[&str], config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
-        let house = Self {
+        let host = Self {
             folder,
             tables: config::Config::from_text("bench", config, [("", ""); 0]).unwrap().plugin,
             cache: false,
@@ -80,7 +80,7 @@ impl House {
         Plugins::load(&self.config(), &self.tables, services, &[], self.folder.path()).await.unwrap()
     }
 
-    /// The same, and what happens in the folder is followed until `stop`.
+    /// Starts the plugins and watches the folder until `stop`.
     pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
         let tasks = TaskTracker::new();
         let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
@@ -92,7 +92,7 @@ impl House {
     }
 }
 
-/// A call by some account in some room.
+/// A call by an account in a room.
 pub(crate) fn call() -> Call {
     let account = Account { id: AccountId::new(), number: 1, name: "ann".into(), is_admin: false };
     let room = Room {

@@ -1,9 +1,9 @@
-//! What plugins cost: each call, and coming alive. Build them first: `cargo xtask plugins`.
+//! Cost of plugins: calls, start and reload. Build the plugins first: `cargo xtask plugins`.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot go on stops")]
 
 mod hooks;
-mod house;
+mod host;
 mod reload;
 
 use criterion::{criterion_group, criterion_main};

@@ -1,4 +1,4 @@
-//! How long a plugin takes to come alive: at the server's start, and after its file was saved.
+//! How long a plugin takes until it is live: at the server's start, and after its file was saved.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use natterjack::plugins::Plugins;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{self, House};
+use crate::host::{self, Host};
 
 const ALL: [&str; 2] = ["groups.wasm", "word-filter.wasm"];
 const GRANTS: &str =
@@ -18,46 +18,46 @@ fn running(plugins: &Plugins, id: &str) -> Option<String> {
     plugins.statuses().into_iter().find(|status| &*status.id == id)?.sha256
 }
 
-/// The plugins' part of a server's start.
+/// Loading the plugins at a server's start.
 pub(crate) fn start(bench: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let mut group = bench.benchmark_group("start");
     group.sample_size(10);
-    for (name, house) in [
-        ("two plugins, nothing kept", House::new(&ALL, GRANTS)),
-        ("two plugins, compiled before", House::new(&ALL, GRANTS).cached()),
+    for (name, host) in [
+        ("two plugins, nothing kept", Host::new(&ALL, GRANTS)),
+        ("two plugins, compiled before", Host::new(&ALL, GRANTS).cached()),
     ] {
-        let services = runtime.block_on(house.services());
-        let plugins = runtime.block_on(house.start(services.clone()));
+        let services = runtime.block_on(host.services());
+        let plugins = runtime.block_on(host.start(services.clone()));
         assert!(ALL.iter().all(|file| running(&plugins, file.trim_end_matches(".wasm")).is_some()), "both run");
         group.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| house.start(services.clone()));
+            bencher.to_async(&runtime).iter(|| host.start(services.clone()));
         });
     }
     group.finish();
 }
 
-/// From the moment that a file is in its place until calls go to it. The watcher's quiet time is part of it.
+/// From saving a file until calls go to it, including the watcher's quiet time.
 pub(crate) fn save(bench: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let mut group = bench.benchmark_group("save to live");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
-    for (name, house) in [
-        ("a file never seen before", House::new(&["groups.wasm"], GRANTS)),
-        ("a file compiled before", House::new(&["groups.wasm"], GRANTS).cached()),
+    for (name, host) in [
+        ("a file never seen before", Host::new(&["groups.wasm"], GRANTS)),
+        ("a file compiled before", Host::new(&["groups.wasm"], GRANTS).cached()),
     ] {
-        let services = runtime.block_on(house.services());
+        let services = runtime.block_on(host.services());
         let stop = CancellationToken::new();
-        let plugins = runtime.block_on(house.follow(services, stop.clone()));
-        // Two plugins of about one size take turns; without the cache each turn compiles.
-        let turns = [house::built("room-password.wasm"), house::built("groups.wasm")];
+        let plugins = runtime.block_on(host.follow(services, stop.clone()));
+        // Two plugins of about the same size alternate; without the cache each turn compiles.
+        let turns = [host::built("room-password.wasm"), host::built("groups.wasm")];
         let mut turn = 0;
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|rounds| {
                 (0..rounds)
                     .map(|_| {
                         let before = running(&plugins, "groups");
-                        house.install(
+                        host.install(
                             "groups.wasm",
                             &tagged(&turns[turn % 2], turn, name.ends_with("never seen before")),
                         );
@@ -80,7 +80,7 @@ async fn live(plugins: &Arc<Plugins>, before: Option<String>) {
     }
 }
 
-/// The same plugin as another file, if it has to be one: a custom section says how often it was saved.
+/// The plugin, as a new file if `anew`: a custom section makes it unique.
 fn tagged(component: &[u8], turn: usize, anew: bool) -> Vec<u8> {
     let mut component = component.to_vec();
     if anew {

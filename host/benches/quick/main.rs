@@ -1,5 +1,5 @@
-//! Parts of a message's way, so many times: `quick PART TIMES`. Without a part it names all of them. `cargo xtask bench --quick`
-//! counts its instructions, which are the same however busy a machine is.
+//! Runs one part of a message's processing a number of times: `quick PART TIMES`. Without arguments it lists the parts. `cargo
+//! xtask bench --quick` counts its instructions, which do not depend on how busy the machine is.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark that cannot go on stops")]
 
@@ -18,9 +18,9 @@ type Part = fn(u64);
 const PARTS: [(&str, Part); 5] = [
     ("read a post's frame in each dialect", decode),
     ("write a post's frame in each dialect", encode),
-    ("tell a room of 100 a post", |times| tell(&[Dialect::Native], 100, 1, times)),
-    ("tell a room of 100 16 posts", |times| tell(&[Dialect::Native], 100, 16, times)),
-    ("tell a room of 60, six dialects, 16 posts", |times| tell(&DIALECTS, 10, 16, times)),
+    ("broadcast a post to a room of 100", |times| broadcast(&[Dialect::Native], 100, 1, times)),
+    ("broadcast 16 posts to a room of 100", |times| broadcast(&[Dialect::Native], 100, 16, times)),
+    ("broadcast 16 posts to a room of 60, six dialects", |times| broadcast(&DIALECTS, 10, 16, times)),
 ];
 
 fn main() {
@@ -50,10 +50,10 @@ fn encode(times: u64) {
     }
 }
 
-fn tell(dialects: &[Dialect], each: usize, posts: u64, times: u64) {
+fn broadcast(dialects: &[Dialect], each: usize, posts: u64, times: u64) {
     let mut audience = Audience::new(dialects, each);
     for _ in 0..times {
-        audience.publish(posts);
+        audience.broadcast(posts);
         assert_eq!(audience.drain() as u64, posts * (dialects.len() * each) as u64);
     }
 }

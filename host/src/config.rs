@@ -1,6 +1,6 @@
-//! What the operator decides: `config.toml` and the environment over it.
+//! The configuration: `config.toml`, overridden by the environment.
 //!
-//! Each module gets its own section, never the whole. All that is wrong is told at once, each fault with its place:
+//! Each module gets its own section only. All faults are reported at once, each with its place:
 //!
 //! ```
 //! use natterjack::config::Config;
@@ -64,10 +64,10 @@ pub use self::sections::{
 use self::fault::Place;
 use self::key::{Key, read_section, section};
 
-/// Read when no file is named; it need not exist.
+/// The file that is read when none is named; it need not exist.
 pub const DEFAULT_FILE: &str = "config.toml";
 
-/// The file that is read when none is named, if it is there.
+/// [`DEFAULT_FILE`], if it exists.
 pub fn default_file() -> Option<PathBuf> {
     Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists())
 }
@@ -87,7 +87,7 @@ section! {
         media: Media = Media::default();
         retention: Retention = Retention::default();
         plugins: Plugins = Plugins::default();
-        /// By plugin id; ask `Config::plugin_of` for one that may have no table.
+        /// By plugin id; use `Config::plugin_of` for a plugin that may have no table.
         plugin: BTreeMap<String, Plugin> = BTreeMap::new();
         metrics: Metrics = Metrics::default();
         log: Log = Log::default();
@@ -95,7 +95,7 @@ section! {
 }
 
 impl Config {
-    /// Reads this file, or else `config.toml` if there is one, and the environment over it.
+    /// Reads this file, or else `config.toml` if it exists, overridden by the environment.
     pub fn load(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
         let name = file.to_string_lossy();
@@ -110,14 +110,14 @@ impl Config {
                     _ => format!("cannot be read: {error}"),
                 };
                 faults.add(&Place::File(name.as_ref().into()), "", why);
-                // The environment is still looked at, so that its faults are told too.
+                // The environment is read all the same, so that its faults are reported too.
                 String::new()
             }
         };
         Self::read(&name, &text, environment.into_iter().collect(), faults)
     }
 
-    /// Reads a configuration's text; `file` is what faults call it.
+    /// Reads a configuration's text; `file` is its name in faults.
     pub fn from_text<N: Into<String>, V: Into<String>>(
         file: &str,
         text: &str,
@@ -132,14 +132,14 @@ impl Config {
         self.show().map(show::Shown::into_document).unwrap_or_default()
     }
 
-    /// What of `new` a server that runs with this can take over.
+    /// This configuration with all changes of `new` that a running server can take over.
     pub fn take_over(&self, new: &Self) -> Self {
         let mut taken = new.clone();
         taken.keep(self);
         taken
     }
 
-    /// The keys under which `new` says something else, in the order of the sections.
+    /// The keys whose values differ in `new`, in the order of the sections.
     pub fn differences(&self, new: &Self) -> Vec<Difference> {
         let mut found = Vec::new();
         Key::differences(self, new, "", &mut found);
@@ -166,7 +166,7 @@ impl Config {
         faults.or(config)
     }
 
-    /// Hosting services name the port in `PORT`.
+    /// Applies `PORT`, which hosting services set.
     fn listen_on(&mut self, port: &str, faults: &mut Faults) {
         match (port.trim().parse(), self.server.listen.first_mut()) {
             (Ok(port), Some(first)) => first.set_port(port),
@@ -179,8 +179,8 @@ impl Config {
     }
 }
 
-/// The process's environment, for [`Config::load`]. What is not Unicode is made so: if it is ours, it is then told as a
-/// bad value, where `std::env::vars` would panic over anybody's variable.
+/// The process's environment, for [`Config::load`]. Converts text that is not Unicode, so that it is reported as a bad value if
+/// it is read, whereas `std::env::vars` would panic over any variable.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }

@@ -12,42 +12,42 @@ use crate::workspace::Workspace;
 
 /// Compare the server with others, or with itself at another commit.
 ///
-/// With --quick: what a message's way takes in instructions, counted by valgrind's callgrind, here and at another commit. It is the
-/// same on a busy machine.
+/// With --quick: the instructions on a message's hot path, counted by valgrind's callgrind, here and at another commit. A busy
+/// machine does not change them.
 ///
 /// With --peers: this server, npm's ws and socket.io, Bun, ejabberd, axum in the style of its example, and a bare epoll loop
-/// as the limit, in turn, each on one core, loaded from another. What is needed is installed under target/bench, ejabberd as a
-/// Debian package; what cannot be had is left out. Takes a quiet machine with two cores and about ten minutes. The figures go
-/// to docs/benchmarks, beside those of other runs that were not repeated.
+/// as the limit, in turn, each on one core, loaded from another. Peers are installed under target/bench, ejabberd as a Debian
+/// package; those that cannot be installed are left out. Takes a quiet machine with two cores and about ten minutes. Results
+/// go to docs/benchmarks, where those of workloads that were not repeated stay.
 ///
-/// With --cluster: what it costs to be one of several nodes, and what it adds to the time that messages take.
+/// With --cluster: the CPU time and latency that running several nodes adds.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// With other servers, on this machine
+    /// Compare with other servers, on this machine
     #[arg(long, required_unless_present_any = ["quick", "cluster"])]
     peers: bool,
-    /// One node, the same with NATS, and three nodes
+    /// Compare one node, the same with NATS, and three nodes
     #[arg(long, conflicts_with_all = ["peers", "quick"])]
     cluster: bool,
-    /// Count the instructions of a message's way, here and at another commit
+    /// Count the instructions on a message's hot path, here and at another commit
     #[arg(long, conflicts_with = "peers")]
     quick: bool,
-    /// The commit that is compared with
+    /// The commit to compare with
     #[arg(long, default_value = "HEAD~1", requires = "quick", value_name = "COMMIT")]
     against: String,
     /// Only this workload; may be given more than once
     #[arg(long, value_name = "NAME", requires = "peers", value_parser = peers::names())]
     only: Vec<String>,
-    /// How often each is measured; what counts is the median
+    /// How often to measure each; the median counts
     #[arg(long, default_value_t = 3, conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// For how long, each time
+    /// How long to measure, each time
     #[arg(long, default_value_t = 3, conflicts_with = "quick", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     time: u32,
-    /// A server that is built already [default: it is built, with optimisation]
+    /// A server that is already built [default: build it, with optimisation]
     #[arg(long, conflicts_with = "quick", value_name = "PATH")]
     server: Option<PathBuf>,
-    /// Where the results go [default: docs/benchmarks]
+    /// The folder for the results [default: docs/benchmarks]
     #[arg(long, conflicts_with = "quick", value_name = "FOLDER")]
     out: Option<PathBuf>,
 }

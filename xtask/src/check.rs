@@ -6,9 +6,9 @@ use xtask::command::{cargo, run as run_command, succeeds};
 use crate::wasm_target::{self, TARGET};
 use crate::workspace::Workspace;
 
-/// Check what needs no running: format, lints, documentation, dependencies.
+/// Run the static checks: format, lints, documentation, dependencies.
 ///
-/// Every check is made, whatever the others say; warnings count as errors. cargo-deny is installed if it is missing.
+/// Runs every check, even if others fail; warnings count as errors. Installs cargo-deny if it is missing.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -61,7 +61,7 @@ fn lints(_: &Workspace) -> Result<Outcome> {
     run_command(&mut clippy).map(|()| Outcome::Passed)
 }
 
-/// What is compiled only for WebAssembly is not seen by the check above.
+/// Lints code that is compiled only for WebAssembly, which [`lints`] does not see.
 fn plugin_lints(workspace: &Workspace) -> Result<Outcome> {
     wasm_target::ensure()?;
     let mut clippy = cargo(&["clippy", "--locked", "--target", TARGET]);
@@ -83,7 +83,7 @@ fn dependencies(_: &Workspace) -> Result<Outcome> {
 
 fn advisories(workspace: &Workspace) -> Result<Outcome> {
     ensure_cargo_deny()?;
-    // Fetched apart, so that having no network is not taken for a vulnerability.
+    // Fetched separately, so that a missing network is not reported as a vulnerability.
     if let Err(error) = run_command(&mut cargo(&["deny", "fetch", "db"])) {
         eprintln!("{error:#}");
         return Ok(Outcome::NotChecked(unchecked_advisories(workspace)));
@@ -92,25 +92,24 @@ fn advisories(workspace: &Workspace) -> Result<Outcome> {
     run_command(&mut deny).map(|()| Outcome::Passed)
 }
 
-/// Those that `deny.toml` passes over, and the crates that it is about: where the database is out of reach, somebody else has to
-/// look these up.
+/// What to look up by hand if the database of advisories cannot be fetched: the most exposed crates, and the advisories that
+/// `deny.toml` ignores.
 fn unchecked_advisories(workspace: &Workspace) -> String {
     let read = |file: &str| std::fs::read_to_string(workspace.root.join(file)).unwrap_or_default();
-    let passed_over: Vec<String> =
-        ids(&read("deny.toml")).map(|id| format!("{id} (passed over in deny.toml)")).collect();
+    let ignored: Vec<String> = ids(&read("deny.toml")).map(|id| format!("{id} (ignored in deny.toml)")).collect();
     let lock = read("Cargo.lock");
-    let versions: Vec<String> = EXPOSED.iter().flat_map(|name| versions(&lock, name)).collect();
+    let versions: Vec<String> = EXPOSED_CRATES.iter().flat_map(|name| versions(&lock, name)).collect();
     let crates = lock.lines().filter(|line| *line == "[[package]]").count();
     format!(
         "the database of advisories cannot be fetched: none of those on the {crates} crates of Cargo.lock was checked; look up \
          at https://rustsec.org at least {}{}",
         versions.join(", "),
-        passed_over.iter().map(|id| format!(", and whether {id} still holds")).collect::<String>()
+        ignored.iter().map(|id| format!(", and whether {id} still holds")).collect::<String>()
     )
 }
 
-/// What an attacker's bytes reach first.
-const EXPOSED: [&str; 9] =
+/// Crates that process an attacker's bytes first.
+const EXPOSED_CRATES: [&str; 9] =
     ["wasmtime", "wasmtime-wasi", "hyper", "tungstenite", "socketioxide", "rustls", "jsonwebtoken", "rsa", "sqlx"];
 
 /// The advisories that a text names.
@@ -132,7 +131,7 @@ fn ensure_cargo_deny() -> Result<()> {
         return Ok(());
     }
     eprintln!("cargo-deny is not installed; installing it (about a minute)");
-    // It runs for a second: without optimisation it is built in a fraction of the time.
+    // It runs only for a second, and builds much faster without optimisation.
     let mut install = cargo(&["install", "cargo-deny", "--version=^0.20", "--locked", "--debug"]);
     run_command(install.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR"))
 }
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advisories_that_cannot_be_checked_are_named_with_what_they_would_be_about() {
+    fn ignored_advisories_and_locked_versions_are_found() {
         let text =
             "[advisories]\n# RUSTSEC-1 is a comment\nignore = [{ id = \"RUSTSEC-2023-0071\", reason = \"none\" }]";
         assert_eq!(ids(text).collect::<Vec<_>>(), ["RUSTSEC-2023-0071"]);
@@ -153,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn crates_that_are_named_when_unchecked_are_in_the_tree() {
+    fn exposed_crates_are_in_the_lock_file() {
         let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-        for name in EXPOSED {
+        for name in EXPOSED_CRATES {
             assert!(!versions(&lock, name).is_empty(), "{name}");
         }
     }

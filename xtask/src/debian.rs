@@ -1,4 +1,4 @@
-//! Programs that come as Debian packages.
+//! Installs Debian packages.
 
 use std::process::Command;
 
@@ -6,14 +6,14 @@ use anyhow::{Result, bail};
 
 use crate::command;
 
-/// Installs packages, where that can be done; `otherwise` says what a person has to do where it cannot.
+/// Installs packages as root on Debian. Elsewhere fails with `otherwise`, which says what to do by hand.
 pub fn install(packages: &[&str], otherwise: &str) -> Result<()> {
     if !is_root() || !command::succeeds(Command::new("apt-get").arg("--version")) {
         bail!("{otherwise}");
     }
     command::run(Command::new("apt-get").args(["update", "-qq"]))?;
     let mut install = Command::new("apt-get");
-    // Nobody is there to answer questions.
+    // Keeps apt-get from asking questions.
     install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-qq", "--no-install-recommends"]);
     command::run(install.args(packages))
 }

@@ -12,8 +12,8 @@ use crate::workspace::Workspace;
 
 /// Install the WebSocket and Socket.IO clients, and the browser, that the tests drive the server and its pages with
 ///
-/// Libraries go under target/foreign, in the versions that tests/foreign pins; Node.js and Chromium come as Debian packages,
-/// where they are missing and that can be done. What is there already is not looked for again.
+/// Libraries go under target/foreign, in the versions that tests/foreign pins. Node.js and Chromium are installed as Debian
+/// packages if they are missing and that is possible. Installed libraries are kept until their versions change.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -21,11 +21,11 @@ pub(crate) fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     install(workspace)
 }
 
-/// Puts everything where the tests look for it.
+/// Installs everything where the tests expect it.
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     programs()?;
     let (pinned, folder) = (workspace.root.join("tests/foreign"), workspace.target_dir.join("foreign"));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     node(&pinned, &folder)?;
     python(&pinned, &folder)
 }
@@ -44,11 +44,11 @@ fn programs() -> Result<()> {
     Ok(())
 }
 
-/// `ws` and `socket.io-client`.
+/// Installs `ws` and `socket.io-client`.
 fn node(pinned: &Path, folder: &Path) -> Result<()> {
     let stamp = folder.join("node.stamp");
     let wanted = read(&pinned.join("package-lock.json"))?;
-    if is(&stamp, &wanted) && folder.join("node_modules/ws").is_dir() {
+    if matches_stamp(&stamp, &wanted) && folder.join("node_modules/ws").is_dir() {
         return Ok(());
     }
     for file in ["package.json", "package-lock.json"] {
@@ -56,20 +56,21 @@ fn node(pinned: &Path, folder: &Path) -> Result<()> {
     }
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
-    command::run(&mut npm)
-        .context("the tests with other people's clients need packages from npm's registry, which were not to be had")?;
-    fs::write(&stamp, wanted).context("cannot note what is installed")
+    command::run(&mut npm).context(
+        "the tests with other people's clients need packages from npm's registry, which could not be installed",
+    )?;
+    fs::write(&stamp, wanted).context("cannot record what is installed")
 }
 
-/// `websockets`, `python-socketio`, `kosoku`, and what reads metrics, Dockerfiles and compose files.
+/// Installs `websockets`, `python-socketio`, `kosoku`, and parsers of metrics, Dockerfiles and compose files.
 fn python(pinned: &Path, folder: &Path) -> Result<()> {
     let stamp = folder.join("python.stamp");
     let wanted = read(&pinned.join("requirements.txt"))?;
     let (home, python) = (folder.join("python"), folder.join("python/bin/python"));
-    // A new version of Python leaves its environments behind, useless.
+    // After an upgrade of Python its virtual environments no longer work.
     let usable =
         || succeeds(Command::new(&python).args(["-c", "import kosoku, prometheus_client, socketio, websockets"]));
-    if is(&stamp, &wanted) && usable() {
+    if matches_stamp(&stamp, &wanted) && usable() {
         return Ok(());
     }
     command::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).context(
@@ -78,16 +79,16 @@ fn python(pinned: &Path, folder: &Path) -> Result<()> {
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     command::run(pip.arg(pinned.join("requirements.txt"))).context(
-        "the tests with other people's clients need packages from the Python package index, which were not to be had",
+        "the tests with other people's clients need packages from the Python package index, which could not be installed",
     )?;
-    fs::write(&stamp, wanted).context("cannot note what is installed")
+    fs::write(&stamp, wanted).context("cannot record what is installed")
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Whether what is wanted is what was installed the last time.
-fn is(stamp: &Path, wanted: &str) -> bool {
+/// Whether the wanted versions are those that were installed last.
+fn matches_stamp(stamp: &Path, wanted: &str) -> bool {
     fs::read_to_string(stamp).is_ok_and(|installed| installed == wanted)
 }

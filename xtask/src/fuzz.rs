@@ -8,17 +8,17 @@ use xtask::command::{self, cargo, succeeds};
 
 use crate::workspace::Workspace;
 
-/// Show the decoders of frames, and the loader of plugins, whatever finds new ways through them
+/// Fuzz the decoders of frames and the loader of plugins
 ///
-/// cargo-fuzz is installed if it is missing. What it has found out is kept under target/fuzz; a frame that breaks a decoder is
-/// left in fuzz/artifacts, and belongs into fuzz/corpus, where the tests take it from. The loader (target `loading`) is shown
-/// generated modules and components. The first time much has to be built.
+/// Installs cargo-fuzz if it is missing. The corpus it builds up is kept under target/fuzz. A frame that breaks a decoder is
+/// left in fuzz/artifacts; add it to fuzz/corpus, from which the tests read frames. The loader (target `loading`) gets
+/// generated modules and components. The first run takes long, since much has to be built.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How long, for each
+    /// How long to run each target
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// Which: files of fuzz/fuzz_targets [default: all]
+    /// The targets: names of files in fuzz/fuzz_targets [default: all]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 }
@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if let Some(unknown) = args.targets.iter().find(|target| !all.contains(target)) {
         bail!("there is no fuzz target {unknown}; there are {}", all.join(", "));
     }
-    // The versions that the server is built with.
+    // Uses the versions of dependencies that the server is built with.
     fs::copy(workspace.root.join("Cargo.lock"), folder.join("Cargo.lock")).context("cannot copy Cargo.lock")?;
     let chosen = if args.targets.is_empty() { &all } else { &args.targets };
     chosen.iter().try_for_each(|target| fuzz(workspace, target, args.seconds))
@@ -51,15 +51,15 @@ fn targets(folder: &std::path::Path) -> Result<Vec<String>> {
 fn fuzz(workspace: &Workspace, target: &str, seconds: u32) -> Result<()> {
     let built = workspace.target_dir.join("fuzz");
     let (found, given) = (built.join("corpus").join(target), workspace.root.join("fuzz/corpus").join(target));
-    fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
-    // There is no unsafe code that a sanitizer would watch; without one the toolchain's own standard library will do.
+    fs::create_dir_all(&found).with_context(|| format!("cannot create {}", found.display()))?;
+    // There is no unsafe code for a sanitizer to watch; without one, the toolchain's own standard library can be used.
     let mut fuzz: Command = cargo(&["fuzz", "run", "--sanitizer=none", "--target-dir"]);
     fuzz.arg(&built).arg(target).arg(&found);
-    // What is generated from bytes has no corpus: it means something else with each version of the generator.
+    // Targets that generate their input from bytes have no corpus: its meaning changes with each version of the generator.
     if given.exists() {
         fuzz.arg(&given);
     }
     fuzz.arg("--").arg(format!("-max_total_time={seconds}")).args(["-max_len=70000", "-timeout=5"]);
-    // cargo-fuzz wants flags of the nightly compiler, which the stable one has, too.
+    // cargo-fuzz uses flags of the nightly compiler; this variable enables them in the stable one.
     command::run(fuzz.env("RUSTC_BOOTSTRAP", "1").current_dir(&workspace.root))
 }

@@ -1,4 +1,4 @@
-//! What the chores and the tests both need: other programs, and a private PostgreSQL.
+//! Shared by the tasks and the tests: running and installing other programs, and a private PostgreSQL.
 
 pub mod command;
 pub mod debian;

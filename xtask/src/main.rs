@@ -1,4 +1,4 @@
-//! The project's chores, with nothing needed but Rust: `cargo xtask --help`.
+//! The project's development tasks, which need nothing but Rust: `cargo xtask --help`.
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
 mod bench;
@@ -20,7 +20,7 @@ use clap::Parser;
 
 use self::workspace::Workspace;
 
-/// Natterjack's chores.
+/// Natterjack's development tasks.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 enum Task {

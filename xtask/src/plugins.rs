@@ -12,8 +12,8 @@ use crate::workspace::Workspace;
 
 /// Build the plugins under plugins/ to target/plugins/ID.wasm.
 ///
-/// A plugin's id is the name of its folder. Files that would not change are left alone, so a server that watches the folder
-/// reloads only what is new.
+/// A plugin's id is the name of its folder. Unchanged files are not written, so that a server that watches the folder
+/// reloads only changed plugins.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Refuse to change Cargo.lock
@@ -36,12 +36,12 @@ pub(crate) fn build(workspace: &Workspace, locked: bool) -> Result<()> {
         command.args(["--package", &plugin.package]);
     }
     announce(&command);
-    // Cargo knows best which file it made of which crate.
+    // Cargo reports which file it built from which crate.
     let messages = output(command.arg("--message-format=json-render-diagnostics"))?;
     let built: Vec<Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
 
     let folder = workspace.plugin_dir();
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for plugin in &workspace.plugins {
         let component = built.iter().find_map(|message| component_of(message, &plugin.manifest));
         let Some(component) = component else {
@@ -49,13 +49,13 @@ pub(crate) fn build(workspace: &Workspace, locked: bool) -> Result<()> {
         };
         let bytes = fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
         let file = folder.join(&plugin.id).with_extension("wasm");
-        let news = if install(&file, &bytes)? { "new" } else { "unchanged" };
-        println!("{:>5} KB  {news:<9}  {}", bytes.len().div_ceil(1024), file.display());
+        let change = if install(&file, &bytes)? { "new" } else { "unchanged" };
+        println!("{:>5} KB  {change:<9}  {}", bytes.len().div_ceil(1024), file.display());
     }
-    tell_of_strangers(workspace, &folder)
+    report_unknown_files(workspace, &folder)
 }
 
-/// The component that cargo says it built of this crate.
+/// The component that a message of cargo reports for this crate.
 fn component_of(message: &Value, manifest: &Path) -> Option<PathBuf> {
     if message["reason"] != "compiler-artifact" || message["manifest_path"].as_str()? != manifest.to_str()? {
         return None;
@@ -64,20 +64,20 @@ fn component_of(message: &Value, manifest: &Path) -> Option<PathBuf> {
     files.map(PathBuf::from).find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
 }
 
-/// Puts a file in place in one step, so that nobody reads half of it; says whether it was needed.
+/// Replaces a file atomically; false if it did not change.
 fn install(file: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(file).is_ok_and(|old| old == bytes) {
         return Ok(false);
     }
-    // Another run of ours may be at the same file.
+    // A name of its own, since another run may write the same file.
     let part = file.with_extension(format!("wasm.{}.part", std::process::id()));
     fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
     fs::rename(&part, file).with_context(|| format!("cannot replace {}", file.display()))?;
     Ok(true)
 }
 
-/// A server would load them too: worth knowing after a plugin was renamed.
-fn tell_of_strangers(workspace: &Workspace, folder: &Path) -> Result<()> {
+/// Lists files of unknown plugins, such as renamed ones: a server would load them too.
+fn report_unknown_files(workspace: &Workspace, folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let id = path.file_stem().unwrap_or_default();
@@ -101,11 +101,11 @@ mod tests {
         assert!(!install(&file, b"one").unwrap());
         assert!(install(&file, b"two").unwrap());
         assert_eq!(fs::read(&file).unwrap(), b"two");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half done is left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
-    fn the_component_is_found_by_its_crate() {
+    fn component_is_found_by_its_crate() {
         let message = serde_json::json!({
             "reason": "compiler-artifact",
             "manifest_path": "/p/plugins/groups/Cargo.toml",

@@ -11,14 +11,14 @@ use crate::workspace::Workspace;
 
 /// Build the plugins and the server, and run `natterjack serve`.
 ///
-/// The server's plugins folder is target/plugins, unless NATTERJACK__PLUGINS__FOLDER names another; `cargo xtask plugins` in a
-/// second terminal replaces plugins while it runs.
+/// The server's plugins folder is target/plugins, unless NATTERJACK__PLUGINS__FOLDER names another. Run `cargo xtask plugins` in a
+/// second terminal to replace plugins while it runs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Build with optimisation
     #[arg(long)]
     release: bool,
-    /// Given to `natterjack serve`
+    /// Arguments for `natterjack serve`
     #[arg(last = true, value_name = "SERVE ARGS")]
     serve: Vec<OsString>,
 }
@@ -34,24 +34,24 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let profile = if args.release { "release" } else { "debug" };
     let binary = workspace.target_dir.join(profile).join("natterjack").with_extension(std::env::consts::EXE_EXTENSION);
     let mut serve = Command::new(binary);
-    // There is the config.toml that it reads.
+    // The folder of the config.toml that it reads.
     serve.arg("serve").args(&args.serve).current_dir(&workspace.root);
     if std::env::var_os(FOLDER_VARIABLE).is_none() {
         serve.env(FOLDER_VARIABLE, workspace.plugin_dir());
     }
     announce(&serve);
-    become_it(&mut serve)
+    exec_server(&mut serve)
 }
 
-/// The server takes our place, so that signals reach it.
+/// Replaces this process by the server, so that signals reach it.
 #[cfg(unix)]
-fn become_it(serve: &mut Command) -> Result<()> {
+fn exec_server(serve: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt;
     Err(serve.exec()).context("cannot start the server")
 }
 
 #[cfg(not(unix))]
-fn become_it(serve: &mut Command) -> Result<()> {
+fn exec_server(serve: &mut Command) -> Result<()> {
     let status = serve.status().context("cannot start the server")?;
     std::process::exit(status.code().unwrap_or(1));
 }

@@ -8,18 +8,18 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 use xtask::command::{self, cargo};
 
-/// What the suite's test was written against.
+/// The version that the suite's test was written for.
 const VERSION: &str = "4.32.5";
-/// How many requests the long run makes up for each operation.
-const EXAMPLES: &str = "500";
+/// Requests that the long run generates for each operation.
+const EXAMPLES_PER_OPERATION: &str = "500";
 
-/// Try the REST API against its own document, at length
+/// Test the REST API against its OpenAPI document, at length
 ///
-/// The same as the short run in the tests, with more requests, and other ones each time. Schemathesis, which makes them up,
-/// is installed into a virtual environment under target/; that takes Python 3 and its package index, the first time.
+/// Like the short run in the tests, but with more requests, and different ones each time. Schemathesis, which generates them,
+/// is installed into a virtual environment under target/; the first time that needs Python 3 and its package index.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only install Schemathesis, if it is not there
+    /// Only install Schemathesis, if it is missing
     #[arg(long)]
     install: bool,
 }
@@ -30,11 +30,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         return Ok(());
     }
     let mut test = cargo(&["test", "--locked", "--workspace", "--test=suite"]);
-    test.args(["rest_document", "--", "--nocapture"]).env("NATTERJACK_SCHEMATHESIS_EXAMPLES", EXAMPLES);
+    test.args(["rest_document", "--", "--nocapture"]).env("NATTERJACK_SCHEMATHESIS_EXAMPLES", EXAMPLES_PER_OPERATION);
     command::run(&mut test)
 }
 
-/// Puts it under target/, where the tests look for it.
+/// Installs Schemathesis under target/, where the tests expect it.
 pub(crate) fn install(workspace: &Workspace) -> Result<()> {
     let folder = folder(workspace);
     let python = folder.join("bin/python");
@@ -54,7 +54,7 @@ pub(crate) fn install(workspace: &Workspace) -> Result<()> {
         "--disable-pip-version-check",
         &package,
     ]))
-    .context("the tests of the REST API need Schemathesis from the Python package index, which was not to be had")
+    .context("the tests of the REST API need Schemathesis from the Python package index, which could not be installed")
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

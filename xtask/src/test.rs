@@ -8,16 +8,16 @@ use xtask::tools;
 use crate::workspace::Workspace;
 use crate::{foreign, plugins, schemathesis, slowest};
 
-/// Slow tests that are about what is before the database: once is enough.
+/// Slow tests that do not depend on the database, and run only on SQLite.
 const SAME_ON_EVERY_DATABASE: [&str; 2] = ["foreign::", "pages::"];
 
-/// As long as they are told to.
-const ENDLESS: [&str; 1] = ["torture::nothing_is_lost_doubled_or_reordered_for_as_long_as_one_likes"];
+/// Tests that run for a configured time, and are left out here.
+const OPEN_ENDED: [&str; 1] = ["torture::nothing_is_lost_doubled_or_reordered_for_as_long_as_one_likes"];
 
 /// Build what the tests need, then run them all: plain `cargo test`, with doc tests.
 ///
-/// The tests run the real server binary and the real plugins, so those are built first. What drives the server runs twice:
-/// on SQLite, and on a private PostgreSQL that is started for it.
+/// The tests run the real server binary and the real plugins, so those are built first. Tests of the server run twice:
+/// on SQLite, and on a private PostgreSQL that is started for them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only tests whose names contain one of these
@@ -30,7 +30,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     schemathesis::install(workspace)?;
     tools::install()?;
     plugins::build(workspace, true)?;
-    // Of the workspace each time: other packages would mean other features of what they depend on, and building most of it again.
+    // Always the whole workspace: a choice of packages would change the features of dependencies, and rebuild most of them.
     command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;
     let times = tempfile::NamedTempFile::new().context("a file for the times of the tests")?;
     let mut test = cargo(&["test", "--workspace", "--locked"]);
@@ -44,10 +44,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
     slowest::watch(&mut again, times.path())?;
-    // The tests of clusters are ignored where there is no PostgreSQL.
+    // The tests of clusters are ignored without PostgreSQL.
     again.arg("--").args(&args.filters).arg("--include-ignored");
-    again.args(SAME_ON_EVERY_DATABASE.iter().chain(&ENDLESS).flat_map(|tests| ["--skip", *tests]));
-    println!("once more, on PostgreSQL");
+    again.args(SAME_ON_EVERY_DATABASE.iter().chain(&OPEN_ENDED).flat_map(|tests| ["--skip", *tests]));
+    println!("running the suite again on PostgreSQL");
     command::run(&mut again)?;
     if args.filters.is_empty() {
         let mut database = cargo(&["test", "--workspace", "--locked", "--lib", "--", "database::log_tests::"]);

@@ -1,4 +1,4 @@
-//! Operators' programs, which the tests try the server and what is in `deploy/` with, and the NATS that clusters need.
+//! Programs that the tests need: those of operators, to test the server and the files in `deploy/`, and NATS for clusters.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{command, debian};
 
-/// Program and package.
+/// Programs and their Debian packages.
 const TOOLS: [(&str, &str); 5] = [
     ("slowhttptest", "slowhttptest"),
     ("nginx", "nginx-light"),
@@ -15,7 +15,7 @@ const TOOLS: [(&str, &str); 5] = [
     ("nats-server", "nats-server"),
 ];
 
-/// Installs what is missing.
+/// Installs the missing ones.
 pub fn install() -> Result<()> {
     let there = |program: &str| {
         command::succeeds(Command::new("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin command -v {program}")]))
@@ -25,7 +25,7 @@ pub fn install() -> Result<()> {
         return Ok(());
     }
     let otherwise = format!(
-        "the tests of operations and clusters need {}: install what these Debian packages have",
+        "the tests of operations and clusters need {}: install the contents of these Debian packages",
         missing.join(", ")
     );
     debian::install(&missing, &otherwise)

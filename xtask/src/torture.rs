@@ -8,25 +8,25 @@ use xtask::tools;
 use crate::plugins;
 use crate::workspace::Workspace;
 
-/// The test of the suite that goes on for as long as it is told to.
+/// The test of the suite that runs for a configured time.
 const LONG_FORM: &str = "torture::nothing_is_lost_doubled_or_reordered_for_as_long_as_one_likes";
 
 /// Kill the server again and again while people talk, and check that nothing is lost, doubled or reordered.
 ///
-/// It goes in rounds of a minute, each with a server, rooms and a seed of its own, and says after each what came of it. What is
-/// random in a round follows its seed; what the machine makes of it does not, so that the same seed may need several runs.
+/// Runs rounds of a minute, each with a server, rooms and a seed of its own, and reports the result of each. The seed determines
+/// the random choices of a round but not its timing, so that it may take several runs to reproduce a failure.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How long
+    /// How long to run
     #[arg(long, default_value_t = 30)]
     minutes: u32,
-    /// The first round's seed; the next rounds have the next ones [default: any]
+    /// The first round's seed; following rounds use the following numbers [default: random]
     #[arg(long)]
     seed: Option<u32>,
-    /// On a private PostgreSQL instead of SQLite
+    /// Use a private PostgreSQL instead of SQLite
     #[arg(long)]
     postgres: bool,
-    /// Three nodes of a cluster instead of one server; NATS, PostgreSQL and nodes are cut off too
+    /// Run three nodes of a cluster instead of one server; NATS, PostgreSQL and nodes are disconnected too
     #[arg(long, conflicts_with = "postgres")]
     cluster: bool,
 }

@@ -1,4 +1,4 @@
-//! Plugins are built for a target that Rust does not bring by itself.
+//! Installs the Rust target of plugins, which is not part of a default installation.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use xtask::command::{run, succeeds};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
-/// Looks whether the target is there, and has rustup install it if not.
+/// Installs the target by rustup if it is missing.
 pub(crate) fn ensure() -> Result<()> {
     if is_installed() {
         return Ok(());
@@ -16,7 +16,7 @@ pub(crate) fn ensure() -> Result<()> {
     eprintln!("Rust's target {TARGET}, for which plugins are built, is not installed; asking rustup for it.");
     if !succeeds(Command::new("rustup").arg("--version")) {
         bail!(
-            "rustup is not here to install Rust's target {TARGET}. Install it as this Rust was installed: with rustup \
+            "Rust's target {TARGET} is missing, and so is rustup. Install the target as this Rust was installed: with rustup \
              (https://rustup.rs) by `rustup target add {TARGET}`, elsewhere as the package with the standard library for it."
         );
     }

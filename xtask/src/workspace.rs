@@ -1,4 +1,4 @@
-//! Where things are.
+//! Folders and plugins of the workspace.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use xtask::command::{cargo, output};
 
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Where cargo builds, as `CARGO_TARGET_DIR` or cargo's configuration has it.
+    /// Cargo's target folder, as set by `CARGO_TARGET_DIR` or cargo's configuration.
     pub(crate) target_dir: PathBuf,
     /// The crates under `plugins/`.
     pub(crate) plugins: Vec<PluginCrate>,
@@ -22,7 +22,7 @@ pub(crate) struct PluginCrate {
 }
 
 impl Workspace {
-    /// Asks cargo, which knows it from any folder of the workspace.
+    /// Asks cargo, so that it works in any folder of the workspace.
     pub(crate) fn find() -> Result<Self> {
         let text = output(&mut cargo(&["metadata", "--format-version=1", "--no-deps"]))?;
         let metadata: Value = serde_json::from_str(&text).context("cargo metadata cannot be read")?;
@@ -37,7 +37,7 @@ impl Workspace {
         Ok(Self { root, target_dir: path("target_directory")?, plugins })
     }
 
-    /// Where the built plugins lie.
+    /// The folder of the built plugins.
     pub(crate) fn plugin_dir(&self) -> PathBuf {
         self.target_dir.join("plugins")
     }

@@ -1,4 +1,4 @@
-//! Changing `config.toml` from within: one key, everything else as its author left it.
+//! Edits `config.toml`: changes one key and leaves everything else as its author wrote it.
 
 mod settings;
 
@@ -10,39 +10,39 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::{Config, Settings, environment};
 
-/// One change at a time: each begins with what the one before it left.
-static CHANGING: Mutex<()> = Mutex::new(());
+/// Allows one change at a time, so that each starts from the result of the previous one.
+static EDIT_LOCK: Mutex<()> = Mutex::new(());
 
 /// Why the file was not changed; the text is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     #[error("{file} cannot be {what}: {error}")]
     File { file: String, what: &'static str, error: io::Error },
-    /// It is wrong as it is, and a server would not start with it.
+    /// The configuration has faults, and a server would not start with it.
     #[error("{0}")]
     Faults(String),
     #[error("`plugin.{id}.{key}` is set by the variable NATTERJACK__PLUGIN__{}__{}, which outranks {file}; change it there", .id.replace('-', "_").to_uppercase(), .key.to_uppercase())]
     Outranked { id: String, key: &'static str, file: String },
 }
 
-/// Sets `enabled` in a plugin's table, and gives the configuration as it is then. Waits for the disk.
+/// Sets `enabled` in a plugin's table; returns the resulting configuration. Blocks on the disk.
 pub fn switch_plugin(file: &Path, id: &str, enabled: bool) -> Result<Config, EditError> {
     let holds = |config: &Config| config.plugin_of(id).enabled == enabled;
     edit(file, id, "enabled", |text| with_switch(text, id, enabled), holds)
 }
 
-/// The same for a plugin's own settings. Those that stay as they are keep their comments.
+/// Sets a plugin's own settings, like [`switch_plugin`]. Unchanged settings keep their comments.
 pub fn set_plugin_settings(file: &Path, id: &str, settings: &Settings) -> Result<Config, EditError> {
     let holds = |config: &Config| config.plugin_of(id).settings == *settings;
     edit(file, id, "settings", |text| settings::with_settings(text, id, settings), holds)
 }
 
-/// Calls a plugin's table otherwise, and gives the configuration as it is then. Waits for the disk.
+/// Renames a plugin's table; returns the resulting configuration. Blocks on the disk.
 pub fn rename_plugin(file: &Path, from: &str, to: &str) -> Result<Config, EditError> {
     edit(file, to, "enabled", |text| with_name(text, from, to), |_| true)
 }
 
-/// A plugin's settings as TOML; the error names what that cannot hold.
+/// A plugin's settings as TOML; the error names a setting that TOML cannot hold.
 pub(super) fn settings_table(id: &str, settings: &Settings) -> Result<toml::Table, String> {
     let text = settings::with_settings("", id, settings)?;
     let mut document: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
@@ -54,7 +54,7 @@ pub(super) fn settings_table(id: &str, settings: &Settings) -> Result<toml::Tabl
     Ok(document)
 }
 
-/// `holds` says whether the configuration that is read back has what was written: the environment may say otherwise.
+/// Changes the file. `holds` tells whether the configuration, read back, has the new value: a variable may override it.
 fn edit(
     file: &Path,
     id: &str,
@@ -67,8 +67,8 @@ fn edit(
         let file = name.clone();
         move |error| EditError::File { file, what, error }
     };
-    let _alone = CHANGING.lock();
-    // A link stays one; what it leads to is changed.
+    let _guard = EDIT_LOCK.lock();
+    // Changes the target of a symbolic link, and keeps the link.
     let target = file.canonicalize().map_err(failed("found"))?;
     let text = std::fs::read_to_string(&target).map_err(failed("read"))?;
     let changed = change(&text).map_err(|why| EditError::Faults(format!("{name}: {why}")))?;
@@ -86,14 +86,14 @@ fn edit(
 fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
     let mut document = parse(text)?;
     let plugins = plugins(&mut document)?;
-    // What is not written is on.
+    // A plugin without the key is enabled.
     if enabled && plugins.get(id).and_then(Item::as_table_like).and_then(|own| own.get("enabled")).is_none() {
         return Ok(text.to_owned());
     }
     let own = plugin(plugins, id)?;
     match own.get_mut("enabled").and_then(Item::as_value_mut) {
         Some(old) => {
-            // With the comment behind it.
+            // Keeps the comment behind the value.
             let decor = old.decor().clone();
             *old = enabled.into();
             *old.decor_mut() = decor;
@@ -125,7 +125,7 @@ fn plugins(document: &mut DocumentMut) -> Result<&mut dyn TableLike, String> {
     table(document.entry("plugin").or_insert(Item::Table(parent)), "plugin")
 }
 
-/// A plugin's table, made if there is none.
+/// A plugin's table, created if it is missing.
 fn plugin<'a>(plugins: &'a mut dyn TableLike, id: &str) -> Result<&'a mut dyn TableLike, String> {
     let mut own = Table::new();
     own.decor_mut().set_prefix("\n");
@@ -136,7 +136,7 @@ fn table<'a>(item: &'a mut Item, key: &str) -> Result<&'a mut dyn TableLike, Str
     item.as_table_like_mut().ok_or_else(|| format!("`{key}` is no table"))
 }
 
-/// In one step, so that nobody reads half of it and a crash leaves one or the other.
+/// Replaces the file atomically.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut new = tempfile::Builder::new().permissions(file.metadata()?.permissions()).tempfile_in(folder)?;
@@ -153,7 +153,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../../config.toml");
 
     #[test]
-    fn only_the_switch_changes() {
+    fn switching_a_plugin_changes_one_line() {
         let off = with_switch(SHIPPED, "groups", false).unwrap();
         let added: Vec<&str> = off.lines().filter(|line| !SHIPPED.lines().any(|old| old == *line)).collect();
         assert_eq!(added, ["enabled = false"]);
@@ -163,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_without_a_table_gets_one_when_it_is_needed() {
+    fn a_table_is_added_only_to_disable_a_plugin() {
         assert_eq!(with_switch("[log]\n", "echo", true).unwrap(), "[log]\n");
         assert_eq!(with_switch("[log]\n", "echo", false).unwrap(), "[log]\n\n[plugin.echo]\nenabled = false\n");
     }
 
     #[test]
-    fn however_the_table_is_written_it_is_found_and_its_comments_stay() {
+    fn table_is_found_in_any_notation_and_keeps_its_comments() {
         let text = "[plugin.echo]\nenabled = true # loud\n";
         assert_eq!(with_switch(text, "echo", false).unwrap(), "[plugin.echo]\nenabled = false # loud\n");
         let inline = with_switch("plugin.echo = { order = 1 }\n", "echo", false).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_wrong_already_is_left_alone() {
+    fn a_file_with_faults_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, "[lgo]\n").unwrap();

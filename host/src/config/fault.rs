@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, and where it was written.
+//! Faults of a configuration, with the places where they were written.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something was written.
+/// Where a key or value was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     /// A file as a whole.
@@ -23,7 +23,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong: where, with which key, and what would be right.
+/// A fault: its place, its key, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     place: Place,
@@ -41,7 +41,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the file; shown one a line.
+/// All faults of a configuration, in the order of the file; shown one a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
@@ -58,17 +58,17 @@ impl Faults {
         self.0.push(Fault { place: place.clone(), key: key.to_owned(), why: why.into() });
     }
 
-    /// Whether this key is at fault already, so that what follows from it need not be told too.
+    /// Whether this key has a fault already, so that its consequences need not be reported too.
     pub(super) fn concern(&self, key: &str) -> bool {
         self.0.iter().any(|fault| fault.key == key)
     }
 
-    /// The outcome of a step that noted its faults here.
+    /// The value, or the faults if any were recorded.
     pub(super) fn or<T>(mut self, value: T) -> Result<T, Self> {
         if self.0.is_empty() {
             return Ok(value);
         }
-        // A line that cannot be parsed is told so; what was guessed of it is no second fault.
+        // A line that cannot be parsed is one fault; faults in what the parser recovered from it are dropped.
         let unparsed: Vec<Place> =
             self.0.iter().filter(|fault| fault.key.is_empty()).map(|fault| fault.place.clone()).collect();
         self.0.retain(|fault| fault.key.is_empty() || !unparsed.contains(&fault.place));
@@ -91,7 +91,7 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// Says that a name is unknown, and what it may have been meant to be.
+/// The text for an unknown name, with a suggestion or the known names.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(candidate) => format!("unknown {what}; did you mean `{candidate}`?"),
@@ -99,7 +99,7 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The one of these that a name was probably meant to be.
+/// The known name that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // Case and what joins words are no difference.
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', ' '], "_");
@@ -108,7 +108,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 
-/// How many letters must be added, dropped, replaced or swapped with their neighbour to come from one word to the other.
+/// Edit distance: how many characters must be added, dropped, replaced or swapped with their neighbour to turn one word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_near_miss_is_guessed_and_a_far_one_lists_what_there_is() {
+    fn a_near_miss_gets_a_suggestion_and_a_far_one_the_known_names() {
         let known = ["access_ttl", "refresh_ttl", "guests"];
         assert_eq!(unknown("key", "acess_ttl", &known), "unknown key; did you mean `access_ttl`?");
         assert_eq!(unknown("key", "gusets", &known), "unknown key; did you mean `guests`?");

@@ -10,15 +10,15 @@ use super::private_address::PrivateAddress;
 use super::public_address::is_public;
 use super::show::Shown;
 
-/// Of `http` and `https`.
-const USUAL_PORTS: [u16; 2] = [80, 443];
+/// Default ports of `http` and `https`.
+const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
-/// One of `http_hosts`: a name, all names below one, or an address; on one port, or on that of `http` and `https`.
+/// An item of `http_hosts`: a name, all names below one, or an address; on one port, or on the scheme's default port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpHost {
-    /// As URLs have it: lower case, in ASCII, an IPv6 address in brackets.
+    /// In the form used in URLs: lower case, ASCII, an IPv6 address in brackets.
     name: String,
-    /// Any name that ends with `.` and `name`, but not `name` itself.
+    /// Matches any name that ends with `.` and `name`, but not `name` itself.
     below: bool,
     port: Option<u16>,
 }
@@ -35,7 +35,7 @@ impl HttpHost {
         };
         let host = Host::parse(name).ok()?;
         match &host {
-            // A URL may hold stranger names than any that can be looked up.
+            // URLs allow names that cannot be looked up.
             Host::Domain(name) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) => {
                 return None;
             }
@@ -45,14 +45,14 @@ impl HttpHost {
         Some(Self { name: host.to_string(), below, port })
     }
 
-    /// Whether a plugin that may call these private addresses can reach it; the error says what would be needed.
+    /// Fails unless a plugin that may call these private addresses can reach the host; the error says what would allow it.
     pub(super) fn check_reachable(&self, allowed: &[PrivateAddress]) -> Result<(), String> {
         let on_its_port = |address: &&PrivateAddress| match self.port {
             Some(port) => address.port() == port,
-            None => USUAL_PORTS.contains(&address.port()),
+            None => DEFAULT_PORTS.contains(&address.port()),
         };
         let mut allowed = allowed.iter().filter(on_its_port).map(PrivateAddress::ip);
-        let port = self.port.unwrap_or(USUAL_PORTS[0]);
+        let port = self.port.unwrap_or(DEFAULT_PORTS[0]);
         let (private, address) = match Host::parse(&self.name) {
             Ok(Host::Ipv4(ip)) => (!is_public(ip.into()), IpAddr::from(ip)),
             Ok(Host::Ipv6(ip)) => (!is_public(ip.into()), IpAddr::from(ip).to_canonical()),
@@ -79,7 +79,7 @@ impl HttpHost {
         ))
     }
 
-    /// Whether it is this host, and this port where `usual` is the scheme's own.
+    /// Whether this host and port are allowed; `usual` is the scheme's default port.
     pub fn covers(&self, host: &str, port: u16, usual: u16) -> bool {
         let named = match (self.below, host.strip_suffix(&self.name)) {
             (false, Some(rest)) => rest.is_empty(),
@@ -90,7 +90,7 @@ impl HttpHost {
     }
 }
 
-/// Whether a name is this one or ends with it; a dot at its end changes nothing.
+/// Whether a name is `end` or below it; ignores a dot at the name's end.
 fn is_below(name: &str, end: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_itself_on_the_usual_port() {
+    fn a_name_covers_only_itself_on_the_default_port() {
         assert!(covers("Api.Example.org", "api.example.org", 443));
         assert!(!covers("example.org", "api.example.org", 443));
         assert!(!covers("example.org", "example.org.evil.net", 443));
@@ -136,28 +136,28 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_what_is_below() {
+    fn a_wildcard_covers_only_names_below() {
         assert!(covers("*.example.org", "a.b.example.org", 443));
         assert!(!covers("*.example.org", "example.org", 443));
         assert!(!covers("*.example.org", "badexample.org", 443));
     }
 
     #[test]
-    fn addresses_and_names_in_other_alphabets_are_known_as_urls_have_them() {
+    fn addresses_and_unicode_names_are_normalised() {
         assert!(covers("[2001:DB8::1]:8443", "[2001:db8::1]", 8443));
         assert!(covers("[2001:db8:0:0::1]", "[2001:db8::1]", 443));
         assert!(covers("bücher.example", "xn--bcher-kva.example", 443));
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn malformed_hosts_are_refused() {
         for bad in ["", "https://example.org", "example.org/path", "*", "*.", "a b", "example.org:http", "*.10.0.0.1"] {
             assert_eq!(HttpHost::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn host_that_can_never_be_reached_is_told_with_what_would_allow_it() {
+    fn unreachable_host_is_a_fault_that_says_what_would_allow_it() {
         let config = |allow: &str, host: &str| {
             let text = format!("[plugin.bot]\nhttp_hosts = [\"{host}\"]\nallow_private = [{allow}]\n");
             let none: [(String, String); 0] = [];

@@ -1,4 +1,4 @@
-//! How a typed value is read from what was written, key by key, so that one fault does not hide the next.
+//! Reads typed values from the configuration, key by key, so that one fault does not hide the next.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::scalars::written;
 use super::show::Shown;
 use super::tree::{Node, Table, Value, join};
 
-/// A value that a key can have.
+/// A type of values that a key can have.
 pub(super) trait Key: Sized + Clone + PartialEq {
     /// Whether it is written as a table.
     const IS_TABLE: bool = false;
@@ -27,14 +27,14 @@ pub(super) trait Key: Sized + Clone + PartialEq {
     /// As `--print-config` shows it; nothing if it is not set.
     fn show(&self) -> Option<Shown>;
 
-    /// Takes back, in what was just read, all that a running server cannot change: single values can be.
+    /// Resets to `running` all that a running server cannot change. Single values can all change.
     fn keep(&mut self, _running: &Self) {}
 
-    /// Notes the keys that a running server cannot change.
+    /// Collects the keys that a running server cannot change.
     #[cfg(test)]
     fn fixed(_key: &str, _found: &mut Vec<String>) {}
 
-    /// Notes under which keys the two differ.
+    /// Collects the keys whose values differ in `new`.
     fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
         if self != new {
             let show = |value: &Self| value.show().map(Shown::into_text);
@@ -43,7 +43,7 @@ pub(super) trait Key: Sized + Clone + PartialEq {
     }
 }
 
-/// A key that has another value than before; secrets are hidden in what is shown of it.
+/// A changed key, with secrets hidden in both values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub key: String,
@@ -51,7 +51,7 @@ pub struct Difference {
     pub to: Option<String>,
 }
 
-/// What was written for a key.
+/// A key, and the node that was written for it.
 pub(super) struct At<'a> {
     pub(super) key: &'a str,
     pub(super) node: &'a Node,
@@ -63,12 +63,12 @@ impl At<'_> {
         None
     }
 
-    /// It is of another type than wanted.
+    /// Refuses a value of the wrong type.
     pub(super) fn wanted<T>(&self, what: &str, faults: &mut Faults) -> Option<T> {
         self.refuse(format!("is {}; wanted {what}", self.node.value.kind()), faults)
     }
 
-    /// The text, where text is wanted.
+    /// The value as text, if it can be text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.node.value {
             Value::String(text) => Some(text),
@@ -78,7 +78,7 @@ impl At<'_> {
     }
 }
 
-/// A table with known keys. `section!` writes this.
+/// A table with known keys. `section!` implements this.
 pub(super) trait Section: Default {
     const KEYS: &'static [&'static str];
 
@@ -87,7 +87,7 @@ pub(super) trait Section: Default {
     fn entries(&self) -> Vec<(String, Option<Shown>)>;
 }
 
-/// The key keeps the value that the server started with.
+/// Keeps the value that the server started with.
 pub(super) fn restart<T: Clone>(new: &mut T, running: &T) {
     new.clone_from(running);
 }
@@ -155,7 +155,7 @@ pub(super) fn out_of_range(at: &At<'_>, least: &str, most: &str) -> String {
     }
 }
 
-/// Writes a section's struct, its defaults and how it is read: `key: Type = default, check;`. One that is marked
+/// Declares a section: its struct, its defaults and how it is read: `key: Type = default, check;`. A key marked
 /// `=> restart` cannot change while the server runs.
 macro_rules! section {
     (
@@ -253,7 +253,7 @@ macro_rules! section {
 }
 pub(super) use section;
 
-/// Writes an enum of words.
+/// Declares an enum whose variants are words in `config.toml`.
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident { $( $(#[$doc:meta])* $variant:ident = $word:literal, )+ }) => {
         $(#[$meta])*
@@ -309,17 +309,22 @@ pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl 
     }
 }
 
-/// `within` for durations.
+/// [`within`] for durations.
 pub(super) fn lasting(least: Duration, most: Duration) -> impl Fn(&Duration) -> Result<(), String> {
     move |value| {
         if (least..=most).contains(value) {
             return Ok(());
         }
-        Err(format!("{} is out of range; wanted {} to {}", written(*value), written(least), written(most)))
+        Err(format!(
+            "{} is out of range; wanted {} to {}",
+            format_duration(*value),
+            format_duration(least),
+            format_duration(most)
+        ))
     }
 }
 
-/// A check: not nothing.
+/// A check: the text is not blank.
 pub(super) fn not_blank(text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err("is empty; wanted some text".to_owned()) } else { Ok(()) }
 }

@@ -65,7 +65,7 @@ fn web_origin(origin: &str, refuse: fn(&str) -> String) -> Result<(), String> {
     }
 }
 
-/// The origin of an extension or of an application that shows pages of its own.
+/// Checks the origin of an extension or of an application that shows pages of its own.
 fn app_origin(origin: &str, scheme: &str, rest: &str) -> Result<(), String> {
     let named = |host: &str| {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_:".contains(&b);

@@ -1,10 +1,10 @@
-//! Some keys of a plugin's table, as nodes of a cluster hand them on.
+//! Keys of a plugin's table, in the form that nodes of a cluster exchange.
 
 use super::edit::settings_table;
 use super::key::Section as _;
 use super::{Config, Faults, Plugin, Settings};
 
-/// Keys of a `[plugin.<id>]` table with their values, secrets among them.
+/// Keys of a `[plugin.<id>]` table with their values, including secrets.
 pub type PluginKeys = toml::Table;
 
 impl Plugin {
@@ -13,14 +13,14 @@ impl Plugin {
         let shown = self.entries().into_iter().filter_map(|(key, shown)| Some((key, shown?.into_value())));
         let mut keys: PluginKeys = shown.collect();
         if self.allow_private.is_empty() {
-            // A node of the version before takes no table with a key that it does not know.
+            // A node of the previous version refuses tables with keys that it does not know.
             keys.remove("allow_private");
         }
         keys.extend(self.settings.keys(id)?);
         Ok(keys)
     }
 
-    /// The same with these keys in place of its own.
+    /// This table with the given keys replaced.
     pub fn with(&self, id: &str, keys: &PluginKeys) -> Result<Self, String> {
         let mut table = self.keys(id)?;
         table.extend(keys.clone());
@@ -33,7 +33,7 @@ impl Plugin {
 }
 
 impl Settings {
-    /// The key `settings` with these; the error names what TOML cannot hold.
+    /// The key `settings` with these settings; the error names one that TOML cannot hold.
     pub fn keys(&self, id: &str) -> Result<PluginKeys, String> {
         Ok(PluginKeys::from_iter([("settings".to_owned(), settings_table(id, self)?.into())]))
     }
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_comes_out_of_its_keys_as_it_went_in() {
+    fn a_table_is_restored_from_its_keys() {
         let keys: PluginKeys = bot().keys("bot").unwrap().to_string().parse().unwrap();
         assert_eq!(Plugin::default().with("bot", &keys).unwrap(), bot());
     }
 
     #[test]
-    fn keys_that_are_not_said_stay() {
+    fn keys_that_are_left_out_stay_unchanged() {
         let keys = "enabled = false".parse().unwrap();
         assert_eq!(bot().with("bot", &keys).unwrap(), Plugin { enabled: false, ..bot() });
         let keys = Settings(json!({"words": []})).keys("bot").unwrap();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_does_not_know_is_a_fault() {
+    fn unknown_keys_and_null_settings_are_faults() {
         let why = bot().with("bot", &"colour = 1".parse().unwrap()).unwrap_err();
         assert!(why.contains("plugin.bot.colour"), "{why}");
         let why = Settings(json!({"words": null})).keys("bot").unwrap_err();

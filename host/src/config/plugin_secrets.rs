@@ -1,13 +1,13 @@
-//! A plugin's settings may hold secrets. What is called like one is not shown, and comes back unchanged from whoever was not
-//! shown it.
+//! Hides secrets in a plugin's settings: values whose keys are named like secrets are replaced by a placeholder, and a client that
+//! sends the placeholder back leaves them unchanged.
 
 use serde_json::Value as Json;
 
 use super::Settings;
 
 const HIDDEN: &str = "<hidden>";
-/// How much of a setting is told in a line of the log.
-const MAX_TOLD_CHARS: usize = 200;
+/// The most characters of a setting in a line of the log.
+const MAX_LOGGED_CHARS: usize = 200;
 const SECRET_WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "key", "credential"];
 
 impl Settings {
@@ -16,23 +16,23 @@ impl Settings {
         hide(&self.0)
     }
 
-    /// One of the settings as a line of the log has it: without secrets, and without addresses, which may hold some.
-    pub(super) fn told(&self, name: &str) -> String {
+    /// One of the settings for the log: without secrets, and without URLs, which may contain some.
+    pub(super) fn logged(&self, name: &str) -> String {
         let shown = hide(&self.0).get(name).map(Json::to_string).unwrap_or_default();
         if shown.contains("://") {
             return HIDDEN.to_owned();
         }
-        match shown.char_indices().nth(MAX_TOLD_CHARS) {
+        match shown.char_indices().nth(MAX_LOGGED_CHARS) {
             Some((end, _)) => format!("{}…", &shown[..end]),
             None => shown,
         }
     }
 
-    /// These settings as somebody changed them who was shown them; the error names a secret that is not known.
+    /// The settings `new`, with secrets in place of their placeholders. The error names a placeholder without a known secret.
     pub fn changed_to(&self, new: Json) -> Result<Self, String> {
         let restored = restore(new, Some(&self.0));
         match unknown_secret(&restored) {
-            Some(key) => Err(format!("`{key}` is `{HIDDEN}`, and there was none before; wanted its value")),
+            Some(key) => Err(format!("`{key}` is `{HIDDEN}`, and there is no such secret yet; wanted its value")),
             None => Ok(Self(restored)),
         }
     }
@@ -47,7 +47,7 @@ fn hide(json: &Json) -> Json {
     match json {
         Json::Object(object) => {
             let shown = |(key, value): (&String, &Json)| {
-                // That there is none is no secret.
+                // An empty value is shown as such.
                 let secret = is_secret(key) && *value != "";
                 (key.clone(), if secret { HIDDEN.into() } else { hide(value) })
             };
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown_and_survive_a_change_of_the_rest() {
+    fn secrets_are_hidden_and_survive_a_change_of_other_settings() {
         let kept =
             Settings(json!({"words": ["a"], "api_key": "k", "hooks": [{"url": "u", "authToken": "t"}], "secret": ""}));
         let mut shown = kept.shown();

@@ -15,11 +15,11 @@ use super::show::Shown;
 use super::tree::{Node, Value, join};
 
 section! {
-    /// `[plugins]`: where they are, and what each may use unless its own table says otherwise.
+    /// `[plugins]`: where plugins are, and the limits of each unless its own table says otherwise.
     Plugins {
-        /// Watched: files put there are loaded, files taken away are unloaded.
+        /// The watched folder: plugins are loaded when their files are added, and unloaded when they are removed.
         folder: PathBuf = "plugins".into() => restart;
-        /// Whether what was compiled is kept on disk.
+        /// Whether compiled plugins are cached on disk.
         cache: bool = true => restart;
         filter_ms: u64 = 5, within(1..=1000);
         call_ms: u64 = 1000, within(1..=60_000);
@@ -28,7 +28,7 @@ section! {
 }
 
 choice! {
-    /// What becomes of messages while a plugin's filter is quarantined.
+    /// What happens to messages while a plugin's filter is quarantined.
     OnFault { Reject = "reject", Allow = "allow", }
 }
 
@@ -55,9 +55,9 @@ section! {
         order: i32 = 0;
         on_fault: OnFault = OnFault::Reject;
         grants: Vec<Grant> = vec![];
-        /// Whom it may call, if `http` is granted.
+        /// Hosts that the plugin may call, if `http` is granted.
         http_hosts: Vec<HttpHost> = vec![];
-        /// Addresses outside the public internet at which those hosts may be.
+        /// Addresses outside the public internet that those hosts may have.
         allow_private: Vec<PrivateAddress> = vec![];
         sha256: Pin = Pin::default();
         limits: PluginLimits = PluginLimits::default();
@@ -74,7 +74,7 @@ section! {
     }
 }
 
-/// What one plugin may use.
+/// The limits of one plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     pub filter: Duration,
@@ -83,7 +83,7 @@ pub struct Budget {
 }
 
 impl Plugins {
-    /// What a plugin with these limits of its own may use.
+    /// The limits of a plugin whose own table sets these.
     pub fn budget(&self, own: &PluginLimits) -> Budget {
         Budget {
             filter: Duration::from_millis(own.filter_ms.unwrap_or(self.filter_ms)),
@@ -134,7 +134,7 @@ fn parse_sha256(text: &str) -> Option<[u8; 32]> {
     Some(hash)
 }
 
-/// A plugin's own settings, handed to it as they are. They may hold secrets, so neither `Debug` nor `--print-config`
+/// A plugin's own settings, passed to it unchanged. They may hold secrets, so neither `Debug` nor `--print-config`
 /// shows their values.
 #[derive(Clone, PartialEq)]
 pub struct Settings(pub Json);
@@ -171,15 +171,15 @@ impl Key for Settings {
         let (old, new) = (object(self), object(new));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
-            let told = |settings: &serde_json::Map<String, Json>| {
-                settings.get(name).map(|value| Self(serde_json::json!({name: value})).told(name))
+            let logged = |settings: &serde_json::Map<String, Json>| {
+                settings.get(name).map(|value| Self(serde_json::json!({name: value})).logged(name))
             };
-            found.push(Difference { key: join(key, name), from: told(&old), to: told(&new) });
+            found.push(Difference { key: join(key, name), from: logged(&old), to: logged(&new) });
         }
     }
 }
 
-/// What stands in TOML as JSON; dates become strings, since JSON has none.
+/// A TOML value as JSON; dates become strings, since JSON has none.
 fn json(at: &At<'_>, faults: &mut Faults) -> Option<Json> {
     Some(match &at.node.value {
         Value::String(text) | Value::Datetime(text) => text.as_str().into(),
@@ -249,7 +249,7 @@ impl Key for BTreeMap<String, Plugin> {
     }
 }
 
-/// A host that can never be reached is a mistake better known now than when the plugin calls it.
+/// Records faults for hosts that can never be reached, so that they are noticed before the plugin calls them.
 fn check_hosts(plugin: &Plugin, at: &At<'_>, faults: &mut Faults) {
     let Value::Table(table) = &at.node.value else { return };
     let Some(node) = table.get("http_hosts") else { return };
@@ -261,7 +261,7 @@ fn check_hosts(plugin: &Plugin, at: &At<'_>, faults: &mut Faults) {
     }
 }
 
-/// Whether a plugin can be called this: lower-case words joined by dashes.
+/// Whether this is a valid plugin id: lower-case words joined by dashes.
 pub(crate) fn is_plugin_id(id: &str) -> bool {
     let word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());

@@ -7,7 +7,7 @@ use super::key::{At, Key};
 use super::public_address::is_public;
 use super::show::Shown;
 
-/// One of `allow_private`: an address and its port. An IPv4 address that is written as an IPv6 one is the same.
+/// An item of `allow_private`: an address and its port. An IPv4-mapped IPv6 address is the same as its IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrivateAddress(SocketAddr);
 
@@ -32,7 +32,7 @@ impl PrivateAddress {
             return Err(format!("`{text}` is no address that a server listens on; wanted {WANTED}"));
         }
         if is_public(ip) {
-            return Err(format!("`{text}` is a public address: it stands in `http_hosts` alone"));
+            return Err(format!("`{text}` is a public address: list it in `http_hosts` only"));
         }
         Ok(Self(SocketAddr::new(ip, address.port())))
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_address_is_that_address_on_that_port_however_it_is_written() {
+    fn private_address_matches_its_port_and_its_mapped_form() {
         let address = PrivateAddress::parse("10.0.0.5:11434").unwrap();
         for same in ["10.0.0.5:11434", "[::ffff:10.0.0.5]:11434"] {
             assert!(address.is(same.parse().unwrap()), "{same}");
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_private_address_with_a_port_is_refused() {
+    fn addresses_without_port_or_not_private_are_refused() {
         for bad in [
             "10.0.0.5",
             "ollama:11434",

@@ -1,8 +1,8 @@
-//! Which addresses belong to the public internet: those that plugins may call without being allowed each.
+//! Which addresses belong to the public internet: plugins may call these without a permission for each address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether plugins may connect to this address. What is not known to be public is not.
+/// Whether this is a public address. Unknown ranges count as not public.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -18,7 +18,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         10 => true,
         // Carrier-grade NAT.
         100 => (64..128).contains(&b),
-        // Link-local, where clouds answer for their machines' keys.
+        // Link-local, where clouds serve their machines' credentials.
         169 => b == 254,
         172 => (16..32).contains(&b),
         // Protocol assignments, documentation, 6to4 relays, private.
@@ -33,18 +33,18 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // Networks without IPv4 of their own reach it through this prefix.
+    // NAT64: networks without IPv4 reach it through this prefix.
     if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = segments {
         let [a, b] = high.to_be_bytes();
         let [c, d] = low.to_be_bytes();
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    // Outside of 2000::/3 is nothing for us: loopback, mapped IPv4, unique local, link-local, multicast.
+    // Addresses outside 2000::/3 are not public: loopback, mapped IPv4, unique local, link-local, multicast.
     let global = segments[0] & 0xe000 == 0x2000;
     let special = match segments[0] {
         // Protocol assignments (Teredo among them), documentation.
         0x2001 => segments[1] < 0x200 || segments[1] == 0xdb8,
-        // 6to4 holds an IPv4 address of anybody's choice.
+        // 6to4 embeds an arbitrary IPv4 address.
         0x2002 => true,
         0x3fff => segments[1] < 0x1000,
         _ => false,
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_internet_can_be_reached() {
+    fn addresses_of_the_internet_are_public() {
         for address in
             ["1.1.1.1", "93.184.215.14", "100.63.0.1", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "64:ff9b::101:101"]
         {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn private_and_special_addresses_cannot() {
+    fn private_and_special_addresses_are_not_public() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",

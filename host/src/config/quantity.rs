@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a key's number counts, which its name tells.
+/// The unit of a key's number, which the key's name ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Bytes,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_people_write_them() {
+    fn sizes_are_read_in_common_notations() {
         for (text, wanted) in [
             ("10", 10),
             ("10 B", 10),

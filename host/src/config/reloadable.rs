@@ -1,20 +1,20 @@
-//! Sections that change while the server runs.
+//! Sections that can change while the server runs.
 
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-/// A section of the configuration: whoever holds one sees what it says now.
+/// A handle on a section of the configuration; all clones see its current value.
 #[derive(Debug)]
 pub struct Reloadable<T>(Arc<ArcSwap<T>>);
 
 impl<T> Reloadable<T> {
-    /// For a look; whoever waits in between takes [`Reloadable::latest`].
+    /// The current value, for use without awaiting; otherwise use [`Reloadable::latest`].
     pub fn get(&self) -> Guard<Arc<T>> {
         self.0.load()
     }
 
-    /// As it is now, to be kept.
+    /// The current value, to be kept.
     pub fn latest(&self) -> Arc<T> {
         self.0.load_full()
     }

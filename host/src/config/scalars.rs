@@ -1,4 +1,4 @@
-//! How numbers, text, durations, addresses and lists are read.
+//! Reads numbers, text, durations, addresses and lists.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Key for PathBuf {
 
 impl Key for bool {
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        // In a variable all is text, and other programs write it in other ways.
+        // A variable is always text, and other programs write booleans in other ways.
         let written = match (&at.node.value, &at.node.place) {
             (Value::Boolean(value), _) => return Some(*value),
             (Value::Integer(number @ (0 | 1)), _) => return Some(*number == 1),
@@ -118,12 +118,12 @@ impl Key for Duration {
     }
 
     fn show(&self) -> Option<Shown> {
-        Some(written(*self).as_str().into())
+        Some(format_duration(*self).as_str().into())
     }
 }
 
-/// As an operator would write it: in the largest unit that it is a multiple of.
-pub(super) fn written(duration: Duration) -> String {
+/// A duration as an operator would write it: in the largest unit of which it is a multiple.
+pub(super) fn format_duration(duration: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let millis = duration.as_millis();
     match UNITS.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit)) {
@@ -146,7 +146,7 @@ impl Key for SocketAddr {
     }
 }
 
-/// An address, or one of the words that stand for one: a name would be another address tomorrow.
+/// Parses an address, or one of the words that stand for one. Host names are refused, since their addresses can change.
 fn listen_address(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         // `[::ffff:127.0.0.1]` is the IPv4 address.
@@ -163,7 +163,7 @@ fn listen_address(text: &str) -> Option<SocketAddr> {
     Some((address, port.parse().ok()?).into())
 }
 
-/// With its prefix, or with a mask in its place.
+/// Parses a network with a prefix length or a netmask, or a single address.
 fn network(text: &str) -> Option<IpNet> {
     if let Ok(network) = text.parse() {
         return Some(network);
@@ -222,7 +222,7 @@ impl<T: Key> Key for Vec<T> {
                 &one[..]
             }
         };
-        // Every item is read, so that all their faults are told.
+        // Every item is read, so that all their faults are reported.
         let read: Vec<Option<T>> = items.iter().map(|node| T::read(&At { key: at.key, node }, faults)).collect();
         read.into_iter().collect()
     }

@@ -1,4 +1,4 @@
-//! Text that is never shown.
+//! Text that is never shown or logged.
 
 use std::fmt;
 
@@ -45,20 +45,20 @@ impl Key for Secret {
     }
 
     fn show(&self) -> Option<Shown> {
-        // That there is none is no secret, and worth knowing.
+        // An empty secret is shown as such.
         Some(if self.is_empty() { "" } else { HIDDEN }.into())
     }
 
     fn differences(&self, new: &Self, key: &str, found: &mut Vec<Difference>) {
         if self != new {
-            found.push(Difference { key: key.to_owned(), from: Some(self.told()), to: Some(new.told()) });
+            found.push(Difference { key: key.to_owned(), from: Some(self.logged()), to: Some(new.logged()) });
         }
     }
 }
 
 impl Secret {
-    /// As the log has it that this changed: of addresses all but what may be a password, of anything else nothing.
-    fn told(&self) -> String {
+    /// The secret for the log: a URL without user and password, and nothing of any other text.
+    fn logged(&self) -> String {
         let address = |text: &str| {
             let mut url = url::Url::parse(text.trim()).ok()?;
             let known = matches!(url.scheme(), "postgres" | "postgresql" | "nats" | "tls");
@@ -71,17 +71,17 @@ impl Secret {
             url.set_query(None);
             Some(if hidden { url.to_string().replacen("://", &format!("://{HIDDEN}@"), 1) } else { url.to_string() })
         };
-        let told = match self.0.split_once(':') {
+        let logged = match self.0.split_once(':') {
             _ if self.is_empty() => Some(String::new()),
             // A file has no password.
             Some(("sqlite", _)) => Some(self.0.clone()),
             _ => self.0.split(',').map(address).collect::<Option<Vec<_>>>().map(|all| all.join(",")),
         };
-        format!("\"{}\"", told.as_deref().unwrap_or(HIDDEN))
+        format!("\"{}\"", logged.as_deref().unwrap_or(HIDDEN))
     }
 }
 
-/// What sample files and tutorials give for a secret: everybody knows them.
+/// Secrets in sample files and tutorials, without separators.
 const WELL_KNOWN: [&str; 10] = [
     "secret",
     "password",
@@ -95,7 +95,7 @@ const WELL_KNOWN: [&str; 10] = [
     "defaultsecret",
 ];
 
-/// A check: a signing key is long enough not to be guessed, and not one that everybody knows.
+/// A check: a signing key is long enough not to be guessed, and not a well-known sample.
 pub(super) fn strong_key(secret: &Secret) -> Result<(), String> {
     strong(secret, ", or nothing to have one made")
 }
@@ -105,7 +105,7 @@ pub(super) fn strong_further_key(secret: &Secret) -> Result<(), String> {
     strong(secret, "")
 }
 
-/// The same for a key that somebody else signs with.
+/// [`strong_key`] for a key that another issuer signs with.
 pub(super) fn strong_shared_key(secret: &Secret) -> Result<(), String> {
     strong(secret, ", or nothing if it is auth.jwt_secret")
 }
@@ -128,7 +128,7 @@ fn strong(secret: &Secret, otherwise: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A check: a password that only programs send.
+/// A check: a token that only programs send is long enough not to be guessed.
 pub(super) fn not_guessable(secret: &Secret) -> Result<(), String> {
     match secret.expose().len() {
         0 | 16.. => Ok(()),

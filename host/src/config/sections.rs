@@ -1,5 +1,5 @@
-//! The sections of `config.toml`: every key with its type, its default and what it may be. What a key does is told
-//! where the operator reads it, in `config.toml` itself.
+//! The sections of `config.toml`: every key with its type, its default and its allowed values. The shipped `config.toml`
+//! documents for operators what each key does.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,29 +20,29 @@ const MIB: usize = 1024 * 1024;
 section! {
     /// `[server]`: the process as a whole.
     Server {
-        /// What the server calls itself towards clients.
+        /// The server's name, as clients see it.
         name: String = "Natterjack".to_owned(), not_blank;
-        /// Where it accepts connections.
-        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_none => restart;
-        /// Where people find it, such as `https://chat.example`. Empty: at its addresses and as `localhost` only.
+        /// Addresses at which it accepts connections.
+        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_empty => restart;
+        /// Its public origin, such as `https://chat.example`. Empty: it is reached at its addresses and as `localhost` only.
         public_url: String = String::new(), public_url;
-        /// What the server keeps on disk, unless a key of its own says otherwise.
+        /// Folder of all files that the server stores, unless another key says otherwise.
         data_dir: PathBuf = "data".into() => restart;
         /// Reverse proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks.
         trusted_proxies: Vec<IpNet> = vec![];
-        /// Which of the two.
+        /// Which of the two headers is believed.
         forwarded_header: ForwardedHeader = ForwardedHeader::Auto;
-        /// How long the server says that it is not ready before it stops: load balancers need a moment to hear of it.
+        /// How long the server reports that it is not ready before it stops, so that load balancers notice.
         shutdown_delay: Duration = Duration::ZERO, lasting(Duration::ZERO, 10 * MINUTE);
-        /// How long stopping may take from there on.
+        /// How long stopping may take after that.
         shutdown_timeout: Duration = 10 * SECOND, lasting(Duration::ZERO, 10 * MINUTE);
     }
 }
 
 choice! {
-    /// Where trusted proxies say whom they forward for.
+    /// The header in which trusted proxies name the client.
     ForwardedHeader {
-        /// Whichever is there; where both are and disagree, neither.
+        /// Whichever is present; neither, if both are and disagree.
         Auto = "auto",
         XForwardedFor = "x-forwarded-for",
         /// RFC 7239.
@@ -54,7 +54,7 @@ section! {
     /// `[tls]`: listeners that speak TLS.
     Tls {
         listen: Vec<SocketAddr> = vec![] => restart;
-        /// The chain of certificates, in PEM; read again when it changes.
+        /// The certificate chain, in PEM; reloaded when it changes.
         certificate_file: String = String::new() => restart;
         /// The certificate's private key, in PEM.
         key_file: String = String::new() => restart;
@@ -66,7 +66,7 @@ choice! {
     Synchronous {
         /// At every commit: what was acknowledged survives a loss of power.
         Full = "full",
-        /// At checkpoints: what was acknowledged survives the death of the process, not a loss of power.
+        /// At checkpoints: what was acknowledged survives a crash of the process, but not a loss of power.
         Normal = "normal",
     }
 }
@@ -78,27 +78,27 @@ section! {
         url: Secret = Secret::default(), database_url => restart;
         /// SQLite only.
         synchronous: Synchronous = Synchronous::Full => restart;
-        /// Connections that read.
+        /// Number of connections for reading.
         readers: u32 = 4, within(1..=64) => restart;
     }
 }
 
 section! {
-    /// `[cluster]`: further nodes, which are one server together.
+    /// `[cluster]`: further nodes, which together act as one server.
     Cluster {
         /// NATS servers, `nats://…` or `tls://…`, several with commas between; they may hold a password. Empty: this is the only node.
         nats: Secret = Secret::default(), nats_urls => restart;
-        /// What its nodes have in common, where several clusters share a NATS.
+        /// Name of the cluster, the same on all its nodes, for several clusters that share a NATS.
         name: String = "natterjack".to_owned(), subject_word => restart;
-        /// What this node is called. Empty: as its machine is.
+        /// Name of this node. Empty: the machine's name.
         node: String = String::new() => restart;
-        /// Whether what lies in this node's plugins folder is given to all nodes.
+        /// Whether the contents of this node's plugins folder are distributed to all nodes.
         distribute: bool = false => restart;
     }
 }
 
 impl Cluster {
-    /// What this node is called.
+    /// The name of this node.
     pub fn node_name(&self) -> String {
         if !self.node.is_empty() {
             return self.node.clone();
@@ -110,53 +110,53 @@ impl Cluster {
 section! {
     /// `[auth]`: accounts, tokens and guests.
     Auth {
-        /// Signs tokens. Empty: one is made on the first start and kept under the data folder.
+        /// Secret that signs tokens. Empty: one is generated at the first start and kept under the data folder.
         jwt_secret: Secret = Secret::default(), strong_key => restart;
         /// Further keys: to replace one by another, or to sign with Ed25519.
         keys: Vec<AuthKey> = vec![], usable_keys => restart;
-        /// Another issuer whose tokens are taken.
+        /// Another issuer whose tokens are accepted.
         external: External = External::default() => restart;
         access_ttl: Duration = DAY, lasting(SECOND, 365 * DAY) => restart;
         refresh_ttl: Duration = 30 * DAY, lasting(SECOND, 3650 * DAY);
         /// Whether people may chat without an account.
         guests: bool = true;
-        /// Whether a token in an address (`?token=…`) counts.
+        /// Whether a token in a URL (`?token=…`) is accepted.
         query_tokens: bool = false;
         /// The shortest new password, in characters.
         min_password_chars: usize = 1, within(1..=1000);
-        /// How often it is looked whether live connections' logins still hold.
+        /// How often the logins of live connections are rechecked.
         recheck_interval: Duration = 5 * SECOND, lasting(SECOND / 10, HOUR) => restart;
-        /// Argon2id's memory, for one hash.
+        /// Argon2id's memory for one hash, in KiB.
         hash_memory_kib: u32 = 19_456, within(8..=4_194_304) => restart;
         /// Argon2id's passes.
         hash_iterations: u32 = 2, within(1..=100) => restart;
         /// Argon2id's lanes.
         hash_parallelism: u32 = 1, within(1..=64) => restart;
-        /// How many passwords are hashed at a time.
+        /// The most passwords that are hashed at a time.
         hash_concurrency: usize = 2, within(1..=256) => restart;
     }
 }
 
 section! {
-    /// `[auth.external]`: another issuer of tokens, whose people have no password here.
+    /// `[auth.external]`: another issuer of tokens, whose users have no password here.
     External {
-        /// What its accounts are told apart by, and what its tokens' `iss` says if they have one. Empty: no such tokens.
+        /// Name of the issuer, which identifies its accounts and must be its tokens' `iss` if they have one. Empty: no such tokens.
         issuer: String = String::new(), issuer_name;
-        /// What it signs with. Empty: the same secret as ours, `jwt_secret`.
+        /// Secret that it signs with. Empty: the same as `jwt_secret`.
         secret: Secret = Secret::default(), strong_shared_key;
-        /// What its tokens' `aud` has to hold. Empty: they have none.
+        /// Audience that its tokens' `aud` must contain. Empty: they must have none.
         audience: String = String::new();
-        /// Where its tokens have the account's id. Empty: `sub`, or else `id`, `userId` or `_id`.
+        /// Claim with the account's id. Empty: `sub`, or else `id`, `userId` or `_id`.
         id_claim: String = String::new();
     }
 }
 
 choice! {
-    /// How a key signs.
+    /// The algorithm of a key.
     KeyAlgorithm {
-        /// By a secret.
+        /// With a shared secret.
         Hs256 = "HS256",
-        /// By an Ed25519 key pair.
+        /// With an Ed25519 key pair.
         EdDsa = "EdDSA",
     }
 }
@@ -164,14 +164,14 @@ choice! {
 section! {
     /// `[[auth.keys]]`: a further key of tokens.
     AuthKey {
-        /// What tokens call it.
+        /// The key's id in the header of tokens.
         kid: String = String::new(), not_blank;
         algorithm: KeyAlgorithm = KeyAlgorithm::Hs256;
         /// HS256's secret.
         secret: Secret = Secret::default(), strong_further_key;
         /// EdDSA's key, in PEM (PKCS #8).
         private_key_file: Option<PathBuf> = None;
-        /// What is needed of it where it only verifies, in PEM (SPKI).
+        /// EdDSA's public key, for a key that only verifies, in PEM (SPKI).
         public_key_file: Option<PathBuf> = None;
         /// Whether new tokens are signed with it, instead of with `jwt_secret`.
         sign: bool = false;
@@ -187,17 +187,17 @@ section! {
 }
 
 choice! {
-    /// Who hears a message.
+    /// Who receives a message.
     Echo {
-        /// Everybody, its sender too.
+        /// All members, including the sender.
         All = "all",
         Others = "others",
     }
 }
 
 section! {
-    /// `[dialects]`: what older servers' clients speak. Every listener takes all of it; where a client can say neither by its
-    /// path nor by its first frame what it speaks, it has a listener of its own.
+    /// `[dialects]`: dialects of older servers' clients. Every listener accepts all of them; a dialect that a client can announce
+    /// neither by its path nor by its first frame needs a listener of its own.
     Dialects {
         groups: GroupsDialect = GroupsDialect::default();
         direct: PlainDialect = PlainDialect::default();
@@ -209,7 +209,7 @@ section! {
 section! {
     /// `[dialects.NAME]`, for those without settings of their own.
     PlainDialect {
-        /// Addresses where this is spoken from the first frame on.
+        /// Addresses at which clients use this dialect from the first frame on.
         listen: Vec<SocketAddr> = vec![] => restart;
     }
 }
@@ -218,15 +218,15 @@ section! {
     /// `[dialects.groups]`.
     GroupsDialect {
         listen: Vec<SocketAddr> = vec![] => restart;
-        /// Who hears a message.
+        /// Who receives a message.
         echo: Echo = Echo::All;
-        /// Whether a log-in tells an unknown name from a wrong password.
+        /// Whether a failed log-in reveals that the name is unknown.
         reveal_unknown_users: bool = false;
     }
 }
 
 section! {
-    /// `[limits]`: what one connection, one address or one account may ask of the server.
+    /// `[limits]`: limits of one connection, one address or one account.
     Limits {
         /// How many connections there may be at a time …
         connections: usize = 50_000, within(1..=10_000_000);
@@ -237,49 +237,49 @@ section! {
         /// How long a client may take over a TLS handshake, over a request's headers, and to begin with its body.
         request_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE);
         frame_bytes: usize = 65_536, within(1024..=16 * MIB) => restart;
-        // PostgreSQL indexes no more words than these can be.
+        // The upper bound keeps messages within the words that PostgreSQL can index.
         message_chars: usize = 4000, within(1..=100_000);
-        /// How long a connection may take to say who it is.
+        /// How long a connection may take to identify itself.
         connect_timeout: Duration = 10 * SECOND, lasting(SECOND / 10, 10 * MINUTE) => restart;
         ping_interval: Duration = 30 * SECOND, lasting(SECOND / 10, HOUR) => restart;
         /// What may wait for a slow client, by number …
         outbox_frames: usize = 1024, within(1..=1_000_000);
         /// … and by size.
         outbox_bytes: usize = 4 * MIB, within(4096..=1024 * MIB);
-        /// How much one account may ask over all its connections and REST: at once …
+        /// Commands of one account, over all its connections and REST: at once …
         command_burst: u32 = 200, within(1..=1_000_000);
-        /// … and as a steady stream.
+        /// … and as a steady rate.
         commands_per_second: u32 = 20, within(1..=1_000_000);
-        /// The same for all guests and strangers of one address together.
+        /// The same for all guests and unauthenticated clients of one address together.
         address_command_burst: u32 = 2000, within(1..=10_000_000);
         address_commands_per_second: u32 = 200, within(1..=10_000_000);
         /// How many refused commands close a connection.
         refusals_before_close: u32 = 1000, within(1..=1_000_000);
-        /// Signing up, logging in in vain and refreshing in vain, from one address: at once …
+        /// Sign-ups, failed log-ins and failed refreshes from one address: at once …
         attempts_burst: u32 = 30, within(1..=1_000_000);
-        /// … and as a steady stream.
+        /// … and as a steady rate.
         attempts_per_minute: u32 = 10, within(1..=1_000_000);
         /// Failed logins to one account from one address …
         failed_logins_per_minute: u32 = 10, within(1..=1_000_000);
-        /// … and from all addresses together; who logged in from a device before is not kept out by it.
+        /// … and from all addresses together; does not apply to devices from which somebody logged in to the account before.
         failed_logins_per_account_per_minute: u32 = 100, within(1..=1_000_000);
         /// Wrong passwords for one room, by one account or one guest's address.
         wrong_room_passwords_per_minute: u32 = 5, within(1..=1_000_000);
-        /// How many rooms that are still there one account may have made …
+        /// The most existing rooms that one account may have made …
         rooms_per_account: u32 = 100, within(1..=10_000_000);
-        /// … how many sessions …
+        /// … the most sessions …
         sessions_per_account: u32 = 1000, within(1..=10_000_000);
-        /// … and how many direct conversations it may have begun.
+        /// … and the most direct conversations that it may have begun.
         direct_rooms_per_account: u32 = 1000, within(1..=10_000_000);
-        /// How many rooms guests from one address may have made …
+        /// The most rooms that guests from one address may have made …
         guest_rooms_per_address: u32 = 20, within(1..=10_000_000);
         /// … and all guests together.
         guest_rooms: u32 = 1000, within(1..=10_000_000);
-        /// How many rooms, sessions and direct conversations may be made from one address within an hour.
+        /// The most rooms, sessions and direct conversations that may be made from one address within an hour.
         creations_per_address_per_hour: u32 = 1000, within(1..=10_000_000);
-        /// How many others one account may block.
+        /// The most accounts that one account may block.
         blocked_per_account: u32 = 1000, within(1..=1_000_000);
-        /// Addresses and networks that the limits of one address do not hold for.
+        /// Addresses and networks that are exempt from the limits of one address.
         exempt: Vec<IpNet> = vec![];
     }
 }
@@ -289,7 +289,7 @@ section! {
     Rooms {
         /// Rooms that exist from the start.
         preset: Vec<String> = vec!["lobby".to_owned()], room_names => restart;
-        /// How long a room stays that a guest made and nobody is in; zero keeps it for good.
+        /// How long an empty room that a guest made is kept; zero keeps it for good.
         guest_rooms_ttl: Duration = DAY, lasting(Duration::ZERO, 3650 * DAY);
     }
 }
@@ -297,13 +297,13 @@ section! {
 section! {
     /// `[media]`: files that people upload.
     Media {
-        /// The largest file.
+        /// The size of the largest file.
         max_bytes: usize = 10 * MIB, within(1024..=1024 * MIB);
-        /// How much one account may keep here.
+        /// The most bytes that one account may store.
         account_bytes: usize = 1024 * MIB, within(1024..=1024 * 1024 * MIB);
-        /// How many files one account may keep here.
+        /// The most files that one account may store.
         account_files: u32 = 10_000, within(1..=10_000_000);
-        /// How long a file stays that no message carries.
+        /// How long a file that no message carries is kept.
         unused_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
     }
 }
@@ -311,13 +311,13 @@ section! {
 section! {
     /// `[retention]`: how long rooms' logs are kept.
     Retention {
-        /// Older entries go; zero keeps them for good.
+        /// Older entries are removed; zero keeps them for good.
         max_age: Duration = Duration::ZERO, lasting(Duration::ZERO, 36_500 * DAY);
-        /// All but so many of a room's latest messages go; zero keeps all of them.
+        /// The number of a room's latest messages that are kept; zero keeps all of them.
         max_messages: u32 = 0, within(0..=1_000_000_000);
-        /// How long it is remembered what administrators did; zero keeps it for good.
+        /// How long lines of the audit log are kept; zero keeps them for good.
         audit_max_age: Duration = 365 * DAY, lasting(Duration::ZERO, 36_500 * DAY);
-        /// How often it is looked what has to go.
+        /// How often retention runs.
         interval: Duration = 10 * MINUTE, lasting(SECOND / 10, DAY);
     }
 }
@@ -325,9 +325,9 @@ section! {
 section! {
     /// `[metrics]`: who may read `/metrics`.
     Metrics {
-        /// Addresses of its own; the others then have none.
+        /// Addresses that serve only metrics; the other listeners then serve none.
         listen: Vec<SocketAddr> = vec![] => restart;
-        /// What has to be brought along as `Authorization: Bearer …`. Empty: nothing.
+        /// Token that is required as `Authorization: Bearer …`. Empty: none.
         token: Secret = Secret::default(), not_guessable;
     }
 }
@@ -372,7 +372,7 @@ fn usable_keys(keys: &[AuthKey]) -> Result<(), String> {
 
 fn issuer_name(issuer: &str) -> Result<(), String> {
     if issuer == crate::name::OUR_ISSUER {
-        return Err(format!("`{issuer}` is what this server's own tokens say; wanted the other issuer's name"));
+        return Err(format!("`{issuer}` is the issuer of this server's own tokens; wanted the other issuer's name"));
     }
     if issuer.chars().count() > 100 || issuer.chars().any(|c| c == '@' || crate::name::misleads(c) || c.is_whitespace())
     {
@@ -383,7 +383,7 @@ fn issuer_name(issuer: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn not_none<T>(items: &[T]) -> Result<(), String> {
+fn not_empty<T>(items: &[T]) -> Result<(), String> {
     if items.is_empty() { Err("is empty; wanted at least one".to_owned()) } else { Ok(()) }
 }
 

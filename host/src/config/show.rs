@@ -1,4 +1,4 @@
-//! The configuration in force as TOML, in the order of the sections, with secrets hidden.
+//! Renders the configuration in force as TOML, in the order of the sections, with secrets hidden.
 
 use toml::Value;
 
@@ -16,7 +16,7 @@ impl From<&str> for Shown {
 }
 
 impl Shown {
-    /// What is not set is not shown.
+    /// A table of the keys that are set.
     pub(super) fn table(entries: Vec<(String, Option<Shown>)>) -> Self {
         Self::Table(entries.into_iter().filter_map(|(name, shown)| Some((name, shown?))).collect())
     }
@@ -25,7 +25,7 @@ impl Shown {
         Self::Plain(Value::Array(items.map(Shown::into_value).collect()))
     }
 
-    /// As it would stand behind its key.
+    /// The value as it is written behind its key.
     pub(super) fn into_text(self) -> String {
         self.into_value().to_string()
     }
@@ -39,7 +39,7 @@ impl Shown {
         }
     }
 
-    /// A whole document: tables of tables become `[a.b]`, what is in those is written inline.
+    /// A whole document: nested tables become `[a.b]`, tables within those are inline.
     pub(super) fn into_document(self) -> String {
         let mut text = String::new();
         write_tables(self, "", &mut text);
@@ -52,7 +52,7 @@ fn write_tables(shown: Shown, path: &str, text: &mut String) {
     for (name, shown) in entries {
         let path = join(path, &name);
         match shown {
-            // `plugin` holds a table for each plugin; it is the one section that is no table of keys itself.
+            // `plugin` holds a table for each plugin; it is the only section that is not a table of keys itself.
             Shown::Table(_) if name == "plugin" => write_tables(shown, &path, text),
             Shown::Table(entries) => {
                 if !text.is_empty() {

@@ -16,7 +16,7 @@ fn no_variables() -> [(String, String); 0] {
     []
 }
 
-/// What loading this says, a line each.
+/// The faults of loading this text, one a line.
 fn faults(text: &str) -> Vec<String> {
     load(text).expect_err("it has faults").iter().map(ToString::to_string).collect()
 }
@@ -29,7 +29,7 @@ fn faults_of_variable(name: &str, value: &str) -> String {
     with_variables(&[(name, value)]).expect_err("it has faults").to_string()
 }
 
-mod the_shipped_file {
+mod shipped_file {
     use super::*;
 
     const SHIPPED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config.toml"));
@@ -60,7 +60,7 @@ mod the_shipped_file {
     }
 
     #[test]
-    fn gives_the_first_plugins_what_they_need() {
+    fn grants_the_bundled_plugins_what_they_need() {
         let shipped = load(SHIPPED).unwrap();
         assert_eq!(shipped.plugin_of("groups").grants, [Grant::Accounts, Grant::Rooms, Grant::RoomsAdmin]);
         assert_eq!(shipped.plugin_of("room-password").grants, [Grant::Storage, Grant::Passwords]);
@@ -70,7 +70,7 @@ mod the_shipped_file {
     }
 }
 
-mod the_page_for_operators {
+mod operator_docs {
     use super::*;
 
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate.md"));
@@ -86,7 +86,7 @@ mod the_page_for_operators {
     }
 
     #[test]
-    fn says_of_every_key_when_it_takes_effect() {
+    fn list_when_each_key_takes_effect() {
         let (mut all, mut fixed) = (BTreeSet::new(), Vec::new());
         keys(&Config::default().redacted().parse().unwrap(), "", &mut all);
         <Config as Key>::fixed("", &mut fixed);
@@ -95,50 +95,51 @@ mod the_page_for_operators {
             .iter()
             .map(|key| format!("| `{key}` | {} |", if is_fixed(key) { "at the next start" } else { "at once" }))
             .collect();
-        let told = PAGE.lines().filter(|line| line.ends_with("| at once |") || line.ends_with("| at the next start |"));
-        assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
+        let reported =
+            PAGE.lines().filter(|line| line.ends_with("| at once |") || line.ends_with("| at the next start |"));
+        assert_eq!(reported.map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
     }
 }
 
-mod what_changes {
+mod reload {
     use super::*;
 
     #[test]
-    fn is_taken_over_unless_it_takes_a_restart() {
+    fn changes_keys_unless_they_need_a_restart() {
         let running = load("[auth]\nguests = true\n[plugin.echo]\norder = 1\n").unwrap();
         let new = load(
             "[auth]\nguests = false\nhash_iterations = 3\n[database]\nurl = \"sqlite:hidden\"\n[plugin.echo]\norder = 2\n",
         );
         let new = new.unwrap();
         let taken = running.take_over(&new);
-        let told = |from: &Config, to: &Config| -> Vec<(String, Option<String>)> {
+        let reported = |from: &Config, to: &Config| -> Vec<(String, Option<String>)> {
             from.differences(to).into_iter().map(|difference| (difference.key, difference.to)).collect()
         };
         let one = |key: &str, to: &str| (key.to_owned(), Some(to.to_owned()));
-        assert_eq!(told(&running, &taken), [one("auth.guests", "false"), one("plugin.echo.order", "2")]);
+        assert_eq!(reported(&running, &taken), [one("auth.guests", "false"), one("plugin.echo.order", "2")]);
         let url = "\"sqlite:hidden\"";
-        assert_eq!(told(&taken, &new), [one("database.url", url), one("auth.hash_iterations", "3")]);
+        assert_eq!(reported(&taken, &new), [one("database.url", url), one("auth.hash_iterations", "3")]);
     }
 
     #[test]
-    fn is_told_without_secrets() {
-        let told = |from: &str, to: &str| -> Vec<(String, Option<String>, Option<String>)> {
+    fn reports_differences_without_secrets() {
+        let reported = |from: &str, to: &str| -> Vec<(String, Option<String>, Option<String>)> {
             let differences = load(from).unwrap().differences(&load(to).unwrap());
             differences.into_iter().map(|one| (one.key, one.from, one.to)).collect()
         };
         let one = |key: &str, from: &str, to: &str| (key.to_owned(), Some(from.to_owned()), Some(to.to_owned()));
         let (a, b) = ("postgres://ann:hunter2@db/chat?sslkey=hunter2", "postgres://db:5433/chat");
         assert_eq!(
-            told(&format!("database.url = \"{a}\""), &format!("database.url = \"{b}\"")),
+            reported(&format!("database.url = \"{a}\""), &format!("database.url = \"{b}\"")),
             [one("database.url", "\"postgres://<hidden>@db/chat\"", "\"postgres://db:5433/chat\"")]
         );
         assert_eq!(
-            told("", "metrics.token = \"hunter2-hunter2-hunter2\""),
+            reported("", "metrics.token = \"hunter2-hunter2-hunter2\""),
             [one("metrics.token", "\"\"", "\"<hidden>\"")]
         );
         let settings = |text: &str| format!("[plugin.echo.settings]\nsame = 1\n{text}\n");
         assert_eq!(
-            told(
+            reported(
                 &settings("words = [\"a\"]"),
                 &settings("words = [\"b\"]\napi_key = \"hunter2\"\nhook = \"https://x/hunter2\"")
             ),
@@ -177,7 +178,7 @@ mod files {
     }
 
     #[test]
-    fn values_are_taken() {
+    fn values_are_read() {
         let config = load(
             r#"
             [server]
@@ -246,17 +247,17 @@ mod files {
     }
 }
 
-mod what_is_shown {
+mod redacted {
     use super::*;
 
     #[test]
-    fn loading_it_again_gives_the_same() {
+    fn loads_to_the_same_configuration() {
         let config = load("[plugin.a]\norder = 3\n[plugin.b]\nlimits = { call_ms = 7 }").unwrap();
         assert_eq!(load(&config.redacted()).unwrap(), config);
     }
 
     #[test]
-    fn secrets_are_hidden() {
+    fn hides_secrets() {
         let config =
             load("[database]\nurl = \"postgres://ann:hunter2@db/chat\"\n[plugin.bot.settings]\ntoken = \"hunter2\"\n")
                 .unwrap();

@@ -1,4 +1,4 @@
-//! What was written, as one tree in which every part knows its place: the TOML file, then the environment over it.
+//! The written configuration as one tree, whose nodes know where they were written: the TOML file, overridden by the environment.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Faults, Place};
 use super::variables;
 
-/// Variables that other software sets too, and the keys that they stand for. `PORT` is not among them: it is a part of
-/// a key only.
-const PLAIN: [(&str, [&str; 2]); 3] = [
+/// Variables that other software uses too, and the keys that they set. `PORT` is not among them, since it sets only a part of
+/// a key.
+const PLAIN_VARIABLES: [(&str, [&str; 2]); 3] = [
     ("DATABASE_URL", ["database", "url"]),
     ("JWT_SECRET", ["auth", "jwt_secret"]),
     ("CORS_ORIGIN", ["cors", "origins"]),
@@ -28,7 +28,7 @@ pub(super) type Table = BTreeMap<String, Node>;
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) value: Value,
-    /// A variable's text, for a key that wants text even where it looks like a number.
+    /// The text of a variable, for keys that want text even if it looks like a number.
     pub(super) text: Option<String>,
 }
 
@@ -154,8 +154,8 @@ impl Source<'_> {
         (value != boolean).then(|| Explained { line: None, key: String::new(), why })
     }
 
-    /// The key that a line has again, and where it was before.
-    fn twice(&self, start: usize, line: &str, token: &str) -> (String, Option<usize>) {
+    /// The key that a line repeats, and the line where it was first.
+    fn duplicate_key(&self, start: usize, line: &str, token: &str) -> (String, Option<usize>) {
         let header = |line: &str| {
             let line = line.trim().split('#').next().unwrap_or_default().trim();
             let inner = line.strip_prefix('[')?.trim_start_matches('[');
@@ -221,10 +221,10 @@ impl Source<'_> {
     }
 }
 
-/// Lays the environment over what the file said.
+/// Overrides the file's tree by the environment.
 pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
-    for (name, path) in PLAIN {
-        // Set but empty is how many tools say "not set". What is to be empty is written `""`.
+    for (name, path) in PLAIN_VARIABLES {
+        // Many tools set a variable to an empty text for "not set". An empty value is written `""`.
         if let Some(text) = environment.get(name).filter(|text| !text.trim().is_empty()) {
             let node = Node::new(Place::Variable(name.to_owned()), Value::String(text.clone()));
             insert(tree, &path.map(str::to_owned), node);
@@ -244,7 +244,7 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>, 
     }
 }
 
-/// Plugin ids are written with dashes, which no shell allows in a variable's name.
+/// Restores the dashes in a plugin's id, which shells do not allow in a variable's name.
 fn kebab_plugin_id(mut path: Vec<String>) -> Vec<String> {
     if path[0] == "plugin" {
         path[1] = path[1].replace('_', "-");
@@ -252,7 +252,7 @@ fn kebab_plugin_id(mut path: Vec<String>) -> Vec<String> {
     path
 }
 
-/// A variable's value: TOML if it is that, else a string.
+/// A variable's value: TOML if it parses as such, otherwise a string.
 fn variable(place: &Place, whole: &str) -> Value {
     let mut faults = Faults::default();
     let file = Arc::from("");
@@ -262,15 +262,15 @@ fn variable(place: &Place, whole: &str) -> Value {
         .and_then(|value| Source { file: &file, text }.value(value.get_ref(), place, "", &mut faults));
     match parsed {
         Some(mut value) => {
-            settle(&mut value, place);
+            set_places(&mut value, place);
             value
         }
         None => Value::String(whole.to_owned()),
     }
 }
 
-/// Gives all that stands in a variable the variable's place.
-fn settle(value: &mut Value, place: &Place) {
+/// Sets the place of all nodes in a variable's value to the variable.
+fn set_places(value: &mut Value, place: &Place) {
     let parts: Vec<&mut Node> = match value {
         Value::Array(items) => items.iter_mut().collect(),
         Value::Table(table) => table.values_mut().collect(),
@@ -278,7 +278,7 @@ fn settle(value: &mut Value, place: &Place) {
     };
     for part in parts {
         part.place = place.clone();
-        settle(&mut part.value, place);
+        set_places(&mut part.value, place);
     }
 }
 
@@ -290,7 +290,7 @@ fn insert(tree: &mut Table, path: &[String], node: Node) {
     }
     let place = node.place.clone();
     let below = tree.entry(name.clone()).or_insert_with(|| Node::new(place, Value::Table(Table::new())));
-    // What is no table is left as it is: that it should have been one is told when it is read.
+    // A node that is not a table stays as it is: reading it will record the fault.
     if let Value::Table(table) = &mut below.value {
         insert(table, rest, node);
     }

@@ -1,24 +1,24 @@
-//! Environment variables that look like ours and are none: a misspelt one would go unnoticed.
+//! Finds environment variables that look like keys but name none: a misspelt one would go unnoticed.
 
 use std::collections::BTreeMap;
 
 use super::Config;
 use super::fault::{Faults, Place, nearest};
 
-/// What all of ours begin with …
-const OURS: &str = "NATTERJACK";
-/// … and what those of the command line are called.
-const COMMAND_LINE: [&str; 2] = ["NATTERJACK_URL", "NATTERJACK_TOKEN"];
+/// What the names of all variables of this program begin with.
+const OWN_PREFIX: &str = "NATTERJACK";
+/// The variables that the command line reads.
+const COMMAND_LINE_VARIABLES: [&str; 2] = ["NATTERJACK_URL", "NATTERJACK_TOKEN"];
 
-/// Notes the variables that look like keys and name none. Those that do begin with `prefix`, and are read with the rest.
+/// Records a fault for each variable that looks like a key but names none. Those with `prefix` are checked when they are read.
 pub(super) fn look_for_unknown(environment: &BTreeMap<String, String>, prefix: &str, faults: &mut Faults) {
     let unknown = |(name, value): &(&String, &String)| {
-        let begins_so = name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS));
-        let goes_on = name.as_bytes().get(OURS.len()) == Some(&b'_');
+        let begins_so = name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
+        let goes_on = name.as_bytes().get(OWN_PREFIX.len()) == Some(&b'_');
         begins_so
             && goes_on
             && !name.starts_with(prefix)
-            && !COMMAND_LINE.contains(&name.as_str())
+            && !COMMAND_LINE_VARIABLES.contains(&name.as_str())
             && !is_of_container_platform(name, value)
     };
     for (name, _) in environment.iter().filter(unknown) {
@@ -26,7 +26,7 @@ pub(super) fn look_for_unknown(environment: &BTreeMap<String, String>, prefix: &
     }
 }
 
-/// Kubernetes and Docker tell containers of a service called `natterjack…` by variables of their own.
+/// Whether Kubernetes or Docker set the variable to describe a service called `natterjack…`.
 fn is_of_container_platform(name: &str, value: &str) -> bool {
     let about_port = name
         .split('_')
@@ -40,10 +40,10 @@ fn is_of_container_platform(name: &str, value: &str) -> bool {
         || (name.ends_with("_NAME") && value.starts_with('/'))
 }
 
-/// What such a variable may have been meant to be.
+/// The text of the fault for such a variable, with a suggestion.
 pub(super) fn misspelt(name: &str, prefix: &str) -> String {
     let known = keys();
-    let meant = words(name.get(OURS.len()..).unwrap_or_default());
+    let meant = words(name.get(OWN_PREFIX.len()..).unwrap_or_default());
     let spelt: Vec<String> = known.iter().map(|key| words(key)).collect();
     let last_word_is_key: Vec<usize> =
         (0..known.len()).filter(|at| known[*at].rsplit('.').next().is_some_and(|key| words(key) == meant)).collect();
@@ -63,7 +63,7 @@ pub(super) fn misspelt(name: &str, prefix: &str) -> String {
     }
 }
 
-/// However somebody joined them.
+/// The words of a name in upper case, whatever separates them.
 fn words(name: &str) -> String {
     let words = name.split(['_', '.', '-']).filter(|word| !word.is_empty());
     words.map(str::to_ascii_uppercase).collect::<Vec<_>>().join("_")

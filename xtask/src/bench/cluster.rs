@@ -13,19 +13,19 @@ use tempfile::TempDir;
 use xtask::postgres::Postgres;
 use xtask::tools;
 
-use super::peers::{Ground, Machine, Sample, Server};
+use super::peers::{Machine, Sample, Server, Testbed};
 use crate::workspace::Workspace;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is compared.
+/// The compared setups.
 const SETUPS: [Setup; 3] = [
     Setup { name: "one node", nodes: 1, nats: false },
     Setup { name: "one, NATS on", nodes: 1, nats: true },
     Setup { name: "three nodes", nodes: 3, nats: true },
 ];
 
-/// How each is loaded: what it shows, and how `natterjack bench` is told.
+/// The loads: their titles and the arguments of `natterjack bench`.
 const LOADS: [(&str, &str); 6] = [
     ("one room of 10, 200 posts/s", "fanout --clients 10 --rate 200"),
     ("one room of 100, 100 posts/s", "fanout --clients 100 --rate 100"),
@@ -43,14 +43,14 @@ struct Setup {
 
 pub(crate) fn run(workspace: &Workspace, server: Option<&Path>, rounds: u32, seconds: u32, out: &Path) -> Result<()> {
     tools::install()?;
-    let ground = Ground::prepare(workspace, server, &[])?;
-    let machine = Machine::look(&ground)?;
+    let testbed = Testbed::prepare(workspace, server, &[])?;
+    let machine = Machine::look(&testbed)?;
     let mut samples: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
     for round in 1..=rounds {
         for (l, (load, args)) in LOADS.iter().enumerate() {
             for (s, setup) in SETUPS.iter().enumerate() {
                 let sample =
-                    measure(&ground, setup, args, seconds).with_context(|| format!("{load}, {}", setup.name))?;
+                    measure(&testbed, setup, args, seconds).with_context(|| format!("{load}, {}", setup.name))?;
                 println!("round {round}  {load:<30} {:<14} {}", setup.name, sample.line());
                 samples.entry((l, s)).or_default().push(sample);
             }
@@ -63,33 +63,33 @@ pub(crate) fn run(workspace: &Workspace, server: Option<&Path>, rounds: u32, sec
     Ok(())
 }
 
-fn measure(ground: &Ground, setup: &Setup, load: &str, seconds: u32) -> Result<Sample> {
-    // Each time with nothing in it.
+fn measure(testbed: &Testbed, setup: &Setup, load: &str, seconds: u32) -> Result<Sample> {
+    // A fresh database each time.
     let postgres = Postgres::start()?;
-    let nats = if setup.nats { Some(Nats::start(&ground.folder)?) } else { None };
-    let folder = tempfile::tempdir_in(&ground.folder).context("cannot make a folder")?;
+    let nats = if setup.nats { Some(Nats::start(&testbed.folder)?) } else { None };
+    let folder = tempfile::tempdir_in(&testbed.folder).context("cannot create a folder")?;
     let nodes = (0..setup.nodes)
-        .map(|n| node(ground, &folder, n, &postgres.url(), nats.as_ref().map(|nats| &*nats.url)))
+        .map(|n| node(testbed, &folder, n, &postgres.url(), nats.as_ref().map(|nats| &*nats.url)))
         .collect::<Result<Vec<Server>>>()?;
     let join = |what: &dyn Fn(&Server) -> String| nodes.iter().map(what).collect::<Vec<_>>().join(",");
-    let mut bench = ground.on_load_core(&ground.natterjack);
+    let mut bench = testbed.on_load_core(&testbed.natterjack);
     bench.arg("bench").args(load.split_whitespace()).args(["--json", "--time", &format!("{seconds}s")]);
     bench.args(["--url", &join(&|node| node.url.clone()), "--pid", &join(&|node| node.id().to_string())]);
-    let said = bench.output().context("`natterjack bench` cannot be started")?;
-    let Ok(figures) = serde_json::from_slice::<Value>(&said.stdout) else {
-        bail!("natterjack bench: {}", String::from_utf8_lossy(&said.stderr).trim());
+    let result = bench.output().context("`natterjack bench` cannot be started")?;
+    let Ok(figures) = serde_json::from_slice::<Value>(&result.stdout) else {
+        bail!("natterjack bench: {}", String::from_utf8_lossy(&result.stderr).trim());
     };
     Ok(Sample::read(&figures))
 }
 
-fn node(ground: &Ground, folder: &TempDir, n: usize, database: &str, nats: Option<&str>) -> Result<Server> {
-    let mut command = ground.natterjack_at(&folder.path().join(format!("node-{n}")));
+fn node(testbed: &Testbed, folder: &TempDir, n: usize, database: &str, nats: Option<&str>) -> Result<Server> {
+    let mut command = testbed.natterjack_at(&folder.path().join(format!("node-{n}")));
     command.env("DATABASE_URL", database);
     command.envs(nats.map(|url| ("NATTERJACK__CLUSTER__NATS", url)));
-    Server::start(&mut command, &ground.folder.join(format!("node-{n}.log")))
+    Server::start(&mut command, &testbed.folder.join(format!("node-{n}.log")))
 }
 
-/// A NATS of one's own.
+/// A private NATS server.
 struct Nats {
     child: Child,
     url: String,
@@ -97,19 +97,19 @@ struct Nats {
 
 impl Nats {
     fn start(folder: &Path) -> Result<Self> {
-        let ports = tempfile::tempdir_in(folder).context("cannot make a folder")?;
+        let ports = tempfile::tempdir_in(folder).context("cannot create a folder")?;
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let mut nats = Command::new("nats-server");
         nats.args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"]).arg(ports.path()).env("PATH", path);
         let child =
             nats.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("nats-server cannot be started")?;
-        // From here on it is ended whatever comes.
+        // From here on it is stopped on any error.
         let mut nats = Self { child, url: String::new() };
         let file = ports.path().join(format!("nats-server_{}.ports", nats.child.id()));
         let began = Instant::now();
         while nats.url.is_empty() {
-            if began.elapsed() > PATIENCE || nats.child.try_wait()?.is_some() {
-                bail!("nats-server never said where it listens");
+            if began.elapsed() > START_TIMEOUT || nats.child.try_wait()?.is_some() {
+                bail!("nats-server did not report its port");
             }
             #[expect(clippy::disallowed_methods, reason = "nothing else goes on in this thread")]
             std::thread::sleep(Duration::from_millis(20));
@@ -126,7 +126,7 @@ fn read_port(file: &Path) -> Option<String> {
 
 impl Drop for Nats {
     fn drop(&mut self) {
-        // An error means that it is gone already.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,14 +1,14 @@
-//! `cargo xtask bench --peers`: this server and others, in turn, under the same load.
+//! `cargo xtask bench --peers`: measures this server and others, in turn, under the same load.
 
 mod contender;
 mod ejabberd;
-mod ground;
 mod machine;
 mod measure;
 mod plot;
 mod results;
 mod server;
 mod table;
+mod testbed;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 
-pub(crate) use self::ground::Ground;
 pub(crate) use self::machine::Machine;
 pub(crate) use self::results::Sample;
 use self::results::{Outcome, Results};
 pub(crate) use self::server::Server;
+pub(crate) use self::testbed::Testbed;
 use self::workloads::{WORKLOADS, Workload};
 use crate::workspace::Workspace;
 
@@ -34,7 +34,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) out: PathBuf,
 }
 
-/// What `--only` may name.
+/// Possible values of `--only`.
 pub(crate) fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(WORKLOADS.iter().map(|workload| workload.name))
 }
@@ -44,8 +44,8 @@ pub(crate) fn run(workspace: &Workspace, plan: &Plan<'_>) -> Result<()> {
         .iter()
         .filter(|workload| plan.only.is_empty() || plan.only.iter().any(|name| name == workload.name))
         .collect();
-    let ground = Ground::prepare(workspace, plan.server, &chosen)?;
-    let machine = Machine::look(&ground)?;
+    let testbed = Testbed::prepare(workspace, plan.server, &chosen)?;
+    let machine = Machine::look(&testbed)?;
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     for workload in &chosen {
         outcomes
@@ -57,10 +57,10 @@ pub(crate) fn run(workspace: &Workspace, plan: &Plan<'_>) -> Result<()> {
             for run in workload.runs {
                 let (name, label) = (workload.name, run.label);
                 let missing =
-                    ground.missing(run.contender).map(str::to_owned).or_else(|| ground::files_missing(run.load));
+                    testbed.missing(run.contender).map(str::to_owned).or_else(|| testbed::files_missing(run.load));
                 let measured = match missing {
                     Some(why) => Err(anyhow::anyhow!("{why}")),
-                    None => measure::measure(&ground, run, outcome.seconds),
+                    None => measure::measure(&testbed, run, outcome.seconds),
                 };
                 match measured {
                     Ok(sample) => {
@@ -78,9 +78,9 @@ pub(crate) fn run(workspace: &Workspace, plan: &Plan<'_>) -> Result<()> {
     write(&plan.out, outcomes)
 }
 
-/// Figures that were not measured now are those of before.
+/// Writes the results; workloads that were not measured now keep their earlier results.
 fn write(folder: &Path, outcomes: BTreeMap<String, Outcome>) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let file = folder.join("peers.json");
     let mut results = Results::read(&file)?;
     results.outcomes.extend(outcomes);

@@ -1,4 +1,4 @@
-//! `cargo xtask bench --quick`: the hot path by the instructions that it takes, here and at another commit.
+//! `cargo xtask bench --quick`: compares the instructions on the hot path, here and at another commit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use xtask::debian;
 
 use crate::workspace::Workspace;
 
-/// What comes before and after does not count: a part's cost is what it takes more of with more rounds.
+/// Numbers of rounds whose difference gives a part's cost, so that start and end do not count.
 const ROUNDS: [u64; 2] = [50, 250];
 
 pub(crate) fn run(workspace: &Workspace, against: &str) -> Result<()> {
@@ -37,16 +37,16 @@ pub(crate) fn run(workspace: &Workspace, against: &str) -> Result<()> {
         let change = (here as f64 / there as f64 - 1.0) * 100.0;
         println!("{part:<45} {there:>12} {here:>12}  {change:+.1} %");
     }
-    println!("differences below half a percent mean nothing: maps are hashed otherwise each time");
+    println!("differences below half a percent mean nothing: hash maps are seeded randomly");
     Ok(())
 }
 
-/// The program that goes the way; where it is among what cargo built.
+/// Builds the benchmark `quick`; returns its path.
 fn build(root: &Path, target: &Path) -> Result<PathBuf> {
     let mut build = cargo(&["build", "--release", "--locked", "--package=natterjack", "--bench=quick"]);
     build.args(["--message-format=json-render-diagnostics"]).current_dir(root).env("CARGO_TARGET_DIR", target);
-    let said = output(&mut build)?;
-    let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let output_text = output(&mut build)?;
+    let messages = output_text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages
         .filter(|message| message["target"]["name"] == "quick")
         .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
@@ -65,18 +65,19 @@ fn counted(program: &Path, part: &str, rounds: u64) -> Result<u64> {
         .arg(program)
         .args([part, &rounds.to_string()]);
     let ran = valgrind.output().context("valgrind cannot be started")?;
-    let said = String::from_utf8_lossy(&ran.stderr);
+    let output_text = String::from_utf8_lossy(&ran.stderr);
     if !ran.status.success() {
-        bail!("{part}: {said}");
+        bail!("{part}: {output_text}");
     }
-    collected(&said).ok_or_else(|| anyhow!("valgrind does not say how many instructions it counted:\n{said}"))
+    collected(&output_text)
+        .ok_or_else(|| anyhow!("valgrind did not report how many instructions it counted:\n{output_text}"))
 }
 
-fn collected(said: &str) -> Option<u64> {
-    said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok())
+fn collected(output_text: &str) -> Option<u64> {
+    output_text.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok())
 }
 
-/// Another commit's files, until dropped.
+/// A worktree of another commit, removed when this is dropped.
 struct Tree {
     root: PathBuf,
     folder: PathBuf,
@@ -84,7 +85,7 @@ struct Tree {
 
 impl Tree {
     fn at(workspace: &Workspace, commit: &str) -> Result<Self> {
-        // Always the same place, so that it is built anew only where it differs.
+        // Always the same folder, so that only differences are rebuilt.
         let folder = workspace.target_dir.join("bench/quick");
         let tree = Self { root: workspace.root.clone(), folder };
         tree.remove();
@@ -93,7 +94,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Also what an earlier run left that was stopped in the middle.
+    /// Removes the worktree, also one that an interrupted run left behind.
     fn remove(&self) {
         let _ = git(&self.root).args(["worktree", "remove", "--force"]).arg(&self.folder).output();
     }
@@ -116,9 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_valgrind_counted_is_read() {
-        let said = "==7== Events    : Ir\n==7== Collected : 1234567\n==7== \n==7== I   refs:      1,234,567\n";
-        assert_eq!(collected(said), Some(1_234_567));
+    fn instruction_count_is_read_from_valgrind_output() {
+        let output_text = "==7== Events    : Ir\n==7== Collected : 1234567\n==7== \n==7== I   refs:      1,234,567\n";
+        assert_eq!(collected(output_text), Some(1_234_567));
         assert_eq!(collected("nothing"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A plugin's settings, from JSON into its table.
+//! Writes a plugin's settings from JSON into its table.
 
 use serde_json::Value as Json;
 use toml_edit::{Array, InlineTable, Item, TableLike, Value};
@@ -24,13 +24,13 @@ pub(super) fn with_settings(text: &str, id: &str, settings: &Settings) -> Result
     Ok(document.to_string())
 }
 
-/// What is there already stays as it is written.
+/// Sets a key; an equal value stays as it is written.
 fn set(written: &mut dyn TableLike, key: &str, mut value: Value) {
     let old = written.get_mut(key).and_then(Item::as_value_mut);
     match old {
         Some(old) if same(old, &value) => {}
         Some(old) => {
-            // With the comment behind it.
+            // Keeps the comment behind the value.
             *value.decor_mut() = old.decor().clone();
             *old = value;
         }
@@ -56,7 +56,9 @@ fn same(old: &Value, new: &Value) -> bool {
 
 fn toml(key: &str, json: &Json) -> Result<Value, String> {
     Ok(match json {
-        Json::Null => return Err(format!("settings.{key}: is null, which TOML has not; leave the key out instead")),
+        Json::Null => {
+            return Err(format!("settings.{key}: is null, which TOML does not have; leave the key out instead"));
+        }
         Json::Bool(value) => (*value).into(),
         Json::String(text) => text.as_str().into(),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// Writes them, and reads them back.
+    /// Writes the settings, and checks that they are read back.
     fn written(text: &str, settings: &Json) -> String {
         let wanted = Settings(settings.clone());
         let changed = with_settings(text, "echo", &wanted).unwrap();
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_json_says_and_toml_can_is_read_back() {
+    fn settings_are_read_back_as_written() {
         let all = json!({"a": [1, -2, 0.5, "x\n\"y\""], "b": {"c d": true, "e": [{"f": {}}]}, "g": ""});
         written("", &all);
         written("plugin.echo = { order = 1 }\n", &all);
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_keeps_its_form_and_its_comments() {
+    fn unchanged_settings_keep_their_form_and_comments() {
         let text = "[plugin.echo.settings]\n# the loud one\na = 0x10 # why\nb = 'x'\n\n[log]\nlevel = \"warn\" # w\n";
         let changed = written(text, &json!({"a": 16, "c": 1}));
         assert_eq!(
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_toml_cannot_say_is_refused_by_name() {
+    fn values_that_toml_cannot_hold_are_refused_by_name() {
         let refused = |settings: Json| with_settings("", "echo", &Settings(settings)).unwrap_err();
         assert!(refused(json!({"a": {"b": [null]}})).contains("settings.a.b"));
         assert!(refused(json!({"a": u64::MAX})).contains("too large"));

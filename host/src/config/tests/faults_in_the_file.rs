@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn all_are_told_together_in_the_order_of_the_file() {
+fn all_faults_are_reported_in_the_order_of_the_file() {
     let text = "[server]\nnme = \"x\"\nlisten = [\"nowhere\", 5]\n\n[auth]\naccess_ttl = 5\nhash_iterations = 0\n\
                 [plugin.echo]\ngrants = [\"storage\",\n  \"sudo\"]\n[colour]\nof = \"frogs\"\n";
     assert_eq!(
@@ -23,7 +23,7 @@ fn all_are_told_together_in_the_order_of_the_file() {
 }
 
 #[test]
-fn every_syntax_error_is_told_once_with_its_line() {
+fn every_syntax_error_is_reported_once_with_its_line() {
     assert_eq!(
         faults("[server]\nname = \n\n[auth]\nguests = maybe\n"),
         [
@@ -34,12 +34,12 @@ fn every_syntax_error_is_told_once_with_its_line() {
 }
 
 #[test]
-fn a_key_given_twice_is_told_where_it_stands_again() {
+fn a_duplicate_key_is_reported_at_its_second_line() {
     assert_eq!(
         faults("[server]\nname = \"a\"\nname = \"b\"\n"),
         ["config.toml:3: server.name: is there twice, in line 2 already; wanted it once"]
     );
-    for (text, told) in [
+    for (text, fault) in [
         (
             "[auth]\nguests = true\n[log]\n[auth]\n",
             "config.toml:4: auth: is there twice, in line 1 already; wanted it once",
@@ -53,24 +53,24 @@ fn a_key_given_twice_is_told_where_it_stands_again() {
             "config.toml:5: limits.connections: is there twice, in line 3 already; wanted it once",
         ),
     ] {
-        assert_eq!(faults(text), [told]);
+        assert_eq!(faults(text), [fault]);
     }
 }
 
 #[test]
-fn values_without_the_quotes_that_toml_wants_are_told_with_them() {
-    for (text, told) in [
+fn unquoted_values_are_reported_with_quotes_added() {
+    for (text, fault) in [
         ("[auth]\nguests = False\n", "config.toml:2: `False` is no boolean in TOML; wanted false"),
         ("[auth]\nguests = yes # all of them\n", "config.toml:2: `yes` is no boolean in TOML; wanted true"),
         ("[media]\nmax_bytes = 10MB\n", "config.toml:2: `10MB` needs quotes; wanted \"10MB\""),
         ("[limits]\nping_interval = 30s\n", "config.toml:2: `30s` needs quotes; wanted \"30s\""),
     ] {
-        assert_eq!(faults(text), [told]);
+        assert_eq!(faults(text), [fault]);
     }
 }
 
 #[test]
-fn what_operators_write_is_understood() {
+fn common_notations_are_accepted() {
     let config = load(
         "[server]\nlisten = \"localhost:5000\"\ntrusted_proxies = [\"10.0.0.0/255.0.0.0\", \"192.0.2.1\"]\n\
          [database]\nsynchronous = \"Normal\"\n[auth]\nguests = 0\n[media]\nmax_bytes = \"10MB\"\naccount_bytes = \"10 MiB\"\n\
@@ -87,7 +87,7 @@ fn what_operators_write_is_understood() {
 }
 
 #[test]
-fn what_has_no_unit_or_a_wrong_one_is_refused() {
+fn missing_and_wrong_units_are_refused() {
     for text in [
         "limits.connections = \"10MB\"",
         "media.max_bytes = \"10 bananas\"",
@@ -106,7 +106,7 @@ fn what_has_no_unit_or_a_wrong_one_is_refused() {
 }
 
 #[test]
-fn a_section_that_is_no_table() {
+fn a_section_that_is_not_a_table_is_refused() {
     assert_eq!(faults("auth = true"), ["config.toml:1: auth: is a boolean; wanted a table"]);
     assert_eq!(
         faults("[plugin]\nenabled = false"),
@@ -115,7 +115,7 @@ fn a_section_that_is_no_table() {
 }
 
 #[test]
-fn numbers_out_of_their_type() {
+fn numbers_out_of_range_are_refused() {
     assert_eq!(
         faults("[database]\nreaders = -1"),
         ["config.toml:2: database.readers: -1 is out of range; wanted 1 to 64"]
@@ -131,7 +131,7 @@ fn numbers_out_of_their_type() {
 }
 
 #[test]
-fn durations() {
+fn bad_durations_are_refused() {
     assert_eq!(
         faults("[limits]\nping_interval = \"0s\""),
         ["config.toml:2: limits.ping_interval: 0s is out of range; wanted 100ms to 1h"]
@@ -141,16 +141,16 @@ fn durations() {
 
 #[test]
 fn a_weak_signing_key_is_refused_and_not_repeated() {
-    let said = faults("[auth]\njwt_secret = \"hunter2\"");
-    assert!(said[0].starts_with("config.toml:2: auth.jwt_secret: is 7 bytes long; wanted at least 32"), "{said:?}");
-    assert!(!said[0].contains("hunter2"));
+    let found = faults("[auth]\njwt_secret = \"hunter2\"");
+    assert!(found[0].starts_with("config.toml:2: auth.jwt_secret: is 7 bytes long; wanted at least 32"), "{found:?}");
+    assert!(!found[0].contains("hunter2"));
 }
 
 #[test]
 fn an_unknown_database_is_refused_and_its_password_not_repeated() {
-    let said = faults("[database]\nurl = \"mysql://ann:hunter2@db/chat\"");
-    assert!(said[0].contains("wanted sqlite:PATH, postgres://"), "{said:?}");
-    assert!(!said[0].contains("hunter2"));
+    let found = faults("[database]\nurl = \"mysql://ann:hunter2@db/chat\"");
+    assert!(found[0].contains("wanted sqlite:PATH, postgres://"), "{found:?}");
+    assert!(!found[0].contains("hunter2"));
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn origins_are_whole_and_exact() {
     for no_origin in
         ["chat.example", "Null", "https://", "https://*.example", "://x", "app://", "chrome-extension://a b"]
     {
-        let said = faults(&format!("cors.origins = [\"{no_origin}\"]"));
-        assert!(said[0].contains("is not an origin"), "{no_origin}: {said:?}");
+        let found = faults(&format!("cors.origins = [\"{no_origin}\"]"));
+        assert!(found[0].contains("is not an origin"), "{no_origin}: {found:?}");
     }
     for (more, exact) in [
         ("https://Chat.example", "https://chat.example"),
@@ -188,21 +188,21 @@ fn public_url_is_an_origin_of_the_web() {
         ]
     );
     for no_url in ["chat.example", "*", "file://", "ws://chat.example"] {
-        let said = faults(&format!("server.public_url = \"{no_url}\""));
-        assert!(said[0].contains("is not the address of a web site"), "{no_url}: {said:?}");
+        let found = faults(&format!("server.public_url = \"{no_url}\""));
+        assert!(found[0].contains("is not the address of a web site"), "{no_url}: {found:?}");
     }
 }
 
 #[test]
 fn a_misspelt_log_level_is_not_taken_for_a_module() {
-    let said = faults("log.level = \"inof\"");
-    assert!(said[0].starts_with("config.toml:1: log.level: `inof` is not a level; wanted one of off,"), "{said:?}");
+    let found = faults("log.level = \"inof\"");
+    assert!(found[0].starts_with("config.toml:1: log.level: `inof` is not a level; wanted one of off,"), "{found:?}");
     assert!(load("log.level = \"info,sqlx=warn,natterjack::hub=trace\"").is_ok());
     assert!(faults("log.level = \"natterjack=loud\"")[0].contains("cannot be read"));
 }
 
 #[test]
-fn plugin_ids_settings_and_pins() {
+fn bad_plugin_ids_settings_and_pins_are_refused() {
     assert_eq!(
         faults(
             "[plugin.Word_Filter]\n[plugin.a.settings]\nx = nan\n[plugin.b]\nsha256 = \"beef\"\nsettings = 1\n\
@@ -221,7 +221,7 @@ fn plugin_ids_settings_and_pins() {
 }
 
 #[test]
-fn nothing_where_something_is_needed() {
+fn empty_required_values_are_refused() {
     assert_eq!(
         faults("[server]\nname = \" \"\nlisten = []\ndata_dir = \"\""),
         [
@@ -233,7 +233,7 @@ fn nothing_where_something_is_needed() {
 }
 
 #[test]
-fn keys_that_contradict_each_other_are_told_where_one_is_written() {
+fn contradicting_keys_are_reported_where_one_is_written() {
     assert_eq!(
         faults("[auth]\naccess_ttl = \"60d\"\nhash_parallelism = 4\nhash_memory_kib = 16"),
         [
@@ -249,7 +249,7 @@ fn keys_that_contradict_each_other_are_told_where_one_is_written() {
 }
 
 #[test]
-fn a_cluster_has_addresses_of_nats_and_a_postgresql() {
+fn a_cluster_requires_nats_addresses_and_postgresql() {
     let nats = "[cluster]\nnats = \"nats://one:4222,tls://two\"\n";
     let fault = faults(nats).remove(0);
     assert!(fault.starts_with("config.toml:2: cluster.nats: nodes of a cluster share a PostgreSQL"), "{fault}");

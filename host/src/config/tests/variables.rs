@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn any_key_can_be_given() {
+fn any_key_can_be_set_by_a_variable() {
     let config = with_variables(&[
         ("NATTERJACK__SERVER__NAME", "Pond"),
         ("NATTERJACK__AUTH__GUESTS", "false"),
@@ -26,7 +26,7 @@ fn any_key_can_be_given() {
 }
 
 #[test]
-fn they_win_over_the_file_and_leave_the_rest_of_it() {
+fn variables_override_single_keys_of_the_file() {
     let text = "[plugin.a]\norder = 7\nsettings = { x = 1, y = 1 }\n[server]\nname = \"File\"";
     let variables = [("NATTERJACK__PLUGIN__A__SETTINGS__Y", "2"), ("NATTERJACK__SERVER__NAME", "Variable")];
     let config = Config::from_text("config.toml", text, variables).unwrap();
@@ -44,7 +44,7 @@ fn text_that_looks_like_a_number_is_still_text() {
 }
 
 #[test]
-fn the_plain_ones_work_too() {
+fn plain_variables_set_their_keys() {
     let config = with_variables(&[
         ("PORT", "8080"),
         ("DATABASE_URL", "sqlite:chat.db"),
@@ -59,13 +59,13 @@ fn the_plain_ones_work_too() {
 }
 
 #[test]
-fn plain_ones_that_are_empty_are_not_set() {
+fn empty_plain_variables_are_ignored() {
     let empty = ["PORT", "DATABASE_URL", "JWT_SECRET", "CORS_ORIGIN"].map(|name| (name, ""));
     assert_eq!(with_variables(&empty).unwrap(), Config::default());
 }
 
 #[test]
-fn the_longer_name_wins_over_the_plain_one() {
+fn prefixed_variable_overrides_the_plain_one() {
     let config =
         with_variables(&[("NATTERJACK__DATABASE__URL", "sqlite:long.db"), ("DATABASE_URL", "sqlite:plain.db")]);
     assert_eq!(config.unwrap().database.url.expose(), "sqlite:long.db");
@@ -164,7 +164,7 @@ fn numbers_sizes_words_and_lists_are_written_in_many_ways() {
 }
 
 #[test]
-fn what_looks_like_a_key_and_is_none_is_a_fault_with_a_suggestion() {
+fn misspelt_variable_is_a_fault_with_a_suggestion() {
     for (name, suggested) in [
         ("NATTERJACK_AUTH_GUESTS", "NATTERJACK__AUTH__GUESTS"),
         ("NATTERJACK_AUTH__GUESTS", "NATTERJACK__AUTH__GUESTS"),
@@ -174,8 +174,8 @@ fn what_looks_like_a_key_and_is_none_is_a_fault_with_a_suggestion() {
         ("NATTERJACK_AUTH_EXTERNAL_ID_CLAIM", "NATTERJACK__AUTH__EXTERNAL__ID_CLAIM"),
         ("NATTERJACK_LIMITS_CONECTIONS", "NATTERJACK__LIMITS__CONNECTIONS"),
     ] {
-        let told = faults_of_variable(name, "1");
-        assert_eq!(told, format!("{name}: names no key; did you mean `{suggested}`?"));
+        let fault = faults_of_variable(name, "1");
+        assert_eq!(fault, format!("{name}: names no key; did you mean `{suggested}`?"));
     }
     assert_eq!(
         faults_of_variable("NATTERJACK_COLOUR_OF_FROGS", ""),
@@ -184,7 +184,7 @@ fn what_looks_like_a_key_and_is_none_is_a_fault_with_a_suggestion() {
 }
 
 #[test]
-fn variables_of_the_command_line_and_of_container_platforms_are_none_of_ours() {
+fn variables_of_the_command_line_and_of_container_platforms_are_ignored() {
     let others = [
         ("NATTERJACK_TOKEN", "t"),
         ("NATTERJACK_URL", "http://localhost:5000"),

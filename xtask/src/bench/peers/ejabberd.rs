@@ -1,4 +1,4 @@
-//! ejabberd without its service: one node of its own, in a folder of its own, that knows no others.
+//! Runs ejabberd without its system service: a single node in its own folder, not distributed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::ground::Ground;
 use super::server::Server;
+use super::testbed::Testbed;
 
-/// Where Debian has it, and its Erlang libraries.
+/// Debian's folders of ejabberd and its Erlang libraries.
 const LIBRARIES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
 pub(crate) fn is_installed() -> bool {
@@ -29,20 +29,20 @@ fn version_in(folder: &str) -> Option<String> {
     names.filter_map(|name| Some(name.strip_prefix("ejabberd-")?.to_owned())).min()
 }
 
-pub(crate) fn start(ground: &Ground, log: &Path) -> Result<Server> {
-    let folder = ground.folder.join("ejabberd");
+pub(crate) fn start(testbed: &Testbed, log: &Path) -> Result<Server> {
+    let folder = testbed.folder.join("ejabberd");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // It does not say which port it got, so it is given one that is free.
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // It does not report its port, so it gets a free one.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let config = folder.join("ejabberd.yml");
-    let shipped = fs::read_to_string(ground.folder.join("ejabberd.yml")).context("cannot read ejabberd.yml")?;
+    let shipped = fs::read_to_string(testbed.folder.join("ejabberd.yml")).context("cannot read ejabberd.yml")?;
     fs::write(&config, shipped.replace("@PORT@", &port.to_string())).context("cannot write ejabberd.yml")?;
 
-    let mut erl = ground.on_server_core("erl");
-    // What `ejabberdctl` says, but for a name: a node without one needs no daemon that knows the others.
+    let mut erl = testbed.on_server_core("erl");
+    // The arguments of `ejabberdctl` without a node name: an unnamed node needs no `epmd`.
     erl.args(["-noinput", "+K", "true", "+P", "250000", "-mnesia", "dir"]).arg(format!("{:?}", folder.join("db")));
     erl.args(["-s", "ejabberd"]).current_dir(&folder);
     erl.env("EJABBERD_CONFIG_PATH", &config).env("EJABBERD_LOG_PATH", folder.join("ejabberd.log"));

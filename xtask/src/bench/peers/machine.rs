@@ -1,4 +1,4 @@
-//! When and on what it was measured.
+//! Date, machine and versions of a measurement.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use xtask::command::output;
 
 use super::ejabberd;
-use super::ground::Ground;
+use super::testbed::Testbed;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -21,28 +21,28 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn look(ground: &Ground) -> Result<Self> {
+    pub(crate) fn look(testbed: &Testbed) -> Result<Self> {
         let say =
-            |program: &str, args: &[&str]| output(Command::new(program).args(args)).map(|said| said.trim().to_owned());
+            |program: &str, args: &[&str]| output(Command::new(program).args(args)).map(|text| text.trim().to_owned());
         let cores = std::thread::available_parallelism()?;
         let cpu = format!("{}, {cores} cores", cpu_model().unwrap_or_else(|| "an unknown processor".to_owned()));
         let mut versions = BTreeMap::new();
         let mut has =
             |name: &str, version: Option<String>| version.map(|version| versions.insert(name.to_owned(), version));
-        has("rustc", say("rustc", &["--version"]).ok().and_then(|said| Some(said.split(' ').nth(1)?.to_owned())));
-        has("natterjack", commit(ground));
-        has("node", say("node", &["--version"]).ok().map(|said| said.trim_start_matches('v').to_owned()));
-        let pinned: Value = serde_json::from_str(&fs::read_to_string(ground.folder.join("package.json"))?)?;
+        has("rustc", say("rustc", &["--version"]).ok().and_then(|text| Some(text.split(' ').nth(1)?.to_owned())));
+        has("natterjack", commit(testbed));
+        has("node", say("node", &["--version"]).ok().map(|text| text.trim_start_matches('v').to_owned()));
+        let pinned: Value = serde_json::from_str(&fs::read_to_string(testbed.folder.join("package.json"))?)?;
         for (name, package) in [("ws", "ws"), ("socket.io", "socket.io"), ("Bun", "@oven/bun-linux-x64")] {
             has(name, pinned["dependencies"][package].as_str().map(str::to_owned));
         }
         has("ejabberd", ejabberd::version());
-        let lock = fs::read_to_string(ground.root.join("Cargo.lock"))?;
+        let lock = fs::read_to_string(testbed.root.join("Cargo.lock"))?;
         has("axum", locked(&lock, "axum"));
         Ok(Self { date: say("date", &["--utc", "+%F"])?, cpu, kernel: say("uname", &["-sr"])?, versions })
     }
 
-    /// In one line.
+    /// A summary in one line.
     pub(crate) fn line(&self) -> String {
         let versions: Vec<String> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         format!("{}, {}, {}; {}", self.date, self.cpu, self.kernel, versions.join(", "))
@@ -55,11 +55,11 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// What is measured, as git knows it.
-fn commit(ground: &Ground) -> Option<String> {
+/// The measured commit, as `git describe` names it.
+fn commit(testbed: &Testbed) -> Option<String> {
     let mut git = Command::new("git");
-    let said = git.args(["describe", "--always", "--dirty"]).current_dir(&ground.root).output().ok()?;
-    Some(String::from_utf8(said.stdout).ok()?.trim().to_owned()).filter(|commit| !commit.is_empty())
+    let text = git.args(["describe", "--always", "--dirty"]).current_dir(&testbed.root).output().ok()?;
+    Some(String::from_utf8(text.stdout).ok()?.trim().to_owned()).filter(|commit| !commit.is_empty())
 }
 
 /// The version of a package in Cargo.lock.

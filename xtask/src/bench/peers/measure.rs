@@ -1,4 +1,4 @@
-//! One server under one load.
+//! Measures one server under one load.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,27 +9,27 @@ use serde_json::Value;
 use xtask::command::output;
 
 use super::contender::Contender;
-use super::ground::Ground;
 use super::results::Sample;
 use super::server::Server;
+use super::testbed::Testbed;
 use super::workloads::Run;
 
-pub(crate) fn measure(ground: &Ground, run: &Run, seconds: u32) -> Result<Sample> {
+pub(crate) fn measure(testbed: &Testbed, run: &Run, seconds: u32) -> Result<Sample> {
     if run.contender == Contender::OneRow {
-        return one_row(ground, seconds);
+        return one_row(testbed, seconds);
     }
-    let server = run.contender.start(ground)?;
-    let mut bench = ground.on_load_core(&ground.natterjack);
+    let server = run.contender.start(testbed)?;
+    let mut bench = testbed.on_load_core(&testbed.natterjack);
     bench.arg("bench").args(run.load.split_whitespace());
     if run.contender != Contender::Natterjack {
         bench.args(["--speech", run.contender.speech()]);
     }
     bench.args(["--json", "--time", &format!("{seconds}s"), "--url", &server.url, "--pid", &server.id().to_string()]);
-    // What went wrong is in the figures, too.
-    let said = bench.output().context("`natterjack bench` cannot be started")?;
-    let text = String::from_utf8_lossy(&said.stdout);
+    // Ignores the exit status: faults are in the figures.
+    let result = bench.output().context("`natterjack bench` cannot be started")?;
+    let text = String::from_utf8_lossy(&result.stdout);
     let Ok(figures) = serde_json::from_str::<Value>(&text) else {
-        bail!("natterjack bench: {}", String::from_utf8_lossy(&said.stderr).trim());
+        bail!("natterjack bench: {}", String::from_utf8_lossy(&result.stderr).trim());
     };
     let mut sample = Sample::read(&figures);
     if run.contender == Contender::Natterjack {
@@ -38,11 +38,11 @@ pub(crate) fn measure(ground: &Ground, run: &Run, seconds: u32) -> Result<Sample
     Ok(sample)
 }
 
-fn one_row(ground: &Ground, seconds: u32) -> Result<Sample> {
-    let database = tempfile::tempdir_in(&ground.folder).context("cannot make a folder")?;
-    let mut python: Command = ground.on_server_core("python3");
-    python.arg(ground.folder.join("one_row.py")).arg(database.path().join("rows.db")).arg(seconds.to_string());
-    let rows = output(&mut python)?.trim().parse().context("one_row.py tells no number")?;
+fn one_row(testbed: &Testbed, seconds: u32) -> Result<Sample> {
+    let database = tempfile::tempdir_in(&testbed.folder).context("cannot create a folder")?;
+    let mut python: Command = testbed.on_server_core("python3");
+    python.arg(testbed.folder.join("one_row.py")).arg(database.path().join("rows.db")).arg(seconds.to_string());
+    let rows = output(&mut python)?.trim().parse().context("one_row.py printed no number")?;
     Ok(Sample { posts_per_second: Some(rows), ..Sample::default() })
 }
 
@@ -54,15 +54,15 @@ fn metrics(server: &Server) -> Result<String> {
     Ok(text)
 }
 
-/// The word filter's part of the CPU time: what it usually takes for a message, for each message that was sent. Usually: a call in
-/// the middle of which another thread got the core takes long by the clock, and costs no more.
+/// The word filter's share of the CPU time: its median time per message, times the messages sent. The median, because a call that
+/// is interrupted by another thread takes longer by the clock without costing more.
 fn filter_share(figures: &Value, metrics: &str) -> Option<f64> {
     let each = median(metrics, "natterjack_plugin_call_seconds", "plugin=\"word-filter\",hook=\"message-filter\"")?;
     let cpu = figures["server"]["cpu_seconds"].as_f64().filter(|cpu| *cpu > 0.0)?;
     Some(each * figures["sent"].as_f64()? / cpu)
 }
 
-/// What half of a histogram's samples stay below, taking them as spread evenly within their bucket.
+/// The median of a histogram, assuming that samples are spread evenly within their bucket.
 fn median(metrics: &str, name: &str, labels: &str) -> Option<f64> {
     let head = format!("{name}_bucket{{{labels},le=\"");
     let buckets: Vec<(f64, f64)> = metrics
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filter_s_share_is_its_usual_time_for_each_message_of_the_cpu_time() {
+    fn filter_share_is_median_time_times_messages_by_cpu_time() {
         let bucket = |plugin: &str, le: &str, count: u32| {
             let labels = format!("plugin=\"{plugin}\",hook=\"message-filter\",le=\"{le}\"");
             format!("natterjack_plugin_call_seconds_bucket{{{labels}}} {count}\n")

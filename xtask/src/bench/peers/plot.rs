@@ -1,4 +1,4 @@
-//! The results as a picture: a panel for each workload, a dot for each server, on a logarithmic axis.
+//! Draws the results as SVG: a panel for each workload, a dot for each server, on a logarithmic axis.
 
 use std::fmt::Write as _;
 
@@ -43,7 +43,7 @@ pub(crate) fn svg(results: &Results) -> String {
     )
 }
 
-/// Draws one below what is there, and says where it ends.
+/// Draws a panel at `top`; returns where it ends.
 fn panel(body: &mut String, top: f64, title: &str, mut rows: Vec<(&str, f64)>) -> f64 {
     rows.sort_by(|one, other| one.1.total_cmp(&other.1));
     let scale = Scale::around(rows.iter().map(|(_, value)| *value));
@@ -82,7 +82,7 @@ fn panel(body: &mut String, top: f64, title: &str, mut rows: Vec<(&str, f64)>) -
     end + AXIS
 }
 
-/// Between two powers of ten.
+/// A logarithmic axis between two powers of ten.
 struct Scale {
     low: i32,
     high: i32,
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_axis_reaches_from_the_power_of_ten_below_to_that_above() {
+    fn axis_spans_the_powers_of_ten_around_the_values() {
         let scale = Scale::around([0.46, 25.0].into_iter());
         assert_eq!((scale.low, scale.high), (-1, 2));
         assert_eq!(scale.x(0.1), NAMES);

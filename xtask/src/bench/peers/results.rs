@@ -1,4 +1,4 @@
-//! What was measured, round by round.
+//! The results of measurements, round by round.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,20 +12,20 @@ use serde_json::Value;
 
 use super::machine::Machine;
 
-/// By workload.
+/// Outcomes by workload.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) outcomes: BTreeMap<String, Outcome>,
 }
 
-/// One workload, as it was measured at one time.
+/// The measurement of one workload.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) machine: Machine,
     pub(crate) seconds: u32,
-    /// By who was measured, a sample a round.
+    /// Samples by label of the run, one per round.
     pub(crate) samples: BTreeMap<String, Vec<Sample>>,
-    /// Who could not be measured, and why.
+    /// Labels of runs that could not be measured, and why.
     pub(crate) missing: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Sample {
 pub(crate) type Figure = fn(&Sample) -> Option<f64>;
 
 impl Sample {
-    /// Of what `natterjack bench --json` says.
+    /// Reads the output of `natterjack bench --json`.
     pub(crate) fn read(figures: &Value) -> Self {
         let ms = |times: &str, quantile: &str| Some(figures[times][quantile].as_f64()? / 1e3);
         let a_second = |what: &str| Some(figures[what].as_f64()? / figures["seconds"].as_f64()?);
@@ -66,7 +66,7 @@ impl Sample {
         }
     }
 
-    /// For whoever looks on.
+    /// A line for the terminal.
     pub(crate) fn line(&self) -> String {
         let mut line = String::new();
         for (figure, what) in [
@@ -91,7 +91,7 @@ impl Sample {
 impl Results {
     pub(crate) fn read(file: &Path) -> Result<Self> {
         match fs::read_to_string(file) {
-            Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} is not understood", file.display())),
+            Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} cannot be parsed", file.display())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
@@ -105,7 +105,7 @@ impl Results {
         median(self.outcomes.get(workload)?.samples.get(label)?.iter().filter_map(figure).collect())
     }
 
-    /// The worst of all rounds.
+    /// The highest value of all rounds.
     pub(crate) fn most(&self, workload: &str, label: &str, figure: Figure) -> Option<f64> {
         let samples = self.outcomes.get(workload)?.samples.get(label)?;
         samples.iter().filter_map(figure).max_by(f64::total_cmp)
@@ -118,7 +118,7 @@ impl Outcome {
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// The middle value, or the mean of the two in the middle.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -133,14 +133,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_one_in_the_middle() {
+    fn median_is_the_middle_value_or_the_mean_of_two() {
         assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0]), Some(2.5));
         assert_eq!(median(Vec::new()), None);
     }
 
     #[test]
-    fn a_sample_is_read_of_what_the_bench_says() {
+    fn sample_is_read_from_bench_output() {
         let figures = json!({
             "seconds": 2.0, "sent": 10, "deliveries": 1000, "lost": 1, "doubled": 0, "out_of_order": 0, "refused": 0,
             "closed": 2, "server": {"cpu_us_each": 0.5, "memory_bytes_each": 2048.0},

@@ -1,4 +1,4 @@
-//! One server while it is measured.
+//! A running server that is measured.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -9,41 +9,41 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A process that ends when this is dropped.
+/// A server process, which is stopped when this is dropped.
 pub(crate) struct Server {
     child: Child,
-    /// Where `natterjack bench` finds it.
+    /// Its URL for `natterjack bench`.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Waits until it has said where it listens: `listening HOST:PORT`, or the same as a URL.
+    /// Starts a server and waits until it prints `listening HOST:PORT`, or the same as a URL.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let errors = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        let said = child.stdout.take();
-        let (tell, told) = mpsc::sync_channel(1);
-        // To its end, so that nobody waits for a full pipe.
+        let stdout = child.stdout.take();
+        let (sender, receiver) = mpsc::sync_channel(1);
+        // Reads to the end, so that the server never blocks on a full pipe.
         std::thread::spawn(move || {
-            for line in said.into_iter().flat_map(|said| BufReader::new(said).lines()).map_while(Result::ok) {
+            for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok) {
                 if let Some(address) = address(&line) {
-                    let _ = tell.try_send(address.to_owned());
+                    let _ = sender.try_send(address.to_owned());
                 }
             }
         });
-        // From here on it is ended whatever comes.
+        // From here on it is stopped on any error.
         let mut server = Self { child, url: String::new() };
-        match told.recv_timeout(PATIENCE) {
+        match receiver.recv_timeout(START_TIMEOUT) {
             Ok(address) => server.url = address,
-            Err(_) => bail!("it never said where it listens; its log is {}", log.display()),
+            Err(_) => bail!("the server did not print its address; its log is {}", log.display()),
         }
         Ok(server)
     }
 
-    /// One that has been told where to listen, and says nothing.
+    /// Starts a server that listens at a given address and prints nothing.
     pub(crate) fn start_at(command: &mut Command, log: &Path, address: &str, url: String) -> Result<Self> {
         let errors = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(errors.try_clone()?).stderr(errors);
@@ -51,8 +51,8 @@ impl Server {
         let mut server = Self { child, url };
         let began = std::time::Instant::now();
         while std::net::TcpStream::connect(address).is_err() {
-            if began.elapsed() > PATIENCE || server.child.try_wait()?.is_some() {
-                bail!("it does not listen at {address}; its log is {}", log.display());
+            if began.elapsed() > START_TIMEOUT || server.child.try_wait()?.is_some() {
+                bail!("the server does not listen at {address}; its log is {}", log.display());
             }
             #[expect(clippy::disallowed_methods, reason = "nothing else goes on in this thread")]
             std::thread::sleep(Duration::from_millis(50));
@@ -67,7 +67,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error means that it is gone already.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -84,14 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_found_where_it_says_it_listens() {
+    fn address_is_parsed_from_the_listening_line() {
         assert_eq!(address("listening 127.0.0.1:4711"), Some("127.0.0.1:4711"));
         assert_eq!(address("  listening   http://127.0.0.1:4711"), Some("127.0.0.1:4711"));
         assert_eq!(address("Natterjack 0.1.0"), None);
     }
 
     #[test]
-    fn a_server_ends_with_its_owner_and_one_that_says_nothing_is_an_error() {
+    fn server_stops_when_dropped_and_a_silent_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut command = Command::new("sh");

@@ -1,4 +1,4 @@
-//! The results as Markdown.
+//! Renders the results as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::results::{Figure, Results};
 use super::workloads::{Bound, COMPARED, CPU, FAULTS, MEMORY, OURS, P99, WORKLOADS, Workload};
 
-/// Of the first table: what, of which workload.
+/// Columns of the first table: title, workload, figure.
 const COLUMNS: [(&str, &str, Figure); 6] = [
     ("500 clients, 16 in flight: µs", "busy", CPU),
     ("500 clients, 1 in flight: µs", "single", CPU),
@@ -73,7 +73,7 @@ fn row(results: &Results, workload: &Workload, bound: &Bound) -> String {
     format!("| {} | {what} | {to} | {measured} | {} | {} | {verdict} |\n", workload.title, wanted(*must), wanted(*aim),)
 }
 
-/// Whoever lost something was not doing the same work.
+/// Lists servers with faults, which did not do the same work as the others.
 fn faults(results: &Results) -> String {
     let mut text = String::new();
     for (name, outcome) in &results.outcomes {
@@ -108,7 +108,7 @@ fn cell(value: Option<f64>) -> String {
     value.map_or_else(|| "—".to_owned(), number)
 }
 
-/// To three figures or so.
+/// A number with about three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_held_against_what_was_wanted() {
+    fn ratio_is_compared_with_its_bounds() {
         let row = |ours: f64| {
             let text = markdown(&results(ours));
             text.lines().find(|line| line.contains("| CPU a delivery | the limit |")).unwrap().to_owned()
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_measured_is_named_with_the_reason() {
+    fn missing_servers_are_listed_with_the_reason() {
         let text = markdown(&results(0.6));
         assert!(text.contains("- Not measured: ejabberd in `busy`: not installed"), "{text}");
         assert!(text.contains("- `busy`: 2026-11-26, a processor, Linux; ws 8 (3 × 3 s)"), "{text}");

@@ -1,15 +1,15 @@
-//! The loads, and how their figures should come out.
+//! The workloads and the targets for their results.
 
 use super::contender::Contender::{self, Axum, Bun, Ejabberd, Limit, Natterjack, OneRow, SocketIo, Ws};
 use super::results::Figure;
 
 pub(crate) struct Workload {
-    /// For `--only`.
+    /// The name for `--only`.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// As many rounds as this suffice.
+    /// The most rounds that are run.
     pub(crate) rounds: u32,
-    /// For how long, if it is not for as long as the others.
+    /// The duration, if it differs from `--time`.
     pub(crate) seconds: Option<u32>,
     pub(crate) runs: &'static [Run],
     pub(crate) bounds: &'static [Bound],
@@ -19,15 +19,15 @@ pub(crate) struct Workload {
 pub(crate) struct Run {
     pub(crate) label: &'static str,
     pub(crate) contender: Contender,
-    /// For `natterjack bench`.
+    /// Arguments for `natterjack bench`.
     pub(crate) load: &'static str,
 }
 
-/// How a figure of ours should come out, by itself or as a ratio to another's.
+/// A target for one of this server's results, absolute or as a ratio to another server's.
 pub(crate) struct Bound {
     pub(crate) what: &'static str,
     pub(crate) figure: Figure,
-    /// To whose.
+    /// The label of the run to compare with.
     pub(crate) to: Option<&'static str>,
     pub(crate) unit: &'static str,
     pub(crate) must: f64,
@@ -35,7 +35,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Whether more is better, as the aim shows.
+    /// Whether a value meets a bound.
     pub(crate) fn holds(&self, value: f64, bound: f64) -> bool {
         if self.wants_more() { value >= bound } else { value <= bound }
     }
@@ -45,9 +45,9 @@ impl Bound {
     }
 }
 
-/// Whose figures the bounds are about.
+/// The label of the server that the bounds are about.
 pub(crate) const OURS: &str = "Natterjack";
-/// All who are compared, as they are shown.
+/// Labels of the compared servers, in the order of tables.
 pub(crate) const COMPARED: [&str; 7] = ["the limit", OURS, "Bun", "axum", "npm ws", "npm socket.io", "ejabberd"];
 
 pub(crate) const CPU: Figure = |sample| sample.cpu_us;
@@ -147,7 +147,7 @@ pub(crate) const WORKLOADS: [Workload; 11] = [
         name: "idle",
         title: "5,000 idle connections",
         rounds: MEDIAN,
-        // It is connecting them that takes memory.
+        // Connecting takes most of the time; memory is what is measured.
         seconds: Some(1),
         runs: &[
             run("the limit", Limit, IDLE),
@@ -207,13 +207,13 @@ pub(crate) const WORKLOADS: [Workload; 11] = [
     Workload {
         name: "crowd",
         title: "20,000 idle connections and 2,000 rooms of 10, 2,000 posts/s",
-        // It is about whether it can be done at all.
+        // It shows only whether this load is possible.
         rounds: 1,
         seconds: Some(10),
         runs: &[run(OURS, Natterjack, "rooms --rooms 2000 --members 10 --idle 20000 --rate 2000")],
         bounds: &CROWD,
     },
-    // With as many open files as a process has in most places.
+    // A smaller one, within the usual limit of open files.
     Workload {
         name: "crowd-2",
         title: "9,000 idle connections and 900 rooms of 10, 900 posts/s",

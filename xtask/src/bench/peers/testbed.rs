@@ -1,4 +1,4 @@
-//! What has to be there before anything is measured: programs, built or installed, and a core each for the server and the load.
+//! Prepares the machine for measurements: builds and installs programs, and assigns a core each to the server and the load.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,23 +16,23 @@ use super::workloads::Workload;
 use crate::plugins;
 use crate::workspace::Workspace;
 
-/// As many open files as the largest workload takes.
-const FILES: u64 = 100_000;
+/// Open files that the largest workload needs.
+const MAX_OPEN_FILES: u64 = 100_000;
 
-pub(crate) struct Ground {
+pub(crate) struct Testbed {
     pub(crate) root: PathBuf,
-    /// Where servers run, with npm's packages and their logs.
+    /// The folder in which servers run, with npm's packages and logs.
     pub(crate) folder: PathBuf,
     pub(crate) natterjack: PathBuf,
     pub(crate) plugins: PathBuf,
-    /// The peers that are built here.
+    /// The folder of the peers that are built from this repository.
     pub(crate) peers: PathBuf,
     server_core: usize,
     load_core: usize,
     missing: Vec<(Contender, String)>,
 }
 
-impl Ground {
+impl Testbed {
     pub(crate) fn prepare(workspace: &Workspace, server: Option<&Path>, workloads: &[&Workload]) -> Result<Self> {
         let (server_core, load_core) = cores()?;
         if !succeeds(Command::new("taskset").arg("--version")) {
@@ -49,7 +49,7 @@ impl Ground {
             }
         };
         command::run(&mut cargo(&["build", "--release", "--locked", "--package=natterjack-peers"]))?;
-        let mut ground = Self {
+        let mut testbed = Self {
             root: workspace.root.clone(),
             folder: workspace.target_dir.join("bench/peers"),
             natterjack,
@@ -59,13 +59,13 @@ impl Ground {
             load_core,
             missing: Vec::new(),
         };
-        fs::create_dir_all(&ground.folder).with_context(|| format!("cannot make {}", ground.folder.display()))?;
+        fs::create_dir_all(&testbed.folder).with_context(|| format!("cannot create {}", testbed.folder.display()))?;
         let scripts = ["ws.mjs", "socket-io.mjs", "bun.mjs", "ejabberd.yml", "one_row.py"];
         for file in scripts.into_iter().chain(["package.json", "package-lock.json"]) {
-            let from = ground.root.join("tests/bench/peers").join(file);
-            fs::copy(&from, ground.folder.join(file)).with_context(|| format!("cannot copy {}", from.display()))?;
+            let from = testbed.root.join("tests/bench/peers").join(file);
+            fs::copy(&from, testbed.folder.join(file)).with_context(|| format!("cannot copy {}", from.display()))?;
         }
-        // Without one of them the others can still be compared.
+        // If one cannot be installed, the others are compared all the same.
         for (needing, installed) in [
             (&[Contender::Ws, Contender::SocketIo, Contender::Bun][..], Self::install_npm as fn(&Self) -> Result<()>),
             (&[Contender::Bun][..], Self::try_bun),
@@ -74,15 +74,15 @@ impl Ground {
             if !needing.iter().any(|contender| wanted.contains(contender)) {
                 continue;
             }
-            if let Err(error) = installed(&ground) {
+            if let Err(error) = installed(&testbed) {
                 eprintln!("xtask: left out: {needing:?}: {error:#}");
-                ground.missing.extend(needing.iter().map(|contender| (*contender, format!("{error:#}"))));
+                testbed.missing.extend(needing.iter().map(|contender| (*contender, format!("{error:#}"))));
             }
         }
-        Ok(ground)
+        Ok(testbed)
     }
 
-    /// Why somebody cannot be measured here.
+    /// Why a server cannot be measured here, if so.
     pub(crate) fn missing(&self, contender: Contender) -> Option<&str> {
         self.missing.iter().find(|(missing, _)| *missing == contender).map(|(_, why)| &**why)
     }
@@ -95,7 +95,7 @@ impl Ground {
         on_core(self.load_core, program.as_ref())
     }
 
-    /// The whole server with its data in this folder: all plugins, the shipped configuration, limits for what comes from one address.
+    /// The full server with its data in this folder: all plugins and the shipped configuration, with raised limits per address.
     pub(crate) fn natterjack_at(&self, data: &Path) -> Command {
         let mut command = self.on_server_core(&self.natterjack);
         command.arg("serve").arg("--config").arg(self.root.join("config.toml")).current_dir(&self.folder);
@@ -130,8 +130,8 @@ impl Ground {
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&self.folder);
-        command::run(&mut npm).context("packages from npm's registry were not to be had")?;
-        fs::write(&stamp, wanted).context("cannot note what is installed")
+        command::run(&mut npm).context("packages from npm's registry could not be installed")?;
+        fs::write(&stamp, wanted).context("cannot record what is installed")
     }
 
     fn try_bun(&self) -> Result<()> {
@@ -144,34 +144,37 @@ impl Ground {
 
 fn on_core(core: usize, program: &OsStr) -> Command {
     let mut command = Command::new("taskset");
-    // It becomes the program, under the same id.
+    // taskset execs the program, so that the process id stays the same.
     command.arg("--cpu-list").arg(core.to_string()).arg(program);
     command
 }
 
-/// The last core that is ours for the server, the first for the load.
+/// The cores for the server and the load: the last and the first that this process may use.
 fn cores() -> Result<(usize, usize)> {
     let ours = rustix::thread::sched_getaffinity(None).context("cannot tell which cores may be used")?;
     let mut cores = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| ours.is_set(*core));
     match (cores.next(), cores.next_back()) {
         (Some(first), Some(last)) => Ok((last, first)),
-        _ => bail!("this takes two cores: one for the server, one for what loads it"),
+        _ => bail!("this takes two cores: one for the server, one for the load"),
     }
 }
 
-/// Those that are no client's connection.
+/// Open files that are not clients' connections.
 const OTHER_FILES: u64 = 500;
 
-/// As far as it may be raised; what is too much for it then says so itself.
+/// Raises the limit of open files as far as allowed; workloads that need more are skipped.
 fn raise_file_limit() {
     let before = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: Some(FILES), maximum: Some(before.maximum.map_or(FILES, |most| most.max(FILES))) };
+    let wanted = Rlimit {
+        current: Some(MAX_OPEN_FILES),
+        maximum: Some(before.maximum.map_or(MAX_OPEN_FILES, |most| most.max(MAX_OPEN_FILES))),
+    };
     if setrlimit(Resource::Nofile, wanted).is_err() {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
     }
 }
 
-/// Whether a load has more connections than files may be open here: server and load have one each for every one of them.
+/// The reason why a load needs more open files than allowed, if so: server and load need one each per connection.
 pub(crate) fn files_missing(load: &str) -> Option<String> {
     let words: Vec<&str> = load.split_whitespace().collect();
     let given = |name: &str| {
@@ -181,7 +184,7 @@ pub(crate) fn files_missing(load: &str) -> Option<String> {
     let rooms = given("--rooms").unwrap_or(0) * given("--members").unwrap_or(1);
     let wanted = given("--clients").unwrap_or(0) + given("--idle").unwrap_or(0) + rooms + OTHER_FILES;
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    (wanted > allowed).then(|| format!("it takes {wanted} open files, and here there may be {allowed} (ulimit -n)"))
+    (wanted > allowed).then(|| format!("it takes {wanted} open files, and only {allowed} are allowed (ulimit -n)"))
 }
 
 fn install_ejabberd() -> Result<()> {
@@ -196,9 +199,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_load_with_more_connections_than_open_files_is_told_before_it_fails() {
+    fn load_with_more_connections_than_open_files_is_refused() {
         assert_eq!(files_missing("fanout --clients 10"), None);
-        let told = files_missing("rooms --rooms 200000 --members 1000 --idle 20000 --rate 2").unwrap();
-        assert!(told.starts_with("it takes 200020500 open files"), "{told}");
+        let reason = files_missing("rooms --rooms 200000 --members 1000 --idle 20000 --rate 2").unwrap();
+        assert!(reason.starts_with("it takes 200020500 open files"), "{reason}");
     }
 }

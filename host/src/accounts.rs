@@ -142,7 +142,7 @@ impl Accounts {
     }
 
     /// Replaces the throttles by those of `limits`; counts start anew.
-    pub fn throttle(&self, limits: &config::Limits, metrics: &Metrics) {
+    pub fn set_limits(&self, limits: &config::Limits, metrics: &Metrics) {
         let common = self.hub.has_others().then_some(&self.database);
         self.throttles.store(Arc::new(Throttles::new(limits, metrics, common)));
     }
@@ -159,7 +159,7 @@ impl Accounts {
     /// Counts an attempt of an address, whether it succeeds or not.
     async fn take_attempt(&self, from: Origin) -> Result<()> {
         let throttles = self.throttles();
-        if throttles.exempts(from) { Ok(()) } else { throttles.attempts.take(&from).await }
+        if throttles.is_exempt(from) { Ok(()) } else { throttles.attempts.take(&from).await }
     }
 
     /// Adds an account without a login.

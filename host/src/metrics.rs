@@ -110,7 +110,7 @@ impl Metrics {
     }
 
     /// Sorts samples into their buckets. Call it regularly: until then each sample takes memory, even if metrics are never read.
-    pub fn tidy(&self) {
+    pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.counter(FAULTS, &[("plugin", "word-filter"), ("hook", "message-filter")]).increment(2);
         metrics.histogram(CALL_SECONDS, &[("plugin", "word-filter"), ("hook", "message-filter")]).record(1.5e-6);
-        metrics.tidy();
+        metrics.run_upkeep();
         let text = metrics.render(&Snapshot {
             connections: vec![("native", 3)],
             messages: 17,
@@ -170,11 +170,11 @@ mod tests {
         let metrics = Metrics::default();
         let commits = metrics.histogram(WRITER_COMMIT_SECONDS, &[]);
         (0..1000).for_each(|_| commits.record(0.11));
-        metrics.tidy();
+        metrics.run_upkeep();
         let estimated = quantile(&metrics.handle.render(), WRITER_COMMIT_SECONDS, 0.99);
         assert!((0.1..=0.25).contains(&estimated), "{estimated}");
         (0..100).for_each(|_| commits.record(0.6));
-        metrics.tidy();
+        metrics.run_upkeep();
         assert!(quantile(&metrics.handle.render(), WRITER_COMMIT_SECONDS, 0.99) > 0.5);
     }
 

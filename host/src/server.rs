@@ -314,7 +314,7 @@ fn tell_of_files(budget: &Budget, config: &Config) {
 async fn tidy(metrics: Arc<Metrics>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(METRICS_UPKEEP_INTERVAL);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        metrics.tidy();
+        metrics.run_upkeep();
     }
 }
 
@@ -356,7 +356,7 @@ async fn erase_deleted(rooms: &Rooms, stop: &CancellationToken) -> crate::error:
 async fn common_auth(config: &Config, database: &Database) -> Result<config::Auth, StartError> {
     let mut auth = config.auth.clone();
     if auth.jwt_secret.is_empty() && !auth.keys.iter().any(|key| key.sign) {
-        auth.jwt_secret = Secret::new(database.common_secret("jwt", &new_refresh_token()).await?);
+        auth.jwt_secret = Secret::new(database.shared_secret("jwt", &new_refresh_token()).await?);
     }
     Ok(auth)
 }

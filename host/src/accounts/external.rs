@@ -159,7 +159,7 @@ impl Accounts {
         }
         match (id.parse(), issuer) {
             // Accounts of a former issuer are left out: their external ids may belong to others by now.
-            (Ok(id), Some(issuer)) => self.database.known_to(&issuer.name, id).await,
+            (Ok(id), Some(issuer)) => self.database.account_visible_to(&issuer.name, id).await,
             (Ok(id), None) => Ok(Some(id)),
             (Err(_), _) => Ok(None),
         }

@@ -59,7 +59,7 @@ impl Accounts {
     /// same cost. `device` is the device token of an earlier log-in: clients that have one are not throttled by others' guesses.
     pub async fn log_in(&self, from: Origin, who: &str, password: String, device: Option<&str>) -> Result<Login> {
         let throttles = self.throttles();
-        let attempt = match throttles.exempts(from) {
+        let attempt = match throttles.is_exempt(from) {
             true => None,
             false => Some(throttles.attempts.permit(&from).await?),
         };
@@ -106,7 +106,7 @@ impl Accounts {
     /// The user, if the password is right. Takes as long for an unknown user.
     async fn check_password(&self, user: Option<User>, password: String) -> Result<Option<User>> {
         let Some(mut user) = user else {
-            self.passwords.pretend(password).await?;
+            self.passwords.check_decoy(password).await?;
             return Ok(None);
         };
         match self.passwords.check(password.clone(), user.password_hash.clone()).await {
@@ -170,7 +170,7 @@ impl Accounts {
     /// is throttled as it is for log-ins.
     pub(super) async fn confirm(&self, from: Origin, who: &Identity, password: String) -> Result<User> {
         let throttles = self.throttles();
-        let attempt = match throttles.exempts(from) {
+        let attempt = match throttles.is_exempt(from) {
             true => None,
             false => Some(throttles.attempts.permit(&from).await?),
         };

@@ -135,7 +135,7 @@ impl PasswordHasher {
     }
 
     /// Takes as long as checking a password, for accounts that do not exist.
-    pub async fn pretend(&self, password: String) -> Result<()> {
+    pub async fn check_decoy(&self, password: String) -> Result<()> {
         let decoy = self.decoy.get_or_try_init(|| self.hash("no account has this".into())).await?;
         self.check(password, decoy.clone()).await.map(|_| ())
     }

@@ -34,7 +34,7 @@ impl Accounts {
     /// request counts as repeated; otherwise it counts as stolen, and its login ends.
     pub async fn refresh(&self, from: Origin, refresh_token: &str) -> Result<Login> {
         let throttles = self.throttles();
-        let attempt = match throttles.exempts(from) {
+        let attempt = match throttles.is_exempt(from) {
             true => None,
             false => Some(throttles.refreshes.permit(&from).await?),
         };

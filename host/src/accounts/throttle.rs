@@ -152,7 +152,7 @@ impl Throttles {
     }
 
     /// Whether an address has no limits of its own.
-    pub fn exempts(&self, origin: Origin) -> bool {
+    pub fn is_exempt(&self, origin: Origin) -> bool {
         origin.is_in(&self.exempt)
     }
 }

@@ -49,7 +49,7 @@ impl Database {
     }
 
     /// This account, if accounts of this issuer may know of it: it has the same issuer, or none.
-    pub async fn known_to(&self, issuer: &str, account: AccountId) -> Result<Option<AccountId>> {
+    pub async fn account_visible_to(&self, issuer: &str, account: AccountId) -> Result<Option<AccountId>> {
         Ok(each!(Pool: &self.urgent, pool => sqlx::query_scalar(
             "SELECT uid FROM users WHERE uid = $1 AND (issuer IS NULL OR issuer = $2)",
         )

@@ -86,7 +86,7 @@ impl Database {
     }
 
     /// The secret that all nodes share under this name: stores `value` unless another node stored one first.
-    pub async fn common_secret(&self, name: &str, value: &str) -> Result<String> {
+    pub async fn shared_secret(&self, name: &str, value: &str) -> Result<String> {
         let Pool::Postgres(pool) = &self.write else { return Err(not_clustered()) };
         sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(name)

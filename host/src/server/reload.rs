@@ -135,7 +135,7 @@ impl Reload {
         self.log.set_level(&taken.log.level);
         self.sections.set(&taken);
         if running.limits != taken.limits {
-            self.accounts.throttle(&taken.limits, &self.metrics);
+            self.accounts.set_limits(&taken.limits, &self.metrics);
         }
         if (&running.plugins, &running.plugin) != (&taken.plugins, &taken.plugin)
             && let Err(error) = self.plugins.configure(taken.plugins.clone(), taken.plugin.clone()).await

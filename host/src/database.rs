@@ -83,7 +83,8 @@ use crate::error::Error;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process that writes (the command line).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes to which SQLite truncates its write-ahead log after a checkpoint; otherwise one large transaction leaves it large for good.
+/// Bytes to which SQLite truncates its write-ahead log after a checkpoint; otherwise one large transaction leaves it large
+/// for good.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
 /// Deleted bytes are overwritten with zeros, in pages that become free too: what was deleted is not left in the file.

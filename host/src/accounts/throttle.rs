@@ -203,8 +203,8 @@ impl<K: Hash + Debug> Throttle<K> {
         wait.map_or(Ok(()), |wait| Err(self.refusal(wait)))
     }
 
-    /// Takes a permit for one guess; an error if too many guesses were wrong. Waits while other guesses are being evaluated that may
-    /// turn out right.
+    /// Takes a permit for one guess; an error if too many guesses were wrong. Waits for other guesses that are being evaluated
+    /// and may turn out right.
     pub async fn permit(&self, key: &K) -> Result<Permit<'_, K>> {
         let slot = match timeout(MAX_WAIT, self.granted(key)).await {
             Ok(granted) => granted?,

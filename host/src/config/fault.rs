@@ -108,7 +108,8 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 
-/// Edit distance: how many characters must be added, dropped, replaced or swapped with their neighbour to turn one word into the other.
+/// Edit distance: how many characters must be added, dropped, replaced or swapped with their neighbour to turn one word into
+/// the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];

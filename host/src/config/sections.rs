@@ -86,7 +86,8 @@ section! {
 section! {
     /// `[cluster]`: further nodes, which together act as one server.
     Cluster {
-        /// NATS servers, `nats://…` or `tls://…`, several with commas between; they may hold a password. Empty: this is the only node.
+        /// NATS servers, `nats://…` or `tls://…`, several with commas between; they may hold a password. Empty: this is the
+        /// only node.
         nats: Secret = Secret::default(), nats_urls => restart;
         /// Name of the cluster, the same on all its nodes, for several clusters that share a NATS.
         name: String = "natterjack".to_owned(), subject_word => restart;

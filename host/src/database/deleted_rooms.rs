@@ -30,7 +30,7 @@ impl Database {
         Ok(found.is_some())
     }
 
-    /// Prunes all but the latest `kept` tombstones, at most `limit` of each kind; says how many went. Pruned UUIDv7s move the
+    /// Prunes all but the latest `kept` tombstones, at most `limit` of each kind; returns how many. Pruned UUIDv7s move the
     /// watermark up first, so that they stay refused.
     pub async fn prune_deleted_rooms(&self, kept: u32, limit: u32) -> Result<u64> {
         let mut tx = self.begin().await?;

@@ -61,7 +61,8 @@ struct Row {
 }
 
 impl Database {
-    /// The accounts whose erasure is furthest along. They share a pass over the log; accounts deleted meanwhile follow in the next one.
+    /// The accounts whose erasure is furthest along. They share a pass over the log; accounts deleted meanwhile follow in
+    /// the next one.
     pub async fn erasures(&self) -> Result<Vec<Erasure>> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT e.user_id, u.uid, e.name, e.email, e.handle, e.erase, e.done_id FROM account_erasures e \

@@ -173,7 +173,8 @@ impl Tx {
             .collect())
     }
 
-    /// Reserves the next `seq` numbers of each room; returns the room's integer id and the first number. Rooms that are gone are left out.
+    /// Reserves the next `seq` numbers of each room; returns the room's integer id and the first number. Rooms that are gone
+    /// are left out.
     async fn take_numbers(&mut self, counts: &HashMap<RoomId, i64>) -> Result<HashMap<RoomId, (i64, i64)>> {
         if counts.is_empty() {
             return Ok(HashMap::new());

@@ -1,4 +1,5 @@
-//! Metrics of this process from the operating system, under Prometheus's standard names. Most are missing where there is no `/proc`.
+//! Metrics of this process from the operating system, under Prometheus's standard names. Most are missing where there is no
+//! `/proc`.
 
 use std::fs;
 

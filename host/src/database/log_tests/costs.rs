@@ -74,8 +74,8 @@ fn quiet() -> RoomId {
     "00000000-0000-7000-8000-100000000002".parse().unwrap()
 }
 
-/// Fills the database. Half of the log is in the busy room, a quarter of that reactions; a hundred other rooms have the rest. Ann has read
-/// nothing there, and is a member of the busy room and of a few others.
+/// Fills the database. Half of the log is in the busy room, a quarter of that reactions; a hundred other rooms have the
+/// rest. Ann has read nothing in the busy room, and is a member of it and of a few others.
 async fn fill(database: &Database, target: &TestDatabase, messages: u32) {
     let numbers =
         |most: u32| format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})");

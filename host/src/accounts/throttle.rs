@@ -63,7 +63,7 @@ impl Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     Account(AccountId),
-    /// An unknown name, by a hash that maps to one of [`UNKNOWN_NAME_BUCKETS`] values.
+    /// An unknown name, by a hash that maps to one of `UNKNOWN_NAME_BUCKETS` values.
     Unknown(u64),
 }
 

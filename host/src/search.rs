@@ -1,5 +1,5 @@
 //! Full-text search, the same for both databases: [`tokens`] turns a message into index tokens, [`query`] turns a typed
-//! query into the tokens to search for. `database/search.rs` has how the engines store and find tokens.
+//! query into the tokens to search for. `database/search.rs` stores and finds tokens in either engine.
 
 pub mod query;
 pub mod tokens;

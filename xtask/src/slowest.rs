@@ -10,12 +10,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// The file that times are appended to: a line `<seconds> <name>` each.
-const FILE: &str = "XTASK_TEST_TIMES";
-/// Tests that are printed.
+/// Variable with the path of the file to which times are appended: a line `<seconds> <name>` each.
+const TIMES_FILE_VARIABLE: &str = "XTASK_TEST_TIMES";
+/// Number of tests that are printed.
 const MAX_SHOWN: usize = 10;
 
-/// Runs one test program of cargo's: its path, then its arguments.
+/// Run one test program for cargo: its path, then its arguments
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
@@ -28,7 +28,7 @@ pub(crate) fn watch(cargo: &mut Command, times: &Path) -> Result<()> {
     let me = me.to_str().context("the path of this program is not UTF-8")?;
     // The value is TOML; a JSON string is one of its strings.
     let runner = format!("target.'cfg(all())'.runner=[{me:?}, \"run-tests\"]");
-    cargo.args(["--config", &runner]).env(FILE, times);
+    cargo.args(["--config", &runner]).env(TIMES_FILE_VARIABLE, times);
     Ok(())
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn run_one(args: &Args) -> Result<ExitCode> {
     let (program, given) = args.command.split_first().context("the program to run is missing")?;
     let mut command = Command::new(program);
     command.args(given);
-    let times = std::env::var_os(FILE).filter(|_| has_harness(program));
+    let times = std::env::var_os(TIMES_FILE_VARIABLE).filter(|_| has_harness(program));
     let Some(times) = times else {
         return Ok(code(command.status().with_context(|| format!("cannot run {program}"))?));
     };

@@ -34,7 +34,7 @@ use crate::hub::link::{LEASE, Link, Outgoing};
 use crate::hub::{Broadcaster, Hub, NodeId};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
-use crate::rooms::RoomCache;
+use crate::room_cache::RoomCache;
 
 /// How often a node renews its lease and checks those of the others.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);

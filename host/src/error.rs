@@ -115,6 +115,11 @@ impl Error {
     }
 
     /// [`Error::NotFound`] for this kind of thing, such as `room`.
+    /// The caller is no member of the room.
+    pub fn not_a_member() -> Self {
+        Self::Forbidden(rooms::NOT_A_MEMBER.into())
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::NotFound(format!("{what} not found"))
     }

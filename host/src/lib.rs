@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod name;
 pub mod plugins;
 pub mod protocol;
+pub mod room_cache;
 pub mod rooms;
 pub mod router;
 pub mod search;

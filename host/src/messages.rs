@@ -13,12 +13,10 @@ pub use self::writer::{PostDone, Posted, UnitDone, Writer};
 use crate::config::{self, Reloadable};
 use crate::database::{Database, Found, Tombstones};
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Entry, Message, Page, RoomId, UnreadRoom};
+use crate::protocol::{AccountId, Entry, MAX_PAGE, Message, Page, RoomId, UnreadRoom};
 use crate::search::query::Query;
 use crate::text;
 
-/// The most messages or entries one answer carries.
-pub const MAX_PAGE: u32 = 200;
 /// How many missed entries are sent one by one; a client that missed more pages through the history.
 const MAX_BACKLOG_ENTRIES: u64 = 20_000;
 /// How many missed entries are read at a time.

@@ -37,9 +37,9 @@ pub use self::change::{
     Attachment, CacheInvalidation, Change, MediaFile, NewPost, NewRoom, Post, Push, PushTarget, Requester, RoomChange,
     RoomQuota, StorageRead, Timer, Unit,
 };
-pub use self::command::{Command, Credential, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
+pub use self::command::{Command, Credential, MAX_PAGE, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
 pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, Removal, Whom};
 pub use self::guests::{GuestRule, GuestRuleKind, GuestRules, GuestSelector};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};
-pub use self::room::{Member, Membership, Peer, Room, RoomKind, SessionSummary, Visibility};
+pub use self::room::{JoinAccess, Member, Membership, Peer, Room, RoomKind, SessionSummary, Visibility};

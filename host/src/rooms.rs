@@ -14,16 +14,15 @@ pub use self::guest_rooms::GuestRooms;
 pub use self::guests::origin_key;
 use self::quotas::Creations;
 use crate::accounts::throttle::Origin;
-use crate::cache::{Cache, CacheValidity};
-use crate::clock::{Timestamp, now};
 use crate::config::{self, Reloadable};
 use crate::database::Database;
-use crate::error::{Error, Result, rooms};
+use crate::error::{Error, Result};
 use crate::messages::Writer;
 use crate::protocol::{
-    Account, AccountId, Actor, CacheInvalidation, Change, Credential, GuestRules, Member, Membership, Removal, Role,
-    Room, RoomId, RoomKind, RoomName, RoomQuota, SessionSummary, Unit, Visibility,
+    Account, AccountId, Actor, Change, Member, Membership, Removal, Role, Room, RoomId, RoomKind, RoomName, RoomQuota,
+    SessionSummary, Unit, Visibility,
 };
+use crate::room_cache::RoomCache;
 
 const CACHED_ROOMS: usize = 10_000;
 /// How many rooms are listed where a list has no pages.
@@ -32,85 +31,6 @@ const CACHED_MEMBERSHIPS: usize = 100_000;
 /// Five characters that a person can pass on.
 const CODE_LENGTH: usize = 5;
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-/// Cached rows that every post needs; the writer invalidates them after commits.
-pub struct RoomCache {
-    rooms: Cache<RoomId, Option<Room>>,
-    memberships: Cache<(RoomId, AccountId), Membership>,
-    guest_rules: Cache<RoomId, Arc<GuestRules>>,
-    validity: Arc<CacheValidity>,
-}
-
-impl Default for RoomCache {
-    fn default() -> Self {
-        Self::new(Arc::default())
-    }
-}
-
-impl RoomCache {
-    /// While `validity` does not hold, every lookup reads the database.
-    pub fn new(validity: Arc<CacheValidity>) -> Self {
-        let (rooms, memberships) = (Cache::new(MAX_CACHED_ROOMS), Cache::new(MAX_CACHED_MEMBERSHIPS));
-        Self { rooms, memberships, guest_rules: Cache::new(MAX_CACHED_ROOMS), validity }
-    }
-
-    /// Removes entries that a committed change made stale.
-    pub fn forget(&self, invalidations: CacheInvalidation) {
-        match invalidations {
-            CacheInvalidation::Room(room) => {
-                self.rooms.forget(&room);
-                self.guest_rules.forget(&room);
-            }
-            CacheInvalidation::Membership(room, account) => self.memberships.forget(&(room, account)),
-        }
-    }
-
-    /// Removes a deleted room and all memberships in it.
-    pub fn forget_room(&self, room: RoomId) {
-        self.rooms.forget(&room);
-        self.guest_rules.forget(&room);
-        self.memberships.forget_where(|(of, _)| *of == room);
-    }
-
-    /// Removes everything: invalidations may have been lost.
-    pub fn clear(&self) {
-        self.rooms.clear();
-        self.guest_rules.clear();
-        self.memberships.clear();
-    }
-
-    /// A room, from the cache or the database.
-    pub async fn room(&self, database: &Database, id: RoomId) -> Result<Option<Room>> {
-        let load = async { Ok(database.room(id).await?.map(|(room, _)| room)) };
-        if self.validity.holds() { self.rooms.get_or_load(&id, load).await } else { load.await }
-    }
-
-    async fn guest_rules(&self, database: &Database, room: RoomId) -> Result<Arc<GuestRules>> {
-        let load = async { Ok(Arc::new(database.guest_rules(room, now()).await?)) };
-        if self.validity.holds() { self.guest_rules.get_or_load(&room, load).await } else { load.await }
-    }
-
-    /// An account's membership of a room, if it is cached.
-    pub fn membership(&self, key: &(RoomId, AccountId)) -> Option<Membership> {
-        self.validity.holds().then(|| self.memberships.get(key)).flatten()
-    }
-
-    async fn load_membership(&self, database: &Database, room: RoomId, account: AccountId) -> Result<Membership> {
-        let load = database.membership(room, account);
-        if self.validity.holds() { self.memberships.get_or_load(&(room, account), load).await } else { load.await }
-    }
-}
-
-/// How somebody may join a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinAccess {
-    /// Already a member.
-    Member,
-    /// May join without credentials.
-    Open,
-    /// Only the room guards can admit them.
-    Guarded,
-}
 
 pub struct Rooms {
     database: Database,
@@ -220,36 +140,6 @@ impl Rooms {
         self.database.membership_now(room, account).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// How an account may join a room: public rooms and invitations are open, other rooms are up to the guards.
-    pub fn join_access(room: &Room, membership: Membership) -> Result<JoinAccess> {
-        if membership.banned {
-            return Err(Error::Forbidden(rooms::BANNED.into()));
-        }
-        if membership.role.is_some() {
-            return Ok(JoinAccess::Member);
-        }
-        if room.kind != RoomKind::Room {
-            // Do not reveal that it exists.
-            return Err(Error::not_found("room"));
-        }
-        if membership.invited || room.visibility == Visibility::Public {
-            Ok(JoinAccess::Open)
-        } else {
-            Ok(JoinAccess::Guarded)
-        }
-    }
-
-    /// Checks that a membership allows posting now.
-    pub fn check_can_post(membership: Membership, now: Timestamp) -> Result<()> {
-        if membership.role.is_none() {
-            return Err(not_a_member());
-        }
-        match membership.muted_until.filter(|until| *until > now) {
-            Some(until) => Err(Error::Forbidden(format!("{}{until}", rooms::MUTED_UNTIL))),
-            None => Ok(()),
-        }
-    }
-
     pub async fn add_member(&self, room: RoomId, account: &Actor) -> Result<()> {
         let Some(id) = account.account().map(|account| account.id) else { return Ok(()) };
         self.commit(account, Change::AddMember { room, account: id, role: Role::Member }).await
@@ -352,10 +242,6 @@ impl Rooms {
     }
 }
 
-pub fn not_a_member() -> Error {
-    Error::Forbidden(rooms::NOT_A_MEMBER.into())
-}
-
 fn no_session() -> Error {
     Error::not_found("session")
 }
@@ -363,9 +249,4 @@ fn no_session() -> Error {
 /// A new room's code.
 pub fn new_code() -> String {
     (0..CODE_LENGTH).map(|_| char::from(CODE_CHARS[rand::random_range(0..CODE_CHARS.len())])).collect()
-}
-
-/// A `password` field of a request as a credential.
-pub fn password_credential(password: Option<String>) -> Vec<Credential> {
-    password.map(|value| Credential { name: "password".into(), value: Some(value) }).into_iter().collect()
 }

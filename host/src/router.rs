@@ -218,7 +218,7 @@ impl Router {
         match in_room {
             true => Ok((room, membership)),
             false if membership.banned => Err(Error::Forbidden(error::rooms::BANNED.into())),
-            false => Err(not_a_member()),
+            false => Err(Error::not_a_member()),
         }
     }
 }

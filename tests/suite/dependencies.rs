@@ -1,5 +1,6 @@
 //! The house has walls: which module may know which, read from the sources' own `use` lines and paths.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -14,7 +15,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Every source of the host: the top module it belongs to, its path, its text without comments.
-fn modules() -> Vec<(String, PathBuf, String)> {
+fn modules_of_host() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src");
     let mut paths = Vec::new();
     sources(&root, &mut paths);
@@ -50,7 +51,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
         ("wit_component", &["plugins"]),
         ("rustls", &["plugins", "transport"]),
     ] {
-        for (module, path, code) in modules() {
+        for (module, path, code) in modules_of_host() {
             if !at_home.contains(&module.as_str()) {
                 assert!(!code.contains(needle), "{} speaks of {needle}", path.display());
             }
@@ -66,7 +67,7 @@ fn no_module_looks_up_the_way_that_a_frame_comes_down() {
         // The writer tells the rooms' caches what no longer holds.
         ("messages", "rooms"),
     ];
-    for (module, path, code) in modules() {
+    for (module, path, code) in modules_of_host() {
         let Some(place) = way.iter().position(|step| *step == module) else { continue };
         for above in &way[..place] {
             let knows = code.contains(&format!("crate::{above}::")) || code.contains(&format!("crate::{above};"));
@@ -77,11 +78,116 @@ fn no_module_looks_up_the_way_that_a_frame_comes_down() {
 
 #[test]
 fn services_and_the_hub_know_neither_sockets_nor_sessions() {
-    for (module, path, code) in modules() {
+    for (module, path, code) in modules_of_host() {
         if ["accounts", "rooms", "messages", "hub", "database", "protocol", "dialect"].contains(&module.as_str()) {
             for above in ["transport", "session", "router", "server", "plugins", "cluster"] {
                 assert!(!code.contains(&format!("crate::{above}")), "{} knows {above}", path.display());
             }
         }
+    }
+}
+
+/// What the modules below `parent` (such as `["hub"]`) import of each other, by their names; tests do not count.
+fn imports_below(parent: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src");
+    let mut modules = Vec::new();
+    for (_, path, code) in modules_of_host() {
+        let below = path.strip_prefix(&root).expect("below the root").with_extension("");
+        let names: Vec<String> = below.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        let is_test = names.iter().any(|name| name.contains("test"));
+        if names.len() > parent.len() && names.iter().zip(parent).all(|(name, parent)| name == parent) && !is_test {
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            modules.push((names[parent.len()].clone(), names.len() - parent.len(), code));
+        }
+    }
+    let known: BTreeSet<String> = modules.iter().map(|(name, ..)| name.clone()).collect();
+    let absolute = format!("crate::{}", parent.iter().map(|name| format!("{name}::")).collect::<String>());
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, depth, code) in modules {
+        let relative = "super::".repeat(depth);
+        let used = [&absolute, &relative].into_iter().flat_map(|path| names_after(path, &code));
+        let used = used.filter(|used| *used != name && known.contains(used));
+        imports.entry(name.clone()).or_default().extend(used.collect::<Vec<_>>());
+    }
+    imports
+}
+
+/// The names that follow a path in code, also those in braces after it.
+fn names_after(path: &str, code: &str) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |text: &str| text.trim_start().chars().take_while(|c| is_part(*c)).collect::<String>();
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(path) {
+        // `super::super::` holds `super::`.
+        if code[..at].ends_with("super::") || code[..at].ends_with(is_part) {
+            continue;
+        }
+        let rest = &code[at + path.len()..];
+        match rest.strip_prefix('{').and_then(|group| group.split_once("};")) {
+            Some((group, _)) => names.extend(group.split(',').map(word)),
+            None => names.push(word(rest)),
+        }
+    }
+    names
+}
+
+/// A way from a module back to itself, if there is one.
+fn cycle(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn search(
+        at: &str,
+        imports: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = way.iter().position(|name| name == at) {
+            return Some([&way[start..], &[at.to_owned()]].concat());
+        }
+        if !done.insert(at.to_owned()) {
+            return None;
+        }
+        way.push(at.to_owned());
+        let found = imports.get(at).into_iter().flatten().find_map(|next| search(next, imports, way, done));
+        way.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    imports.keys().find_map(|name| search(name, imports, &mut Vec::new(), &mut done))
+}
+
+#[test]
+fn modules_do_not_import_each_other_in_a_circle() {
+    for parent in [&[][..], &["hub"], &["transport", "http"], &["database"], &["messages"], &["accounts"], &["router"]]
+    {
+        let found = cycle(&imports_below(parent)).map(|way| way.join(" -> "));
+        assert_eq!(found, None, "import cycle below crate::{}", parent.join("::"));
+    }
+}
+
+#[test]
+fn import_cycle_is_found() {
+    let imports = |edges: &[(&str, &[&str])]| {
+        let to_set = |names: &&[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        edges.iter().map(|(from, to)| ((*from).to_owned(), to_set(to))).collect()
+    };
+    assert_eq!(cycle(&imports(&[("a", &["b", "c"]), ("b", &["c"])])), None);
+    let found = cycle(&imports(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]));
+    assert_eq!(found.map(|way| way.join(" ")), Some("b c b".to_owned()));
+    assert_eq!(
+        names_after("crate::", "use crate::hub::{Hub, Link};\nuse crate::{config, error::Error};"),
+        ["hub", "config", "error"]
+    );
+    assert_eq!(names_after("super::", "super::super::a; super::b; x::super::c"), ["super", "b", "c"]);
+}
+
+#[test]
+fn commands_as_an_enum_are_dispatched_on_by_the_native_protocol_alone() {
+    for (_, path, code) in modules_of_host() {
+        let at_home =
+            ["session/native.rs", "session/identity.rs", "protocol.rs"].iter().any(|home| path.ends_with(home))
+                || ["dialect/native", "protocol"]
+                    .iter()
+                    .any(|folder| path.parent().is_some_and(|parent| parent.ends_with(folder)));
+        let named = names_after("crate::protocol::", &code);
+        assert!(at_home || !named.iter().any(|name| name == "Command" || name == "Reply"), "{}", path.display());
     }
 }

@@ -9,7 +9,7 @@ use natterjack::hub::Hub;
 use natterjack::messages::Writer;
 use natterjack::metrics::Metrics;
 use natterjack::protocol::{Actor, Change, ConnectionId, Guest, NewPost, NewRoom, RoomId, RoomQuota, Unit, Visibility};
-use natterjack::rooms::RoomCache;
+use natterjack::room_cache::RoomCache;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;

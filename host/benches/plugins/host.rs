@@ -11,7 +11,8 @@ use natterjack::hub::Hub;
 use natterjack::messages::{Messages, Writer};
 use natterjack::plugins::{Call, PluginRuntime, Plugins, Services, Tables};
 use natterjack::protocol::{Account, AccountId, Actor, Room, RoomId, RoomKind, Visibility};
-use natterjack::rooms::{RoomCache, Rooms};
+use natterjack::room_cache::RoomCache;
+use natterjack::rooms::Rooms;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Broadcaster, Corked, Hub, ObserverPermit};
 use crate::metrics::Metrics;
 use crate::protocol::{Event, NewPost, Unit};
-use crate::rooms::RoomCache;
+use crate::room_cache::RoomCache;
 
 /// How many jobs may wait; after that, senders wait (backpressure).
 const MAX_QUEUED_JOBS: usize = 4096;

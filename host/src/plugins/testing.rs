@@ -14,7 +14,8 @@ use crate::database::{Database, NewUser, Options};
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::protocol::Account;
-use crate::rooms::{RoomCache, Rooms};
+use crate::room_cache::RoomCache;
+use crate::rooms::Rooms;
 
 pub(super) struct World {
     pub(super) services: Arc<Services>,

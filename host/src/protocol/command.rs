@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use super::{Account, AccountId, Actor, Author, ConnectionId, Guest, MediaId, Member, Post, Role, Room, RoomId};
 use crate::clock::Timestamp;
 
+/// Messages on one page at most.
+pub const MAX_PAGE: u32 = 200;
+
 /// A client's reference to a room: its uid or its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomName {
@@ -47,6 +50,13 @@ impl fmt::Debug for Proof {
 pub struct Credential {
     pub name: String,
     pub value: Option<String>,
+}
+
+impl Credential {
+    /// A `password` field of a request as a list of credentials.
+    pub fn password(password: Option<String>) -> Vec<Self> {
+        password.map(|value| Self { name: "password".into(), value: Some(value) }).into_iter().collect()
+    }
 }
 
 impl fmt::Debug for Credential {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, AccountId, Role, RoomId};
 use crate::clock::Timestamp;
+use crate::error::{Error, Result, rooms};
 
 /// The kind of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,4 +88,50 @@ pub struct Membership {
     pub invited: bool,
     pub banned: bool,
     pub muted_until: Option<Timestamp>,
+}
+
+impl Membership {
+    /// Checks that a membership allows posting now.
+    ///
+    /// # Errors
+    /// `Forbidden` if the account is no member, or is muted until a later time.
+    pub fn check_can_post(self, now: Timestamp) -> Result<()> {
+        if self.role.is_none() {
+            return Err(Error::not_a_member());
+        }
+        match self.muted_until.filter(|until| *until > now) {
+            Some(until) => Err(Error::Forbidden(format!("{}{until}", rooms::MUTED_UNTIL))),
+            None => Ok(()),
+        }
+    }
+
+    /// How an account of this membership may join a room: public rooms and invitations are open, other rooms are up to the guards.
+    ///
+    /// # Errors
+    /// `Forbidden` if the account is banned; `NotFound` for a direct or an echo room of others.
+    pub fn join_access(self, room: &Room) -> Result<JoinAccess> {
+        if self.banned {
+            return Err(Error::Forbidden(rooms::BANNED.into()));
+        }
+        if self.role.is_some() {
+            return Ok(JoinAccess::Member);
+        }
+        if room.kind != RoomKind::Room {
+            // Do not reveal that it exists.
+            return Err(Error::not_found("room"));
+        }
+        let open = self.invited || room.visibility == Visibility::Public;
+        Ok(if open { JoinAccess::Open } else { JoinAccess::Guarded })
+    }
+}
+
+/// How somebody may join a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinAccess {
+    /// Already a member.
+    Member,
+    /// May join without credentials.
+    Open,
+    /// Only the room guards can admit them.
+    Guarded,
 }

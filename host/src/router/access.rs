@@ -4,7 +4,6 @@ use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
 use crate::protocol::{Actor, Credential, Entry, EntryPayload, Room, RoomId, RoomName};
-use crate::rooms::{JoinAccess, Rooms, not_a_member};
 
 /// How many random names are tried for a guest.
 const MAX_GENERATED_NAMES: usize = 8;
@@ -33,7 +32,7 @@ impl Router {
             Some(account) if self.hub.has_others() => self.rooms.membership_now(room.id, account.id).await?.1,
             _ => self.membership(caller, &room).await?,
         };
-        match Rooms::join_access(&room, membership)? {
+        match membership.join_access(&room)? {
             JoinAccess::Member => return Ok(room),
             JoinAccess::Open => {}
             JoinAccess::Guarded => self.ask_guards(caller, &room, credentials).await?,
@@ -85,7 +84,7 @@ impl Router {
             Some(account) => {
                 let (last_seq, membership) = self.rooms.membership_now(room.id, account.id).await?;
                 if membership.role.is_none() {
-                    return Err(not_a_member());
+                    return Err(Error::not_a_member());
                 }
                 (room, last_seq)
             }
@@ -116,7 +115,7 @@ impl Router {
         match caller.actor.account() {
             Some(account) if in_cluster || entries.is_empty() => {
                 let (_, membership) = self.rooms.membership_now(room, account.id).await?;
-                if membership.role.is_none() { Err(not_a_member()) } else { Ok(entries) }
+                if membership.role.is_none() { Err(Error::not_a_member()) } else { Ok(entries) }
             }
             None if in_cluster => self.require_presence(caller, &RoomName::Id(room)).await.map(|_| entries),
             _ => Ok(entries),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Caller, Router};
 use crate::error::{Error, Result, rooms};
-use crate::messages::MAX_PAGE;
+use crate::protocol::MAX_PAGE;
 use crate::protocol::{Message, Page, Room, RoomName};
 
 /// The other side of a conversation, by number.

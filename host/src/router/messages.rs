@@ -9,7 +9,6 @@ use crate::plugins::Draft;
 use crate::protocol::{
     Actor, Attachment, Author, Change, Event, Membership, NewPost, Page, Post, Role, Room, RoomName, Unit, UnreadRoom,
 };
-use crate::rooms::Rooms;
 
 /// A message that a client wants to post.
 #[derive(Clone, Debug)]
@@ -231,7 +230,7 @@ impl Router {
 /// Checks that a caller who is in the room may post now. Guests have no membership.
 fn check_can_post(caller: &Caller, membership: Membership) -> Result<()> {
     match caller.actor.account() {
-        Some(_) => Rooms::check_can_post(membership, now()),
+        Some(_) => membership.check_can_post(now()),
         None => Ok(()),
     }
 }

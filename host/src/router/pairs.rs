@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Caller, NewMessage, Router};
 use crate::error::{Error, Result};
-use crate::messages::MAX_PAGE;
+use crate::protocol::MAX_PAGE;
 use crate::protocol::{AccountId, Message, Page, Room, RoomId, RoomKind, RoomName};
 
 /// How many of the latest entries are searched for a message's id.

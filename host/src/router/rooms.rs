@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use super::{Caller, LIST_PAGE_SIZE, MembersPage, RoomDetails, RoomView, RoomsPage, Router};
 use crate::error::{Error, Result};
+use crate::protocol::JoinAccess;
 use crate::protocol::{Account, AccountId, Actor, Change, Membership, Role, Room, RoomId, RoomKind, RoomName, Unit};
-use crate::rooms::{JoinAccess, Rooms};
 
 impl Router {
     /// A room by its id or name, without an access check.
@@ -53,7 +53,7 @@ impl Router {
     pub async fn view_room(&self, caller: &Caller, name: &RoomName) -> Result<RoomView> {
         let room = self.rooms.get(name).await?;
         let membership = self.membership(caller, &room).await?;
-        if Rooms::join_access(&room, membership)? == JoinAccess::Guarded {
+        if membership.join_access(&room)? == JoinAccess::Guarded {
             return Ok(RoomView::Closed(room));
         }
         let (room, members) = self.rooms.get_counted(room.id).await?;

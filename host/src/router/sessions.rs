@@ -2,7 +2,7 @@
 
 use super::{Caller, Router};
 use crate::error::{Error, Result};
-use crate::messages::MAX_PAGE;
+use crate::protocol::MAX_PAGE;
 use crate::protocol::{Message, Page, Room, RoomId, SessionSummary};
 
 /// The most sessions or messages in one list. Clients without paging only see the first page.

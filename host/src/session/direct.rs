@@ -8,8 +8,8 @@ use crate::dialect::direct::{self, Ids, Nested, Read, Request};
 use crate::dialect::{Dialect, message_id};
 use crate::error::{Error, Result};
 use crate::hub::Close;
-use crate::messages::{Attach, MAX_PAGE};
-use crate::protocol::{AccountId, Actor, Room, RoomName};
+use crate::messages::Attach;
+use crate::protocol::{AccountId, Actor, MAX_PAGE, Room, RoomName};
 use crate::router::{Caller, NewMessage};
 
 impl ClientSession {

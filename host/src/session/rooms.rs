@@ -9,8 +9,7 @@ use crate::dialect::rooms::{self, Request};
 use crate::error::rooms::BANNED;
 use crate::error::{Error, Result};
 use crate::hub::Connection;
-use crate::protocol::{Actor, ConnectionId, EvictionCause, Guest, Room, RoomName, Visibility};
-use crate::rooms::password_credential;
+use crate::protocol::{Actor, ConnectionId, Credential, EvictionCause, Guest, Room, RoomName, Visibility};
 use crate::router::{Caller, NewMessage};
 
 impl ClientSession {
@@ -110,7 +109,7 @@ impl ClientSession {
             },
             _ => None,
         };
-        let credentials = password_credential((!pass.is_empty()).then_some(pass));
+        let credentials = Credential::password((!pass.is_empty()).then_some(pass));
         let room = match router.join(caller, &RoomName::Id(room.id), &credentials).await {
             Err(Error::Forbidden(why)) if why == BANNED => return Err(Error::Forbidden(why)),
             Err(Error::Forbidden(_) | Error::Rejected { .. }) if room.visibility == Visibility::Private => {

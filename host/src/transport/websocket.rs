@@ -20,7 +20,7 @@ use crate::accounts::Identity;
 use crate::dialect::native::PROTOCOL;
 use crate::dialect::{Dialect, bare_token};
 use crate::error::Error;
-use crate::messages::MAX_PAGE;
+use crate::protocol::MAX_PAGE;
 use crate::session::{ClientSession, Core};
 
 /// The subprotocol under which a browser passes its token.

@@ -29,7 +29,8 @@ use crate::plugins::{Call, CommandInfo, PluginStatus, Plugins, Services, Trial};
 use crate::protocol::{
     Account, AccountId, Actor, Change, NewRoom, Role, Room, RoomId, RoomName, RoomQuota, Timer, Unit, Visibility,
 };
-use crate::rooms::{RoomCache, Rooms, new_code};
+use crate::room_cache::RoomCache;
+use crate::rooms::{Rooms, new_code};
 use crate::router::{self, Caller, Commands, Exemptions, Router};
 
 /// Enough of a plugin's timers to try it out.

@@ -8,9 +8,8 @@ use serde_json::Value;
 use crate::dialect::json::Counted;
 use crate::dialect::{bare_token, json};
 use crate::error::{Error, Result};
-use crate::messages::MAX_PAGE;
-use crate::protocol::{AccountId, Command, MediaId, Page, Proof, RoomName};
-use crate::rooms::password_credential;
+use crate::protocol::MAX_PAGE;
+use crate::protocol::{AccountId, Command, Credential, MediaId, Page, Proof, RoomName};
 
 /// How many messages a page of history has, if the client does not say.
 const DEFAULT_PAGE: u32 = 50;
@@ -227,7 +226,7 @@ fn command(op: &str, args: &str) -> Result<Command> {
         "room.get" => Command::RoomGet { room: in_room(args)? },
         "room.join" => {
             let Join { room, since: Counted(since), password } = parse(args)?;
-            Command::RoomJoin { room: RoomName::parse(room), since, credentials: password_credential(password) }
+            Command::RoomJoin { room: RoomName::parse(room), since, credentials: Credential::password(password) }
         }
         "room.leave" => Command::RoomLeave { room: in_room(args)? },
         "room.members" => {

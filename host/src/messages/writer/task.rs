@@ -18,7 +18,7 @@ use crate::hub::{Broadcaster, Hub, PendingBroadcast};
 use crate::protocol::{
     AccountId, Actor, CacheInvalidation, Change, Entry, EntryPayload, Event, Membership, NewPost, Room, RoomId, Unit,
 };
-use crate::rooms::{RoomCache, Rooms};
+use crate::room_cache::RoomCache;
 
 /// How often a batch is tried that conflicts with another writer.
 const MAX_TRIES: u32 = 5;
@@ -240,7 +240,7 @@ impl Task {
             Some(membership) => membership,
             None => tx.membership(room, account.id).await?,
         };
-        Rooms::check_can_post(membership, at)
+        membership.check_can_post(at)
     }
 
     /// Answers a job's sender, or notes the answer for later, and adds the job's events to the effects.

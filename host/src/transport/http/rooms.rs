@@ -14,7 +14,7 @@ use super::extract::{Authorized, From, Json, Path, Query};
 use super::{Answer, State};
 use crate::dialect::native::{message_json, room_json};
 use crate::error::Error;
-use crate::messages::MAX_PAGE;
+use crate::protocol::MAX_PAGE;
 use crate::protocol::{Page, RoomName};
 use crate::router::{HistoryPage, RoomsPage};
 

@@ -1,10 +1,10 @@
-//! Plugins: WebAssembly components that a folder holds and that are swapped while people talk.
+//! Loads WebAssembly components from the plugins folder, call_permits them, and replaces them while the server runs.
 //!
-//! What a component exports is what it subscribes to (`message-filter`, `commands`, `room-guard`, `observer`, `timer`);
-//! what it imports is what it asks to be allowed. The router calls [`Plugins`], and what has happened is told to
-//! observers once it has; everything else here is how a call is kept within
-//! its budget, how what it staged becomes true together, and how a new version takes over. wasmtime is known to
-//! this folder alone.
+//! A component's exports are the hooks it subscribes to (`message-filter`, `commands`, `room-guard`, `observer`, `timer`);
+//! its imports are the interfaces it asks to be granted. The router call_permits [`Plugins`]; observers receive events after they
+//! are committed. The rest of this folder keeps a call within its budget, commits what a call staged as one unit,
+//! and replaces one version by another. Only this folder
+//! uses wasmtime.
 
 mod apply;
 mod args;
@@ -93,66 +93,66 @@ use crate::protocol::{Credential, Timer};
 /// The plugins' tables in the configuration, by id.
 pub type Tables = BTreeMap<String, config::Plugin>;
 
-/// Commands and guards that may run at once; each has an instance with its memory.
-const CALLS: usize = 256;
-/// Orders that may wait for the folder's keeper.
+/// Calls of commands, guards, observers and timers that may run at once; each has an instance with its memory.
+const MAX_CONCURRENT_CALLS: usize = 256;
+/// Commands that may wait for the folder task.
 const MAX_FOLDER_COMMANDS: usize = 4;
 
-/// Why plugins cannot run at all.
+/// Why the plugin host cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("plugins cannot run: {0}")]
 pub struct StartError(String);
 
-/// The plugins that run.
+/// The plugin host: the loaded plugins and the call_permits into them.
 pub struct Plugins {
     shared: Arc<Shared>,
-    /// To whoever follows the folder.
+    /// To the task that runs [`Folder::watch`].
     commands: mpsc::Sender<FolderCommand>,
 }
 
-/// What plugins need to stay with a running server.
+/// What the plugin host needs in a running server.
 pub struct PluginRuntime<'a> {
-    /// Whose plugins these are, if there are further nodes.
+    /// The cluster whose plugins this node runs, if it is in one.
     pub cluster: Option<&'a config::Cluster>,
-    /// Ends the following.
+    /// Stops watching the folder.
     pub stop: CancellationToken,
     /// The tasks of observers and timers.
     pub reacting: &'a TaskTracker,
-    /// What has happened until then is still told, and no more timers come due.
+    /// Stops observers and timers: events queued until then are still delivered, and no more timers come due.
     pub stop_reacting: CancellationToken,
 }
 
-/// Where compiled plugins are kept, or are for as long as the process runs. Without such a place each start compiles them all,
-/// which is no reason not to start.
-async fn kept(data_dir: &Path, for_good: bool) -> Option<Compiled> {
+/// Opens the cache of compiled plugins: in the data directory if `persistent`, else in a temporary folder. None if that
+/// fails: then each start compiles all plugins.
+async fn open_cache(data_dir: &Path, persistent: bool) -> Option<Compiled> {
     let data_dir = data_dir.to_owned();
-    let open = move || if for_good { Compiled::open(&data_dir) } else { Compiled::scratch() };
+    let open = move || if persistent { Compiled::open(&data_dir) } else { Compiled::scratch() };
     match tokio::task::spawn_blocking(open).await.map_err(io::Error::other).flatten() {
         Ok(compiled) => Some(compiled),
         Err(error) => {
-            tracing::warn!(%error, "compiled plugins cannot be kept; each start compiles them again");
+            tracing::warn!(%error, "cannot open cache of compiled plugins; each start compiles them again");
             None
         }
     }
 }
 
-/// What the folder's keeper and the callers have in common.
+/// State shared by the folder task and the callers.
 struct Shared {
     registry: ArcSwap<Registry>,
     statuses: ArcSwap<Vec<PluginStatus>>,
-    /// What the folder's keeper goes by.
+    /// The plugins' tables in force.
     tables: ArcSwap<Tables>,
-    /// The files that are not loaded again.
+    /// Files that crashed a process and are not loaded again.
     crashed: ArcSwap<Vec<CrashedFile>>,
     services: Arc<Services>,
     core_ops: &'static [&'static str],
-    calls: Semaphore,
-    /// Whether the plugins are those of a cluster.
+    call_permits: Semaphore,
+    /// Whether this node is in a cluster.
     clustered: bool,
-    /// Told when another node may have changed the set.
-    set_hint: Notify,
-    /// Told when this node has.
-    set_changed: Notify,
+    /// Notified when another node may have changed the cluster's plugins.
+    cluster_hint: Notify,
+    /// Notified when this node has changed the cluster's plugins.
+    cluster_changed: Notify,
 }
 
 impl Shared {
@@ -164,18 +164,18 @@ impl Shared {
             crashed: ArcSwap::default(),
             services,
             core_ops,
-            calls: Semaphore::new(CALLS),
+            call_permits: Semaphore::new(MAX_CONCURRENT_CALLS),
             clustered,
-            set_hint: Notify::new(),
-            set_changed: Notify::new(),
+            cluster_hint: Notify::new(),
+            cluster_changed: Notify::new(),
         }
     }
 }
 
 impl Plugins {
-    /// Loads what is in the folder and stays with it: follows what changes, tells observers of what happens and wakes those
-    /// who set timers. A plugin that does not start is logged and listed, and the others run. `core_ops` are the commands that
-    /// no plugin can take; what is compiled is kept in `data_dir`.
+    /// Loads the plugins in the folder, then follows changes of the folder, delivers events to observers and runs timers. A
+    /// plugin that does not start is logged and listed, and the others run. `core_ops` are the commands that no plugin may
+    /// define; compiled plugins are cached in `data_dir`.
     pub async fn start(
         config: &config::Plugins,
         tables: &Tables,
@@ -192,7 +192,7 @@ impl Plugins {
         Ok(Arc::new(plugins))
     }
 
-    /// Loads what is in the folder, once: for trying plugins out.
+    /// Loads the plugins in the folder once, without following changes: for the plugin test tools.
     pub async fn load(
         config: &config::Plugins,
         tables: &Tables,
@@ -213,86 +213,89 @@ impl Plugins {
         cluster: Option<&config::Cluster>,
     ) -> Result<(Self, Folder), StartError> {
         let failed = |error: wasmtime::Error| StartError(format!("{error:#}"));
-        tokio::fs::create_dir_all(&config.folder)
-            .await
-            .map_err(|error| StartError(format!("the folder {} cannot be made: {error}", config.folder.display())))?;
-        let compiled = kept(data_dir, config.cache).await;
-        let forge = Loader::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
+        tokio::fs::create_dir_all(&config.folder).await.map_err(|error| {
+            StartError(format!("the folder {} cannot be created: {error}", config.folder.display()))
+        })?;
+        let compiled = open_cache(data_dir, config.cache).await;
+        let loader = Loader::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
         let shared = Arc::new(Shared::new(services, core_ops, cluster.is_some()));
-        let (commands, waiting) = mpsc::channel(MAX_FOLDER_COMMANDS);
+        let (commands, receiver) = mpsc::channel(MAX_FOLDER_COMMANDS);
         let (versions, crashed) = (Versions::open(data_dir), CrashedFiles::open(data_dir));
-        let mut folder = Folder::new(shared.clone(), forge, versions, crashed, config.clone(), tables.clone(), waiting);
+        let mut folder =
+            Folder::new(shared.clone(), loader, versions, crashed, config.clone(), tables.clone(), receiver);
         if let Some(cluster) = cluster {
-            let failed = |error: &dyn Display| StartError(format!("what the cluster runs cannot be read: {error}"));
-            let set = ClusterPlugins::open(shared.services.database.clone(), cluster, data_dir).await;
-            let joined = folder.join(set.map_err(|error| failed(&error))?, cluster.distribute).await;
+            let failed = |error: &dyn Display| StartError(format!("the cluster's plugins cannot be read: {error}"));
+            let cluster_plugins = ClusterPlugins::open(shared.services.database.clone(), cluster, data_dir).await;
+            let joined =
+                folder.join_cluster(cluster_plugins.map_err(|error| failed(&error))?, cluster.distribute).await;
             joined.map_err(|error| failed(&error))?;
         }
         folder.load_all().await;
         Ok((Self { shared, commands }, folder))
     }
 
-    /// Shows a message to the filters. Gives the text to store instead, if there is one.
+    /// Runs the message filters over a draft. Returns the rewritten text, if a filter changed it.
     pub fn filter(&self, call: &Call, draft: Draft) -> Result<Option<String>> {
         filter::run(&self.shared.registry.load(), call, draft, None)
     }
 
-    /// Runs a plugin's command. `args` has ids where its params name accounts and rooms.
+    /// Runs a plugin's command. Account and room params in `args` must already be ids.
     pub async fn run(&self, name: &str, call: &Call, args: Value) -> Result<Value> {
-        let _turn = self.turn().await?;
+        let _permit = self.call_permit().await?;
         let registry = self.shared.registry.load_full();
         command::run(&registry, &self.shared.services, name, call, &args).await
     }
 
-    /// Whether somebody may join the private room of `call`; the error says why not.
+    /// Asks the room guards whether the actor may join the private room of `call`; the error says why not.
     pub async fn admit(&self, call: &Call, credentials: &[Credential]) -> Result<()> {
-        let _turn = self.turn().await?;
+        let _permit = self.call_permit().await?;
         let registry = self.shared.registry.load_full();
         guard::admit(&registry, &self.shared.services, call, credentials).await
     }
 
-    /// Tells observers of one event, and waits until they have dealt with it; whether it was told to any. For trying
-    /// plugins out: a server tells them while it goes on.
+    /// Delivers one event to the observers and waits until they have handled it. Returns whether any observer received it.
+    /// For the plugin test tools: a running server does not wait for observers.
     pub async fn tell(&self, observed: Observed) -> Result<bool> {
-        observer::tell_at_once(&self.shared, observed).await
+        observer::deliver_and_wait(&self.shared, observed).await
     }
 
-    /// Wakes a timer's plugin, due or not, and waits until it is done: for trying plugins out.
+    /// Calls the plugin of a timer, due or not, and waits for it: for the plugin test tools.
     pub async fn wake(&self, timer: &Timer) -> Result<()> {
-        timer::wake_at_once(&self.shared, timer).await
+        timer::run_now(&self.shared, timer).await
     }
 
-    /// Whether what is changed here is changed on all nodes of a cluster.
+    /// Whether changes made here apply to all nodes of a cluster.
     pub fn clustered(&self) -> bool {
         self.shared.clustered
     }
 
-    /// Another node may have changed what the cluster runs: it is looked at now, instead of a little later.
+    /// Checks the cluster's plugins now instead of at the next poll, since another node may have changed them.
     pub fn look_at_set(&self) {
-        self.shared.set_hint.notify_one();
+        self.shared.cluster_hint.notify_one();
     }
 
-    /// Waits until this node has changed what the cluster runs: the others may be told.
+    /// Waits until this node has changed the cluster's plugins, so that the caller can notify the other nodes.
     pub async fn set_changed(&self) {
-        self.shared.set_changed.notified().await;
+        self.shared.cluster_changed.notified().await;
     }
 
-    /// The commands that plugins offer, as JSON.
+    /// All commands of plugins, as JSON.
     pub fn commands(&self) -> Value {
         self.shared.registry.load().commands().map(|command| command.to_json()).collect()
     }
 
+    /// The plugin command of this name.
     pub fn command(&self, name: &str) -> Option<Arc<CommandInfo>> {
         self.shared.registry.load().command(name).map(|(_, command)| command.clone())
     }
 
-    /// The command behind a slash word.
+    /// The command that is typed as `/word`.
     pub fn slash(&self, word: &str) -> Option<Arc<CommandInfo>> {
         self.shared.registry.load().word(word).cloned()
     }
 
-    /// Instances are bounded, so calls are; one that has to wait waits here.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        self.shared.calls.acquire().await.map_err(Error::internal)
+    /// Waits for a permit to call a plugin: wasmtime instances are bounded, so concurrent calls are.
+    async fn call_permit(&self) -> Result<SemaphorePermit<'_>> {
+        self.shared.call_permits.acquire().await.map_err(Error::internal)
     }
 }

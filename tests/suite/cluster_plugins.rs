@@ -168,7 +168,7 @@ async fn a_node_that_cannot_take_a_version_keeps_the_one_before_and_says_why() {
 
     let mark = second.mark();
     assert_eq!(first.put(FILTER, Some(&token), file(Plugin::NoAds)).await.0, 200);
-    second.expect_after(mark, "that it refuses", |line| line.contains("the version before goes on")).await;
+    second.expect_after(mark, "that it refuses", |line| line.contains("previous version keeps running")).await;
     let mut bob = somebody(&second, "bob").await;
     assert_eq!(said(&mut bob, "darn").await, "****");
     let there = expect_status(&second, &token, "word-filter", |there| there["error"].is_string()).await;
@@ -238,7 +238,7 @@ async fn a_node_that_distributes_gives_its_folder_and_its_grants_to_all() {
 
     // Not granted, and so not given.
     giver.setup().install(Plugin::Bot, "bot.wasm");
-    giver.expect_output("not given to the cluster").await;
+    giver.expect_output("not distributed to cluster").await;
     let mark = taker.mark();
     giver.write_config(|text| {
         let grants = r#"grants = ["storage", "rooms", "messages", "push", "timers", "http"]"#;
@@ -325,9 +325,9 @@ async fn while_postgresql_is_away_what_runs_goes_on_and_then_all_follow_again() 
     let before = status(&second, &token, "word-filter").await;
 
     postgres.crash().unwrap();
-    second.expect_output("cannot look at the cluster's plugins").await;
+    second.expect_output("cannot read cluster plugins").await;
     postgres.start_again().unwrap();
-    second.expect_output("can be looked at again").await;
+    second.expect_output("cluster plugins readable again").await;
     let after = status(&second, &token, "word-filter").await;
     assert_eq!((&after["state"], &after["loadedAt"]), (&json!("running"), &before["loadedAt"]));
     let mark = second.mark();

@@ -17,7 +17,7 @@ fn setup(table: &str) -> Setup {
     setup
 }
 
-const FAILED: &str = "the plugin failed: ";
+const FAILED: &str = "plugin call failed: ";
 
 /// A line about the fault after `mark`, with what it has to name. Others may come in late, of what was done before.
 async fn expect_fault(server: &mut Server, mark: usize, export: &str, reasons: &[&str]) {
@@ -111,7 +111,7 @@ async fn a_flood_of_log_lines_is_cut_and_owned_up_to() {
     let mut server = setup("[plugin.hostile]\nlimits = { call_ms = 20000 }\n").start().await;
     let mut ann = server.join_as("ann").await;
     ann.call("hostile.do", json!({"deed": "flood-log"})).await.unwrap();
-    server.expect_output("too many lines in one call").await;
+    server.expect_output("too many log lines in one call").await;
     assert!(server.count_output("flood, line") <= 100);
 }
 
@@ -392,9 +392,9 @@ async fn a_quarantined_observer_misses_what_happens_and_its_timers_wait() {
     )
     .await;
     ann.post("lobby", "/remind 1s tea").await.unwrap();
-    server.expect_output("its timers wait until its quarantine is over").await;
+    server.expect_output("timers wait until quarantine is over").await;
     while ann.expect_message().await != "@ann: tea" {}
-    assert_eq!(server.count_output("the timer failed"), 0);
+    assert_eq!(server.count_output("timer failed"), 0);
 
     // A new file is a new plugin, whose timers need not wait any more.
     let mut other = std::fs::read(Plugin::Bot.path()).unwrap();

@@ -90,8 +90,8 @@ async fn a_timer_that_fails_leaves_no_trace_and_comes_due_again() {
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
     set(&mut ann, "f", "fail", 0).await;
-    server.expect_output("it comes due again in 2s").await;
-    server.expect_output("it comes due again in 20s").await;
+    server.expect_output("retry_in=2s").await;
+    server.expect_output("retry_in=20s").await;
     assert!(ann.history("lobby").await.is_empty());
 }
 

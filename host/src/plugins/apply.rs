@@ -1,4 +1,4 @@
-//! How what a call staged becomes true: guards see its credentials, other plugins' filters its posts, the writer the rest.
+//! Commits a call's unit of work: guards check its credentials, other plugins' filters its posts, and the writer stores it.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use super::unit::UnitOfWork;
 use crate::error::{Error, Result};
 use crate::protocol::{Actor, Change, NewPost, Room};
 
-/// Makes true what `plugin` staged in `call`, all of it or nothing.
+/// Commits what `plugin` staged in `call`, all of it or nothing.
 pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOfWork>, call: &Call) -> Result<()> {
     let mut unit = guard::protect(registry, unit, call).await?;
     for (new, room) in unit.posts() {
-        show(registry, new, room, call)?;
+        filter_post(registry, new, room, call)?;
     }
     let services = unit.services.clone();
     let Some(mut unit) = unit.finish() else { return Ok(()) };
     unit.depth = call.depth;
     if call.depth > 0 {
-        // Whoever set off a reaction has not asked for it.
+        // The actor who triggered a reaction did not request it, so the plugin is the actor.
         unit.by = Actor::Plugin(services.bot(&plugin.id).await?);
     }
     for change in &mut unit.changes {
@@ -40,8 +40,8 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
     Ok(())
 }
 
-/// Shows a plugin's post to the filters of the others.
-fn show(registry: &Registry, new: &mut NewPost, room: Option<&Room>, call: &Call) -> Result<()> {
+/// Runs the filters of other plugins over a plugin's post.
+fn filter_post(registry: &Registry, new: &mut NewPost, room: Option<&Room>, call: &Call) -> Result<()> {
     let Actor::Plugin(bot) = &new.by else {
         return Err(Error::internal("a plugin posted in the name of somebody else"));
     };

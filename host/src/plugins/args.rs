@@ -1,4 +1,4 @@
-//! Whether a command's arguments fit its params.
+//! Checks a command's arguments against its params.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -7,8 +7,8 @@ use super::command::{Param, ParamKind};
 use crate::error::{Error, Result};
 use crate::text::shown;
 
-/// Checks arguments as clients send them: a JSON object with a value for each required param, of the right kind,
-/// and nothing that the command does not know but the room it is called in.
+/// Checks arguments as clients send them: a JSON object with a value of the right kind for each required param, and no
+/// unknown keys except `room`, the room that the command is called in.
 pub(super) fn check(params: &[Param], args: &Value) -> Result<()> {
     let Value::Object(args) = args else {
         return Err(Error::invalid("", "the arguments must be an object"));
@@ -45,7 +45,7 @@ fn fits(kind: &ParamKind, value: &Value) -> bool {
     }
 }
 
-/// What a value should have been, for people.
+/// Describes the values of a kind, for error texts.
 pub(super) fn wanted(kind: &ParamKind) -> String {
     match kind {
         ParamKind::Text => "a text".into(),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_argument_and_the_expected_kind() {
         assert_eq!(why(json!([])), "the arguments must be an object");
         assert_eq!(why(json!({})), "account: is missing; it is an account's id");
         assert_eq!(why(json!({ "account": "bob" })), "account: must be an account's id");

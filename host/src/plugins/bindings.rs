@@ -1,6 +1,6 @@
-//! What `plugin-sdk/wit` says, as Rust: one world for the imports, one for each export, all sharing one set of types.
+//! Rust bindings generated from `plugin-sdk/wit`: one world for the imports, one for each export, all sharing one set of types.
 //!
-//! Everything that may wait is async; `log`, `clock`, `random` and `directory` never wait and stay synchronous.
+//! Imports that may wait are async; `log`, `clock`, `random` and `directory` never wait and are synchronous.
 
 #![allow(unreachable_pub, reason = "the generated code is public; this module is not")]
 
@@ -25,7 +25,7 @@ mod imports {
     });
 }
 
-/// One export's world: it brings the host's side of that export alone.
+/// Generates the host's side of one export's world.
 macro_rules! export_world {
     ($module:ident, $world:literal $(, types: $types:literal)?) => {
         pub(super) mod $module {

@@ -1,4 +1,4 @@
-//! What surrounds a call into a plugin, and how the contract's shapes map to the host's own.
+//! The context of a call into a plugin, and conversions between the contract's types and the host's.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::accounts::throttle::Origin;
 use crate::error::Error;
 use crate::protocol::{Actor, ConnectionId, Credential, Role, Room, RoomKind, Visibility};
 
-/// Who calls, from where. The router fills it in from what it has checked.
+/// The actor, room and connection of a call. The router fills it in after its own checks.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Ties the call to the server's log and to the error that a client sees.
+    /// Request id, also written to the log and to the error that the client gets.
     pub request: Uuid,
     pub actor: Actor,
-    /// The room that the call is about.
+    /// The room that the call concerns.
     pub room: Option<Room>,
-    /// The actor's role there.
+    /// The actor's role in that room.
     pub role: Option<Role>,
     /// The live connection that led to the call.
     pub connection: Option<ConnectionId>,
-    /// Where the actor's connection comes from. No plugin is told.
+    /// The network origin of the actor's connection. Not passed to plugins.
     pub origin: Option<Origin>,
-    /// How many plugins' reactions led to it: 0 for what somebody asked for.
+    /// Length of the chain of plugin reactions that led to the call: 0 for a client's request.
     pub depth: u8,
 }
 
 impl Call {
-    /// What the guest is told of it.
+    /// The part of the context that is passed to the guest.
     pub(super) fn context(&self) -> wire::Context {
         wire::Context {
             request_id: self.request.to_string(),
@@ -40,12 +40,12 @@ impl Call {
         }
     }
 
-    /// Whom a fault of this call counts for.
+    /// The caller that a fault of this call is attributed to.
     pub(super) fn source(&self) -> FaultSource {
         match (&self.actor, self.origin) {
             (Actor::Account(account), _) => FaultSource::Account(account.id),
             (Actor::Guest(_), Some(origin)) => FaultSource::Origin(origin),
-            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => FaultSource::Inside,
+            (Actor::Guest(_) | Actor::Plugin(_) | Actor::Server, _) => FaultSource::Internal,
         }
     }
 }
@@ -126,7 +126,7 @@ impl From<&Credential> for wire::Credential {
     }
 }
 
-/// A host error, as a guest's import shows it.
+/// A host error, as an import returns it to the guest.
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         let code = match &error {
@@ -148,11 +148,11 @@ impl From<Error> for wire::Error {
     }
 }
 
-/// Guests' texts for people are cut here.
-const MESSAGE_CHARS: usize = 1000;
-const CODE_CHARS: usize = 64;
+/// Longer error texts of guests are cut.
+const MAX_MESSAGE_CHARS: usize = 1000;
+const MAX_CODE_CHARS: usize = 64;
 
-/// A text that is no longer than this.
+/// Cuts a text to `chars` characters.
 pub(super) fn clip(mut text: String, chars: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars) {
         text.truncate(end);
@@ -160,22 +160,22 @@ pub(super) fn clip(mut text: String, chars: usize) -> String {
     text
 }
 
-/// A verdict against somebody.
+/// The error for a message that a filter rejects, or an actor that a guard denies.
 pub(super) fn rejected(code: String, reason: String) -> Error {
-    Error::Rejected { code: clip(code, CODE_CHARS), reason: clip(reason, MESSAGE_CHARS) }
+    Error::Rejected { code: clip(code, MAX_CODE_CHARS), reason: clip(reason, MAX_MESSAGE_CHARS) }
 }
 
-/// What a command or a guard answered instead of a result, for the client. `plugin` and `request` are for errors
-/// that a plugin cannot speak of itself.
-pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
-    let message = clip(error.message, MESSAGE_CHARS);
+/// Converts an error that a command or guard returned into the client's error. `plugin` and `request` identify internal
+/// errors, whose message is only logged.
+pub(super) fn guest_error(error: wire::Error, plugin: &str, request: Uuid) -> Error {
+    let message = clip(error.message, MAX_MESSAGE_CHARS);
     match error.code {
         wire::ErrorCode::BadRequest => Error::BadRequest(message),
         wire::ErrorCode::Unauthenticated => Error::Unauthenticated(message),
         wire::ErrorCode::Forbidden => Error::Forbidden(message),
         wire::ErrorCode::NotFound => Error::NotFound(message),
         wire::ErrorCode::Conflict => Error::Conflict(message),
-        // In its own words: what it calls the value that is wrong only the plugin knows.
+        // The message stays as it is: only the plugin knows the name of the invalid value.
         wire::ErrorCode::Invalid => Error::invalid("", message),
         wire::ErrorCode::RateLimited => {
             Error::RateLimited { retry_after: Duration::from_millis(error.retry_after_ms.unwrap_or(1000)) }
@@ -184,7 +184,7 @@ pub(super) fn said(error: wire::Error, plugin: &str, request: Uuid) -> Error {
         wire::ErrorCode::Rejected => Error::Rejected { code: "rejected".into(), reason: message },
         wire::ErrorCode::Unavailable => Error::Unavailable(message),
         wire::ErrorCode::PluginFailed | wire::ErrorCode::Internal => {
-            tracing::warn!(target: "plugin", plugin = %plugin, %request, reason = %message, "the plugin gave up");
+            tracing::warn!(target: "plugin", plugin = %plugin, %request, reason = %message, "plugin returned internal error");
             Error::Plugin { plugin: plugin.into(), request }
         }
     }
@@ -195,12 +195,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invalid_of_a_plugin_reaches_people_in_its_own_words() {
+    fn invalid_error_of_a_plugin_reaches_the_client_unchanged() {
         let message = "only a private room has a password";
-        let error = wire::Error { code: wire::ErrorCode::Invalid, message: message.into(), retry_after_ms: None };
-        let told = said(error, "groups", Uuid::nil());
-        assert_eq!((told.code(), told.to_string().as_str()), ("invalid", message));
-        // Whatever a dialect calls the fields of its own.
-        assert_eq!(told.in_terms_of(&[("args", "payload"), ("body", "message")]).to_string(), message);
+        let returned = wire::Error { code: wire::ErrorCode::Invalid, message: message.into(), retry_after_ms: None };
+        let error = guest_error(returned, "groups", Uuid::nil());
+        assert_eq!((error.code(), error.to_string().as_str()), ("invalid", message));
+        // Also where a dialect renames fields.
+        assert_eq!(error.in_terms_of(&[("args", "payload"), ("body", "message")]).to_string(), message);
     }
 }

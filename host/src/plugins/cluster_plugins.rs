@@ -1,5 +1,5 @@
-//! What the nodes of a cluster have agreed to run. It is in the database and outranks what a node has by itself; its files are
-//! put into a folder of their own, beside the operator's.
+//! The plugin files and tables that are set for all nodes of a cluster. They are stored in the database and override a node's
+//! own; the files are written to a folder of their own, apart from the operator's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,20 +21,20 @@ use crate::error::{Error, Result};
 
 const FOLDER: &str = "cluster-plugins";
 
-/// The set, as this node knows it.
+/// This node's copy of the cluster's plugins.
 pub(super) struct ClusterPlugins {
     database: Database,
     folder: PathBuf,
-    /// What this node is called.
+    /// This node's name.
     node: String,
-    /// None until it was read, and after a file of it could not be had.
+    /// Version of the copy in memory; none before the first read, and after a file could not be fetched.
     version: Option<i64>,
     agreed: BTreeMap<Arc<str>, AgreedPlugin>,
     versions: BTreeMap<Arc<str>, Vec<KeptVersion>>,
-    /// The hashes of the files in the folder.
-    here: BTreeMap<Arc<str>, String>,
-    /// Why tables cannot be used here, as far as it was said.
-    faults: BTreeMap<Arc<str>, String>,
+    /// The hashes of the files in `folder`.
+    local_files: BTreeMap<Arc<str>, String>,
+    /// Errors of tables that cannot be used on this node, as already logged.
+    table_errors: BTreeMap<Arc<str>, String>,
 }
 
 /// A plugin's file and its hash.
@@ -51,12 +51,13 @@ impl Version {
 }
 
 impl ClusterPlugins {
+    /// Creates the folder if needed and hashes its files. [`ClusterPlugins::refresh`] reads the database.
     pub(super) async fn open(database: Database, cluster: &config::Cluster, data_dir: &Path) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
         fs::create_dir_all(&folder).await?;
-        let mut here = BTreeMap::new();
+        let mut local_files = BTreeMap::new();
         for (id, file) in files::list(&folder).await? {
-            here.insert(id, hex(&hash(&fs::read(&file.path).await?)));
+            local_files.insert(id, hex(&hash(&fs::read(&file.path).await?)));
         }
         Ok(Self {
             database,
@@ -65,13 +66,14 @@ impl ClusterPlugins {
             version: None,
             agreed: BTreeMap::new(),
             versions: BTreeMap::new(),
-            here,
-            faults: BTreeMap::new(),
+            local_files,
+            table_errors: BTreeMap::new(),
         })
     }
 
-    /// Reads what is agreed on, if that has changed; whether it had.
-    pub(super) async fn look(&mut self) -> Result<bool> {
+    /// Reads the cluster's plugins from the database if they have changed, and fetches missing files. Returns whether they had
+    /// changed.
+    pub(super) async fn refresh(&mut self) -> Result<bool> {
         if self.version == Some(self.database.plugin_set_version().await?) && self.missing().is_empty() {
             return Ok(false);
         }
@@ -90,10 +92,10 @@ impl ClusterPlugins {
         Ok(true)
     }
 
-    /// The files that are agreed on and not here.
+    /// The cluster's files that are not in the folder.
     fn missing(&self) -> Vec<(Arc<str>, String)> {
         let wanted = self.agreed.iter().filter_map(|(id, agreed)| Some((id, agreed.sha256.as_ref()?)));
-        let missing = wanted.filter(|(id, sha256)| self.here.get(*id) != Some(sha256));
+        let missing = wanted.filter(|(id, sha256)| self.local_files.get(*id) != Some(sha256));
         missing.map(|(id, sha256)| (id.clone(), sha256.clone())).collect()
     }
 
@@ -101,22 +103,22 @@ impl ClusterPlugins {
         files::put(&self.folder, id, bytes).await.map_err(|error| {
             Error::Unavailable(format!("the folder {} cannot be written: {error}", self.folder.display()))
         })?;
-        self.here.insert(id.clone(), sha256);
+        self.local_files.insert(id.clone(), sha256);
         Ok(())
     }
 
-    /// The bytes of a version that is kept for all nodes.
+    /// The bytes of a version that is kept in the database.
     pub(super) async fn read(&self, sha256: &str) -> Result<Vec<u8>> {
         let bytes = self.database.plugin_file(sha256).await?;
         let bytes = bytes.filter(|bytes| hex(&hash(bytes)) == sha256);
         bytes.ok_or_else(|| Error::Unavailable(format!("the database has no file with the SHA-256 {sha256}")))
     }
 
-    /// What this node runs: of its own files, those that nothing else is agreed on about.
-    pub(super) async fn over(&mut self, mut own: Files) -> io::Result<Files> {
+    /// The files that this node runs: its own, except where the cluster sets or removes one.
+    pub(super) async fn overlay(&mut self, mut own: Files) -> io::Result<Files> {
         let mut given = files::list(&self.folder).await?;
-        // What somebody took away is fetched again with the next look.
-        self.here.retain(|id, _| given.contains_key(id));
+        // A file that was deleted here is fetched again with the next refresh.
+        self.local_files.retain(|id, _| given.contains_key(id));
         for (id, agreed) in &self.agreed {
             if agreed.removed {
                 own.remove(id);
@@ -127,7 +129,7 @@ impl ClusterPlugins {
         Ok(own)
     }
 
-    /// The plugins' tables, of which `own` are this node's.
+    /// This node's tables with the cluster's keys applied over them. A table with an error is logged and left as it is.
     pub(super) fn tables(&mut self, own: &Tables) -> Tables {
         let mut tables = own.clone();
         for (id, agreed) in &self.agreed {
@@ -136,32 +138,32 @@ impl ClusterPlugins {
             let over = keys.collect::<Result<Vec<PluginKeys>, _>>().map_err(|error| error.to_string());
             match over.and_then(|all| all.iter().try_fold(table, |table, keys| table.with(id, keys))) {
                 Ok(table) => {
-                    self.faults.remove(id);
+                    self.table_errors.remove(id);
                     tables.insert(id.to_string(), table);
                 }
                 Err(why) => {
-                    if self.faults.get(id) != Some(&why) {
-                        tracing::error!(plugin = %id, "what the cluster agreed on cannot be used here: {why}");
+                    if self.table_errors.get(id) != Some(&why) {
+                        tracing::error!(plugin = %id, error = %why, "cluster's plugin table cannot be used on this node");
                     }
-                    self.faults.insert(id.clone(), why);
+                    self.table_errors.insert(id.clone(), why);
                 }
             }
         }
         tables
     }
 
-    /// What can be gone back to on all nodes.
+    /// The versions that can be rolled back to on all nodes.
     pub(super) fn versions(&self, id: &str) -> &[KeptVersion] {
         self.versions.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// What is agreed on about a plugin's file: its hash, or none if nobody runs it; and since when.
+    /// The cluster's setting for a plugin's file: its hash, or none if it is removed; and since when.
     pub(super) fn file(&self, id: &str) -> Option<(Option<&str>, Timestamp)> {
         let agreed = self.agreed.get(id).filter(|agreed| agreed.removed || agreed.sha256.is_some())?;
         Some((agreed.sha256.as_deref(), Timestamp(agreed.file_at)))
     }
 
-    /// Has all nodes run a file; `former` is what ran before it.
+    /// Sets the file that all nodes run; `former` is the version that ran before.
     pub(super) async fn install(&mut self, id: &Arc<str>, file: &Version, former: Option<&Version>) -> Result<()> {
         let at = now();
         let kept = former.into_iter().chain([file]);
@@ -174,7 +176,7 @@ impl ClusterPlugins {
         .await
     }
 
-    /// Has no node run it.
+    /// Removes a plugin from all nodes.
     pub(super) async fn remove(&mut self, id: &Arc<str>) -> Result<()> {
         let at = now();
         self.agree(id, &[], at, |agreed| {
@@ -183,7 +185,7 @@ impl ClusterPlugins {
         .await
     }
 
-    /// Has these keys of its table hold on all nodes.
+    /// Sets keys of a plugin's table on all nodes.
     pub(super) async fn change(&mut self, id: &Arc<str>, keys: PluginKeys) -> Result<()> {
         self.agree(id, &[], now(), |agreed| {
             let before = agreed.changed.take();
@@ -194,9 +196,9 @@ impl ClusterPlugins {
         .await
     }
 
-    /// Has this table of this node's configuration hold on all nodes, or none of it any more. What administrators changed
-    /// before the table did is over.
-    pub(super) async fn give(&mut self, id: &Arc<str>, table: Option<&config::Plugin>) -> Result<()> {
+    /// Sets a table of this node's configuration on all nodes, or withdraws it if none. Changes that administrators made before
+    /// are dropped.
+    pub(super) async fn give_table(&mut self, id: &Arc<str>, table: Option<&config::Plugin>) -> Result<()> {
         let keys = table.map(|table| table.keys(id)).transpose().map_err(|why| Error::invalid("table", why))?;
         let given = keys.map(|keys| keys.to_string());
         if self.agreed.get(id).map(|agreed| &agreed.given).unwrap_or(&None) == &given {
@@ -212,10 +214,10 @@ impl ClusterPlugins {
         .await
     }
 
-    /// The plugins whose tables this node gave, before it was started too.
-    pub(super) fn given_from_here(&self) -> impl Iterator<Item = &Arc<str>> {
-        let here = |agreed: &AgreedPlugin| agreed.given_by.as_deref() == Some(&self.node);
-        self.agreed.iter().filter(move |(_, agreed)| here(agreed)).map(|(id, _)| id)
+    /// The plugins whose tables this node has set, also before its last start.
+    pub(super) fn given_by_this_node(&self) -> impl Iterator<Item = &Arc<str>> {
+        let ours = |agreed: &AgreedPlugin| agreed.given_by.as_deref() == Some(&self.node);
+        self.agreed.iter().filter(move |(_, agreed)| ours(agreed)).map(|(id, _)| id)
     }
 
     async fn agree(
@@ -227,6 +229,6 @@ impl ClusterPlugins {
     ) -> Result<()> {
         let what = Agreement { plugin: id, files, node: &self.node, at };
         self.database.agree(what, change).await?;
-        self.look().await.map(|_| ())
+        self.refresh().await.map(|_| ())
     }
 }

@@ -1,4 +1,4 @@
-//! `commands`: what plugins add to what clients can ask for.
+//! Calls the `commands` hook: operations that plugins add for clients.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::protocol::Role;
 use crate::text::shown;
 
-/// A command that a plugin offers.
+/// A command of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandInfo {
     /// The plugin's id.
@@ -27,9 +27,9 @@ pub struct CommandInfo {
     pub summary: String,
     pub params: Vec<Param>,
     pub place: Place,
-    /// None lets everybody call it.
+    /// The room role that the caller needs; none if everybody may call it.
     pub minimum_role: Option<Role>,
-    /// The word after `/`, if it is offered as text.
+    /// The word after `/`, if it can be typed as a slash command.
     pub slash: Option<Arc<str>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Param {
     pub required: bool,
 }
 
-/// What an argument holds.
+/// The type of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParamKind {
     Text,
@@ -57,7 +57,7 @@ pub enum ParamKind {
 }
 
 impl ParamKind {
-    /// The contract's word for it.
+    /// The name of the kind in the contract.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -80,7 +80,7 @@ pub enum Place {
 }
 
 impl CommandInfo {
-    /// As clients list it.
+    /// The JSON that clients get in the list of commands.
     pub(super) fn to_json(&self) -> Value {
         let params = self.params.iter().map(|param| {
             let choices = match &param.kind {
@@ -98,7 +98,7 @@ impl CommandInfo {
         })
     }
 
-    /// Removes arguments that stand for "nothing": null, and an empty text where a param is no text.
+    /// Removes arguments of optional params that are null, or empty strings where the param is not text.
     pub fn drop_nothing(&self, args: &mut Map<String, Value>) {
         for param in self.params.iter().filter(|param| !param.required) {
             let is_nothing = match args.get(&param.name) {
@@ -112,7 +112,7 @@ impl CommandInfo {
         }
     }
 
-    /// Gives an error back the field that it lost on its way through the plugin, where that is one of the params.
+    /// Restores the field of an `invalid` error that a plugin returned as `field: reason`, if the field is one of the params.
     fn name_field(&self, error: Error) -> Error {
         let Error::Invalid { field, why } = &error else { return error };
         let named = why.split_once(": ").filter(|_| field.is_empty());
@@ -122,7 +122,7 @@ impl CommandInfo {
         }
     }
 
-    /// Whether this call may be made at all: its place, the actor's role, the arguments.
+    /// Checks the place of the call, the actor's role and the arguments.
     pub(super) fn check(&self, call: &Call, args: &Value) -> Result<()> {
         if self.place == Place::InRoom && call.room.is_none() {
             return Err(Error::invalid("room", format!("{} works in a room: say which", self.name)));
@@ -136,7 +136,7 @@ impl CommandInfo {
     }
 }
 
-/// Runs a command and makes what it staged true. A conflict over what it read is tried once more.
+/// Runs a command and commits its unit of work. After a conflict it is run once more.
 pub(super) async fn run(
     registry: &Arc<Registry>,
     services: &Arc<Services>,
@@ -151,7 +151,7 @@ pub(super) async fn run(
     let args = args.to_string();
     match attempt(registry, services, plugin, name, call, &args).await {
         Err(CallError::Conflict(_)) => {
-            let _turn = plugin.for_subscribers.acquire().await.map_err(Error::internal)?;
+            let _permit = plugin.retry_permit.acquire().await.map_err(Error::internal)?;
             attempt(registry, services, plugin, name, call, &args).await
         }
         once => once,
@@ -170,11 +170,11 @@ async fn attempt(
     let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin);
     let unit = Box::new(unit.requested_by(Some(RequestedBy::caller(call))));
     let guarded = GuardedCall::begin(plugin, Hook::Commands)?;
-    let answered = ask(plugin, unit, name, call, args).await;
+    let answered = call_guest(plugin, unit, name, call, args).await;
     conclude(registry, plugin, call, guarded, answered).await
 }
 
-async fn ask(
+async fn call_guest(
     plugin: &Plugin,
     unit: Box<UnitOfWork>,
     name: &str,
@@ -182,7 +182,7 @@ async fn ask(
     args: &str,
 ) -> Answered<Result<Value, wire::Error>> {
     let indices = plugin.hooks.commands.as_ref().ok_or_else(|| Fault::NoInstance("it has no commands".into()))?;
-    fresh(plugin, unit, call, |mut instance, context| async move {
+    call_new_instance(plugin, unit, call, |mut instance, context| async move {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let args = args.to_owned();
         let answer = guest.natterjack_plugin_commands().call_run(&mut instance.store, &context, name, &args).await;
@@ -197,8 +197,8 @@ async fn ask(
     .await
 }
 
-/// What the plugin offers, as the host keeps it.
-pub(super) fn info(plugin: &Arc<str>, spec: wire::CommandSpec) -> CommandInfo {
+/// Converts a command's description from the contract's type.
+pub(super) fn from_spec(plugin: &Arc<str>, spec: wire::CommandSpec) -> CommandInfo {
     CommandInfo {
         plugin: plugin.clone(),
         name: spec.name.into(),

@@ -1,11 +1,11 @@
-//! Compiled plugins, kept on disk: compiling one takes longer than all the rest of loading it.
+//! An on-disk cache of compiled plugins: compiling one takes longer than all the rest of loading it.
 //!
-//! wasmtime keeps them itself, by a hash of the component and of everything that its compiler depends on, in a folder named
-//! for its version. Two things are ours: nobody else may write there, since what lies there is run as it is; and each entry
-//! has a seal, the hash of its content. What has none, or another one, was damaged or never finished, and is thrown away.
-//! The seals lie beside wasmtime's folder, not in it: a thread of its own tidies up there, and what it does not know goes.
+//! wasmtime's own cache stores the entries, keyed by a hash of the component and of everything that its compiler depends on, in
+//! a folder named after its version. This module adds two safeguards: the folder is private to this user, since entries are run
+//! as they are; and each entry has a seal, the hash of its content. An entry without a matching seal was damaged or never
+//! finished, and is deleted. The seals are stored beside wasmtime's folder, since wasmtime deletes unknown files in it.
 //!
-//! Beside them is noted which files were loaded in a process of their own and did it no harm, each with the engine that loaded it.
+//! The folder also records which files passed a trial in a child process, each with the engine's fingerprint.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -21,96 +21,98 @@ use wasmtime::{Cache, CacheConfig};
 use super::plugin::hex;
 
 const FOLDER: &str = "compiled-plugins";
-/// What wasmtime has to itself.
+/// wasmtime's own folder.
 const CACHE: &str = "cache";
-/// Where in there it puts its entries, a folder for each version.
+/// The folder in it with the entries, one subfolder per version.
 const ENTRIES: &str = "cache/modules";
 const SEALS: &str = "seals";
-/// A file for each plugin file that was tried, named by its SHA-256; in it is the engine's fingerprint.
+/// One file per plugin file that was tried, named by its SHA-256, with the engine's fingerprint as content.
 const TRIED: &str = "tried";
-/// Those noted first go first.
-const MAX_TRIED: usize = 500;
-/// Those not used for longest go first.
-const MOST_FILES: u64 = 200;
-const MOST_BYTES: u64 = 256 << 20;
-/// Its entries are named by a hash; whatever else lies there is bookkeeping and is never run.
-const NAME_CHARS: usize = 43;
+/// Records of tried files; the oldest are deleted first.
+const MAX_TRIED_RECORDS: usize = 500;
+/// Size limits of the cache; the least recently used entries are deleted first.
+const MAX_CACHE_FILES: u64 = 200;
+const MAX_CACHE_BYTES: u64 = 256 << 20;
+/// Length of an entry's name, which is a hash. Other files in the folder are bookkeeping and are never run.
+const ENTRY_NAME_CHARS: usize = 43;
 
-/// The folder of compiled plugins, checked.
+/// The checked cache folder.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
     folder: PathBuf,
-    /// Where nothing is to be kept, it goes with the process.
+    /// Deletes the folder on drop, if the cache is temporary.
     _scratch: Option<Arc<TempDir>>,
 }
 
 impl Compiled {
-    /// Makes the folder if there is none, and throws away what has no good seal.
+    /// Creates the folder if needed, and deletes entries without a matching seal.
     pub(super) fn open(data_dir: &Path) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
-        make_ours(&folder)?;
+        ensure_private(&folder)?;
         for part in [ENTRIES, SEALS, TRIED] {
             fs::create_dir_all(folder.join(part))?;
         }
-        // wasmtime wants to know where it is whatever becomes of the working folder.
+        // wasmtime requires an absolute path.
         let compiled = Self { folder: folder.canonicalize()?, _scratch: None };
         compiled.sweep()?;
         Ok(compiled)
     }
 
-    /// A folder of which nothing stays.
+    /// Opens a temporary cache, which is deleted on drop.
     pub(super) fn scratch() -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let compiled = Self::open(folder.path())?;
         Ok(Self { _scratch: Some(Arc::new(folder)), ..compiled })
     }
 
-    /// What another process has opened, which alone tidies up there.
+    /// Uses a cache that another process has opened; only that process deletes entries.
     pub(super) fn shared(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), _scratch: None }
     }
 
+    /// The cache folder.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Whether this file was tried with this engine, and did no harm.
+    /// Whether this file passed a trial with this engine.
     pub(super) fn was_tried(&self, sha256: &[u8; 32], engine: &str) -> bool {
-        fs::read_to_string(self.note_of(sha256)).is_ok_and(|tried_with| tried_with == engine)
+        fs::read_to_string(self.record_path(sha256)).is_ok_and(|tried_with| tried_with == engine)
     }
 
-    pub(super) fn note_tried(&self, sha256: &[u8; 32], engine: &str) -> io::Result<()> {
-        fs::write(self.note_of(sha256), engine)?;
+    /// Records that this file passed a trial with this engine.
+    pub(super) fn record_tried(&self, sha256: &[u8; 32], engine: &str) -> io::Result<()> {
+        fs::write(self.record_path(sha256), engine)?;
         let mut notes = Vec::new();
         for note in fs::read_dir(self.folder.join(TRIED))? {
             let note = note?;
             notes.push((note.metadata()?.modified()?, note.path()));
         }
         notes.sort();
-        let surplus = notes.len().saturating_sub(MAX_TRIED);
+        let surplus = notes.len().saturating_sub(MAX_TRIED_RECORDS);
         notes[..surplus].iter().try_for_each(|(_, note)| fs::remove_file(note))
     }
 
-    fn note_of(&self, sha256: &[u8; 32]) -> PathBuf {
+    fn record_path(&self, sha256: &[u8; 32]) -> PathBuf {
         self.folder.join(TRIED).join(hex(sha256))
     }
 
-    /// For the engine.
+    /// The cache for the engine's configuration.
     pub(super) fn cache(&self) -> wasmtime::Result<Cache> {
         let mut config = CacheConfig::new();
         config
             .with_directory(self.folder.join(CACHE))
-            .with_file_count_soft_limit(MOST_FILES)
-            .with_files_total_size_soft_limit(MOST_BYTES)
-            // It would write an entry again, packed tighter, and break its seal.
+            .with_file_count_soft_limit(MAX_CACHE_FILES)
+            .with_files_total_size_soft_limit(MAX_CACHE_BYTES)
+            // Otherwise wasmtime recompresses an entry, which breaks its seal.
             .with_optimized_compression_usage_counter_threshold(u64::MAX);
         Cache::new(config)
     }
 
-    /// Seals what is new. What the process does not live to seal is compiled again.
+    /// Seals new entries. An entry that is left unsealed by a crash is compiled again.
     pub(super) fn seal(&self) -> io::Result<()> {
         for (name, path) in self.entries()? {
-            let seal = self.seal_of(&name);
+            let seal = self.seal_path(&name);
             if !seal.exists() {
                 fs::write(seal, digest(&path)?)?;
             }
@@ -118,17 +120,18 @@ impl Compiled {
         Ok(())
     }
 
+    /// Deletes entries without a matching seal, and seals without an entry.
     fn sweep(&self) -> io::Result<()> {
         let entries = self.entries()?;
         for (name, path) in &entries {
             let sealed =
-                fs::read_to_string(self.seal_of(name)).is_ok_and(|seal| digest(path).is_ok_and(|is| is == seal));
+                fs::read_to_string(self.seal_path(name)).is_ok_and(|seal| digest(path).is_ok_and(|is| is == seal));
             if !sealed {
-                tracing::warn!(entry = %path.display(), "a compiled plugin was damaged or never finished; it is compiled again when it is needed");
+                tracing::warn!(entry = %path.display(), "compiled plugin damaged or unfinished, deleting it from cache");
                 fs::remove_file(path)?;
             }
         }
-        // wasmtime removes entries that nobody uses.
+        // wasmtime deletes entries that are not used.
         for seal in fs::read_dir(self.folder.join(SEALS))? {
             let seal = seal?;
             if seal.file_name().to_str().is_none_or(|name| !entries.get(name).is_some_and(|entry| entry.exists())) {
@@ -138,7 +141,7 @@ impl Compiled {
         Ok(())
     }
 
-    /// By name, of whatever version.
+    /// All entries by name, of all versions.
     fn entries(&self) -> io::Result<BTreeMap<String, PathBuf>> {
         let mut entries = BTreeMap::new();
         for version in fs::read_dir(self.folder.join(ENTRIES))? {
@@ -149,7 +152,7 @@ impl Compiled {
             for entry in fs::read_dir(version.path())? {
                 let entry = entry?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if entry.file_type()?.is_dir() || name.len() != NAME_CHARS {
+                if entry.file_type()?.is_dir() || name.len() != ENTRY_NAME_CHARS {
                     continue;
                 }
                 entries.insert(format!("{}.{name}", version.file_name().to_string_lossy()), entry.path());
@@ -158,16 +161,16 @@ impl Compiled {
         Ok(entries)
     }
 
-    fn seal_of(&self, name: &str) -> PathBuf {
+    fn seal_path(&self, name: &str) -> PathBuf {
         self.folder.join(SEALS).join(name)
     }
 }
 
-/// A folder that only we can write and could write.
-fn make_ours(folder: &Path) -> io::Result<()> {
+/// Creates a folder that is private to this user. A folder that others could write to is emptied first.
+fn ensure_private(folder: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
     make()?;
-    // Not following links: one could lead to where others write.
+    // Links are not followed: one could lead to a folder that others can write to.
     let about = fs::symlink_metadata(folder)?;
     let problem = if !about.is_dir() {
         "is no folder"
@@ -176,11 +179,11 @@ fn make_ours(folder: &Path) -> io::Result<()> {
     } else if about.permissions().mode() & 0o077 == 0 {
         return Ok(());
     } else {
-        tracing::warn!(folder = %folder.display(), "others could write here: the compiled plugins are thrown away");
+        tracing::warn!(folder = %folder.display(), "cache folder accessible to other users, deleting compiled plugins");
         fs::remove_dir_all(folder)?;
         return make();
     };
-    Err(io::Error::other(format!("{} {problem}; take it away, and it is made anew", folder.display())))
+    Err(io::Error::other(format!("{} {problem}; remove it, and it is created anew", folder.display())))
 }
 
 fn digest(path: &Path) -> io::Result<String> {
@@ -199,7 +202,7 @@ mod tests {
     /// A component with a function in it, so that there is something to compile.
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0\x01\x1b\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x0a\x06\x01\x04\0\x41\x07\x0b";
 
-    /// Compiles it; gives the cache's hits and misses.
+    /// Compiles the component; returns the cache's hits and misses.
     fn compile(compiled: &Compiled) -> (usize, usize) {
         let cache = compiled.cache().unwrap();
         compile_with(&cache, COMPONENT);
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compiled_before_is_taken_from_the_disk() {
+    fn compiled_component_is_read_from_the_cache() {
         let data = tempfile::tempdir().unwrap();
         assert_eq!(compile(&Compiled::open(data.path()).unwrap()), (0, 1));
         assert_eq!(compile(&Compiled::open(data.path()).unwrap()), (1, 0));
@@ -229,11 +232,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tidying_up_takes_no_seal_away() {
+    async fn wasmtime_cleanup_keeps_the_seals() {
         let data = tempfile::tempdir().unwrap();
         let compiled = Compiled::open(data.path()).unwrap();
         compile(&compiled);
-        // wasmtime tidies up at most once an hour, after it has compiled something; a file of nobody's shows that it has.
+        // wasmtime cleans up at most once an hour, after it has compiled something; the deletion of a stray file shows that it has.
         let cache = compiled.folder.join(CACHE);
         for file in fs::read_dir(&cache).unwrap().map(Result::unwrap) {
             if file.file_name().to_string_lossy().starts_with(".cleanup") {
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_entry_is_thrown_away_and_made_again() {
+    fn damaged_entry_is_deleted_and_compiled_again() {
         let data = tempfile::tempdir().unwrap();
         let compiled = Compiled::open(data.path()).unwrap();
         compile(&compiled);
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_was_never_sealed_is_thrown_away() {
+    fn unsealed_entry_is_deleted() {
         let data = tempfile::tempdir().unwrap();
         let compiled = Compiled::open(data.path()).unwrap();
         compile(&compiled);
@@ -281,29 +284,29 @@ mod tests {
     }
 
     #[test]
-    fn tried_file_is_known_to_the_same_engine_only_and_few_are_noted() {
+    fn tried_file_is_known_to_the_same_engine_only_and_records_are_bounded() {
         let data = tempfile::tempdir().unwrap();
         let compiled = Compiled::open(data.path()).unwrap();
-        compiled.note_tried(&[7; 32], "one").unwrap();
-        let for_subscribers = Compiled::open(data.path()).unwrap();
+        compiled.record_tried(&[7; 32], "one").unwrap();
+        let reopened = Compiled::open(data.path()).unwrap();
         assert!(
-            for_subscribers.was_tried(&[7; 32], "one")
-                && !for_subscribers.was_tried(&[7; 32], "two")
-                && !for_subscribers.was_tried(&[8; 32], "one")
+            reopened.was_tried(&[7; 32], "one")
+                && !reopened.was_tried(&[7; 32], "two")
+                && !reopened.was_tried(&[8; 32], "one")
         );
-        for n in 0..=MAX_TRIED {
+        for n in 0..=MAX_TRIED_RECORDS {
             let mut hash = [1; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());
-            compiled.note_tried(&hash, "one").unwrap();
+            compiled.record_tried(&hash, "one").unwrap();
         }
-        assert_eq!(fs::read_dir(compiled.folder.join(TRIED)).unwrap().count(), MAX_TRIED);
+        assert_eq!(fs::read_dir(compiled.folder.join(TRIED)).unwrap().count(), MAX_TRIED_RECORDS);
     }
 
     #[test]
-    fn what_lay_where_others_could_write_is_not_trusted_and_a_link_is_not_followed() {
+    fn folder_writable_by_others_is_emptied_and_a_link_is_refused() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join(FOLDER);
-        let entry = folder.join(ENTRIES).join("wasmtime").join("x".repeat(NAME_CHARS));
+        let entry = folder.join(ENTRIES).join("wasmtime").join("x".repeat(ENTRY_NAME_CHARS));
         fs::create_dir_all(entry.parent().unwrap()).unwrap();
         fs::write(&entry, "code").unwrap();
         let compiled = Compiled::shared(&folder);

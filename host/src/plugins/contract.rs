@@ -1,4 +1,4 @@
-//! What a component asks for and what it offers, read from its type without running it.
+//! Reads a component's imports and exports from its type, without running it.
 
 use std::collections::BTreeSet;
 
@@ -9,23 +9,24 @@ use wasmtime::component::Component;
 
 use super::imports;
 
-/// The contract's package and its version.
+/// The contract's WIT package.
 const PACKAGE: &str = "natterjack:plugin";
+/// The contract's version.
 pub(super) const VERSION: Version = Version::new(0, 1, 0);
-/// The exports that make a plugin.
+/// The hooks; a plugin exports at least one of them.
 pub(super) const HOOKS: &[&str] = &["commands", "message-filter", "room-guard", "observer", "timer"];
 const LIFECYCLE: &str = "lifecycle";
-/// WASI packages that are there, though empty.
+/// WASI packages that are linked, without access to anything.
 const WASI: &[&str] = &["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
 
-/// A component's outer shape.
+/// A component's imports and exports, classified.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// Interfaces that have to be granted.
+    /// Imported interfaces that must be granted.
     pub(super) wants: BTreeSet<String>,
-    /// Exports that the host calls.
+    /// Exported interfaces that the host calls.
     pub(super) hooks: BTreeSet<String>,
-    /// Imports and exports that this server does not know, as they are written.
+    /// Full names of imports and exports that this server does not know.
     pub(super) unknown_imports: Vec<String>,
     pub(super) unknown_exports: Vec<String>,
     /// The first import or export of another version of the contract.
@@ -33,21 +34,21 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Whether there is anything to call it for.
+    /// Whether it exports a hook, and not only `lifecycle`.
     pub(super) fn is_called(&self) -> bool {
         self.hooks.iter().any(|hook| hook != LIFECYCLE)
     }
 }
 
-/// Reads a component's shape.
+/// Reads the shape of a compiled component.
 pub(super) fn shape(component: &Component, engine: &Engine) -> Shape {
     let ty = component.component_type();
     let imports: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let exports: Vec<_> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    sort(imports.iter().map(String::as_str), exports.iter().map(String::as_str))
+    classify(imports.iter().map(String::as_str), exports.iter().map(String::as_str))
 }
 
-/// The same, read from a file without compiling it; the error says why it cannot be read.
+/// Reads the shape of a component file without compiling it.
 pub(super) fn read_shape(bytes: &[u8]) -> Result<Shape, String> {
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_u32;
@@ -68,16 +69,16 @@ pub(super) fn read_shape(bytes: &[u8]) -> Result<Shape, String> {
             _ => {}
         }
     }
-    Ok(sort(imports.iter().map(String::as_str), exports.iter().map(String::as_str)))
+    Ok(classify(imports.iter().map(String::as_str), exports.iter().map(String::as_str)))
 }
 
-fn sort<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item = &'a str>) -> Shape {
+fn classify<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item = &'a str>) -> Shape {
     let mut shape = Shape::default();
     for name in imports {
-        match ours(name) {
+        match contract_interface(name) {
             None if is_wasi(name) => {}
             None => shape.unknown_imports.push(name.to_owned()),
-            Some((_, Some(version))) if !speaks(&version) => {
+            Some((_, Some(version))) if !is_compatible(&version) => {
                 shape.other_version.get_or_insert_with(|| name.to_owned());
             }
             Some(("types", _)) => {}
@@ -89,10 +90,10 @@ fn sort<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item 
         }
     }
     for name in exports {
-        match ours(name) {
-            // Exports for other hosts are none of ours to judge.
+        match contract_interface(name) {
+            // Exports for other hosts are ignored.
             None => {}
-            Some((_, Some(version))) if !speaks(&version) => {
+            Some((_, Some(version))) if !is_compatible(&version) => {
                 shape.other_version.get_or_insert_with(|| name.to_owned());
             }
             Some(("types", _)) => {}
@@ -105,8 +106,8 @@ fn sort<'a>(imports: impl Iterator<Item = &'a str>, exports: impl Iterator<Item 
     shape
 }
 
-/// The interface and version of a name in the contract's package.
-fn ours(name: &str) -> Option<(&str, Option<Version>)> {
+/// The interface and version of a name, if it is in the contract's package.
+fn contract_interface(name: &str) -> Option<(&str, Option<Version>)> {
     let interface = name.strip_prefix(PACKAGE)?.strip_prefix('/')?;
     Some(match interface.split_once('@') {
         Some((interface, version)) => (interface, Version::parse(version).ok()),
@@ -114,9 +115,9 @@ fn ours(name: &str) -> Option<(&str, Option<Version>)> {
     })
 }
 
-/// Whether a plugin made for this version of the contract is understood: within 0.x each minor stands alone.
-fn speaks(version: &Version) -> bool {
-    // Once this is 1.0 or later, the minor need not be the same any more.
+/// Whether plugins for this version of the contract can run: within 0.x each minor version is incompatible.
+fn is_compatible(version: &Version) -> bool {
+    // From 1.0 on, the minor version need not be equal.
     (version.major, version.minor) == (VERSION.major, VERSION.minor)
 }
 
@@ -131,11 +132,11 @@ mod tests {
     use super::*;
 
     fn shape_of(imports: &[&str], exports: &[&str]) -> Shape {
-        sort(imports.iter().copied(), exports.iter().copied())
+        classify(imports.iter().copied(), exports.iter().copied())
     }
 
     #[test]
-    fn what_is_imported_is_what_is_wanted() {
+    fn imports_that_need_grants_are_listed() {
         let shape = shape_of(
             &[
                 "wasi:cli/stdout@0.2.6",
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_server_does_not_have_is_told_apart() {
+    fn unknown_imports_and_exports_are_listed() {
         let shape = shape_of(
             &["wasi:http/outgoing-handler@0.2.0", "natterjack:plugin/telepathy@0.1.0", "env"],
             &["natterjack:plugin/horoscope@0.1.0", "wasi:cli/run@0.2.0"],
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_of_the_contract_is_named() {
+    fn import_of_another_contract_version_is_reported() {
         let shape = shape_of(&[], &["natterjack:plugin/message-filter@0.2.0"]);
         assert_eq!(shape.other_version.as_deref(), Some("natterjack:plugin/message-filter@0.2.0"));
         assert!(shape.hooks.is_empty());

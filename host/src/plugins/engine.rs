@@ -1,4 +1,4 @@
-//! The one wasmtime engine of the process.
+//! Configures and creates the process's wasmtime engine.
 
 mod proposals;
 
@@ -8,23 +8,23 @@ pub(super) use self::proposals::{Invalid, validate};
 use super::compiled::Compiled;
 use super::ticker;
 
-/// Instances alive at once, over all plugins: filters' long-lived ones and those of the calls under way.
-const INSTANCES: u32 = 1000;
+/// Instances alive at once, over all plugins: those of filters and those of calls in flight.
+const MAX_INSTANCES: u32 = 1000;
 
-/// Core instances and tables that a component may bring: its own module, the adapters its toolchain wraps around it.
-const PARTS: u32 = 16;
+/// Core instances and tables per component: its own module, and the adapters that its toolchain adds.
+const MAX_PARTS_PER_COMPONENT: u32 = 16;
 
-/// Memories that a component may bring: its own, and an adapter's.
-pub(super) const MEMORIES: u32 = 4;
+/// Memories per component: its own, and those of adapters.
+pub(super) const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
 
-/// How much of a memory or table stays with its slot for the next instance.
-const KEPT: usize = 256 << 10;
+/// Bytes of a memory or table that stay resident in its pool slot for the next instance.
+const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 
-/// How deep a guest may recurse, in bytes of native stack; well within the stack a call runs on.
-const GUEST_STACK: usize = 512 << 10;
-const CALL_STACK: usize = 1 << 20;
+/// Native stack that a guest may use; well below the size of the stack that a call runs on.
+const GUEST_STACK_BYTES: usize = 512 << 10;
+const CALL_STACK_BYTES: usize = 1 << 20;
 
-/// Makes the engine, pooled if the address space allows it, and starts its ticker.
+/// Creates the engine and starts its ticker. Instances are pooled if enough address space can be reserved.
 pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
     let cache = compiled.map(Compiled::cache).transpose()?;
     let engine = match Engine::new(&configured(true, cache.clone())) {
@@ -32,8 +32,8 @@ pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
         Err(refused) => {
             tracing::warn!(
                 reason = %refused.root_cause(),
-                "cannot reserve address space for plugin instances; each will be allocated on demand, \
-                 which is slower (lift the limit on virtual memory, `ulimit -v`, to avoid this)"
+                "cannot reserve address space for plugin instances, allocating each on demand, which is slower; \
+                 to avoid this, raise the limit on virtual memory (`ulimit -v`)"
             );
             Engine::new(&configured(false, cache))?
         }
@@ -42,7 +42,7 @@ pub(super) fn start(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
     Ok(engine)
 }
 
-/// The same for a process that loads one plugin and ends: it compiles the same code, and reserves no address space.
+/// Creates an engine for a process that loads one plugin: it generates the same code, but reserves no address space.
 pub(super) fn start_small(compiled: Option<&Compiled>) -> wasmtime::Result<Engine> {
     let engine = Engine::new(&configured(false, compiled.map(Compiled::cache).transpose()?))?;
     ticker::start(&engine)?;
@@ -53,27 +53,27 @@ fn configured(pooled: bool, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     proposals::apply(&mut config);
     config
-        // Nothing here runs two tasks in one store, and keeping that possible slows every call.
+        // No store runs two tasks, and support for it slows every call.
         .concurrency_support(false)
         .epoch_interruption(true)
         .cache(cache)
-        .max_wasm_stack(GUEST_STACK)
-        .async_stack_size(CALL_STACK);
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .async_stack_size(CALL_STACK_BYTES);
     if pooled {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * 4)
-            .total_memories(INSTANCES)
-            .total_tables(INSTANCES * 4)
-            .total_stacks(INSTANCES)
-            .max_core_instances_per_component(PARTS)
-            .max_tables_per_component(PARTS)
-            .max_memories_per_component(MEMORIES)
-            // The few pages that a call touched are wiped by hand, which is cheaper than handing them back and faulting them
-            // in again; where the kernel can say which ones those are.
+        pool.total_component_instances(MAX_INSTANCES)
+            .total_core_instances(MAX_INSTANCES * 4)
+            .total_memories(MAX_INSTANCES)
+            .total_tables(MAX_INSTANCES * 4)
+            .total_stacks(MAX_INSTANCES)
+            .max_core_instances_per_component(MAX_PARTS_PER_COMPONENT)
+            .max_tables_per_component(MAX_PARTS_PER_COMPONENT)
+            .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
+            // The few pages that a call touched are zeroed in place, which is cheaper than unmapping them and faulting them
+            // in again. This needs a kernel that can list the touched pages.
             .pagemap_scan(Enabled::Auto)
-            .linear_memory_keep_resident(KEPT)
-            .table_keep_resident(KEPT);
+            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+            .table_keep_resident(KEEP_RESIDENT_BYTES);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

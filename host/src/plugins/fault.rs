@@ -1,4 +1,4 @@
-//! When a plugin fails: not an answer, but a trap, a call that took too long, or one that asked for too much.
+//! Faults of plugins: traps, time-outs, exceeded limits and invalid answers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wasmtime_wasi::I32Exit;
 use super::meter::Meter;
 use super::state::State;
 
-/// Why a call into a plugin gave no answer. Its text is for the operator.
+/// Why a call into a plugin gave no usable answer. The text is for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error("it used up its {} of CPU time; `limits.{key}` allows more", humantime::format_duration(*.budget))]
@@ -37,13 +37,13 @@ pub(super) enum Fault {
     Nonsense(String),
 }
 
-/// An export is there, but not of the type that the contract gives it.
+/// The fault of an export whose type is not the contract's.
 pub(super) fn misfit(error: wasmtime::Error) -> Fault {
     Fault::Misfit(format!("{error:#}"))
 }
 
 impl Fault {
-    /// In one word, for counting.
+    /// The value of the metrics label `reason`.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::OutOfTime { .. } => "time",
@@ -57,14 +57,14 @@ impl Fault {
         }
     }
 
-    /// Whether it counts towards a quarantine: a trap, a time-out or a limit, but neither an answer that is of no use nor
-    /// what the host itself could not do.
+    /// Whether it counts towards a quarantine: traps, time-outs and limits do, but neither invalid answers nor failures of the
+    /// host.
     pub(super) fn is_misconduct(&self) -> bool {
         !matches!(self, Self::Init(_) | Self::NoInstance(_) | Self::Nonsense(_) | Self::Misfit(_))
     }
 }
 
-/// Reads a failed call's error together with what the store noted.
+/// Derives the fault from a failed call's error and from the store's log and limits.
 pub(super) fn explain(error: &wasmtime::Error, state: &State, meter: &Meter) -> Fault {
     let complaint = state.guest_log.end();
     let trap = error.downcast_ref::<Trap>();
@@ -72,12 +72,12 @@ pub(super) fn explain(error: &wasmtime::Error, state: &State, meter: &Meter) -> 
         Some(Trap::Interrupt) => return meter.exceeded(),
         Some(Trap::StackOverflow) => return Fault::TooDeep,
         _ if error.is::<I32Exit>() => return Fault::Exited,
-        // A guest that cannot get memory shows a bare trap, or none of its own making.
+        // A guest that cannot get memory ends with an unspecific trap or error.
         _ if state.limits.refused() => return Fault::OutOfMemory { mib: state.limits.memory() >> 20 },
         _ => {}
     }
     let trap = match trap {
-        // A Rust guest keeps its locals below its data, and runs out of that first.
+        // A Rust guest's stack is below its data, so deep recursion ends with this trap.
         Some(trap @ Trap::MemoryOutOfBounds) => format!("{trap} (as from recursing too deep)"),
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),

@@ -1,4 +1,4 @@
-//! The files in the folder.
+//! Lists, reads and writes plugin files in a folder.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::clock::Timestamp;
-use crate::plugins::load::{FILE_BYTES, LoadError};
+use crate::plugins::load::{LoadError, MAX_FILE_BYTES};
 
-/// By the plugin's id.
+/// Plugin files by the plugin's id.
 pub(super) type Files = BTreeMap<Arc<str>, File>;
 
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct File {
     pub(super) stamp: Stamp,
 }
 
-/// What changes when a file does, most of the time.
+/// A file's size and modification time, which usually change when its content does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     bytes: u64,
@@ -28,22 +28,22 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// When it was written, if the file system knows.
+    /// When it was last written, if the file system records it.
     pub(super) fn modified(&self) -> Option<Timestamp> {
         let since = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         Some(Timestamp(0) + since)
     }
 }
 
-/// What reading a file gave.
+/// The result of reading a file.
 #[derive(Debug)]
 pub(super) enum Reading {
     Whole(Vec<u8>),
-    /// It changed meanwhile: somebody is still writing it.
+    /// It changed during the read: it is still being written.
     Changing,
 }
 
-/// The plugins' files. Others, and hidden ones (as copying tools make them), are passed over.
+/// Lists the plugin files of a folder. Other files, and hidden ones (as copying tools create them), are skipped.
 pub(super) async fn list(folder: &Path) -> io::Result<Files> {
     let mut files = Files::new();
     let mut entries = tokio::fs::read_dir(folder).await?;
@@ -63,13 +63,13 @@ pub(super) async fn list(folder: &Path) -> io::Result<Files> {
     Ok(files)
 }
 
-/// A plugin's id is its file's stem.
+/// The plugin id in a file's name: its stem.
 fn id(path: &Path) -> Option<Arc<str>> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".wasm")?;
     let well_formed = stem.starts_with(|first: char| first.is_ascii_lowercase())
         && stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !well_formed && !stem.starts_with('.') {
-        tracing::warn!(file = %path.display(), "passed over: a plugin's file is named in lower case, such as `word-filter.wasm`");
+        tracing::warn!(file = %path.display(), "plugin file skipped: its name must be lower case, such as `word-filter.wasm`");
     }
     well_formed.then(|| stem.into())
 }
@@ -79,7 +79,7 @@ async fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
     Ok(about.is_file().then(|| Stamp { bytes: about.len(), modified: about.modified().ok() }))
 }
 
-/// Puts a plugin's file into the folder in one step: whoever looks sees the one before or this one.
+/// Writes a plugin's file atomically: readers see the old file or the new one.
 pub(super) async fn put(folder: &Path, id: &str, bytes: &[u8]) -> io::Result<Stamp> {
     let (new, path) = (folder.join(format!(".{id}.wasm.new")), folder.join(format!("{id}.wasm")));
     let mut file = tokio::fs::File::create(&new).await?;
@@ -89,9 +89,9 @@ pub(super) async fn put(folder: &Path, id: &str, bytes: &[u8]) -> io::Result<Sta
     stamp(&path).await?.ok_or_else(|| io::Error::other("it is no file"))
 }
 
-/// Reads a file that nobody writes meanwhile.
+/// Reads a file, and checks that it did not change during the read.
 pub(super) async fn read(file: &File) -> Result<Reading, LoadError> {
-    if file.stamp.bytes > FILE_BYTES {
+    if file.stamp.bytes > MAX_FILE_BYTES {
         return Err(LoadError::TooLarge { bytes: file.stamp.bytes });
     }
     let unreadable = |error: io::Error| LoadError::Unreadable(error.to_string());
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_grew_since_it_was_listed_is_left_for_later() {
+    async fn file_that_grew_since_it_was_listed_is_reported_as_changing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.wasm");
         std::fs::write(&path, "half").unwrap();
@@ -127,10 +127,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_huge_file_is_not_read() {
+    async fn file_over_the_size_limit_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.wasm");
-        std::fs::File::create(&path).unwrap().set_len(FILE_BYTES + 1).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         let files = list(folder.path()).await.unwrap();
         assert!(matches!(read(&files["p"]).await, Err(LoadError::TooLarge { .. })));
     }

@@ -1,4 +1,4 @@
-//! `message-filter`: asked about every message before it is stored, on instances that live long.
+//! Calls the `message-filter` hook for every message before it is stored, on long-lived instances.
 
 use std::thread::available_parallelism;
 
@@ -18,19 +18,19 @@ use super::registry::Registry;
 use crate::error::Result;
 use crate::protocol::RoomId;
 
-/// A message on its way to be stored.
+/// A message that is not stored yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     pub body: String,
-    /// The `seq` of the message it answers.
+    /// The `seq` of the message that it replies to.
     pub reply_to: Option<u64>,
-    /// The `seq` of the message whose new text this is.
+    /// The `seq` of the message that it edits.
     pub edit_of: Option<u64>,
-    /// Links to what it carries along.
+    /// URLs of its attachments.
     pub attachments: Vec<String>,
 }
 
-/// What a filter said.
+/// A filter's answer.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Allow,
@@ -38,10 +38,10 @@ pub(super) enum Verdict {
     Reject { code: String, reason: String },
 }
 
-/// More cores than this do not filter at once: every instance holds memory.
-const SHARDS: usize = 16;
+/// Instances per filter, at most one per core: every instance holds memory.
+const MAX_SHARDS: usize = 16;
 
-/// A plugin's filtering instances. A room always meets the same one, so a filter sees its messages in their order.
+/// A plugin's filter instances. A room is always filtered by the same one, which so sees the room's messages in order.
 pub(super) struct Filter {
     shards: Box<[Mutex<Option<Running>>]>,
 }
@@ -52,21 +52,21 @@ struct Running {
 }
 
 impl Filter {
-    /// One shard a core; their instances are made when they are needed.
+    /// One shard per core, each without an instance until its first message.
     pub(super) fn new() -> Self {
-        let shards = available_parallelism().map_or(1, usize::from).min(SHARDS);
+        let shards = available_parallelism().map_or(1, usize::from).min(MAX_SHARDS);
         Self { shards: (0..shards).map(|_| Mutex::new(None)).collect() }
     }
 
-    /// Makes the first instance, so that a filter which cannot start is known before it is needed.
+    /// Creates the first instance, so that a filter that cannot start fails when it is loaded.
     pub(super) fn prepare(&self, plugin: &Plugin) -> Result<(), Fault> {
         let mut first = self.shards[0].lock();
         *first = Some(start(plugin, Uuid::nil())?);
         Ok(())
     }
 
-    /// Asks the filter. The lock is held while the guest runs, and nothing waits meanwhile.
-    pub(super) fn ask(
+    /// Calls the filter. The shard's lock is held while the guest runs; the guest never waits.
+    pub(super) fn check(
         &self,
         plugin: &Plugin,
         room: Option<RoomId>,
@@ -75,7 +75,7 @@ impl Filter {
         draft: &wire_filter::Draft,
     ) -> Result<Verdict, Fault> {
         let mut shard = self.shard(room).lock();
-        // Taken out for the call: whatever goes wrong, an instance that failed is not there for the next.
+        // Taken out for the call, so that an instance that failed is not used again.
         let mut running = match shard.take() {
             Some(mut running) => {
                 running.instance.restart(request);
@@ -119,8 +119,8 @@ fn start(plugin: &Plugin, request: Uuid) -> Result<Running, Fault> {
     })
 }
 
-/// Shows a message to every filter in turn, each seeing what the one before it made of it; a plugin that wrote it is
-/// not asked. Gives the new text if there is one.
+/// Runs every filter in turn, each on the text as rewritten by the one before; the plugin `author` is skipped. Returns the
+/// rewritten text, if any.
 pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option<&str>) -> Result<Option<String>> {
     registry.check_filters()?;
     if registry.filters().is_empty() {
@@ -133,7 +133,7 @@ pub(super) fn run(registry: &Registry, call: &Call, draft: Draft, author: Option
     for plugin in registry.filters().iter().filter(|plugin| author != Some(&*plugin.id)) {
         let Some(guarded) = GuardedCall::begin_filter(plugin)? else { continue };
         let room = call.room.as_ref().map(|room| room.id);
-        let verdict = match plugin.filter.ask(plugin, room, call.request, &context, &draft) {
+        let verdict = match plugin.filter.check(plugin, room, call.request, &context, &draft) {
             Ok(verdict) => verdict,
             Err(fault) => return Err(guarded.failed(call, &fault)),
         };

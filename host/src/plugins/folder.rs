@@ -1,4 +1,4 @@
-//! The plugins folder: what is in it, what has been made of it, and what became of the rest.
+//! The plugins folder: scans it, loads and replaces plugins, and records why files are not loaded.
 
 mod cluster_overrides;
 mod compiling;
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use self::compiling::{Compiling, Sha256};
-use self::distribute::Given;
+use self::distribute::Distributed;
 use super::cluster_plugins::ClusterPlugins;
 use super::crashed::CrashedFiles;
 use super::files::{self, File, Reading, Stamp};
@@ -31,41 +31,41 @@ use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::metrics::{LOADS, QUARANTINED};
 
-/// Keeps the registry what the folder and the configuration say. The only one that changes the registry.
+/// Keeps the registry in step with the folder and the configuration. Nothing else changes the registry.
 pub(super) struct Folder {
     pub(super) shared: Arc<Shared>,
-    pub(super) forge: Arc<Loader>,
+    pub(super) loader: Arc<Loader>,
     pub(super) versions: Versions,
-    /// The files that are not loaded again.
+    /// Files that crashed their first load.
     crashed: CrashedFiles,
     compiling: Compiling,
     pub(super) config: config::Plugins,
-    /// As this node's configuration has them.
+    /// The plugins' tables in this node's configuration.
     pub(super) tables: Tables,
-    /// What the cluster agreed on, if there is one.
-    pub(super) set: Option<ClusterPlugins>,
-    /// Whether that could not be read when it was last looked at.
-    set_away: bool,
-    /// If this node gives what it has to all.
-    given: Option<Given>,
+    /// The plugin files and tables set for the whole cluster, if this node is in one.
+    pub(super) cluster_plugins: Option<ClusterPlugins>,
+    /// Whether the last refresh of `cluster_plugins` failed.
+    cluster_unreachable: bool,
+    /// What this node has distributed, if it distributes its own plugins to the cluster.
+    distributed: Option<Distributed>,
     pub(super) commands: mpsc::Receiver<FolderCommand>,
     known: BTreeMap<Arc<str>, KnownPlugin>,
 }
 
-/// A file, as it was last looked at.
+/// A plugin's file as of the last scan.
 struct KnownPlugin {
     stamp: Option<Stamp>,
     sha256: Option<[u8; 32]>,
     terms: Terms,
-    /// Why it does not run, and since when.
+    /// Why it does not run, and since when that is the reason.
     error: Option<(LoadError, Timestamp)>,
-    /// It is being compiled.
+    /// The hash of the file that is being compiled.
     compiling: Option<Sha256>,
 }
 
-/// Why a version is not started.
+/// Why a version was not started.
 enum NotReady {
-    /// It is being compiled: come back to it.
+    /// Its component is being compiled.
     Compiling(Sha256),
     Refused(LoadError),
 }
@@ -76,7 +76,7 @@ impl From<LoadError> for NotReady {
     }
 }
 
-/// A version that has started, and what the registry is with it.
+/// A version that has started, and the registry that includes it.
 struct Ready {
     registry: Registry,
     sha256: [u8; 32],
@@ -85,26 +85,26 @@ struct Ready {
     replaces: bool,
 }
 
-/// What the operator says about a plugin.
+/// A plugin's table and the call budget that follows from it.
 #[derive(Clone, PartialEq)]
 struct Terms {
     table: config::Plugin,
     budget: config::Budget,
 }
 
-/// How closely to look.
+/// Which files a scan reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Reads only files whose size or time changed.
-    Glance,
-    /// Reads every file: something happened here.
-    Read,
+pub(super) enum ScanMode {
+    /// Only files whose size or modification time changed.
+    Changed,
+    /// Every file.
+    All,
 }
 
 impl Folder {
     pub(super) fn new(
         shared: Arc<Shared>,
-        forge: Loader,
+        loader: Loader,
         versions: Versions,
         crashed: CrashedFiles,
         config: config::Plugins,
@@ -114,71 +114,71 @@ impl Folder {
         shared.crashed.store(Arc::new(crashed.all().to_vec()));
         Self {
             shared,
-            forge: Arc::new(forge),
+            loader: Arc::new(loader),
             versions,
             crashed,
             compiling: Compiling::default(),
             config,
             tables,
-            set: None,
-            set_away: false,
-            given: None,
+            cluster_plugins: None,
+            cluster_unreachable: false,
+            distributed: None,
             commands,
             known: BTreeMap::new(),
         }
     }
 
-    /// Brings the registry up to date. False if a file is still being written.
-    pub(super) async fn scan(&mut self, look: Look) -> bool {
+    /// Brings the registry up to date. Returns false if a file is still being written.
+    pub(super) async fn scan(&mut self, mode: ScanMode) -> bool {
         let own = match files::list(&self.config.folder).await {
             Ok(files) => files,
             Err(error) => {
-                // What runs goes on: a folder that is away for a moment is no order to unload everything.
-                tracing::error!(folder = %self.config.folder.display(), %error, "cannot read the plugins folder");
+                // Running plugins stay: a folder that is unreadable for a moment must not unload everything.
+                tracing::error!(folder = %self.config.folder.display(), %error, "cannot read plugins folder");
                 return true;
             }
         };
-        self.take_over_tables();
-        let mut settled = self.give_files(&own, look).await;
+        self.apply_tables();
+        let mut settled = self.distribute_files(&own, mode).await;
         let files = match self.files_to_run(own).await {
             Ok(files) => files,
             Err(error) => {
-                tracing::error!(%error, "cannot read the folder of the cluster's plugins");
+                tracing::error!(%error, "cannot read folder of cluster plugins");
                 return settled;
             }
         };
-        self.take_over_tables();
+        self.apply_tables();
         let gone: Vec<_> = self.known.keys().filter(|id| !files.contains_key(*id)).cloned().collect();
         for id in gone {
-            self.unload(&id, "its file is gone");
+            self.unload(&id, "file removed");
             self.known.remove(&id);
         }
         for (id, file) in files {
-            settled &= self.consider(&id, &file, look).await;
+            settled &= self.update(&id, &file, mode).await;
         }
         self.shared.statuses.store(Arc::new(self.statuses()));
         settled
     }
 
-    async fn consider(&mut self, id: &Arc<str>, file: &File, look: Look) -> bool {
+    async fn update(&mut self, id: &Arc<str>, file: &File, mode: ScanMode) -> bool {
         let terms = self.terms(id);
         let known = self.known.get(id).filter(|known| known.terms == terms);
         if !terms.table.enabled {
             if known.is_none() {
-                self.unload(id, "it is disabled");
+                self.unload(id, "disabled");
             }
             self.known
                 .insert(id.clone(), KnownPlugin { stamp: None, sha256: None, terms, error: None, compiling: None });
             return true;
         }
-        if look == Look::Glance && known.is_some_and(|known| known.stamp == Some(file.stamp)) {
+        if mode == ScanMode::Changed && known.is_some_and(|known| known.stamp == Some(file.stamp)) {
             return true;
         }
         let bytes = match files::read(file).await {
             Ok(Reading::Whole(bytes)) => Bytes::from(bytes),
             Ok(Reading::Changing) => return false,
             Err(error) => {
-                self.refuse(id, file, None, terms, error).await;
+                self.record_refusal(id, file, None, terms, error).await;
                 return true;
             }
         };
@@ -189,8 +189,8 @@ impl Folder {
             return true;
         }
         match self.prepare(id, bytes.clone(), &terms).await {
-            Ok(ready) => self.put_in_force(id, ready, &bytes, terms, file.stamp).await,
-            Err(NotReady::Refused(error)) => self.refuse(id, file, Some((sha256, &bytes)), terms, error).await,
+            Ok(ready) => self.activate(id, ready, &bytes, terms, file.stamp).await,
+            Err(NotReady::Refused(error)) => self.record_refusal(id, file, Some((sha256, &bytes)), terms, error).await,
             Err(NotReady::Compiling(sha256)) => {
                 let compiling = Some(sha256);
                 self.known.insert(id.clone(), KnownPlugin { stamp: None, sha256: None, terms, error: None, compiling });
@@ -204,7 +204,7 @@ impl Folder {
         Terms { budget: self.config.budget(&table.limits), table }
     }
 
-    /// Starts a version, and leaves everything as it is.
+    /// Starts a version without putting it into the registry.
     async fn prepare(&mut self, id: &Arc<str>, bytes: Bytes, terms: &Terms) -> Result<Ready, NotReady> {
         check_kind(&bytes)?;
         let sha256 = hash(&bytes);
@@ -212,7 +212,7 @@ impl Folder {
         let registry = self.shared.registry.load_full();
         let former = registry.plugin(id);
         let component = match former.filter(|former| former.sha256 == sha256) {
-            // Where only the settings changed there is nothing to compile.
+            // If only the settings changed there is nothing to compile.
             Some(former) => former.component.clone(),
             None => {
                 if let Some(reason) = self.crashed.reason(&sha256) {
@@ -222,7 +222,7 @@ impl Folder {
                 self.component(id, sha256, &bytes, terms).ok_or(NotReady::Compiling(sha256))??
             }
         };
-        let plugin = self.forge.assemble(id, sha256, component, &terms.table, terms.budget).await?;
+        let plugin = self.loader.assemble(id, sha256, component, &terms.table, terms.budget).await?;
         Ok(Ready {
             sha256,
             version: plugin.about.as_ref().map(|about| about.version.clone()),
@@ -232,7 +232,7 @@ impl Folder {
         })
     }
 
-    async fn put_in_force(&mut self, id: &Arc<str>, ready: Ready, bytes: &[u8], terms: Terms, stamp: Stamp) {
+    async fn activate(&mut self, id: &Arc<str>, ready: Ready, bytes: &[u8], terms: Terms, stamp: Stamp) {
         let Ready { registry, sha256, version, hooks, replaces } = ready;
         self.swap(registry);
         self.known.insert(
@@ -240,7 +240,7 @@ impl Folder {
             KnownPlugin { stamp: Some(stamp), sha256: Some(sha256), terms, error: None, compiling: None },
         );
         if let Err(error) = self.versions.keep(id, &hex(&sha256), bytes).await {
-            tracing::warn!(plugin = %id, %error, "this version cannot be kept; it cannot be gone back to later");
+            tracing::warn!(plugin = %id, %error, "cannot keep copy of plugin version, rollback to it will be impossible");
         }
         self.count(id, if replaces { "replaced" } else { "loaded" });
         tracing::info!(
@@ -249,7 +249,7 @@ impl Folder {
         );
     }
 
-    async fn refuse(
+    async fn record_refusal(
         &mut self,
         id: &Arc<str>,
         file: &File,
@@ -260,14 +260,14 @@ impl Folder {
         let same = self.known.get(id).and_then(|known| known.error.as_ref()).filter(|(known, _)| *known == error);
         let since = same.map(|(_, since)| *since);
         if since.is_none() {
-            let then = match self.shared.registry.load().plugin(id) {
-                Some(_) => "plugin not replaced; the version before goes on",
+            let outcome = match self.shared.registry.load().plugin(id) {
+                Some(_) => "plugin not replaced, previous version keeps running",
                 None => "plugin not loaded",
             };
             self.count(id, "refused");
-            tracing::error!(plugin = %id, file = %file.path.display(), "{then}: {error}");
+            tracing::error!(plugin = %id, file = %file.path.display(), "{outcome}: {error}");
         }
-        self.close_for(id, read.map(|(_, bytes)| bytes), &terms, &error).await;
+        self.block_without(id, read.map(|(_, bytes)| bytes), &terms, &error).await;
         let mut seen = (Some(file.stamp), read.map(|(sha256, _)| sha256));
         if let (LoadError::Untried(_), Some(sha256)) = (&error, seen.1)
             && self.compiling.tries_again(sha256)
@@ -296,12 +296,12 @@ impl Folder {
         self.shared.services.metrics.counter(LOADS, &[("plugin", id), ("outcome", outcome)]).increment(1);
     }
 
-    /// Calls under way keep the registry that they began with.
+    /// Replaces the registry. Calls in flight keep the registry that they began with.
     fn swap(&mut self, registry: Registry) {
         self.shared.registry.store(Arc::new(registry));
-        // Who was away may have timers that have come due.
+        // A plugin that was not loaded may have timers that have come due.
         self.shared.services.timers_changed.notify_one();
-        // A name that was taken may be free now.
+        // A name that was taken may be free now, so refused files are read again.
         for known in self.known.values_mut().filter(|known| matches!(known.error, Some((LoadError::Taken { .. }, _)))) {
             known.stamp = None;
             known.sha256 = None;

@@ -1,4 +1,4 @@
-//! What operators have done to plugins while the server runs. The folder's keeper does it, one thing after the other.
+//! Commands that operators give while the server runs. The folder task handles them one after another.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use super::{Plugins, Tables};
 use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 
-/// What the folder's keeper is to do, and who waits for it.
+/// A task for the folder task, and the caller that waits for it.
 pub(super) struct FolderCommand {
-    pub(super) what: FolderTask,
+    pub(super) task: FolderTask,
     pub(super) done: oneshot::Sender<Result<()>>,
 }
 
 pub(super) enum FolderTask {
-    /// Look at the folder, with these tables if they changed.
+    /// Rescan the folder, with these tables if they changed.
     Reload(Option<Tables>),
-    /// The same with a new `[plugins]`.
+    /// Rescan the folder with a new `[plugins]` table.
     Configure(Box<config::Plugins>, Tables),
-    /// Put this file there, if it runs.
+    /// Install this file, if it starts.
     Install {
         id: Arc<str>,
         file: Bytes,
     },
-    /// Put the version of this hash there again, or the one before.
+    /// Install the version with this hash again, or else the one before the current one.
     RollBack {
         id: Arc<str>,
         sha256: Option<String>,
@@ -33,21 +33,21 @@ pub(super) enum FolderTask {
     Remove {
         id: Arc<str>,
     },
-    /// Start the plugin as this table says, and leave everything as it is.
+    /// Check that the plugin starts with this table, without changing anything.
     Try {
         id: Arc<str>,
         table: Box<config::Plugin>,
     },
-    /// Load the files of this plugin, or of this hash, again that took a process down.
+    /// Lift the quarantine of this plugin's files, or of files with this hash, and load them again.
     Retry {
         which: String,
     },
-    /// Have a plugin, with all that is its own, be called otherwise.
+    /// Rename a plugin with its storage, timers and account.
     Rename {
         from: Arc<str>,
         to: Arc<str>,
     },
-    /// Have these keys of its table hold on all nodes of the cluster.
+    /// Set these keys of the plugin's table on all nodes of the cluster.
     Change {
         id: Arc<str>,
         keys: PluginKeys,
@@ -55,7 +55,7 @@ pub(super) enum FolderTask {
 }
 
 impl FolderTask {
-    /// The plugin whose file it replaces or takes away.
+    /// The plugin whose file the task replaces or removes.
     pub(super) fn replaces(&self) -> Option<&str> {
         match self {
             Self::Install { id, .. } | Self::RollBack { id, .. } | Self::Remove { id } => Some(id),
@@ -66,17 +66,17 @@ impl FolderTask {
 }
 
 impl Plugins {
-    /// Applies new tables and looks at the folder again; done when that is done.
+    /// Applies new tables, rescans the folder and waits until all files are loaded or refused.
     pub async fn reload(&self, tables: Option<Tables>) -> Result<()> {
         self.send_command(FolderTask::Reload(tables)).await
     }
 
-    /// The same with a new `[plugins]`, of which the folder stays the same.
+    /// Applies a new `[plugins]` table, whose folder must be the same, and rescans. Does not wait for compiling.
     pub async fn configure(&self, config: config::Plugins, tables: Tables) -> Result<()> {
         self.send_command(FolderTask::Configure(Box::new(config), tables)).await
     }
 
-    /// Puts a file into the folder and into force. One that would not run is refused, and the version before goes on.
+    /// Installs a file in the folder and replaces the running version. A file that would not start is refused.
     pub async fn install(&self, id: &str, file: Bytes) -> Result<()> {
         if !config::is_plugin_id(id) {
             return Err(Error::invalid("id", "wanted lower-case words joined by dashes, such as `word-filter`"));
@@ -84,17 +84,18 @@ impl Plugins {
         self.send_command(FolderTask::Install { id: id.into(), file }).await
     }
 
-    /// Puts the version of this hash into force again, or else the one that ran before the present one.
+    /// Installs the kept version with this hash, or else the one that ran before the current one.
     pub async fn roll_back(&self, id: &str, sha256: Option<String>) -> Result<()> {
         self.send_command(FolderTask::RollBack { id: id.into(), sha256 }).await
     }
 
-    /// Loads the files of this plugin, or those whose SHA-256 begins so, again that took a process down; done when that is.
+    /// Lifts the quarantine of this plugin's files, or of those whose SHA-256 starts with `which`, and waits until they are
+    /// loaded or refused.
     pub async fn retry(&self, which: &str) -> Result<()> {
         self.send_command(FolderTask::Retry { which: which.to_owned() }).await
     }
 
-    /// Whether a plugin can be renamed so; the error says what is in the way.
+    /// Checks whether a plugin can be renamed; the error names the obstacle.
     pub async fn check_rename(&self, from: &str, to: &str) -> Result<()> {
         for id in [from, to] {
             if !config::is_plugin_id(id) {
@@ -120,30 +121,30 @@ impl Plugins {
         Ok(())
     }
 
-    /// Calls a plugin otherwise: its file, its storage, its timers and its account go with it.
+    /// Renames a plugin with its file, storage, timers and account.
     pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.send_command(FolderTask::Rename { from: from.into(), to: to.into() }).await
     }
 
-    /// Takes a plugin's file out of the folder.
+    /// Removes a plugin's file from the folder.
     pub async fn remove(&self, id: &str) -> Result<()> {
         self.send_command(FolderTask::Remove { id: id.into() }).await
     }
 
-    /// Whether a plugin's file would run with this table; the error says why not.
+    /// Checks whether a plugin's file would start with this table; the error says why not.
     pub async fn try_out(&self, id: &str, table: config::Plugin) -> Result<()> {
         self.send_command(FolderTask::Try { id: id.into(), table: Box::new(table) }).await
     }
 
-    /// Changes keys of a plugin's table on all nodes of the cluster; with new settings, once it has started with them here.
+    /// Changes keys of a plugin's table on all nodes of the cluster. New settings are first tried on this node.
     pub async fn change_everywhere(&self, id: &str, keys: PluginKeys) -> Result<()> {
         self.send_command(FolderTask::Change { id: id.into(), keys }).await
     }
 
-    async fn send_command(&self, what: FolderTask) -> Result<()> {
+    async fn send_command(&self, task: FolderTask) -> Result<()> {
         let unwatched = || Error::Unavailable("the plugins folder is not being watched".into());
-        let (done, heard) = oneshot::channel();
-        self.commands.send(FolderCommand { what, done }).await.map_err(|_| unwatched())?;
-        heard.await.map_err(|_| unwatched())?
+        let (done, reply) = oneshot::channel();
+        self.commands.send(FolderCommand { task, done }).await.map_err(|_| unwatched())?;
+        reply.await.map_err(|_| unwatched())?
     }
 }

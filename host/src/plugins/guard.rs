@@ -1,4 +1,4 @@
-//! `room-guard`: who may come in to a private room. Whatever goes wrong here, the door stays shut.
+//! Calls the `room-guard` hook, which decides who may join a private room. Any failure denies the join.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use super::Services;
 use super::apply::apply;
 use super::bindings::room_guard::exports::natterjack::plugin::room_guard as wire_guard;
 use super::bindings::wire;
-use super::call::{Call, rejected, said};
+use super::call::{Call, guest_error, rejected};
 use super::fault::{Fault, misfit};
 use super::guarded_call::{GuardedCall, Hook, Verdict};
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::UnitOfWork;
-use super::write_call::{Answered, fresh};
+use super::write_call::{Answered, call_new_instance};
 use crate::error::{Error, Result, rooms};
 use crate::protocol::Credential;
 
-/// Shows the guards every room that was made or changed with credentials. What they stage joins the unit of work;
-/// credentials that none of them takes fail the whole.
+/// Passes every room that was created or changed with credentials to the guards, which stage their own writes in the same
+/// unit of work. Fails if no guard accepts the credentials.
 pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call: &Call) -> Result<Box<UnitOfWork>> {
     for offer in unit.take_offers() {
         registry.check_guards()?;
@@ -31,7 +31,7 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
         let mut accepted = false;
         for guard in registry.guards() {
             let guarded = GuardedCall::begin(guard, Hook::RoomGuard)?;
-            let (answer, after) = match ask_protect(guard, unit, &call, &credentials).await {
+            let (answer, returned_unit) = match ask_protect(guard, unit, &call, &credentials).await {
                 Ok(answered) => answered,
                 Err(fault) => return Err(guarded.failed(&call, &fault)),
             };
@@ -40,15 +40,15 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
                 Ok(wire_guard::Protection::Abstain) => Verdict::Abstain,
                 Err(_) => Verdict::No,
             });
-            unit = after;
+            unit = returned_unit;
             accepted |= match answer {
                 Ok(wire_guard::Protection::Accepted) => true,
                 Ok(wire_guard::Protection::Abstain) => false,
-                Err(error) => return Err(said(error, &guard.id, call.request)),
+                Err(error) => return Err(guest_error(error, &guard.id, call.request)),
             };
         }
         if !accepted {
-            return Err(nobody_took(&offer.credentials));
+            return Err(not_accepted(&offer.credentials));
         }
         let guarded = offer.credentials.iter().any(|credential| credential.value.is_some());
         unit.set_guarded(room, guarded)?;
@@ -56,7 +56,7 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
     Ok(unit)
 }
 
-fn nobody_took(credentials: &[Credential]) -> Error {
+fn not_accepted(credentials: &[Credential]) -> Error {
     let names: Vec<_> = credentials.iter().map(|credential| credential.name.escape_debug().to_string()).collect();
     match names.iter().any(|name| name == "password") {
         true => Error::invalid("password", "nothing on this server would ask for it"),
@@ -64,8 +64,8 @@ fn nobody_took(credentials: &[Credential]) -> Error {
     }
 }
 
-/// Asks the guards whether somebody may join the private room of `call`. One admission is needed, and any denial
-/// or failure keeps them out.
+/// Asks the guards whether the actor may join the private room of `call`. One admission is needed, and any denial or
+/// failure refuses the join.
 pub(super) async fn admit(
     registry: &Arc<Registry>,
     services: &Arc<Services>,
@@ -87,7 +87,7 @@ pub(super) async fn admit(
     if admitted { Ok(()) } else { Err(Error::Forbidden(rooms::PRIVATE.into())) }
 }
 
-/// Asks one guard and keeps what it stored, whatever its verdict. A conflict is asked once more.
+/// Asks one guard and commits its unit of work, whatever its verdict. After a conflict it is asked once more.
 async fn consult(
     registry: &Arc<Registry>,
     guard: &Plugin,
@@ -95,7 +95,7 @@ async fn consult(
     call: &Call,
     credentials: &[wire::Credential],
 ) -> Result<wire_guard::Admission> {
-    let mut turn = None;
+    let mut permit = None;
     loop {
         let unit = Box::new(UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone()).from(call.origin));
         let guarded = GuardedCall::begin(guard, Hook::RoomGuard)?;
@@ -110,8 +110,8 @@ async fn consult(
         });
         match apply(registry, guard, unit, call).await {
             Ok(()) => return Ok(verdict),
-            Err(Error::Conflict(_)) if turn.is_none() => {
-                turn = Some(guard.for_subscribers.acquire().await.map_err(Error::internal)?);
+            Err(Error::Conflict(_)) if permit.is_none() => {
+                permit = Some(guard.retry_permit.acquire().await.map_err(Error::internal)?);
             }
             Err(error) => return Err(error),
         }
@@ -125,7 +125,7 @@ async fn ask_protect(
     credentials: &[wire::Credential],
 ) -> Answered<std::result::Result<wire_guard::Protection, wire::Error>> {
     let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
-    fresh(guard, unit, call, |mut instance, context| async move {
+    call_new_instance(guard, unit, call, |mut instance, context| async move {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let room_guard = guest.natterjack_plugin_room_guard();
         let answer = room_guard.call_protect(&mut instance.store, &context, credentials).await;
@@ -141,7 +141,7 @@ async fn ask_admit(
     credentials: &[wire::Credential],
 ) -> Answered<wire_guard::Admission> {
     let indices = guard.hooks.room_guard.as_ref().ok_or_else(|| Fault::NoInstance("it has no room-guard".into()))?;
-    fresh(guard, unit, call, |mut instance, context| async move {
+    call_new_instance(guard, unit, call, |mut instance, context| async move {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let room_guard = guest.natterjack_plugin_room_guard();
         let answer = room_guard.call_admit(&mut instance.store, &context, credentials).await;

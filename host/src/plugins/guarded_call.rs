@@ -1,4 +1,4 @@
-//! What surrounds each call of a plugin's hook: whether it may be made, and what is logged and counted of it.
+//! Wraps each call of a plugin's hook: asks the circuit breaker, then logs and counts the outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::latency::Latencies;
 use crate::metrics::{CALL_SECONDS, Counter, FAULTS, Histogram, Metrics, QUARANTINED, VERDICTS};
 
-/// A hook that is called from outside, by the contract's name.
+/// A hook that the host calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {
     Commands,
@@ -26,14 +26,14 @@ pub(super) enum Hook {
     Timer,
 }
 
-/// What a hook answered.
+/// The outcome of a hook's call, as counted in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// A result, an admission, an acceptance, a message let through.
+    /// A result, an admission, an acceptance, an allowed message.
     Yes,
     /// A denial, a rejection, an error.
     No,
-    /// A guard without an opinion.
+    /// A guard that neither admits nor denies.
     Abstain,
     Rewrite,
 }
@@ -54,13 +54,13 @@ impl Hook {
     }
 }
 
-/// How one version of a plugin has behaved.
+/// Circuit breaker, call times and fault counts of one version of a plugin.
 pub(super) struct PluginHealth {
     breaker: CircuitBreaker,
-    /// The fault that the quarantine began with.
+    /// The fault that opened the circuit breaker.
     reason: Mutex<Option<String>>,
     metrics: Arc<Metrics>,
-    /// Of all hooks together.
+    /// Call times over all hooks.
     times: Latencies,
     faults: AtomicU64,
     /// By hook.
@@ -74,7 +74,7 @@ struct HookMetrics {
 }
 
 impl PluginHealth {
-    /// Of a plugin that exports these; the others have no series.
+    /// Creates metrics for the exported hooks only.
     pub(super) fn new(metrics: &Arc<Metrics>, plugin: &str, exported: &[&str]) -> Self {
         let hooks = HOOKS.map(|(_, hook)| {
             exported.contains(&hook).then(|| HookMetrics {
@@ -106,14 +106,14 @@ impl PluginHealth {
         }
     }
 
-    /// Why it is not called, and for how much longer.
+    /// Why the plugin is quarantined, and for how much longer.
     pub(super) fn quarantine(&self) -> Option<(String, Duration)> {
         let left = self.breaker.left(Instant::now())?;
         Some((self.reason.lock().clone().unwrap_or_default(), left))
     }
 }
 
-/// One call of a hook, from its beginning to what became of it.
+/// One call of a hook, from its start to its outcome.
 pub(super) struct GuardedCall<'a> {
     plugin: &'a Plugin,
     hook: Hook,
@@ -122,7 +122,7 @@ pub(super) struct GuardedCall<'a> {
 }
 
 impl<'a> GuardedCall<'a> {
-    /// Begins a call; a quarantined plugin takes none.
+    /// Begins a call. Fails with [`Error::Unavailable`] if the plugin is quarantined.
     pub(super) fn begin(plugin: &'a Plugin, hook: Hook) -> Result<Self, Error> {
         let since = Instant::now();
         match plugin.health.breaker.enter(since) {
@@ -130,12 +130,12 @@ impl<'a> GuardedCall<'a> {
             Err(left) => Err(Error::Unavailable(format!(
                 "the plugin {} failed too often and is not called for now; try again {}",
                 plugin.id,
-                soon(left)
+                format_wait(left)
             ))),
         }
     }
 
-    /// Begins a filter's call; none if the message may pass a quarantined filter by.
+    /// Begins a filter's call; none if the filter is quarantined and `on_fault` lets messages pass.
     pub(super) fn begin_filter(plugin: &'a Plugin) -> Result<Option<Self>, Error> {
         match (Self::begin(plugin, Hook::MessageFilter), plugin.on_fault) {
             (Ok(guarded), _) => Ok(Some(guarded)),
@@ -144,7 +144,7 @@ impl<'a> GuardedCall<'a> {
         }
     }
 
-    /// The plugin answered; the answer may have been no.
+    /// Records an answer of the plugin, whether positive or negative.
     pub(super) fn answered(self, verdict: Verdict) {
         let health = &self.plugin.health;
         let now = Instant::now();
@@ -157,7 +157,7 @@ impl<'a> GuardedCall<'a> {
         }
     }
 
-    /// The plugin gave no answer: tells the operator why, and gives what to tell the caller.
+    /// Records a fault: logs it for the operator and returns the caller's error.
     pub(super) fn failed(self, call: &Call, fault: &Fault) -> Error {
         let Self { plugin, hook, permit, since } = self;
         let health = &plugin.health;
@@ -168,7 +168,7 @@ impl<'a> GuardedCall<'a> {
         health.metrics.counter(FAULTS, &labels).increment(1);
         tracing::warn!(
             target: "plugin", plugin = %plugin.id, version = plugin.version(), export = hook.name(), request = %call.request,
-            "the plugin failed: {fault}"
+            "plugin call failed: {fault}"
         );
         if fault.is_misconduct()
             && let Some(transition) = permit.failed(now, call.source())
@@ -185,28 +185,28 @@ fn report(plugin: &Plugin, hook: Hook, transition: Transition, reason: &str) {
     let (id, version, export) = (&plugin.id, plugin.version(), hook.name());
     let quarantined = plugin.health.metrics.gauge(QUARANTINED, &[("plugin", id)]);
     match transition {
-        Transition::Opened(term) => {
+        Transition::Opened(duration) => {
             quarantined.set(1.0);
             tracing::error!(
                 target: "plugin", plugin = %id, version, export,
-                "the plugin is quarantined for {}: it failed calls of three people within a minute; the last: {reason}",
-                humantime::format_duration(term)
+                "plugin quarantined for {}: calls of three callers failed within a minute, last fault: {reason}",
+                humantime::format_duration(duration)
             );
         }
-        Transition::Reopened(term) => tracing::error!(
+        Transition::Reopened(duration) => tracing::error!(
             target: "plugin", plugin = %id, version, export,
-            "the plugin stays quarantined for {}: the call that was to show whether it is well failed too: {reason}",
-            humantime::format_duration(term)
+            "plugin stays quarantined for {}: probe call failed: {reason}",
+            humantime::format_duration(duration)
         ),
         Transition::Closed => {
             quarantined.set(0.0);
-            tracing::info!(target: "plugin", plugin = %id, version, export, "the plugin is well again: its quarantine is over");
+            tracing::info!(target: "plugin", plugin = %id, version, export, "plugin quarantine over: probe call succeeded");
         }
     }
 }
 
-/// In whole seconds, rounded up.
-fn soon(left: Duration) -> String {
+/// A wait in whole seconds, rounded up.
+fn format_wait(left: Duration) -> String {
     match left.as_secs() + u64::from(left.subsec_nanos() > 0) {
         0 => "in a moment".into(),
         seconds => format!("in {}", humantime::format_duration(Duration::from_secs(seconds))),

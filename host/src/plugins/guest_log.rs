@@ -1,4 +1,4 @@
-//! What a plugin says: its `log` lines, its stdout and its stderr, under its name in the server's log.
+//! Writes a plugin's `log` lines, stdout and stderr to the server's log, under its name.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,32 +12,32 @@ use uuid::Uuid;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// A longer line is cut.
-const LINE_BYTES: usize = 4 << 10;
-/// More lines in one call are counted and dropped.
-const LINES_A_CALL: u32 = 100;
-/// What a guest may write to a stream in one go.
-const WRITE_BYTES: usize = 64 << 10;
+/// A longer line is truncated.
+const MAX_LINE_BYTES: usize = 4 << 10;
+/// Lines per call; further ones are counted and dropped.
+const MAX_LINES_PER_CALL: u32 = 100;
+/// Bytes that a guest may write to a stream at once.
+const MAX_WRITE_BYTES: usize = 64 << 10;
 
-/// What Rust's standard library adds to a panic's message. A guest has no variables, so it is of no use to anybody.
+/// A note that Rust's standard library adds to a panic's message. It is useless here: a guest has no environment variables.
 const BACKTRACE_NOTE: &[u8] = b"note: run with `RUST_BACKTRACE=";
 
-/// One instance's lines; cheap to clone.
+/// The log of one instance; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct GuestLog {
     plugin: Arc<str>,
     call: Arc<Mutex<Lines>>,
 }
 
-/// The present call's share.
+/// The lines of the current call.
 #[derive(Debug, Default)]
 struct Lines {
     request: Uuid,
     written: u32,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// The last line at level `error`, or the first on stderr: where a guest says why it gives up.
-    complaint: Option<String>,
+    /// The last line at level `error`, or else the first on stderr: usually the reason for a trap.
+    error_line: Option<String>,
 }
 
 impl GuestLog {
@@ -45,16 +45,16 @@ impl GuestLog {
         Self { plugin, call: Arc::default() }
     }
 
-    /// Begins a call: what is said from now on belongs to `request`.
+    /// Begins a call: further lines belong to `request`.
     pub(super) fn begin(&self, request: Uuid) {
         let mut lines = self.call.lock();
         lines.request = request;
         lines.written = 0;
-        lines.complaint = None;
+        lines.error_line = None;
     }
 
-    /// Ends a call: lines that were not ended are shown, and what was dropped is owned up to. Gives what
-    /// the guest complained of.
+    /// Ends a call: flushes incomplete lines and logs the number of dropped ones. Returns the line that may be the reason for
+    /// a trap.
     pub(super) fn end(&self) -> Option<String> {
         let mut lines = self.call.lock();
         for stream in [Stream::Out, Stream::Error] {
@@ -63,18 +63,18 @@ impl GuestLog {
                 self.line(&mut lines, stream.level(), &rest);
             }
         }
-        if let Some(dropped) = lines.written.checked_sub(LINES_A_CALL).filter(|dropped| *dropped > 0) {
-            tracing::warn!(target: "plugin", plugin = %self.plugin, request = %lines.request, dropped, "too many lines in one call");
+        if let Some(dropped) = lines.written.checked_sub(MAX_LINES_PER_CALL).filter(|dropped| *dropped > 0) {
+            tracing::warn!(target: "plugin", plugin = %self.plugin, request = %lines.request, dropped, "too many log lines in one call");
             lines.written = 0;
         }
-        lines.complaint.take()
+        lines.error_line.take()
     }
 
-    /// One line through the `log` import.
+    /// Writes one line of the `log` import.
     pub(super) fn write(&self, level: Level, text: &str) {
         let mut lines = self.call.lock();
         if level == Level::ERROR {
-            lines.complaint = Some(clean(text.as_bytes()));
+            lines.error_line = Some(clean(text.as_bytes()));
         }
         emit_counted(&self.plugin, &mut lines, level, text.as_bytes());
     }
@@ -83,8 +83,8 @@ impl GuestLog {
         if level == Level::WARN && line.starts_with(BACKTRACE_NOTE) {
             return;
         }
-        if level == Level::WARN && lines.complaint.is_none() {
-            lines.complaint = Some(clean(line)).filter(|line| !line.is_empty());
+        if level == Level::WARN && lines.error_line.is_none() {
+            lines.error_line = Some(clean(line)).filter(|line| !line.is_empty());
         }
         emit_counted(&self.plugin, lines, level, line);
     }
@@ -93,7 +93,7 @@ impl GuestLog {
         let mut lines = self.call.lock();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let buffer = stream.buffer(&mut lines);
-            let room = (LINE_BYTES + 1).saturating_sub(buffer.len());
+            let room = (MAX_LINE_BYTES + 1).saturating_sub(buffer.len());
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
             buffer.extend_from_slice(&text[..text.len().min(room)]);
             if piece.ends_with(b"\n") {
@@ -106,7 +106,7 @@ impl GuestLog {
 
 fn emit_counted(plugin: &str, lines: &mut Lines, level: Level, line: &[u8]) {
     lines.written = lines.written.saturating_add(1);
-    if lines.written <= LINES_A_CALL {
+    if lines.written <= MAX_LINES_PER_CALL {
         emit(plugin, lines.request, level, &clean(line));
     }
 }
@@ -126,11 +126,10 @@ fn emit(plugin: &str, request: Uuid, level: Level, line: &str) {
     }
 }
 
-/// Text for a log that people read in terminals: no control characters, nothing that turns the writing
-/// direction, and no longer than a line may be.
+/// Sanitises a line for terminals: replaces control characters and marks that change the text direction, and truncates it.
 pub(super) fn clean(line: &[u8]) -> String {
-    let cut = line.len() > LINE_BYTES;
-    let text = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES)]);
+    let cut = line.len() > MAX_LINE_BYTES;
+    let text = String::from_utf8_lossy(&line[..line.len().min(MAX_LINE_BYTES)]);
     let mut text: String = text
         .trim_end()
         .chars()
@@ -146,13 +145,13 @@ pub(super) fn clean(line: &[u8]) -> String {
     text
 }
 
-/// The same of a few lines that a process wrote.
+/// Sanitises several lines of a process's output.
 pub(super) fn clean_lines(text: &[u8]) -> String {
     let lines = text.split(|byte| *byte == b'\n').map(clean);
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Which of a guest's two streams.
+/// One of a guest's two output streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
     Out,
@@ -175,7 +174,7 @@ impl Stream {
     }
 }
 
-/// A stream of one instance, as WASI wants it. Never waits, so that a filter may print.
+/// A WASI output stream of one instance. It never waits, so that a filter may print.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     pub(super) guest_log: GuestLog,
@@ -209,7 +208,7 @@ impl OutputStream for Output {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(WRITE_BYTES)
+        Ok(MAX_WRITE_BYTES)
     }
 }
 
@@ -238,20 +237,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_for_the_log_has_no_control_characters() {
+    fn control_characters_are_replaced() {
         assert_eq!(clean(b"red \x1b[31m\tbell\x07\r\n"), "red \u{fffd}[31m bell\u{fffd}");
         assert_eq!(clean("a\u{202e}b".as_bytes()), "a\u{fffd}b");
     }
 
     #[test]
-    fn a_long_line_is_cut() {
-        let line = clean(&vec![b'x'; LINE_BYTES + 1]);
-        assert_eq!(line.chars().count(), LINE_BYTES + 1);
+    fn long_line_is_truncated() {
+        let line = clean(&vec![b'x'; MAX_LINE_BYTES + 1]);
+        assert_eq!(line.chars().count(), MAX_LINE_BYTES + 1);
         assert!(line.ends_with('…'));
     }
 
     #[test]
-    fn the_first_line_on_stderr_is_kept_even_if_it_comes_in_pieces() {
+    fn first_line_on_stderr_is_returned_even_if_written_in_pieces() {
         let guest_log = GuestLog::new("p".into());
         guest_log.begin(Uuid::nil());
         guest_log.stream(Stream::Out, b"hello\n");
@@ -270,11 +269,11 @@ mod tests {
         assert_eq!(guest_log.end(), None);
         assert_eq!(guest_log.call.lock().written, 0);
         guest_log.stream(Stream::Out, note);
-        assert_eq!(guest_log.call.lock().written, 1, "on standard output it is what the guest has to say");
+        assert_eq!(guest_log.call.lock().written, 1, "on standard output it is an ordinary line");
     }
 
     #[test]
-    fn an_error_that_was_logged_says_more_than_stderr() {
+    fn logged_error_is_preferred_to_stderr() {
         let guest_log = GuestLog::new("p".into());
         guest_log.begin(Uuid::nil());
         guest_log.stream(Stream::Error, b"note: run with\n");
@@ -284,23 +283,23 @@ mod tests {
     }
 
     #[test]
-    fn too_many_lines_are_dropped_and_a_new_call_starts_afresh() {
+    fn lines_over_the_limit_are_dropped_and_the_count_is_reset_per_call() {
         let guest_log = GuestLog::new("p".into());
         guest_log.begin(Uuid::nil());
-        for _ in 0..LINES_A_CALL + 5 {
+        for _ in 0..MAX_LINES_PER_CALL + 5 {
             guest_log.write(Level::INFO, "again");
         }
-        assert_eq!(guest_log.call.lock().written, LINES_A_CALL + 5);
+        assert_eq!(guest_log.call.lock().written, MAX_LINES_PER_CALL + 5);
         guest_log.begin(Uuid::nil());
         assert_eq!(guest_log.call.lock().written, 0);
     }
 
     #[test]
-    fn a_guest_that_never_ends_its_line_costs_no_memory() {
+    fn line_without_an_end_is_bounded() {
         let guest_log = GuestLog::new("p".into());
         for _ in 0..100 {
-            guest_log.stream(Stream::Out, &[b'x'; WRITE_BYTES]);
+            guest_log.stream(Stream::Out, &[b'x'; MAX_WRITE_BYTES]);
         }
-        assert_eq!(guest_log.call.lock().stdout.len(), LINE_BYTES + 1);
+        assert_eq!(guest_log.call.lock().stdout.len(), MAX_LINE_BYTES + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin may ask the host for, one file an interface. What is not granted is not linked.
+//! The interfaces that plugins import, one file per interface. Interfaces that are not granted are not linked.
 
 mod accounts;
 mod clock;
@@ -28,11 +28,11 @@ macro_rules! link {
     };
 }
 
-/// Interfaces that every plugin has.
+/// Interfaces that every plugin may import.
 const ALWAYS: &[(&str, Link)] =
     &[("log", link!(log)), ("clock", link!(clock)), ("random", link!(random)), ("directory", link!(directory))];
 
-/// Interfaces that the operator grants, by the word for `grants` in `config.toml`.
+/// Interfaces that need a grant, by their name in `grants` in `config.toml`.
 const GRANTED: &[(&str, Link)] = &[
     ("storage", link!(storage)),
     ("accounts", link!(accounts)),
@@ -45,13 +45,13 @@ const GRANTED: &[(&str, Link)] = &[
     ("http", link!(http)),
 ];
 
-/// Adds what every plugin has: an empty WASI, and the interfaces that harm nobody.
+/// Links what every plugin may import: a WASI without access to anything, and the harmless interfaces.
 pub(super) fn link_always(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     ALWAYS.iter().try_for_each(|(_, link)| link(linker))
 }
 
-/// Adds one interface that was granted.
+/// Links one granted interface.
 pub(super) fn link_granted(linker: &mut Linker<State>, grant: &str) -> wasmtime::Result<()> {
     match GRANTED.iter().find(|(name, _)| *name == grant) {
         Some((_, link)) => link(linker),
@@ -59,17 +59,17 @@ pub(super) fn link_granted(linker: &mut Linker<State>, grant: &str) -> wasmtime:
     }
 }
 
-/// Whether every plugin has this interface.
+/// Whether every plugin may import this interface.
 pub(super) fn is_always(interface: &str) -> bool {
     ALWAYS.iter().any(|(name, _)| *name == interface)
 }
 
-/// The words that `grants` may hold.
+/// The names that `grants` may contain.
 pub(super) fn grants() -> impl Iterator<Item = &'static str> {
     GRANTED.iter().map(|(name, _)| *name)
 }
 
-/// An id as guests write it.
+/// Parses an id that a guest passed.
 fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, wire::Error> {
     text.parse()
         .map_err(|_| Error::invalid(what, format!("`{}` is no id", text.chars().take(64).collect::<String>())).into())

@@ -1,30 +1,32 @@
-//! What a component asks for and what it offers, told without running it.
+//! Inspects a component file without running it.
 
-use super::load::{self, FILE_BYTES, LoadError};
+use super::load::{self, LoadError, MAX_FILE_BYTES};
 use super::{contract, plugin};
 use crate::config::Grant;
 
-/// What a plugin's file says about itself.
+/// The properties of a plugin's file.
 #[derive(Clone, Debug)]
 pub struct Inspection {
+    /// Size of the file in bytes.
     pub bytes: usize,
+    /// SHA-256 of the file, in hex.
     pub sha256: String,
-    /// What the host would ask it.
+    /// The hooks that it exports.
     pub hooks: Vec<String>,
-    /// What it has to be granted.
+    /// The imports that must be granted.
     pub wants: Vec<Grant>,
-    /// Why no server like this one would load it, whatever it is granted.
+    /// Why this version of the server would not load it, even with all grants.
     pub problem: Option<String>,
 }
 
-/// Reads a component; the error says why it is none.
+/// Inspects a file; the error says why it is no component.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
     let sentence = |error: LoadError| error.to_string();
-    if bytes.len() as u64 > FILE_BYTES {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(sentence(LoadError::TooLarge { bytes: bytes.len() as u64 }));
     }
     load::check_kind(bytes).map_err(sentence)?;
-    // Nothing is compiled: that is for a process of its own.
+    // Not compiled, since compiling an unknown file is only safe in a child process.
     let problem = load::check_contents(bytes).err();
     if let Some(error @ (LoadError::Broken(_) | LoadError::Proposal(_))) = problem {
         return Err(sentence(error));
@@ -41,7 +43,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
     })
 }
 
-/// The component's interfaces, in the language that contracts are written in.
+/// The component's interfaces as WIT text.
 pub fn wit(bytes: &[u8]) -> Result<String, String> {
     let explain = |error| format!("its interfaces cannot be shown: {error:#}");
     let decoded = wit_component::decode(bytes).map_err(explain)?;

@@ -1,4 +1,4 @@
-//! One running copy of a plugin in a store of its own.
+//! An instance of a plugin in a store of its own.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use super::plugin::Plugin;
 use super::state::State;
 use super::unit::UnitOfWork;
 
-/// What a guest may hand to the host in one go.
-const HOST_CALL_BYTES: usize = 1 << 20;
-/// What a guest may hold of the host's things (streams, pollables).
-const HANDLES: usize = 1000;
+/// Data that a guest may pass to the host in one call of an import.
+const MAX_HOST_CALL_BYTES: usize = 1 << 20;
+/// Host resources (streams, pollables) that a guest may hold.
+const MAX_HANDLES: usize = 1000;
 
-/// A trap or a dropped call leaves it unfit for another: then it has to be dropped.
+/// An instance of a plugin. It must be dropped after a trap or a cancelled call.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) exports: component::Instance,
@@ -26,12 +26,12 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Makes one and calls its `init`. The time counts against `meter`, by which this has to be run.
+    /// Creates an instance and calls its `init`. The time counts against `meter`, which must also run this future.
     pub(super) async fn new(plugin: &Plugin, meter: &Arc<Meter>, request: Uuid) -> Result<Self, Fault> {
         let mut store = Store::new(plugin.pre.engine(), State::new(plugin, meter));
         store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        store.set_max_component_handles(HANDLES);
+        store.set_hostcall_fuel(MAX_HOST_CALL_BYTES);
+        store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         let ticking = meter.clone();
         store.epoch_deadline_callback(move |_| Ok(ticking.tick()));
@@ -55,24 +55,24 @@ impl Instance {
         self.answered(answer)?.map_err(|refused| Fault::Init(clean(refused.as_bytes())))
     }
 
-    /// Begins a call on an instance that has served others before.
+    /// Prepares the instance for a further call.
     pub(super) fn restart(&mut self, request: Uuid) {
         self.meter.restart();
         self.store.set_epoch_deadline(1);
         self.store.data().guest_log.begin(request);
     }
 
-    /// Lets the imports answer for the call to come, with this unit of work.
+    /// Sets the unit of work that the imports use in the next call.
     pub(super) fn enter(&mut self, unit: Box<UnitOfWork>) {
         self.store.data_mut().unit = Some(unit);
     }
 
-    /// Gives the unit of work back.
+    /// Returns the unit of work.
     pub(super) fn leave(mut self) -> Result<Box<UnitOfWork>, Fault> {
         self.store.data_mut().unit.take().ok_or_else(|| Fault::NoInstance("its unit of work is gone".into()))
     }
 
-    /// What a call answered, or why it did not.
+    /// Ends a call: returns the guest's answer, or the fault behind a trap.
     pub(super) fn answered<T>(&self, answer: wasmtime::Result<T>) -> Result<T, Fault> {
         match answer {
             Ok(answer) => {

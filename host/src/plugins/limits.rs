@@ -1,13 +1,13 @@
-//! How much memory a guest may have, and whether it asked for more.
+//! Limits a guest's memory and tables, and records whether it exceeded them.
 
 use wasmtime::ResourceLimiter;
 
-use super::engine::MEMORIES;
+use super::engine::MAX_MEMORIES_PER_COMPONENT;
 
-/// Elements over all tables of a store; a large Rust or JavaScript guest has a few thousand.
-const TABLE_ELEMENTS: usize = 100_000;
+/// Elements over all tables of a store. A large Rust or JavaScript guest has a few thousand.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
 
-/// Keeps one store within its memory. Growth that was refused is noted: the guest only shows a bare trap.
+/// Limits one store's memory. Refused growth is recorded, since the guest itself only shows a bare trap.
 #[derive(Debug)]
 pub(super) struct Limits {
     memory: usize,
@@ -26,7 +26,7 @@ impl Limits {
         self.memory
     }
 
-    /// Whether the guest asked for more than it may have.
+    /// Whether growth was refused.
     pub(super) fn refused(&self) -> bool {
         self.refused
     }
@@ -45,7 +45,7 @@ impl ResourceLimiter for Limits {
 
     fn table_growing(&mut self, current: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.elements + desired.saturating_sub(current);
-        if total > TABLE_ELEMENTS {
+        if total > MAX_TABLE_ELEMENTS {
             self.refused = true;
             return Ok(false);
         }
@@ -62,7 +62,7 @@ impl ResourceLimiter for Limits {
     }
 
     fn memories(&self) -> usize {
-        MEMORIES as usize
+        MAX_MEMORIES_PER_COMPONENT as usize
     }
 }
 

@@ -1,4 +1,4 @@
-//! From a file's bytes to a plugin that runs, or to a sentence that says what to do.
+//! Loads a plugin: validates and compiles a file's bytes, links the component, and starts it.
 
 mod error;
 
@@ -37,47 +37,48 @@ use crate::clock::now;
 use crate::config;
 use crate::metrics::Metrics;
 
-/// Larger files are not even read; an interpreter packed into a component has about 20 MB.
-pub(super) const FILE_BYTES: u64 = 32 << 20;
+/// Larger files are not read. A component that contains a language interpreter has about 20 MB.
+pub(super) const MAX_FILE_BYTES: u64 = 32 << 20;
 
-/// What a plugin says of itself is cut here.
-const ABOUT_CHARS: usize = 200;
+/// A longer name, version or summary of a plugin is cut.
+const MAX_ABOUT_CHARS: usize = 200;
 
-/// Larger files are compiled beside the others.
-const LARGE_BYTES: usize = 1 << 20;
-/// Small files that are compiled at a time.
-const SMALL_AT_A_TIME: usize = 2;
+/// Larger files have a compile queue of their own.
+const LARGE_FILE_BYTES: usize = 1 << 20;
+/// Small files that are handled at the same time.
+const MAX_CONCURRENT_SMALL_FILES: usize = 2;
 
-/// Where plugins are made.
+/// Compiles, links and starts plugins.
 pub(super) struct Loader {
     engine: Engine,
-    /// With what every plugin has; each gets a copy with what it was granted.
+    /// Has the imports that every plugin gets; each plugin gets a copy with its granted imports added.
     linker: Linker<State>,
     small: CompileQueue,
-    /// Of its own, so that no small file waits for a large one.
+    /// Separate, so that no small file waits for a large one.
     large: CompileQueue,
-    /// Where the engine keeps what it compiled.
+    /// The cache of compiled components, if any.
     compiled: Option<Compiled>,
-    /// Stands for the engine and all that decides what it makes of a file.
+    /// Identifies the engine and everything else that its generated code depends on.
     fingerprint: String,
-    /// How unknown files are tried; without it they are not.
+    /// Loads unknown files in a child process first, if set.
     trial: Option<Trial>,
     metrics: Arc<Metrics>,
 }
 
-/// A place where files are compiled.
+/// A compile thread, and permits for the files that wait for it or are tried.
 struct CompileQueue {
     thread: CompileThread,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl CompileQueue {
     fn open(at_a_time: usize) -> std::io::Result<Self> {
-        Ok(Self { thread: CompileThread::open()?, turns: Semaphore::new(at_a_time) })
+        Ok(Self { thread: CompileThread::open()?, permits: Semaphore::new(at_a_time) })
     }
 }
 
 impl Loader {
+    /// Creates a loader for a server.
     pub(super) fn open(
         compiled: Option<Compiled>,
         trial: Option<Trial>,
@@ -86,7 +87,7 @@ impl Loader {
         Self::with(engine::start(compiled.as_ref())?, compiled, trial, metrics)
     }
 
-    /// For a process that loads one plugin and ends.
+    /// Creates a loader for a process that loads one plugin and ends.
     pub(super) fn open_small(compiled: Option<Compiled>, metrics: Arc<Metrics>) -> wasmtime::Result<Self> {
         Self::with(engine::start_small(compiled.as_ref())?, compiled, None, metrics)
     }
@@ -102,7 +103,7 @@ impl Loader {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = format!("{} {:016x}", env!("CARGO_PKG_VERSION"), hasher.finish());
-        let (small, large) = (CompileQueue::open(SMALL_AT_A_TIME)?, CompileQueue::open(1)?);
+        let (small, large) = (CompileQueue::open(MAX_CONCURRENT_SMALL_FILES)?, CompileQueue::open(1)?);
         Ok(Self { engine, linker, small, large, compiled, fingerprint, trial, metrics })
     }
 
@@ -119,13 +120,13 @@ impl Loader {
         settings: &str,
         budget: config::Budget,
     ) -> Result<Component, LoadError> {
-        let lane = if bytes.len() > LARGE_BYTES { &self.large } else { &self.small };
-        let _turn = lane.turns.acquire().await.map_err(|_| gave_up())?;
+        let queue = if bytes.len() > LARGE_FILE_BYTES { &self.large } else { &self.small };
+        let _permit = queue.permits.acquire().await.map_err(|_| compiler_panicked())?;
         let sha256 = hash(bytes);
         let known = self.has_compiled(&sha256);
         if !known {
             let file = bytes.clone();
-            lane.thread.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(gave_up()))?;
+            queue.thread.run(move || check_contents(&file)).await.unwrap_or_else(|| Err(compiler_panicked()))?;
             tracing::info!(plugin = %id, bytes = bytes.len(), "compiling plugin");
             if let Some(trial) = &self.trial {
                 match trial.run(id, bytes, settings, budget, self.compiled.as_ref()).await {
@@ -136,31 +137,31 @@ impl Loader {
                 }
             }
         }
-        let component = self.compile_in(lane, bytes.clone()).await?;
+        let component = self.compile_in(queue, bytes.clone()).await?;
         if let (Some(kept), false) = (self.compiled.clone(), known) {
             let fingerprint = self.fingerprint.clone();
-            let noted = lane.thread.run(move || kept.seal().and_then(|()| kept.note_tried(&sha256, &fingerprint)));
+            let noted = queue.thread.run(move || kept.seal().and_then(|()| kept.record_tried(&sha256, &fingerprint)));
             if let Some(Err(error)) = noted.await {
-                tracing::warn!(%error, "a compiled plugin cannot be kept; the next start compiles it again");
+                tracing::warn!(%error, "cannot cache compiled plugin, next start compiles it again");
             }
         }
         Ok(component)
     }
 
-    /// The same in this process, whatever comes of it.
+    /// Compiles a file without a trial in a child process.
     pub(super) async fn compile_here(&self, bytes: Bytes) -> Result<Component, LoadError> {
         self.compile_in(&self.large, bytes).await
     }
 
-    async fn compile_in(&self, lane: &CompileQueue, bytes: Bytes) -> Result<Component, LoadError> {
+    async fn compile_in(&self, queue: &CompileQueue, bytes: Bytes) -> Result<Component, LoadError> {
         let engine = self.engine.clone();
-        let made = lane.thread.run(move || {
+        let made = queue.thread.run(move || {
             Component::from_binary(&engine, &bytes).map_err(|error| LoadError::Broken(format!("{error:#}")))
         });
-        made.await.unwrap_or_else(|| Err(gave_up()))
+        made.await.unwrap_or_else(|| Err(compiler_panicked()))
     }
 
-    /// Links a component with what is granted now, and starts it.
+    /// Links a component with the imports granted in `table`, and starts it.
     pub(super) async fn assemble(
         &self,
         id: &Arc<str>,
@@ -173,7 +174,7 @@ impl Loader {
         self.assemble_any(id, sha256, component, table, budget).await
     }
 
-    /// The same, whatever the component imports and exports.
+    /// Links and starts a component without checking its imports and exports first.
     pub(super) async fn assemble_any(
         &self,
         id: &Arc<str>,
@@ -204,18 +205,18 @@ impl Loader {
             commands: Vec::new(),
             interest: Interest::default(),
             filter: Filter::new(),
-            for_subscribers: Semaphore::new(1),
+            retry_permit: Semaphore::new(1),
             on_fault: table.on_fault,
         };
         start(plugin).await
     }
 }
 
-fn gave_up() -> LoadError {
-    LoadError::Broken("the compiler gave up".into())
+fn compiler_panicked() -> LoadError {
+    LoadError::Broken("the compiler panicked".into())
 }
 
-/// Whether a file is the one that is pinned, if one is.
+/// Checks a file's hash against the pinned one, if the table pins one.
 pub(super) fn check_pin(id: &Arc<str>, sha256: &[u8; 32], table: &config::Plugin) -> Result<(), LoadError> {
     match table.sha256.admits(sha256) {
         true => Ok(()),
@@ -223,7 +224,7 @@ pub(super) fn check_pin(id: &Arc<str>, sha256: &[u8; 32], table: &config::Plugin
     }
 }
 
-/// What can be told of a component without compiling it: whether it is valid for the engine, and made for this server.
+/// Checks a component without compiling it: whether it is valid for the engine, and made for this server.
 pub(super) fn check_contents(bytes: &[u8]) -> Result<(), LoadError> {
     engine::validate(bytes).map_err(|invalid| match invalid {
         engine::Invalid::Malformed(why) => LoadError::Broken(why),
@@ -237,7 +238,7 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Tells what people put into the folder by mistake from what is worth compiling.
+/// Checks the file's magic number: rejects files that are no WebAssembly, and core modules.
 pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule),
@@ -258,6 +259,7 @@ fn link(
     linker.instantiate_pre(component).map_err(unfit)
 }
 
+/// Checks that this server knows the component's imports and exports, and that its imports are granted.
 pub(super) fn check_shape(shape: &Shape, id: &Arc<str>, grants: &[config::Grant]) -> Result<(), LoadError> {
     if let Some(name) = &shape.other_version {
         return Err(LoadError::Version { name: name.clone() });
@@ -302,59 +304,61 @@ fn hooks(pre: &InstancePre<State>) -> Result<Hooks, LoadError> {
     })
 }
 
-/// Makes a first instance, asks it what there is to know, and warms up its filter.
+/// Creates a first instance, reads the plugin's description from it, and prepares the filter's first instance.
 async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     let meter = Meter::call(plugin.budget.call);
     let failed = |fault: Fault| match fault {
         Fault::Misfit(why) => LoadError::Misfit { why },
         fault => LoadError::Start(fault.to_string()),
     };
-    let said = meter.run(introduce(&plugin, &meter)).await.map_err(failed)?;
-    plugin.about = said.about;
-    plugin.commands = specs::check(said.commands)?.into_iter().map(Arc::new).collect();
-    plugin.interest = said.interest;
+    let description = meter.run(describe(&plugin, &meter)).await.map_err(failed)?;
+    plugin.about = description.about;
+    plugin.commands = specs::check(description.commands)?.into_iter().map(Arc::new).collect();
+    plugin.interest = description.interest;
     if plugin.hooks.message_filter.is_some() {
         plugin.filter.prepare(&plugin).map_err(failed)?;
     }
     Ok(plugin)
 }
 
-/// What a plugin is asked once.
+/// The plugin's answers to the questions that are asked once.
 #[derive(Default)]
-struct Said {
+struct Description {
     about: Option<About>,
     commands: Vec<CommandInfo>,
     interest: Interest,
 }
 
-async fn introduce(plugin: &Plugin, meter: &Arc<Meter>) -> Result<Said, Fault> {
+async fn describe(plugin: &Plugin, meter: &Arc<Meter>) -> Result<Description, Fault> {
     let mut instance = Instance::new(plugin, meter, Uuid::nil()).await?;
-    let mut said = Said::default();
+    let mut description = Description::default();
     if let Some(indices) = &plugin.hooks.lifecycle {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_lifecycle().call_describe(&mut instance.store).await;
         let about = instance.answered(answer)?;
-        let tidy = |text: String| clip(clean(text.as_bytes()), ABOUT_CHARS);
-        said.about = Some(About { name: tidy(about.name), version: tidy(about.version), summary: tidy(about.summary) });
+        let tidy = |text: String| clip(clean(text.as_bytes()), MAX_ABOUT_CHARS);
+        description.about =
+            Some(About { name: tidy(about.name), version: tidy(about.version), summary: tidy(about.summary) });
     }
     if let Some(indices) = &plugin.hooks.commands {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_commands().call_specs(&mut instance.store).await;
-        said.commands = instance.answered(answer)?.into_iter().map(|spec| command::info(&plugin.id, spec)).collect();
+        description.commands =
+            instance.answered(answer)?.into_iter().map(|spec| command::from_spec(&plugin.id, spec)).collect();
     }
     if let Some(indices) = &plugin.hooks.room_guard {
-        // Nothing to ask yet; but a guard that cannot be asked is better known now than at the door.
+        // Only checked: a guard that does not fit the contract must fail now and not at the first join.
         indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
     }
     if let Some(indices) = &plugin.hooks.observer {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let answer = guest.natterjack_plugin_observer().call_wants(&mut instance.store).await;
-        said.interest = Interest::new(&instance.answered(answer)?);
+        description.interest = Interest::new(&instance.answered(answer)?);
     }
     if let Some(indices) = &plugin.hooks.timer {
         indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
     }
-    Ok(said)
+    Ok(description)
 }
 
 #[cfg(test)]
@@ -362,7 +366,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_component_is_told_before_it_is_compiled() {
+    fn file_that_is_no_component_is_refused_before_compiling() {
         assert_eq!(check_kind(b"#!/bin/sh"), Err(LoadError::NotWasm));
         assert_eq!(check_kind(b""), Err(LoadError::NotWasm));
         assert_eq!(check_kind(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule));
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_grant_is_answered_with_the_line_to_add() {
+    fn missing_grant_error_has_the_line_to_add() {
         let shape = Shape {
             wants: ["storage".to_owned(), "rooms".to_owned()].into(),
             hooks: ["commands".to_owned()].into(),
@@ -386,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_nobody_calls_is_refused() {
+    fn component_without_a_hook_is_refused() {
         assert_eq!(
             check_shape(&Shape { hooks: ["lifecycle".to_owned()].into(), ..Shape::default() }, &"p".into(), &[]),
             Err(LoadError::NoHook)

@@ -1,4 +1,4 @@
-//! Messages in the contract's shape.
+//! Conversions of messages to the contract's types.
 
 use super::bindings::wire;
 use crate::clock::Timestamp;

@@ -1,7 +1,7 @@
-//! What a call may cost: the guest's own CPU time, whatever else the machine is busy with.
+//! Measures and limits a call's CPU time, independent of other load on the machine.
 //!
-//! Epochs are wall time, so a busy machine would make them unjust. When an epoch deadline fires, the thread's own
-//! clock is read, and the guest goes on while it has used less than its meter.
+//! wasmtime's epochs measure wall time, which would be unfair on a busy machine. So when an epoch deadline fires, the
+//! thread's CPU clock is read, and the guest continues while it is within its budget.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use wasmtime::UpdateDeadline;
 use super::fault::Fault;
 use super::ticker::Running;
 
-/// A call that waits for the host may last this many times its CPU budget by the wall clock.
-const PATIENCE: u32 = 10;
-/// What a call may wait for other servers beyond that. Far more than anybody needs, but not for ever.
-const EXCUSED: Duration = Duration::from_secs(300);
+/// Wall time that a call may take, as a multiple of its CPU budget.
+const WALL_TIME_FACTOR: u32 = 10;
+/// Additional wall time that a call may spend on waiting for other servers.
+const MAX_EXCUSED_WAIT: Duration = Duration::from_secs(300);
 
-/// Counts one call's CPU time. Shared by the store (which asks when to stop) and whoever polls the call.
+/// Counts one call's CPU time. Shared by the store, which asks whether to interrupt, and the task that polls the call.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// For `init` and for calls that bring an instance of their own.
+    /// Budget of `init` and of calls with an instance of their own.
     call: Duration,
-    /// For each call of a filter; none if its instance serves but one call.
+    /// Budget of each call of a filter; none for other calls.
     filter: Option<Duration>,
-    /// Whether an instance is still being started.
+    /// Whether the instance is still being started.
     starting: AtomicBool,
-    /// Nanoseconds used in polls that have ended.
+    /// CPU time in nanoseconds of polls that have ended.
     used: AtomicU64,
-    /// The thread's clock when the present poll began; 0 while nobody has looked.
+    /// The thread's CPU clock at the start of the current poll; 0 while it has not been read.
     since: AtomicU64,
-    /// Nanoseconds that the call has waited, or may yet wait, for what it is not to blame for.
+    /// Wall time in nanoseconds of excused waits, past and granted.
     excused: AtomicU64,
 }
 
-/// A wait that a call is not to blame for, until dropped.
-pub(super) struct Excused {
+/// A wait that does not count against the call, until dropped.
+pub(super) struct ExcusedWait {
     meter: Arc<Meter>,
     granted: Duration,
     began: Instant,
 }
 
-impl Drop for Excused {
+impl Drop for ExcusedWait {
     fn drop(&mut self) {
         let unused = self.granted.saturating_sub(self.began.elapsed());
         self.meter.excused.fetch_sub(nanos(unused), Relaxed);
@@ -53,13 +53,12 @@ impl Drop for Excused {
 }
 
 impl Meter {
-    /// For a call that brings an instance of its own, may wait, and makes way for other tasks.
+    /// For a call with an instance of its own, which may wait and yields to other tasks.
     pub(super) fn call(limit: Duration) -> Arc<Self> {
         Self::new(limit, None)
     }
 
-    /// For a filter, whose instance is polled once and never waits. After starting, each of its calls begins with
-    /// [`Meter::restart`].
+    /// For a filter's instance, whose calls never wait. After starting, each call begins with [`Meter::restart`].
     pub(super) fn filter(starting: Duration, limit: Duration) -> Arc<Self> {
         Self::new(starting, Some(limit))
     }
@@ -77,21 +76,21 @@ impl Meter {
         }
     }
 
-    /// What a call is that was stopped for using up its time.
+    /// The fault of a call that was interrupted for exceeding its budget.
     pub(super) fn exceeded(&self) -> Fault {
         let (budget, key) = self.limit();
         Fault::OutOfTime { budget, key }
     }
 
-    /// Begins a new call. The clock is first read when the call has outlived a tick, since reading it costs as
-    /// much as a short call; so a long one gets up to a tick more.
+    /// Begins a new call. The clock is first read at the first tick, since reading it costs as much as a short call; so a long
+    /// call may take up to a tick more.
     pub(super) fn restart(&self) {
         self.starting.store(false, Relaxed);
         self.used.store(0, Relaxed);
         self.since.store(0, Relaxed);
     }
 
-    /// A tick has passed: may the guest go on?
+    /// Decides at a tick whether the guest continues.
     pub(super) fn tick(&self) -> UpdateDeadline {
         let now = thread_time();
         let since = match self.since.load(Relaxed) {
@@ -110,13 +109,13 @@ impl Meter {
         }
     }
 
-    /// The call is about to wait this long at the most, which does not count against it.
-    pub(super) fn excuse(self: &Arc<Self>, most: Duration) -> Excused {
+    /// Excuses a wait of at most this long, which does not count against the call.
+    pub(super) fn excuse(self: &Arc<Self>, most: Duration) -> ExcusedWait {
         self.excused.fetch_add(nanos(most), Relaxed);
-        Excused { meter: self.clone(), granted: most, began: Instant::now() }
+        ExcusedWait { meter: self.clone(), granted: most, began: Instant::now() }
     }
 
-    /// Runs a call that may wait, counting each poll.
+    /// Runs a call that may wait, counting the CPU time of each poll.
     pub(super) async fn run<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let mut call = pin!(call);
         let counted = std::future::poll_fn(|context| {
@@ -128,22 +127,22 @@ impl Meter {
             polled
         });
         let mut counted = pin!(counted);
-        let (began, patience) = (Instant::now(), self.call * PATIENCE);
-        let mut limit = patience;
+        let (began, base_limit) = (Instant::now(), self.call * WALL_TIME_FACTOR);
+        let mut limit = base_limit;
         loop {
             if let Ok(answer) = tokio::time::timeout_at(began + limit, counted.as_mut()).await {
                 return answer;
             }
-            let excused = Duration::from_nanos(self.excused.load(Relaxed)).min(EXCUSED);
-            if patience + excused <= limit {
+            let excused = Duration::from_nanos(self.excused.load(Relaxed)).min(MAX_EXCUSED_WAIT);
+            if base_limit + excused <= limit {
                 return Err(Fault::Waiting(limit));
             }
-            limit = patience + excused;
+            limit = base_limit + excused;
         }
     }
 }
 
-/// Runs a call that must not wait: it is polled once.
+/// Runs a call that must not wait, by polling it once.
 pub(super) fn run_at_once<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let _running = Running::begin();
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_costs_a_call_nothing() {
+    fn waiting_does_not_count_as_cpu_time() {
         let meter = Meter::filter(Duration::ZERO, Duration::from_millis(20));
         meter.restart();
         meter.tick();
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_has_used_its_budget_is_stopped() {
+    fn call_over_its_cpu_budget_is_interrupted() {
         let meter = Meter::filter(Duration::ZERO, Duration::from_millis(20));
         meter.restart();
         meter.tick();
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_poll_of_a_call_counts() {
+    async fn cpu_time_of_all_polls_adds_up() {
         let meter = Meter::call(Duration::from_millis(30));
         meter
             .run(async {
@@ -207,17 +206,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_waits_too_long_is_given_up() {
+    async fn call_that_waits_too_long_fails() {
         let meter = Meter::call(Duration::from_millis(1));
         assert!(matches!(meter.run(std::future::pending::<Result<(), _>>()).await, Err(Fault::Waiting(_))));
     }
 
     #[tokio::test]
-    async fn a_wait_that_is_excused_does_not_count_against_a_call() {
+    async fn excused_wait_does_not_count_against_the_call() {
         let meter = Meter::call(Duration::from_millis(1));
         let answer = meter.run(async {
             let excused = meter.excuse(Duration::from_secs(30));
-            // Ten times the patience with such a call.
+            // Ten times the wall time limit of such a call.
             tokio::time::sleep(Duration::from_millis(100)).await;
             drop(excused);
             Ok(1)
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_would_wait_is_told_from_one_that_answers() {
+    fn call_that_must_not_wait_fails_if_it_would() {
         assert_eq!(run_at_once(async { Ok(1) }), Ok(1));
         assert_eq!(run_at_once(std::future::pending::<Result<(), _>>()), Err(Fault::WouldWait));
     }

@@ -1,11 +1,11 @@
-//! `observer`: told of what has happened, once it has. Nobody waits for an observer.
+//! Calls the `observer` hook for committed events. Clients do not wait for observers, except for queue space in echo rooms.
 //!
-//! What the hub saw goes into one bounded queue; from there into the lanes of each observing plugin, each a bounded
-//! queue with a task of its own. A room always takes the same lane of a plugin, so that the plugin sees the room's
-//! events in their order; another plugin, or another room, need not wait for a slow one.
+//! The hub's events go into one bounded queue, and from there into the queues of each observing plugin, which are bounded and
+//! have a task each. A room always uses the same queue of a plugin, so that the plugin receives the room's events in order;
+//! a slow plugin or room delays only its own queue. Events that find a queue full are dropped.
 //!
-//! Sessions have a queue and lanes of their own, which nothing falls out of: whoever speaks there wants an answer, and
-//! waits before speaking until there is place.
+//! Echo rooms have queues of their own, from which nothing is dropped: a client there expects an answer, and its
+//! posts wait until there is space.
 
 mod call;
 mod event;
@@ -19,41 +19,43 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::event::Told;
+use self::event::ObservedEvent;
 pub(super) use self::interest::Interest;
 use super::Shared;
 use super::registry::Registry;
 use crate::error::{Error, Result};
 use crate::hub::Observed;
 
-/// Events that may wait until it is known whom they concern.
-const QUEUE: usize = 4096;
-/// Messages in sessions that may be on their way to those who answer.
-const SESSIONS: usize = 1024;
-/// Events that may wait for one plugin, in each lane.
-const LANE: usize = 1024;
-/// More cores than this do not work for one plugin at once.
-const LANES: usize = 8;
+/// Events that may wait to be dispatched to plugins.
+const MAX_QUEUED_EVENTS: usize = 4096;
+/// Messages in echo rooms that may wait to be dispatched to plugins.
+const MAX_QUEUED_ECHO_MESSAGES: usize = 1024;
+/// Events that may wait in one queue of a plugin.
+const MAX_EVENTS_PER_QUEUE: usize = 1024;
+/// Queues per plugin, at most one per core.
+const MAX_QUEUES_PER_PLUGIN: usize = 8;
 
-/// Hands events to those who observe.
+/// Dispatches events to the queues of observing plugins.
 pub(super) struct Observers {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<Observed>,
-    broadcaster: HashMap<(Arc<str>, usize), mpsc::Sender<Arc<Told>>>,
-    lanes_each: usize,
-    /// Whether a full lane is waited for.
-    patient: bool,
+    events: mpsc::Receiver<Observed>,
+    queues: HashMap<(Arc<str>, usize), mpsc::Sender<Arc<ObservedEvent>>>,
+    queues_per_plugin: usize,
+    /// Whether to wait for space in a full queue instead of dropping the event.
+    waits_when_full: bool,
     tasks: TaskTracker,
 }
 
 impl Observers {
-    /// From now on, everything that happens is told. After `stop`, what has happened until then.
+    /// Starts delivering events. After `stop`, events queued until then are still delivered.
     pub(super) fn start(shared: Arc<Shared>, tasks: &TaskTracker, stop: CancellationToken) {
         let hub = &shared.services.hub;
-        let lanes_each = available_parallelism().map_or(1, usize::from).min(LANES);
-        for (queue, patient) in [(hub.observe_all(QUEUE), false), (hub.observe_sessions(SESSIONS), true)] {
+        let queues_per_plugin = available_parallelism().map_or(1, usize::from).min(MAX_QUEUES_PER_PLUGIN);
+        for (events, waits_when_full) in
+            [(hub.observe_all(MAX_QUEUED_EVENTS), false), (hub.observe_sessions(MAX_QUEUED_ECHO_MESSAGES), true)]
+        {
             let (shared, tasks) = (shared.clone(), tasks.clone());
-            let observers = Self { shared, queue, broadcaster: HashMap::new(), lanes_each, patient, tasks };
+            let observers = Self { shared, events, queues: HashMap::new(), queues_per_plugin, waits_when_full, tasks };
             observers.tasks.clone().spawn(observers.run(stop.clone()));
         }
     }
@@ -61,82 +63,82 @@ impl Observers {
     async fn run(mut self, stop: CancellationToken) {
         loop {
             let observed = tokio::select! {
-                observed = self.queue.recv() => observed,
-                () = stop.cancelled(), if !self.queue.is_closed() => {
-                    self.queue.close();
+                observed = self.events.recv() => observed,
+                () = stop.cancelled(), if !self.events.is_closed() => {
+                    self.events.close();
                     continue;
                 }
             };
-            // With the lanes' senders their tasks end, when they have told all.
+            // Dropping the senders ends the queues' tasks after their last event.
             let Some(observed) = observed else { return };
             let registry = self.shared.registry.load_full();
-            self.broadcaster.retain(|(plugin, _), _| registry.plugin(plugin).is_some());
-            self.tell(&registry, observed).await;
+            self.queues.retain(|(plugin, _), _| registry.plugin(plugin).is_some());
+            self.dispatch(&registry, observed).await;
         }
     }
 
-    async fn tell(&mut self, registry: &Registry, observed: Observed) {
-        // Most of what happens is of no interest to anybody: that costs no more than this.
+    async fn dispatch(&mut self, registry: &Registry, observed: Observed) {
+        // Most events interest no observer, so this check comes first.
         let Some(kind) = interest::kind(&observed) else { return };
         if !registry.observers().iter().any(|plugin| plugin.interest.has(kind)) {
             return;
         }
-        let told = match event::told(&self.shared.services, kind, observed).await {
-            Ok(Some(told)) => Arc::new(told),
+        let event = match event::resolve(&self.shared.services, kind, observed).await {
+            Ok(Some(event)) => Arc::new(event),
             Ok(None) => return,
-            // It was logged where it went wrong.
-            Err(_) => return tracing::warn!("observers miss an event that could not be read"),
+            // The error is logged where it occurred.
+            Err(_) => return tracing::warn!("event not delivered to observers: it could not be read"),
         };
-        for plugin in told.audience(registry) {
-            let lane = usize::try_from(told.order % self.lanes_each as u64).unwrap_or(0);
-            let key = (plugin.id.clone(), lane);
-            let lane = self.broadcaster.entry(key).or_insert_with(|| {
-                let (lane, waiting) = mpsc::channel(LANE);
-                self.tasks.spawn(work(self.shared.clone(), plugin.id.clone(), waiting));
-                lane
+        for plugin in event.audience(registry) {
+            let queue = usize::try_from(event.order_key % self.queues_per_plugin as u64).unwrap_or(0);
+            let key = (plugin.id.clone(), queue);
+            let queue = self.queues.entry(key).or_insert_with(|| {
+                let (queue, waiting) = mpsc::channel(MAX_EVENTS_PER_QUEUE);
+                self.tasks.spawn(run_queue(self.shared.clone(), plugin.id.clone(), waiting));
+                queue
             });
-            let waiting = if self.patient {
-                // A lane ends with its sender, which is ours.
-                lane.send(told.clone()).await.is_ok()
+            let waiting = if self.waits_when_full {
+                // Cannot fail: the queue's task ends only after its sender, which is held here.
+                queue.send(event.clone()).await.is_ok()
             } else {
-                lane.try_send(told.clone()).is_ok()
+                queue.try_send(event.clone()).is_ok()
             };
             if !waiting {
-                tracing::warn!(target: "plugin", plugin = %plugin.id, "the observer cannot keep up: it misses an event");
+                tracing::warn!(target: "plugin", plugin = %plugin.id, "observer queue full, dropping event");
             }
         }
     }
 }
 
-/// Tells all those whom it interests of one event, one after the other; whether there was any.
-pub(super) async fn tell_at_once(shared: &Shared, observed: Observed) -> Result<bool> {
+/// Delivers one event to the interested observers, one after another. Returns whether there was any.
+pub(super) async fn deliver_and_wait(shared: &Shared, observed: Observed) -> Result<bool> {
     let registry = shared.registry.load_full();
     let Some(kind) = interest::kind(&observed) else { return Ok(false) };
-    let Some(told) = event::told(&shared.services, kind, observed).await? else { return Ok(false) };
+    let Some(event) = event::resolve(&shared.services, kind, observed).await? else { return Ok(false) };
     let mut any = false;
-    for plugin in told.audience(&registry) {
+    for plugin in event.audience(&registry) {
         any = true;
-        call::tell(&registry, &shared.services, plugin, &told).await?;
+        call::notify(&registry, &shared.services, plugin, &event).await?;
     }
     Ok(any)
 }
 
-/// Tells one plugin, whatever version of it runs, of one event after the other.
-async fn work(shared: Arc<Shared>, plugin: Arc<str>, mut waiting: mpsc::Receiver<Arc<Told>>) {
-    while let Some(told) = waiting.recv().await {
+/// Delivers a queue's events to a plugin, always to its current version.
+async fn run_queue(shared: Arc<Shared>, plugin: Arc<str>, mut waiting: mpsc::Receiver<Arc<ObservedEvent>>) {
+    while let Some(event) = waiting.recv().await {
         let registry = shared.registry.load_full();
         let Some(plugin) = registry.plugin(&plugin).filter(|plugin| plugin.hooks.observer.is_some()) else { continue };
-        // It misses what happens until it is well; the log told when that began.
+        // Events during a quarantine are dropped; its start was logged.
         if plugin.health.quarantine().is_some_and(|(_, left)| !left.is_zero()) {
             continue;
         }
-        let Ok(_turn) = shared.calls.acquire().await else { return };
-        match call::tell(&registry, &shared.services, plugin, &told).await {
-            // Of a plugin's failure the log knows more already.
+        let Ok(_permit) = shared.call_permits.acquire().await else { return };
+        match call::notify(&registry, &shared.services, plugin, &event).await {
+            // A plugin's fault is logged already.
             Ok(()) | Err(Error::Plugin { .. }) => {}
             Err(error) => {
-                let request = told.call.request;
-                tracing::warn!(target: "plugin", plugin = %plugin.id, %request, "what the observer did came to nothing: {error}");
+                let request = event.call.request;
+                tracing::warn!(target: "plugin", plugin = %plugin.id, %request, %error, "observer call failed");
             }
         }
     }

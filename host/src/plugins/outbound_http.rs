@@ -1,7 +1,6 @@
-//! Calling out over HTTP for plugins: to the hosts that the operator lists, and into a private network only to addresses that are allowed one by one.
+//! HTTP requests of plugins: only to the hosts that the operator lists, and in private networks only to explicitly allowed addresses.
 //!
-//! A name is looked up here and the connection goes to the very address that was looked at, so a name that answers
-//! differently the second time gains nothing.
+//! A name is resolved once, and the connection goes to the very address that was checked, which prevents DNS rebinding.
 
 mod exchange;
 mod request;
@@ -27,37 +26,37 @@ pub(super) use self::request::{Parts, Request};
 use crate::config;
 use crate::error::{Error, Result};
 
-/// Exchanges of one plugin at a time.
-const AT_A_TIME: usize = 4;
-/// When one of them may be over.
+/// Concurrent requests of one plugin.
+const MAX_CONCURRENT_REQUESTS: usize = 4;
+/// Suggested delay for a plugin with too many concurrent requests.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Addresses of one name that are tried.
-const ATTEMPTS: usize = 4;
+/// Addresses of one name that are tried in turn.
+const MAX_CONNECT_ATTEMPTS: usize = 4;
 
-/// The way out, for all plugins.
+/// The HTTP client of all plugins.
 pub(super) struct OutboundHttp {
-    turns: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
-    /// Made when it is first needed: reading the system's certificates takes a while.
+    permits: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
+    /// Created on first use, since reading the system's certificates takes a while.
     tls: OnceCell<Arc<ClientConfig>>,
     may_reach: fn(IpAddr) -> bool,
 }
 
-/// Whom a plugin may call.
+/// The hosts and private addresses that a plugin may call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
     pub(super) hosts: Arc<[config::HttpHost]>,
-    /// Addresses outside the public internet at which they may be.
+    /// Private addresses that these hosts may have.
     pub(super) allow_private: Arc<[config::PrivateAddress]>,
 }
 
 impl Default for OutboundHttp {
     fn default() -> Self {
-        Self { turns: Mutex::default(), tls: OnceCell::new(), may_reach: config::is_public }
+        Self { permits: Mutex::default(), tls: OnceCell::new(), may_reach: config::is_public }
     }
 }
 
 impl OutboundHttp {
-    /// Makes one exchange for a plugin that may call these.
+    /// Sends one request for a plugin, within its `reach`, and returns the response.
     pub(super) async fn fetch(
         self: &Arc<Self>,
         plugin: &Arc<str>,
@@ -71,15 +70,19 @@ impl OutboundHttp {
                 if port == request.usual_port() { host.clone() } else { format!("{host}:{port}") }
             )));
         }
-        let turns =
-            self.turns.lock().entry(plugin.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_A_TIME))).clone();
-        let Ok(_turn) = turns.try_acquire() else {
+        let permits = self
+            .permits
+            .lock()
+            .entry(plugin.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)))
+            .clone();
+        let Ok(_permit) = permits.try_acquire() else {
             return Err(Error::RateLimited { retry_after: RETRY_AFTER });
         };
         let limit = request.timeout;
-        let (outside, allow_private) = (self.clone(), reach.allow_private.clone());
-        // On a task of its own: what it computes, for TLS say, is not the guest's own time.
-        let exchange = tokio::spawn(async move { outside.exchange(&request, &allow_private).await });
+        let (client, allow_private) = (self.clone(), reach.allow_private.clone());
+        // On a task of its own, so that its CPU time, as for TLS, does not count against the guest's budget.
+        let exchange = tokio::spawn(async move { client.exchange(&request, &allow_private).await });
         match tokio::time::timeout(limit, AbortOnDropHandle::new(exchange)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(Error::internal(error)),
@@ -92,7 +95,7 @@ impl OutboundHttp {
     async fn exchange(&self, request: &Request, allow_private: &[config::PrivateAddress]) -> Result<Response> {
         let stream = self.connect(request, allow_private).await?;
         if !request.is_https() {
-            return exchange::talk(stream, request).await;
+            return exchange::send(stream, request).await;
         }
         let unreachable = |error: &dyn std::fmt::Display| Error::Unavailable(format!("{}: {error}", request.host()));
         let name = match request.host() {
@@ -102,7 +105,7 @@ impl OutboundHttp {
         };
         let connector = TlsConnector::from(self.tls().await?);
         let stream = connector.connect(name, stream).await.map_err(|error| unreachable(&error))?;
-        exchange::talk(stream, request).await
+        exchange::send(stream, request).await
     }
 
     async fn connect(&self, request: &Request, allow_private: &[config::PrivateAddress]) -> Result<TcpStream> {
@@ -123,7 +126,7 @@ impl OutboundHttp {
         });
         let may_reach =
             |found: &SocketAddr| (self.may_reach)(found.ip()) || allow_private.iter().any(|allowed| allowed.is(*found));
-        for address in found.into_iter().filter(may_reach).take(ATTEMPTS) {
+        for address in found.into_iter().filter(may_reach).take(MAX_CONNECT_ATTEMPTS) {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => refused = Error::Unavailable(format!("{host} cannot be reached: {error}")),
@@ -132,22 +135,22 @@ impl OutboundHttp {
         Err(refused)
     }
 
-    /// What the system trusts.
+    /// The TLS configuration with the system's root certificates.
     async fn tls(&self) -> Result<Arc<ClientConfig>> {
         let make = || async {
-            let made = tokio::task::spawn_blocking(trusted).await.map_err(Error::internal)?;
+            let made = tokio::task::spawn_blocking(load_tls_config).await.map_err(Error::internal)?;
             made.map(Arc::new).map_err(Error::internal)
         };
         self.tls.get_or_try_init(make).await.cloned()
     }
 }
 
-fn trusted() -> Result<ClientConfig, tokio_rustls::rustls::Error> {
+fn load_tls_config() -> Result<ClientConfig, tokio_rustls::rustls::Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (taken, _) = roots.add_parsable_certificates(found.certs);
     if taken == 0 {
-        tracing::warn!(errors = ?found.errors, "the system trusts no certificate: plugins cannot call out over HTTPS");
+        tracing::warn!(errors = ?found.errors, "no trusted root certificates found, HTTPS requests of plugins will fail");
     }
     let provider = Arc::new(crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -15,7 +15,7 @@ use super::state::State;
 use crate::clock::Timestamp;
 use crate::config;
 
-/// A version of a plugin, as it runs: never changed, only replaced by another.
+/// A loaded version of a plugin. It is immutable and replaced as a whole by another version.
 pub(super) struct Plugin {
     pub(super) id: Arc<str>,
     pub(super) sha256: [u8; 32],
@@ -26,7 +26,7 @@ pub(super) struct Plugin {
     pub(super) hooks: Hooks,
     /// The plugin's own settings, as the JSON that `init` gets.
     pub(super) settings: String,
-    /// Whom it may call over HTTP.
+    /// The hosts that it may call over HTTP.
     pub(super) reach: Reach,
     pub(super) order: i32,
     pub(super) budget: config::Budget,
@@ -34,21 +34,21 @@ pub(super) struct Plugin {
     pub(super) commands: Vec<Arc<CommandInfo>>,
     pub(super) interest: Interest,
     pub(super) filter: Filter,
-    /// For second attempts: one at a time, since they are there because calls overtook each other.
-    pub(super) for_subscribers: Semaphore,
-    /// What becomes of messages while its filter is quarantined.
+    /// Serialises retries after a conflict, so that a retry does not conflict with another retry.
+    pub(super) retry_permit: Semaphore,
+    /// Whether messages are rejected or pass unfiltered while its filter is quarantined.
     pub(super) on_fault: config::OnFault,
     pub(super) health: PluginHealth,
 }
 
 impl Plugin {
-    /// For the log: what it calls its version, or the beginning of its hash.
+    /// For the log: the version it declares, or the beginning of its hash.
     pub(super) fn version(&self) -> &str {
         self.about.as_ref().map_or(&self.short_hash, |about| &about.version)
     }
 }
 
-/// What a plugin says of itself.
+/// A plugin's description of itself.
 #[derive(Clone, Debug)]
 pub(super) struct About {
     pub(super) name: String,
@@ -56,7 +56,7 @@ pub(super) struct About {
     pub(super) summary: String,
 }
 
-/// Where a component's exports are: none for those that it does not have.
+/// Indices of a component's exported hooks; none for hooks that it does not export.
 #[derive(Clone)]
 pub(super) struct Hooks {
     pub(super) lifecycle: Option<lifecycle::LifecyclePluginIndices>,
@@ -68,7 +68,7 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    /// Their names, as the contract has them.
+    /// The names of the exported hooks, as the contract spells them.
     pub(super) fn names(&self) -> Vec<&'static str> {
         [
             ("lifecycle", self.lifecycle.is_some()),
@@ -84,7 +84,7 @@ impl Hooks {
     }
 }
 
-/// A hash as people compare it.
+/// A hash in lower-case hex.
 pub(super) fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,8 @@
-//! What becomes of a plugin that keeps failing: it rests for a while, then one call decides whether it is well again.
+//! Circuit breaker of a plugin: opens after repeated faults, then one probe call decides whether it closes.
 //!
-//! One person whose calls make a plugin fail is told so each time, and that is that. Three within a minute mean that the
-//! plugin is at fault, and it is left alone for half a minute, then twice as long, up to ten minutes. The time is the
-//! caller's to say, so that all of it can be tried out without waiting.
+//! Faults of a single caller do not open it. Faults of three callers within a minute do: the plugin is quarantined for half
+//! a minute, and for twice as long after each failed probe, up to ten minutes. The caller passes the current time, so tests
+//! need not wait.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -12,30 +12,30 @@ use parking_lot::Mutex;
 use crate::accounts::throttle::Origin;
 use crate::protocol::AccountId;
 
-/// Faults further apart than this have nothing to do with each other.
-const WINDOW: Duration = Duration::from_secs(60);
-/// Fewer could be the doing of one person with a second account.
+/// Faults further apart than this do not add up.
+const FAULT_WINDOW: Duration = Duration::from_secs(60);
+/// Callers whose calls must fail to open the breaker. Two could be one person with a second account.
 const SOURCES_TO_OPEN: usize = 3;
-const FIRST_TERM: Duration = Duration::from_secs(30);
-const LONGEST_TERM: Duration = Duration::from_secs(600);
+const FIRST_QUARANTINE: Duration = Duration::from_secs(30);
+const MAX_QUARANTINE: Duration = Duration::from_secs(600);
 
-/// Whose call failed. Guests count by where they come from: new ones cost nothing.
+/// The caller that a fault is attributed to. Guests count by network origin, since new guest identities cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultSource {
     Account(AccountId),
     Origin(Origin),
     /// The server itself, or a plugin.
-    Inside,
+    Internal,
 }
 
-/// What a fault or the end of a probe led to.
+/// A state change of the breaker, with the length of the quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// It is quarantined for this long.
+    /// The plugin is quarantined for this long.
     Opened(Duration),
-    /// The probe failed too: quarantined again.
+    /// The probe failed: the plugin is quarantined again for this long.
     Reopened(Duration),
-    /// The probe went well.
+    /// The probe succeeded.
     Closed,
 }
 
@@ -43,9 +43,9 @@ pub(super) enum Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
     Allowed,
-    /// The one call that decides.
+    /// Allowed as the probe, whose outcome decides.
     Probe,
-    /// Not before this has passed.
+    /// Refused for this long.
     Refused(Duration),
 }
 
@@ -56,20 +56,20 @@ enum State {
     HalfOpen { since: Instant },
 }
 
-/// The rules, without a clock of their own.
+/// The breaker's state machine, without a clock.
 #[derive(Debug)]
 struct Rules {
     state: State,
-    /// The latest fault of each witness.
+    /// The latest fault of each source.
     recent: Vec<(FaultSource, Instant)>,
-    /// The last term, and when it was over.
-    term: Option<Duration>,
+    /// Length of the last quarantine, and when it ended.
+    duration: Option<Duration>,
     ended: Option<Instant>,
 }
 
 impl Rules {
     fn new() -> Self {
-        Self { state: State::Closed, recent: Vec::new(), term: None, ended: None }
+        Self { state: State::Closed, recent: Vec::new(), duration: None, ended: None }
     }
 
     fn enter(&mut self, now: Instant) -> Admission {
@@ -85,23 +85,23 @@ impl Rules {
     }
 
     fn fault(&mut self, now: Instant, source: FaultSource) -> Option<Transition> {
-        // Calls that were under way when it began tell nothing new.
+        // Calls that were in flight when the breaker opened count no more.
         if !matches!(self.state, State::Closed) {
             return None;
         }
-        self.recent.retain(|(who, at)| *who != source && now.duration_since(*at) < WINDOW);
+        self.recent.retain(|(who, at)| *who != source && now.duration_since(*at) < FAULT_WINDOW);
         self.recent.push((source, now));
         if self.recent.len() < SOURCES_TO_OPEN {
             return None;
         }
         self.recent.clear();
-        // One that was well for long enough starts over.
-        let relapse = self.ended.is_some_and(|ended| now.duration_since(ended) < LONGEST_TERM);
-        Some(Transition::Opened(self.hold(now, self.term.filter(|_| relapse))))
+        // After a long time without faults the first quarantine is short again.
+        let relapse = self.ended.is_some_and(|ended| now.duration_since(ended) < MAX_QUARANTINE);
+        Some(Transition::Opened(self.open(now, self.duration.filter(|_| relapse))))
     }
 
     fn probe_failed(&mut self, now: Instant) -> Transition {
-        Transition::Reopened(self.hold(now, self.term))
+        Transition::Reopened(self.open(now, self.duration))
     }
 
     fn probe_passed(&mut self, now: Instant) -> Transition {
@@ -110,30 +110,30 @@ impl Rules {
         Transition::Closed
     }
 
-    /// The probe came to nothing, one way or the other: the next call is one.
+    /// The probe ended without an outcome: the next call is the probe.
     fn probe_abandoned(&mut self) {
         if let State::HalfOpen { since } = self.state {
             self.state = State::Open { until: since };
         }
     }
 
-    fn hold(&mut self, now: Instant, before: Option<Duration>) -> Duration {
-        let term = before.map_or(FIRST_TERM, |before| (before * 2).min(LONGEST_TERM));
-        self.term = Some(term);
-        self.state = State::Open { until: now + term };
-        term
+    fn open(&mut self, now: Instant, before: Option<Duration>) -> Duration {
+        let duration = before.map_or(FIRST_QUARANTINE, |before| (before * 2).min(MAX_QUARANTINE));
+        self.duration = Some(duration);
+        self.state = State::Open { until: now + duration };
+        duration
     }
 }
 
-/// One version of a plugin, as it behaves. Another version starts with a clean one.
+/// The circuit breaker of one version of a plugin. A new version starts with a closed one.
 #[derive(Debug)]
 pub(super) struct CircuitBreaker {
-    /// Whether `rules` has to be asked: they seldom have.
+    /// Whether the breaker is not closed: most calls need not lock `rules`.
     restricted: AtomicBool,
     rules: Mutex<Rules>,
 }
 
-/// A call that may be made. Dropping it says nothing about the plugin.
+/// Permission to make one call. Dropping it records no outcome.
 #[derive(Debug)]
 pub(super) struct CallPermit<'a> {
     breaker: &'a CircuitBreaker,
@@ -145,7 +145,7 @@ impl CircuitBreaker {
         Self { restricted: AtomicBool::new(false), rules: Mutex::new(Rules::new()) }
     }
 
-    /// Asks for a call; the error is how long there will be none.
+    /// Asks for permission to call; the error is how long calls are refused.
     pub(super) fn enter(&self, now: Instant) -> Result<CallPermit<'_>, Duration> {
         if !self.restricted.load(Relaxed) {
             return Ok(CallPermit { breaker: self, probe: false });
@@ -157,7 +157,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// How much of a quarantine is left, if there is one; nothing while the next call or the present one decides.
+    /// The rest of the quarantine; none if closed, zero while the next or current call is the probe.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         match self.rules.lock().state {
             State::Closed => None,
@@ -168,7 +168,7 @@ impl CircuitBreaker {
 }
 
 impl CallPermit<'_> {
-    /// The plugin answered.
+    /// Records that the plugin answered.
     pub(super) fn answered(mut self, now: Instant) -> Option<Transition> {
         if !std::mem::take(&mut self.probe) {
             return None;
@@ -178,7 +178,7 @@ impl CallPermit<'_> {
         Some(transition)
     }
 
-    /// The plugin was at fault.
+    /// Records a fault of the plugin.
     pub(super) fn failed(mut self, now: Instant, source: FaultSource) -> Option<Transition> {
         let mut rules = self.breaker.rules.lock();
         let transition = match std::mem::take(&mut self.probe) {
@@ -206,36 +206,36 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn somebody() -> FaultSource {
+    fn any_account() -> FaultSource {
         FaultSource::Account(AccountId::new())
     }
 
-    /// Quarantined at `now`.
-    fn held(now: Instant) -> Rules {
+    /// Rules with the breaker opened at `now`.
+    fn opened(now: Instant) -> Rules {
         let mut rules = Rules::new();
-        assert_eq!(rules.fault(now, somebody()), None);
-        assert_eq!(rules.fault(now, somebody()), None);
-        assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(FIRST_TERM)));
+        assert_eq!(rules.fault(now, any_account()), None);
+        assert_eq!(rules.fault(now, any_account()), None);
+        assert_eq!(rules.fault(now, any_account()), Some(Transition::Opened(FIRST_QUARANTINE)));
         rules
     }
 
     #[test]
-    fn three_people_within_a_minute_quarantine_a_plugin() {
+    fn faults_of_three_callers_within_a_minute_open_the_breaker() {
         let now = Instant::now();
-        let mut rules = held(now);
-        assert_eq!(rules.enter(now + SECOND), Admission::Refused(FIRST_TERM - SECOND));
+        let mut rules = opened(now);
+        assert_eq!(rules.enter(now + SECOND), Admission::Refused(FIRST_QUARANTINE - SECOND));
     }
 
     #[test]
-    fn one_person_alone_does_not_however_often() {
-        let (now, ann) = (Instant::now(), somebody());
+    fn repeated_faults_of_one_caller_do_not_open_the_breaker() {
+        let (now, ann) = (Instant::now(), any_account());
         let mut rules = Rules::new();
         for _ in 0..10 {
             assert_eq!(rules.fault(now, ann), None);
         }
-        assert_eq!(rules.fault(now, somebody()), None);
+        assert_eq!(rules.fault(now, any_account()), None);
         assert_eq!(rules.enter(now), Admission::Allowed);
-        assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(FIRST_TERM)));
+        assert_eq!(rules.fault(now, any_account()), Some(Transition::Opened(FIRST_QUARANTINE)));
     }
 
     #[test]
@@ -243,69 +243,69 @@ mod tests {
         let now = Instant::now();
         let mut rules = Rules::new();
         for third in 0..10 {
-            assert_eq!(rules.fault(now + WINDOW / 2 * third, somebody()), None);
+            assert_eq!(rules.fault(now + FAULT_WINDOW / 2 * third, any_account()), None);
         }
     }
 
     #[test]
-    fn after_its_term_one_call_decides_and_the_others_wait_for_it() {
+    fn after_the_quarantine_one_call_is_the_probe_and_others_are_refused() {
         let now = Instant::now();
-        let mut rules = held(now);
-        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
-        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Refused(Duration::ZERO));
-        assert_eq!(rules.probe_passed(now + FIRST_TERM), Transition::Closed);
-        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Allowed);
+        let mut rules = opened(now);
+        assert_eq!(rules.enter(now + FIRST_QUARANTINE), Admission::Probe);
+        assert_eq!(rules.enter(now + FIRST_QUARANTINE), Admission::Refused(Duration::ZERO));
+        assert_eq!(rules.probe_passed(now + FIRST_QUARANTINE), Transition::Closed);
+        assert_eq!(rules.enter(now + FIRST_QUARANTINE), Admission::Allowed);
     }
 
     #[test]
-    fn each_failed_probe_doubles_the_term_up_to_ten_minutes() {
+    fn each_failed_probe_doubles_the_quarantine_up_to_ten_minutes() {
         let mut now = Instant::now();
-        let mut rules = held(now);
+        let mut rules = opened(now);
         let mut terms = Vec::new();
-        let mut term = FIRST_TERM;
+        let mut duration = FIRST_QUARANTINE;
         for _ in 0..6 {
-            now += term;
+            now += duration;
             assert_eq!(rules.enter(now), Admission::Probe);
             let Transition::Reopened(longer) = rules.probe_failed(now) else { panic!("prolonged") };
             terms.push(longer.as_secs());
-            term = longer;
+            duration = longer;
         }
         assert_eq!(terms, [60, 120, 240, 480, 600, 600]);
     }
 
     #[test]
-    fn a_relapse_takes_longer_unless_the_plugin_was_well_for_long() {
-        for (well, term) in [(SECOND, 2 * FIRST_TERM), (LONGEST_TERM, FIRST_TERM)] {
+    fn relapse_doubles_the_quarantine_unless_it_comes_late() {
+        for (well, duration) in [(SECOND, 2 * FIRST_QUARANTINE), (MAX_QUARANTINE, FIRST_QUARANTINE)] {
             let mut now = Instant::now();
-            let mut rules = held(now);
-            now += FIRST_TERM;
+            let mut rules = opened(now);
+            now += FIRST_QUARANTINE;
             rules.enter(now);
             rules.probe_passed(now);
             now += well;
-            rules.fault(now, somebody());
-            rules.fault(now, somebody());
-            assert_eq!(rules.fault(now, somebody()), Some(Transition::Opened(term)));
+            rules.fault(now, any_account());
+            rules.fault(now, any_account());
+            assert_eq!(rules.fault(now, any_account()), Some(Transition::Opened(duration)));
         }
     }
 
     #[test]
-    fn a_probe_that_was_never_finished_is_made_again() {
+    fn abandoned_probe_is_repeated() {
         let now = Instant::now();
-        let mut rules = held(now);
-        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
+        let mut rules = opened(now);
+        assert_eq!(rules.enter(now + FIRST_QUARANTINE), Admission::Probe);
         rules.probe_abandoned();
-        assert_eq!(rules.enter(now + FIRST_TERM), Admission::Probe);
+        assert_eq!(rules.enter(now + FIRST_QUARANTINE), Admission::Probe);
     }
 
     #[test]
-    fn a_record_lets_go_after_a_good_probe() {
+    fn breaker_closes_after_a_successful_probe() {
         let (breaker, now) = (CircuitBreaker::new(), Instant::now());
         for _ in 0..SOURCES_TO_OPEN {
-            breaker.enter(now).unwrap().failed(now, somebody());
+            breaker.enter(now).unwrap().failed(now, any_account());
         }
-        assert_eq!(breaker.enter(now).unwrap_err(), FIRST_TERM);
-        assert_eq!(breaker.left(now), Some(FIRST_TERM));
-        let now = now + FIRST_TERM;
+        assert_eq!(breaker.enter(now).unwrap_err(), FIRST_QUARANTINE);
+        assert_eq!(breaker.left(now), Some(FIRST_QUARANTINE));
+        let now = now + FIRST_QUARANTINE;
         drop(breaker.enter(now).unwrap());
         let probe = breaker.enter(now).unwrap();
         assert!(breaker.enter(now).is_err());

@@ -1,4 +1,4 @@
-//! The last lines of the log, and the last that it has of each plugin, for operators who are not at the server's terminal.
+//! Keeps the latest log lines, overall and per plugin, for operators without access to the server's terminal.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -14,31 +14,31 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::{Timestamp, now};
 
-/// Of each plugin; older lines are forgotten.
-const LINES: usize = 200;
-/// Of all that is logged.
-const SERVER_LINES: usize = 1000;
-/// With more plugins than this, those that were silent longest are forgotten.
-const PLUGINS: usize = 64;
-/// A longer line is cut.
-const LINE_BYTES: usize = 2048;
+/// Lines kept per plugin; older ones are dropped.
+const MAX_LINES_PER_PLUGIN: usize = 200;
+/// Lines kept of the whole log.
+const MAX_SERVER_LINES: usize = 1000;
+/// Plugins whose lines are kept; beyond this, the plugin whose last line is oldest is dropped.
+const MAX_PLUGINS: usize = 64;
+/// A longer line is truncated.
+const MAX_LINE_BYTES: usize = 2048;
 
 /// A line of the log.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecentLine {
-    /// 1, 2, 3 … for each plugin, and for all lines together, since the server started.
+    /// Counts from 1 since the server started, separately for each plugin and for the whole log.
     pub seq: u64,
     pub at: Timestamp,
     pub level: &'static str,
-    /// Where in the server it was said.
+    /// The `tracing` target, which names the module.
     pub target: &'static str,
-    /// Who it is about, among all lines.
+    /// The plugin that the line is about; only set in the whole log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<Box<str>>,
     pub text: String,
 }
 
-/// The lines kept; all memory it takes is bounded.
+/// The latest log lines, in bounded memory.
 #[derive(Default)]
 pub struct RecentLines {
     plugins: Mutex<BTreeMap<Box<str>, Ring>>,
@@ -52,31 +52,32 @@ struct Ring {
 }
 
 impl RecentLines {
-    /// What listens to the log: all that plugins say, and what the server says of them.
+    /// A `tracing` layer that collects the lines.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(self: Arc<Self>) -> impl Layer<S> {
-        Listener(self)
+        RecentLinesLayer(self)
     }
 
-    /// The newest `most` lines after `after`, oldest first. A number from before a restart is no line of ours: then all count.
+    /// The newest `most` lines of a plugin after `after`, oldest first. An `after` above the last number is from before a
+    /// restart and counts as 0.
     pub fn of(&self, plugin: &str, after: u64, most: usize) -> Vec<RecentLine> {
         let plugins = self.plugins.lock();
         plugins.get(plugin).map(|ring| ring.newest(after, most)).unwrap_or_default()
     }
 
-    /// The same of everything that is logged.
+    /// The newest `most` lines of the whole log after `after`, oldest first.
     pub fn of_server(&self, after: u64, most: usize) -> Vec<RecentLine> {
         self.server.lock().newest(after, most)
     }
 
     fn add(&self, plugin: &str, line: RecentLine) {
         let mut plugins = self.plugins.lock();
-        if plugins.len() >= PLUGINS && !plugins.contains_key(plugin) {
-            let silent = plugins.iter().min_by_key(|(_, ring)| ring.lines.back().map(|line| line.at));
-            if let Some(silent) = silent.map(|(id, _)| id.clone()) {
-                plugins.remove(&silent);
+        if plugins.len() >= MAX_PLUGINS && !plugins.contains_key(plugin) {
+            let longest_silent = plugins.iter().min_by_key(|(_, ring)| ring.lines.back().map(|line| line.at));
+            if let Some(longest_silent) = longest_silent.map(|(id, _)| id.clone()) {
+                plugins.remove(&longest_silent);
             }
         }
-        plugins.entry(plugin.into()).or_default().push(line, LINES);
+        plugins.entry(plugin.into()).or_default().push(line, MAX_LINES_PER_PLUGIN);
     }
 }
 
@@ -97,17 +98,17 @@ impl Ring {
     }
 }
 
-struct Listener(Arc<RecentLines>);
+struct RecentLinesLayer(Arc<RecentLines>);
 
-impl<S: Subscriber> Layer<S> for Listener {
+impl<S: Subscriber> Layer<S> for RecentLinesLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let (target, level) = (event.metadata().target(), event.metadata().level().as_str());
-        let mut said = Said::default();
-        event.record(&mut said);
-        let Said { plugin, mut message, rest } = said;
+        let mut fields = EventFields::default();
+        event.record(&mut fields);
+        let EventFields { plugin, mut message, rest } = fields;
         message.push_str(&rest);
-        if message.len() > LINE_BYTES {
-            message.truncate(message.floor_char_boundary(LINE_BYTES));
+        if message.len() > MAX_LINE_BYTES {
+            message.truncate(message.floor_char_boundary(MAX_LINE_BYTES));
             message.push('…');
         }
         let plugin: Option<Box<str>> = plugin.map(Into::into);
@@ -115,19 +116,19 @@ impl<S: Subscriber> Layer<S> for Listener {
         if let Some(plugin) = plugin.filter(|_| target == "plugin" || target.starts_with("natterjack::plugins")) {
             self.0.add(&plugin, RecentLine { plugin: None, ..line.clone() });
         }
-        self.0.server.lock().push(line, SERVER_LINES);
+        self.0.server.lock().push(line, MAX_SERVER_LINES);
     }
 }
 
-/// An event's fields.
+/// An event's plugin, message and other fields.
 #[derive(Default)]
-struct Said {
+struct EventFields {
     plugin: Option<String>,
     message: String,
     rest: String,
 }
 
-impl Visit for Said {
+impl Visit for EventFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "plugin" => self.plugin = Some(format!("{value:?}")),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_kept_under_its_plugin() {
+    fn line_is_kept_under_its_plugin() {
         let lines = Arc::new(RecentLines::default());
         let log = tracing_subscriber::registry().with(lines.clone().layer());
         tracing::subscriber::with_default(log, || {
@@ -170,29 +171,29 @@ mod tests {
         assert_eq!(texts(&lines, "groups", 0, 10), ["a room"]);
         assert_eq!(lines.of("echo", 0, 10)[0].level, "INFO");
         let all = lines.of_server(0, 10);
-        let told: Vec<_> = all.iter().map(|line| (line.plugin.as_deref(), &*line.text)).collect();
-        assert_eq!(told[2..], [(Some("echo"), "not of plugins"), (None, "of nobody")]);
+        let texts: Vec<_> = all.iter().map(|line| (line.plugin.as_deref(), &*line.text)).collect();
+        assert_eq!(texts[2..], [(Some("echo"), "not of plugins"), (None, "of nobody")]);
     }
 
     #[test]
     fn only_the_newest_lines_are_kept() {
         let lines = RecentLines::default();
-        for n in 1..=LINES + 3 {
+        for n in 1..=MAX_LINES_PER_PLUGIN + 3 {
             lines.add("echo", line(n.to_string()));
         }
         let kept = lines.of("echo", 0, usize::MAX);
-        assert_eq!((kept.len(), kept[0].seq), (LINES, 4));
+        assert_eq!((kept.len(), kept[0].seq), (MAX_LINES_PER_PLUGIN, 4));
         assert_eq!(texts(&lines, "echo", 0, 2), ["202", "203"]);
         assert_eq!(texts(&lines, "echo", 202, 10), ["203"]);
-        assert_eq!(lines.of("echo", 9999, usize::MAX).len(), LINES, "a number of another run");
+        assert_eq!(lines.of("echo", 9999, usize::MAX).len(), MAX_LINES_PER_PLUGIN, "a number of another run");
     }
 
     #[test]
-    fn plugins_that_come_and_go_do_not_pile_up() {
+    fn number_of_plugins_with_kept_lines_is_bounded() {
         let lines = RecentLines::default();
-        for n in 0..PLUGINS + 10 {
+        for n in 0..MAX_PLUGINS + 10 {
             lines.add(&format!("p{n}"), line("hello"));
         }
-        assert_eq!(lines.plugins.lock().len(), PLUGINS);
+        assert_eq!(lines.plugins.lock().len(), MAX_PLUGINS);
     }
 }

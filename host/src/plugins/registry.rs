@@ -1,4 +1,4 @@
-//! Which plugins run, and what each hook and command leads to. Never changed, only swapped as a whole.
+//! The registry of running plugins, by hook and command. It is immutable and replaced as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,26 +9,28 @@ use super::plugin::Plugin;
 use crate::config::OnFault;
 use crate::error::{Error, Result};
 
-/// A plugin that should decide and does not run.
+/// A filter or guard that should decide and does not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Missing {
+pub(super) struct MissingPlugin {
     pub(super) filter: bool,
     pub(super) guard: bool,
-    /// What becomes of messages without its filter.
+    /// Whether messages are rejected or pass unfiltered without it.
     pub(super) on_fault: OnFault,
 }
 
-impl Missing {
+impl MissingPlugin {
+    /// Whether it is a filter or a guard.
     pub(super) fn decides(&self) -> bool {
         self.filter || self.guard
     }
 
-    /// Whether messages are rejected without it.
+    /// Whether messages are rejected while it is missing.
     pub(super) fn rejects(&self) -> bool {
         self.filter && self.on_fault == OnFault::Reject
     }
 }
 
+/// The running plugins by hook, command and slash word, and the missing filters and guards.
 #[derive(Default)]
 pub(super) struct Registry {
     plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
@@ -38,7 +40,7 @@ pub(super) struct Registry {
     timers: Vec<Arc<Plugin>>,
     commands: HashMap<Arc<str>, (Arc<Plugin>, Arc<CommandInfo>)>,
     words: HashMap<Arc<str>, Arc<CommandInfo>>,
-    missing: BTreeMap<Arc<str>, Missing>,
+    missing: BTreeMap<Arc<str>, MissingPlugin>,
 }
 
 impl Registry {
@@ -46,26 +48,26 @@ impl Registry {
         self.missing.contains_key(id)
     }
 
-    pub(super) fn missing(&self, id: &str) -> Option<&Missing> {
+    pub(super) fn missing(&self, id: &str) -> Option<&MissingPlugin> {
         self.missing.get(id)
     }
 
-    /// Whether every filter runs that messages have to pass.
+    /// Fails with [`Error::Unavailable`] if a filter is missing that rejects messages in its absence.
     pub(super) fn check_filters(&self) -> Result<()> {
         match self.missing.iter().find(|(_, missing)| missing.rejects()) {
             None => Ok(()),
             Some((id, _)) => Err(Error::Unavailable(format!(
-                "the message filter {id} does not run; nothing can be posted until an administrator has seen to it"
+                "the message filter {id} does not run; nothing can be posted until an administrator has fixed or removed it"
             ))),
         }
     }
 
-    /// Whether every guard runs that has a say in who comes in.
+    /// Fails with [`Error::Unavailable`] if a guard is missing.
     pub(super) fn check_guards(&self) -> Result<()> {
         match self.missing.iter().find(|(_, missing)| missing.guard) {
             None => Ok(()),
             Some((id, _)) => Err(Error::Unavailable(format!(
-                "the room guard {id} does not run; private rooms stay shut until an administrator has seen to it"
+                "the room guard {id} does not run; private rooms cannot be joined until an administrator has fixed or removed it"
             ))),
         }
     }
@@ -78,7 +80,7 @@ impl Registry {
         self.plugins.values()
     }
 
-    /// In the order in which they see a message.
+    /// The filters, in the order in which they are called.
     pub(super) fn filters(&self) -> &[Arc<Plugin>] {
         &self.filters
     }
@@ -91,7 +93,7 @@ impl Registry {
         &self.observers
     }
 
-    /// Those that are woken by timers.
+    /// The plugins that export `timer`.
     pub(super) fn timers(&self) -> &[Arc<Plugin>] {
         &self.timers
     }
@@ -104,12 +106,13 @@ impl Registry {
         self.words.get(word)
     }
 
-    /// By plugin, then in the order in which a plugin names them.
+    /// All commands by plugin id, then in the plugin's own order.
     pub(super) fn commands(&self) -> impl Iterator<Item = &Arc<CommandInfo>> {
         self.plugins.values().flat_map(|plugin| &plugin.commands)
     }
 
-    /// With this plugin in place of its former version, if there is one.
+    /// A copy in which this plugin is added or replaces its former version.
+    /// Fails if a command or slash word is taken.
     pub(super) fn with(&self, plugin: Plugin, core_ops: &[&str]) -> Result<Self, LoadError> {
         self.check(&plugin, core_ops)?;
         let (mut plugins, mut missing) = (self.plugins.clone(), self.missing.clone());
@@ -118,6 +121,7 @@ impl Registry {
         Ok(Self::of(plugins, missing))
     }
 
+    /// A copy without this plugin.
     pub(super) fn without(&self, id: &str) -> Self {
         let (mut plugins, mut missing) = (self.plugins.clone(), self.missing.clone());
         plugins.remove(id);
@@ -125,14 +129,14 @@ impl Registry {
         Self::of(plugins, missing)
     }
 
-    /// Without this plugin, which would have decided something.
-    pub(super) fn with_missing(&self, id: Arc<str>, missing: Missing) -> Self {
+    /// A copy in which this plugin is marked as missing.
+    pub(super) fn with_missing(&self, id: Arc<str>, missing: MissingPlugin) -> Self {
         let mut all = self.missing.clone();
         all.insert(id, missing);
         Self::of(self.plugins.clone(), all)
     }
 
-    fn of(plugins: BTreeMap<Arc<str>, Arc<Plugin>>, missing: BTreeMap<Arc<str>, Missing>) -> Self {
+    fn of(plugins: BTreeMap<Arc<str>, Arc<Plugin>>, missing: BTreeMap<Arc<str>, MissingPlugin>) -> Self {
         let mut registry = Self { missing, ..Self::default() };
         for plugin in plugins.values() {
             if plugin.hooks.message_filter.is_some() {
@@ -154,14 +158,14 @@ impl Registry {
                 }
             }
         }
-        // Ties stay in the order of their ids: the sort is stable.
+        // The sort is stable, so plugins of equal order stay sorted by id.
         registry.filters.sort_by_key(|plugin| plugin.order);
         registry.guards.sort_by_key(|plugin| plugin.order);
         registry.plugins = plugins;
         registry
     }
 
-    /// A name that two plugins offer would mean one thing or the other by chance.
+    /// Checks that no command or slash word is taken by another plugin or by the server.
     fn check(&self, plugin: &Plugin, core_ops: &[&str]) -> Result<(), LoadError> {
         for command in &plugin.commands {
             let taken = |by: String| LoadError::Taken { what: "command", name: command.name.to_string(), by };

@@ -1,4 +1,4 @@
-//! What imports are made of.
+//! The parts of the host behind the plugins' imports.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::metrics::Metrics;
 use crate::protocol::{Bot, Unit};
 use crate::rooms::Rooms;
 
-/// Bots whose accounts are kept at hand; more plugins than this are never installed.
-const BOTS: usize = 1000;
+/// Bot accounts in the cache; more plugins than this are never installed.
+const MAX_CACHED_BOTS: usize = 1000;
 
 /// The parts of the host that plugins reach through their imports.
 pub struct Services {
@@ -30,17 +30,18 @@ pub struct Services {
     pub(super) hub: Arc<Hub>,
     pub(super) http: Arc<OutboundHttp>,
     pub(super) metrics: Arc<Metrics>,
-    /// Told when timers may be due sooner than they were.
+    /// Notified when a timer may be due sooner than the next known one.
     pub(super) timers_changed: Notify,
-    /// How unknown plugin files are tried.
+    /// Loads unknown plugin files in a child process first, if set.
     pub(super) trial: Option<Trial>,
     pub(super) bots: Cache<Arc<str>, Bot>,
-    staged: Option<Staged>,
+    on_staged: Option<OnStaged>,
 }
 
-type Staged = Box<dyn Fn(&Unit) + Send + Sync>;
+type OnStaged = Box<dyn Fn(&Unit) + Send + Sync>;
 
 impl Services {
+    /// Without a trial of unknown files and without a callback for staged writes.
     pub fn new(
         database: Database,
         passwords: Arc<PasswordHasher>,
@@ -61,32 +62,32 @@ impl Services {
             metrics,
             timers_changed: Notify::new(),
             trial: None,
-            bots: Cache::new(BOTS),
-            staged: None,
+            bots: Cache::new(MAX_CACHED_BOTS),
+            on_staged: None,
         }
     }
 
-    /// The same, loading unknown files in a process of their own first.
+    /// Sets how unknown files are loaded in a child process first.
     pub fn trying_files(self, trial: Trial) -> Self {
         Self { trial: Some(trial), ..self }
     }
 
-    /// The same, telling of what each call has staged, whether it becomes true or not: for trying plugins out.
-    pub fn telling_staged(self, told: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
-        Self { staged: Some(Box::new(told)), ..self }
+    /// Sets a callback for what each call has staged, whether it is committed or not: for the plugin test tools.
+    pub fn telling_staged(self, on_staged: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
+        Self { on_staged: Some(Box::new(on_staged)), ..self }
     }
 
     pub(super) fn wants_staged(&self) -> bool {
-        self.staged.is_some()
+        self.on_staged.is_some()
     }
 
-    pub(super) fn tell_staged(&self, unit: &Unit) {
-        if let Some(staged) = &self.staged {
-            staged(unit);
+    pub(super) fn report_staged(&self, unit: &Unit) {
+        if let Some(on_staged) = &self.on_staged {
+            on_staged(unit);
         }
     }
 
-    /// A plugin's own account, made when it first does something in its own name.
+    /// A plugin's own account, created on first use.
     pub(super) async fn bot(&self, plugin: &Arc<str>) -> Result<Bot> {
         self.bots.get_or_load(plugin, self.database.bot(plugin, now())).await
     }

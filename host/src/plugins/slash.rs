@@ -1,4 +1,4 @@
-//! Commands as people type them: `/kick bob being rude`.
+//! Parses slash commands, such as `/kick bob being rude`.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::args::wanted;
 use super::command::{CommandInfo, Param, ParamKind};
 use crate::error::{Error, Result};
 
-/// How a command is typed: `/kick <account> [reason]`.
+/// A command's usage line: `/kick <account> [reason]`.
 pub fn usage(command: &CommandInfo) -> String {
     let mut usage = format!("/{}", command.slash.as_deref().unwrap_or(&command.name));
     for param in &command.params {
@@ -19,8 +19,8 @@ pub fn usage(command: &CommandInfo) -> String {
     usage
 }
 
-/// Reads what follows the slash word against the command's params. Accounts and rooms stay as they were typed, by name
-/// or by id: who calls the command looks them up.
+/// Parses the text after the slash word into the command's arguments. Accounts and rooms stay as typed, by name or by id:
+/// the caller resolves them.
 pub fn parse(command: &CommandInfo, text: &str) -> Result<Map<String, Value>> {
     read(&command.params, text)
         .map_err(|why| Error::invalid("", format!("{why}; it goes like this: {}", usage(command))))
@@ -37,8 +37,8 @@ fn read(params: &[Param], text: &str) -> Result<Map<String, Value>, String> {
             }
         }
         let takes_all = index + 1 == params.len() && param.kind == ParamKind::Text;
-        let (word, after) = next(rest)?;
-        // A last text in quotes ends where they end; without them it is all that is left.
+        let (word, after) = next_word(rest)?;
+        // The last text param takes the rest of the line, unless the rest is one quoted text.
         let (word, after) = if takes_all && !after.is_empty() { (rest.to_owned(), "") } else { (word, after) };
         arguments.insert(param.name.clone(), argument(param, word)?);
         rest = after;
@@ -46,8 +46,8 @@ fn read(params: &[Param], text: &str) -> Result<Map<String, Value>, String> {
     if rest.is_empty() { Ok(arguments) } else { Err(format!("`{}` is too much", clip(rest))) }
 }
 
-/// The first word, or what stands in quotes, and what follows it.
-fn next(text: &str) -> Result<(String, &str), String> {
+/// The first word or quoted text, and the rest.
+fn next_word(text: &str) -> Result<(String, &str), String> {
     let Some(open @ ('"' | '“' | '„')) = text.chars().next() else {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         return Ok((word.to_owned(), rest.trim_start()));
@@ -103,7 +103,7 @@ fn seconds(text: &str) -> Option<u64> {
     digits.parse::<u32>().ok().map(|number| u64::from(number) * unit)
 }
 
-/// Enough of what somebody typed to recognise it.
+/// The beginning of a typed text, for error messages.
 fn clip(text: &str) -> String {
     let mut clipped: String = text.chars().take(40).collect();
     if clipped.len() < text.len() {
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_text_takes_the_rest() {
+    fn last_text_param_takes_the_rest_of_the_line() {
         let parsed = parse(&kick(), "bob being   rude").unwrap();
         assert_eq!(Value::Object(parsed), json!({ "account": "bob", "reason": "being   rude" }));
         assert_eq!(parse(&kick(), "bob").unwrap().len(), 1);
     }
 
     #[test]
-    fn quotes_hold_words_together() {
+    fn quoted_words_are_one_argument() {
         let parsed = parse(&kick(), r#""Bob \"B\" Smith" "very rude""#).unwrap();
         assert_eq!(Value::Object(parsed), json!({ "account": "Bob \"B\" Smith", "reason": "very rude" }));
         assert_eq!(parse(&kick(), "“Bob Smith” x").unwrap()["account"], "Bob Smith");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn times_become_seconds() {
+    fn durations_are_parsed_into_seconds() {
         for (text, seconds) in [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
             assert_eq!(read_one(ParamKind::Duration, text), Ok(json!(seconds)), "{text}");
         }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_are_read_as_what_they_are() {
+    fn other_kinds_are_parsed_by_their_type() {
         assert_eq!(read_one(ParamKind::Integer, "-3"), Ok(json!(-3)));
         assert_eq!(read_one(ParamKind::Number, "1.5"), Ok(json!(1.5)));
         assert_eq!(read_one(ParamKind::Boolean, "Yes"), Ok(json!(true)));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_answered_with_how_it_goes() {
+    fn errors_include_the_usage_line() {
         let why = |text: &str| parse(&kick(), text).unwrap_err().to_string();
         assert_eq!(why(""), "`account` is missing; it goes like this: /kick <account> [reason]");
         assert!(why("\"bob").starts_with("a quotation mark is not closed"));

@@ -1,20 +1,20 @@
-//! Whether the commands that a plugin offers are well described.
+//! Validates the descriptions of a plugin's commands.
 
 use std::collections::HashSet;
 
 use super::command::{CommandInfo, ParamKind};
 use super::load::LoadError;
 
-const COMMANDS: usize = 100;
-const PARAMS: usize = 20;
-const CHOICES: usize = 50;
-const NAME_BYTES: usize = 64;
-const SUMMARY_CHARS: usize = 200;
+const MAX_COMMANDS: usize = 100;
+const MAX_PARAMS: usize = 20;
+const MAX_CHOICES: usize = 50;
+const MAX_NAME_BYTES: usize = 64;
+const MAX_SUMMARY_CHARS: usize = 200;
 
-/// Gives them back, or says what is wrong with the first that is not.
+/// Returns the commands if all are valid; the error describes the first mistake.
 pub(super) fn check(commands: Vec<CommandInfo>) -> Result<Vec<CommandInfo>, LoadError> {
-    if commands.len() > COMMANDS {
-        return Err(fault("…", format!("there are {}, and at most {COMMANDS} are allowed", commands.len())));
+    if commands.len() > MAX_COMMANDS {
+        return Err(fault("…", format!("there are {}, and at most {MAX_COMMANDS} are allowed", commands.len())));
     }
     let (mut names, mut words) = (HashSet::new(), HashSet::new());
     for command in &commands {
@@ -25,8 +25,8 @@ pub(super) fn check(commands: Vec<CommandInfo>) -> Result<Vec<CommandInfo>, Load
         if !names.insert(&command.name) {
             return Err(wrong("it is offered twice"));
         }
-        if command.summary.chars().count() > SUMMARY_CHARS {
-            return Err(wrong(&format!("its summary is longer than {SUMMARY_CHARS} characters")));
+        if command.summary.chars().count() > MAX_SUMMARY_CHARS {
+            return Err(wrong(&format!("its summary is longer than {MAX_SUMMARY_CHARS} characters")));
         }
         if let Some(word) = &command.slash {
             if !is_word(word, b'-') {
@@ -43,8 +43,8 @@ pub(super) fn check(commands: Vec<CommandInfo>) -> Result<Vec<CommandInfo>, Load
 
 fn check_params(command: &CommandInfo) -> Result<(), LoadError> {
     let wrong = |why: String| fault(&command.name, why);
-    if command.params.len() > PARAMS {
-        return Err(wrong(format!("it has more than {PARAMS} params")));
+    if command.params.len() > MAX_PARAMS {
+        return Err(wrong(format!("it has more than {MAX_PARAMS} params")));
     }
     let mut names = HashSet::new();
     let mut optional: Option<&str> = None;
@@ -56,21 +56,21 @@ fn check_params(command: &CommandInfo) -> Result<(), LoadError> {
         if !names.insert(name) {
             return Err(wrong(format!("it has two params `{name}`")));
         }
-        // In every command's arguments it is the room that the command is called in.
+        // The argument `room` of every command is the room that it is called in.
         if name == "room" {
             return Err(wrong(
                 "the room that it is called in is not among its params; give this one another name".into(),
             ));
         }
-        if param.summary.chars().count() > SUMMARY_CHARS {
-            return Err(wrong(format!("the summary of `{name}` is longer than {SUMMARY_CHARS} characters")));
+        if param.summary.chars().count() > MAX_SUMMARY_CHARS {
+            return Err(wrong(format!("the summary of `{name}` is longer than {MAX_SUMMARY_CHARS} characters")));
         }
         if let ParamKind::Choice(words) = &param.kind {
             let fits =
-                |word: &String| !word.is_empty() && word.len() <= NAME_BYTES && !word.contains(char::is_whitespace);
-            if words.is_empty() || words.len() > CHOICES || !words.iter().all(fits) {
+                |word: &String| !word.is_empty() && word.len() <= MAX_NAME_BYTES && !word.contains(char::is_whitespace);
+            if words.is_empty() || words.len() > MAX_CHOICES || !words.iter().all(fits) {
                 return Err(wrong(format!(
-                    "the choices of `{name}` are 1 to {CHOICES} words of at most {NAME_BYTES} bytes"
+                    "the choices of `{name}` are 1 to {MAX_CHOICES} words of at most {MAX_NAME_BYTES} bytes"
                 )));
             }
         }
@@ -88,18 +88,18 @@ fn check_params(command: &CommandInfo) -> Result<(), LoadError> {
 }
 
 fn fault(name: &str, why: String) -> LoadError {
-    LoadError::Spec { name: name.chars().take(NAME_BYTES).collect(), why }
+    LoadError::Spec { name: name.chars().take(MAX_NAME_BYTES).collect(), why }
 }
 
-/// `noun.verb`, and deeper.
+/// Lower-case words joined by dots, at least two, such as `noun.verb`.
 fn is_command_name(name: &str) -> bool {
     name.contains('.')
-        && name.len() <= NAME_BYTES
+        && name.len() <= MAX_NAME_BYTES
         && name.split('.').all(|word| is_word(word, b'-') || is_word(word, b'_'))
 }
 
 fn is_word(word: &str, joint: u8) -> bool {
-    word.len() <= NAME_BYTES
+    word.len() <= MAX_NAME_BYTES
         && word.starts_with(|first: char| first.is_ascii_lowercase())
         && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == joint)
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn well_described_commands_pass() {
+    fn valid_commands_pass() {
         let offered = vec![command("room.kick", &[("account", true), ("reason", false)])];
         assert_eq!(check(offered.clone()), Ok(offered));
     }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn slash_text_must_be_able_to_tell_the_params_apart() {
+    fn required_param_after_an_optional_one_is_refused_for_slash_commands() {
         let refused = why(vec![command("room.kick", &[("reason", false), ("account", true)])]);
         assert!(refused.contains("`account` is required and comes after `reason`"), "{refused}");
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_room_that_a_command_is_called_in_is_not_a_param() {
+    fn param_named_room_is_refused() {
         assert!(why(vec![command("a.b", &[("room", true)])]).contains("not among its params"));
     }
 }

@@ -1,4 +1,4 @@
-//! What one store holds: the guest's limits, its voice, and the unit of work of the call it is in.
+//! The data of one store: the guest's limits, its log, and the unit of work of the current call.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ pub(super) struct State {
     pub(super) plugin: Arc<str>,
     pub(super) limits: Limits,
     pub(super) guest_log: GuestLog,
-    /// There only while a call runs that may wait: not in `init`, not in a filter.
+    /// Set only during a call that may wait: not in `init`, not in a filter.
     pub(super) unit: Option<Box<UnitOfWork>>,
     pub(super) meter: Arc<Meter>,
-    /// Whether it has a `timer` to be woken by.
+    /// Whether the plugin exports `timer`.
     pub(super) has_timer: bool,
     pub(super) reach: Reach,
-    /// Made when the guest first asks for something of it: most calls never do.
+    /// Created on the guest's first use of WASI: most calls never use it.
     wasi: Option<WasiCtx>,
     table: ResourceTable,
 }
@@ -46,7 +46,10 @@ impl State {
         }
     }
 
-    /// The call's unit of work, and whose storage is meant; where there is none the import cannot answer.
+    /// The call's unit of work and the plugin's id.
+    ///
+    /// # Errors
+    /// `unavailable` in filters and in `init`, which have no unit of work.
     pub(super) fn unit(&mut self) -> Result<(&mut UnitOfWork, &Arc<str>), wire::Error> {
         match &mut self.unit {
             Some(unit) => Ok((unit, &self.plugin)),
@@ -64,7 +67,7 @@ impl WasiView for State {
     }
 }
 
-/// Empty but for two streams, which go to the log.
+/// A WASI context with nothing but stdout and stderr, which go to the log.
 fn wasi(guest_log: &GuestLog) -> WasiCtx {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(Output { guest_log: guest_log.clone(), stream: Stream::Out })

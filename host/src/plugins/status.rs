@@ -1,4 +1,4 @@
-//! How the plugins are doing, for operators.
+//! The state and statistics of plugins, for operators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +11,23 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::latency::Tally;
 
-/// How a plugin is doing.
+/// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginState {
     Running,
-    /// It failed too often and is not called for now, `quarantine` says how; or its file is not loaded any more, since it took
-    /// a process down, and `error` says how.
+    /// Its circuit breaker is not closed, and `quarantine` has the reason; or its file crashed its first load and is not loaded
+    /// again, and `error` has the reason.
     Quarantined,
-    /// It is loaded once it is compiled.
+    /// Its file is being compiled.
     Compiling,
-    /// Switched off.
+    /// Disabled by the configuration.
     Disabled,
+    /// Its file could not be loaded; `error` has the reason.
     Failed,
 }
 
 impl PluginState {
+    /// The state's name in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -37,46 +39,47 @@ impl PluginState {
     }
 }
 
-/// A plugin, for operators.
+/// The status of one plugin, for operators.
 #[derive(Clone, Debug)]
 pub struct PluginStatus {
     pub id: Arc<str>,
     pub state: PluginState,
-    /// What it says of itself.
+    /// Its name, version and summary by its own description.
     pub name: Option<String>,
     pub version: Option<String>,
     pub summary: Option<String>,
-    /// Of the version that runs.
+    /// The SHA-256 of the running version, in hex.
     pub sha256: Option<String>,
-    /// When that took its place, or got its present settings.
+    /// When the running version was loaded, or got its current settings.
     pub loaded_at: Option<Timestamp>,
     pub hooks: Vec<&'static str>,
     pub commands: Vec<Arc<str>>,
-    /// What the version that runs imports beyond what every plugin has.
+    /// The interfaces that the running version imports and that need a grant.
     pub asked: Vec<String>,
-    /// What `config.toml` lets it import.
+    /// The interfaces that are granted to it.
     pub granted: Vec<config::Grant>,
-    /// Filters run from low to high.
+    /// Filters and guards are called in ascending order.
     pub order: i32,
-    /// Why the file as it is now does not run, and since when; an older version may.
+    /// Why the current file does not run, and since when; an older version may run.
     pub error: Option<(String, Timestamp)>,
-    /// While it is quarantined: how it failed, and for how much longer it is not called.
+    /// While it is quarantined: the fault, and for how much longer it is not called.
     pub quarantine: Option<(String, Duration)>,
-    /// How the version that runs has done since it was loaded.
+    /// Statistics of the running version since it was loaded.
     pub stats: PluginStats,
-    /// What can be gone back to, the newest first; the version that runs is among them.
+    /// The versions that it can be rolled back to, the newest first, including the running one.
     pub versions: Vec<KeptVersion>,
 }
 
-/// What was counted of one version's calls.
+/// Statistics of the calls of one version.
 #[derive(Clone, Debug, Default)]
 pub struct PluginStats {
+    /// Durations of calls.
     pub times: Tally,
-    /// Calls in which it trapped, took too long or asked for too much.
+    /// Calls that ended with a fault: a trap, a time-out or an exceeded limit.
     pub faults: u64,
 }
 
-/// One loading of a plugin: its next one counts from nothing.
+/// Identifies one load of a plugin; its statistics start at zero with each load.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoadId {
     pub plugin: Arc<str>,
@@ -84,7 +87,7 @@ pub struct LoadId {
 }
 
 impl Plugins {
-    /// How long the calls of each plugin took since it was loaded.
+    /// Call times of each plugin since it was loaded.
     pub fn call_times(&self) -> impl Iterator<Item = (LoadId, Tally)> {
         let registry = self.shared.registry.load_full();
         let times = registry
@@ -93,7 +96,7 @@ impl Plugins {
         times.collect::<Vec<_>>().into_iter()
     }
 
-    /// The files that took a process down when they were first loaded, and are not loaded again.
+    /// The files that crashed their first load and are not loaded again.
     pub fn crashed_files(&self) -> Arc<Vec<CrashedFile>> {
         self.shared.crashed.load_full()
     }
@@ -103,18 +106,18 @@ impl Plugins {
         Tables::clone(&self.shared.tables.load())
     }
 
-    /// Stands for which plugins run and how they are set: the same on nodes that do the same.
+    /// A digest of the running plugins and their tables: equal on nodes that run the same.
     pub fn digest(&self) -> String {
         let (statuses, tables) = (self.shared.statuses.load(), self.shared.tables.load());
         let mut digest = Sha256::new();
         for status in &**statuses {
-            // A pin is how a node refuses a version, and not how it runs one.
+            // A pin only decides which file is loaded, not how it runs.
             let table = config::Plugin {
                 sha256: config::Pin::default(),
                 ..tables.get(&*status.id).cloned().unwrap_or_default()
             };
             let table = table.keys(&status.id).unwrap_or_default();
-            // Who could not take a version or a table over is known by that, too.
+            // A node on which a version or table failed must have another digest.
             let failed = status.error.as_ref().map(|(why, _)| why);
             digest.update(format!("{:?}", (&status.id, &status.sha256, failed, table.to_string())));
         }

@@ -1,4 +1,4 @@
-//! The host around a plugin, with a database of its own.
+//! Test support: the services of a host, with a database of its own.
 
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use crate::protocol::Account;
 use crate::room_cache::RoomCache;
 use crate::rooms::Rooms;
 
+/// A host's services with a temporary database.
 pub(super) struct World {
     pub(super) services: Arc<Services>,
     hub: Arc<Hub>,
-    /// Goes with the world.
+    /// Deleted on drop.
     pub(super) folder: TempDir,
 }
 
@@ -30,23 +31,23 @@ impl World {
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         let database = Database::open(&Options { url, full_sync: false, readers: 2 }).await.unwrap();
         let hub = Arc::new(Hub::default());
-        let known = Arc::new(RoomCache::default());
+        let cache = Arc::new(RoomCache::default());
         let writer = Writer::start(
             database.clone(),
             hub.clone(),
-            known.clone(),
+            cache.clone(),
             &TaskTracker::new(),
             CancellationToken::new(),
             &crate::metrics::Metrics::default(),
         );
         let passwords = Arc::new(PasswordHasher::new(&config::Auth::default()).unwrap());
-        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), known, config::Limits::default().into()));
+        let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), cache, config::Limits::default().into()));
         let messages = Arc::new(Messages::new(database.clone(), config::Limits::default().into()));
         let services = Services::new(database, passwords, writer, rooms, messages, hub.clone(), Arc::default());
         Self { services: Arc::new(services), hub, folder }
     }
 
-    /// The same once more, for a host that is made otherwise.
+    /// A new set of services over the same database and hub.
     pub(super) fn services(&self) -> Services {
         let of = &self.services;
         Services::new(
@@ -60,7 +61,7 @@ impl World {
         )
     }
 
-    /// What callers have in common, with no plugin in it.
+    /// The callers' shared state, without plugins.
     pub(super) fn shared(&self) -> Arc<Shared> {
         Arc::new(Shared::new(self.services.clone(), &[], false))
     }

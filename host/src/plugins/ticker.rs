@@ -1,4 +1,4 @@
-//! The thread that makes an engine's time pass, as long as a guest is running.
+//! The thread that increments an engine's epoch while a guest runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, Thread};
@@ -7,27 +7,27 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use wasmtime::Engine;
 
-/// How often a running guest can be looked at; the grain of every budget.
-const TICK: Duration = Duration::from_millis(1);
-/// After so many ticks without a guest the thread rests.
-const QUIET: u32 = 3;
-/// It looks so often whether its engine is still there.
-const REST: Duration = Duration::from_secs(1);
+/// Interval at which a running guest can be interrupted; the resolution of every budget.
+const TICK_INTERVAL: Duration = Duration::from_millis(1);
+/// Ticks without a running guest after which the thread parks.
+const IDLE_TICKS_BEFORE_PARKING: u32 = 3;
+/// While parked, it checks at this interval whether its engine still exists.
+const ENGINE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Guests that run now, in any engine of the process.
+/// Number of guests that run now, in all engines of the process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
-/// Tickers that rest, or are about to.
-static RESTING: AtomicUsize = AtomicUsize::new(0);
+/// Number of tickers that are parked or about to park.
+static PARKED: AtomicUsize = AtomicUsize::new(0);
 static TICKERS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 
-/// A guest runs until this is dropped.
+/// Marks a guest as running until dropped.
 pub(super) struct Running(());
 
 impl Running {
     pub(super) fn begin() -> Self {
         RUNNING.fetch_add(1, SeqCst);
-        // Either this sees the ticker resting, or that one sees the guest running.
-        if RESTING.load(SeqCst) > 0 {
+        // Either this sees the parked ticker, or the ticker sees the running guest.
+        if PARKED.load(SeqCst) > 0 {
             TICKERS.lock().iter().for_each(Thread::unpark);
         }
         Self(())
@@ -40,26 +40,26 @@ impl Drop for Running {
     }
 }
 
-/// An OS thread, because a task would starve under the very guest that it should stop; with a weak hold on
-/// the engine, so that it ends when the engine does.
+/// Starts the ticker of an engine. It is an OS thread, because a task would starve under the very guest that it should stop;
+/// it holds the engine weakly, so it ends when the engine is dropped.
 pub(super) fn start(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     let ticker = thread::Builder::new().name("plugin-ticker".into()).spawn(move || {
-        let mut quiet = 0;
+        let mut idle_ticks = 0;
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            quiet = if RUNNING.load(SeqCst) == 0 { quiet + 1 } else { 0 };
-            if quiet < QUIET {
-                thread::park_timeout(TICK);
+            idle_ticks = if RUNNING.load(SeqCst) == 0 { idle_ticks + 1 } else { 0 };
+            if idle_ticks < IDLE_TICKS_BEFORE_PARKING {
+                thread::park_timeout(TICK_INTERVAL);
                 continue;
             }
-            RESTING.fetch_add(1, SeqCst);
+            PARKED.fetch_add(1, SeqCst);
             if RUNNING.load(SeqCst) == 0 {
-                thread::park_timeout(REST);
+                thread::park_timeout(ENGINE_CHECK_INTERVAL);
             }
-            RESTING.fetch_sub(1, SeqCst);
-            quiet = 0;
+            PARKED.fetch_sub(1, SeqCst);
+            idle_ticks = 0;
         }
         TICKERS.lock().retain(|ticker| ticker.id() != thread::current().id());
     })?;
@@ -80,15 +80,15 @@ mod tests {
         b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x07\x07\x01\x03run\0\0\x0a\x09\x01\x07\0\x03\x40\x0c\0\x0b\x0b";
 
     #[test]
-    fn a_guest_is_stopped_however_long_none_was_running() {
+    fn guest_is_interrupted_after_the_ticker_was_parked() {
         let mut config = Config::new();
         let engine = Engine::new(config.epoch_interruption(true)).unwrap();
         start(&engine).unwrap();
         let module = Module::new(&engine, LOOP).unwrap();
         for _ in 0..2 {
-            // Resting, unless another test has something running.
-            let patience = Instant::now() + Duration::from_secs(2);
-            while RESTING.load(SeqCst) == 0 && Instant::now() < patience {
+            // Parked, unless another test has a guest running.
+            let deadline = Instant::now() + Duration::from_secs(2);
+            while PARKED.load(SeqCst) == 0 && Instant::now() < deadline {
                 thread::yield_now();
             }
             let mut store = Store::new(&engine, ());

@@ -1,4 +1,4 @@
-//! A call's unit of work: what it has read of storage and what it wants to be true, seen by its own later reads.
+//! A call's unit of work: the versions of storage values that it read, and its staged writes, which its own later reads see.
 
 mod guests;
 mod listing;
@@ -24,49 +24,50 @@ use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Actor, Change, Credential, Member, Push, Room, RoomId, StorageRead, Unit};
 
-/// Writes that one call may stage, and the bytes in them.
-const CHANGES: usize = 1000;
-const BYTES: usize = 4 << 20;
-/// Keys of storage that one call may read.
-const READS: usize = 10_000;
+/// Changes that one call may stage.
+const MAX_CHANGES: usize = 1000;
+/// Memory that the staged changes of one call may hold.
+const MAX_STAGED_BYTES: usize = 4 << 20;
+/// Storage keys that one call may read.
+const MAX_READS: usize = 10_000;
 
-/// Staged writes of one call and of the guards that it calls on.
+/// Reads and staged writes of one call and of the guards that are called for it.
 pub(super) struct UnitOfWork {
     pub(super) services: Arc<Services>,
-    /// As it was when the call began.
+    /// The registry as of the start of the call.
     pub(super) registry: Arc<Registry>,
-    /// On whose behalf the call is made.
+    /// The actor of the call.
     actor: Actor,
-    /// Where the actor's request came from.
+    /// The network origin of the actor's request.
     origin: Option<Origin>,
     /// Who asked for what the call does, if somebody did.
     requester: Option<RequestedBy>,
     reads: BTreeMap<(Arc<str>, String), i64>,
     changes: Vec<Change>,
     bytes: usize,
-    /// Storage as the staged writes leave it; none where one was deleted.
+    /// Values written by this call; none for deleted ones.
     values: BTreeMap<(Arc<str>, String), Option<Vec<u8>>>,
-    /// How much each plugin's storage held before this call.
+    /// Bytes in each plugin's storage before this call.
     stored: HashMap<Arc<str>, u64>,
-    /// Rooms as the staged writes leave them, with the number of members; none where one was deleted.
+    /// Rooms changed by this call, with the number of members; none for deleted ones.
     rooms: HashMap<RoomId, Option<(Room, u32)>>,
-    /// Members as the staged writes leave them; none where one was removed.
+    /// Members changed by this call; none for removed ones.
     members: BTreeMap<(RoomId, AccountId), Option<Member>>,
-    /// Messages that the staged writes delete.
+    /// Messages deleted by this call.
     deleted: BTreeSet<(RoomId, u64)>,
     posts: usize,
     posted_in: HashMap<RoomId, Room>,
-    /// Timers as the staged writes leave them.
+    /// Timers set or cancelled by this call.
     timers: BTreeMap<(Arc<str>, String), Staged>,
-    /// How many timers each plugin had before this call.
+    /// Number of timers of each plugin before this call.
     timers_before: HashMap<Arc<str>, u64>,
     pushes: Vec<Push>,
-    /// Rooms made or changed with credentials, for the guards.
+    /// Rooms created or changed with credentials, for the guards.
     offered: Vec<Offer>,
     guarding: bool,
 }
 
-/// Credentials that a room was made or changed with.
+/// A room and the credentials that it was created or changed with.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) room: Room,
@@ -99,7 +100,7 @@ impl UnitOfWork {
         }
     }
 
-    /// The same for a request that came from there.
+    /// Sets the network origin of the request.
     pub(super) fn from(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
@@ -120,7 +121,7 @@ impl UnitOfWork {
         }
     }
 
-    /// What the guards have to look at. From now on nothing more can be offered: a guard does not call on guards.
+    /// Takes the credentials that guards have to decide on. After this no more can be added, since guards do not call guards.
     pub(super) fn take_offers(&mut self) -> Vec<Offer> {
         self.guarding = true;
         std::mem::take(&mut self.offered)
@@ -141,21 +142,21 @@ impl UnitOfWork {
     }
 
     fn stage(&mut self, change: Change) -> Result<()> {
-        let bytes = self.bytes + weight(&change);
-        if self.changes.len() == CHANGES {
-            return Err(Error::TooLarge { what: "the number of changes in one call", limit: CHANGES.to_string() });
+        let bytes = self.bytes + size_bytes(&change);
+        if self.changes.len() == MAX_CHANGES {
+            return Err(Error::TooLarge { what: "the number of changes in one call", limit: MAX_CHANGES.to_string() });
         }
-        if bytes > BYTES {
-            return Err(Error::TooLarge { what: "what one call writes", limit: format!("{BYTES} bytes") });
+        if bytes > MAX_STAGED_BYTES {
+            return Err(Error::TooLarge { what: "what one call writes", limit: format!("{MAX_STAGED_BYTES} bytes") });
         }
         self.bytes = bytes;
         self.changes.push(change);
         Ok(())
     }
 
-    /// What the writer has to make true; none if nothing was staged.
+    /// The unit for the writer to commit; none if nothing was staged.
     pub(super) fn finish(mut self) -> Option<Unit> {
-        self.put_off_timers();
+        self.postpone_timers();
         self.take()
     }
 
@@ -169,13 +170,13 @@ impl UnitOfWork {
             pushes: std::mem::take(&mut self.pushes),
             ..Unit::new(self.actor.clone(), std::mem::take(&mut self.changes))
         };
-        self.services.tell_staged(&unit);
+        self.services.report_staged(&unit);
         Some(unit)
     }
 }
 
 impl Drop for UnitOfWork {
-    /// Whoever tries a plugin out wants to see what it staged even where nothing comes of it.
+    /// Reports staged writes that were not committed, for the plugin test tools.
     fn drop(&mut self) {
         if self.services.wants_staged() {
             self.take();
@@ -183,8 +184,8 @@ impl Drop for UnitOfWork {
     }
 }
 
-/// About how much memory a staged write holds.
-fn weight(change: &Change) -> usize {
+/// The approximate memory of a staged write, in bytes.
+fn size_bytes(change: &Change) -> usize {
     let text = match change {
         Change::CreateRoom(room) => room.name.len() + room.topic.len(),
         Change::UpdateRoom { change, .. } => {

@@ -1,5 +1,5 @@
-//! The versions of each plugin that have run, so that the one before can be gone back to. They are kept in the data
-//! directory: the plugins folder is the operator's.
+//! Copies of the versions of each plugin that have run, for rollback. They are kept in the data directory, since the plugins
+//! folder belongs to the operator.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,18 +12,18 @@ use tokio::fs;
 use crate::clock::{Timestamp, now};
 
 const FOLDER: &str = "plugin-versions";
-/// Of each plugin, with the one that runs.
-pub(super) const KEPT: usize = 5;
+/// Versions kept per plugin, including the one that runs.
+pub(super) const MAX_KEPT_VERSIONS: usize = 5;
 
 /// A version that has run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptVersion {
     pub sha256: Arc<str>,
-    /// When it last began to run in the place of another.
+    /// When it last replaced another version.
     pub since: Timestamp,
 }
 
-/// What is kept. A file's name says all there is to know of it.
+/// The index of kept versions, which is read from the file names.
 pub(super) struct Versions {
     folder: PathBuf,
     /// By plugin, the newest first.
@@ -35,19 +35,19 @@ impl Versions {
         let folder = data_dir.join(FOLDER);
         let kept = read_index(&folder).unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(folder = %folder.display(), %error, "the plugins' former versions cannot be read");
+                tracing::warn!(folder = %folder.display(), %error, "cannot read kept plugin versions");
             }
             BTreeMap::new()
         });
         Self { folder, kept }
     }
 
-    /// The newest first.
+    /// A plugin's kept versions, the newest first.
     pub(super) fn of(&self, id: &str) -> &[KeptVersion] {
         self.kept.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Keeps what runs from now on, and lets go of the oldest.
+    /// Keeps the version that runs from now on, and deletes the oldest beyond the limit.
     pub(super) async fn keep(&mut self, id: &Arc<str>, sha256: &str, bytes: &[u8]) -> io::Result<()> {
         let newest = self.of(id).first();
         if newest.is_some_and(|newest| *newest.sha256 == *sha256) {
@@ -63,7 +63,7 @@ impl Versions {
         let kept = self.kept.entry(id.clone()).or_default();
         let (mut gone, mut stay): (Vec<_>, Vec<_>) = kept.drain(..).partition(|old| *old.sha256 == *sha256);
         stay.insert(0, version);
-        gone.extend(stay.drain(KEPT.min(stay.len())..));
+        gone.extend(stay.drain(MAX_KEPT_VERSIONS.min(stay.len())..));
         *kept = stay;
         for old in gone {
             fs::remove_file(self.path(id, &old)).await?;
@@ -71,7 +71,7 @@ impl Versions {
         Ok(())
     }
 
-    /// Keeps a plugin's versions under another id.
+    /// Moves a plugin's versions to another id.
     pub(super) async fn rename(&mut self, from: &str, to: &Arc<str>) -> io::Result<()> {
         let Some(kept) = self.kept.remove(from) else { return Ok(()) };
         fs::rename(self.folder.join(from), self.folder.join(&**to)).await?;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn versions_are_kept_in_the_order_in_which_they_ran_and_found_again() {
+    async fn versions_are_listed_newest_first_and_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let mut versions = Versions::open(folder.path());
         let id: Arc<str> = "echo".into();
@@ -124,21 +124,21 @@ mod tests {
             versions.keep(&id, hash, hash.as_bytes()).await.unwrap();
         }
         assert_eq!(hashes(&versions, "echo"), ["a", "b"]);
-        let for_subscribers = Versions::open(folder.path());
-        assert_eq!(for_subscribers.of("echo"), versions.of("echo"));
-        assert_eq!(for_subscribers.read("echo", &for_subscribers.of("echo")[1]).await.unwrap(), b"b");
-        assert!(for_subscribers.of("nobody").is_empty());
+        let reopened = Versions::open(folder.path());
+        assert_eq!(reopened.of("echo"), versions.of("echo"));
+        assert_eq!(reopened.read("echo", &reopened.of("echo")[1]).await.unwrap(), b"b");
+        assert!(reopened.of("nobody").is_empty());
     }
 
     #[tokio::test]
-    async fn only_so_many_are_kept() {
+    async fn oldest_versions_beyond_the_limit_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let mut versions = Versions::open(folder.path());
-        for n in 0..KEPT + 3 {
+        for n in 0..MAX_KEPT_VERSIONS + 3 {
             versions.keep(&"echo".into(), &format!("h{n}"), b"").await.unwrap();
         }
         assert_eq!(hashes(&versions, "echo"), ["h7", "h6", "h5", "h4", "h3"]);
         let files = std::fs::read_dir(folder.path().join(FOLDER).join("echo")).unwrap().count();
-        assert_eq!(files, KEPT);
+        assert_eq!(files, MAX_KEPT_VERSIONS);
     }
 }

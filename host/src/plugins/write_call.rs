@@ -1,8 +1,8 @@
-//! One attempt at a call that may write: on an instance of its own, with a unit of work that becomes true if it succeeds.
+//! One attempt at a call that may write: on an instance of its own, with a unit of work that is committed if it succeeds.
 
 use super::apply::apply;
 use super::bindings::wire;
-use super::call::{Call, said};
+use super::call::{Call, guest_error};
 use super::fault::Fault;
 use super::guarded_call::{GuardedCall, Verdict};
 use super::instance::Instance;
@@ -12,9 +12,9 @@ use super::registry::Registry;
 use super::unit::UnitOfWork;
 use crate::error::Error;
 
-/// Why one came to nothing.
+/// Why an attempt failed.
 pub(super) enum CallError {
-    /// Another call changed what this one rests on: a second attempt may do.
+    /// Another call changed values that this one read: a retry may succeed.
     Conflict(Error),
     Failed(Error),
 }
@@ -32,11 +32,11 @@ impl From<CallError> for Error {
     }
 }
 
-/// What a call answered, and the unit of work as it left it.
+/// The answer of a call and its unit of work.
 pub(super) type Answered<T> = Result<(T, Box<UnitOfWork>), Fault>;
 
-/// Makes an instance for one call, which gives it back with the answer.
-pub(super) async fn fresh<T, F>(
+/// Creates an instance for one call. `ask` makes the call and returns the instance with the answer.
+pub(super) async fn call_new_instance<T, F>(
     plugin: &Plugin,
     unit: Box<UnitOfWork>,
     call: &Call,
@@ -57,7 +57,7 @@ where
         .await
 }
 
-/// Ends a visit with what was answered: a fault is the plugin's, an error is an answer, and what an answer staged is made true.
+/// Ends a guarded call: records a fault or the answer, and commits the unit of work if the answer is no error.
 pub(super) async fn conclude<T>(
     registry: &Registry,
     plugin: &Plugin,
@@ -70,7 +70,7 @@ pub(super) async fn conclude<T>(
         Err(fault) => return Err(guarded.failed(call, &fault).into()),
     };
     guarded.answered(if answer.is_ok() { Verdict::Yes } else { Verdict::No });
-    let answer = answer.map_err(|error| said(error, &plugin.id, call.request))?;
+    let answer = answer.map_err(|error| guest_error(error, &plugin.id, call.request))?;
     match apply(registry, plugin, unit, call).await {
         Ok(()) => Ok(answer),
         Err(error @ Error::Conflict(_)) => Err(CallError::Conflict(error)),

@@ -1,16 +1,16 @@
-//! Which WebAssembly proposals plugins may use. What they do not need is off: each feature of the compiler that nobody uses is
-//! one more that a hostile component could break.
+//! Selects the WebAssembly proposals that plugins may use. All others are off, since each feature of the compiler is attack
+//! surface for a hostile component.
 
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::Config;
 
-/// A proposal, whether it is on, and why.
+/// A proposal, whether it is on, and the reason.
 type Proposal = (WasmFeatures, bool, &'static str);
 
-/// Every proposal that the parser knows; a test holds this list to that.
+/// Every proposal that the parser knows; a test checks that the list is complete.
 #[rustfmt::skip]
 const PROPOSALS: &[Proposal] = &[
-    // What compilers emit by default for `wasm32-wasip2`: rustc and clang, and what componentize-js and componentize-py are made with.
+    // On: emitted by default for `wasm32-wasip2` by rustc, clang, and the toolchains of componentize-js and componentize-py.
     (WasmFeatures::MUTABLE_GLOBAL, true, "the stack pointer of every compiled guest"),
     (WasmFeatures::SATURATING_FLOAT_TO_INT, true, "emitted by rustc and clang by default"),
     (WasmFeatures::SIGN_EXTENSION, true, "emitted by rustc and clang by default"),
@@ -23,7 +23,7 @@ const PROPOSALS: &[Proposal] = &[
     (WasmFeatures::FLOATS, true, "numbers with a fraction"),
     (WasmFeatures::EXTENDED_CONST, true, "emitted for position-independent code, which componentize-py links"),
     (WasmFeatures::COMPONENT_MODEL, true, "a plugin is a component"),
-    // Off although the engine has them on by default.
+    // Off, although on by default in the engine.
     (WasmFeatures::GC, false, "the engine is built without a collector; function subtyping, which is a part, then broke an assertion of its own"),
     (WasmFeatures::GC_TYPES, false, "the engine is built without a collector"),
     (WasmFeatures::FUNCTION_REFERENCES, false, "only languages with a collector use it"),
@@ -34,7 +34,7 @@ const PROPOSALS: &[Proposal] = &[
     (WasmFeatures::RELAXED_SIMD, false, "results differ between machines"),
     (WasmFeatures::THREADS, false, "a guest has one thread"),
     (WasmFeatures::CM_ASYNC, false, "the contract has no asynchronous functions, and keeping them possible slows every call"),
-    // Off by default, and to stay so whatever a later version of the engine thinks of them.
+    // Off by default, and pinned off for later versions of the engine.
     (WasmFeatures::SHARED_EVERYTHING_THREADS, false, "a guest has one thread"),
     (WasmFeatures::LEGACY_EXCEPTIONS, false, "replaced by the exceptions proposal"),
     (WasmFeatures::MEMORY_CONTROL, false, "not standardized"),
@@ -57,20 +57,20 @@ const PROPOSALS: &[Proposal] = &[
     (WasmFeatures::CM_CANON_NAMES, false, "not standardized"),
 ];
 
-/// What is on.
+/// The features that are on.
 fn allowed() -> WasmFeatures {
     let on = PROPOSALS.iter().filter(|(_, on, _)| *on);
     on.fold(WasmFeatures::empty(), |all, (flag, ..)| all | *flag)
 }
 
-/// Switches each proposal on or off.
+/// Enables or disables each proposal in the engine's configuration.
 pub(super) fn apply(config: &mut Config) {
     for (flag, on, _) in PROPOSALS {
         config.wasm_features(*flag, *on);
     }
 }
 
-/// Whether these bytes are a valid component for the engine; the error says what is wrong.
+/// Checks that these bytes are a valid component for the engine.
 pub(in crate::plugins) fn validate(bytes: &[u8]) -> Result<(), Invalid> {
     let Err(error) = Validator::new_with_features(allowed()).validate_all(bytes) else { return Ok(()) };
     let valid_with = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
@@ -84,18 +84,18 @@ pub(in crate::plugins) fn validate(bytes: &[u8]) -> Result<(), Invalid> {
         .flat_map(|(flag, ..)| flag.iter_names().map(|(name, _)| name.to_lowercase().replace('_', "-")))
         .collect();
     match needed.is_empty() {
-        // Valid with one of several.
+        // No single proposal is necessary: one of several would do.
         true => Err(Invalid::Malformed(error.to_string())),
         false => Err(Invalid::Proposal(needed.join(", "))),
     }
 }
 
-/// Why bytes are no component that the engine would take.
+/// Why the engine would not accept a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::plugins) enum Invalid {
-    /// In the parser's words.
+    /// Not valid; with the parser's message.
     Malformed(String),
-    /// It needs these proposals.
+    /// Valid only with these disabled proposals.
     Proposal(String),
 }
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_proposal_that_the_parser_knows_is_decided_on() {
+    fn every_proposal_that_the_parser_knows_is_listed() {
         let decided = PROPOSALS.iter().fold(WasmFeatures::empty(), |all, (flag, ..)| all | *flag);
         let open: Vec<_> = (WasmFeatures::all() - decided).iter_names().map(|(name, _)| name).collect();
         assert!(open.is_empty(), "on or off? {open:?}");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_has_just_these_proposals() {
+    fn engine_enables_exactly_the_allowed_proposals() {
         let mut config = Config::new();
         apply(&mut config);
         let engine = wasmtime::Engine::new(config.concurrency_support(false)).unwrap();

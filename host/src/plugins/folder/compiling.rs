@@ -1,4 +1,4 @@
-//! Compiling beside everything else: the folder's keeper goes on, and comes back to a file or an order once its component is there.
+//! Compiles components in the background: the folder task goes on, and resumes a file or command once its component is compiled.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use wasmtime::component::Component;
 
-use super::{Folder, Look, Terms};
+use super::{Folder, ScanMode, Terms};
 use crate::error::{Error, Result};
 use crate::metrics::QUARANTINED;
 use crate::plugins::folder_command::FolderCommand;
 use crate::plugins::load::LoadError;
 
-/// Orders that wait for a component; each may hold a file.
-const MAX_PARKED_ORDERS: usize = 8;
-/// How often a file is tried whose trial was ended from outside.
+/// Commands that may wait for a component; each may hold a file.
+const MAX_PARKED_COMMANDS: usize = 8;
+/// How often a file is tried automatically if its trial is inconclusive.
 const MAX_TRIES: u32 = 3;
-/// How often the start comes back to files that change while it compiles them.
+/// How often the start rescans for files that changed while they were compiled.
 const MAX_START_ROUNDS: usize = 3;
 
 /// The hash of a file.
@@ -29,19 +29,19 @@ type Compiled = std::result::Result<Component, LoadError>;
 /// The plugin whose file crashed its first load, and how.
 type Crash = (Arc<str>, String);
 
-/// What came of one file: its hash, the plugin it was compiled for, and the component.
+/// Result of one compile job: the file's hash, the plugin it was compiled for, and the component.
 pub(super) type Finished = std::result::Result<(Id, (Sha256, Arc<str>, Compiled)), JoinError>;
 
-/// The files that are being compiled, and who waits for them.
+/// The files that are being compiled, and the commands that wait for them.
 #[derive(Default)]
 pub(super) struct Compiling {
     pub(super) jobs: JoinSet<(Sha256, Arc<str>, Compiled)>,
     hashes: HashMap<Id, Sha256>,
-    /// What is done and not yet taken.
-    made: BTreeMap<Sha256, Compiled>,
+    /// Compiled components that are not yet used.
+    finished_components: BTreeMap<Sha256, Compiled>,
     parked: Vec<(Sha256, FolderCommand)>,
     answers: Vec<(BTreeSet<Sha256>, oneshot::Sender<Result<()>>)>,
-    /// How often trials of a file came to nothing.
+    /// Number of inconclusive trials, by file.
     tries: BTreeMap<Sha256, u32>,
 }
 
@@ -50,7 +50,7 @@ impl Compiling {
         self.hashes.values().any(|hash| hash == sha256)
     }
 
-    /// Whether a file whose trial came to nothing is tried again without anybody asking.
+    /// Counts an inconclusive trial; whether the file is tried again automatically.
     pub(super) fn tries_again(&mut self, sha256: Sha256) -> bool {
         let tries = self.tries.entry(sha256).or_default();
         *tries += 1;
@@ -61,28 +61,28 @@ impl Compiling {
         self.tries.clear();
     }
 
-    fn note(&mut self, finished: Finished) -> Option<(Sha256, Option<Crash>)> {
-        let (task, sha256, made, crash) = match finished {
-            Ok((task, (sha256, id, made))) => {
-                let crash = match &made {
+    fn record(&mut self, finished: Finished) -> Option<(Sha256, Option<Crash>)> {
+        let (task, sha256, component, crash) = match finished {
+            Ok((task, (sha256, id, component))) => {
+                let crash = match &component {
                     Err(LoadError::Quarantined { reason, .. }) => Some((id, reason.clone())),
                     _ => None,
                 };
-                (task, sha256, made, crash)
+                (task, sha256, component, crash)
             }
             Err(error) => {
-                let lost = Err(LoadError::Untried("compiling it was broken off".into()));
+                let lost = Err(LoadError::Untried("compiling was aborted".into()));
                 (error.id(), *self.hashes.get(&error.id())?, lost, None)
             }
         };
         self.hashes.remove(&task);
-        self.made.insert(sha256, made);
+        self.finished_components.insert(sha256, component);
         Some((sha256, crash))
     }
 }
 
 impl Folder {
-    /// The component of a file; none while it is being compiled, which begins now if it has not.
+    /// The component of a file; none while it is being compiled. Starts compiling if nothing has.
     pub(super) fn component(
         &mut self,
         id: &Arc<str>,
@@ -90,24 +90,24 @@ impl Folder {
         bytes: &Bytes,
         terms: &Terms,
     ) -> Option<Compiled> {
-        if let Some(made) = self.compiling.made.get(&sha256) {
-            return Some(made.clone());
+        if let Some(component) = self.compiling.finished_components.get(&sha256) {
+            return Some(component.clone());
         }
         if !self.compiling.is_under_way(&sha256) {
-            let (forge, id, bytes) = (self.forge.clone(), id.clone(), bytes.clone());
+            let (loader, id, bytes) = (self.loader.clone(), id.clone(), bytes.clone());
             let (settings, budget) = (terms.table.settings.0.to_string(), terms.budget);
             let job = self.compiling.jobs.spawn(async move {
-                let made = forge.compile(&id, &bytes, &settings, budget).await;
-                (sha256, id, made)
+                let component = loader.compile(&id, &bytes, &settings, budget).await;
+                (sha256, id, component)
             });
             self.compiling.hashes.insert(job.id(), sha256);
         }
         None
     }
 
-    /// Loads all that is in the folder before anybody is let in. Everything is compiled first, then started in one order.
+    /// Loads all files of the folder before the server accepts clients: compiles all first, then starts them in a fixed order.
     pub(in crate::plugins) async fn load_all(&mut self) {
-        self.scan(Look::Read).await;
+        self.scan(ScanMode::All).await;
         for _ in 0..MAX_START_ROUNDS {
             if self.compiling.jobs.is_empty() {
                 return;
@@ -130,32 +130,32 @@ impl Folder {
                     tracing::info!(plugin = %id, done, files = new.len(), "compiled plugin");
                 }
             }
-            self.scan(Look::Read).await;
-            self.compiling.made.clear();
+            self.scan(ScanMode::All).await;
+            self.compiling.finished_components.clear();
         }
     }
 
-    /// Goes on with what waited for a component. False if a file is still being written.
+    /// Resumes the commands and files that waited for a component. Returns false if a file is still being written.
     pub(super) async fn finish(&mut self, finished: Finished) -> bool {
-        let Some(sha256) = self.note(finished) else { return true };
+        let Some(sha256) = self.record(finished) else { return true };
         let (due, parked) =
             std::mem::take(&mut self.compiling.parked).into_iter().partition(|(hash, _)| *hash == sha256);
         self.compiling.parked = parked;
         for (_, command) in due {
             self.handle(command).await;
         }
-        let settled = self.scan(Look::Read).await;
-        self.compiling.made.remove(&sha256);
-        self.answer();
+        let settled = self.scan(ScanMode::All).await;
+        self.compiling.finished_components.remove(&sha256);
+        self.answer_settled();
         settled
     }
 
-    fn note(&mut self, finished: Finished) -> Option<Sha256> {
-        let (sha256, crash) = self.compiling.note(finished)?;
+    fn record(&mut self, finished: Finished) -> Option<Sha256> {
+        let (sha256, crash) = self.compiling.record(finished)?;
         if let Some((id, reason)) = crash {
             tracing::error!(
                 plugin = %id, sha256 = super::hex(&sha256),
-                "a plugin's file is quarantined: its first load took its process down: {reason}"
+                "plugin file quarantined: its first load crashed: {reason}"
             );
             self.crashed.add(&id, &sha256, &reason);
             self.shared.crashed.store(Arc::new(self.crashed.all().to_vec()));
@@ -164,9 +164,9 @@ impl Folder {
         Some(sha256)
     }
 
-    /// Comes back to an order once the component of this hash is there.
+    /// Sets a command aside until the component of this hash is compiled.
     pub(super) fn park(&mut self, sha256: Sha256, command: FolderCommand) {
-        if self.compiling.parked.len() == MAX_PARKED_ORDERS {
+        if self.compiling.parked.len() == MAX_PARKED_COMMANDS {
             let busy = Error::Unavailable("too many plugins are being compiled; try again later".into());
             let _ = command.done.send(Err(busy));
             return;
@@ -174,32 +174,32 @@ impl Folder {
         self.compiling.parked.push((sha256, command));
     }
 
-    /// What was ordered earlier of a plugin, and still waits, is overtaken by what is ordered now.
-    pub(super) fn overtake(&mut self, id: &str) {
+    /// Fails parked commands for a plugin's file, since a newer command replaces them.
+    pub(super) fn fail_superseded(&mut self, id: &str) {
         let parked = std::mem::take(&mut self.compiling.parked);
-        let (overtaken, parked): (Vec<_>, _) =
-            parked.into_iter().partition(|(_, command)| command.what.replaces() == Some(id));
+        let (superseded, parked): (Vec<_>, _) =
+            parked.into_iter().partition(|(_, command)| command.task.replaces() == Some(id));
         self.compiling.parked = parked;
-        for (_, command) in overtaken {
+        for (_, command) in superseded {
             let _ = command.done.send(Err(Error::Conflict("the plugin was changed again meanwhile".into())));
         }
     }
 
-    /// Answers once everything that is being compiled for the folder is in force or refused.
+    /// Answers once everything that is being compiled for the folder is loaded or refused.
     pub(super) fn answer_when_settled(&mut self, done: oneshot::Sender<Result<()>>) {
         let pending = self.known.values().filter_map(|known| known.compiling);
         let pending: BTreeSet<_> = pending.filter(|hash| self.compiling.is_under_way(hash)).collect();
         self.compiling.answers.push((pending, done));
-        self.answer();
+        self.answer_settled();
     }
 
-    fn answer(&mut self) {
+    fn answer_settled(&mut self) {
         let waiting = std::mem::take(&mut self.compiling.answers);
         for (pending, done) in waiting {
             if pending.iter().any(|hash| self.compiling.is_under_way(hash)) {
                 self.compiling.answers.push((pending, done));
             } else {
-                // Whoever asked may have gone away.
+                // The caller may be gone.
                 let _ = done.send(Ok(()));
             }
         }

@@ -1,19 +1,19 @@
-//! Calling a plugin otherwise. Its storage, timers, account and kept versions belong to its id, so they go with it.
+//! Renames a plugin. Its storage, timers, account and kept versions belong to its id, so they move with it.
 
 use std::sync::Arc;
 
 use super::handle::unreadable;
-use super::{Folder, Look};
+use super::{Folder, ScanMode};
 use crate::error::{Error, Result};
 
 impl Folder {
-    /// The plugin is not called meanwhile; under its new name it is started anew.
+    /// Unloads the plugin, moves its file and data, and starts it under its new name.
     pub(super) async fn rename(&mut self, from: &Arc<str>, to: &Arc<str>) -> Result<()> {
         let file = self.file(from).await?;
         if self.files().await.map_err(unreadable)?.contains_key(to) {
             return Err(Error::Conflict(format!("there is a plugin file by the name of {to} already")));
         }
-        self.unload(from, "it is renamed");
+        self.unload(from, "renamed");
         self.known.remove(from);
         let renamed = self.move_to(from, to, &file.path).await;
         if renamed.is_ok()
@@ -21,7 +21,7 @@ impl Folder {
         {
             self.tables.insert(to.to_string(), table);
         }
-        self.scan(Look::Read).await;
+        self.scan(ScanMode::All).await;
         renamed
     }
 
@@ -36,7 +36,7 @@ impl Folder {
             return Err(Error::Unavailable(format!("{} cannot be renamed: {error}", file.display())));
         }
         if let Err(error) = self.versions.rename(from, to).await {
-            tracing::warn!(plugin = %to, %error, "the versions of a renamed plugin stay under its old name");
+            tracing::warn!(plugin = %to, %error, "cannot move kept versions of renamed plugin");
         }
         tracing::info!(plugin = %to, former = %from, "plugin renamed");
         Ok(())

@@ -31,7 +31,7 @@ fn error(plugins: &Plugins, id: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_folder_is_made_where_there_is_none() {
+async fn missing_folder_is_created() {
     let world = World::new().await;
     let plugins = start(&world, &Tables::new()).await;
     assert!(plugins.statuses().is_empty());
@@ -39,7 +39,7 @@ async fn the_folder_is_made_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn what_does_not_start_is_listed_with_what_to_do() {
+async fn file_that_does_not_start_is_listed_with_what_to_do() {
     let world = World::new().await;
     put(&world, "text.wasm", b"hello");
     put(&world, "core.wasm", b"\0asm\x01\0\0\0");
@@ -54,7 +54,7 @@ async fn what_does_not_start_is_listed_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_pinned_file_must_be_the_one_that_was_pinned() {
+async fn file_with_another_hash_than_the_pinned_one_is_refused() {
     let world = World::new().await;
     put(&world, "empty.wasm", EMPTY_COMPONENT);
     let pinned = format!("[plugin.empty]\nsha256 = \"{}\"", "0".repeat(64));
@@ -64,14 +64,14 @@ async fn a_pinned_file_must_be_the_one_that_was_pinned() {
 }
 
 #[tokio::test]
-async fn the_folder_is_looked_at_again_on_request() {
+async fn reload_rescans_the_folder_and_applies_tables() {
     let world = World::new().await;
     put(&world, "one.wasm", b"hello");
-    assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "nobody follows this one");
+    assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "its folder is not watched");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
     let (config, services, folder) = (config(&world), world.services.clone(), world.folder.path());
-    let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, live).await.unwrap();
+    let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, runtime).await.unwrap();
 
     put(&world, "two.wasm", EMPTY_COMPONENT);
     std::fs::remove_file(world.folder.path().join("plugins/one.wasm")).unwrap();
@@ -83,7 +83,7 @@ async fn the_folder_is_looked_at_again_on_request() {
 }
 
 #[tokio::test]
-async fn nodes_that_run_the_same_are_known_by_it() {
+async fn digest_is_equal_only_for_equal_plugins_and_settings() {
     let tables = |text: &str| config::Config::from_text("test", text, [("", ""); 0]).unwrap().plugin;
     let world = World::new().await;
     put(&world, "empty.wasm", EMPTY_COMPONENT);

@@ -1,4 +1,4 @@
-//! Following the folder while the server runs.
+//! Watches the folder while the server runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,37 +7,37 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Folder, Look};
+use super::{Folder, ScanMode};
 use crate::follow::{Watch, follow, quiet};
 
-/// Watchers miss things: network folders, a folder that was replaced, an overflow.
-const RESCAN: Duration = Duration::from_secs(10);
-/// In a cluster: how soon a change on another node is noticed that nobody tells of.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval of full rescans, since file watchers miss changes: network folders, a replaced folder, an overflow.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(10);
+/// In a cluster: poll interval for changes of other nodes whose notification was lost.
+const CLUSTER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Folder {
-    /// Follows the folder until the future is dropped, or nobody is left to give orders.
+    /// Handles file changes and commands until the future is dropped, or all command senders are.
     pub(in crate::plugins) async fn watch(mut self) {
         let folder_changed = Arc::new(Notify::new());
-        let _folder = followed(&self.config.folder, &folder_changed);
-        let mut rescan = interval_at(Instant::now() + RESCAN, RESCAN);
+        let _folder = watch_changes(&self.config.folder, &folder_changed);
+        let mut rescan = interval_at(Instant::now() + RESCAN_INTERVAL, RESCAN_INTERVAL);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shared = self.shared.clone();
-        let mut look_at_set = interval_at(Instant::now() + LOOK, LOOK);
-        look_at_set.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut cluster_poll = interval_at(Instant::now() + CLUSTER_POLL_INTERVAL, CLUSTER_POLL_INTERVAL);
+        cluster_poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let look = tokio::select! {
+            let mode = tokio::select! {
                 () = folder_changed.notified() => {
                     quiet(&folder_changed).await;
-                    Look::Read
+                    ScanMode::All
                 }
-                _ = rescan.tick() => Look::Glance,
-                _ = look_at_set.tick(), if self.set.is_some() => {
-                    self.follow_set().await;
+                _ = rescan.tick() => ScanMode::Changed,
+                _ = cluster_poll.tick(), if self.cluster_plugins.is_some() => {
+                    self.follow_cluster().await;
                     continue;
                 }
-                () = shared.set_hint.notified(), if self.set.is_some() => {
-                    self.follow_set().await;
+                () = shared.cluster_hint.notified(), if self.cluster_plugins.is_some() => {
+                    self.follow_cluster().await;
                     continue;
                 }
                 Some(finished) = self.compiling.jobs.join_next_with_id() => {
@@ -46,28 +46,28 @@ impl Folder {
                     }
                     continue;
                 }
-                order = self.commands.recv() => match order {
-                    Some(order) => {
-                        self.take(order).await;
+                command = self.commands.recv() => match command {
+                    Some(command) => {
+                        self.handle_new(command).await;
                         continue;
                     }
                     None => return,
                 },
             };
-            if !self.scan(look).await {
+            if !self.scan(mode).await {
                 folder_changed.notify_one();
             }
         }
     }
 }
 
-/// Without a watcher, the rescans have to do.
-fn followed(folder: &Path, changed: &Arc<Notify>) -> Option<Watch> {
+/// Starts a file watcher; if that fails, changes are only noticed by rescans.
+fn watch_changes(folder: &Path, changed: &Arc<Notify>) -> Option<Watch> {
     let watch = follow(folder, |_| true, changed);
     if let Err(error) = &watch {
         tracing::warn!(
             folder = %folder.display(), %error,
-            "cannot watch the folder; plugins that change are noticed within {} s", RESCAN.as_secs()
+            rescan_seconds = RESCAN_INTERVAL.as_secs(), "cannot watch plugins folder, changes are noticed by rescans only"
         );
     }
     watch.ok()

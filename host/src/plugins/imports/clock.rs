@@ -1,4 +1,4 @@
-//! Wall time.
+//! The `clock` import: wall time.
 
 use crate::plugins::bindings::host::clock;
 use crate::plugins::state::State;

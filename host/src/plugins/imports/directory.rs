@@ -1,4 +1,4 @@
-//! What the server has to offer to everybody.
+//! The `directory` import: lists the commands of all plugins.
 
 use crate::plugins::bindings::host::directory;
 use crate::plugins::bindings::wire;
@@ -6,16 +6,16 @@ use crate::plugins::command::{CommandInfo, Param, ParamKind, Place};
 use crate::plugins::state::State;
 
 impl directory::Host for State {
-    /// Nothing in `init` and in filters, which stand outside of any call.
+    /// Empty in `init` and in filters, which have no unit of work.
     fn commands(&mut self) -> Vec<directory::OfferedCommand> {
         let Some(unit) = &self.unit else { return Vec::new() };
         let mut commands: Vec<_> = unit.registry.commands().collect();
         commands.sort_by(|a, b| a.name.cmp(&b.name));
-        commands.into_iter().map(|command| offered(command)).collect()
+        commands.into_iter().map(|command| to_wire(command)).collect()
     }
 }
 
-fn offered(command: &CommandInfo) -> directory::OfferedCommand {
+fn to_wire(command: &CommandInfo) -> directory::OfferedCommand {
     let spec = wire::CommandSpec {
         name: command.name.to_string(),
         summary: command.summary.clone(),

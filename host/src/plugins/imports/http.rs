@@ -1,4 +1,4 @@
-//! Calling out over HTTP.
+//! The `http` import: requests to other servers.
 
 use hyper::Method;
 
@@ -13,7 +13,7 @@ impl http::Host for State {
         let (unit, plugin) = self.unit()?;
         let request = read(request)?;
         let _excused = meter.excuse(request.timeout);
-        Ok(shown(unit.services.http.fetch(plugin, &reach, request).await?))
+        Ok(to_wire(unit.services.http.fetch(plugin, &reach, request).await?))
     }
 }
 
@@ -35,7 +35,7 @@ fn read(request: http::Request) -> crate::error::Result<Request> {
     })
 }
 
-fn shown(response: Response) -> http::Response {
+fn to_wire(response: Response) -> http::Response {
     let header = |(name, value)| http::Header { name, value };
     http::Response {
         status: response.status,

@@ -1,4 +1,4 @@
-//! Lines for the server's log.
+//! The `log` import: writes to the server's log.
 
 use tracing::Level;
 

@@ -1,4 +1,4 @@
-//! What is said in rooms.
+//! The `messages` import: reads, posts and deletes messages.
 
 use super::id;
 use crate::plugins::bindings::host::messages;

@@ -1,11 +1,11 @@
-//! Password hashing, off the async threads.
+//! The `passwords` import: hashes passwords, off the async threads.
 
 use crate::error::Error;
 use crate::plugins::bindings::host::passwords;
 use crate::plugins::bindings::wire;
 use crate::plugins::state::State;
 
-const BYTES: usize = 1024;
+const MAX_PASSWORD_BYTES: usize = 1024;
 
 impl passwords::Host for State {
     async fn hash(&mut self, password: String) -> Result<String, wire::Error> {
@@ -16,7 +16,7 @@ impl passwords::Host for State {
 
     async fn verify(&mut self, password: String, hash: String) -> Result<bool, wire::Error> {
         let (unit, _) = self.unit()?;
-        // No password of such a length was ever hashed.
+        // Such a password cannot have been hashed.
         if check(&password).is_err() {
             return Ok(false);
         }
@@ -26,7 +26,7 @@ impl passwords::Host for State {
 
 fn check(password: &str) -> Result<(), Error> {
     match password.len() {
-        1..=BYTES => Ok(()),
-        _ => Err(Error::invalid("password", format!("1 to {BYTES} bytes"))),
+        1..=MAX_PASSWORD_BYTES => Ok(()),
+        _ => Err(Error::invalid("password", format!("1 to {MAX_PASSWORD_BYTES} bytes"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Events of a plugin's own.
+//! The `push` import: sends custom events to clients.
 
 use super::id;
 use crate::plugins::bindings::host::push;

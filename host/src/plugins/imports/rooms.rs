@@ -1,4 +1,4 @@
-//! Reading rooms and their members.
+//! The `rooms` import: reads rooms and their members.
 
 use super::id;
 use crate::plugins::bindings::host::rooms;
@@ -9,12 +9,12 @@ use crate::protocol::{Member, Room};
 impl rooms::Host for State {
     async fn get(&mut self, room: String) -> Result<Option<rooms::Room>, wire::Error> {
         let (unit, _) = self.unit()?;
-        Ok(unit.room(id("room", &room)?).await?.map(shown))
+        Ok(unit.room(id("room", &room)?).await?.map(to_wire))
     }
 
     async fn find(&mut self, name: String) -> Result<Option<rooms::Room>, wire::Error> {
         let (unit, _) = self.unit()?;
-        Ok(unit.room_named(&name).await?.map(shown))
+        Ok(unit.room_named(&name).await?.map(to_wire))
     }
 
     async fn get_member(&mut self, room: String, account: String) -> Result<Option<rooms::Member>, wire::Error> {
@@ -46,7 +46,7 @@ impl rooms::Host for State {
     }
 }
 
-fn shown((room, members): (Room, u32)) -> rooms::Room {
+fn to_wire((room, members): (Room, u32)) -> rooms::Room {
     rooms::Room {
         id: room.id.to_string(),
         name: room.name.to_string(),

@@ -1,4 +1,4 @@
-//! Changing rooms and their members: everything here is staged.
+//! The `rooms-admin` import: stages changes of rooms and their members.
 
 use super::id;
 use crate::plugins::bindings::host::rooms_admin;
@@ -11,7 +11,7 @@ impl rooms_admin::Host for State {
     async fn create_room(&mut self, room: rooms_admin::NewRoom) -> Result<rooms_admin::Created, wire::Error> {
         let (unit, _) = self.unit()?;
         let new = NewRoom {
-            // As the unit of work has it.
+            // Set by the unit of work.
             quota: RoomQuota::default(),
             id: RoomId::new(),
             code: new_code(),

@@ -1,4 +1,4 @@
-//! The plugin's own keys and values.
+//! The `storage` import: the plugin's own keys and values.
 
 use crate::plugins::bindings::host::storage;
 use crate::plugins::bindings::wire;

@@ -1,4 +1,4 @@
-//! Calls of the plugin's own `timer`, later.
+//! The `timers` import: sets and cancels the plugin's timers.
 
 use std::time::Duration;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::FILE_BYTES;
+use super::MAX_FILE_BYTES;
 use crate::plugins::contract;
 
-/// Why a plugin does not start. The text is for the operator and says what to do.
+/// Why a plugin is not loaded. The text is for the operator and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::plugins) enum LoadError {
-    #[error("it has {bytes} bytes; at most {} are loaded", FILE_BYTES)]
+    #[error("it has {bytes} bytes; at most {} are loaded", MAX_FILE_BYTES)]
     TooLarge { bytes: u64 },
     #[error("it cannot be read: {0}")]
     Unreadable(String),
@@ -58,7 +58,7 @@ pub(in crate::plugins) enum LoadError {
 }
 
 impl LoadError {
-    /// What is wrong with a file that cannot be compiled.
+    /// The reason why a file cannot be compiled, without the introduction.
     pub(in crate::plugins) fn broken(self) -> String {
         match self {
             Self::Broken(why) => why,

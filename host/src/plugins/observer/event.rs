@@ -1,4 +1,4 @@
-//! From what the hub saw to what an observer is told.
+//! Converts the hub's events to those that observers receive.
 
 use std::sync::Arc;
 
@@ -16,35 +16,35 @@ use crate::protocol::{
     Actor, Author, AuthorKind, Bot, ConnectionId, Entry, EntryPayload, Removal, Room, RoomId, RoomName,
 };
 
-/// The last event of a chain of reactions that is told.
-const DEPTH: u8 = 4;
+/// The reaction depth up to which events are delivered; it ends chains of plugins that react to each other.
+const MAX_REACTION_DEPTH: u8 = 4;
 
-/// An event with all that observers have to know of it.
-pub(super) struct Told {
+/// An event with its context, as delivered to observers.
+pub(super) struct ObservedEvent {
     pub(super) kind: wire_observer::EventKind,
     pub(super) event: wire_observer::Event,
-    /// What surrounds the event itself; its depth is that of the event.
+    /// The context of the event; its depth is that of the event.
     pub(super) call: Call,
-    /// The plugin that wrote it, which is not told.
+    /// The plugin that wrote the message, which does not receive the event.
     pub(super) author: Option<Arc<str>>,
-    /// Events with the same number are told in their order.
-    pub(super) order: u64,
+    /// Events with the same key are delivered in order.
+    pub(super) order_key: u64,
 }
 
-impl Told {
-    /// Whom to tell: never whoever wrote it, and nobody at the end of a long chain of reactions.
+impl ObservedEvent {
+    /// The interested observers, without the plugin that wrote the message; none beyond the maximum reaction depth.
     pub(super) fn audience<'a>(&'a self, registry: &'a Registry) -> impl Iterator<Item = &'a Arc<Plugin>> {
-        let observers = if self.call.depth > DEPTH { &[] } else { registry.observers() };
+        let observers = if self.call.depth > MAX_REACTION_DEPTH { &[] } else { registry.observers() };
         observers.iter().filter(|plugin| self.author.as_ref() != Some(&plugin.id) && plugin.interest.covers(self))
     }
 }
 
-/// None for what cannot be told any more.
-pub(super) async fn told(
+/// Reads what observers need to know of an event. None if the event is obsolete, for example because its room was deleted.
+pub(super) async fn resolve(
     services: &Services,
     kind: wire_observer::EventKind,
     observed: Observed,
-) -> Result<Option<Told>> {
+) -> Result<Option<ObservedEvent>> {
     match observed {
         Observed::Opened { by, connection } => {
             Ok(Some(session(kind, wire_observer::Event::SessionOpened, by, connection)))
@@ -56,7 +56,12 @@ pub(super) async fn told(
     }
 }
 
-fn session(kind: wire_observer::EventKind, event: wire_observer::Event, by: Actor, connection: ConnectionId) -> Told {
+fn session(
+    kind: wire_observer::EventKind,
+    event: wire_observer::Event,
+    by: Actor,
+    connection: ConnectionId,
+) -> ObservedEvent {
     let call = Call {
         request: Uuid::now_v7(),
         actor: by,
@@ -66,7 +71,7 @@ fn session(kind: wire_observer::EventKind, event: wire_observer::Event, by: Acto
         origin: None,
         depth: 0,
     };
-    Told { kind, event, call, author: None, order: low_half(connection.0) }
+    ObservedEvent { kind, event, call, author: None, order_key: low_half(connection.0) }
 }
 
 async fn of_entry(
@@ -75,8 +80,8 @@ async fn of_entry(
     entry: Entry,
     by: Actor,
     depth: u8,
-) -> Result<Option<Told>> {
-    let actor = doer(&entry.by, by);
+) -> Result<Option<ObservedEvent>> {
+    let actor = actor_of(&entry.by, by);
     let author = match (&entry.what, &actor) {
         (EntryPayload::Posted(_) | EntryPayload::Edited { .. }, Actor::Plugin(bot)) => Some(bot.plugin.clone()),
         _ => None,
@@ -84,7 +89,7 @@ async fn of_entry(
     let Some(event) = event(services, &entry).await? else { return Ok(None) };
     let room = match entry.what {
         EntryPayload::RoomDeleted { was } => *was,
-        // One that was deleted right after: nobody can be told much of it any more.
+        // If the room was deleted right after, the event is obsolete.
         _ => match services.rooms.get(&RoomName::Id(entry.room)).await {
             Ok(room) => room,
             Err(crate::error::Error::NotFound(_)) => return Ok(None),
@@ -103,7 +108,7 @@ async fn of_entry(
         origin: None,
         depth,
     };
-    Ok(Some(Told { kind, event, call, author, order: order(entry.room) }))
+    Ok(Some(ObservedEvent { kind, event, call, author, order_key: order_key(entry.room) }))
 }
 
 async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observer::Event>> {
@@ -111,7 +116,7 @@ async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observe
     Ok(Some(match &entry.what {
         EntryPayload::Posted(post) => Event::MessagePosted(message::new(entry.seq, &entry.by, entry.at, post)),
         EntryPayload::Edited { of, .. } => {
-            // Deleted meanwhile, perhaps: of that there is an event of its own.
+            // If the message was deleted meanwhile, that is an event of its own.
             match services.database.message(entry.room, *of).await?.filter(|message| message.deleted_at.is_none()) {
                 Some(message) => Event::MessageEdited(message.into()),
                 None => return Ok(None),
@@ -133,8 +138,8 @@ async fn event(services: &Services, entry: &Entry) -> Result<Option<wire_observe
     }))
 }
 
-/// Who did it. What a plugin posts for somebody who called its command is the plugin's own deed.
-fn doer(author: &Author, by: Actor) -> Actor {
+/// The actor of an event. A plugin's post counts as the plugin's own, even if a command's caller caused it.
+fn actor_of(author: &Author, by: Actor) -> Actor {
     match (author.kind, author.account) {
         (AuthorKind::Plugin, Some((id, number))) => Actor::Plugin(Bot { plugin: author.name.clone(), id, number }),
         _ => by,
@@ -148,7 +153,7 @@ async fn role(services: &Services, room: &Room, actor: &Actor) -> Result<Option<
     }
 }
 
-fn order(room: RoomId) -> u64 {
+fn order_key(room: RoomId) -> u64 {
     low_half(room.0)
 }
 

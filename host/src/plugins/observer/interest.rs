@@ -1,12 +1,12 @@
-//! What an observer wants to be told of.
+//! The kinds of events and rooms that an observer subscribes to.
 
-use super::event::Told;
+use super::event::ObservedEvent;
 use crate::hub::Observed;
 use crate::plugins::bindings::observer::exports::natterjack::plugin::observer as wire_observer;
 use crate::plugins::bindings::wire;
 use crate::protocol::EntryPayload;
 
-/// A set of kinds of events, in a set of kinds of rooms. Nothing, for those who do not observe.
+/// A set of kinds of events and a set of kinds of rooms. Empty for plugins without `observer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Interest {
     events: u16,
@@ -20,14 +20,15 @@ impl Interest {
         Self { events, rooms }
     }
 
-    /// Whether it may be told of such an event, wherever it happened.
+    /// Whether events of this kind are in the set, in any kind of room.
     pub(super) fn has(self, kind: wire_observer::EventKind) -> bool {
         self.events & event_bit(kind) != 0
     }
 
-    pub(super) fn covers(self, told: &Told) -> bool {
-        let there = told.call.room.as_ref().is_none_or(|room| self.rooms & room_bit(room.kind.into()) != 0);
-        there && self.has(told.kind)
+    /// Whether the event's kind and room are in the set.
+    pub(super) fn covers(self, event: &ObservedEvent) -> bool {
+        let in_room = event.call.room.as_ref().is_none_or(|room| self.rooms & room_bit(room.kind.into()) != 0);
+        in_room && self.has(event.kind)
     }
 }
 
@@ -39,7 +40,7 @@ fn room_bit(kind: wire::RoomKind) -> u8 {
     1 << kind as u8
 }
 
-/// None for what nobody is told of.
+/// The kind of an event; none for events that observers do not receive.
 pub(super) fn kind(observed: &Observed) -> Option<wire_observer::EventKind> {
     use wire_observer::EventKind;
     let what = match observed {
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interest_is_in_what_it_names() {
+    fn interest_has_exactly_the_named_kinds() {
         let wanted = wire_observer::Interest {
             events: vec![EventKind::MemberLeft, EventKind::SessionClosed],
             rooms: vec![wire::RoomKind::Room],

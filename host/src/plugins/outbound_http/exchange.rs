@@ -1,4 +1,4 @@
-//! One request and its response, over a connection that serves for nothing else.
+//! Sends one request and reads its response, on a connection of its own.
 
 use std::fmt::Display;
 
@@ -13,11 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::request::Request;
 use crate::error::{Error, Result};
 
-const BODY_BYTES: usize = 1 << 20;
-/// The response's head.
-const HEAD_BYTES: usize = 64 << 10;
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// Size of the response's head.
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// What the other server answered.
+/// A complete response.
 #[derive(Debug)]
 pub(in super::super) struct Response {
     pub(in super::super) status: u16,
@@ -26,13 +26,13 @@ pub(in super::super) struct Response {
 }
 
 /// Sends the request and reads the whole response.
-pub(super) async fn talk<S>(stream: S, request: &Request) -> Result<Response>
+pub(super) async fn send<S>(stream: S, request: &Request) -> Result<Response>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let broken = |error: &dyn Display| Error::Unavailable(format!("{}: {error}", request.host()));
     let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(MAX_HEAD_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error))?;
@@ -42,18 +42,18 @@ where
     *sent.uri_mut() = request.uri.clone();
     *sent.headers_mut() = request.headers.clone();
     let response = sender.send_request(sent).await.map_err(|error| {
-        if error.is_parse_too_large() { too_large("the response's head", HEAD_BYTES) } else { broken(&error) }
+        if error.is_parse_too_large() { too_large("the response's head", MAX_HEAD_BYTES) } else { broken(&error) }
     })?;
     let (head, body) = response.into_parts();
-    // The reading buffer stops a head that never ends, but a little late.
-    if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEAD_BYTES {
-        return Err(too_large("the response's head", HEAD_BYTES));
+    // The read buffer's limit also bounds the head, but is not exact.
+    if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEAD_BYTES {
+        return Err(too_large("the response's head", MAX_HEAD_BYTES));
     }
-    if body.size_hint().lower() > BODY_BYTES as u64 {
-        return Err(too_large("the response's body", BODY_BYTES));
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large("the response's body", MAX_BODY_BYTES));
     }
-    let body = Limited::new(body, BODY_BYTES).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { too_large("the response's body", BODY_BYTES) } else { broken(&error) }
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { too_large("the response's body", MAX_BODY_BYTES) } else { broken(&error) }
     })?;
     let text = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
         Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))

@@ -1,4 +1,4 @@
-//! What a plugin wants to ask another server, checked before anything is sent.
+//! A plugin's HTTP request, validated before anything is sent.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use url::{Host, Url};
 
 use crate::error::{Error, Result};
 
-const URL_BYTES: usize = 8 << 10;
-const HEADERS: usize = 64;
-const HEADER_BYTES: usize = 16 << 10;
-const BODY_BYTES: usize = 256 << 10;
-const TIMEOUT_MS: u32 = 5000;
-const TIMEOUTS_MS: std::ops::RangeInclusive<u32> = 1..=30_000;
+const MAX_URL_BYTES: usize = 8 << 10;
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 16 << 10;
+const MAX_BODY_BYTES: usize = 256 << 10;
+const DEFAULT_TIMEOUT_MS: u32 = 5000;
+const TIMEOUT_RANGE_MS: std::ops::RangeInclusive<u32> = 1..=30_000;
 const USER_AGENT: &str = concat!("natterjack/", env!("CARGO_PKG_VERSION"));
 
-/// What the host says itself, and does not take from a plugin.
-const OURS: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::USER_AGENT];
-/// What belongs to the connection, which is the host's.
-const OF_THE_CONNECTION: [HeaderName; 5] =
+/// Headers that the host sets itself; a plugin's values are ignored.
+const HOST_HEADERS: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::USER_AGENT];
+/// Headers of the connection, which a plugin must not set.
+const CONNECTION_HEADERS: [HeaderName; 5] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::TRAILER, header::UPGRADE];
 
-/// A request that is well formed and within its limits.
+/// A request that is well formed and within the limits.
 #[derive(Debug)]
 pub(in super::super) struct Request {
     pub(super) method: Method,
@@ -34,7 +34,7 @@ pub(in super::super) struct Request {
     pub(in super::super) timeout: Duration,
 }
 
-/// A request as it was written.
+/// A request as the plugin passed it.
 pub(in super::super) struct Parts {
     pub(in super::super) method: Method,
     pub(in super::super) url: String,
@@ -48,15 +48,15 @@ impl Request {
         let Parts { method, url, headers, body, timeout_ms } = parts;
         let url = read_url(&url)?;
         let body = body.unwrap_or_default();
-        if body.len() > BODY_BYTES {
-            return Err(too_large("the request's body", BODY_BYTES));
+        if body.len() > MAX_BODY_BYTES {
+            return Err(too_large("the request's body", MAX_BODY_BYTES));
         }
-        let timeout = timeout_ms.unwrap_or(TIMEOUT_MS);
-        if !TIMEOUTS_MS.contains(&timeout) {
+        let timeout = timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+        if !TIMEOUT_RANGE_MS.contains(&timeout) {
             return Err(Error::invalid("timeout-ms", "1 to 30,000"));
         }
         let mut sent = read_headers(headers)?;
-        // Only what follows the host: neither a fragment nor the host itself.
+        // Only path and query: neither host nor fragment.
         let uri = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
@@ -75,7 +75,7 @@ impl Request {
     }
 
     pub(super) fn host(&self) -> Host<&str> {
-        // It was there when the request was made.
+        // `read_url` checked that there is a host.
         self.url.host().unwrap_or(Host::Domain(""))
     }
 
@@ -94,15 +94,15 @@ impl Request {
 
 fn read_url(text: &str) -> Result<Url> {
     let invalid = |why: String| Error::invalid("url", why);
-    if text.len() > URL_BYTES {
-        return Err(too_large("the URL", URL_BYTES));
+    if text.len() > MAX_URL_BYTES {
+        return Err(too_large("the URL", MAX_URL_BYTES));
     }
     let url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("begins with `https://` or `http://`".into()));
+        return Err(invalid("must begin with `https://` or `http://`".into()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("has no user and no password in it; use a header".into()));
+        return Err(invalid("must not contain a user or password; use a header".into()));
     }
     if url.host().is_none() {
         return Err(invalid("needs a host".into()));
@@ -111,21 +111,21 @@ fn read_url(text: &str) -> Result<Url> {
 }
 
 fn read_headers(headers: Vec<(String, String)>) -> Result<HeaderMap> {
-    if headers.len() > HEADERS {
-        return Err(Error::TooLarge { what: "the number of headers", limit: HEADERS.to_string() });
+    if headers.len() > MAX_HEADERS {
+        return Err(Error::TooLarge { what: "the number of headers", limit: MAX_HEADERS.to_string() });
     }
-    if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADER_BYTES {
-        return Err(too_large("what the headers hold", HEADER_BYTES));
+    if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
+        return Err(too_large("the size of the headers", MAX_HEADER_BYTES));
     }
     let mut sent = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let wrong = |why: &str| Error::invalid("headers", format!("`{}`: {why}", name.escape_debug()));
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
-        if OF_THE_CONNECTION.contains(&known) {
-            return Err(wrong("the connection is the host's own affair"));
+        if CONNECTION_HEADERS.contains(&known) {
+            return Err(wrong("headers of the connection are set by the server"));
         }
-        if !OURS.contains(&known) {
+        if !HOST_HEADERS.contains(&known) {
             sent.append(known, value);
         }
     }

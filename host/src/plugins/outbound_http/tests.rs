@@ -9,11 +9,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AT_A_TIME, OutboundHttp, Parts, Reach, Request, Response};
+use super::{MAX_CONCURRENT_REQUESTS, OutboundHttp, Parts, Reach, Request, Response};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// A server on this machine that answers every request so; what it was asked comes back in the log.
+/// A local server that answers every request the same; received requests are sent to `asked`.
 struct Peer {
     address: String,
     asked: mpsc::Receiver<String>,
@@ -34,10 +34,10 @@ async fn listen(answer: Vec<u8>, tls: Option<TlsAcceptor>) -> Peer {
             let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
             tokio::spawn(async move {
                 match tls {
-                    None => say(stream, log, &answer).await,
+                    None => serve(stream, log, &answer).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            say(stream, log, &answer).await;
+                            serve(stream, log, &answer).await;
                         }
                     }
                 }
@@ -47,7 +47,7 @@ async fn listen(answer: Vec<u8>, tls: Option<TlsAcceptor>) -> Peer {
     Peer { address, asked, _task: AbortOnDropHandle::new(task) }
 }
 
-async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: mpsc::Sender<String>, answer: &[u8]) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: mpsc::Sender<String>, answer: &[u8]) {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap() == 0 {
@@ -56,15 +56,15 @@ async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: mpsc::Sender<
     }
     log.send(String::from_utf8(request).unwrap()).await.unwrap();
     if answer.is_empty() {
-        // Says nothing until the other side is tired of it.
+        // Sends nothing until the peer closes.
         let _ = stream.read_buf(&mut Vec::with_capacity(1)).await;
     }
     let _ = stream.write_all(answer).await;
     let _ = stream.shutdown().await;
 }
 
-/// A way out that leads to this machine too.
-fn outside() -> Arc<OutboundHttp> {
+/// A client that may also reach local addresses.
+fn test_client() -> Arc<OutboundHttp> {
     Arc::new(OutboundHttp { may_reach: |_| true, ..OutboundHttp::default() })
 }
 
@@ -72,7 +72,7 @@ fn get(url: &str) -> Parts {
     Parts { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, timeout_ms: None }
 }
 
-/// To a host on this machine, as it is listed and allowed.
+/// Access to a local host that is listed and allowed.
 fn allowed(host: &str) -> Reach {
     let port = host.rsplit_once(':').unwrap().1;
     let text = format!("[plugin.p]\nhttp_hosts = [\"{host}\"]\nallow_private = [\"127.0.0.1:{port}\"]");
@@ -81,17 +81,17 @@ fn allowed(host: &str) -> Reach {
     Reach { hosts: table.http_hosts.as_slice().into(), allow_private: table.allow_private.as_slice().into() }
 }
 
-/// The same, of which the address is not allowed.
+/// Access to a local host that is listed, but whose address is not allowed.
 fn listed(host: &str) -> Reach {
     Reach { allow_private: Arc::default(), ..allowed(host) }
 }
 
-async fn fetch(outside: &Arc<OutboundHttp>, peer: &Peer, parts: Parts) -> Result<Response> {
-    outside.fetch(&"p".into(), &listed(&peer.address), Request::new(parts)?).await
+async fn fetch(client: &Arc<OutboundHttp>, peer: &Peer, parts: Parts) -> Result<Response> {
+    client.fetch(&"p".into(), &listed(&peer.address), Request::new(parts)?).await
 }
 
 #[tokio::test]
-async fn a_request_is_sent_as_it_was_written_and_the_answer_comes_back() {
+async fn request_is_sent_as_given_and_the_response_returned() {
     let mut peer =
         peer("HTTP/1.1 404 Not Found\r\nX-Kind: frog\r\nX-Raw: \u{00ff}\r\nContent-Length: 4\r\n\r\ngone").await;
     let parts = Parts {
@@ -104,7 +104,7 @@ async fn a_request_is_sent_as_it_was_written_and_the_answer_comes_back() {
         body: Some(b"body".to_vec()),
         ..get(&format!("http://{}/a/b?c=d#e", peer.address))
     };
-    let response = fetch(&outside(), &peer, parts).await.unwrap();
+    let response = fetch(&test_client(), &peer, parts).await.unwrap();
     assert_eq!((response.status, &*response.body), (404, &b"gone"[..]));
     assert!(response.headers.contains(&("x-kind".into(), "frog".into())));
     let asked = peer.asked.recv().await.unwrap().to_lowercase();
@@ -116,14 +116,14 @@ async fn a_request_is_sent_as_it_was_written_and_the_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer() {
+async fn redirect_is_returned_and_not_followed() {
     let peer = peer("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n").await;
-    let response = fetch(&outside(), &peer, get(&format!("http://{}/", peer.address))).await.unwrap();
+    let response = fetch(&test_client(), &peer, get(&format!("http://{}/", peer.address))).await.unwrap();
     assert_eq!(response.status, 302);
 }
 
 #[tokio::test]
-async fn a_private_address_is_never_connected_to() {
+async fn private_address_is_not_connected_to() {
     let mut peer = peer("HTTP/1.1 200 OK\r\n\r\n").await;
     let url = format!("http://{}/", peer.address);
     let refused = fetch(&Arc::default(), &peer, get(&url)).await;
@@ -132,7 +132,7 @@ async fn a_private_address_is_never_connected_to() {
 }
 
 #[tokio::test]
-async fn private_address_that_the_operator_allows_is_reached_and_no_other_port_of_it() {
+async fn allowed_private_address_is_reached_on_the_allowed_port_only() {
     let mut peer = peer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
     let port = peer.address.split_once(':').unwrap().1.to_owned();
     for host in [peer.address.clone(), format!("localhost:{port}")] {
@@ -152,52 +152,52 @@ async fn private_address_that_the_operator_allows_is_reached_and_no_other_port_o
 }
 
 #[tokio::test]
-async fn answers_that_are_too_large_are_refused() {
+async fn too_large_responses_are_refused() {
     let size = (1 << 20) + 1;
     let announced = peer(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")).await;
     let url = format!("http://{}/", announced.address);
-    assert!(matches!(fetch(&outside(), &announced, get(&url)).await, Err(Error::TooLarge { .. })));
+    assert!(matches!(fetch(&test_client(), &announced, get(&url)).await, Err(Error::TooLarge { .. })));
     let unannounced = peer([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b'x'; size]].concat()).await;
     let url = format!("http://{}/", unannounced.address);
-    assert!(matches!(fetch(&outside(), &unannounced, get(&url)).await, Err(Error::TooLarge { .. })));
+    assert!(matches!(fetch(&test_client(), &unannounced, get(&url)).await, Err(Error::TooLarge { .. })));
     let head = peer(format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(100 << 10))).await;
     let url = format!("http://{}/", head.address);
-    assert!(matches!(fetch(&outside(), &head, get(&url)).await, Err(Error::TooLarge { .. })));
+    assert!(matches!(fetch(&test_client(), &head, get(&url)).await, Err(Error::TooLarge { .. })));
 }
 
 #[tokio::test]
-async fn a_peer_that_says_nothing_is_given_up_in_time() {
+async fn request_to_a_silent_server_times_out() {
     let peer = peer("").await;
     let parts = Parts { timeout_ms: Some(20), ..get(&format!("http://{}/", peer.address)) };
-    assert!(matches!(fetch(&outside(), &peer, parts).await, Err(Error::Unavailable(_))));
+    assert!(matches!(fetch(&test_client(), &peer, parts).await, Err(Error::Unavailable(_))));
 }
 
 #[tokio::test]
 async fn a_plugin_has_only_so_many_exchanges_at_a_time() {
     let mut peer = peer("").await;
-    let outside = outside();
+    let client = test_client();
     let url = format!("http://{}/", peer.address);
     let mut waiting = tokio::task::JoinSet::new();
     let hosts = listed(&peer.address);
-    for _ in 0..AT_A_TIME {
-        let (outside, hosts, request) = (outside.clone(), hosts.clone(), Request::new(get(&url)).unwrap());
-        waiting.spawn(async move { outside.fetch(&"p".into(), &hosts, request).await });
+    for _ in 0..MAX_CONCURRENT_REQUESTS {
+        let (client, hosts, request) = (client.clone(), hosts.clone(), Request::new(get(&url)).unwrap());
+        waiting.spawn(async move { client.fetch(&"p".into(), &hosts, request).await });
     }
-    for _ in 0..AT_A_TIME {
+    for _ in 0..MAX_CONCURRENT_REQUESTS {
         peer.asked.recv().await.unwrap();
     }
-    let fifth = fetch(&outside, &peer, get(&url)).await;
+    let fifth = fetch(&client, &peer, get(&url)).await;
     assert!(matches!(fifth, Err(Error::RateLimited { .. })), "{fifth:?}");
     // Another plugin has its own.
     let request = Request::new(Parts { timeout_ms: Some(20), ..get(&url) }).unwrap();
-    assert!(matches!(outside.fetch(&"q".into(), &hosts, request).await, Err(Error::Unavailable(_))));
+    assert!(matches!(client.fetch(&"q".into(), &hosts, request).await, Err(Error::Unavailable(_))));
     waiting.shutdown().await;
     let after = Parts { timeout_ms: Some(20), ..get(&url) };
-    assert!(matches!(fetch(&outside, &peer, after).await, Err(Error::Unavailable(_))));
+    assert!(matches!(fetch(&client, &peer, after).await, Err(Error::Unavailable(_))));
 }
 
 #[tokio::test]
-async fn only_a_certificate_that_is_trusted_and_of_that_name_will_do() {
+async fn untrusted_or_misnamed_certificate_is_refused() {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = certified.signing_key.serialize_der().try_into().unwrap();
     let chain = vec![certified.cert.der().clone()];
@@ -222,7 +222,7 @@ async fn only_a_certificate_that_is_trusted_and_of_that_name_will_do() {
     let (hosts, url) = (listed(&named), format!("https://{named}/"));
     let response = trusting.fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await.unwrap();
     assert_eq!(&*response.body, b"secret");
-    let untrusted = outside().fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await;
+    let untrusted = test_client().fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await;
     assert!(matches!(untrusted, Err(Error::Unavailable(_))), "{untrusted:?}");
     let (hosts, url) = (listed(&numbered), format!("https://{numbered}/"));
     let misnamed = trusting.fetch(&"p".into(), &hosts, Request::new(get(&url)).unwrap()).await;

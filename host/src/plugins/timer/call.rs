@@ -1,4 +1,4 @@
-//! One timer's call: what it writes and the timer's own end are one unit of work.
+//! The call of one timer: its writes and the timer's end are one unit of work.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,34 +21,34 @@ use crate::plugins::write_call::{Answered, CallError, conclude, fresh};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
-/// While another call shows whether a quarantined plugin is well again.
-const PROBED: Duration = Duration::from_secs(1);
-/// For how long a timer is a node's that does not say that it lives.
-const CLAIM: Duration = Duration::from_secs(6);
+/// How long timers wait while another call is the probe of a quarantined plugin.
+const PROBE_WAIT: Duration = Duration::from_secs(1);
+/// Lease of a node's claim to a timer, unless renewed.
+const CLAIM_LEASE: Duration = Duration::from_secs(6);
 
-/// Wakes a plugin for each of its timers, or for none more after `stop` or while it is quarantined. Gives those that failed.
-pub(super) async fn wake(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
+/// Runs a plugin's timers one after another, until `stop` or until it is quarantined. Returns the timers that failed.
+pub(super) async fn run_all(shared: Arc<Shared>, timers: Vec<Timer>, stop: CancellationToken) -> Vec<Timer> {
     let mut failures = Vec::new();
     for timer in timers {
         if stop.is_cancelled() {
             break;
         }
         let registry = shared.registry.load_full();
-        // Gone meanwhile: its timers stay until it is back.
+        // Unloaded meanwhile: its timers stay stored.
         let Some(plugin) = registry.plugin(&timer.plugin).filter(|plugin| plugin.hooks.timer.is_some()) else { break };
-        let Ok(turn) = shared.calls.acquire().await else { break };
-        match claimed(&shared, &registry, plugin, &timer).await {
-            Ok(Woken::Done | Woken::Elsewhere) => {}
-            Ok(Woken::Held) => {
-                drop(turn);
-                stop.run_until_cancelled(sleep(PROBED)).await;
+        let Ok(permit) = shared.call_permits.acquire().await else { break };
+        match run_claimed(&shared, &registry, plugin, &timer).await {
+            Ok(TimerOutcome::Done | TimerOutcome::ClaimedByOtherNode) => {}
+            Ok(TimerOutcome::Quarantined) => {
+                drop(permit);
+                stop.run_until_cancelled(sleep(PROBE_WAIT)).await;
                 break;
             }
             Err(error) if is_final(&error) => give_up(&shared, &timer, &error).await,
             Err(error) => {
-                // Of a plugin's own failure the log knows more already.
+                // A plugin's fault is logged already.
                 if !matches!(error, Error::Plugin { .. }) {
-                    tracing::warn!(target: "plugin", plugin = %plugin.id, "what the timer did came to nothing: {error}");
+                    tracing::warn!(target: "plugin", plugin = %plugin.id, %error, "timer call failed");
                 }
                 failures.push(timer);
             }
@@ -84,43 +84,49 @@ async fn give_up(shared: &Shared, timer: &Timer, error: &Error) {
 /// What became of a timer that did not fail.
 pub(super) enum Woken {
     Done,
-    /// The plugin is quarantined: that is no fault of the timer's.
-    Held,
-    /// Another node of the cluster sees to it.
-    Elsewhere,
+    /// The plugin is quarantined; no attempt is used up.
+    Quarantined,
+    /// Another node of the cluster runs it.
+    ClaimedByOtherNode,
 }
 
-/// In a cluster, this node has to claim a timer first, and keeps the claim for as long as the call takes.
-async fn claimed(shared: &Shared, registry: &Arc<Registry>, plugin: &Plugin, timer: &Timer) -> Result<Woken> {
+/// Runs a timer. In a cluster, claims it first and renews the claim during the call.
+async fn run_claimed(
+    shared: &Shared,
+    registry: &Arc<Registry>,
+    plugin: &Plugin,
+    timer: &Timer,
+) -> Result<TimerOutcome> {
     let (services, database) = (&shared.services, &shared.services.database);
     if !shared.clustered {
         return run(registry, services, plugin, timer).await;
     }
-    if !database.claim_timer(timer, CLAIM).await? {
-        return Ok(Woken::Elsewhere);
+    if !database.claim_timer(timer, CLAIM_LEASE).await? {
+        return Ok(TimerOutcome::ClaimedByOtherNode);
     }
     tokio::select! {
-        woken = run(registry, services, plugin, timer) => woken,
-        never = prolong(database, timer) => match never {},
+        outcome = run(registry, services, plugin, timer) => outcome,
+        never = renew_claim(database, timer) => match never {},
     }
 }
 
-/// Says again and again that this node sees to the timer.
-async fn prolong(database: &Database, timer: &Timer) -> Infallible {
+/// Renews this node's claim to the timer until dropped.
+async fn renew_claim(database: &Database, timer: &Timer) -> Infallible {
     loop {
-        sleep(CLAIM / 3).await;
-        if let Err(error) = database.prolong_claim(timer, CLAIM).await {
-            tracing::warn!(plugin = %timer.plugin, "the claim to a timer cannot be prolonged: {error}");
+        sleep(CLAIM_LEASE / 3).await;
+        if let Err(error) = database.prolong_claim(timer, CLAIM_LEASE).await {
+            tracing::warn!(plugin = %timer.plugin, %error, "cannot renew claim to timer");
         }
     }
 }
 
+/// Runs a timer's call and commits it. After a conflict it is run once more.
 pub(super) async fn run(
     registry: &Arc<Registry>,
     services: &Arc<Services>,
     plugin: &Plugin,
     timer: &Timer,
-) -> Result<Woken> {
+) -> Result<TimerOutcome> {
     let call = Call {
         request: Uuid::now_v7(),
         actor: Actor::Plugin(services.bot(&plugin.id).await?),
@@ -130,32 +136,32 @@ pub(super) async fn run(
         origin: None,
         depth: 0,
     };
-    let mut turn = None;
+    let mut permit = None;
     loop {
         let unit = UnitOfWork::new(services.clone(), registry.clone(), call.actor.clone());
         let mut unit = Box::new(unit.requested_by(timer.set_by.as_ref().map(RequestedBy::timer)));
         unit.end_timer(timer)?;
-        let Ok(guarded) = GuardedCall::begin(plugin, Hook::Timer) else { return Ok(Woken::Held) };
-        let answered = ask(plugin, unit, &call, timer).await;
+        let Ok(guarded) = GuardedCall::begin(plugin, Hook::Timer) else { return Ok(TimerOutcome::Quarantined) };
+        let answered = call_guest(plugin, unit, &call, timer).await;
         match conclude(registry, plugin, &call, guarded, answered).await {
-            // Cancelled or set again meanwhile: then this one is no more.
-            Err(CallError::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(Woken::Done),
-            Err(CallError::Conflict(_)) if turn.is_none() => {
-                turn = Some(plugin.for_subscribers.acquire().await.map_err(Error::internal)?);
+            // The timer was cancelled or set again meanwhile.
+            Err(CallError::Conflict(_)) if !services.database.has_timer(timer).await? => return Ok(TimerOutcome::Done),
+            Err(CallError::Conflict(_)) if permit.is_none() => {
+                permit = Some(plugin.retry_permit.acquire().await.map_err(Error::internal)?);
             }
-            done => return done.map(|()| Woken::Done).map_err(Into::into),
+            done => return done.map(|()| TimerOutcome::Done).map_err(Into::into),
         }
     }
 }
 
-async fn ask(
+async fn call_guest(
     plugin: &Plugin,
     unit: Box<UnitOfWork>,
     call: &Call,
     timer: &Timer,
 ) -> Answered<std::result::Result<(), wire::Error>> {
     let indices = plugin.hooks.timer.as_ref().ok_or_else(|| Fault::NoInstance("it has no timer".into()))?;
-    fresh(plugin, unit, call, |mut instance, context| async move {
+    call_new_instance(plugin, unit, call, |mut instance, context| async move {
         let guest = indices.load(&mut instance.store, &instance.exports).map_err(misfit)?;
         let exported = guest.natterjack_plugin_timer();
         let answer = exported.call_on_timer(&mut instance.store, &context, &timer.name, &timer.payload).await;

@@ -1,4 +1,4 @@
-//! The child's side: it loads one file as the server would, and says that it has lived through it.
+//! The child process of a trial: loads one file as the server would, and reports that it survived.
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
@@ -9,54 +9,54 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Answer, Order};
+use super::{Answer, TrialRequest};
 use crate::config;
 use crate::metrics::Metrics;
 use crate::plugins::compiled::Compiled;
 use crate::plugins::load::Loader;
 
-/// It did not get as far as the file.
+/// Exit code of a child that failed before it loaded the file.
 pub(super) const NOT_STARTED: i32 = 3;
 
-/// CPU time, over all cores. A 20 MB component takes a tenth of it.
+/// CPU time limit over all cores. A 20 MB component takes a tenth of it.
 const MAX_CPU_SECONDS: u64 = 600;
-/// Memory of its own. A 20 MB component takes a quarter of it.
+/// Limit of the data segment. A 20 MB component takes a quarter of it.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
-/// The kernel ends it before anybody else if memory runs short.
+/// OOM score, so that the kernel kills this process first if memory runs short.
 #[cfg(target_os = "linux")]
 const OOM_SCORE: &str = "1000";
-/// A longer order is nobody's whom this is for.
-const MAX_ORDER_BYTES: u64 = 8 << 20;
+/// Length limit of the request line.
+const MAX_REQUEST_BYTES: u64 = 8 << 20;
 
-/// Reads an order and a file from standard input, and loads it.
+/// Reads a request and a file from standard input, loads the file, and writes the answer to standard output.
 pub(crate) async fn run() -> ExitCode {
     restrict();
-    let (order, file) = match read_input() {
+    let (request, file) = match read_input() {
         Ok(input) => input,
         Err(error) => {
             eprintln!("{error}");
             exit(NOT_STARTED);
         }
     };
-    end_with_input();
-    let forge = match open(order.cache.as_deref()) {
-        Ok(forge) => forge,
+    exit_at_end_of_input();
+    let loader = match open(request.cache.as_deref()) {
+        Ok(loader) => loader,
         Err(error) => {
             eprintln!("{error}");
             exit(NOT_STARTED);
         }
     };
-    let broken = load(&forge, order, file).await;
+    let broken = load(&loader, request, file).await;
     let mut out = io::stdout();
-    let said = serde_json::to_writer(&out, &Answer { broken }).map_err(io::Error::from).and_then(|()| out.flush());
-    match said {
-        // What is left to tidy up is nobody's concern any more.
+    let written = serde_json::to_writer(&out, &Answer { broken }).map_err(io::Error::from).and_then(|()| out.flush());
+    match written {
+        // Exits at once: there is nothing to clean up.
         Ok(()) => exit(0),
         Err(_) => exit(NOT_STARTED),
     }
 }
 
-/// Bounds what the process may use. Where that is forbidden it goes without: the server's own bounds hold for it, too.
+/// Limits the process's resources. Failures are ignored, since the server's own limits apply to the child, too.
 fn restrict() {
     for (resource, most) in [(Resource::Core, 0), (Resource::Cpu, MAX_CPU_SECONDS), (Resource::Data, MAX_MEMORY_BYTES)]
     {
@@ -68,21 +68,21 @@ fn restrict() {
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
 }
 
-fn read_input() -> io::Result<(Order, Bytes)> {
+fn read_input() -> io::Result<(TrialRequest, Bytes)> {
     let mut input = io::stdin().lock();
     let mut line = String::new();
-    (&mut input).take(MAX_ORDER_BYTES).read_line(&mut line)?;
-    let order: Order = serde_json::from_str(&line)?;
+    (&mut input).take(MAX_REQUEST_BYTES).read_line(&mut line)?;
+    let request: TrialRequest = serde_json::from_str(&line)?;
     let mut file = Vec::new();
-    (&mut input).take(order.file_bytes as u64).read_to_end(&mut file)?;
-    if file.len() != order.file_bytes {
+    (&mut input).take(request.file_bytes as u64).read_to_end(&mut file)?;
+    if file.len() != request.file_bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok((order, file.into()))
+    Ok((request, file.into()))
 }
 
-/// The server keeps the input open for as long as it wants an answer.
-fn end_with_input() {
+/// Exits at the end of the input: the server keeps it open for as long as it waits for the answer.
+fn exit_at_end_of_input() {
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         exit(NOT_STARTED);
@@ -94,21 +94,21 @@ fn open(cache: Option<&Path>) -> io::Result<Loader> {
     Loader::open_small(compiled, Arc::new(Metrics::default())).map_err(io::Error::other)
 }
 
-/// Compiles, links and starts the plugin with all that it could be granted; gives why it cannot be compiled.
-async fn load(forge: &Loader, order: Order, file: Bytes) -> Option<String> {
-    let id: Arc<str> = order.id.into();
-    let component = match forge.compile_here(file.clone()).await {
+/// Compiles, links and starts the plugin with all grants. Returns the reason if it cannot be compiled.
+async fn load(loader: &Loader, request: TrialRequest, file: Bytes) -> Option<String> {
+    let id: Arc<str> = request.id.into();
+    let component = match loader.compile_here(file.clone()).await {
         Ok(component) => component,
         Err(error) => return Some(error.broken()),
     };
-    let settings = serde_json::from_str(&order.settings).map(config::Settings).unwrap_or_default();
+    let settings = serde_json::from_str(&request.settings).map(config::Settings).unwrap_or_default();
     let table = config::Plugin { grants: config::Grant::ALL.to_vec(), settings, ..config::Plugin::default() };
     let budget = config::Budget {
-        call: Duration::from_millis(order.call_ms),
-        filter: Duration::from_millis(order.filter_ms),
-        memory_bytes: order.memory_bytes,
+        call: Duration::from_millis(request.call_ms),
+        filter: Duration::from_millis(request.filter_ms),
+        memory_bytes: request.memory_bytes,
     };
-    // Whether it starts is told when the server loads it; here it counts that the process lives on.
-    let _ = forge.assemble(&id, [0; 32], component, &table, budget).await;
+    // The result is ignored: whether it starts is seen when the server loads it; here only a crash matters.
+    let _ = loader.assemble(&id, [0; 32], component, &table, budget).await;
     None
 }

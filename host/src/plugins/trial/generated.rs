@@ -1,4 +1,4 @@
-//! Generated modules and components through the way of an unknown file. `cargo xtask fuzz loading` is the long form.
+//! Loads generated modules and components as unknown files. `cargo xtask fuzz loading` runs longer.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -11,24 +11,24 @@ use crate::plugins::engine;
 #[allow(unreachable_pub, reason = "it belongs to a crate of its own, too")]
 mod making;
 
-/// The function subtyping that wasmtime without a collector takes for unreachable.
+/// A module with function subtyping, on which wasmtime without a garbage collector panicked.
 const SUBTYPING: &[u8] = b"\0asm\x01\0\0\0\x01\x0e\x01\x4e\x02\x50\0\x60\0\0\x50\x01\0\x60\0\0\x03\x03\x02\x01\0\x04\x04\x01\x70\0\x02\x08\x01\x01\x09\x07\x01\0\x41\0\x0b\x01\0\x0a\x0c\x02\x02\0\x0b\x07\0\x41\0\x11\0\0\x0b";
 
-/// Files that are made from one seed each; the same in every run.
-const SEEDS: u64 = 180;
+/// Number of generated files. Each has a fixed seed, so every run uses the same files.
+const FILES: u64 = 180;
 const SEED_BYTES: usize = 3000;
 
-fn made(seed: u64) -> Option<Vec<u8>> {
+fn generated_file(seed: u64) -> Option<Vec<u8>> {
     let mut random = StdRng::seed_from_u64(seed);
     let bytes: Vec<u8> = (0..SEED_BYTES).map(|_| random.random()).collect();
     making::file(&bytes)
 }
 
 #[test]
-fn generated_file_is_refused_or_loaded_and_takes_nobody_down() {
+fn generated_files_never_crash_the_loader() {
     let loader = TrialLoader::new().unwrap();
     let (mut invalid, mut compiled, mut started) = (0, 0, 0);
-    for file in (0..SEEDS).filter_map(made) {
+    for file in (0..FILES).filter_map(generated_file) {
         match loader.load(&file) {
             Stage::Invalid => invalid += 1,
             Stage::Refused => {}
@@ -39,12 +39,12 @@ fn generated_file_is_refused_or_loaded_and_takes_nobody_down() {
             }
         }
     }
-    // Otherwise this tries nothing.
+    // Otherwise the generated files test too little.
     assert!(invalid > 10 && compiled > 20 && started > 5, "{invalid} invalid, {compiled} compiled, {started} started");
 }
 
 #[test]
-fn function_subtyping_is_refused_by_its_name_before_it_is_compiled() {
+fn function_subtyping_is_refused_by_name_before_compiling() {
     let component = around(SUBTYPING);
     let refused = engine::validate(&component).unwrap_err();
     assert!(matches!(&refused, engine::Invalid::Proposal(names) if names.contains("gc")), "{refused:?}");
@@ -52,7 +52,7 @@ fn function_subtyping_is_refused_by_its_name_before_it_is_compiled() {
 }
 
 #[test]
-fn proposals_that_are_off_are_named_and_those_that_compilers_emit_are_on() {
+fn disabled_proposals_are_named_and_those_that_compilers_emit_are_valid() {
     let module = |body: &[u8]| [b"\0asm\x01\0\0\0", body].concat();
     // (memory i64 0), (memory 0) (memory 0), (tag), (func return_call 0)
     let off: [(&str, &[u8]); 4] = [

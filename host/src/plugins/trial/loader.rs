@@ -1,4 +1,4 @@
-//! The way of an unknown file in this very process, for those who look for files that break it.
+//! Loads unknown files in the current process, for fuzzing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,47 +11,51 @@ use crate::metrics::Metrics;
 use crate::plugins::engine;
 use crate::plugins::load::Loader;
 
-/// What a start may take; a generated component seldom has an end.
-const CALL: Duration = Duration::from_millis(10);
+/// CPU budget of a start, since a generated component often loops for ever.
+const CALL_BUDGET: Duration = Duration::from_millis(10);
 const MEMORY_BYTES: usize = 16 << 20;
 
-/// Loads files as a trial does: they are validated, compiled, linked and instantiated, whatever they import and export.
+/// Loads files as a trial does, without checks of their imports and exports: validates, compiles, links and starts them.
 pub struct TrialLoader {
     runtime: Runtime,
-    forge: Loader,
+    loader: Loader,
 }
 
-/// How far a file came.
+/// The last loading stage that a file reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It is not valid for the engine.
+    /// Not valid for the engine.
     Invalid,
-    /// It was valid, and not compiled, which is no more than a refusal.
+    /// Valid, but the compiler refused it.
     Refused,
-    /// It was compiled, and did not start.
+    /// Compiled, but did not start.
     Compiled,
     Started,
 }
 
 impl TrialLoader {
-    /// The error says why no engine can be made.
+    /// Creates an engine.
+    ///
+    /// # Errors
+    /// Says why no engine or runtime can be created.
     pub fn new() -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let forge = Loader::open_small(None, Arc::new(Metrics::default())).map_err(|error| format!("{error:#}"))?;
-        Ok(Self { runtime, forge })
+        let loader = Loader::open_small(None, Arc::new(Metrics::default())).map_err(|error| format!("{error:#}"))?;
+        Ok(Self { runtime, loader })
     }
 
+    /// Loads a file and returns how far it came.
     pub fn load(&self, file: &[u8]) -> Stage {
         if engine::validate(file).is_err() {
             return Stage::Invalid;
         }
         let table = config::Plugin { grants: config::Grant::ALL.to_vec(), ..config::Plugin::default() };
-        let budget = config::Budget { call: CALL, filter: CALL, memory_bytes: MEMORY_BYTES };
+        let budget = config::Budget { call: CALL_BUDGET, filter: CALL_BUDGET, memory_bytes: MEMORY_BYTES };
         self.runtime.block_on(async {
-            let Ok(component) = self.forge.compile_here(Bytes::copy_from_slice(file)).await else {
+            let Ok(component) = self.loader.compile_here(Bytes::copy_from_slice(file)).await else {
                 return Stage::Refused;
             };
-            match self.forge.assemble_any(&"generated".into(), [0; 32], component, &table, budget).await {
+            match self.loader.assemble_any(&"generated".into(), [0; 32], component, &table, budget).await {
                 Ok(_) => Stage::Started,
                 Err(_) => Stage::Compiled,
             }

@@ -1,4 +1,4 @@
-//! Guests in rooms, as a call sees them, and what is decided about them.
+//! Guests in rooms, and staged bans, mutes and removals of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Change, ConnectionId, Guest, GuestRule, GuestRuleKind, GuestSelector, RoomId};
 
-/// An address is not one person's for longer than this.
-const MAX_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// The longest ban or mute of a guest. It is bounded because an address does not belong to one person for long.
+const MAX_RULE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
 impl UnitOfWork {
-    /// Guests who are in the room now.
+    /// The guests that are in the room now.
     pub(in super::super) async fn guests(&self, room: RoomId) -> Result<Vec<Guest>> {
         let (room, _) = self.room(room).await?.ok_or_else(|| Error::not_found("room"))?;
         Ok(self.services.hub.guests(room.id))
@@ -38,7 +38,7 @@ impl UnitOfWork {
         self.restrict(room, GuestRuleKind::Mute, Some(guest), origin, seconds)
     }
 
-    /// Keeps guests out who come from where the account is connected, on whatever node.
+    /// Bans guests from the network origins that the account is connected from, on any node.
     pub(in super::super) async fn ban_origins(&mut self, room: RoomId, account: AccountId, seconds: u32) -> Result<()> {
         self.changeable(room).await?;
         let account = self.account(account).await?.id;
@@ -61,7 +61,7 @@ impl UnitOfWork {
         if allowed { Ok(()) } else { self.stage(Change::RemoveGuests { room, which: GuestSelector::All }) }
     }
 
-    /// Where a guest comes from who is in the room.
+    /// The network origin of a guest in the room.
     async fn guest(&self, room: RoomId, guest: ConnectionId) -> Result<Option<Arc<str>>> {
         self.changeable(room).await?;
         let found = self.services.hub.guest_in(room, guest);
@@ -83,7 +83,7 @@ impl UnitOfWork {
 
 fn until(seconds: u32) -> Result<Timestamp> {
     match seconds {
-        1..=MAX_SECONDS => Ok(clock::now() + Duration::from_secs(seconds.into())),
-        _ => Err(Error::invalid("seconds", format!("1 to {MAX_SECONDS}"))),
+        1..=MAX_RULE_SECONDS => Ok(clock::now() + Duration::from_secs(seconds.into())),
+        _ => Err(Error::invalid("seconds", format!("1 to {MAX_RULE_SECONDS}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Members, as a call sees them, and changes to them.
+//! Members as a call reads and changes them.
 
 use std::ops::Bound;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, Result};
 use crate::protocol::{AccountId, Change, Member, Removal, Role, RoomId};
 
-const REASON_CHARS: usize = 500;
+const MAX_REASON_CHARS: usize = 500;
 
 impl UnitOfWork {
     pub(in super::super) async fn member(&self, room: RoomId, account: AccountId) -> Result<Option<Member>> {
@@ -21,7 +21,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Members in the order of their ids, staged ones among them.
+    /// Members in the order of their account ids, including staged ones.
     pub(in super::super) async fn members(
         &self,
         room: RoomId,
@@ -87,7 +87,7 @@ impl UnitOfWork {
             return Err(Error::Conflict(format!("{} is a member already", account.name)));
         }
         self.stage(Change::AddMember { room, account: account.id, role })?;
-        self.count(room, 1).await?;
+        self.adjust_count(room, 1).await?;
         let member = Member { account, role, joined_at: clock::now() };
         self.members.insert((room, member.account.id), Some(member));
         Ok(())
@@ -104,14 +104,14 @@ impl UnitOfWork {
         self.changeable(room).await?;
         let is_member = self.member(room, account).await?.is_some();
         match why {
-            // Somebody who is not there yet can be kept out.
+            // An account that is not a member can be banned.
             Removal::Banned => drop(self.account(account).await?),
             _ if !is_member => return Err(Error::not_found("member")),
             _ => {}
         }
         self.stage(Change::RemoveMember { room, account, why, reason })?;
         if is_member {
-            self.count(room, -1).await?;
+            self.adjust_count(room, -1).await?;
             self.members.insert((room, account), None);
         }
         Ok(())
@@ -138,7 +138,7 @@ impl UnitOfWork {
         self.stage(Change::Mute { room, account, until })
     }
 
-    /// Until when the account may not post there, by what this call leaves behind; none if that is over.
+    /// The end of the account's mute, including staged changes; none if it is not muted.
     pub(in super::super) async fn muted_until(&self, room: RoomId, account: AccountId) -> Result<Option<Timestamp>> {
         let staged = self.changes.iter().rev().find_map(|change| match change {
             Change::Mute { room: of, account: whom, until } if (*of, *whom) == (room, account) => Some(*until),
@@ -151,8 +151,8 @@ impl UnitOfWork {
         Ok(until.filter(|until| *until > clock::now()))
     }
 
-    /// Changes how many members the call sees in a room.
-    async fn count(&mut self, room: RoomId, by: i32) -> Result<()> {
+    /// Adjusts the number of members that the call reads for a room.
+    async fn adjust_count(&mut self, room: RoomId, by: i32) -> Result<()> {
         if let Some((room, members)) = self.room(room).await? {
             self.rooms.insert(room.id, Some((room, members.saturating_add_signed(by))));
         }
@@ -161,8 +161,8 @@ impl UnitOfWork {
 }
 
 fn check_reason(reason: Option<&str>) -> Result<()> {
-    if reason.is_some_and(|reason| reason.chars().count() > REASON_CHARS) {
-        return Err(Error::invalid("reason", format!("at most {REASON_CHARS} characters")));
+    if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS) {
+        return Err(Error::invalid("reason", format!("at most {MAX_REASON_CHARS} characters")));
     }
     reason.map_or(Ok(()), |reason| crate::text::check_line("reason", reason))
 }

@@ -1,4 +1,4 @@
-//! Messages, as a call sees them, and what it posts and deletes.
+//! Messages as a call reads, posts and deletes them.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::messages::MAX_PAGE;
 use crate::protocol::{Actor, Change, Message, NewPost, Page, Post, Room, RoomId};
 
-/// What one call may post.
-const POSTS: usize = 20;
+/// Messages that one call may post.
+const MAX_POSTS: usize = 20;
 
 impl UnitOfWork {
     /// Messages before this number, oldest first, without those that this call deletes.
@@ -21,7 +21,7 @@ impl UnitOfWork {
     ) -> Result<Vec<Message>> {
         self.readable(room).await?;
         let limit = limit.clamp(1, MAX_PAGE);
-        // As many more as may be left out.
+        // Reads as many more as may be filtered out.
         let deleted = self.deleted.range((room, 0)..=(room, u64::MAX)).count();
         let wanted = limit.saturating_add(u32::try_from(deleted).unwrap_or(u32::MAX));
         let (mut messages, _) =
@@ -38,8 +38,8 @@ impl UnitOfWork {
         reply_to: Option<u64>,
     ) -> Result<()> {
         let there = self.readable(room).await?;
-        if self.posts == POSTS {
-            return Err(Error::TooLarge { what: "the number of posts in one call", limit: POSTS.to_string() });
+        if self.posts == MAX_POSTS {
+            return Err(Error::TooLarge { what: "the number of posts in one call", limit: MAX_POSTS.to_string() });
         }
         self.services.messages.check_body(&body)?;
         if let Some(seq) = reply_to
@@ -67,7 +67,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// What other plugins' filters have to see: the posts that were staged, each with its room.
+    /// The staged posts, each with its room, for the filters of other plugins.
     pub(in super::super) fn posts(&mut self) -> impl Iterator<Item = (&mut NewPost, Option<&Room>)> {
         let rooms = &self.posted_in;
         self.changes.iter_mut().filter_map(|change| match change {

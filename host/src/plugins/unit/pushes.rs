@@ -1,4 +1,4 @@
-//! Events of a plugin's own.
+//! Custom events that a plugin pushes to clients.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::UnitOfWork;
 use crate::error::{Error, Result};
 use crate::protocol::{Push, PushTarget};
 
-/// What one call may send.
-const PUSHES: usize = 100;
-const DATA_BYTES: usize = 16 << 10;
-const NAME_BYTES: usize = 64;
+/// Events that one call may send.
+const MAX_PUSHES: usize = 100;
+const MAX_DATA_BYTES: usize = 16 << 10;
+const MAX_NAME_BYTES: usize = 64;
 
 impl UnitOfWork {
     pub(in super::super) async fn push(
@@ -23,11 +23,11 @@ impl UnitOfWork {
     ) -> Result<()> {
         check_name(&name)?;
         check_json("data", "the data of an event", &data)?;
-        if self.pushes.len() == PUSHES {
-            return Err(Error::TooLarge { what: "the number of events in one call", limit: PUSHES.to_string() });
+        if self.pushes.len() == MAX_PUSHES {
+            return Err(Error::TooLarge { what: "the number of events in one call", limit: MAX_PUSHES.to_string() });
         }
         match to {
-            // Nobody can know whether it is still there.
+            // Whether the connection still exists is not known here.
             PushTarget::Connection(_) => {}
             PushTarget::Account(account) => drop(self.account(account).await?),
             PushTarget::Room(room) => drop(self.room(room).await?.ok_or_else(|| Error::not_found("room"))?),
@@ -39,17 +39,17 @@ impl UnitOfWork {
 
 fn check_name(name: &str) -> Result<()> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    if (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
         Ok(())
     } else {
-        Err(Error::invalid("name", format!("1 to {NAME_BYTES} lower-case letters, digits, `-` and `_`")))
+        Err(Error::invalid("name", format!("1 to {MAX_NAME_BYTES} lower-case letters, digits, `-` and `_`")))
     }
 }
 
-/// Whether this is JSON that is not too long.
+/// Checks that a text is JSON and within the size limit.
 pub(super) fn check_json(field: &'static str, what: &'static str, json: &str) -> Result<()> {
-    if json.len() > DATA_BYTES {
-        return Err(Error::TooLarge { what, limit: format!("{DATA_BYTES} bytes") });
+    if json.len() > MAX_DATA_BYTES {
+        return Err(Error::TooLarge { what, limit: format!("{MAX_DATA_BYTES} bytes") });
     }
     match serde_json::from_str::<&RawValue>(json) {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Rooms, as a call sees them, and changes to them.
+//! Rooms as a call reads and changes them.
 
 use super::UnitOfWork;
 use crate::clock;
@@ -6,16 +6,16 @@ use crate::error::{Error, Result, rooms};
 use crate::name;
 use crate::protocol::{AccountId, Change, Credential, Member, NewRoom, Role, Room, RoomChange, RoomId, RoomKind};
 
-const TOPIC_CHARS: usize = 500;
-const MEMBER_LIMITS: std::ops::RangeInclusive<u32> = 1..=100_000;
+const MAX_TOPIC_CHARS: usize = 500;
+const MEMBER_LIMIT_RANGE: std::ops::RangeInclusive<u32> = 1..=100_000;
 
 impl UnitOfWork {
-    /// Notes whether a guard keeps the room, once one has taken its credentials.
+    /// Stages whether a guard protects the room, after a guard has accepted its credentials.
     pub(in super::super) fn set_guarded(&mut self, room: RoomId, guarded: bool) -> Result<()> {
         self.stage(Change::SetGuarded { room, guarded })
     }
 
-    /// A room and how many members it has.
+    /// A room and its number of members.
     pub(in super::super) async fn room(&self, id: RoomId) -> Result<Option<(Room, u32)>> {
         match self.rooms.get(&id) {
             Some(staged) => Ok(staged.clone()),
@@ -33,7 +33,7 @@ impl UnitOfWork {
             return Ok(Some(found.clone()));
         }
         let found = self.services.database.room_named(name).await?;
-        // One that this call renamed or deleted is no longer found by its old name.
+        // A room that this call renamed or deleted is no longer found by its old name.
         Ok(found.filter(|(room, _)| !self.rooms.contains_key(&room.id)))
     }
 
@@ -51,7 +51,7 @@ impl UnitOfWork {
             guarded: false,
             pair: None,
             id: new.id,
-            // Given out by the database; nothing in the contract shows it.
+            // Assigned by the database; not part of the contract.
             number: 0,
             code: new.code.as_str().into(),
             name: new.name.as_str().into(),
@@ -109,7 +109,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// A room that plugins may change: direct rooms and sessions keep their shape.
+    /// A room that plugins may change, which excludes direct and echo rooms.
     pub(super) async fn changeable(&self, id: RoomId) -> Result<(Room, u32)> {
         let (room, members) = self.room(id).await?.ok_or_else(|| Error::not_found("room"))?;
         match room.kind {
@@ -131,14 +131,14 @@ impl UnitOfWork {
 }
 
 fn check_topic(topic: &str) -> Result<()> {
-    if topic.chars().count() > TOPIC_CHARS {
-        return Err(Error::invalid("topic", format!("at most {TOPIC_CHARS} characters")));
+    if topic.chars().count() > MAX_TOPIC_CHARS {
+        return Err(Error::invalid("topic", format!("at most {MAX_TOPIC_CHARS} characters")));
     }
     crate::text::check_line("topic", topic)
 }
 
 fn check_limit(limit: Option<u32>) -> Result<()> {
-    if limit.is_some_and(|limit| !MEMBER_LIMITS.contains(&limit)) {
+    if limit.is_some_and(|limit| !MEMBER_LIMIT_RANGE.contains(&limit)) {
         return Err(Error::invalid("member_limit", "1 to 100,000"));
     }
     Ok(())

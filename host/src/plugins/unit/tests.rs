@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::super::testing::World;
-use super::{CHANGES, UnitOfWork};
+use super::{MAX_CHANGES, UnitOfWork};
 use crate::clock::now;
 use crate::error::Error;
 use crate::protocol::{Account, Actor, Credential, NewRoom, Removal, Role, RoomChange, RoomId, RoomQuota, Visibility};
@@ -32,7 +32,7 @@ fn new_room(name: &str, owner: Option<&Account>) -> NewRoom {
 }
 
 #[tokio::test]
-async fn a_call_reads_what_it_has_written() {
+async fn call_reads_its_own_staged_values() {
     let world = World::new().await;
     let mut unit = unit(&world);
     unit.put(&plugin(), "k".into(), b"1".to_vec()).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_call_reads_what_it_has_written() {
 }
 
 #[tokio::test]
-async fn a_unit_that_staged_nothing_is_nothing() {
+async fn unit_without_changes_is_not_committed() {
     let world = World::new().await;
     let mut unit = unit(&world);
     unit.value(&plugin(), "k".into()).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_unit_that_staged_nothing_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_value_that_somebody_changed_meanwhile_is_a_conflict() {
+async fn value_changed_after_it_was_read_is_a_conflict() {
     let world = World::new().await;
     let mut slow = unit(&world);
     assert_eq!(slow.value(&plugin(), "k".into()).await.unwrap(), None);
@@ -66,7 +66,7 @@ async fn a_value_that_somebody_changed_meanwhile_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn keys_are_listed_as_the_call_leaves_them() {
+async fn listed_keys_include_staged_writes() {
     let world = World::new().await;
     let mut before = unit(&world);
     for key in ["a/1", "a/3", "a/5", "b/1"] {
@@ -86,10 +86,10 @@ async fn keys_are_listed_as_the_call_leaves_them() {
 }
 
 #[tokio::test]
-async fn what_one_call_stages_is_bounded() {
+async fn staged_changes_and_bytes_are_bounded() {
     let world = World::new().await;
     let mut many = unit(&world);
-    for n in 0..CHANGES {
+    for n in 0..MAX_CHANGES {
         many.delete(&plugin(), n.to_string()).await.unwrap();
     }
     assert!(matches!(many.delete(&plugin(), "one more".into()).await, Err(Error::TooLarge { .. })));
@@ -106,7 +106,7 @@ async fn what_one_call_stages_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_room_made_by_the_call_is_there_for_it() {
+async fn room_created_by_the_call_is_found_by_it() {
     let world = World::new().await;
     let ann = world.account("ann").await;
     let mut unit = unit(&world);
@@ -124,7 +124,7 @@ async fn a_room_made_by_the_call_is_there_for_it() {
 }
 
 #[tokio::test]
-async fn a_renamed_room_is_found_by_its_new_name_only() {
+async fn renamed_room_is_found_by_its_new_name_only() {
     let world = World::new().await;
     let mut before = unit(&world);
     let new = new_room("den", None);
@@ -143,7 +143,7 @@ async fn a_renamed_room_is_found_by_its_new_name_only() {
 }
 
 #[tokio::test]
-async fn members_are_listed_as_the_call_leaves_them() {
+async fn listed_members_include_staged_changes() {
     let world = World::new().await;
     let mut people = Vec::new();
     for name in ["ann", "bob", "cyd", "dan"] {
@@ -172,7 +172,7 @@ async fn members_are_listed_as_the_call_leaves_them() {
 }
 
 #[tokio::test]
-async fn a_mute_is_seen_by_the_call_that_makes_it_and_by_those_after_it() {
+async fn mute_is_seen_by_its_own_call_and_by_later_calls() {
     let world = World::new().await;
     let ann = world.account("ann").await;
     let mut before = unit(&world);
@@ -194,7 +194,7 @@ async fn a_mute_is_seen_by_the_call_that_makes_it_and_by_those_after_it() {
 }
 
 #[tokio::test]
-async fn credentials_are_offered_to_guards_but_not_by_guards() {
+async fn credentials_are_passed_to_guards_but_not_from_guards() {
     let world = World::new().await;
     let password = || vec![Credential { name: "password".into(), value: Some("sesame".into()) }];
     let mut unit = unit(&world);
@@ -207,7 +207,7 @@ async fn credentials_are_offered_to_guards_but_not_by_guards() {
 }
 
 #[tokio::test]
-async fn what_a_call_deletes_is_not_in_the_history_that_it_reads() {
+async fn message_deleted_by_the_call_is_not_in_its_history() {
     let world = World::new().await;
     let mut before = unit(&world);
     let new = new_room("den", None);
@@ -230,7 +230,7 @@ async fn what_a_call_deletes_is_not_in_the_history_that_it_reads() {
 }
 
 #[tokio::test]
-async fn timers_are_listed_as_the_call_leaves_them() {
+async fn listed_timers_include_staged_changes() {
     let world = World::new().await;
     let later = now() + std::time::Duration::from_secs(3600);
     let mut before = unit(&world);

@@ -1,28 +1,28 @@
-//! Timers, as a call sees them, and changes to them.
+//! Timers as a call lists, sets and cancels them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::UnitOfWork;
-use super::listing::{Kept, check_name};
+use super::listing::{NameKind, check_name};
 use super::pushes::check_json;
 use crate::clock::{Timestamp, now};
 use crate::error::{Error, Result};
 use crate::protocol::{Change, Timer};
 
-/// What one plugin may have set.
-const TIMERS: u64 = 10_000;
-/// The soonest that a timer comes due.
-const SOONEST: Duration = Duration::from_secs(1);
-/// Ten years, leap days among them.
-const FURTHEST: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
+/// Timers that one plugin may have set.
+const MAX_TIMERS_PER_PLUGIN: u64 = 10_000;
+/// The shortest delay of a timer.
+const MIN_TIMER_DELAY: Duration = Duration::from_secs(1);
+/// The longest delay of a timer: ten years with their leap days.
+const MAX_TIMER_DELAY: Duration = Duration::from_secs(3653 * 24 * 60 * 60);
 
-/// A timer, as the call leaves it.
+/// A timer that the call set or cancelled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Staged {
-    /// Whether it is set once the call has succeeded.
+    /// Whether it is set after the call.
     pub(super) set: bool,
-    /// Whether it was set before.
+    /// Whether it was set before the call.
     before: bool,
 }
 
@@ -37,7 +37,7 @@ impl UnitOfWork {
         check_name("name", "a timer's name", &name)?;
         check_json("payload", "a timer's payload", &payload)?;
         let present = now();
-        if due_at > present + FURTHEST {
+        if due_at > present + MAX_TIMER_DELAY {
             return Err(Error::invalid("due", "at most ten years ahead"));
         }
         let set_by = self.timer_requester().await?;
@@ -59,14 +59,14 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// The timer that this call is for goes with what the call writes; the call may set it again.
+    /// Stages the end of the timer that this call is for, to be committed with the call's writes; the call may set it again.
     pub(in super::super) fn end_timer(&mut self, timer: &Timer) -> Result<()> {
         let Timer { plugin, name, due_at, .. } = timer.clone();
         self.timers.insert((plugin.clone(), name.clone()), Staged { set: false, before: true });
         self.stage(Change::EndTimer { plugin, name, due_at })
     }
 
-    /// Names of timers with this prefix after `after`, in byte order, staged ones among them.
+    /// Names of timers with this prefix after `after`, in byte order, including staged ones.
     pub(in super::super) async fn timer_names(
         &self,
         plugin: &Arc<str>,
@@ -74,15 +74,15 @@ impl UnitOfWork {
         after: Option<String>,
         limit: u32,
     ) -> Result<Vec<String>> {
-        self.names(Kept::Timers, plugin, prefix, after, limit).await
+        self.names(NameKind::Timers, plugin, prefix, after, limit).await
     }
 
-    /// A call may have taken its time: timers come due no sooner than they may after it.
-    pub(super) fn put_off_timers(&mut self) {
-        let soonest = to_the_second(soonest(now()));
+    /// Moves staged timers to at least the minimum delay from now, since the call may have taken long.
+    pub(super) fn postpone_timers(&mut self) {
+        let earliest = round_up_to_second(earliest(now()));
         for change in &mut self.changes {
             if let Change::SetTimer(timer) = change {
-                timer.due_at = timer.due_at.max(soonest);
+                timer.due_at = timer.due_at.max(earliest);
             }
         }
     }
@@ -91,12 +91,12 @@ impl UnitOfWork {
         if let Some(staged) = self.timers.get(&(plugin.clone(), name.to_owned())) {
             return Ok(staged.before);
         }
-        // The first name that starts with this one is this one, if it is there.
+        // If the timer exists, it is the first name with this prefix.
         let first = self.services.database.timer_names(plugin, name, None, 1).await?;
         Ok(first.first().is_some_and(|first| first == name))
     }
 
-    async fn check_room_for_timer(&mut self, plugin: &Arc<str>, name: &str, before: bool) -> Result<()> {
+    async fn check_timer_limit(&mut self, plugin: &Arc<str>, name: &str, before: bool) -> Result<()> {
         let stored = match self.timers_before.get(plugin) {
             Some(stored) => *stored,
             None => {
@@ -111,19 +111,22 @@ impl UnitOfWork {
             new += u64::from(staged.set && !staged.before);
             gone += u64::from(!staged.set && staged.before);
         }
-        if stored + new > TIMERS + gone {
-            return Err(Error::TooLarge { what: "the number of this plugin's timers", limit: TIMERS.to_string() });
+        if stored + new > MAX_TIMERS_PER_PLUGIN + gone {
+            return Err(Error::TooLarge {
+                what: "the number of this plugin's timers",
+                limit: MAX_TIMERS_PER_PLUGIN.to_string(),
+            });
         }
         Ok(())
     }
 }
 
-fn soonest(present: Timestamp) -> Timestamp {
-    present + SOONEST
+fn earliest(present: Timestamp) -> Timestamp {
+    present + MIN_TIMER_DELAY
 }
 
-/// Not before this moment.
-fn to_the_second(at: Timestamp) -> Timestamp {
+/// Rounds up to a whole second.
+fn round_up_to_second(at: Timestamp) -> Timestamp {
     let begun = Timestamp::from_seconds(at.as_seconds());
     if begun < at { Timestamp::from_seconds(at.as_seconds() + 1) } else { begun }
 }
@@ -133,9 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_come_due_on_the_second_and_never_sooner_than_asked() {
+    fn due_times_are_rounded_up_to_a_second() {
         for (asked, due) in [(5000, 5000), (5001, 6000), (5999, 6000)] {
-            assert_eq!(to_the_second(Timestamp(asked)), Timestamp(due));
+            assert_eq!(round_up_to_second(Timestamp(asked)), Timestamp(due));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The first load of a file in a process of its own, with a shell in that process's place.
+//! Tests the first load of a file in a child process, with a shell as the child.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,13 +50,13 @@ impl Drop for Running {
     }
 }
 
-/// A host that loads unknown files by these commands.
+/// Starts a host whose child process is a shell with these commands.
 async fn start(world: &World, commands: &str, tables: &Tables) -> Running {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop.clone() };
+    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop.clone() };
     let services = Arc::new(world.services().trying_files(Trial::with_shell(commands)));
     let folder = world.folder.path();
-    let plugins = Plugins::start(&config(world), tables, services, &[], folder, live).await.unwrap();
+    let plugins = Plugins::start(&config(world), tables, services, &[], folder, runtime).await.unwrap();
     Running { plugins, stop }
 }
 
@@ -79,7 +79,7 @@ fn post(running: &Running) -> crate::error::Result<Option<String>> {
 }
 
 #[tokio::test]
-async fn file_that_crashes_its_first_load_is_quarantined_over_a_restart_until_somebody_has_it_tried_again() {
+async fn file_that_crashes_its_first_load_stays_quarantined_over_a_restart_until_retried() {
     let world = World::new().await;
     put(&world, "bad.wasm", &component("commands", None));
     put(&world, "text.wasm", b"hello");
@@ -94,7 +94,7 @@ async fn file_that_crashes_its_first_load_is_quarantined_over_a_restart_until_so
     assert!(upload.to_string().contains("quarantined"), "{upload}");
     drop(running);
 
-    // It would pass now, but nobody asks for it.
+    // It would pass now, but no retry was requested.
     let running = start(&world, PASSES, &Tables::new()).await;
     assert_eq!(state(&running, "bad"), PluginState::Quarantined);
     running.plugins.reload(None).await.unwrap();
@@ -107,7 +107,7 @@ async fn file_that_crashes_its_first_load_is_quarantined_over_a_restart_until_so
 }
 
 #[tokio::test]
-async fn file_whose_first_load_was_killed_is_not_quarantined_and_is_tried_again() {
+async fn file_whose_first_load_was_killed_is_tried_again_and_not_quarantined() {
     let world = World::new().await;
     put(&world, "big.wasm", &component("commands", None));
     let running = start(&world, IS_KILLED, &Tables::new()).await;
@@ -122,7 +122,7 @@ async fn file_whose_first_load_was_killed_is_not_quarantined_and_is_tried_again(
 }
 
 #[tokio::test]
-async fn nothing_passes_a_filter_or_a_guard_whose_file_is_quarantined() {
+async fn quarantined_filter_blocks_posts_and_quarantined_guard_blocks_joins() {
     let world = World::new().await;
     put(&world, "words.wasm", &component("message-filter", None));
     let running = start(&world, CRASHES, &Tables::new()).await;
@@ -130,7 +130,7 @@ async fn nothing_passes_a_filter_or_a_guard_whose_file_is_quarantined() {
     assert!(matches!(&refused, Error::Unavailable(why) if why.contains("words")), "{refused:?}");
     running.plugins.admit(&call(), &[]).await.unwrap_err();
 
-    // The operator may want messages to pass it, or do without it.
+    // The operator may let messages pass unfiltered, or disable the filter.
     running.plugins.reload(Some(tables("[plugin.words]\non_fault = \"allow\""))).await.unwrap();
     assert_eq!(tables("[plugin.words]\non_fault = \"allow\"")["words"].on_fault, OnFault::Allow);
     assert_eq!(post(&running), Ok(None));
@@ -150,14 +150,14 @@ async fn nothing_passes_a_filter_or_a_guard_whose_file_is_quarantined() {
 }
 
 #[tokio::test]
-async fn filter_that_never_ran_here_and_does_not_start_keeps_nobody_from_posting() {
+async fn filter_that_does_not_start_blocks_posts_only_if_it_ran_before() {
     let world = World::new().await;
     put(&world, "words.wasm", &component("message-filter", None));
     let running = start(&world, PASSES, &Tables::new()).await;
     assert_eq!(state(&running, "words"), PluginState::Failed);
     assert_eq!(post(&running), Ok(None));
     drop(running);
-    // As a version of it lies there that has run.
+    // A kept version shows that it has run here.
     let kept = world.folder.path().join("plugin-versions/words");
     std::fs::create_dir_all(&kept).unwrap();
     std::fs::write(kept.join(format!("1-{}.wasm", "0".repeat(64))), component("message-filter", None)).unwrap();
@@ -167,7 +167,7 @@ async fn filter_that_never_ran_here_and_does_not_start_keeps_nobody_from_posting
 }
 
 #[tokio::test]
-async fn loads_and_changes_go_on_while_a_file_is_compiled_which_gets_what_is_granted_when_it_is_linked() {
+async fn other_commands_are_handled_while_a_file_compiles_and_grants_apply_when_it_is_linked() {
     let world = World::new().await;
     let gate = world.folder.path().join("gate");
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
@@ -190,7 +190,7 @@ async fn loads_and_changes_go_on_while_a_file_is_compiled_which_gets_what_is_gra
     let states: BTreeMap<_, _> =
         running.plugins.statuses().iter().map(|status| (status.id.to_string(), status.state)).collect();
     assert!(states.values().all(|state| *state == PluginState::Failed), "{states:?}");
-    // Not for want of the grant, which it was given after its compiling had begun.
+    // The grant is not missing, although it was given after compiling had begun.
     let why = error(&running.plugins, "slow").unwrap();
     assert!(why.contains("does not fit the contract"), "{why}");
 }

@@ -1,10 +1,10 @@
-//! Looking people up, if `accounts` is granted. Never a password, a hash or a token.
+//! Looks up accounts, if `accounts` is granted. Never gives a password, a hash or a token.
 
 use crate::error::Result;
 use crate::host;
 use crate::types::AccountId;
 
-/// Somebody who signed up.
+/// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
@@ -15,18 +15,18 @@ pub struct Account {
     pub online: bool,
 }
 
-/// By id.
+/// Looks up an account by id.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn get(id: &AccountId) -> Result<Option<Account>> {
     host::accounts::get(id)
 }
 
-/// By name, in any case.
+/// Looks up an account by name, ignoring case.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn find(name: &str) -> Result<Option<Account>> {
     host::accounts::find(name)
 }

@@ -3,7 +3,7 @@
 use crate::host;
 use crate::types::Timestamp;
 
-/// Now, in milliseconds since 1970-01-01T00:00:00Z.
+/// The current time, in milliseconds since 1970-01-01T00:00:00Z.
 pub fn now() -> Timestamp {
     host::clock::now()
 }

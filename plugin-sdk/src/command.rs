@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::types::{Context, Role};
 
-/// Adds commands. Each call is a unit of work: what [`run`](Commands::run) writes through its imports takes
-/// effect together when it returns `Ok`, and not at all otherwise.
+/// Adds commands. Each call is a unit of work: the writes of [`run`](Commands::run) through its imports are
+/// committed together when it returns `Ok`, and discarded otherwise.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -52,19 +52,19 @@ use crate::types::{Context, Role};
 /// assert!(chat.by("ann").run(&mut Dice, "dice.roll", json!({ "sides": "six" })).is_err());
 /// ```
 pub trait Commands {
-    /// The commands on offer. Asked once for each version of the plugin.
+    /// The plugin's commands. Called once for each version of the plugin.
     fn specs(&self) -> Vec<CommandSpec>;
 
-    /// One call of a command, whose place, minimum role and parameters the host has checked. What it returns
-    /// is the caller's reply: `json!({…})`, or `serde_json::to_value(…)?` of a type of yours. Whoever called by
-    /// `/slash` text is shown its `text`, if it has one.
+    /// Runs a command. The host has checked the place, the minimum role and the parameters. The returned value is the
+    /// caller's reply: `json!({…})`, or `serde_json::to_value(…)?` of a type of yours. A caller who typed the command as
+    /// `/slash` text is shown the reply's `text`, if it has one.
     ///
     /// # Errors
-    /// An error is the caller's reply too, and nothing that was written takes effect.
+    /// An error is sent to the caller, and the call's writes are discarded.
     fn run(&mut self, ctx: &Context, name: &str, args: Args) -> Result<Value>;
 }
 
-/// The arguments of a call: a JSON object that fits the command's parameters.
+/// The arguments of a call: a JSON object that the host has checked against the command's parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Args(String);
 
@@ -73,16 +73,16 @@ impl Args {
         Self(json)
     }
 
-    /// Reads them into a type of the plugin's own, with a field for each parameter.
+    /// Parses the arguments into a type of the plugin's own, with a field for each parameter.
     ///
     /// # Errors
-    /// `invalid`, naming the argument that does not fit.
+    /// `invalid` with the name of the argument that cannot be parsed.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         crate::json::read(&self.0).map_err(|fault| Error::invalid(fault.to_string()))
     }
 }
 
-/// What a command is called, what it takes, and who may call it where.
+/// A command's name, parameters, place and required role.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -99,20 +99,20 @@ impl Args {
 pub struct CommandSpec {
     /// `noun.verb`, lower case: `room.create`. Two plugins may not offer the same name.
     pub name: String,
-    /// One line for people.
+    /// One line that describes it.
     pub summary: String,
-    /// In the order in which `/slash` text gives them; there the last text takes all that is left.
+    /// The parameters, in the order of `/slash` text; there the last `text` parameter takes the rest of the line.
     pub params: Vec<Param>,
     /// Where it can be called.
     pub place: Place,
-    /// The role the actor needs in the room; none lets everybody call.
+    /// The role that the actor needs in the room; none if everybody may call.
     pub minimum_role: Option<Role>,
-    /// The word after `/`, if the command is offered as text.
+    /// The word after `/`, if the command can be typed as text.
     pub slash: Option<String>,
 }
 
 impl CommandSpec {
-    /// A command that everybody can call anywhere, named `noun.verb`, with one line for people.
+    /// A command that everybody can call anywhere, named `noun.verb`, with a one-line summary.
     pub fn new(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -124,25 +124,25 @@ impl CommandSpec {
         }
     }
 
-    /// Only to be called in a room that the actor is in; it is then in [`Context::room`].
+    /// Allows calls only in a room that the actor is in; [`Context::room`] is then set.
     pub fn in_room(mut self) -> Self {
         self.place = Place::InRoom;
         self
     }
 
-    /// Only for those who have at least this role in the room.
+    /// Allows calls only by actors with at least this role in the room.
     pub fn minimum_role(mut self, role: Role) -> Self {
         self.minimum_role = Some(role);
         self
     }
 
-    /// Offers it as text too: `.slash("kick")` is `/kick bob`.
+    /// Also offers the command as text: `.slash("kick")` allows `/kick bob`.
     pub fn slash(mut self, word: impl Into<String>) -> Self {
         self.slash = Some(word.into());
         self
     }
 
-    /// Takes one more parameter.
+    /// Adds a parameter.
     pub fn param(mut self, param: Param) -> Self {
         self.params.push(param);
         self
@@ -158,20 +158,20 @@ pub enum Place {
     InRoom,
 }
 
-/// One parameter of a command. Required, unless made [`optional`](Param::optional).
+/// A parameter of a command. It is required unless [`optional`](Param::optional) is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
     /// The key in the arguments: lower case, digits and `_`.
     pub name: String,
-    /// One line for people.
+    /// One line that describes it.
     pub summary: String,
-    /// What it holds.
+    /// The type of its values.
     pub kind: ParamKind,
-    /// Whether a call without it is refused.
+    /// Whether a call must have it.
     pub required: bool,
 }
 
-/// What a parameter holds, and what to read it into.
+/// The type of a parameter's values, and the Rust type to parse them into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParamKind {
     /// `String`.
@@ -197,47 +197,47 @@ impl Param {
         Self { name: name.into(), summary: summary.into(), kind, required: true }
     }
 
-    /// A text.
+    /// A text parameter.
     pub fn text(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Text)
     }
 
-    /// A number without a fraction.
+    /// A parameter for whole numbers.
     pub fn integer(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Integer)
     }
 
-    /// A number.
+    /// A parameter for numbers.
     pub fn number(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Number)
     }
 
-    /// Yes or no.
+    /// A parameter for true or false.
     pub fn boolean(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Boolean)
     }
 
-    /// Somebody with an account.
+    /// A parameter for an account.
     pub fn account(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Account)
     }
 
-    /// A room other than the one the command is called in.
+    /// A parameter for a room other than the one that the command is called in.
     pub fn room(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Room)
     }
 
-    /// A span of time in whole seconds.
+    /// A parameter for a duration in whole seconds.
     pub fn duration(name: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(name, summary, ParamKind::Duration)
     }
 
-    /// One of these words.
+    /// A parameter whose value is one of these words.
     pub fn choice(name: impl Into<String>, summary: impl Into<String>, words: &[&str]) -> Self {
         Self::new(name, summary, ParamKind::Choice(words.iter().map(|&word| word.to_owned()).collect()))
     }
 
-    /// May be left out: read it into an `Option`.
+    /// Makes the parameter optional: parse it into an `Option`.
     pub fn optional(mut self) -> Self {
         self.required = false;
         self

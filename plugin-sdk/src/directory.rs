@@ -1,4 +1,4 @@
-//! What the server has to offer to everybody. Always granted, but not to a filter and not in
+//! Lists the commands of all plugins. Always granted, but empty in a filter and in
 //! [`Lifecycle::init`](crate::Lifecycle::init).
 //!
 //! ```
@@ -16,16 +16,16 @@
 use crate::command::CommandSpec;
 use crate::host;
 
-/// A command, and whose it is.
+/// A command and its plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedCommand {
-    /// The id of the plugin that offers it.
+    /// The id of the plugin.
     pub plugin: String,
-    /// What it is called, what it takes, and who may call it where.
+    /// The command's name, parameters, place and required role.
     pub spec: CommandSpec,
 }
 
-/// The commands of all plugins that are running, this one's too, in the order of their names.
+/// The commands of all running plugins, including this one's, sorted by name.
 pub fn commands() -> Vec<OfferedCommand> {
     host::directory::commands()
 }

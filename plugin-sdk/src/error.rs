@@ -1,38 +1,38 @@
-//! The one error of hooks and imports.
+//! The error type of hooks and imports.
 
 use std::fmt;
 
 /// A kind of error. Clients see the same word in `snake_case`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
-    /// The request could not be understood.
+    /// The request is malformed.
     BadRequest,
-    /// Nobody is logged in.
+    /// The actor is not logged in.
     Unauthenticated,
     /// The actor may not do this.
     Forbidden,
-    /// There is no such thing.
+    /// The object does not exist.
     NotFound,
-    /// The name is taken, or somebody else changed the same thing meanwhile.
+    /// The name is taken, or the same data was changed concurrently.
     Conflict,
-    /// Understood, but a value is out of range or malformed.
+    /// A value is out of range or malformed.
     Invalid,
-    /// Too often; see [`Error::retry_after_ms`].
+    /// Too many requests; see [`Error::retry_after_ms`].
     RateLimited,
-    /// More than a limit allows.
+    /// A size limit is exceeded.
     TooLarge,
-    /// A message filter said no.
+    /// A message filter rejected the message.
     Rejected,
-    /// Another plugin that this call needed failed.
+    /// Another plugin that is involved in this call failed.
     PluginFailed,
-    /// The server cannot do this just now; trying again later may work.
+    /// The server cannot do this now; a later retry may succeed.
     Unavailable,
-    /// The server failed; its log says why.
+    /// The server failed; the reason is in its log.
     Internal,
 }
 
 impl ErrorCode {
-    /// The word that clients see, `not_found`.
+    /// The name of the code as clients see it, such as `not_found`.
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorCode::BadRequest => "bad_request",
@@ -51,72 +51,72 @@ impl ErrorCode {
     }
 }
 
-/// Why something was not done. Imports fail with it, hooks return it; `?` carries it from the one to the other.
+/// An error of an import or a hook. Hooks can propagate errors of imports by `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What kind of error it is, for programs.
+    /// The kind of error.
     pub code: ErrorCode,
-    /// For people: what was wrong and what would be right.
+    /// A text for people: what was wrong and what would be right.
     pub message: String,
-    /// Milliseconds to wait, with `RateLimited` and `Unavailable`.
+    /// Milliseconds to wait before a retry, for `RateLimited` and `Unavailable`.
     pub retry_after_ms: Option<u64>,
 }
 
-/// `std`'s `Result`, with [`Error`] where no other error is named.
+/// `std`'s `Result` with [`Error`] as the default error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of any kind.
+    /// An error with this code.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after_ms: None }
     }
 
-    /// The request could not be understood.
+    /// An error for a malformed request.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::BadRequest, message)
     }
 
-    /// Nobody is logged in.
+    /// An error for an actor who is not logged in.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Unauthenticated, message)
     }
 
-    /// The actor may not do this.
+    /// An error for an actor who may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Forbidden, message)
     }
 
-    /// There is no such thing.
+    /// An error for an object that does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::NotFound, message)
     }
 
-    /// The name is taken, or something changed meanwhile.
+    /// An error for a taken name or a concurrent change.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Conflict, message)
     }
 
-    /// A value is out of range or malformed.
+    /// An error for a value that is out of range or malformed.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Invalid, message)
     }
 
-    /// It cannot be done just now; trying again later may work.
+    /// An error for an operation that is not possible now; a later retry may succeed.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Unavailable, message)
     }
 
-    /// More than a limit allows.
+    /// An error for an exceeded size limit.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::TooLarge, message)
     }
 
-    /// The plugin itself is at fault.
+    /// An internal error of the plugin.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, message)
     }
 
-    /// For the last arm of a [`Commands::run`](crate::Commands::run).
+    /// An error for an unknown command name, for the last match arm of [`Commands::run`](crate::Commands::run).
     pub fn unknown_command(name: &str) -> Self {
         Self::not_found(format!("there is no command {name}"))
     }
@@ -130,7 +130,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A value that the plugin itself made or stored is not what it should be.
+/// A value that the plugin itself created or stored cannot be (de)serialised: an `internal` error.
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error.to_string())

@@ -2,11 +2,11 @@
 
 use crate::types::Context;
 
-/// Looks at each message, and each edit, before it is stored.
+/// Checks each message, and each edit, before it is stored.
 ///
-/// A filter's value lives long and sees many messages of many rooms, so it may keep what is costly to build.
-/// It never waits: of the imports only [`log`](crate::log), [`clock`](crate::clock) and
-/// [`random`](crate::random) answer it.
+/// A filter's instance serves many messages of many rooms, so it may keep data that is costly to build.
+/// A filter must not wait: of the imports it can only use [`log`](crate::log), [`clock`](crate::clock) and
+/// [`random`](crate::random).
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -26,41 +26,41 @@ use crate::types::Context;
 /// assert_eq!(chat.by("bob").at("lobby").post(&mut NoAds, "hello"), Verdict::Allow);
 /// ```
 pub trait MessageFilter {
-    /// Called in the order of the room; `ctx.room` is always there.
+    /// Decides on a message. Called in the order of the room; `ctx.room` is always set.
     fn on_message(&mut self, ctx: &Context, draft: &Draft) -> Verdict;
 }
 
-/// A message that somebody wants to post, or the new text of one.
+/// A message to be posted, or the new text of an edited one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Draft {
-    /// What was written; empty only with attachments.
+    /// The text; empty only if there are attachments.
     pub body: String,
-    /// The `seq` of the message it answers.
+    /// The `seq` of the message that it replies to.
     pub reply_to: Option<u64>,
-    /// The `seq` of the message whose new text this is; none for a new message.
+    /// The `seq` of the message that it edits; none for a new message.
     pub edit_of: Option<u64>,
-    /// Links to what is attached, as in [`Message`](crate::Message).
+    /// URLs of the attachments, as in [`Message`](crate::Message).
     pub attachments: Vec<String>,
 }
 
-/// What a filter decides.
+/// A filter's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Let it pass as it is.
+    /// Store the message as it is.
     Allow,
     /// Store and show this text instead.
     Rewrite(String),
-    /// Keep it out.
+    /// Do not store the message.
     Reject {
-        /// A short stable word, `spam`.
+        /// A short stable code, such as `spam`.
         code: String,
-        /// For the sender.
+        /// The reason, shown to the sender.
         reason: String,
     },
 }
 
 impl Verdict {
-    /// Keep it out, with a short stable word and a reason for the sender.
+    /// Rejects the message with a short stable code and a reason for the sender.
     pub fn reject(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Verdict::Reject { code: code.into(), reason: reason.into() }
     }

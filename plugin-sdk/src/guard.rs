@@ -3,12 +3,12 @@
 use crate::error::Result;
 use crate::types::{Context, Credential};
 
-/// Decides who may come in to a private room.
+/// Decides who may join a private room.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
 ///
-/// /// Lets everybody in to private rooms while a word is said at the door.
+/// /// Admits everybody to private rooms who knows a password.
 /// #[derive(Default)]
 /// struct Sesame;
 ///
@@ -30,48 +30,48 @@ use crate::types::{Context, Credential};
 /// assert_eq!(ali.join(&mut Sesame, &[Credential::new("word", "sesame")]), Ok(Admission::Admit));
 /// ```
 pub trait RoomGuard {
-    /// The room `ctx.room` is being made or changed with these credentials (never none). What is stored here
-    /// becomes true together with the room.
+    /// Called when the room `ctx.room` is created or changed with credentials (never an empty list). The guard's writes are
+    /// committed together with the room.
     ///
     /// # Errors
-    /// An error fails the making or changing of the room.
+    /// An error fails the creation or change of the room.
     fn protect(&mut self, ctx: &Context, credentials: &[Credential]) -> Result<Protection>;
 
-    /// Somebody who is neither a member nor invited asks to join the private room `ctx.room`, with these
-    /// credentials (perhaps none). What is stored here stays, whatever the verdict.
+    /// Called when somebody who is neither a member nor invited asks to join the private room `ctx.room`. The list of
+    /// credentials may be empty. The guard's writes are committed whatever the verdict.
     ///
     /// # Errors
-    /// An error keeps the person out: it is a denial with the error's own code and message.
+    /// An error counts as a denial with the error's code and message.
     fn admit(&mut self, ctx: &Context, credentials: &[Credential]) -> Result<Admission>;
 }
 
-/// Whether a guard takes a room under its care.
+/// Whether a guard will protect a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// This guard will ask for these credentials from now on.
+    /// This guard will require these credentials from now on.
     Accepted,
-    /// Not a kind of credential this guard knows.
+    /// This guard does not know this kind of credential.
     Abstain,
 }
 
-/// A guard's answer at the door. One `Admit` is needed, and any `Deny` wins over it.
+/// A guard's decision on a join. One `Admit` is needed, and any `Deny` overrides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// Let the person in.
+    /// Allow the join.
     Admit,
-    /// Keep the person out.
+    /// Refuse the join.
     Deny {
-        /// A short stable word, `wrong-password`.
+        /// A short stable code, such as `wrong-password`.
         code: String,
-        /// For the person at the door.
+        /// The reason, shown to the actor.
         reason: String,
     },
-    /// This guard has nothing to say about the room.
+    /// This guard does not decide on this room.
     Abstain,
 }
 
 impl Admission {
-    /// Keep the person out, with a short stable word and a reason for them.
+    /// Refuses the join with a short stable code and a reason for the actor.
     pub fn deny(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Admission::Deny { code: code.into(), reason: reason.into() }
     }

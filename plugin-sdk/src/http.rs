@@ -1,4 +1,4 @@
-//! Calling out over HTTP and HTTPS, if `http` is granted: only to the hosts that the operator lists, and to a private
+//! Sends HTTP and HTTPS requests, if `http` is granted: only to the hosts that the operator lists, and to a private
 //! address only if the operator lists that, too (`allow_private = ["10.0.0.5:11434"]`).
 //!
 //! ```toml
@@ -21,8 +21,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Nothing here is staged: what was sent stays sent if the call fails, and a call that the host runs again after a
-//! conflict sends again.
+//! Requests are not staged: they are sent even if the call fails later, and sent again if the host repeats the call after a
+//! conflict.
 
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::{Error, Result};
 use crate::host;
 
-/// What is asked of the other side.
+/// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they say what they are")]
+#[allow(missing_docs, reason = "self-explanatory")]
 pub enum Method {
     Get,
     Head,
@@ -46,15 +46,15 @@ pub enum Method {
 /// A request, to be [sent](Request::send).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
+    /// The method.
     pub method: Method,
     /// `https://…` or `http://…`, at most 8 KiB, without a user or password in it.
     pub url: String,
-    /// Names and values; at most 64, and 16 KiB in all.
+    /// Names and values; at most 64 headers and 16 KiB in total.
     pub headers: Vec<(String, String)>,
-    /// At most 256 KiB.
+    /// The body, at most 256 KiB.
     pub body: Option<Vec<u8>>,
-    /// For the whole exchange, up to 30 s; 5 s if none.
+    /// The timeout for the whole exchange, up to 30 s; 5 s if none.
     pub timeout: Option<Duration>,
 }
 
@@ -64,29 +64,29 @@ impl Request {
         Self { method, url: url.into(), headers: Vec::new(), body: None, timeout: None }
     }
 
-    /// Asks for what is there.
+    /// A GET request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::Get, url)
     }
 
-    /// Sends something there.
+    /// A POST request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new(Method::Post, url)
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// With this body.
+    /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// With this value as JSON for its body.
+    /// Sets the body to this value as JSON.
     ///
     /// # Errors
     /// `internal` if the value has no JSON form.
@@ -94,13 +94,13 @@ impl Request {
         Ok(self.header("content-type", "application/json").body(serde_json::to_vec(value)?))
     }
 
-    /// Waits no longer than this for the whole exchange, up to 30 s.
+    /// Sets the timeout for the whole exchange, up to 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sends it and waits for the response; any status is one. Redirects are not followed.
+    /// Sends the request and waits for the response, which may have any status. Redirects are not followed.
     ///
     /// # Errors
     /// `forbidden` if the host is not listed or its address is a private one, `invalid` if the request is malformed,
@@ -111,19 +111,19 @@ impl Request {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// 200, 404 …
+    /// The status code, such as 200 or 404.
     pub status: u16,
-    /// Names, in lower case, and values; those that are no text are left out.
+    /// Names in lower case, and values; headers whose value is not UTF-8 are omitted.
     pub headers: Vec<(String, String)>,
-    /// At most 1 MiB.
+    /// The body, at most 1 MiB.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// A response without headers, for tests to answer with.
+    /// A response without headers, for tests.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
     }
@@ -133,7 +133,7 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// The first header of this name, in any case.
+    /// The first header of this name, ignoring case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }

@@ -1,7 +1,7 @@
-//! Write plugins for the Natterjack chat server.
+//! SDK for plugins of the Natterjack chat server.
 //!
-//! A plugin is one WebAssembly component. **What it exports is what it subscribes to; what it imports is what
-//! it asks to be allowed.** This is a whole one:
+//! A plugin is one WebAssembly component. **Its exports are the hooks that the server calls; its imports are the
+//! permissions that it asks for.** A complete plugin:
 //!
 //! ```
 //! use natterjack_plugin_sdk::prelude::*;
@@ -18,43 +18,43 @@
 //! register!(NoAds: message_filter);
 //! ```
 //!
-//! In its `Cargo.toml` stand `[lib] crate-type = ["cdylib", "rlib"]` and this crate; it is built with
-//! `cargo build --release --target wasm32-wasip2`, and the `.wasm` file goes into the server's plugins folder.
-//! The file's stem is the plugin's id.
+//! Its `Cargo.toml` needs `[lib] crate-type = ["cdylib", "rlib"]` and a dependency on this crate. Build it with
+//! `cargo build --release --target wasm32-wasip2`, and copy the `.wasm` file into the server's plugins folder.
+//! The plugin's id is the file's name without `.wasm`.
 //!
-//! # Hooks: what the host asks
+//! # Hooks: calls by the host
 //!
-//! A trait for each, opted into by name in [`register!`]:
+//! Each hook is a trait, and [`register!`] exports those that it names:
 //!
 //! | in `register!` | trait | when |
 //! | --- | --- | --- |
 //! | `message_filter` | [`MessageFilter`] | before a message, or an edit, is stored |
-//! | `commands` | [`Commands`] | for a command that the plugin offers |
-//! | `room_guard` | [`RoomGuard`] | before a stranger joins a private room |
-//! | `observer` | [`Observer`] | after something has happened |
+//! | `commands` | [`Commands`] | for a call of one of the plugin's commands |
+//! | `room_guard` | [`RoomGuard`] | before somebody without an invitation joins a private room |
+//! | `observer` | [`Observer`] | after an event was committed |
 //! | `timer` | [`Timer`] | when a timer that it set comes due |
-//! | `lifecycle` | [`Lifecycle`] | when an instance is made: settings |
+//! | `lifecycle` | [`Lifecycle`] | when an instance is created, with the settings |
 //!
-//! All but filters run on a fresh instance each time, so what must last goes to [`storage`]. A filter's instance
-//! lives on. [`guide`] leads from nothing to a plugin that runs.
+//! All hooks except filters run on a new instance for each call, so persistent data belongs in [`storage`]. A filter's
+//! instance serves many messages. The [`guide`] is a tutorial.
 //!
-//! # Imports: what the plugin asks
+//! # Imports: calls to the host
 //!
 //! | module | lets a plugin | grant |
 //! | --- | --- | --- |
-//! | [`log`], [`clock`], [`random`] | log, tell the time, roll dice | always |
+//! | [`log`], [`clock`], [`random`] | log, read the time, get random bytes | always |
 //! | [`directory`] | list the commands of all plugins | always |
-//! | [`storage`] | keep its own keys and values | `storage` |
-//! | [`accounts`] | look people up | `accounts` |
+//! | [`storage`] | store its own keys and values | `storage` |
+//! | [`accounts`] | look up accounts | `accounts` |
 //! | [`rooms`] | read rooms and members | `rooms` |
 //! | [`rooms_admin`] | change rooms and members | `rooms-admin` |
-//! | [`messages`] | read what was said, post as its own bot, delete | `messages` |
-//! | [`passwords`] | have the host hash and verify | `passwords` |
-//! | [`push`] | send an event of its own to those who are connected | `push` |
-//! | [`timers`] | be woken later | `timers` |
-//! | [`http`] | call out to the hosts that the operator lists | `http` |
+//! | [`messages`] | read messages, post as its own bot, delete messages | `messages` |
+//! | [`passwords`] | hash and verify passwords | `passwords` |
+//! | [`push`] | send its own events to connected clients | `push` |
+//! | [`timers`] | be called at a later time | `timers` |
+//! | [`http`] | send requests to the hosts that the operator lists | `http` |
 //!
-//! Only those that are called are imported. The operator grants them in `config.toml`:
+//! A plugin only imports the modules that it calls. The operator grants them in `config.toml`:
 //!
 //! ```toml
 //! [plugin.no-ads]
@@ -62,13 +62,13 @@
 //! settings = { longest = 80 }
 //! ```
 //!
-//! Writes are staged, seen by the same call's own reads, and applied together if the call succeeds. Errors
-//! travel by `?`. A panic is written to the plugin's log with its message and place; the caller gets one clear
-//! error, and the next call a new instance.
+//! Writes are staged, visible to the same call's own reads, and committed together if the call succeeds. Errors
+//! propagate by `?`. A panic is logged with its message and location; the caller gets a `plugin_failed` error, and the
+//! next call a new instance.
 //!
 //! # Tests
 //!
-//! In a plain `cargo test` a [`MockHost`] answers the imports:
+//! In `cargo test` a [`MockHost`] implements the imports:
 //!
 //! ```
 //! # use natterjack_plugin_sdk::prelude::*;
@@ -137,7 +137,7 @@ use mock::host;
 #[cfg(target_arch = "wasm32")]
 use wasm::host;
 
-/// All that most plugins need: `use natterjack_plugin_sdk::prelude::*;`.
+/// The items that most plugins need: `use natterjack_plugin_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         AccountId, AccountRef, Actor, Admission, Args, Author, CommandSpec, Commands, Context, Credential, Description,

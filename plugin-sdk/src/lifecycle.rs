@@ -4,11 +4,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::Result;
 
-/// For plugins that have settings or want to describe themselves. Without it a plugin is made by [`Default`].
+/// Creates an instance from settings, and describes the plugin. Without this hook an instance is created by [`Default`].
 ///
-/// `Settings` is what the operator writes in the plugin's table of `config.toml`. Give it
-/// `#[serde(deny_unknown_fields)]`, so that a misspelt key is told instead of ignored, and `#[serde(default)]`
-/// where a key may be left out.
+/// `Settings` is parsed from `settings` in the plugin's table of `config.toml`. Give it
+/// `#[serde(deny_unknown_fields)]`, so that a misspelt key is an error, and `#[serde(default)]`
+/// for optional keys.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -59,15 +59,15 @@ pub trait Lifecycle: Sized {
     /// The plugin's own settings; [`NoSettings`] if there are none.
     type Settings: DeserializeOwned;
 
-    /// What the plugin is. `env!("CARGO_PKG_VERSION")` keeps the version in one place.
+    /// The plugin's name, version and summary. `env!("CARGO_PKG_VERSION")` takes the version from `Cargo.toml`.
     fn describe() -> Description;
 
-    /// Makes an instance. Called before any other hook; of the imports only [`log`](crate::log),
-    /// [`clock`](crate::clock) and [`random`](crate::random) answer here.
+    /// Creates an instance. Called before any other hook; of the imports only [`log`](crate::log),
+    /// [`clock`](crate::clock) and [`random`](crate::random) can be used here.
     ///
     /// # Errors
-    /// The text keeps the plugin from starting, or the version before it running. The operator sees it, so
-    /// it should name the key and what would be right.
+    /// With an error the plugin does not start, and a previous version keeps running. The operator sees the text, so
+    /// it should name the key and the allowed values.
     fn init(settings: Self::Settings) -> Result<Self, String>;
 }
 
@@ -76,18 +76,18 @@ pub trait Lifecycle: Sized {
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
-/// What a plugin is, for lists.
+/// A plugin's description, for lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Description {
-    /// For people, "Word filter".
+    /// The name for people, such as "Word filter".
     pub name: &'static str,
-    /// The plugin's own version, "1.2.0".
+    /// The plugin's version, such as "1.2.0".
     pub version: &'static str,
-    /// One line on what it does.
+    /// One line that describes its purpose.
     pub summary: &'static str,
 }
 
-/// Reads settings and makes an instance of them; an error names the key.
+/// Parses settings and creates an instance; an error names the key.
 pub(crate) fn init<T: Lifecycle>(settings: &str) -> Result<T, String> {
     T::init(crate::json::read(settings).map_err(|fault| fault.quoted())?)
 }

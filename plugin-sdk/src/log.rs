@@ -1,4 +1,4 @@
-//! Lines for the server's log, under the plugin's name. Always granted.
+//! Writes to the server's log, under the plugin's name. Always granted.
 //!
 //! ```
 //! use natterjack_plugin_sdk::prelude::*;
@@ -11,22 +11,22 @@ use std::fmt::Display;
 
 use crate::host;
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Every step.
     Trace,
-    /// For whoever works on the plugin.
+    /// Details for developers of the plugin.
     Debug,
-    /// Worth knowing.
+    /// Normal operation.
     Info,
-    /// Worth looking into.
+    /// A possible problem.
     Warn,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
-/// Writes a line. Text over 4 KiB is cut, and too many lines in one call are dropped.
+/// Writes a line. Text over 4 KiB is truncated; lines beyond the limit of one call are counted and dropped.
 pub fn write(level: Level, message: impl Display) {
     host::log::write(level, &message.to_string());
 }

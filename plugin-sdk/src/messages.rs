@@ -1,4 +1,4 @@
-//! What is said in rooms, if `messages` is granted. Posts and deletions are staged.
+//! Reads, posts and deletes messages, if `messages` is granted. Posts and deletions are staged.
 //!
 //! ```
 //! use natterjack_plugin_sdk::prelude::*;
@@ -14,32 +14,32 @@ use crate::error::Result;
 use crate::host;
 use crate::types::{AccountRef, RoomId, Timestamp};
 
-/// A message in its present state.
+/// A message in its current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its number in the room's log: growing, with gaps where other things happened.
+    /// Its sequence number in the room's log: ascending, with gaps where the log has other entries.
     pub seq: u64,
-    /// Who wrote it.
+    /// The author.
     pub author: Author,
-    /// As it is now, after filters and edits; empty only with attachments.
+    /// The current text, after filters and edits; empty only if there are attachments.
     pub body: String,
     /// When it was posted.
     pub at: Timestamp,
-    /// The `seq` of the message it answers.
+    /// The `seq` of the message that it replies to.
     pub reply_to: Option<u64>,
     /// When it was last edited.
     pub edited_at: Option<Timestamp>,
-    /// Links to what is attached, in their order: `https://…` or the server's own `/media/…`. Of data within the
-    /// message only the kind is told: `data:image/png`.
+    /// URLs of the attachments, in order: `https://…` or the server's own `/media/…`. Inline data is reduced to its media
+    /// type: `data:image/png`.
     pub attachments: Vec<String>,
 }
 
-/// Who wrote a message. Unlike an [`Actor`](crate::Actor) it outlives the connection.
+/// The author of a message. Unlike an [`Actor`](crate::Actor), it is stored and outlives the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
-    /// Somebody who signed up.
+    /// An account.
     Account(AccountRef),
-    /// Somebody without an account, by the name they had then.
+    /// A guest, by the name at the time of the message.
     Guest(String),
     /// A plugin's bot account, by the plugin's id.
     Plugin(String),
@@ -59,8 +59,8 @@ impl Author {
     }
 }
 
-/// The last `limit` (1 to 200) messages before the one numbered `before`, or before the end; oldest first. Deleted
-/// ones are left out, and so is what this call has posted, which has no number yet.
+/// The last `limit` (1 to 200) messages before the number `before`, or the latest ones; oldest first. Deleted messages
+/// are omitted, and so are this call's own posts, which have no number yet.
 ///
 /// # Errors
 /// `not_found` if there is no such room.
@@ -68,9 +68,9 @@ pub fn history(room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<Mes
     host::messages::history(room, before, limit)
 }
 
-/// Posts as the plugin's own bot account, which need not be a member. Text that starts with `/` is text.
+/// Posts as the plugin's own bot account, which need not be a member. Text that starts with `/` is not a command.
 ///
-/// Filters of other plugins see it when the call has succeeded: one that rewrites is obeyed, one that rejects
+/// Filters of other plugins check the post when the call has succeeded: they may rewrite it, and a rejection
 /// fails the whole call with `rejected`.
 ///
 /// # Errors
@@ -80,7 +80,7 @@ pub fn post(room: &RoomId, body: &str) -> Result<()> {
     host::messages::post(room, body, None)
 }
 
-/// Posts an answer to the message numbered `to`.
+/// Posts a reply to the message with the number `to`.
 ///
 /// # Errors
 /// As [`post`]; `not_found` if there is no such message.
@@ -88,10 +88,10 @@ pub fn reply(room: &RoomId, to: u64, body: &str) -> Result<()> {
     host::messages::post(room, body, Some(to))
 }
 
-/// Takes anybody's message away.
+/// Deletes a message of any author.
 ///
 /// # Errors
-/// `not_found` if there is no such message, or not any more.
+/// `not_found` if there is no such message, or it is deleted already.
 pub fn delete(room: &RoomId, seq: u64) -> Result<()> {
     host::messages::delete(room, seq)
 }

@@ -1,4 +1,4 @@
-//! A host for tests, in the place of the real one off WebAssembly.
+//! A mock host for tests, which replaces the real host in native builds.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,20 +21,20 @@ pub use caller::Caller;
 use world::World;
 pub use write::Write;
 
-/// The imports that an operator grants, in the contract's own words.
+/// The imports that need a grant, by their names in the contract.
 const GRANTS: [&str; 9] =
     ["storage", "accounts", "rooms", "rooms-admin", "messages", "passwords", "push", "timers", "http"];
-/// The id of the plugin that is tested, as authors and actors have it.
+/// The id of the tested plugin, in authors and actors.
 const PLUGIN: &str = "plugin";
 
-/// A chat server in small, for a plugin's tests: people, rooms, storage, and what the plugin did to them.
+/// A mock server for a plugin's tests: has accounts, rooms and storage, and records the plugin's writes.
 ///
-/// A new host takes the place of the one before it for this thread. [`by`](MockHost::by) calls a plugin as the
-/// server would: what it writes takes effect if the call succeeds, and not at all otherwise. Imports that
+/// A new host replaces the previous one for this thread. [`by`](MockHost::by) calls a plugin as the
+/// server would: its writes are committed if the call succeeds, and discarded otherwise. Imports that
 /// a test calls itself, outside of any such call, write at once.
 ///
-/// Calling an import that is not [granted](MockHost::grant) panics, so that a test shows what the operator
-/// will have to grant.
+/// Calling an import that is not [granted](MockHost::grant) panics, so that a test shows which grants the plugin
+/// needs.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -76,14 +76,14 @@ struct State {
     world: World,
     writes: Vec<Write>,
     logs: Vec<(Level, String)>,
-    /// Inside a hook that only `log`, `clock` and `random` answer: its name.
+    /// The name of the current hook, if it may only use `log`, `clock` and `random`.
     waitless: Option<&'static str>,
     random: u64,
-    /// Whose call it is.
+    /// The actor of the current call.
     actor: Option<Actor>,
-    /// The last `seq` of each room when the call began, inside of one.
+    /// During a call: the last `seq` of each room at its start.
     unit: Option<BTreeMap<RoomId, u64>>,
-    /// What filters of other plugins reject.
+    /// Texts that filters of other plugins reject.
     rejected: Vec<String>,
     commands: Vec<OfferedCommand>,
     answers: BTreeMap<String, Result<Response>>,
@@ -91,7 +91,7 @@ struct State {
 }
 
 impl State {
-    /// The last message of a room that was there before the present call.
+    /// The last `seq` of a room before the current call.
     fn posted_before_unit(&self, room: &RoomId) -> u64 {
         match &self.unit {
             Some(seqs) => seqs.get(room).copied().unwrap_or(0),
@@ -111,10 +111,10 @@ impl Default for MockHost {
 }
 
 impl MockHost {
-    /// An empty server: no rooms, nobody there, nothing granted.
+    /// An empty server: no accounts, no rooms, no grants.
     pub fn new() -> Self {
         let chat = Self { state: Rc::default() };
-        chat.take_over();
+        chat.install();
         chat
     }
 
@@ -131,30 +131,30 @@ impl MockHost {
         self
     }
 
-    /// Has a public room of this name.
+    /// Adds a public room.
     pub fn room(self, name: &str) -> Self {
         self.room_of(RoomKind::Room, name, Visibility::Public)
     }
 
-    /// Has a private room of this name.
+    /// Adds a private room.
     pub fn private_room(self, name: &str) -> Self {
         self.room_of(RoomKind::Room, name, Visibility::Private)
     }
 
-    /// Has a direct conversation of two, to be called by its room's name `one, other`.
+    /// Adds a direct room of two accounts. Its name is `one, other`.
     pub fn direct(self, one: &str, other: &str) -> Self {
         self.room_of(RoomKind::Direct, &format!("{one}, {other}"), Visibility::Private)
             .member(one, Role::Member)
             .member(other, Role::Member)
     }
 
-    /// Has a guest of this name in the room made last.
+    /// Adds a guest to the room that was added last.
     pub fn guest(self, name: &str) -> Self {
-        self.state.borrow_mut().world.guest_comes_in(name);
+        self.state.borrow_mut().world.add_guest(name);
         self
     }
 
-    /// Has somebody's session with the server, to be called by its room's name `session of NAME`.
+    /// Adds an account's session with the server. Its name is `session of NAME`.
     pub fn session(self, name: &str) -> Self {
         self.room_of(RoomKind::Session, &format!("session of {name}"), Visibility::Private).member(name, Role::Owner)
     }
@@ -164,10 +164,10 @@ impl MockHost {
         self
     }
 
-    /// Has somebody in the room named last.
+    /// Adds a member to the room that was added last.
     ///
     /// # Panics
-    /// If no room was named yet.
+    /// If no room was added yet.
     pub fn member(self, name: &str, role: Role) -> Self {
         {
             let mut state = self.state.borrow_mut();
@@ -178,7 +178,7 @@ impl MockHost {
         self
     }
 
-    /// Has somebody with an account, who is in no room.
+    /// Adds an account that is in no room.
     pub fn account(self, name: &str) -> Self {
         self.state.borrow_mut().world.account(name);
         self
@@ -190,7 +190,7 @@ impl MockHost {
         self
     }
 
-    /// Runs another plugin, or the tested one, as far as its commands are listed in [`directory`](crate::directory).
+    /// Adds a plugin's commands to the [`directory`](crate::directory).
     pub fn plugin<T: Commands>(self, id: &str, plugin: &T) -> Self {
         let offered = plugin.specs().into_iter().map(|spec| OfferedCommand { plugin: id.to_owned(), spec });
         {
@@ -201,51 +201,51 @@ impl MockHost {
         self
     }
 
-    /// Has another plugin's filter reject posts with this text in them.
+    /// Rejects posts that contain this text, as another plugin's filter would.
     pub fn rejecting(self, text: &str) -> Self {
         self.state.borrow_mut().rejected.push(text.to_owned());
         self
     }
 
-    /// Answers HTTP requests for this address: with a response. A request that has neither an answer nor
+    /// Sets the response to HTTP requests for this URL. A request that has neither a response nor
     /// a [failure](MockHost::fail) panics.
     pub fn answer(self, url: &str, response: Response) -> Self {
         self.state.borrow_mut().answers.insert(url.to_owned(), Ok(response));
         self
     }
 
-    /// Fails HTTP requests for this address.
+    /// Fails HTTP requests for this URL with this error.
     pub fn fail(self, url: &str, error: Error) -> Self {
         self.state.borrow_mut().answers.insert(url.to_owned(), Err(error));
         self
     }
 
-    /// Makes a plugin of its settings, as the server does when it loads it.
+    /// Creates a plugin's instance from settings, as the server does when it loads the plugin.
     ///
     /// # Errors
-    /// What the operator would see.
+    /// The text that the operator would see.
     pub fn init<T: Lifecycle>(&self, settings: Value) -> Result<T, String> {
-        self.take_over();
+        self.install();
         self.without_waiting("init", || crate::lifecycle::init(&settings.to_string()))
     }
 
-    /// Calls as somebody with an account.
+    /// A caller with an account, which is created if needed.
     pub fn by(&self, name: &str) -> Caller {
         Caller::account(self, name)
     }
 
-    /// Calls as somebody without an account.
+    /// A caller without an account.
     pub fn by_guest(&self, name: &str) -> Caller {
         Caller::guest(self, name)
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn wait(&self, time: Duration) {
         self.state.borrow_mut().world.now += u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     }
 
-    /// Has this thread's imports come here.
-    fn take_over(&self) {
+    /// Makes this host implement the imports on this thread.
+    fn install(&self) {
         CURRENT.set(Some(Rc::clone(&self.state)));
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::messages::Message;
 use crate::types::{AccountRef, Context, RoomKind};
 
-/// Acts on what has happened.
+/// Reacts to committed events.
 ///
 /// ```
 /// use natterjack_plugin_sdk::prelude::*;
@@ -33,53 +33,53 @@ use crate::types::{AccountRef, Context, RoomKind};
 /// assert_eq!(chat.said("lobby"), ["Welcome, bob!"]);
 /// ```
 pub trait Observer {
-    /// What to be called for. The less it is, the less a busy server has to do; without this method it is everything.
-    /// Asked once for each version of the plugin.
+    /// The events to be called for; all events by default. A narrow interest saves a busy server work.
+    /// Called once for each version of the plugin.
     fn interest(&self) -> Interest {
         Interest::everything()
     }
 
-    /// Called after an event of interest was committed; of each room in the order of its log. Nobody waits for it, and what it
-    /// writes is a unit of work, as a command's is. It may miss an event when the server dies, and is told none twice.
+    /// Called after an event of interest was committed, in the order of each room's log. It runs asynchronously, and its writes
+    /// are a unit of work, as a command's are. Delivery is at most once: an event may be lost if the server crashes.
     ///
-    /// Events that come of what an observer wrote are told too, but no more than 4 deep, so that two bots cannot talk
-    /// for ever.
+    /// Events that result from an observer's writes are delivered too, up to a depth of 4, so that two bots cannot answer
+    /// each other for ever.
     ///
     /// # Errors
-    /// An error undoes what the call wrote and goes to the log.
+    /// An error discards the call's writes and is logged.
     fn on_event(&mut self, ctx: &Context, event: &Event) -> Result<()>;
 }
 
-/// What has happened. `ctx.actor` did it, and where it happened in a room `ctx.room` is that room.
+/// A committed event. `ctx.actor` caused it, and `ctx.room` is its room, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A plugin is not told of its own posts.
+    /// A message was posted. A plugin does not receive its own posts.
     MessagePosted(Message),
-    /// The message as it is now. A plugin is not told of its own.
+    /// A message was edited; this is its current state. A plugin does not receive its own edits.
     MessageEdited(Message),
-    /// The `seq` of the message.
+    /// A message was deleted; this is its `seq`.
     MessageDeleted(u64),
-    /// Somebody became a member: joined, or was added by `ctx.actor`.
+    /// An account became a member: it joined, or was added by `ctx.actor`.
     MemberJoined(AccountRef),
-    /// Somebody is no longer a member. A kick or a ban is `ctx.actor`'s.
+    /// An account is no longer a member. `ctx.actor` is the one who kicked or banned it.
     MemberLeft {
-        /// Who.
+        /// The former member.
         who: AccountRef,
-        /// Why.
+        /// The reason.
         why: DepartureReason,
     },
-    /// Its name, topic, visibility or limit; `ctx.room` is the room as it is now.
+    /// A room's name, topic, visibility or limit changed; `ctx.room` is its current state.
     RoomUpdated,
-    /// `ctx.room` is the room as it was. Nothing of it can be read any more.
+    /// A room was deleted; `ctx.room` is its last state. Its data can no longer be read.
     RoomDeleted,
-    /// `ctx.connection` has said who it is: `ctx.actor`.
+    /// `ctx.connection` has identified itself as `ctx.actor`.
     SessionOpened,
-    /// `ctx.connection` is gone.
+    /// `ctx.connection` was closed.
     SessionClosed,
 }
 
 impl Event {
-    /// What kind of event it is.
+    /// The kind of the event.
     pub fn kind(&self) -> EventKind {
         match self {
             Event::MessagePosted(_) => EventKind::MessagePosted,
@@ -97,7 +97,7 @@ impl Event {
 
 /// The kinds of [`Event`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "`Event` tells them")]
+#[allow(missing_docs, reason = "documented at `Event`")]
 pub enum EventKind {
     MessagePosted,
     MessageEdited,
@@ -110,22 +110,22 @@ pub enum EventKind {
     SessionClosed,
 }
 
-/// What an observer wants to be called for.
+/// The events that an observer is called for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
     /// These kinds of events …
     pub events: Vec<EventKind>,
-    /// … in rooms of these kinds. Sessions that open and close do so in no room.
+    /// … in rooms of these kinds. Sessions open and close outside of rooms, so this does not restrict them.
     pub rooms: Vec<RoomKind>,
 }
 
 impl Interest {
-    /// Some events in some rooms.
+    /// An interest in these events in rooms of these kinds.
     pub fn new(events: &[EventKind], rooms: &[RoomKind]) -> Self {
         Self { events: events.to_vec(), rooms: rooms.to_vec() }
     }
 
-    /// All that happens.
+    /// An interest in all events.
     pub fn everything() -> Self {
         use EventKind::*;
         let messages = [MessagePosted, MessageEdited, MessageDeleted];
@@ -141,13 +141,13 @@ impl Interest {
     }
 }
 
-/// Why somebody is no longer a member.
+/// Why an account is no longer a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DepartureReason {
-    /// Of their own will.
+    /// It left.
     Left,
-    /// A moderator's.
+    /// It was kicked by a moderator.
     Kicked,
-    /// A moderator's, for good.
+    /// It was banned by a moderator.
     Banned,
 }

@@ -1,10 +1,10 @@
-//! Password hashing by the host, if `passwords` is granted: argon2id at the server's cost. The plugin never
-//! sees an account's own hash.
+//! Hashes passwords on the host, if `passwords` is granted: argon2id with the server's cost parameters. The plugin never
+//! sees the hash of an account's password.
 
 use crate::error::Result;
 use crate::host;
 
-/// A PHC string to keep in [`storage`](crate::storage). Passwords are 1 to 1,024 bytes.
+/// Hashes a password of 1 to 1,024 bytes. Returns a PHC string to keep in [`storage`](crate::storage).
 ///
 /// # Errors
 /// `invalid` if the password is empty or too long.
@@ -12,10 +12,10 @@ pub fn hash(password: &str) -> Result<String> {
     host::passwords::hash(password)
 }
 
-/// Whether `password` made `hash`.
+/// Whether `password` matches `hash`.
 ///
 /// # Errors
-/// `invalid` if `hash` is none of the host's.
+/// `invalid` if `hash` was not created by the host.
 pub fn verify(password: &str, hash: &str) -> Result<bool> {
     host::passwords::verify(password, hash)
 }

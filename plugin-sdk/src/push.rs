@@ -1,7 +1,7 @@
-//! Events of the plugin's own, to those who are connected now, if `push` is granted. They are not kept.
+//! Sends the plugin's own events to connected clients, if `push` is granted. Events are not stored.
 //!
 //! Clients see `plugin.<id>.<name>` with the data as JSON. Names are 1 to 64 lower-case letters, digits, `-` and `_`;
-//! data is at most 16 KiB, and one call sends at most 100 events. They go out after the call has succeeded.
+//! data is at most 16 KiB, and one call sends at most 100 events. They are sent after the call has succeeded.
 //!
 //! ```
 //! use natterjack_plugin_sdk::prelude::*;
@@ -19,19 +19,19 @@ use crate::error::Result;
 use crate::host;
 use crate::types::{AccountId, ConnectionId, RoomId};
 
-/// Who hears an event.
+/// The recipients of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// One connection.
     Connection(ConnectionId),
     /// All connections of an account.
     Account(AccountId),
-    /// All connections that listen to a room.
+    /// All connections that subscribe to a room.
     Room(RoomId),
 }
 
-/// To one connection, such as [`Context::connection`](crate::Context::connection). One that is gone hears nothing,
-/// and that is no error.
+/// Sends to one connection, such as [`Context::connection`](crate::Context::connection). It is no error if the connection
+/// is closed.
 ///
 /// # Errors
 /// `invalid` if the name is malformed, `too_large` over a limit.
@@ -39,7 +39,7 @@ pub fn to_connection<T: Serialize + ?Sized>(connection: &ConnectionId, name: &st
     send(&Target::Connection(connection.clone()), name, data)
 }
 
-/// To all connections of an account. None is no error.
+/// Sends to all connections of an account. It is no error if there are none.
 ///
 /// # Errors
 /// As [`to_connection`]; `not_found` if there is no such account.
@@ -47,7 +47,7 @@ pub fn to_account<T: Serialize + ?Sized>(account: &AccountId, name: &str, data: 
     send(&Target::Account(account.clone()), name, data)
 }
 
-/// To all connections that listen to a room.
+/// Sends to all connections that subscribe to a room.
 ///
 /// # Errors
 /// As [`to_connection`]; `not_found` if there is no such room.
@@ -55,7 +55,7 @@ pub fn to_room<T: Serialize + ?Sized>(room: &RoomId, name: &str, data: &T) -> Re
     send(&Target::Room(room.clone()), name, data)
 }
 
-/// To whom it may concern.
+/// Sends to a target.
 ///
 /// # Errors
 /// As [`to_connection`], [`to_account`] and [`to_room`].

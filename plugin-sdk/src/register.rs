@@ -1,17 +1,17 @@
-//! The `register!` macro and what it expands to.
+//! The `register!` macro and the items that it expands to.
 #![allow(missing_docs, reason = "public for the macro alone")]
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-/// Where a plugin's one instance lives, and how it is made if nobody has made it.
+/// The storage of a plugin's one instance, and its default constructor.
 pub trait Instance: Sized + 'static {
     fn slot() -> &'static LocalKey<RefCell<Option<Self>>>;
     fn make() -> Self;
 }
 
-/// Answers the host for the plugin `T`.
+/// Implements the exports for the plugin `T`.
 #[derive(Debug)]
 pub struct Component<T>(PhantomData<T>);
 
@@ -20,10 +20,10 @@ pub(crate) fn with_instance<T: Instance, R>(call: impl FnOnce(&mut T) -> R) -> R
     T::slot().with_borrow_mut(|slot| call(slot.get_or_insert_with(T::make)))
 }
 
-/// Makes a type the plugin of this crate, with the hooks it names: any of `lifecycle`, `commands`,
-/// `message_filter`, `room_guard`, `observer` and `timer`. Each needs the trait of its name, and just those are exported.
+/// Registers a type as the plugin of this crate, and exports the named hooks: any of `lifecycle`, `commands`,
+/// `message_filter`, `room_guard`, `observer` and `timer`. The type must implement the trait of each.
 ///
-/// With `lifecycle` the instance comes from [`Lifecycle::init`](crate::Lifecycle::init), without it from
+/// With `lifecycle` the instance is created by [`Lifecycle::init`](crate::Lifecycle::init), without it by
 /// [`Default`].
 ///
 /// ```
@@ -76,7 +76,7 @@ macro_rules! register {
     };
 }
 
-/// How an instance is made when a call comes before `init`.
+/// Creates an instance if a call comes before `init`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __make {
@@ -85,7 +85,7 @@ macro_rules! __make {
     ($other:ident $($hook:ident)*) => { $crate::__make!($($hook)*) };
 }
 
-/// Exports one hook; off WebAssembly checks that it could be.
+/// Exports one hook. In native builds it only checks that the trait is implemented.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
@@ -133,7 +133,7 @@ macro_rules! __export {
     };
 }
 
-/// Holds a plugin to its hooks in native builds too, so that `cargo test` finds what the real build would.
+/// Checks the traits of hooks in native builds, so that `cargo test` finds the same errors as the WebAssembly build.
 pub mod has {
     use crate::{Commands, Lifecycle, MessageFilter, Observer, RoomGuard, Timer};
 

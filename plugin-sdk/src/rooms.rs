@@ -1,53 +1,53 @@
-//! Reading rooms and their members, if `rooms` is granted, with this call's own staged changes in them.
+//! Reads rooms and their members, if `rooms` is granted, including this call's own staged changes.
 
 use crate::error::Result;
 use crate::host;
 use crate::types::{AccountId, AccountRef, GuestRef, Role, RoomId, RoomKind, Timestamp, Visibility};
 
-/// A room, whole.
+/// A room with all its properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     /// Its id.
     pub id: RoomId,
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its kind.
     pub kind: RoomKind,
     /// Who may join.
     pub visibility: Visibility,
-    /// Empty if there is none.
+    /// The topic; empty if there is none.
     pub topic: String,
-    /// The most members it may have.
+    /// The maximum number of members.
     pub member_limit: Option<u32>,
-    /// How many it has.
+    /// The number of members.
     pub member_count: u32,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// Somebody in a room.
+/// A member of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
+    /// The account.
     pub account: AccountRef,
-    /// What they may do there.
+    /// The role in the room.
     pub role: Role,
-    /// Since when.
+    /// When the account joined.
     pub joined_at: Timestamp,
 }
 
-/// By id.
+/// Looks up a room by id.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn get(id: &RoomId) -> Result<Option<Room>> {
     host::rooms::get(id)
 }
 
-/// By name, in any case. Only rooms of kind [`RoomKind::Room`] have names to be found by.
+/// Looks up a room by name, ignoring case. Only rooms of kind [`RoomKind::Room`] are found.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn find(name: &str) -> Result<Option<Room>> {
     host::rooms::find(name)
 }
@@ -55,29 +55,29 @@ pub fn find(name: &str) -> Result<Option<Room>> {
 /// An account's membership in a room.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn member(room: &RoomId, account: &AccountId) -> Result<Option<Member>> {
     host::rooms::member(room, account)
 }
 
-/// Members in the order of their ids, after `after` (if given), at most `limit` (1 to 1,000).
+/// Members sorted by account id, after `after` (if given), at most `limit` (1 to 1,000).
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn members(room: &RoomId, after: Option<&AccountId>, limit: u32) -> Result<Vec<Member>> {
     host::rooms::members(room, after, limit)
 }
 
-/// Until when an account may not post in a room, member or not; none if it is not muted (any more). What a plugin posts for
-/// somebody later, from a timer, is nobody's call that the host could refuse: the plugin has to ask.
+/// The end of an account's mute in a room, member or not; none if it is not muted. A plugin that posts on somebody's behalf
+/// from a timer must check this itself, since the host does not know on whose behalf the timer posts.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn muted_until(room: &RoomId, account: &AccountId) -> Result<Option<Timestamp>> {
     host::rooms::muted_until(room, account)
 }
 
-/// Guests who are in a room now, by the names that they have there.
+/// The guests in a room now, by their names in the room.
 ///
 /// # Errors
 /// `not_found` if there is no such room.

@@ -1,55 +1,54 @@
-//! Changing rooms and their members, if `rooms-admin` is granted.
+//! Changes rooms and their members, if `rooms-admin` is granted.
 //!
-//! Every change is staged, checked again when it is applied, and told to the room in its log. The plugin
-//! decides who may; the host keeps the rooms whole (a name is taken once, a limit holds, a banned account
-//! cannot be added).
+//! Every change is staged, checked again when it is committed, and recorded in the room's log. The plugin
+//! decides who may make it; the host enforces the rooms' invariants (unique names, member limits, no banned members).
 
 use crate::error::Result;
 use crate::host;
 use crate::types::{AccountId, ConnectionId, Credential, Role, RoomId, Visibility};
 
-/// A room to be made.
+/// A room to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRoom {
-    /// 1 to 64 characters; a taken name is a `conflict`.
+    /// The name, 1 to 64 characters; a taken name is a `conflict`.
     pub name: String,
     /// Who may join.
     pub visibility: Visibility,
-    /// At most 500 characters.
+    /// The topic, at most 500 characters.
     pub topic: String,
-    /// 1 to 100,000.
+    /// The maximum number of members, 1 to 100,000.
     pub member_limit: Option<u32>,
-    /// Handed to the room guards; if there are any, one of them has to accept.
+    /// Passed to the room guards; if there are any credentials, a guard must accept them.
     pub credentials: Vec<Credential>,
-    /// Who becomes its owner and first member.
+    /// The account that becomes the owner and first member.
     pub owner: Option<AccountId>,
 }
 
-/// What to change of a room. What is none stays as it is.
+/// Changes of a room. A field that is none stays unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoomChange {
     /// A new name.
     pub name: Option<String>,
     /// Who may join.
     pub visibility: Option<Visibility>,
-    /// A new topic; an empty one takes it away.
+    /// A new topic; an empty one removes it.
     pub topic: Option<String>,
     /// `Some(None)` lifts the limit.
     pub member_limit: Option<Option<u32>>,
-    /// Handed to the room guards; if there are any, one of them has to accept.
+    /// Passed to the room guards; if there are any credentials, a guard must accept them.
     pub credentials: Vec<Credential>,
 }
 
-/// What a new room goes by.
+/// The identifiers of a new room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// Its id.
     pub id: RoomId,
-    /// Five characters of A–Z and 0–9, for people to pass on.
+    /// A join code of five characters from A–Z and 0–9, for people to share.
     pub code: String,
 }
 
-/// Makes a room.
+/// Creates a room.
 ///
 /// # Errors
 /// `conflict` if the name is taken, `invalid` if a value is out of range.
@@ -65,7 +64,7 @@ pub fn update_room(room: &RoomId, change: &RoomChange) -> Result<()> {
     host::rooms_admin::update_room(room, change)
 }
 
-/// Takes a room away. Its members are told, and its log is gone.
+/// Deletes a room and its log. Its members are notified.
 ///
 /// # Errors
 /// `not_found` if there is no such room.
@@ -81,7 +80,7 @@ pub fn invite(room: &RoomId, account: &AccountId) -> Result<()> {
     host::rooms_admin::invite(room, account)
 }
 
-/// Makes the account a member.
+/// Adds the account as a member.
 ///
 /// # Errors
 /// `forbidden` if it is banned, `conflict` if the room is full.
@@ -89,7 +88,7 @@ pub fn add_member(room: &RoomId, account: &AccountId, role: Role) -> Result<()> 
     host::rooms_admin::add_member(room, account, role)
 }
 
-/// Ends a membership. The reason is shown to the room, and the account's live connections stop hearing it.
+/// Removes a member. The reason is shown to the room, and the account's connections no longer receive its events.
 ///
 /// # Errors
 /// `not_found` if it is not a member.
@@ -97,7 +96,7 @@ pub fn remove_member(room: &RoomId, account: &AccountId, reason: Option<&str>) -
     host::rooms_admin::remove_member(room, account, reason)
 }
 
-/// Gives a member a role.
+/// Sets a member's role.
 ///
 /// # Errors
 /// `not_found` if it is not a member.
@@ -105,7 +104,7 @@ pub fn set_role(room: &RoomId, account: &AccountId, role: Role) -> Result<()> {
     host::rooms_admin::set_role(room, account, role)
 }
 
-/// Removes the account if it is a member, and keeps it out until [`unban`].
+/// Removes the account if it is a member, and bans it until [`unban`].
 ///
 /// # Errors
 /// `not_found` if there is no such room or account.
@@ -113,7 +112,7 @@ pub fn ban(room: &RoomId, account: &AccountId, reason: Option<&str>) -> Result<(
     host::rooms_admin::ban(room, account, reason)
 }
 
-/// Lets a banned account come back.
+/// Lifts an account's ban.
 ///
 /// # Errors
 /// `not_found` if there is no such room or account.
@@ -121,7 +120,7 @@ pub fn unban(room: &RoomId, account: &AccountId) -> Result<()> {
     host::rooms_admin::unban(room, account)
 }
 
-/// Keeps the account from posting for this many seconds; 0 lets it post again.
+/// Mutes the account for this many seconds; 0 lifts the mute.
 ///
 /// # Errors
 /// `not_found` if it is not a member.
@@ -129,23 +128,23 @@ pub fn mute(room: &RoomId, account: &AccountId, seconds: u32) -> Result<()> {
     host::rooms_admin::mute(room, account, seconds)
 }
 
-/// The guest does not hear the room any more; it may come back. Nothing of this is in the room's log.
+/// Removes a guest, who may return. This is not recorded in the room's log.
 ///
 /// # Errors
-/// `not_found` if it is not there; [`rooms::guests`](crate::rooms::guests) tells who is.
+/// `not_found` if the guest is not in the room; see [`rooms::guests`](crate::rooms::guests).
 pub fn remove_guest(room: &RoomId, guest: &ConnectionId) -> Result<()> {
     host::rooms_admin::remove_guest(room, guest)
 }
 
-/// Removes the guest, and keeps out all guests from its address, but no accounts, for this many seconds: 30 days at the most.
+/// Removes a guest, and bans all guests from its address, but no accounts, for this many seconds, at most 30 days.
 ///
 /// # Errors
-/// `not_found` if it is not there, `invalid` if the time is out of range.
+/// `not_found` if the guest is not in the room, `invalid` if the time is out of range.
 pub fn ban_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<()> {
     host::rooms_admin::ban_guest(room, guest, seconds)
 }
 
-/// Keeps the guest, and all others from its address, from posting for this many seconds: 30 days at the most.
+/// Mutes a guest, and all other guests from its address, for this many seconds, at most 30 days.
 ///
 /// # Errors
 /// As [`ban_guest`].
@@ -153,8 +152,8 @@ pub fn mute_guest(room: &RoomId, guest: &ConnectionId, seconds: u32) -> Result<(
     host::rooms_admin::mute_guest(room, guest, seconds)
 }
 
-/// Keeps guests out who come from where the account is connected now, for this many seconds: for accounts that were banned and
-/// come back without one.
+/// Bans guests from the addresses that the account is connected from now, for this many seconds. This prevents a banned user
+/// from returning as a guest.
 ///
 /// # Errors
 /// `not_found` if there is no such room or account, `invalid` if the time is out of range.
@@ -170,7 +169,7 @@ pub fn pardon_guests(room: &RoomId) -> Result<()> {
     host::rooms_admin::pardon_guests(room)
 }
 
-/// Whether guests may come in; if not, those who are there do not hear the room any more.
+/// Sets whether guests may join; if not, guests in the room are removed.
 ///
 /// # Errors
 /// `not_found` if there is no such room.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::types::Context;
 
-/// Answers the timers that the plugin [set](crate::timers).
+/// Handles the timers that the plugin has [set](crate::timers).
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,16 +48,16 @@ use crate::types::Context;
 /// assert!(chat.timer(lobby.as_str()).is_some(), "it goes on");
 /// ```
 pub trait Timer {
-    /// A timer has come due. `ctx.actor` is the plugin itself; there is no room and no connection.
+    /// Called when a timer comes due. `ctx.actor` is the plugin itself; there is no room and no connection.
     ///
-    /// What this writes and the end of the timer are one unit of work: after `Ok` it is gone, unless it was set again.
+    /// The call's writes and the timer's removal are one unit of work: after `Ok` the timer is removed, unless it was set again.
     ///
     /// # Errors
-    /// After an error nothing was written, and the timer comes due again later, a few times before the host gives up.
+    /// After an error the writes are discarded, and the host retries the timer a few times before it drops it.
     fn on_timer(&mut self, ctx: &Context, name: &str, payload: Payload) -> Result<()>;
 }
 
-/// What was left for later when a timer was set.
+/// The JSON payload that a timer was set with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload(String);
 
@@ -66,10 +66,10 @@ impl Payload {
         Self(json)
     }
 
-    /// Reads it into a type of the plugin's own. A timer may have been set by an older version of the plugin.
+    /// Parses the payload into a type of the plugin's own. The timer may have been set by an older version of the plugin.
     ///
     /// # Errors
-    /// `internal`, naming what does not fit.
+    /// `internal` with the name of the field that cannot be parsed.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         crate::json::read(&self.0).map_err(|fault| Error::internal(fault.to_string()))
     }

@@ -1,8 +1,8 @@
-//! Being woken later, if `timers` is granted: each timer calls [`Timer::on_timer`](crate::Timer::on_timer).
+//! Sets and cancels timers, if `timers` is granted: each timer calls [`Timer::on_timer`](crate::Timer::on_timer).
 //!
 //! Timers survive a restart and a new version of the plugin. Names are 1 to 256 bytes, payloads at most 16 KiB of
-//! JSON, and a plugin has at most 10,000 timers; over that the error is `too_large`. A timer comes due no sooner than
-//! a second after the call has succeeded, and to the second.
+//! JSON, and a plugin has at most 10,000 timers; over that the error is `too_large`. A timer comes due one second after the
+//! call has succeeded at the earliest; due times are rounded up to a second.
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) enum Due {
     At(Timestamp),
 }
 
-/// Sets the timer of this name, in the place of the one before it, to come due after a while.
+/// Sets or replaces the timer of this name, to come due after `wait`.
 ///
 /// # Errors
 /// `invalid` if that is more than ten years ahead, `too_large` over a limit.
@@ -39,8 +39,7 @@ pub fn after<T: Serialize + ?Sized>(name: &str, wait: Duration, payload: &T) -> 
     host::timers::set(name, Due::After(wait), serde_json::to_string(payload)?)
 }
 
-/// Sets the timer of this name, in the place of the one before it, to come due at a time. One that has passed counts
-/// as now.
+/// Sets or replaces the timer of this name, to come due at `when`. A time in the past counts as now.
 ///
 /// # Errors
 /// As [`after`].
@@ -48,10 +47,10 @@ pub fn at<T: Serialize + ?Sized>(name: &str, when: Timestamp, payload: &T) -> Re
     host::timers::set(name, Due::At(when), serde_json::to_string(payload)?)
 }
 
-/// Forgets the timer. Cancelling what is not set is no error.
+/// Cancels the timer. Cancelling a timer that is not set is no error.
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn cancel(name: &str) -> Result<()> {
     host::timers::cancel(name)
 }
@@ -60,7 +59,7 @@ pub fn cancel(name: &str) -> Result<()> {
 /// (1 to 1,000).
 ///
 /// # Errors
-/// As the host's.
+/// Errors of the host, such as `unavailable` in a filter.
 pub fn list(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
     host::timers::list(prefix, after, limit)
 }

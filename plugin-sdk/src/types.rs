@@ -1,4 +1,4 @@
-//! Shapes that every hook and import shares.
+//! Types that hooks and imports share.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 pub type Timestamp = u64;
 
-/// Makes a newtype over the host's text form of an id.
+/// Defines a newtype over the text form of an id.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -18,7 +18,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// The hyphenated lower-case form, as clients see it.
+            /// The UUID in hyphenated lower-case form, as clients see it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -45,11 +45,11 @@ macro_rules! id {
 }
 
 id! {
-    /// An account's id, a UUID. It stays when the account is renamed.
+    /// An account's id, a UUID. It does not change when the account is renamed.
     AccountId
 }
 id! {
-    /// A room's id, a UUID. It stays when the room is renamed.
+    /// A room's id, a UUID. It does not change when the room is renamed.
     RoomId
 }
 id! {
@@ -57,7 +57,7 @@ id! {
     ConnectionId
 }
 
-/// What a member may do in a room; each role includes the ones before it, and they compare that way.
+/// A member's role in a room. Each role includes the rights of the ones before it, and roles are ordered that way.
 ///
 /// ```
 /// use natterjack_plugin_sdk::Role;
@@ -66,11 +66,11 @@ id! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads and posts.
+    /// May read and post.
     Member,
-    /// Keeps order among members.
+    /// May moderate members.
     Moderator,
-    /// Decides about the room itself.
+    /// May change and delete the room.
     Owner,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// What a room is for.
+/// The kind of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoomKind {
@@ -92,7 +92,7 @@ pub enum RoomKind {
     Room,
     /// Exactly two accounts.
     Direct,
-    /// One account talking to the server.
+    /// One account and the server.
     Session,
 }
 
@@ -102,11 +102,11 @@ pub enum RoomKind {
 pub enum Visibility {
     /// Everybody.
     Public,
-    /// Only those whom a room guard admits.
+    /// Only accounts that a room guard admits.
     Private,
 }
 
-/// An account, as others see it.
+/// An account's id and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRef {
     /// Its id.
@@ -115,21 +115,21 @@ pub struct AccountRef {
     pub name: String,
 }
 
-/// Somebody connected without an account.
+/// A guest: a connection without an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestRef {
-    /// The connection, for as long as it lives.
+    /// The id of the connection.
     pub id: ConnectionId,
     /// The name shown to others.
     pub name: String,
 }
 
-/// Who acts.
+/// The originator of a call or event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// Somebody logged in.
+    /// A logged-in account.
     Account(AccountRef),
-    /// Somebody without an account.
+    /// A guest, without an account.
     Guest(GuestRef),
     /// A plugin, by its id.
     Plugin(String),
@@ -137,48 +137,48 @@ pub enum Actor {
     Server,
 }
 
-/// A room, as short as a hook needs it; [`rooms::get`](crate::rooms::get) tells the rest.
+/// The main properties of a room; [`rooms::get`](crate::rooms::get) returns all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRef {
     /// Its id.
     pub id: RoomId,
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its kind.
     pub kind: RoomKind,
     /// Who may join.
     pub visibility: Visibility,
 }
 
-/// What surrounds a call: who acts, in which room, with what role.
+/// The context of a call: actor, room and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    /// Ties this call to the server's log and to the error a client sees.
+    /// The request id, also in the server's log and in the error that a client gets.
     pub request_id: String,
-    /// Who acts.
+    /// The actor.
     pub actor: Actor,
     /// The actor's role in the room; none if there is no room or the actor is not a member of it.
     pub role: Option<Role>,
-    /// The room the call is about, if it is about one.
+    /// The room that the call concerns, if any.
     pub room: Option<RoomRef>,
-    /// The actor's live connection that led to the call, for [`push`](crate::push). None over HTTP, for timers, and
-    /// where the connection is not known any more.
+    /// The actor's connection that caused the call, for [`push`](crate::push). None over HTTP, for timers, and
+    /// if the connection is no longer known.
     pub connection: Option<ConnectionId>,
 }
 
 impl Context {
-    /// The room, for calls that need one.
+    /// The room, or an error if the call has none.
     ///
     /// # Errors
-    /// `bad_request` if the call came without a room.
+    /// `bad_request` if the call has no room.
     pub fn room(&self) -> Result<&RoomRef> {
         self.room.as_ref().ok_or_else(|| Error::bad_request("this needs a room"))
     }
 
-    /// The account that acts, for calls that need one.
+    /// The actor's account, or an error if the actor has none.
     ///
     /// # Errors
-    /// `unauthenticated` if a guest, a plugin or the server acts.
+    /// `unauthenticated` if the actor is a guest, a plugin or the server.
     pub fn account(&self) -> Result<&AccountRef> {
         match &self.actor {
             Actor::Account(account) => Ok(account),
@@ -187,7 +187,7 @@ impl Context {
     }
 }
 
-/// One thing somebody offers as proof, by name: `password` with its text. Its value stays out of `{:?}`.
+/// A named credential, such as `password`. `{:?}` does not show its value.
 ///
 /// ```
 /// use natterjack_plugin_sdk::Credential;
@@ -196,25 +196,25 @@ impl Context {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// What kind of proof it is.
+    /// The kind of credential.
     pub name: String,
-    /// The proof. When a room is changed, none asks for the credential's removal.
+    /// The value. None, in a change of a room, asks for the credential's removal.
     pub value: Option<String>,
 }
 
 impl Credential {
-    /// Something offered.
+    /// A credential with a value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: Some(value.into()) }
     }
 
-    /// Asks a room's guard to forget the credential of this name.
+    /// Asks a room's guard to remove the credential of this name.
     pub fn removal(name: impl Into<String>) -> Self {
         Self { name: name.into(), value: None }
     }
 }
 
-/// A credential's value never reaches a log by way of `{:?}`.
+/// Hides the value, so that it never reaches a log by way of `{:?}`.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = if self.value.is_some() { "Some(…)" } else { "None" };

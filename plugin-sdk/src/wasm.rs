@@ -10,7 +10,7 @@ pub mod imports {
     pub use natterjack::plugin::*;
 }
 
-// One world for each hook: a component exports just those whose macro `register!` calls.
+// One world per hook: a component exports only those whose macro `register!` calls.
 
 pub mod lifecycle {
     wit_bindgen::generate!({
@@ -83,7 +83,7 @@ pub mod timer {
     pub use exports::natterjack::plugin::timer::*;
 }
 
-/// Has a panic write its message and place to the plugin's log before it becomes a trap.
+/// Installs a panic hook that logs the panic's message and location before the trap.
 fn log_panics() {
     static HOOKED: std::sync::Once = std::sync::Once::new();
     HOOKED.call_once(|| {

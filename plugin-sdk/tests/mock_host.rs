@@ -1,11 +1,11 @@
-//! The mock host keeps a plugin to the rules of the real one.
+//! Tests that the mock host enforces the rules of the real one.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::rooms_admin::NewRoom;
 use serde::Deserialize;
 
-/// Keeps notes, and fails when told to.
+/// Stores notes, and fails on request.
 #[derive(Default)]
 struct Notes;
 
@@ -67,7 +67,7 @@ fn put(chat: &MockHost, args: Value) -> Result<Value> {
 }
 
 #[test]
-fn what_a_call_wrote_stays_when_it_succeeds() {
+fn writes_of_a_successful_call_are_kept() {
     let chat = MockHost::new().grant("storage");
     put(&chat, json!({ "text": "milk" })).unwrap();
     assert_eq!(chat.stored("note").unwrap(), br#""milk""#);
@@ -75,7 +75,7 @@ fn what_a_call_wrote_stays_when_it_succeeds() {
 }
 
 #[test]
-fn what_a_call_wrote_is_gone_when_it_fails() {
+fn writes_of_a_failed_call_are_discarded() {
     let chat = MockHost::new().grant("storage");
     put(&chat, json!({ "text": "milk" })).unwrap();
     assert_eq!(put(&chat, json!({ "text": "fail" })).unwrap_err().code, ErrorCode::Conflict);
@@ -84,7 +84,7 @@ fn what_a_call_wrote_is_gone_when_it_fails() {
 }
 
 #[test]
-fn a_room_made_by_a_failed_call_is_gone() {
+fn room_created_by_a_failed_call_is_discarded() {
     let chat = MockHost::new().grant("rooms").grant("rooms-admin").room("lobby").member("mo", Role::Moderator);
     let failed = chat.by("mo").at("lobby").run(&mut Notes, "note.room", json!({})).unwrap_err();
     assert_eq!(failed.message, "changed my mind");
@@ -93,24 +93,24 @@ fn a_room_made_by_a_failed_call_is_gone() {
 
 #[test]
 #[should_panic(expected = "the plugin called `storage`, which is not granted")]
-fn an_ungranted_import_fails_the_test() {
+fn ungranted_import_fails_the_test() {
     let _ = put(&MockHost::new(), json!({ "text": "milk" }));
 }
 
 #[test]
 #[should_panic(expected = "where only log, clock and random answer")]
-fn a_filter_that_would_wait_fails_the_test() {
+fn filter_that_would_wait_fails_the_test() {
     MockHost::new().grant("storage").room("lobby").by("ann").at("lobby").post(&mut Notes, "hello");
 }
 
 #[test]
 #[should_panic(expected = "there is no import `rooms_admin` to grant")]
-fn a_misspelt_grant_fails_the_test() {
+fn misspelt_grant_fails_the_test() {
     let _ = MockHost::new().grant("rooms_admin");
 }
 
 #[test]
-fn arguments_that_do_not_fit_never_reach_the_command() {
+fn invalid_arguments_do_not_reach_the_command() {
     let chat = MockHost::new();
     for args in [json!({}), json!({ "text": 1 }), json!({ "text": "milk", "txet": "" }), json!("milk")] {
         let refused = put(&chat, args.clone());
@@ -120,7 +120,7 @@ fn arguments_that_do_not_fit_never_reach_the_command() {
 }
 
 #[test]
-fn an_argument_out_of_range_is_named() {
+fn argument_out_of_range_is_named() {
     let refused = put(&MockHost::new().grant("storage"), json!({ "text": "milk", "lines": 300 })).unwrap_err();
     assert_eq!(refused, Error::invalid("lines: should be a whole number that is not so large"));
 }
@@ -137,7 +137,7 @@ fn place_and_role_are_checked_before_the_command() {
 }
 
 #[test]
-fn an_import_called_by_the_test_itself_writes_at_once() {
+fn import_called_by_the_test_itself_writes_at_once() {
     let chat = MockHost::new().grant("storage");
     storage::put("greeting", "hello").unwrap();
     assert_eq!(chat.stored("greeting").unwrap(), br#""hello""#);

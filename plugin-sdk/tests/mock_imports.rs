@@ -1,4 +1,4 @@
-//! Messages, pushes, timers and HTTP on the mock host go by the rules of the real one.
+//! Tests that the mock host's messages, pushes, timers and HTTP follow the rules of the real one.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use natterjack_plugin_sdk::prelude::*;
 use serde::Deserialize;
 
-/// Posts in the room it is called in, as often as it is told, and then fails or not.
+/// Posts in the room of the call as often as requested, and fails on request.
 #[derive(Default)]
 struct Parrot;
 
@@ -77,7 +77,7 @@ fn say(chat: &MockHost, args: Value) -> Result<Value> {
 }
 
 #[test]
-fn posts_pushes_and_timers_of_a_call_take_effect_together() {
+fn posts_pushes_and_timers_of_a_call_are_committed_together() {
     let chat = lobby();
     say(&chat, json!({ "text": "squawk" })).unwrap();
     assert_eq!(chat.said("lobby"), ["hello", "squawk"]);
@@ -87,7 +87,7 @@ fn posts_pushes_and_timers_of_a_call_take_effect_together() {
 }
 
 #[test]
-fn a_failed_call_says_nothing_and_sets_no_timer() {
+fn failed_call_posts_nothing_and_sets_no_timer() {
     let chat = lobby();
     say(&chat, json!({ "text": "squawk", "fail": true })).unwrap_err();
     assert_eq!(chat.said("lobby"), ["hello"]);
@@ -95,7 +95,7 @@ fn a_failed_call_says_nothing_and_sets_no_timer() {
 }
 
 #[test]
-fn a_post_that_another_plugin_rejects_fails_the_call() {
+fn post_that_another_plugin_rejects_fails_the_call() {
     let chat = lobby().rejecting("darn");
     assert_eq!(say(&chat, json!({ "text": "darn" })).unwrap_err().code, ErrorCode::Rejected);
     assert_eq!(chat.said("lobby"), ["hello"]);
@@ -109,7 +109,7 @@ fn the_twenty_first_post_of_a_call_is_too_large() {
 }
 
 #[test]
-fn the_muted_do_not_speak_through_a_bot() {
+fn muted_actor_cannot_post_through_a_bot() {
     let chat = lobby();
     rooms_admin::mute(&chat.room_id("lobby"), &chat.account_id("ann"), 60).unwrap();
     assert_eq!(say(&chat, json!({ "text": "squawk" })).unwrap_err().code, ErrorCode::Forbidden);
@@ -118,7 +118,7 @@ fn the_muted_do_not_speak_through_a_bot() {
 }
 
 #[test]
-fn a_command_of_a_room_is_not_for_those_outside() {
+fn room_command_is_refused_for_an_actor_outside_the_room() {
     let chat = lobby().account("eve");
     let refused = chat.by("eve").at("lobby").run(&mut Parrot, "parrot.say", json!({ "text": "hi" })).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Forbidden);
@@ -126,7 +126,7 @@ fn a_command_of_a_room_is_not_for_those_outside() {
 }
 
 #[test]
-fn an_observer_answers_the_message_it_was_told_of() {
+fn observer_replies_to_the_message_it_received() {
     let chat = lobby();
     let bob = chat.by("bob").at("lobby");
     bob.observe(&mut Parrot, &bob.say("who is there?")).unwrap();
@@ -135,7 +135,7 @@ fn an_observer_answers_the_message_it_was_told_of() {
 }
 
 #[test]
-fn a_timer_is_gone_when_it_was_answered_and_stays_when_it_failed() {
+fn timer_is_removed_on_success_and_kept_on_failure() {
     let chat = lobby();
     for (text, left) in [("bad egg", 1), ("egg", 0)] {
         timers::after("breakfast", Duration::from_secs(60), text).unwrap();
@@ -147,7 +147,7 @@ fn a_timer_is_gone_when_it_was_answered_and_stays_when_it_failed() {
 }
 
 #[test]
-fn timers_are_replaced_by_name_and_never_too_soon() {
+fn timers_are_replaced_by_name_and_have_a_minimum_delay() {
     let chat = lobby();
     timers::after("a/1", Duration::from_secs(60), &1).unwrap();
     timers::at("a/1", 0, &2).unwrap();
@@ -161,7 +161,7 @@ fn timers_are_replaced_by_name_and_never_too_soon() {
 }
 
 #[test]
-fn history_is_read_backwards_and_without_what_was_deleted() {
+fn history_is_paged_backwards_without_deleted_messages() {
     let chat = lobby();
     let (room, bob) = (chat.room_id("lobby"), chat.by("bob").at("lobby"));
     for text in ["two", "three", "four"] {
@@ -175,7 +175,7 @@ fn history_is_read_backwards_and_without_what_was_deleted() {
 }
 
 #[test]
-fn a_push_of_the_wrong_shape_is_refused() {
+fn malformed_push_is_refused() {
     let chat = lobby();
     let (room, nobody) = (chat.room_id("lobby"), AccountId::from("nobody"));
     assert_eq!(push::to_room(&room, "Bad Name", &1).unwrap_err().code, ErrorCode::Invalid);
@@ -185,7 +185,7 @@ fn a_push_of_the_wrong_shape_is_refused() {
 }
 
 #[test]
-fn http_answers_are_given_by_the_test() {
+fn http_requests_get_the_responses_set_by_the_test() {
     let (up, down, lost) = ("https://up.example/", "https://down.example/", "https://lost.example/");
     let chat = MockHost::new()
         .grant("http")
@@ -203,20 +203,20 @@ fn http_answers_are_given_by_the_test() {
 
 #[test]
 #[should_panic(expected = "the test has no answer")]
-fn a_request_without_an_answer_fails_the_test() {
+fn http_request_without_a_response_fails_the_test() {
     let _chat = MockHost::new().grant("http");
     let _ = http::Request::get("https://nowhere.example/").send();
 }
 
 #[test]
 #[should_panic(expected = "the plugin called `messages`, which is not granted")]
-fn posting_has_to_be_granted() {
+fn posting_needs_a_grant() {
     let chat = MockHost::new().room("lobby");
     let _ = messages::post(&chat.room_id("lobby"), "hello");
 }
 
 #[test]
-fn the_directory_lists_the_commands_of_all_plugins_by_name() {
+fn directory_lists_the_commands_of_all_plugins_by_name() {
     let _chat = MockHost::new().plugin("parrot", &Parrot);
     let commands = directory::commands();
     assert_eq!((commands[0].plugin.as_str(), commands[0].spec.name.as_str()), ("parrot", "parrot.say"));

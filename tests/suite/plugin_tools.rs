@@ -91,7 +91,7 @@ async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes(
     let text = std::fs::read_to_string(&lib).unwrap();
     // What does not build leaves the plugin as it is.
     std::fs::write(&lib, text.replace("Hello", "Ahoy\"")).unwrap();
-    expect_line(&mut failed, "not installed, what was there stays").await;
+    expect_line(&mut failed, "not installed, the previous version stays").await;
     assert_eq!(greeting(&mut ann).await, "Hello, ann!");
     std::fs::write(&lib, text.replace("Hello", "Ahoy")).unwrap();
     expect_line(&mut installed, "tester.wasm in").await;
@@ -187,14 +187,14 @@ async fn a_plugin_is_tried_out_under_the_real_limits() {
     let setup = Setup::bare();
     for (tried, told) in [
         (Plugin::Groups, "member.kick: answered"),
-        (Plugin::RoomPassword, "room-guard: 5 at the door"),
+        (Plugin::RoomPassword, "room-guard: 5 joins"),
         (Plugin::WordFilter, "message-filter: 1100 messages"),
         (Plugin::NoAds, "message-filter: 1100 messages"),
-        (Plugin::Slash, "timer: 1 that it set, 0 came to nothing"),
+        (Plugin::Slash, "timer: 1 timers, 0 failed"),
         // Of sessions alone it wants to hear.
         (Plugin::Echo, "observer: not called"),
-        (Plugin::Hostile, "observer: 19 events that it wants, 0 came to nothing"),
-        (Plugin::Hostile, "timer: 1 that it set"),
+        (Plugin::Hostile, "observer: 19 events delivered, 0 failed"),
+        (Plugin::Hostile, "timer: 1 timers"),
     ] {
         let output = plugin(&setup, &["test", tried.path().to_str().unwrap()]).await;
         assert!(output.status.success() && said(&output).contains("no faults"), "{tried:?}: {}", said(&output));

@@ -1,4 +1,4 @@
-//! `natterjack plugin`: making plugins, trying them out, and looking after those of a running server.
+//! `natterjack plugin`: creates and tests plugins, and manages those of a running server.
 
 mod bench;
 mod build;
@@ -38,7 +38,7 @@ enum Action {
     Call(call::Args),
     /// List a running server's plugins (for administrators)
     List(remote::List),
-    /// Have a running server read its plugins and their settings again (for administrators)
+    /// Make a running server read its plugins and their settings again (for administrators)
     Reload(remote::List),
     /// Switch a plugin on in a running server's config.toml, or in its cluster (for administrators)
     Enable(remote::Switch),
@@ -47,13 +47,13 @@ enum Action {
     Logs(remote::Logs),
     Upload(change::Upload),
     Rollback(change::Rollback),
-    /// Have a running server load a quarantined plugin file again (for administrators)
+    /// Make a running server load a quarantined plugin file again (for administrators)
     Retry(change::Retry),
     Rename(change::Rename),
-    /// Take a plugin out of a running server's folder, or out of its cluster (for administrators)
+    /// Remove a plugin from a running server's folder, or from its cluster (for administrators)
     Remove(change::Remove),
     Settings(change::Settings),
-    /// What the server starts for a file that it does not know
+    /// Started by the server to load an unknown file
     #[command(hide = true)]
     TrialLoad,
 }
@@ -84,14 +84,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A component's bytes and the id that it would have as a plugin.
+/// Reads a component's file; returns its plugin id, from the file's name, and its bytes.
 fn read_component(file: &Path) -> Result<(String, Vec<u8>)> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     Ok((plugin_id(&stem)?, bytes))
 }
 
-/// A plugin's id, as files and `config.toml` have it: `Word_Filter` is `word-filter`.
+/// The plugin id for a name: `Word_Filter` becomes `word-filter`.
 fn plugin_id(name: &str) -> Result<String> {
     let id = name.trim().to_lowercase().replace(['_', ' '], "-");
     let word =
@@ -102,13 +102,13 @@ fn plugin_id(name: &str) -> Result<String> {
     Ok(id)
 }
 
-/// The table that grants a plugin all of these.
+/// The lines for `config.toml` that give a plugin these grants.
 fn grant_lines(id: &str, grants: &[crate::config::Grant]) -> String {
     let words: Vec<String> = grants.iter().map(|grant| format!("\"{grant}\"")).collect();
     format!("[plugin.{id}]\ngrants = [{}]", words.join(", "))
 }
 
-/// Bytes as people read them.
+/// A size in bytes, KB or MB, for display.
 fn size(bytes: usize) -> String {
     match bytes {
         0..10_000 => format!("{bytes} bytes"),
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plugins_id_is_lower_case_words_with_dashes() {
+    fn plugin_id_is_lower_case_words_with_dashes() {
         assert_eq!(plugin_id("word_filter").unwrap(), "word-filter");
         assert_eq!(plugin_id("Dice2").unwrap(), "dice2");
         for bad in ["", "-x", "2dice", "a--b", "a/b", "été", "a."] {

@@ -1,4 +1,4 @@
-//! Calling a plugin as the server would.
+//! Calls a plugin as the server would.
 
 use super::MockHost;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     MessageFilter, Observer, ParamKind, Place, Protection, Result, RoomGuard, RoomRef, Value, Verdict,
 };
 
-/// Somebody about to call a plugin, perhaps in a room: `chat.by("ann").at("lobby")`.
+/// An actor that calls a plugin, optionally in a room: `chat.by("ann").at("lobby")`.
 #[derive(Debug, Clone)]
 pub struct Caller {
     chat: MockHost,
@@ -25,13 +25,13 @@ impl Caller {
         Self { chat: chat.clone(), actor: Actor::Guest(guest), room: None }
     }
 
-    /// Calls in this room.
+    /// Sets the room of the call.
     pub fn at(mut self, room: &str) -> Self {
         self.room = Some(room.to_owned());
         self
     }
 
-    /// What surrounds the call, for calling a plugin's own functions.
+    /// The context of the call, for calling a plugin's own functions.
     ///
     /// # Panics
     /// If there is no such room.
@@ -54,15 +54,15 @@ impl Caller {
         Context { request_id: "test".to_owned(), actor: self.actor.clone(), role, room, connection }
     }
 
-    /// The caller's live connection.
+    /// The caller's connection.
     pub fn connection(&self) -> Option<ConnectionId> {
         self.context().connection
     }
 
-    /// Calls a command. As on the server its place, the caller's role and the arguments are checked first.
+    /// Calls a command. As on the server, its place, the caller's role and the arguments are checked first.
     ///
     /// # Errors
-    /// The server's or the command's own.
+    /// Errors of these checks or of the command.
     ///
     /// # Panics
     /// If the plugin has no such command.
@@ -84,16 +84,16 @@ impl Caller {
         self.chat.unit_of_work(&ctx.actor, || plugin.run(&ctx, name, Args::new(args.to_string())))
     }
 
-    /// Posts a message through a filter.
+    /// Calls a filter with a message; the message is not stored.
     pub fn post<T: MessageFilter>(&self, plugin: &mut T, body: &str) -> Verdict {
         let draft = Draft { body: body.to_owned(), ..Draft::default() };
         self.chat.without_waiting("on_message", || plugin.on_message(&self.context(), &draft))
     }
 
-    /// Says something in the room, past all filters, and gives the event that comes of it.
+    /// Posts a message to the room without filters, and returns the resulting event.
     ///
     /// # Panics
-    /// If the caller is in no room.
+    /// If the caller has no room.
     pub fn say(&self, body: &str) -> Event {
         let ctx = self.context();
         let Some(room) = &ctx.room else { panic!("say where: `.at(\"lobby\")`") };
@@ -111,10 +111,10 @@ impl Caller {
         }
     }
 
-    /// Tells a plugin of something that the caller did, if that is of interest to it.
+    /// Calls an observer with an event caused by the caller, if the observer is interested in it.
     ///
     /// # Errors
-    /// The plugin's own.
+    /// The plugin's own error.
     pub fn observe<T: Observer>(&self, plugin: &mut T, event: &Event) -> Result<()> {
         let ctx = self.context();
         if !plugin.interest().covers(event.kind(), ctx.room.as_ref().map(|room| room.kind)) {
@@ -123,19 +123,19 @@ impl Caller {
         self.chat.unit_of_work(&ctx.actor, || plugin.on_event(&ctx, event))
     }
 
-    /// Makes or changes the room with these credentials.
+    /// Asks a guard to protect the room with these credentials.
     ///
     /// # Errors
-    /// The guard's own.
+    /// The guard's own error.
     pub fn protect<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Protection> {
         let ctx = self.context();
         self.chat.unit_of_work(&ctx.actor, || plugin.protect(&ctx, credentials))
     }
 
-    /// Asks a guard to be let in to the room.
+    /// Asks a guard to admit the caller to the room.
     ///
     /// # Errors
-    /// The guard's own, which keeps the caller out.
+    /// The guard's own error, which counts as a denial.
     pub fn join<T: RoomGuard>(&self, plugin: &mut T, credentials: &[Credential]) -> Result<Admission> {
         let ctx = self.context();
         self.chat.unit_of_work(&ctx.actor, || plugin.admit(&ctx, credentials))

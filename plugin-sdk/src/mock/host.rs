@@ -1,4 +1,4 @@
-//! The imports, answered by the mock host of this thread.
+//! The imports, implemented by this thread's mock host.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,9 +20,9 @@ fn current() -> Rc<RefCell<State>> {
     }
 }
 
-/// Answers an import that has to be granted.
+/// Runs an import that needs a grant.
 fn granted<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
-    // Not to be held by whoever catches the panic.
+    // Released before a panic, which a test may catch.
     if !current().borrow().granted.contains(import) {
         panic!(
             "the plugin called `{import}`, which is not granted: say `MockHost::new().grant(\"{import}\")` here, \
@@ -32,7 +32,7 @@ fn granted<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
     always(import, answer)
 }
 
-/// Answers an import that needs no grant, but does not answer everywhere.
+/// Runs an import that needs no grant, but cannot be used in every hook.
 fn always<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
     let state = current();
     let waitless = state.borrow().waitless;
@@ -42,7 +42,7 @@ fn always<R>(import: &str, answer: impl FnOnce(&mut State) -> R) -> R {
     answer(&mut state.borrow_mut())
 }
 
-/// A page of names, in byte order.
+/// A page of names in byte order.
 fn page<'a>(names: impl Iterator<Item = &'a String>, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String> {
     let names = names.filter(|name| name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after));
     names.take(limit.clamp(1, 1_000) as usize).cloned().collect()
@@ -65,7 +65,7 @@ pub(crate) mod clock {
 }
 
 pub(crate) mod random {
-    /// Another row of bytes each time, the same in each run of a test.
+    /// Pseudo-random bytes, the same in each run of a test.
     pub(crate) fn bytes(length: u32) -> Vec<u8> {
         let state = super::current();
         let mut state = state.borrow_mut();
@@ -196,7 +196,7 @@ pub(crate) mod passwords {
     use super::granted;
     use crate::{Error, Result};
 
-    /// Not a hash at all, so that tests are quick, but as opaque to a plugin as a real one.
+    /// Not a real hash, so that tests are fast, but as opaque to a plugin as one.
     const PREFIX: &str = "$mock$";
 
     pub(crate) fn hash(password: &str) -> Result<String> {
@@ -213,7 +213,7 @@ pub(crate) mod passwords {
         })
     }
 
-    /// A plugin that keeps the password itself fails a test that looks for it.
+    /// Encodes the password, so that a test can detect a plugin that stores the password itself.
     fn turned(password: &str) -> String {
         password.bytes().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect()
     }

@@ -1,4 +1,4 @@
-//! What a test looks at.
+//! Accessors for the mock host's state in tests.
 
 use super::MockHost;
 use crate::http::Request;
@@ -7,17 +7,17 @@ use crate::rooms::{Member, Room};
 use crate::{AccountId, AccountRef, ConnectionId, Message, RoomId, Timestamp, Write};
 
 impl MockHost {
-    /// The id of somebody's account.
+    /// The id of an account, which is created if needed.
     pub fn account_id(&self, name: &str) -> AccountId {
         self.state.borrow_mut().world.account(name).id
     }
 
-    /// Somebody's live connection, as [`Context::connection`](crate::Context::connection) has it.
+    /// The connection of an account, as in [`Context::connection`](crate::Context::connection).
     pub fn connection_id(&self, name: &str) -> ConnectionId {
         self.account_id(name).as_str().replacen("aaaaaaaa", "cccccccc", 1).into()
     }
 
-    /// Somebody's account, as events tell it.
+    /// An account's id and name, as in events.
     pub fn account_ref(&self, name: &str) -> AccountRef {
         self.state.borrow_mut().world.account(name)
     }
@@ -33,23 +33,23 @@ impl MockHost {
         }
     }
 
-    /// A room as it is now.
+    /// The current state of a room.
     pub fn find_room(&self, name: &str) -> Option<Room> {
         self.state.borrow().world.find_room(name).map(|room| room.describe())
     }
 
-    /// Somebody's membership as it is now.
+    /// An account's current membership in a room.
     pub fn find_member(&self, room: &str, name: &str) -> Option<Member> {
         let account = self.account_id(name);
         self.state.borrow().world.find_room(room)?.members.get(&account).cloned()
     }
 
-    /// What the last call wrote, in its order. If the call failed, none of it took effect.
+    /// The last call's writes, in order. If the call failed, they were discarded.
     pub fn writes(&self) -> Vec<Write> {
         self.state.borrow().writes.clone()
     }
 
-    /// What was said in a room, oldest first.
+    /// The texts of a room's messages, oldest first.
     ///
     /// # Panics
     /// If there is no such room.
@@ -78,22 +78,22 @@ impl MockHost {
         self.state.borrow().world.timers.keys().cloned().collect()
     }
 
-    /// Every HTTP request so far.
+    /// All HTTP requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.state.borrow().requests.clone()
     }
 
-    /// What is kept in the plugin's storage under this key.
+    /// The value in the plugin's storage under this key.
     pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
         self.state.borrow().world.storage.get(key).cloned()
     }
 
-    /// Every line logged so far.
+    /// All log lines so far.
     pub fn logs(&self) -> Vec<(Level, String)> {
         self.state.borrow().logs.clone()
     }
 
-    /// Whether a line with this text in it was logged.
+    /// Whether a line that contains this text was logged.
     pub fn logged(&self, text: &str) -> bool {
         self.state.borrow().logs.iter().any(|(_, line)| line.contains(text))
     }

@@ -1,13 +1,13 @@
-//! Calls as the server makes them: whole, or not at all.
+//! Calls as units of work, as on the server: committed as a whole or not at all.
 
 use super::{MockHost, PLUGIN};
 use crate::{Actor, Context, Error, ErrorCode, Payload, Result, Timer, Write};
 
 impl MockHost {
-    /// Has a timer come due, and the clock with it.
+    /// Calls a timer, advancing the clock to its due time.
     ///
     /// # Errors
-    /// The plugin's own; the timer stays then.
+    /// The plugin's own error; the timer then stays set.
     ///
     /// # Panics
     /// If no timer of this name is set.
@@ -29,9 +29,9 @@ impl MockHost {
         })
     }
 
-    /// One unit of work: what `call` wrote stays if it succeeded.
+    /// Runs `call` as one unit of work: its writes are kept if it succeeds, and discarded otherwise.
     pub(super) fn unit_of_work<R>(&self, actor: &Actor, call: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.take_over();
+        self.install();
         let before = {
             let mut state = self.state.borrow_mut();
             state.writes.clear();
@@ -44,12 +44,12 @@ impl MockHost {
         state.actor = None;
         state.unit = None;
         if outcome.is_err() {
-            state.world.go_back_to(before);
+            state.world.restore(before);
         }
         outcome
     }
 
-    /// What the filters of other plugins say to what was posted.
+    /// Applies the filters of other plugins to the call's posts.
     fn filter_posts(&self) -> Result<()> {
         let state = self.state.borrow();
         let rejected = |body: &str| state.rejected.iter().any(|text| body.contains(text));
@@ -59,9 +59,9 @@ impl MockHost {
         }
     }
 
-    /// A hook that no import may hold up.
+    /// Runs a hook that may not use waiting imports.
     pub(super) fn without_waiting<R>(&self, hook: &'static str, call: impl FnOnce() -> R) -> R {
-        self.take_over();
+        self.install();
         self.state.borrow_mut().waitless = Some(hook);
         let outcome = call();
         self.state.borrow_mut().waitless = None;

@@ -1,4 +1,4 @@
-//! What the mock host keeps: people, rooms and stored values.
+//! The state of the mock host: accounts, rooms and stored values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) accounts: Vec<AccountRef>,
     guests: Vec<GuestRef>,
-    /// In the order of their making.
+    /// In the order of creation.
     pub(super) rooms: Vec<MockRoom>,
     pub(super) storage: BTreeMap<String, Vec<u8>>,
-    /// When each comes due, and its payload.
+    /// Due time and payload, by name.
     pub(super) timers: BTreeMap<String, (Timestamp, String)>,
     ids: u32,
 }
@@ -28,7 +28,7 @@ pub(super) struct MockRoom {
     code: String,
     pub(super) members: BTreeMap<AccountId, Member>,
     banned: BTreeSet<AccountId>,
-    /// Until when.
+    /// The end of the mute, by account.
     muted: BTreeMap<AccountId, Timestamp>,
     pub(super) messages: Vec<Message>,
     last_seq: u64,
@@ -50,8 +50,8 @@ impl Default for World {
 }
 
 impl World {
-    /// Undoes a failed call. Ids never come twice, though what they were given to is gone.
-    pub(super) fn go_back_to(&mut self, before: World) {
+    /// Restores the state before a failed call. Ids are not reused, even those of discarded objects.
+    pub(super) fn restore(&mut self, before: World) {
         let ids = self.ids;
         *self = World { ids, ..before };
     }
@@ -61,7 +61,7 @@ impl World {
         self.ids
     }
 
-    /// Somebody by name, who signs up if need be.
+    /// The account of this name, created if needed.
     pub(super) fn account(&mut self, name: &str) -> AccountRef {
         if let Some(account) = self.accounts.iter().find(|account| same_name(&account.name, name)) {
             return account.clone();
@@ -72,7 +72,7 @@ impl World {
         account
     }
 
-    /// Somebody without an account, by name.
+    /// The guest of this name, created if needed.
     pub(super) fn guest(&mut self, name: &str) -> GuestRef {
         if let Some(guest) = self.guests.iter().find(|guest| same_name(&guest.name, name)) {
             return guest.clone();
@@ -233,8 +233,8 @@ impl World {
         Ok(())
     }
 
-    /// Has a guest in a room.
-    pub(super) fn guest_comes_in(&mut self, name: &str) {
+    /// Adds a guest to the last room.
+    pub(super) fn add_guest(&mut self, name: &str) {
         let guest = self.guest(name);
         if let Some(room) = self.last_room() {
             room.guests.push(guest);
@@ -254,7 +254,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether guests can be kept away for so long.
+    /// Checks the duration of a guest's ban or mute.
     pub(super) fn check_seconds(seconds: u32) -> Result<()> {
         match seconds {
             1..=2_592_000 => Ok(()),
@@ -281,7 +281,7 @@ impl MockRoom {
         self.muted.get(account).copied().filter(|until| *until > now)
     }
 
-    /// The next entry of the room's log.
+    /// Appends a message to the room's log.
     pub(super) fn post(&mut self, at: Timestamp, author: Author, body: &str, reply_to: Option<u64>) -> Message {
         self.last_seq += 1;
         let seq = self.last_seq;

@@ -1,13 +1,13 @@
-//! What a plugin did, for tests to look at.
+//! A plugin's writes, recorded for tests.
 
 use crate::push::Target;
 use crate::rooms_admin::{NewRoom, RoomChange};
 use crate::{AccountId, ConnectionId, Role, RoomId, Timestamp, Value};
 
-/// Something a plugin wrote.
+/// A write of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    /// [`storage::put`](crate::storage::put) and its kin: key and value.
+    /// [`storage::put`](crate::storage::put) and [`storage::put_bytes`](crate::storage::put_bytes): key and value.
     Put(String, Vec<u8>),
     /// [`storage::delete`](crate::storage::delete).
     Delete(String),
@@ -43,14 +43,14 @@ pub enum Write {
     PardonGuests(RoomId),
     /// [`rooms_admin::allow_guests`](crate::rooms_admin::allow_guests).
     AllowGuests(RoomId, bool),
-    /// [`messages::post`](crate::messages::post) and [`messages::reply`](crate::messages::reply): what, and as an
-    /// answer to which message.
+    /// [`messages::post`](crate::messages::post) and [`messages::reply`](crate::messages::reply): room, text, and the
+    /// `seq` of the message that it replies to.
     Post(RoomId, String, Option<u64>),
     /// [`messages::delete`](crate::messages::delete).
     DeleteMessage(RoomId, u64),
-    /// [`push::send`](crate::push::send) and its kin: to whom, name and data.
+    /// [`push::send`](crate::push::send) and the other functions of `push`: target, name and data.
     Push(Target, String, Value),
-    /// [`timers::after`](crate::timers::after) and [`timers::at`](crate::timers::at): name, when and payload.
+    /// [`timers::after`](crate::timers::after) and [`timers::at`](crate::timers::at): name, due time and payload.
     SetTimer(String, Timestamp, Value),
     /// [`timers::cancel`](crate::timers::cancel).
     CancelTimer(String),

@@ -1,4 +1,4 @@
-//! Between generated types (`wit`) and public ones. Texts are moved, not copied.
+//! Conversions between generated types (`wit`) and public ones. Strings are moved, not copied.
 
 use crate::wasm::imports::{accounts, directory, http, log, rooms, rooms_admin, types as wit};
 use crate::wasm::{message_filter, observer, room_guard};
@@ -8,7 +8,7 @@ use crate::{
     Verdict, Visibility,
 };
 
-/// Two enums with the same cases.
+/// Converts between two enums with the same cases.
 macro_rules! same_cases {
     ($($from:path => $to:path { $($case:ident),+ })+) => {
         $(impl From<$from> for $to {
@@ -19,7 +19,7 @@ macro_rules! same_cases {
     };
 }
 
-/// Two records with the same fields.
+/// Converts between two records with the same fields.
 macro_rules! same_fields {
     ($($from:path => $to:path { $($field:ident),+ })+) => {
         $(impl From<$from> for $to {
@@ -139,7 +139,7 @@ impl From<wit::Credential> for Credential {
     }
 }
 
-/// Imports borrow what they send, so this one copies.
+/// Copies, since imports borrow their arguments.
 pub(super) fn credentials(credentials: &[Credential]) -> Vec<wit::Credential> {
     credentials.iter().cloned().map(|Credential { name, value }| wit::Credential { name, value }).collect()
 }

@@ -1,4 +1,4 @@
-//! What the host calls: each generated trait, answered by the plugin's own.
+//! Implements each generated export trait by the plugin's own trait.
 
 use crate::register::{Component, Instance, with_instance};
 use crate::wasm::imports::types as wit;

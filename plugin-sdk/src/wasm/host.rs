@@ -1,4 +1,4 @@
-//! The imports in public types. Off WebAssembly the mock host has functions of the same shape.
+//! The imports with the SDK's public types. In native builds the mock host has functions with the same signatures.
 
 pub(crate) mod log {
     use crate::wasm::imports::log as wit;

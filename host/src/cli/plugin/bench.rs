@@ -1,4 +1,4 @@
-//! A server in small around one plugin, with a database that is thrown away: where plugins are tried out.
+//! A minimal server around one plugin, with a temporary database, for the plugin test tools.
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -33,10 +33,10 @@ use crate::room_cache::RoomCache;
 use crate::rooms::{Rooms, new_code};
 use crate::router::{self, Caller, Commands, Exemptions, Router};
 
-/// Enough of a plugin's timers to try it out.
-const MOST_TIMERS: u32 = 100;
+/// Timers of the plugin that are tested.
+const MAX_TIMERS: u32 = 100;
 
-/// The plugin, running, and a small world for it to act on.
+/// A minimal server that runs one plugin.
 pub(super) struct Bench {
     pub(super) router: Router,
     pub(super) plugins: Arc<Plugins>,
@@ -49,12 +49,12 @@ pub(super) struct Bench {
     staged: Arc<Mutex<Vec<Unit>>>,
     stop: CancellationToken,
     writing: TaskTracker,
-    /// Database and plugin; goes with the bench.
+    /// Holds the database and the plugin; deleted on drop.
     _folder: TempDir,
 }
 
 impl Bench {
-    /// Starts the plugin, granted what is in `grants`. Whether it runs is in [`Bench::status`].
+    /// Starts the server with the plugin and these grants. [`Bench::status`] says whether the plugin runs.
     pub(super) async fn open(id: &str, component: &[u8], settings: Value, grants: Vec<Grant>) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut config = Config::default();
@@ -71,8 +71,8 @@ impl Bench {
         let committed: Arc<Mutex<Vec<Unit>>> = Arc::default();
         let writer =
             Writer::start(database.clone(), hub.clone(), known.clone(), &writing, stop.clone(), &Metrics::default());
-        let told = committed.clone();
-        let writer = writer.on_commit(move |unit| told.lock().push(unit.clone()));
+        let sink = committed.clone();
+        let writer = writer.on_commit(move |unit| sink.lock().push(unit.clone()));
 
         let passwords = Arc::new(PasswordHasher::new(&config.auth)?);
         let tokens = Tokens::new(Keys::of_secret(Uuid::new_v4().as_bytes()), config.auth.access_ttl);
@@ -98,8 +98,8 @@ impl Bench {
         )
         .trying_files(Trial::with_this_program());
         let staged: Arc<Mutex<Vec<Unit>>> = Arc::default();
-        let told = staged.clone();
-        let services = Arc::new(services.telling_staged(move |unit| told.lock().push(unit.clone())));
+        let sink = staged.clone();
+        let services = Arc::new(services.telling_staged(move |unit| sink.lock().push(unit.clone())));
         let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let limits = Reloadable::from(&config.limits);
         let commands = Commands::new(limits.clone(), Exemptions::new(limits, (&config.server).into()));
@@ -214,7 +214,7 @@ impl Bench {
     /// The timers that the plugin has set, due or not.
     pub(super) async fn timers(&self) -> Result<Vec<Timer>> {
         let id: Arc<str> = self.id.as_str().into();
-        Ok(self.database.due_timers(&id, Timestamp(i64::MAX), MOST_TIMERS).await?)
+        Ok(self.database.due_timers(&id, Timestamp(i64::MAX), MAX_TIMERS).await?)
     }
 
     /// The names behind the ids that there are now.

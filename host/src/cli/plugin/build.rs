@@ -9,18 +9,18 @@ use super::crate_folder::CrateFolder;
 use super::destination::{Destination, Target};
 use super::grant_lines;
 
-/// Build a plugin's crate, and see that a server would load what comes of it
+/// Build a plugin's crate, and check that a server would load the component
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The crate's folder [default: this one]
     dir: Option<PathBuf>,
-    /// Install the plugin where --folder or --server says [default: the plugins folder of the config.toml here, or where it
-    /// was installed the last time]
+    /// Install the plugin to --folder or --server [default: the plugins folder of the config.toml in the current folder, or
+    /// else the last destination]
     #[arg(long)]
     install: bool,
     #[command(flatten)]
     target: Target,
-    /// Given to `cargo build`, such as --offline
+    /// Passed to `cargo build`, such as --offline
     #[arg(last = true, value_name = "CARGO ARGS")]
     cargo: Vec<OsString>,
 }
@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         bail!("--folder and --server say where to install: add --install");
     }
     let plugin = CrateFolder::open(args.dir)?;
-    // Before the time is spent on building.
+    // Found first, so that a mistake shows before the build.
     let destination = args.install.then(|| Destination::find(args.target, &plugin.dir)).transpose()?;
     let built = plugin.build(&args.cargo).await?;
     say!("{}", built.summary());
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         Some(destination) => say!("installed as {}", destination.install(&built).await?),
         None => say!("built {}", built.file.display()),
     }
-    // A server that took an upload has granted it.
+    // A server that accepted the upload has granted them already.
     if !built.inspection.wants.is_empty() && !matches!(destination, Some(Destination::Server(..))) {
         say!("It starts once config.toml has:\n{}", grant_lines(&built.id, &built.inspection.wants));
     }

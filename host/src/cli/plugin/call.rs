@@ -13,23 +13,23 @@ use super::read_component;
 use crate::plugins::{ParamKind, Place, inspect};
 use crate::protocol::{Change, Role, Visibility};
 
-/// Call one command of a plugin in a server that is thrown away, and show what it would have changed
+/// Call one command of a plugin on a temporary server, and show what it changed
 ///
-/// Everything that the plugin asks for is granted. Accounts and rooms that the arguments name are made first. The reply is
-/// JSON on standard output; everything else goes to standard error, what a call that failed wanted to write included.
+/// All imports of the plugin are granted. Accounts and rooms that the arguments name are created first. The reply is
+/// printed as JSON on standard output. All else goes to standard error, including the staged changes of a failed call.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's .wasm file
     file: PathBuf,
     /// The command, such as room.create
     command: String,
-    /// Its arguments, an object
+    /// Its arguments, as a JSON object
     #[arg(value_name = "JSON", default_value = "{}", value_parser = object)]
     args: Value,
     /// The plugin's settings
     #[arg(long, value_name = "JSON", value_parser = settings)]
     settings: Option<Value>,
-    /// Who calls it
+    /// The name of the caller
     #[arg(long = "as", value_name = "NAME", default_value = "ann")]
     caller: String,
     /// The caller's role in the room: member, moderator or owner
@@ -61,7 +61,7 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
         }
     };
     let caller_account = bench.account(&args.caller).await?;
-    let Value::Object(mut given) = args.args else { bail!("the arguments are no object") };
+    let Value::Object(mut given) = args.args else { bail!("the arguments are not a JSON object") };
     let in_room = args.room.or_else(|| given.get("room").and_then(Value::as_str).map(ToOwned::to_owned));
     let room = match in_room.or_else(|| (info.place == Place::InRoom).then(|| "lobby".to_owned())) {
         Some(name) => Some(bench.room(&name, Visibility::Public).await?),
@@ -97,15 +97,15 @@ async fn call(bench: &Bench, args: Args) -> Result<()> {
                     _ => None,
                 }));
                 eprintln!("not done, since the call failed:");
-                for line in changes::told(&staged, &names) {
+                for line in changes::describe(&staged, &names) {
                     eprintln!("  {line}");
                 }
             }
-            return Err(anyhow::Error::new(error)).context("it answered with an error, so that nothing was committed");
+            return Err(anyhow::Error::new(error)).context("the call failed, so nothing was committed");
         }
     };
     say!("{value:#}");
-    let lines: Vec<String> = units.iter().flat_map(|unit| changes::told(unit, &names)).collect();
+    let lines: Vec<String> = units.iter().flat_map(|unit| changes::describe(unit, &names)).collect();
     eprintln!("{}", if lines.is_empty() { "nothing was changed" } else { "committed together:" });
     for line in lines {
         eprintln!("  {line}");

@@ -1,4 +1,4 @@
-//! `natterjack plugin upload | rollback | remove | settings`: changing a running server's plugins, through its admin API.
+//! `natterjack plugin upload | rollback | retry | rename | remove | settings`: changes a running server's plugins by its admin API.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use serde_json::{Map, Value};
 use super::remote::Server;
 use super::{plugin_id, read_component};
 
-/// Put a plugin into a running server's folder, in the place of the version before (for administrators)
+/// Upload a plugin to a running server, replacing the version there (for administrators)
 ///
-/// The server starts it first; if it refuses it, it says why, and the version before goes on.
+/// The server starts it first. If that fails, the command shows the reason, and the previous version keeps running.
 #[derive(Debug, clap::Args)]
 pub(super) struct Upload {
     /// The plugin's .wasm file
     file: PathBuf,
-    /// What the plugin is called there [default: as its file is]
+    /// The plugin's id on the server [default: from the file's name]
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
     server: Server,
 }
 
-/// Have a running server go back to the version of a plugin that ran before (for administrators)
+/// Make a running server go back to the previous version of a plugin (for administrators)
 #[derive(Debug, clap::Args)]
 pub(super) struct Rollback {
     /// The plugin: its file's name without .wasm
     id: String,
-    /// The SHA-256 of a certain version; `natterjack plugin list --json` shows those that are kept
+    /// The SHA-256 of the version to go back to; `natterjack plugin list --json` lists the kept versions
     #[arg(long, value_name = "SHA256")]
     to: Option<String>,
     #[command(flatten)]
@@ -44,14 +44,14 @@ pub(super) struct Retry {
     server: Server,
 }
 
-/// Call a plugin of a running server otherwise, with its storage, timers and settings (for administrators)
+/// Rename a plugin of a running server, with its storage, timers and settings (for administrators)
 ///
-/// Its file, its table in config.toml and all that it has stored go with it. Nothing may be there by the new name.
+/// Its file, its table in config.toml and its stored data are renamed, too. The new name must not be in use.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rename {
     /// The plugin: its file's name without .wasm
     id: String,
-    /// What it is called from then on
+    /// The new name
     to: String,
     #[command(flatten)]
     server: Server,
@@ -67,16 +67,16 @@ pub(super) struct Remove {
 
 /// Print a plugin's settings in a running server, or change them (for administrators)
 ///
-/// Changes go into the server's config.toml; of a cluster, they hold on all nodes. The plugin is started with them first; if it refuses them, it says why, and
-/// nothing is changed.
+/// Changes are written to the server's config.toml; in a cluster they apply to all nodes. The plugin is started with them
+/// first. If that fails, the command shows the reason, and nothing is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
     /// The plugin: its file's name without .wasm
     id: String,
-    /// Set one of them; the value is JSON, or text
+    /// Set a setting; the value is JSON, or text if it is not valid JSON
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     set: Vec<(String, Value)>,
-    /// Take one of them away
+    /// Remove a setting
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
     #[command(flatten)]
@@ -87,24 +87,24 @@ pub(super) async fn upload(args: Upload) -> Result<()> {
     let (file_id, bytes) = read_component(&args.file)?;
     let id = args.id.as_deref().map(plugin_id).transpose()?.unwrap_or(file_id);
     let plugin = args.server.open()?.send(Method::PUT, &["plugins", &id], &[], bytes).await?;
-    tell(&plugin);
+    print_status(&plugin);
     Ok(())
 }
 
 pub(super) async fn roll_back(args: Rollback) -> Result<()> {
     let query: Vec<_> = args.to.into_iter().map(|to| ("to", to)).collect();
     let plugin = args.server.open()?.ask(Method::POST, &["plugins", &args.id, "rollback"], &query).await?;
-    tell(&plugin);
+    print_status(&plugin);
     Ok(())
 }
 
 pub(super) async fn retry(args: Retry) -> Result<()> {
     let answer = args.server.open()?.ask(Method::POST, &["plugins", &args.which, "retry"], &[]).await?;
     let which = args.which.to_ascii_lowercase();
-    let for_subscribers = answer["quarantinedFiles"].as_array().into_iter().flatten().find(|file| {
+    let quarantined_again = answer["quarantinedFiles"].as_array().into_iter().flatten().find(|file| {
         file["plugin"] == *which || file["sha256"].as_str().is_some_and(|sha256| sha256.starts_with(&which))
     });
-    if let Some(file) = for_subscribers {
+    if let Some(file) = quarantined_again {
         bail!("it is quarantined again: {}", file["reason"].as_str().unwrap_or_default());
     }
     say!("{} is no longer quarantined", args.which);
@@ -114,7 +114,7 @@ pub(super) async fn retry(args: Retry) -> Result<()> {
 pub(super) async fn rename(args: Rename) -> Result<()> {
     let to = plugin_id(&args.to)?;
     let query = [("to", to)];
-    tell(&args.server.open()?.ask(Method::POST, &["plugins", &args.id, "rename"], &query).await?);
+    print_status(&args.server.open()?.ask(Method::POST, &["plugins", &args.id, "rename"], &query).await?);
     Ok(())
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn settings(args: Settings) -> Result<()> {
     }
     settings.extend(args.set);
     let plugin = server.send(Method::PUT, &path, &[], Value::Object(settings).to_string()).await?;
-    tell(&plugin);
+    print_status(&plugin);
     Ok(())
 }
 
@@ -152,12 +152,12 @@ fn keys(settings: &Map<String, Value>) -> String {
     }
 }
 
-fn tell(plugin: &Value) {
+fn print_status(plugin: &Value) {
     let text = |key: &str| plugin[key].as_str().unwrap_or_default();
     say!("{} {} is {} ({})", text("id"), text("version"), text("state"), text("sha256"));
 }
 
-/// `words=["darn"]`, or `action=mask`: what is no JSON is text.
+/// Parses `words=["darn"]` or `action=mask`: a value that is no JSON is text.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("wanted KEY=VALUE")?;
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))

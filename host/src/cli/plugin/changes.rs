@@ -1,4 +1,4 @@
-//! What a plugin's call changed, for a person to read.
+//! Describes the changes of a plugin's call, for display.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::protocol::{Change, PushTarget, Unit};
 
-/// A line for each change and each event sent. `names` are those behind accounts' and rooms' ids.
-pub(super) fn told(unit: &Unit, names: &HashMap<Uuid, String>) -> Vec<String> {
-    let changes = unit.changes.iter().map(|change| shown(change, names));
+/// One line per change and per pushed event. `names` maps ids of accounts and rooms to names.
+pub(super) fn describe(unit: &Unit, names: &HashMap<Uuid, String>) -> Vec<String> {
+    let changes = unit.changes.iter().map(|change| describe_change(change, names));
     let pushes = unit.pushes.iter().map(|push| {
         let to = match push.to {
             PushTarget::Connection(id) => format!("connection {id}"),
@@ -20,11 +20,11 @@ pub(super) fn told(unit: &Unit, names: &HashMap<Uuid, String>) -> Vec<String> {
     changes.chain(pushes).collect()
 }
 
-fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
+fn describe_change(change: &Change, names: &HashMap<Uuid, String>) -> String {
     let name = |id: &Uuid| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     match change {
         Change::CreateRoom(room) => {
-            format!("make the {} room {} with the topic {:?}", room.visibility, room.name, room.topic)
+            format!("create the {} room {} with the topic {:?}", room.visibility, room.name, room.topic)
         }
         Change::UpdateRoom { room, change } => format!("change the room {}: {change:?}", name(&room.0)),
         Change::DeleteRoom { room } => format!("delete the room {}", name(&room.0)),
@@ -39,10 +39,10 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         Change::SetRole { room, account, role } => {
             format!("make {} {role} of {}", name(&account.0), name(&room.0))
         }
-        Change::Unban { room, account } => format!("let {} into {} again", name(&account.0), name(&room.0)),
+        Change::Unban { room, account } => format!("unban {} from {}", name(&account.0), name(&room.0)),
         Change::Mute { room, account, until } => match until {
             Some(until) => format!("mute {} in {} until {until}", name(&account.0), name(&room.0)),
-            None => format!("let {} speak in {} again", name(&account.0), name(&room.0)),
+            None => format!("unmute {} in {}", name(&account.0), name(&room.0)),
         },
         Change::PutValue { key, value, .. } => match std::str::from_utf8(value) {
             Ok(text) => format!("store {key:?} = {text}"),
@@ -54,19 +54,19 @@ fn shown(change: &Change, names: &HashMap<Uuid, String>) -> String {
         Change::CancelTimer { name, .. } => format!("cancel the timer {name:?}"),
         Change::EndTimer { name, .. } => format!("end the timer {name:?}"),
         Change::DeleteValue { key, .. } => format!("delete {key:?} from the storage"),
-        Change::SetGuarded { room, guarded: true } => format!("note that a guard keeps {}", name(&room.0)),
-        Change::SetGuarded { room, guarded: false } => format!("note that no guard keeps {}", name(&room.0)),
+        Change::SetGuarded { room, guarded: true } => format!("mark {} as guarded", name(&room.0)),
+        Change::SetGuarded { room, guarded: false } => format!("mark {} as not guarded", name(&room.0)),
         Change::RestrictGuests { room, rule } => {
             format!("{} guests of one origin in {} until {}", rule.kind, name(&room.0), rule.until)
         }
         Change::PardonGuests { room } => format!("lift bans and mutes of guests in {}", name(&room.0)),
-        Change::AllowGuests { room, allowed: true } => format!("let guests in to {}", name(&room.0)),
-        Change::AllowGuests { room, allowed: false } => format!("let no guests in to {}", name(&room.0)),
+        Change::AllowGuests { room, allowed: true } => format!("allow guests in {}", name(&room.0)),
+        Change::AllowGuests { room, allowed: false } => format!("do not allow guests in {}", name(&room.0)),
         Change::RemoveGuests { room, .. } => format!("remove guests from {}", name(&room.0)),
         Change::BanOriginsElsewhere { room, account, .. } => {
-            format!("keep guests out of {} who come from where {} is connected", name(&room.0), name(&account.0))
+            format!("ban guests from {} who have the same origin as {}", name(&room.0), name(&account.0))
         }
-        // No plugin can ask for these.
+        // Plugins cannot stage these.
         other @ (Change::EditMessage { .. }
         | Change::React { .. }
         | Change::MarkRead { .. }

@@ -1,4 +1,4 @@
-//! A plugin's crate: building it, checking what came of it, and putting it where a server looks.
+//! A plugin's crate: builds it, checks the component, and installs it into a plugins folder.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,12 +15,12 @@ use crate::plugins::{Inspection, inspect};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// A crate that a plugin is built of.
+/// The crate of a plugin.
 pub(super) struct CrateFolder {
     pub(super) dir: PathBuf,
 }
 
-/// A component that a server would load.
+/// A built component that a server would load.
 pub(super) struct Built {
     pub(super) id: String,
     pub(super) file: PathBuf,
@@ -29,16 +29,17 @@ pub(super) struct Built {
 }
 
 impl CrateFolder {
+    /// Opens the crate in `dir`, or in the current folder.
     pub(super) fn open(dir: Option<PathBuf>) -> Result<Self> {
         let dir = dir.unwrap_or_else(|| PathBuf::from("."));
         let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
         if !dir.join("Cargo.toml").is_file() {
-            bail!("{} holds no Cargo.toml; `natterjack plugin new NAME` makes a crate to begin with", dir.display());
+            bail!("{} holds no Cargo.toml; `natterjack plugin new NAME` creates one", dir.display());
         }
         Ok(Self { dir })
     }
 
-    /// Has cargo build it, whose messages go to the terminal.
+    /// Builds the crate with cargo, whose messages go to the terminal.
     pub(super) async fn build(&self, cargo_args: &[OsString]) -> Result<Built> {
         ensure_target().await?;
         let cargo = Command::new(cargo())
@@ -54,10 +55,10 @@ impl CrateFolder {
             .context("cannot start cargo, which builds plugins (https://rustup.rs installs it)")?;
         let output = cargo.wait_with_output().await.context("cannot wait for cargo")?;
         if !output.status.success() {
-            bail!("it does not build: cargo's messages above say why");
+            bail!("the build failed; see cargo's messages above");
         }
-        let said = String::from_utf8_lossy(&output.stdout);
-        let mut messages = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let mut messages = stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let manifest = self.dir.join("Cargo.toml");
         let Some((name, file)) = messages.find_map(|message| component(&message, &manifest)) else {
             bail!("no component was built; Cargo.toml needs `[lib] crate-type = [\"cdylib\", \"rlib\"]`");
@@ -75,7 +76,7 @@ impl CrateFolder {
 }
 
 impl Built {
-    /// One line on what it is.
+    /// A one-line summary.
     pub(super) fn summary(&self) -> String {
         let Inspection { hooks, wants, .. } = &self.inspection;
         let mut text = format!("{}: {}, hooks {}", self.id, size(self.bytes.len()), hooks.join(" "));
@@ -86,13 +87,13 @@ impl Built {
         text
     }
 
-    /// Puts it into a plugins folder in one step, so that no server reads half of it.
+    /// Writes it into a plugins folder atomically, so that no server reads half of it.
     pub(super) fn install(&self, folder: &Path) -> Result<PathBuf> {
         let file = folder.join(&self.id).with_extension("wasm");
         let failed = || format!("cannot write {}", file.display());
         let mut new = tempfile::Builder::new()
             .prefix(".natterjack-")
-            // For a server of another user, too.
+            // Also readable by a server that runs as another user.
             .permissions(std::fs::Permissions::from_mode(0o644))
             .tempfile_in(folder)
             .with_context(failed)?;
@@ -102,7 +103,7 @@ impl Built {
     }
 }
 
-/// The library's name and its component, if this message of cargo's tells of them.
+/// The library's name and the component's file, if this is cargo's message about them.
 fn component(message: &Value, manifest: &Path) -> Option<(String, PathBuf)> {
     if message["reason"] != "compiler-artifact" || Path::new(message["manifest_path"].as_str()?) != manifest {
         return None;
@@ -116,7 +117,7 @@ fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Looks whether Rust's target for plugins is there, and has rustup install it if not.
+/// Installs Rust's target for plugins by rustup, unless it is installed.
 async fn ensure_target() -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output().await;

@@ -11,10 +11,10 @@ use super::{grant_lines, read_component, size};
 use crate::cli::write_out;
 use crate::plugins::{PluginState, inspect, wit};
 
-/// Say what a plugin hooks into and what it has to be granted
+/// Show a plugin's hooks and the grants that it needs
 ///
-/// Both are read from the file without running it. What it says of itself and its commands are then asked of it, shut in
-/// as on a server.
+/// Both are read from the file without running it. Then the plugin is started in the sandbox, as on a server, for its
+/// description and its commands.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's .wasm file
@@ -63,14 +63,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         let slash = command.slash.as_ref().map(|word| format!(", as text /{word}")).unwrap_or_default();
         say!("command   {}: {}{slash}", command.name, command.summary);
         for param in &command.params {
-            let optional = if param.required { "" } else { ", may be left out" };
+            let optional = if param.required { "" } else { ", optional" };
             say!("              {} ({}{optional}): {}", param.name, param.kind.as_str(), param.summary);
         }
     }
     let runs = status.state == PluginState::Running;
     if let (false, Some((error, _))) = (runs, status.error) {
         say!("problem   {error}");
-        say!("          If that is for want of settings, give some: --settings '{{…}}'");
+        say!("          If it needs settings, pass them: --settings '{{…}}'");
     }
     bench.close().await;
     Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })

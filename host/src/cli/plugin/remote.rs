@@ -1,4 +1,4 @@
-//! `natterjack plugin list | reload | enable | disable | logs`: a running server's plugins, through its admin API.
+//! `natterjack plugin list | reload | enable | disable | logs`: manages a running server's plugins by its admin API.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use reqwest::{Body, Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::sleep;
 
-/// Compiling a plugin is part of what is waited for.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// How often new lines are asked for.
-const FOLLOW: Duration = Duration::from_millis(500);
+/// Timeout of requests, which may include compiling a plugin.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// Interval at which new log lines are fetched.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Where the server is, and who asks.
+/// The server's URL and an administrator's token.
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
-    /// The server
+    /// The server's URL
     #[arg(long, env = "NATTERJACK_URL", default_value = "http://127.0.0.1:5000")]
     url: String,
     /// An administrator's access token (`natterjack user token NAME` prints one)
@@ -40,17 +40,17 @@ pub(super) struct Switch {
     server: Server,
 }
 
-/// Print what a plugin said lately, and what the server said about it (for administrators)
+/// Print the latest log lines of a plugin, and the server's about it (for administrators)
 #[derive(Debug, clap::Args)]
 pub(super) struct Logs {
     /// The plugin: its file's name without .wasm
     id: String,
     #[command(flatten)]
     server: Server,
-    /// How many lines
+    /// Number of lines
     #[arg(long, short = 'n', default_value_t = 100)]
     lines: usize,
-    /// Go on with what comes, until interrupted
+    /// Keep printing new lines until interrupted
     #[arg(long, short)]
     follow: bool,
 }
@@ -93,7 +93,7 @@ pub(super) async fn logs(args: Logs) -> Result<()> {
             return Ok(());
         }
         most = usize::MAX;
-        sleep(FOLLOW).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -128,7 +128,7 @@ fn show(answer: &Value, json: bool) {
     for file in answer["quarantinedFiles"].as_array().into_iter().flatten() {
         let text = |key: &str| file[key].as_str().unwrap_or_default();
         say!(
-            "quarantined file {}, put there as {} at {}: {}",
+            "quarantined file {}, installed as {} at {}: {}",
             text("sha256"),
             text("plugin"),
             text("at"),
@@ -138,6 +138,7 @@ fn show(answer: &Value, json: bool) {
     }
 }
 
+/// A client of the server's admin API.
 pub(super) struct Link {
     client: reqwest::Client,
     base: Url,
@@ -152,16 +153,18 @@ impl Server {
     pub(super) fn open(self) -> Result<Link> {
         let Some(token) = self.token else {
             bail!(
-                "who asks? wanted --token, or NATTERJACK_TOKEN, with an administrator's access token; \
+                "no token: wanted --token, or NATTERJACK_TOKEN, with an administrator's access token; \
                  `natterjack user token NAME`, run in the server's folder, prints one"
             );
         };
         let whole = if self.url.contains("://") { self.url } else { format!("http://{}", self.url) };
-        let base = Url::parse(&whole).with_context(|| format!("{whole} is no URL; wanted http://HOST:PORT"))?;
+        let base = Url::parse(&whole).with_context(|| format!("{whole} is not a URL; wanted http://HOST:PORT"))?;
         if base.scheme() != "http" {
-            bail!("{base}: these commands speak plain HTTP; run them beside the server, or through a tunnel to it");
+            bail!(
+                "{base}: these commands support plain HTTP only; run them on the server's machine, or through a tunnel to it"
+            );
         }
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build()?;
         Ok(Link { client, base, token })
     }
 }
@@ -190,7 +193,7 @@ impl Link {
             sent.with_context(|| format!("cannot reach {}; is the server running there? (--url)", self.base))?;
         let status = response.status();
         let answer: Value =
-            response.json().await.with_context(|| format!("{} is no Natterjack server ({status})", self.base))?;
+            response.json().await.with_context(|| format!("{} is not a Natterjack server ({status})", self.base))?;
         if status == StatusCode::OK {
             return Ok(answer);
         }

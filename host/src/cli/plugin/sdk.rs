@@ -1,4 +1,4 @@
-//! The plugin SDK that comes within the program: its sources and the contract (WIT), for crates outside a checkout.
+//! The plugin SDK that is embedded in the program: its sources and the contract (WIT), for crates outside a checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,15 @@ use anyhow::{Context as _, Result, bail};
 use rust_embed::RustEmbed;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-/// The folder that `plugin new` puts the SDK into, and the name of its package.
+/// The name of the SDK's package, and of the folder that `plugin new` writes it to.
 pub(super) const PACKAGE: &str = "natterjack-plugin-sdk";
-/// Versions of dependencies are written there once for all crates.
+/// The workspace's manifest, which has the versions of dependencies.
 const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
-/// The versions that the SDK is tested with.
+/// The lock file, with the versions that the SDK is tested with.
 pub(super) const LOCK: &str = include_str!("../../../../Cargo.lock");
 const MANIFEST: &str = "Cargo.toml";
 
-/// Everything of the SDK that is no folder.
+/// The SDK's files outside `src` and `wit`.
 const FILES: [(&str, &str); 3] = [
     (MANIFEST, include_str!("../../../../plugin-sdk/Cargo.toml")),
     ("GUIDE.md", include_str!("../../../../plugin-sdk/GUIDE.md")),
@@ -32,7 +32,7 @@ struct Contract;
 /// Write the contract between server and plugins (WIT) into a folder, for plugins in other languages
 #[derive(Debug, clap::Args)]
 pub(super) struct Wit {
-    /// The folder, which is made if it is not there
+    /// The folder, which is created if needed
     folder: PathBuf,
     /// Replace files there that differ
     #[arg(long)]
@@ -52,12 +52,12 @@ pub(super) fn wit(args: &Wit) -> Result<()> {
         for (name, text) in &files {
             let file = args.folder.join(name);
             if std::fs::read(&file).is_ok_and(|there| there != *text) {
-                bail!("{} is there already, and differs; --force replaces it", file.display());
+                bail!("{} already exists and differs; --force replaces it", file.display());
             }
         }
     }
     write_all(&args.folder, &files)?;
-    say!("{} holds the contract of natterjack {}", args.folder.display(), env!("CARGO_PKG_VERSION"));
+    say!("{} contains the contract of natterjack {}", args.folder.display(), env!("CARGO_PKG_VERSION"));
     Ok(())
 }
 
@@ -65,9 +65,9 @@ pub(super) fn sdk(args: &Sdk) -> Result<()> {
     let manifest = args.folder.join(MANIFEST);
     let occupied = args.folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     if occupied && !is_sdk(&manifest) {
-        bail!("{} is not empty, and holds no {PACKAGE}; choose another folder", args.folder.display());
+        bail!("{} is not empty and contains no {PACKAGE}; choose another folder", args.folder.display());
     }
-    // What the other version had and this one has not would still be compiled.
+    // Files that only the other version has would still be compiled.
     for folder in ["src", "wit"].map(|name| args.folder.join(name)) {
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -77,7 +77,7 @@ pub(super) fn sdk(args: &Sdk) -> Result<()> {
         }
     }
     unpack(&args.folder)?;
-    say!("{} holds {PACKAGE} {}", args.folder.display(), env!("CARGO_PKG_VERSION"));
+    say!("{} contains {PACKAGE} {}", args.folder.display(), env!("CARGO_PKG_VERSION"));
     Ok(())
 }
 
@@ -97,7 +97,7 @@ pub(super) fn is_sdk(manifest: &Path) -> bool {
     parsed.is_ok_and(|manifest| name(&manifest) == Some(true))
 }
 
-/// Names, below the folder that they are from, and contents.
+/// Names, relative to the embedded folder, and contents.
 fn embedded<E: RustEmbed>() -> Vec<(String, Vec<u8>)> {
     E::iter().filter_map(|name| Some((name.to_string(), E::get(&name)?.data.into_owned()))).collect()
 }
@@ -114,8 +114,8 @@ fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(file, bytes).with_context(cannot)
 }
 
-/// The manifest with everything that it takes over from the workspace written out, and without what is there for
-/// Natterjack's own tests.
+/// The manifest with everything that it inherits from the workspace written out, and without the parts for Natterjack's own
+/// tests.
 fn standalone(manifest: &str) -> Result<String> {
     let mut manifest: DocumentMut = manifest.parse().context("the SDK's Cargo.toml")?;
     let workspace: DocumentMut = WORKSPACE.parse().context("the workspace's Cargo.toml")?;
@@ -135,7 +135,7 @@ fn table<'a>(manifest: &'a mut DocumentMut, name: &str) -> Result<&'a mut Table>
     manifest.get_mut(name).and_then(Item::as_table_mut).with_context(|| format!("the SDK's Cargo.toml has no {name}"))
 }
 
-/// Writes out every `key.workspace = true`.
+/// Replaces every `key.workspace = true` by the workspace's value.
 fn inherit(table: &mut Table, from: &Item) -> Result<()> {
     for (key, item) in table.iter_mut() {
         let inherited = item.get("workspace").and_then(Item::as_bool) == Some(true);
@@ -177,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn contract_in_a_folder_is_replaced_only_by_force() {
+    fn differing_contract_file_is_replaced_only_with_force() {
         let folder = tempfile::tempdir().unwrap();
         let write = |force| wit(&Wit { folder: folder.path().to_owned(), force });
         write(false).unwrap();
-        // The same again is no conflict.
+        // Identical files are no conflict.
         write(false).unwrap();
         let types = folder.path().join("types.wit");
         std::fs::write(&types, "// mine").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn sdk_replaces_another_version_and_nothing_else() {
+    fn sdk_replaces_another_version_but_no_other_crate() {
         let folder = tempfile::tempdir().unwrap();
         let args = Sdk { folder: folder.path().to_owned() };
         sdk(&args).unwrap();

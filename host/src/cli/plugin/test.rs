@@ -18,15 +18,15 @@ use crate::protocol::{
     Account, Actor, Change, ConnectionId, Credential, NewPost, Post, Removal, Role, Room, RoomChange, Visibility,
 };
 
-/// How often each sample is shown to a filter.
-const ROUNDS: usize = 100;
-/// More events than the samples make.
-const EVENTS: usize = 1000;
+/// How often each sample is passed to a filter.
+const FILTER_ROUNDS: usize = 100;
+/// Queue size for events; more than the samples cause.
+const MAX_QUEUED_EVENTS: usize = 1000;
 
-/// Run a plugin under a server's limits against samples of what it hooks into, and tell faults and times
+/// Run a plugin under a server's limits against samples for each of its hooks, and report faults and times
 ///
-/// Everything that it asks for is granted, on a server that is thrown away. A verdict or an error is an answer; a fault is a
-/// trap, a call that took too long, or one that asked for too much. With a fault the exit code is 1.
+/// All its imports are granted, on a temporary server. A verdict or an error is an answer; a fault is a trap, a time-out or an
+/// exceeded limit. With a fault the exit code is 1.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's .wasm file
@@ -67,7 +67,7 @@ struct Test {
 
 impl Test {
     async fn all(&mut self, hooks: &[&str]) -> Result<()> {
-        // An owner gets past the commands' minimum roles.
+        // An owner has the minimum role of every command.
         self.bench.add_member(&self.lobby, &self.ann, Role::Owner).await?;
         if hooks.contains(&"message-filter") {
             self.filter();
@@ -91,7 +91,7 @@ impl Test {
         let mut times = Vec::new();
         let (mut allowed, mut rewritten, mut rejected) = (0, 0, 0);
         let samples = messages();
-        for body in samples.iter().cycle().take(samples.len() * ROUNDS) {
+        for body in samples.iter().cycle().take(samples.len() * FILTER_ROUNDS) {
             let draft = Draft { body: body.clone(), reply_to: None, edit_of: None, attachments: Vec::new() };
             let call = call(&self.ann, &self.lobby, Some(Role::Owner));
             let began = Instant::now();
@@ -115,7 +115,7 @@ impl Test {
         let room = self.bench.room("guarded", Visibility::Private).await?;
         let bob = self.bench.account("bob").await?;
         let mut times = Vec::new();
-        let (mut admitted, mut kept_out) = (0, 0);
+        let (mut admitted, mut refused) = (0, 0);
         for given in [None, Some(""), Some("sesame"), Some("\u{1F511} ключ"), Some(&*"x".repeat(10_000))] {
             let credentials = given.map(|value| Credential { name: "password".into(), value: Some(value.into()) });
             let credentials: Vec<Credential> = credentials.into_iter().collect();
@@ -125,20 +125,20 @@ impl Test {
             match verdict {
                 Ok(()) => admitted += 1,
                 Err(error) if is_fault(&error) => self.faults += 1,
-                Err(_) => kept_out += 1,
+                Err(_) => refused += 1,
             }
         }
-        say!("room-guard: {} at the door: {admitted} admitted, {kept_out} kept out; {}", times.len(), spread(times));
+        say!("room-guard: {} joins: {admitted} admitted, {refused} refused; {}", times.len(), spread(times));
         Ok(())
     }
 
-    /// An evening in a room, from its making to its end, and what the plugin does about it.
+    /// Delivers the events of a room's whole life, from creation to deletion.
     async fn observer(&mut self) -> Result<()> {
-        let mut events = self.bench.hub.observe_all(EVENTS);
+        let mut events = self.bench.hub.observe_all(MAX_QUEUED_EVENTS);
         let room = self.bench.room("observed", Visibility::Public).await?;
         let (ann, bob) = (self.ann.clone(), self.bench.account("bob").await?);
         let connection = ConnectionId::new();
-        let mut happened = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
+        let mut events_so_far = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
         self.bench.add_member(&room, &ann, Role::Owner).await?;
         self.bench.add_member(&room, &bob, Role::Member).await?;
         for body in messages() {
@@ -160,23 +160,23 @@ impl Test {
         ] {
             self.bench.commit_for(&ann, change).await?;
         }
-        happened.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        events_so_far.extend(std::iter::from_fn(|| events.try_recv().ok()));
         let (mut times, mut errors) = (Vec::new(), 0);
-        self.tell(happened, &mut times, &mut errors).await;
-        // Its room is there until it has heard of all that was in it.
+        self.deliver(events_so_far, &mut times, &mut errors).await;
+        // The room is deleted only after the observer has received its other events.
         self.bench.commit_for(&ann, Change::DeleteRoom { room: room.id }).await?;
         let mut rest: Vec<Observed> = std::iter::from_fn(|| events.try_recv().ok()).collect();
         rest.push(Observed::Closed { by: Actor::Account(bob), connection });
-        self.tell(rest, &mut times, &mut errors).await;
+        self.deliver(rest, &mut times, &mut errors).await;
         match times.len() {
-            0 => say!("observer: not called, since it wants nothing of what happens in a room like others"),
-            told => say!("observer: {told} events that it wants, {errors} came to nothing; {}", spread(times)),
+            0 => say!("observer: not called, since it subscribes to none of the sample events"),
+            delivered => say!("observer: {delivered} events delivered, {errors} failed; {}", spread(times)),
         }
         Ok(())
     }
 
-    async fn tell(&mut self, happened: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
-        for observed in happened {
+    async fn deliver(&mut self, events_so_far: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
+        for observed in events_so_far {
             let began = Instant::now();
             match self.bench.plugins.tell(observed).await {
                 Ok(false) => continue,
@@ -188,11 +188,11 @@ impl Test {
         }
     }
 
-    /// The timers that its commands and its observer have set, due or not.
+    /// Runs the timers that its commands and its observer have set, due or not.
     async fn timer(&mut self) -> Result<()> {
         let timers = self.bench.timers().await?;
         if timers.is_empty() {
-            say!("timer: not called, since nothing that was tried here set one");
+            say!("timer: not called, since none of the sample calls set a timer");
             return Ok(());
         }
         let (mut times, mut errors) = (Vec::new(), 0);
@@ -205,12 +205,12 @@ impl Test {
             }
             times.push(began.elapsed());
         }
-        say!("timer: {} that it set, {errors} came to nothing; {}", times.len(), spread(times));
+        say!("timer: {} timers, {errors} failed; {}", times.len(), spread(times));
         Ok(())
     }
 
     async fn command(&mut self, info: &CommandInfo) -> Result<()> {
-        // A room of its own: what another command did must not be in its way.
+        // A room of its own, so that other commands have no effect on it.
         let room = self.bench.room(&format!("for {}", info.name), Visibility::Public).await?;
         self.bench.add_member(&room, &self.ann, Role::Owner).await?;
         let bob = self.bench.account("bob").await?;
@@ -238,7 +238,7 @@ fn is_fault(error: &Error) -> bool {
     matches!(error, Error::Plugin { .. } | Error::Internal(_))
 }
 
-/// Messages as people write them, and as they had better not.
+/// Ordinary and hostile messages.
 fn messages() -> Vec<String> {
     let short = [
         "hello",

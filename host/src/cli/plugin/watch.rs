@@ -19,7 +19,7 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
-    /// Given to `cargo build`, such as --offline
+    /// Passed to `cargo build`, such as --offline
     #[arg(last = true, value_name = "CARGO ARGS")]
     cargo: Vec<OsString>,
 }
@@ -27,10 +27,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let plugin = CrateFolder::open(args.dir)?;
     let destination = Destination::find(args.target, &plugin.dir)?;
-    say!("watching {}; it goes to {}", plugin.dir.display(), destination.name());
+    say!("watching {}, installing to {}", plugin.dir.display(), destination.name());
     let changed = Arc::new(Notify::new());
     loop {
-        // Anew each time, since there may be new folders; and before building, so that what changes meanwhile counts.
+        // Created again for each build, since there may be new folders; and before the build, so that changes during it count.
         let _sources = follow_sources(&plugin.dir, &changed)?;
         let began = Instant::now();
         match plugin.build(&args.cargo).await {
@@ -40,7 +40,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
                 }
                 Err(error) => eprintln!("not installed: {error:#}"),
             },
-            Err(error) => eprintln!("not installed, what was there stays: {error:#}"),
+            Err(error) => eprintln!("not installed, the previous version stays: {error:#}"),
         }
         changed.notified().await;
         // Editors save in several steps.
@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
 }
 
-/// Follows the crate and its folders, but for hidden ones and what cargo makes.
+/// Watches the crate and its folders, except hidden ones and cargo's output.
 fn follow_sources(dir: &Path, changed: &Arc<Notify>) -> Result<Watch> {
     let cannot = || format!("cannot watch {}", dir.display());
     let top = dir.to_owned();
@@ -64,8 +64,8 @@ fn follow_sources(dir: &Path, changed: &Arc<Notify>) -> Result<Watch> {
 fn is_source(dir: &Path, path: &Path) -> bool {
     let Ok(inside) = path.strip_prefix(dir) else { return false };
     let mut names = inside.components().map(|part| part.as_os_str().to_string_lossy());
-    let made_by_cargo = names.clone().next().is_none_or(|first| first == "target" || first == "Cargo.lock");
-    !made_by_cargo && !names.any(|name| name.starts_with('.'))
+    let cargo_output = names.clone().next().is_none_or(|first| first == "target" || first == "Cargo.lock");
+    !cargo_output && !names.any(|name| name.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_of_a_source_is_noticed_however_deep_it_lies() {
+    async fn change_of_a_nested_source_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("src/words");
         std::fs::create_dir_all(&deep).unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cargo_and_editors_make_is_no_source() {
+    fn files_of_cargo_and_editors_are_no_sources() {
         let dir = Path::new("/p");
         for source in ["src/lib.rs", "Cargo.toml", "src/target/mod.rs", "tests"] {
             assert!(is_source(dir, &dir.join(source)), "{source}");

@@ -1,4 +1,4 @@
-//! Calling out.
+//! The mock `http` import.
 
 use super::granted;
 use crate::Result;

@@ -1,16 +1,16 @@
-//! What is said in rooms.
+//! The mock `messages` import.
 
 use super::granted;
 use crate::mock::{PLUGIN, State};
 use crate::{Actor, Author, Error, Message, Result, RoomId, Write};
 
-/// Posts that one call may make.
+/// Messages that one call may post.
 const POSTS: usize = 20;
 
 pub(crate) fn history(room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<Message>> {
     granted("messages", |state| {
         let room = state.world.room_by_id(room).ok_or_else(no_room)?;
-        // What this call has posted has no number on the server yet.
+        // On the server, this call's posts have no number yet.
         let unit = state.posted_before_unit(&room.describe().id);
         let there = room.messages.iter().filter(|message| message.seq <= unit);
         let there: Vec<_> = there.filter(|message| before.is_none_or(|before| message.seq < before)).collect();

@@ -1,4 +1,4 @@
-//! Events of the plugin's own.
+//! The mock `push` import.
 
 use super::granted;
 use crate::push::Target;

@@ -1,11 +1,11 @@
-//! Changes to rooms and their members.
+//! The mock `rooms-admin` import.
 
 use super::granted;
 use crate::mock::world::World;
 use crate::rooms_admin::{Created, NewRoom, RoomChange};
 use crate::{AccountId, ConnectionId, Result, Role, RoomId, Write};
 
-/// Does it to the world, and notes it down if it could be done.
+/// Applies a change to the world, and records it if it succeeded.
 fn change<R>(write: Write, apply: impl FnOnce(&mut World) -> Result<R>) -> Result<R> {
     granted("rooms-admin", |state| {
         let done = apply(&mut state.world)?;

@@ -1,10 +1,10 @@
-//! Being woken later.
+//! The mock `timers` import.
 
 use super::granted;
 use crate::timers::Due;
 use crate::{Error, Result, Write};
 
-/// Ten years.
+/// The longest delay of a timer in milliseconds: ten years.
 const FURTHEST: u64 = 3_653 * 24 * 60 * 60 * 1_000;
 
 pub(crate) fn set(name: &str, due: Due, payload: String) -> Result<()> {

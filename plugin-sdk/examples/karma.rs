@@ -1,14 +1,14 @@
-//! Thanks that add up: the plugin of GUIDE.md, whole. It becomes a component by
+//! Counts thanks: the complete plugin of GUIDE.md. Build the component with
 //! `cargo build --example karma --target wasm32-wasip2`.
 
 use natterjack_plugin_sdk::prelude::*;
 use serde::Deserialize;
 
-/// What the operator may write in `config.toml`.
+/// The plugin's settings in `config.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// What thanks somebody, after their name.
+    /// The suffix that thanks somebody, after their name.
     thanks: String,
 }
 
@@ -18,7 +18,7 @@ impl Default for Settings {
     }
 }
 
-/// The plugin. Each call gets a new one.
+/// The plugin. Each call gets a new instance.
 #[derive(Debug)]
 pub struct Karma {
     settings: Settings,
@@ -49,7 +49,7 @@ impl Observer for Karma {
         let Ok(giver) = ctx.account() else { return Ok(()) };
         let names = message.body.split_whitespace().filter_map(|word| word.strip_suffix(&self.settings.thanks));
         for name in names {
-            // Nobody thanks themselves.
+            // Thanking oneself does not count.
             if let Some(taker) = accounts::find(name)?.filter(|taker| taker.id != giver.id) {
                 let points = points(&taker.id)? + 1;
                 storage::put(&key(&taker.id), &points)?;
@@ -60,7 +60,7 @@ impl Observer for Karma {
     }
 }
 
-/// A field for each param of the command.
+/// The command's arguments, with a field for each param.
 #[derive(Deserialize)]
 struct Show {
     account: AccountId,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_chooses_the_word() {
+    fn operator_sets_the_suffix() {
         let chat = MockHost::new();
         assert!(chat.init::<Karma>(json!({ "thanks": "+1" })).is_ok());
         assert!(chat.init::<Karma>(json!({ "thank": "+1" })).unwrap_err().contains("`thank`"));

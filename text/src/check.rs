@@ -1,4 +1,4 @@
-//! Which characters a text may hold that others read.
+//! Checks which characters names, lines and messages may contain.
 
 use core::fmt;
 
@@ -7,23 +7,23 @@ use icu_properties::props::{GeneralCategory, NoncharacterCodePoint};
 
 use crate::class::{category, combines, is_bidi_control, is_invisible, is_joiner_allowed, is_mark};
 
-/// The most combining marks in a row that a name or a line may have. Cantillated Hebrew and Tibetan stacks have four.
+/// Combining marks in a row that a name or a line may have. Cantillated Hebrew and Tibetan stacks have four.
 pub const MAX_MARKS: usize = 4;
-/// The same in a message, where a scholar may quote anything; more than this covers the lines around it.
+/// Combining marks in a row that a message may have, since it may quote unusual texts; more would cover adjacent lines.
 const MAX_MARKS_IN_BODY: usize = 20;
-/// The most directional embeddings and isolates inside each other (UAX #9 has 125).
+/// Nesting depth of directional embeddings and isolates (UAX #9 allows 125).
 const MAX_DEPTH: usize = 32;
 
 /// What is wrong with a text. Its `Display` continues a sentence that begins with the name of the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It holds a character that it must not hold.
+    /// It contains a character that is not allowed.
     Character(char),
     /// It has too many combining marks in a row.
     Marks(usize),
     /// It begins with a combining mark, or has one after a space.
     LooseMark(char),
-    /// It leaves the direction of what follows changed, or ends what it did not begin.
+    /// It has a directional control without its counterpart.
     Direction(char),
 }
 
@@ -45,11 +45,11 @@ impl fmt::Display for Fault {
 
 impl core::error::Error for Fault {}
 
-/// Checks a name (of an account, a room, a guest), in NFC: it must not hold control, format, unassigned and private-use
-/// characters, nor any that shows nothing, except joiners, variation selectors and tags where they have a meaning. Spaces
-/// are allowed, line breaks are not.
+/// Checks a name (of an account, a room, a guest), in NFC: it must not contain control, format, unassigned, private-use
+/// or invisible characters, except joiners, variation selectors and tags where they have a meaning. Spaces are allowed, line
+/// breaks are not.
 pub fn check_name(name: &str) -> Result<(), Fault> {
-    // Printable ASCII is most of all names.
+    // Fast path: most names are printable ASCII.
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
             | GeneralCategory::Surrogate
             | GeneralCategory::LineSeparator
             | GeneralCategory::ParagraphSeparator => false,
-            // Stands for something that is not in the text.
+            // The object replacement character: stands for an object that is not in the text.
             _ if c == '\u{FFFC}' => false,
             _ => !is_invisible(c) || is_joiner_allowed(c, &name[..at], &name[at + c.len_utf8()..]),
         };
@@ -144,7 +144,7 @@ fn check_direction(line: &str) -> Result<(), Fault> {
 fn check_marks(text: &str, most: usize) -> Result<(), Fault> {
     let mut marks = 0;
     for c in text.chars() {
-        // What shows nothing does not separate marks.
+        // Invisible characters do not separate marks.
         if is_mark(c) && !is_invisible(c) {
             marks += 1;
         } else if !is_invisible(c) {

@@ -21,7 +21,7 @@ pub(crate) fn is_default_ignorable(c: char) -> bool {
     c >= '\u{AD}' && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Whether a character that is neither white space nor a control character shows nothing: it is default-ignorable, is a
+/// Whether a character that is neither white space nor a control character is invisible: it is default-ignorable, is a
 /// format character, or has a blank glyph.
 pub fn is_invisible(c: char) -> bool {
     is_default_ignorable(c)
@@ -32,7 +32,7 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}' | '\u{16FE4}')
 }
 
-/// Whether a text shows anything at all.
+/// Whether a text has a visible character.
 pub fn has_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(c))
 }
@@ -42,7 +42,7 @@ pub fn is_bidi_control(c: char) -> bool {
     c >= '\u{61C}' && CodePointSetData::new::<BidiControl>().contains(c)
 }
 
-/// Whether a character combines with the one before it without taking room of its own.
+/// Whether a character is a combining mark without width.
 pub fn is_mark(c: char) -> bool {
     c >= '\u{300}' && matches!(category(c), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
@@ -57,7 +57,7 @@ pub(crate) fn category(c: char) -> GeneralCategory {
 }
 
 /// Whether a joiner, a variation selector or a tag has a meaning between what is before and after it: `before` is the
-/// text up to it, `after` the text behind it. False for every other character.
+/// text up to it, `after` the text after it. False for every other character.
 pub fn is_joiner_allowed(c: char, before: &str, after: &str) -> bool {
     match c {
         ZWNJ => follows_virama(before) || joins_letters(before, after),

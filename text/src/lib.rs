@@ -1,6 +1,6 @@
-//! How names and words compare, and which characters text may hold: one answer for the server and its plugins.
+//! Comparison of names and words, and checks of the characters in text, shared by the server and its plugins.
 //!
-//! All tables are ICU4X's. In a component only the tables of the functions that it calls are linked.
+//! All tables are ICU4X's. A component only links the tables of the functions that it calls.
 
 #![no_std]
 

@@ -33,7 +33,7 @@ fn spellings_of_one_word_fold_to_the_same() {
 
 #[test]
 fn folding_twice_changes_nothing_for_any_character() {
-    // What is left out is unassigned or for private use.
+    // The ranges left out are unassigned or for private use.
     for c in ('\0'..'\u{3FFFF}').chain('\u{E0000}'..'\u{E0FFF}') {
         for text in [alloc::format!("{c}"), alloc::format!("a{c}\u{345}\u{301}i")] {
             let once = fold(&text);
@@ -43,7 +43,7 @@ fn folding_twice_changes_nothing_for_any_character() {
 }
 
 #[test]
-fn every_format_character_is_invisible_except_those_that_are_shown() {
+fn every_format_character_is_invisible_except_visible_ones() {
     use icu_properties::props::{GeneralCategory, PrependedConcatenationMark};
     let shown = icu_properties::CodePointSetData::new::<PrependedConcatenationMark>();
     for c in ('\0'..=char::MAX).filter(|c| class::category(*c) == GeneralCategory::Format && !shown.contains(*c)) {
@@ -53,7 +53,7 @@ fn every_format_character_is_invisible_except_those_that_are_shown() {
 }
 
 #[test]
-fn names_with_characters_that_show_nothing_are_refused() {
+fn names_with_invisible_characters_are_refused() {
     for bad in [
         '\0',
         '\n',
@@ -167,7 +167,7 @@ fn piles_of_combining_marks_are_refused() {
 }
 
 #[test]
-fn a_line_holds_no_controls_breaks_or_directions() {
+fn line_with_controls_breaks_or_directions_is_refused() {
     for bad in [
         '\0', '\n', '\r', '\t', '\u{1B}', '\u{7F}', '\u{85}', '\u{9B}', '\u{200F}', '\u{2028}', '\u{2029}', '\u{202E}',
         '\u{2066}', '\u{FFFE}',
@@ -181,7 +181,7 @@ fn a_line_holds_no_controls_breaks_or_directions() {
 }
 
 #[test]
-fn a_body_may_have_lines_and_balanced_directions() {
+fn body_may_have_lines_and_balanced_directions() {
     for good in [
         "a\tb\nc\r\nd",
         "\u{2067}שלום\u{2069} x",
@@ -208,7 +208,7 @@ fn a_body_may_have_lines_and_balanced_directions() {
 }
 
 #[test]
-fn spaces_collapse_and_an_ordinary_text_is_borrowed() {
+fn spaces_are_collapsed_and_unchanged_text_is_borrowed() {
     for (text, collapsed) in [
         ("  a  b ", "a b"),
         ("a\u{3000}b", "a b"),
@@ -224,7 +224,7 @@ fn spaces_collapse_and_an_ordinary_text_is_borrowed() {
 }
 
 #[test]
-fn a_text_of_invisible_characters_shows_nothing() {
+fn text_of_invisible_characters_has_no_visible_character() {
     for blank in ["", " \n", "\u{200B}", "\u{2800}\u{3164}", "\u{E0001}", "\u{FEFF}\u{200D}"] {
         assert!(!has_visible(blank), "{blank:?}");
     }

@@ -1,7 +1,7 @@
-//! Answers in sessions: whatever is said to the server there comes back.
+//! Echoes messages in sessions: each message to the server is posted back.
 //!
-//! A room of kind `session` is one account talking to the server. What the server says in it is up to the plugin that
-//! observes such rooms; put another in the place of this one, and sessions are its bot.
+//! A room of kind `session` has one account and the server. The plugin that observes such rooms provides the server's
+//! answers; replace this plugin by another to make sessions a chat with that plugin's bot.
 //!
 //! Settings: none. Grants: `messages`.
 
@@ -34,7 +34,7 @@ impl Observer for Echo {
 
     fn on_event(&mut self, ctx: &Context, event: &Event) -> Result<()> {
         let Event::MessagePosted(message) = event else { return Ok(()) };
-        // Two bots in one session would answer each other, and an attachment alone has no words to repeat.
+        // Two bots in one session would answer each other, and a message with attachments only has no text to repeat.
         if matches!(message.author, Author::Plugin(_)) || message.body.is_empty() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ fn chat() -> MockHost {
 }
 
 #[test]
-fn what_is_said_in_a_session_comes_back() {
+fn message_in_a_session_is_echoed() {
     let chat = chat();
     let ann = chat.by("ann").at(SESSION);
     ann.observe(&mut Echo, &ann.say("Hello, server. Здравствуй!")).unwrap();
@@ -18,7 +18,7 @@ fn what_is_said_in_a_session_comes_back() {
 }
 
 #[test]
-fn each_message_is_answered_once_and_in_order() {
+fn each_message_is_echoed_once_and_in_order() {
     let chat = chat();
     let ann = chat.by("ann").at(SESSION);
     for text in ["one", "two"] {
@@ -28,7 +28,7 @@ fn each_message_is_answered_once_and_in_order() {
 }
 
 #[test]
-fn rooms_of_people_are_left_in_peace() {
+fn messages_in_other_rooms_are_not_echoed() {
     let chat = chat().direct("ann", "bob");
     for room in ["lobby", "ann, bob"] {
         let ann = chat.by("ann").at(room);
@@ -38,7 +38,7 @@ fn rooms_of_people_are_left_in_peace() {
 }
 
 #[test]
-fn other_bots_are_not_answered() {
+fn messages_of_other_bots_are_not_echoed() {
     let chat = chat();
     let ann = chat.by("ann").at(SESSION);
     let Event::MessagePosted(message) = ann.say("beep") else { unreachable!() };
@@ -48,7 +48,7 @@ fn other_bots_are_not_answered() {
 }
 
 #[test]
-fn other_events_are_none_of_its_business() {
+fn other_events_are_ignored() {
     let chat = chat();
     let ann = chat.by("ann").at(SESSION);
     for event in [Event::MessageDeleted(1), Event::RoomUpdated, Event::RoomDeleted] {

@@ -1,10 +1,10 @@
-//! Guests, who have no account and so no membership that could be ended.
+//! Commands about guests, who have no account and so no membership.
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::{ConnectionId, GuestRef};
 use serde::Deserialize;
 
-use crate::{name, room, said};
+use crate::{name, room, text_reply};
 
 pub(crate) fn specs() -> Vec<CommandSpec> {
     let by_moderators = |name, summary| CommandSpec::new(name, summary).in_room().minimum_role(Role::Moderator);
@@ -55,43 +55,43 @@ pub(crate) struct Allow {
 
 pub(crate) fn kick(ctx: &Context, args: Target) -> Result<Value> {
     act(ctx, &args.guest, rooms_admin::remove_guest)?;
-    said(format!("{} is out.", args.guest))
+    text_reply(format!("{} is out.", args.guest))
 }
 
 pub(crate) fn ban(ctx: &Context, args: TargetFor) -> Result<Value> {
     act(ctx, &args.guest, |room, guest| rooms_admin::ban_guest(room, guest, args.for_s))?;
-    said(format!("{} is banned for {} s.", args.guest, args.for_s))
+    text_reply(format!("{} is banned for {} s.", args.guest, args.for_s))
 }
 
 pub(crate) fn mute(ctx: &Context, args: TargetFor) -> Result<Value> {
     act(ctx, &args.guest, |room, guest| rooms_admin::mute_guest(room, guest, args.for_s))?;
-    said(format!("{} cannot post for {} s.", args.guest, args.for_s))
+    text_reply(format!("{} cannot post for {} s.", args.guest, args.for_s))
 }
 
 pub(crate) fn exclude(ctx: &Context, args: Exclude) -> Result<Value> {
     rooms_admin::ban_origins(&room(ctx)?.id, &args.account, args.for_s)?;
-    said(format!("Guests from where {} is connected are kept out for {} s.", name(&args.account)?, args.for_s))
+    text_reply(format!("Guests from where {} is connected are kept out for {} s.", name(&args.account)?, args.for_s))
 }
 
 pub(crate) fn pardon(ctx: &Context) -> Result<Value> {
     rooms_admin::pardon_guests(&room(ctx)?.id)?;
-    said("Guests are pardoned.")
+    text_reply("Guests are pardoned.")
 }
 
 pub(crate) fn allow(ctx: &Context, args: Allow) -> Result<Value> {
     rooms_admin::allow_guests(&room(ctx)?.id, args.allowed)?;
-    said(if args.allowed { "Guests may come in." } else { "Guests are not let in any more." })
+    text_reply(if args.allowed { "Guests may come in." } else { "Guests are not let in any more." })
 }
 
-/// Does something to every guest of this name: names of guests are nobody's, so several may share one.
-fn act(ctx: &Context, name: &str, deed: impl Fn(&RoomId, &ConnectionId) -> Result<()>) -> Result<()> {
+/// Applies an action to every guest of this name: names of guests are not unique.
+fn act(ctx: &Context, name: &str, action: impl Fn(&RoomId, &ConnectionId) -> Result<()>) -> Result<()> {
     let room = room(ctx)?;
-    let is_meant = |guest: &GuestRef| {
+    let matches = |guest: &GuestRef| {
         guest.name.trim().to_lowercase() == name.trim().to_lowercase() || guest.id.as_str() == name.trim()
     };
-    let meant: Vec<GuestRef> = rooms::guests(&room.id)?.into_iter().filter(is_meant).collect();
-    if meant.is_empty() {
+    let targets: Vec<GuestRef> = rooms::guests(&room.id)?.into_iter().filter(matches).collect();
+    if targets.is_empty() {
         return Err(Error::not_found(format!("there is no guest called {name} in this room")));
     }
-    meant.iter().try_for_each(|guest| deed(&room.id, &guest.id))
+    targets.iter().try_for_each(|guest| action(&room.id, &guest.id))
 }

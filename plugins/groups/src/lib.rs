@@ -1,4 +1,4 @@
-//! Rooms that people make and keep themselves, with their owners, moderators and members.
+//! Commands to create and manage rooms, with owners, moderators and members.
 //!
 //! | command | as text | who |
 //! | --- | --- | --- |
@@ -12,14 +12,14 @@
 //! | `member.mute` | `/mute account 10m` | moderators |
 //! | `guest.kick` | `/kick-guest name` | moderators |
 //! | `guest.ban`, `guest.mute` | `/ban-guest 1h name`, `/mute-guest 10m name` | moderators |
-//! | `guest.exclude` | `/exclude-guests account 1d`: guests from where the account is connected | moderators |
+//! | `guest.exclude` | `/exclude-guests account 1d`: guests from the account's addresses | moderators |
 //! | `guest.pardon` | `/pardon-guests` | moderators |
-//! | `room.guests` | `/guests true\|false`: whether guests may come in | moderators |
+//! | `room.guests` | `/guests true\|false`: whether guests may join | moderators |
 //! | `member.role` | `/role account member\|moderator` | the owner |
 //!
-//! Nobody acts against somebody of their own role or a higher one. A private room without a password is by
-//! invitation only. A room's password is a credential that a room guard keeps; this plugin only passes it on.
-//! A room that a guest makes has no owner.
+//! A command against a member requires a higher role than the member's. A private room without a password is by
+//! invitation only. A room's password is a credential of a room guard; this plugin only passes it on.
+//! A room that a guest creates has no owner.
 //!
 //! Settings: none. Grants: `accounts`, `rooms`, `rooms-admin`.
 
@@ -79,7 +79,7 @@ impl Commands for Groups {
 
 register!(Groups: lifecycle, commands);
 
-/// The room of a call. Direct conversations and sessions belong to those in them, so nobody governs there.
+/// The room of a call. Direct rooms and sessions have no moderators, so these commands are refused there.
 fn room(ctx: &Context) -> Result<&RoomRef> {
     let room = ctx.room()?;
     match room.kind {
@@ -88,7 +88,7 @@ fn room(ctx: &Context) -> Result<&RoomRef> {
     }
 }
 
-/// What somebody is called.
+/// The name of an account.
 fn name(account: &AccountId) -> Result<String> {
     match accounts::get(account)? {
         Some(account) => Ok(account.name),
@@ -96,7 +96,7 @@ fn name(account: &AccountId) -> Result<String> {
     }
 }
 
-/// The reply to a command that has nothing to tell but that it was done.
-fn said(text: impl Into<String>) -> Result<Value> {
+/// A reply that consists of a text only.
+fn text_reply(text: impl Into<String>) -> Result<Value> {
     Ok(json!({ "text": text.into() }))
 }

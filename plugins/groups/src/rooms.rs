@@ -1,12 +1,12 @@
-//! Making rooms, and what is decided about a room as a whole.
+//! Commands that create, change, transfer and delete rooms.
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::rooms_admin::{NewRoom, RoomChange};
 use serde::{Deserialize, Deserializer};
 
-use crate::{name, room, said};
+use crate::{name, room, text_reply};
 
-/// The credential that a room's password goes by.
+/// The credential name of a room's password.
 const PASSWORD: &str = "password";
 
 pub(crate) fn specs() -> Vec<CommandSpec> {
@@ -53,14 +53,14 @@ pub(crate) struct Create {
     topic: Option<String>,
 }
 
-/// A number that can be no limit becomes one that the host refuses by name.
+/// Parses a member limit. A number out of range becomes one that the host refuses with the field's name.
 fn limit<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<u32>, D::Error> {
     let limit = Option::<i64>::deserialize(value)?;
     Ok(limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
 }
 
 pub(crate) fn create(ctx: &Context, args: Create) -> Result<Value> {
-    // Zero values of languages that write every field of a structure: no limit, no password.
+    // Clients in some languages send zero values for omitted fields: they mean no limit and no password.
     let args = Create {
         member_limit: args.member_limit.filter(|limit| *limit > 0),
         password: args.password.filter(|password| !password.is_empty()),
@@ -127,13 +127,13 @@ pub(crate) fn update(ctx: &Context, args: Update) -> Result<Value> {
         return Err(Error::invalid("say what to change: name, visibility, member_limit, password or topic"));
     }
     rooms_admin::update_room(&room.id, &change)?;
-    said("The room is changed.")
+    text_reply("The room is changed.")
 }
 
 pub(crate) fn delete(ctx: &Context) -> Result<Value> {
     let room = room(ctx)?;
     rooms_admin::delete_room(&room.id)?;
-    said(format!("{} is gone.", room.name))
+    text_reply(format!("{} is gone.", room.name))
 }
 
 #[derive(Deserialize)]
@@ -153,5 +153,5 @@ pub(crate) fn transfer(ctx: &Context, args: Transfer) -> Result<Value> {
         rooms_admin::set_role(&room.id, &owner.id, Role::Moderator)?;
     }
     rooms_admin::set_role(&room.id, &args.account, Role::Owner)?;
-    said(format!("The room is {}'s now.", name(&args.account)?))
+    text_reply(format!("The room is {}'s now.", name(&args.account)?))
 }

@@ -1,4 +1,4 @@
-//! Keeping guests away.
+//! Tests commands about guests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use groups::Groups;
@@ -38,7 +38,7 @@ fn moderator_kicks_bans_and_mutes_guests_by_name() {
 }
 
 #[test]
-fn only_moderators_decide_about_guests() {
+fn only_moderators_may_use_guest_commands() {
     let chat = den();
     for (command, args) in [
         ("guest.kick", json!({ "guest": "gus" })),
@@ -50,7 +50,7 @@ fn only_moderators_decide_about_guests() {
 }
 
 #[test]
-fn room_without_guests_has_none_left() {
+fn disallowing_guests_removes_those_in_the_room() {
     let chat = den();
     act(&chat, "ann", "room.guests", json!({ "allowed": false })).unwrap();
     assert_eq!(chat.writes(), [Write::AllowGuests(chat.room_id("den"), false)]);
@@ -59,7 +59,7 @@ fn room_without_guests_has_none_left() {
 }
 
 #[test]
-fn guests_from_where_an_account_is_connected_are_kept_out() {
+fn guests_from_an_accounts_addresses_are_banned() {
     let chat = den();
     act(&chat, "mo", "guest.exclude", json!({ "account": chat.account_id("bob"), "for_s": 3600 })).unwrap();
     assert_eq!(chat.writes(), [Write::BanOrigins(chat.room_id("den"), chat.account_id("bob"), 3600)]);

@@ -1,4 +1,4 @@
-//! Inviting, kicking, banning, muting members, and giving them roles.
+//! Tests commands about members.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use groups::Groups;
@@ -18,7 +18,7 @@ fn den() -> MockHost {
         .member("bob", Role::Member)
 }
 
-/// `who` does `command` to `whom`, with further arguments.
+/// Runs `command` as `who` with the target `whom` and further arguments.
 fn act(chat: &MockHost, who: &str, command: &str, whom: &str, more: Value) -> Result<Value> {
     let mut args = more;
     args["account"] = json!(chat.account_id(whom));
@@ -30,7 +30,7 @@ fn refusal(outcome: Result<Value>) -> ErrorCode {
 }
 
 #[test]
-fn a_kicked_member_is_out_and_the_room_reads_why() {
+fn kicked_member_is_removed_with_the_reason() {
     let chat = den();
     act(&chat, "mo", "member.kick", "bob", json!({ "reason": "flooding" })).unwrap();
     assert!(chat.find_member("den", "bob").is_none());
@@ -39,7 +39,7 @@ fn a_kicked_member_is_out_and_the_room_reads_why() {
 }
 
 #[test]
-fn nobody_acts_against_their_own_role_or_a_higher_one() {
+fn command_against_an_equal_or_higher_role_is_refused() {
     let chat = den();
     let deeds = [("member.kick", json!({})), ("member.ban", json!({})), ("member.mute", json!({ "for_s": 60 }))];
     for (command, args) in deeds {
@@ -55,21 +55,21 @@ fn nobody_acts_against_their_own_role_or_a_higher_one() {
 }
 
 #[test]
-fn an_owner_kicks_a_moderator() {
+fn owner_may_kick_a_moderator() {
     let chat = den();
     act(&chat, "ann", "member.kick", "max", json!({})).unwrap();
     assert!(chat.find_member("den", "max").is_none());
 }
 
 #[test]
-fn whoever_is_outside_cannot_be_kicked_or_muted() {
+fn account_outside_the_room_cannot_be_kicked_or_muted() {
     let chat = den();
     assert_eq!(refusal(act(&chat, "ann", "member.kick", "eve", json!({}))), ErrorCode::NotFound);
     assert_eq!(refusal(act(&chat, "ann", "member.mute", "eve", json!({ "for_s": 60 }))), ErrorCode::NotFound);
 }
 
 #[test]
-fn whoever_is_outside_can_be_banned_beforehand() {
+fn account_outside_the_room_can_be_banned() {
     let chat = den();
     act(&chat, "mo", "member.ban", "eve", json!({})).unwrap();
     assert_eq!(refusal(act(&chat, "mo", "member.invite", "eve", json!({}))), ErrorCode::Forbidden);
@@ -79,31 +79,31 @@ fn whoever_is_outside_can_be_banned_beforehand() {
 }
 
 #[test]
-fn a_banned_member_is_out() {
+fn banned_member_is_removed() {
     let chat = den();
     act(&chat, "mo", "member.ban", "bob", json!({ "reason": "spam" })).unwrap();
     assert!(chat.find_member("den", "bob").is_none());
 }
 
 #[test]
-fn members_do_not_invite() {
+fn member_may_not_invite() {
     assert_eq!(refusal(act(&den(), "bob", "member.invite", "eve", json!({}))), ErrorCode::Forbidden);
 }
 
 #[test]
-fn a_member_is_not_invited_again() {
+fn member_cannot_be_invited() {
     assert_eq!(refusal(act(&den(), "mo", "member.invite", "bob", json!({}))), ErrorCode::Conflict);
 }
 
 #[test]
-fn a_muted_member_stays_muted_for_as_long_as_said() {
+fn mute_lasts_for_the_given_time() {
     let chat = den();
     act(&chat, "mo", "member.mute", "bob", json!({ "for_s": 600 })).unwrap();
     assert_eq!(chat.writes(), [Write::Mute(chat.room_id("den"), chat.account_id("bob"), 600)]);
 }
 
 #[test]
-fn the_owner_makes_moderators_and_unmakes_them() {
+fn owner_may_appoint_and_dismiss_moderators() {
     let chat = den();
     act(&chat, "ann", "member.role", "bob", json!({ "role": "moderator" })).unwrap();
     assert_eq!(chat.find_member("den", "bob").unwrap().role, Role::Moderator);
@@ -112,19 +112,19 @@ fn the_owner_makes_moderators_and_unmakes_them() {
 }
 
 #[test]
-fn nobody_becomes_an_owner_by_a_role() {
+fn role_command_cannot_make_an_owner() {
     let outcome = act(&den(), "ann", "member.role", "bob", json!({ "role": "owner" }));
     assert_eq!(refusal(outcome), ErrorCode::Invalid);
 }
 
 #[test]
-fn moderators_give_no_roles() {
+fn moderator_may_not_change_roles() {
     let outcome = act(&den(), "mo", "member.role", "bob", json!({ "role": "moderator" }));
     assert_eq!(refusal(outcome), ErrorCode::Forbidden);
 }
 
 #[test]
-fn nobody_governs_a_direct_conversation() {
+fn commands_are_refused_in_a_direct_room() {
     let chat = den().direct("ann", "bob").member("ann", Role::Owner);
     let eve = json!({ "account": chat.account_id("eve") });
     let refused = chat.by("ann").at("ann, bob").run(&mut Groups, "member.invite", eve);
@@ -133,7 +133,7 @@ fn nobody_governs_a_direct_conversation() {
 }
 
 #[test]
-fn people_are_told_what_they_did() {
+fn replies_say_what_was_done() {
     let chat = den();
     for (command, whom, args, text) in [
         ("member.mute", "bob", json!({ "for_s": 60 }), "bob cannot post for 60 s."),

@@ -1,4 +1,4 @@
-//! Making, changing, giving away and deleting rooms.
+//! Tests commands about rooms.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use groups::Groups;
@@ -30,7 +30,7 @@ fn refusal(outcome: Result<impl std::fmt::Debug>) -> ErrorCode {
 }
 
 #[test]
-fn whoever_makes_a_room_owns_it() {
+fn creator_of_a_room_is_its_owner() {
     let chat = den();
     let args = json!({ "name": "pond", "visibility": "public", "topic": "frogs", "member_limit": 9 });
     let made = chat.by("bob").run(&mut Groups, "room.create", args).unwrap();
@@ -47,14 +47,14 @@ fn whoever_makes_a_room_owns_it() {
 }
 
 #[test]
-fn a_guest_may_make_a_room_that_nobody_owns() {
+fn room_created_by_a_guest_has_no_owner() {
     let chat = den();
     chat.by_guest("gil").run(&mut Groups, "room.create", json!({ "name": "pond" })).unwrap();
     assert_eq!(chat.find_room("pond").unwrap().member_count, 0);
 }
 
 #[test]
-fn a_password_is_handed_to_the_room_guards() {
+fn password_is_passed_to_the_room_guards() {
     let chat = den();
     chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "pond", "password": "frog" })).unwrap();
     let expected = NewRoom {
@@ -69,7 +69,7 @@ fn a_password_is_handed_to_the_room_guards() {
 }
 
 #[test]
-fn a_room_without_a_password_is_public_unless_said() {
+fn room_without_a_password_is_public_by_default() {
     let chat = den();
     chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "pond" })).unwrap();
     assert_eq!(chat.find_room("pond").unwrap().visibility, Visibility::Public);
@@ -78,7 +78,7 @@ fn a_room_without_a_password_is_public_unless_said() {
 }
 
 #[test]
-fn a_public_room_has_no_password() {
+fn password_is_refused_for_a_public_room() {
     let chat = den();
     let args = json!({ "name": "pond", "visibility": "public", "password": "frog" });
     assert_eq!(refusal(chat.by("bob").run(&mut Groups, "room.create", args)), ErrorCode::Invalid);
@@ -87,14 +87,14 @@ fn a_public_room_has_no_password() {
 }
 
 #[test]
-fn a_taken_name_is_a_conflict() {
+fn taken_name_is_a_conflict() {
     let chat = den();
     let taken = chat.by("bob").run(&mut Groups, "room.create", json!({ "name": "DEN" }));
     assert_eq!(refusal(taken), ErrorCode::Conflict);
 }
 
 #[test]
-fn a_moderator_changes_what_a_room_looks_like() {
+fn moderator_may_change_name_topic_and_visibility() {
     let chat = den();
     let change = update(&chat, "mo", json!({ "name": "lair", "topic": "bats", "member_limit": 5 })).unwrap();
     assert_eq!(change.visibility, None);
@@ -104,19 +104,19 @@ fn a_moderator_changes_what_a_room_looks_like() {
 }
 
 #[test]
-fn a_member_limit_of_0_lifts_it() {
+fn member_limit_of_0_lifts_the_limit() {
     let chat = den();
     assert_eq!(update(&chat, "mo", json!({ "member_limit": 0 })).unwrap().member_limit, Some(None));
     assert_eq!(update(&chat, "mo", json!({ "topic": "bats" })).unwrap().member_limit, None);
 }
 
 #[test]
-fn a_member_changes_nothing() {
+fn member_may_not_change_the_room() {
     assert_eq!(refusal(update(&den(), "bob", json!({ "topic": "bats" }))), ErrorCode::Forbidden);
 }
 
 #[test]
-fn only_the_owner_changes_the_password() {
+fn only_the_owner_may_change_the_password() {
     let chat = den();
     assert_eq!(refusal(update(&chat, "mo", json!({ "password": "frog" }))), ErrorCode::Forbidden);
     assert_eq!(refusal(update(&chat, "mo", json!({ "password": "" }))), ErrorCode::Forbidden);
@@ -125,18 +125,18 @@ fn only_the_owner_changes_the_password() {
 }
 
 #[test]
-fn an_empty_password_takes_the_old_one_away() {
+fn empty_password_removes_the_old_one() {
     let change = update(&den(), "ann", json!({ "password": "" })).unwrap();
     assert_eq!(change.credentials, [Credential::removal("password")]);
 }
 
 #[test]
-fn a_change_of_nothing_is_invalid() {
+fn update_without_changes_is_invalid() {
     assert_eq!(refusal(update(&den(), "ann", json!({}))), ErrorCode::Invalid);
 }
 
 #[test]
-fn only_the_owner_deletes_a_room() {
+fn only_the_owner_may_delete_the_room() {
     let chat = den();
     let by_mo = chat.by("mo").at("den").run(&mut Groups, "room.delete", json!({}));
     assert_eq!(refusal(by_mo), ErrorCode::Forbidden);
@@ -145,7 +145,7 @@ fn only_the_owner_deletes_a_room() {
 }
 
 #[test]
-fn a_room_given_away_has_one_owner() {
+fn transferred_room_has_one_owner() {
     let chat = den();
     let args = json!({ "account": chat.account_id("bob") });
     chat.by("ann").at("den").run(&mut Groups, "room.transfer", args).unwrap();
@@ -154,7 +154,7 @@ fn a_room_given_away_has_one_owner() {
 }
 
 #[test]
-fn a_room_is_given_to_another_member_only() {
+fn room_can_be_transferred_to_another_member_only() {
     let chat = den();
     for (to, code) in [("eve", ErrorCode::NotFound), ("ann", ErrorCode::Invalid)] {
         let args = json!({ "account": chat.account_id(to) });
@@ -164,7 +164,7 @@ fn a_room_is_given_to_another_member_only() {
 }
 
 #[test]
-fn every_command_is_offered_as_text_once() {
+fn every_command_has_its_own_slash_word() {
     let mut words: Vec<_> = Groups.specs().into_iter().map(|spec| spec.slash.expect("a word")).collect();
     words.sort();
     let mut expected =

@@ -1,14 +1,14 @@
-//! Private rooms that a password opens.
+//! Protects private rooms by a password.
 //!
-//! Whoever makes or changes a room with the credential `password` sets what is asked for at its door;
-//! the credential without a value takes it away. Only a hash is kept, made by the host,
-//! and forgotten when the room goes.
+//! A room that is created or changed with the credential `password` requires that password to join;
+//! the credential without a value removes the requirement. Only a hash is stored, created by the host,
+//! and deleted together with the room.
 //!
 //! Settings: none. Grants: `storage`, `passwords`.
 
 use natterjack_plugin_sdk::prelude::*;
 
-/// The credential this guard knows.
+/// The name of the credential that this guard accepts.
 const PASSWORD: &str = "password";
 
 /// The plugin.
@@ -52,7 +52,7 @@ impl RoomGuard for RoomPassword {
         let Some(password) = find_password(credentials).and_then(|credential| credential.value.as_deref()) else {
             return Ok(Admission::deny("password-required", "this room asks for a password"));
         };
-        // The host does not hash an empty password, and none is ever right.
+        // The host does not verify an empty password, and an empty password is never right.
         if !password.is_empty() && passwords::verify(password, &hash)? {
             Ok(Admission::Admit)
         } else {
@@ -80,7 +80,7 @@ fn find_password(credentials: &[Credential]) -> Option<&Credential> {
     credentials.iter().find(|credential| credential.name == PASSWORD)
 }
 
-/// Where a room's hash is kept.
+/// The storage key of a room's hash.
 fn key(ctx: &Context) -> Result<String> {
     Ok(format!("hash/{}", ctx.room()?.id))
 }

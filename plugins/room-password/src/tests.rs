@@ -30,19 +30,19 @@ fn denial(admission: Admission) -> String {
 }
 
 #[test]
-fn the_right_password_opens_the_room() {
+fn right_password_is_admitted() {
     assert_eq!(join(&guarded(), "den", &password("frog")), Admission::Admit);
 }
 
 #[test]
-fn a_wrong_password_is_denied() {
+fn wrong_password_is_denied() {
     let chat = guarded();
     assert_eq!(denial(join(&chat, "den", &password("toad"))), "wrong-password");
     assert_eq!(denial(join(&chat, "den", &password(""))), "wrong-password");
 }
 
 #[test]
-fn a_missing_password_is_asked_for() {
+fn missing_password_is_denied_with_its_own_code() {
     let chat = guarded();
     assert_eq!(denial(join(&chat, "den", &[])), "password-required");
     assert_eq!(denial(join(&chat, "den", &[Credential::new("ticket", "frog")])), "password-required");
@@ -50,19 +50,19 @@ fn a_missing_password_is_asked_for() {
 }
 
 #[test]
-fn guests_come_in_by_the_password_too() {
+fn guest_with_the_password_is_admitted() {
     let chat = guarded();
     let admission = chat.by_guest("gil").at("den").join(&mut RoomPassword, &password("frog"));
     assert_eq!(admission, Ok(Admission::Admit));
 }
 
 #[test]
-fn a_password_opens_its_own_room_only() {
+fn password_of_another_room_is_not_asked_for() {
     assert_eq!(join(&guarded(), "attic", &password("frog")), Admission::Abstain);
 }
 
 #[test]
-fn a_new_password_replaces_the_old_one() {
+fn new_password_replaces_the_old_one() {
     let chat = guarded();
     chat.by("ann").at("den").protect(&mut RoomPassword, &password("newt")).unwrap();
     assert_eq!(denial(join(&chat, "den", &password("frog"))), "wrong-password");
@@ -70,7 +70,7 @@ fn a_new_password_replaces_the_old_one() {
 }
 
 #[test]
-fn a_password_taken_away_is_no_longer_asked_for() {
+fn removed_password_is_no_longer_asked_for() {
     let chat = guarded();
     let protection = chat.by("ann").at("den").protect(&mut RoomPassword, &[Credential::removal("password")]);
     assert_eq!(protection, Ok(Protection::Accepted));
@@ -78,7 +78,7 @@ fn a_password_taken_away_is_no_longer_asked_for() {
 }
 
 #[test]
-fn an_empty_password_is_invalid_and_changes_nothing() {
+fn empty_password_is_invalid_and_changes_nothing() {
     let chat = guarded();
     let refused = chat.by("ann").at("den").protect(&mut RoomPassword, &password("")).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Invalid);
@@ -86,7 +86,7 @@ fn an_empty_password_is_invalid_and_changes_nothing() {
 }
 
 #[test]
-fn other_credentials_are_none_of_its_business() {
+fn other_credentials_are_ignored() {
     let chat = chat();
     let protection = chat.by("ann").at("den").protect(&mut RoomPassword, &[Credential::new("ticket", "1")]);
     assert_eq!(protection, Ok(Protection::Abstain));
@@ -94,14 +94,14 @@ fn other_credentials_are_none_of_its_business() {
 }
 
 #[test]
-fn the_password_itself_is_never_kept() {
+fn password_itself_is_never_stored() {
     let chat = guarded();
     let kept = chat.stored(&format!("hash/{}", chat.room_id("den"))).unwrap();
     assert!(!String::from_utf8(kept).unwrap().contains("frog"));
 }
 
 #[test]
-fn a_room_that_goes_takes_its_hash_with_it() {
+fn hash_is_deleted_with_its_room() {
     let chat = guarded();
     let key = format!("hash/{}", chat.room_id("den"));
     let ann = chat.by("ann").at("den");

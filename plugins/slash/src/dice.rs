@@ -1,13 +1,13 @@
-//! Rolling dice in front of everybody.
+//! `/roll`: rolls dice and posts the result.
 
 use natterjack_plugin_sdk::prelude::*;
 use serde::Deserialize;
 
-const MOST_DICE: u32 = 100;
-const MOST_SIDES: u32 = 1_000;
-const FURTHEST_OFFSET: i32 = 10_000;
-/// More dice than this are told by their sum alone.
-const SHOWN: usize = 20;
+const MAX_DICE: u32 = 100;
+const MAX_SIDES: u32 = 1_000;
+const MAX_OFFSET: i32 = 10_000;
+/// Of more dice than this only the sum is shown.
+const MAX_SHOWN_DICE: usize = 20;
 
 pub(crate) fn spec() -> CommandSpec {
     CommandSpec::new("dice.roll", "Roll dice for all to see")
@@ -26,19 +26,22 @@ pub(crate) fn roll(ctx: &Context, args: Roll) -> Result<Value> {
     let dice = Dice::parse(&text)?;
     let rolled: Vec<u32> = (0..dice.count).map(|_| throw(dice.sides)).collect();
     let total = i64::from(rolled.iter().sum::<u32>()) + i64::from(dice.offset);
-    messages::post(&ctx.room()?.id, &format!("{} rolls {}: {}", crate::name(ctx), dice, tell(&dice, &rolled, total)))?;
+    messages::post(
+        &ctx.room()?.id,
+        &format!("{} rolls {}: {}", crate::name(ctx), dice, describe(&dice, &rolled, total)),
+    )?;
     Ok(json!({ "rolled": rolled, "total": total }))
 }
 
-fn tell(dice: &Dice, rolled: &[u32], total: i64) -> String {
-    if rolled.len() > SHOWN || (rolled.len() == 1 && dice.offset == 0) {
+fn describe(dice: &Dice, rolled: &[u32], total: i64) -> String {
+    if rolled.len() > MAX_SHOWN_DICE || (rolled.len() == 1 && dice.offset == 0) {
         return total.to_string();
     }
     let sum: Vec<String> = rolled.iter().map(u32::to_string).collect();
     format!("{}{} = {total}", sum.join(" + "), Offset(dice.offset, " "))
 }
 
-/// One die, fair: what does not divide evenly among the sides is thrown again.
+/// Rolls one fair die: random numbers that do not divide evenly among the sides are rejected.
 fn throw(sides: u32) -> u32 {
     let fair = u32::MAX - u32::MAX % sides;
     loop {
@@ -62,10 +65,10 @@ impl Dice {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
         let dice = Self::read(&compact)
             .ok_or_else(|| Error::invalid(format!("`{text}` is no dice: try 2d6, d20 or 3d8+2")))?;
-        if !(1..=MOST_DICE).contains(&dice.count) || !(2..=MOST_SIDES).contains(&dice.sides) {
+        if !(1..=MAX_DICE).contains(&dice.count) || !(2..=MAX_SIDES).contains(&dice.sides) {
             return Err(Error::invalid("1 to 100 dice with 2 to 1,000 sides each, please"));
         }
-        if !(-FURTHEST_OFFSET..=FURTHEST_OFFSET).contains(&dice.offset) {
+        if !(-MAX_OFFSET..=MAX_OFFSET).contains(&dice.offset) {
             return Err(Error::invalid("add or take 10,000 at the most"));
         }
         Ok(dice)
@@ -82,7 +85,7 @@ impl Dice {
     }
 }
 
-/// A number without a sign.
+/// Parses a number without a sign.
 fn digits(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
@@ -93,7 +96,7 @@ impl std::fmt::Display for Dice {
     }
 }
 
-/// What is added, with its sign, or nothing.
+/// Formats the offset with its sign; an offset of 0 is omitted.
 struct Offset(i32, &'static str);
 
 impl std::fmt::Display for Offset {

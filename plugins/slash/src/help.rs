@@ -1,4 +1,4 @@
-//! What can be called, and how.
+//! `/help`: lists and explains commands.
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::{ParamKind, Place};
@@ -34,7 +34,7 @@ pub(crate) fn show(ctx: &Context, args: Help) -> Result<Value> {
     }
 }
 
-/// Whether the actor could call it where they are.
+/// Whether the actor may call the command in the current room.
 fn is_for(ctx: &Context, spec: &CommandSpec) -> bool {
     (spec.place == Place::Anywhere || ctx.room.is_some())
         && spec.minimum_role.is_none_or(|needed| ctx.role.is_some_and(|role| role >= needed))
@@ -56,7 +56,7 @@ fn explain(spec: &CommandSpec) -> String {
     text
 }
 
-/// `/kick <account> [reason]`; a command that is not offered as text goes by its name.
+/// A usage line such as `/kick <account> [reason]`; a command without a slash word is shown by its name.
 fn usage(spec: &CommandSpec) -> String {
     let mut usage = match &spec.slash {
         Some(word) => format!("/{word}"),

@@ -1,12 +1,12 @@
-//! The commands that people expect to find when they type a slash.
+//! Common slash commands.
 //!
 //! | command | as text | what it does |
 //! | --- | --- | --- |
-//! | `help.show` | `/help [command]` | lists what can be called here, of all plugins |
+//! | `help.show` | `/help [command]` | lists the available commands of all plugins |
 //! | `action.post` | `/me waves` | posts `* ann waves` |
-//! | `dice.roll` | `/roll [2d6+1]` | rolls dice for the room to see |
-//! | `room.topic` | `/topic [text]` | shows the room's topic; moderators set it |
-//! | `reminder.set` | `/remind 10m tea` | mentions whoever asked, in the room, when the time has come |
+//! | `dice.roll` | `/roll [2d6+1]` | rolls dice and posts the result |
+//! | `room.topic` | `/topic [text]` | shows the room's topic; moderators may set it |
+//! | `reminder.set` | `/remind 10m tea` | posts a mention of the caller in the room after the given time |
 //!
 //! An account has at most 20 reminders at a time, of 2,000 characters each and up to a year ahead; one for a room that is
 //! gone, or where its account is no member any more or muted by then, is dropped.
@@ -89,13 +89,13 @@ fn act(ctx: &Context, args: Act) -> Result<Value> {
     Ok(json!({}))
 }
 
-/// A text in one line, for what has something of ours before it: a second line would pass for somebody else's.
+/// Joins the lines of a text that is posted after a prefix: a second line could pass for a message of somebody else.
 fn one_line(text: &str) -> String {
     let breaks = ['\n', '\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
     text.split(breaks).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What the room calls the actor.
+/// The actor's name.
 fn name(ctx: &Context) -> &str {
     match &ctx.actor {
         Actor::Account(account) => &account.name,

@@ -1,4 +1,4 @@
-//! Being reminded.
+//! `/remind`: posts a reminder after a given time.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) struct Set {
     text: String,
 }
 
-/// What a timer remembers.
+/// The payload of a timer.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Reminder {
     room: RoomId,
@@ -33,14 +33,14 @@ pub(crate) struct Reminder {
 }
 
 pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
-    // A guest is gone when the connection is: nobody would be there to be reminded.
+    // A guest ends with its connection, so it could not be reminded later.
     let account = ctx.account()?;
-    if !(1..=FURTHEST_S).contains(&args.in_s) {
+    if !(1..=MAX_DELAY_S).contains(&args.in_s) {
         return Err(Error::invalid("a second at least and a year at most"));
     }
     let mine = format!("remind/{}/", account.id);
-    if timers::list(&mine, None, MOST_EACH as u32)?.len() == MOST_EACH {
-        return Err(Error::too_large(format!("you have {MOST_EACH} reminders already")));
+    if timers::list(&mine, None, MAX_REMINDERS_PER_ACCOUNT as u32)?.len() == MAX_REMINDERS_PER_ACCOUNT {
+        return Err(Error::too_large(format!("you have {MAX_REMINDERS_PER_ACCOUNT} reminders already")));
     }
     let text = crate::one_line(&args.text);
     // Later nobody is there to be told what is wrong with it.
@@ -57,7 +57,7 @@ pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
 }
 
 pub(crate) fn remind(reminder: Reminder) -> Result<()> {
-    // Asked again now: by this time the account may have left or been put out, and then it does not speak here.
+    // Checked again now: the account may have left or been removed since, and then it may not post here.
     let Some(member) = rooms::member(&reminder.room, &reminder.account)? else {
         log::debug(format_args!("a reminder for {} in {} is dropped", reminder.account, reminder.room));
         return Ok(());
@@ -73,18 +73,18 @@ fn unique() -> String {
     random::bytes(8).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The way people say it: `1 h 30 min`.
+/// Formats a duration: `1 h 30 min`.
 fn span(seconds: u64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
     let mut rest = seconds;
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     for (unit, length) in units {
         if rest >= length {
-            said.push(format!("{} {unit}", rest / length));
+            parts.push(format!("{} {unit}", rest / length));
             rest %= length;
         }
     }
-    said.join(" ")
+    parts.join(" ")
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use super::span;
 
     #[test]
-    fn spans_are_told_without_what_is_not_there() {
+    fn span_omits_units_that_are_zero() {
         assert_eq!(span(600), "10 min");
         assert_eq!(span(90_061), "1 d 1 h 1 min 1 s");
     }

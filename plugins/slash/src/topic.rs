@@ -1,4 +1,4 @@
-//! What a room is about.
+//! `/topic`: shows or sets the room's topic.
 
 use natterjack_plugin_sdk::prelude::*;
 use natterjack_plugin_sdk::rooms_admin::RoomChange;
@@ -26,7 +26,7 @@ pub(crate) fn topic(ctx: &Context, args: Topic) -> Result<Value> {
     if room.kind != RoomKind::Room {
         return Err(Error::forbidden("this works in rooms only"));
     }
-    // Everybody may ask, so the command itself has no minimum role.
+    // Everybody may read the topic, so the command itself has no minimum role.
     if ctx.role < Some(Role::Moderator) {
         return Err(Error::forbidden("only moderators set the topic"));
     }

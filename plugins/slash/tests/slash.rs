@@ -1,4 +1,4 @@
-//! What people type after a slash.
+//! Tests the slash commands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use natterjack_plugin_sdk::prelude::*;
@@ -48,7 +48,7 @@ impl Commands for Moderation {
 }
 
 #[test]
-fn help_lists_every_plugins_commands_that_the_caller_may_use() {
+fn help_lists_the_commands_that_the_caller_may_use() {
     let chat = lobby().plugin("moderation", &Moderation);
     let text = help(&chat, "ann", json!({}));
     assert!(text.lines().any(|line| line == "/kick <account> [softly|hard] — Remove a member"), "{text}");
@@ -58,7 +58,7 @@ fn help_lists_every_plugins_commands_that_the_caller_may_use() {
 }
 
 #[test]
-fn help_outside_of_rooms_leaves_out_what_needs_one() {
+fn help_outside_of_a_room_omits_room_commands() {
     let chat = lobby();
     let reply = chat.by("eve").run(&mut Slash, "help.show", json!({})).unwrap();
     assert_eq!(reply["text"], "/help [command] — What you can do here");
@@ -79,7 +79,7 @@ fn help_explains_one_command() {
 }
 
 #[test]
-fn me_is_told_as_a_deed() {
+fn me_posts_an_action() {
     let chat = lobby();
     run(&chat, "bob", "action.post", json!({ "text": "waves" })).unwrap();
     chat.by_guest("gil").at("lobby").run(&mut Slash, "action.post", json!({ "text": "waves back" })).unwrap();
@@ -87,7 +87,7 @@ fn me_is_told_as_a_deed() {
 }
 
 #[test]
-fn dice_are_rolled_for_the_room_to_see() {
+fn dice_rolls_are_posted_to_the_room() {
     let chat = lobby();
     let reply = run(&chat, "bob", "dice.roll", json!({ "dice": "2d6 + 1" })).unwrap();
     let (one, two) = (reply["rolled"][0].as_i64().unwrap(), reply["rolled"][1].as_i64().unwrap());
@@ -97,7 +97,7 @@ fn dice_are_rolled_for_the_room_to_see() {
 }
 
 #[test]
-fn one_die_is_told_by_its_number() {
+fn roll_of_one_die_shows_the_number_only() {
     let chat = lobby();
     for (dice, name) in [(json!({}), "1d6"), (json!({ "dice": "D20" }), "1d20")] {
         let total = run(&chat, "bob", "dice.roll", dice).unwrap()["total"].clone();
@@ -106,7 +106,7 @@ fn one_die_is_told_by_its_number() {
 }
 
 #[test]
-fn every_side_comes_up() {
+fn every_side_is_rolled() {
     let chat = lobby();
     let rolled = run(&chat, "bob", "dice.roll", json!({ "dice": "100d4-3" })).unwrap();
     let rolled: Vec<u64> = rolled["rolled"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
@@ -117,7 +117,7 @@ fn every_side_comes_up() {
 }
 
 #[test]
-fn what_is_no_dice_is_not_rolled() {
+fn invalid_dice_are_refused() {
     let chat = lobby();
     for dice in [
         "",
@@ -141,7 +141,7 @@ fn what_is_no_dice_is_not_rolled() {
 }
 
 #[test]
-fn everybody_reads_the_topic_and_moderators_set_it() {
+fn everybody_may_read_the_topic_and_moderators_may_set_it() {
     let chat = lobby();
     let topic = |who: &str, args| run(&chat, who, "room.topic", args);
     assert_eq!(topic("bob", json!({})).unwrap()["text"], "This room has no topic.");
@@ -153,14 +153,14 @@ fn everybody_reads_the_topic_and_moderators_set_it() {
 }
 
 #[test]
-fn a_session_has_no_topic_to_set() {
+fn topic_of_a_session_cannot_be_set() {
     let chat = lobby().session("ann");
     let refused = chat.by("ann").at("session of ann").run(&mut Slash, "room.topic", json!({ "topic": "me" }));
     assert_eq!(refused.unwrap_err().code, ErrorCode::Forbidden);
 }
 
 #[test]
-fn a_reminder_mentions_whoever_asked_when_the_time_has_come() {
+fn reminder_mentions_its_account_when_due() {
     let chat = lobby();
     let now = clock::now();
     let reply = run(&chat, "bob", "reminder.set", json!({ "in_s": 600, "text": "tea" })).unwrap();
@@ -175,7 +175,7 @@ fn a_reminder_mentions_whoever_asked_when_the_time_has_come() {
 }
 
 #[test]
-fn a_reminder_is_dropped_where_its_account_is_no_longer_a_member() {
+fn reminder_is_dropped_if_its_account_is_no_longer_a_member() {
     let chat = lobby();
     for (who, room_stays) in [("bob", true), ("ann", false)] {
         run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
@@ -190,7 +190,7 @@ fn a_reminder_is_dropped_where_its_account_is_no_longer_a_member() {
 }
 
 #[test]
-fn a_reminder_is_dropped_where_its_account_was_banned_or_muted_meanwhile() {
+fn reminder_is_dropped_if_its_account_was_banned_or_muted() {
     for banned in [true, false] {
         let chat = lobby();
         run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
@@ -205,7 +205,7 @@ fn a_reminder_is_dropped_where_its_account_was_banned_or_muted_meanwhile() {
 }
 
 #[test]
-fn whoever_may_speak_again_is_reminded() {
+fn reminder_is_posted_if_the_mute_has_ended() {
     let chat = lobby();
     run(&chat, "bob", "reminder.set", json!({ "in_s": 60, "text": "tea" })).unwrap();
     rooms_admin::mute(&chat.room_id("lobby"), &chat.account_id("bob"), 30).unwrap();
@@ -248,7 +248,7 @@ fn nobody_hoards_reminders() {
 }
 
 #[test]
-fn a_reminder_is_neither_for_now_nor_for_ever_nor_for_guests() {
+fn reminder_out_of_range_or_of_a_guest_is_refused() {
     let chat = lobby();
     for in_s in [0, 366 * 86_400 + 1, u64::MAX] {
         let refused = run(&chat, "bob", "reminder.set", json!({ "in_s": in_s, "text": "tea" })).unwrap_err();
@@ -260,7 +260,7 @@ fn a_reminder_is_neither_for_now_nor_for_ever_nor_for_guests() {
 }
 
 #[test]
-fn whoever_is_outside_of_a_room_says_nothing_in_it() {
+fn account_outside_the_room_cannot_post_by_commands() {
     let chat = lobby();
     for (command, args) in [("action.post", json!({ "text": "sneaks in" })), ("dice.roll", json!({}))] {
         assert_eq!(run(&chat, "eve", command, args).unwrap_err().code, ErrorCode::Forbidden);
@@ -268,7 +268,7 @@ fn whoever_is_outside_of_a_room_says_nothing_in_it() {
 }
 
 #[test]
-fn a_line_break_in_an_action_or_a_reminder_forges_no_second_line() {
+fn line_breaks_in_actions_and_reminders_are_removed() {
     let chat = lobby();
     for text in [
         "waves\n* ann resigns",

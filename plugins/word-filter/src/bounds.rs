@@ -1,4 +1,4 @@
-//! Where words begin and end in the original text.
+//! Finds the boundaries of words in the original text.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ const MAX_TOKEN_SIDE: usize = 200;
 /// `***` is the longest mark of a style.
 const MAX_STYLE_SIGNS: usize = 3;
 
-/// Whether a word of its own is at this place of a text.
+/// Whether the range is a whole word.
 pub(crate) fn is_whole(body: &str, word: &Range<usize>) -> bool {
     begins_word(body, word) && ends_word(body, word)
 }
@@ -94,7 +94,7 @@ fn is_styled_inside(body: &str, at: usize) -> bool {
     pairs(later, true) || pairs(earlier, false)
 }
 
-/// What is around a place without white space in it, as far as it matters.
+/// The text around a position up to white space, bounded in length.
 pub(crate) fn token(body: &str, at: usize) -> &str {
     let before = body[..at].char_indices().rev().take(MAX_TOKEN_SIDE).take_while(|(_, c)| !c.is_whitespace());
     let start = before.last().map_or(at, |(start, _)| start);
@@ -120,7 +120,7 @@ pub(crate) fn is_address(token: &str) -> bool {
     let labels = || host.split('.');
     let is_label =
         |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    // Letters with dots between them are none.
+    // Single letters with dots between them are no host.
     labels().count() > 2 && labels().all(is_label) && labels().any(|label| label.chars().nth(2).is_some())
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_from_words_with_signs_between() {
+    fn addresses_are_distinguished_from_words_with_signs_between() {
         for address in [
             "https://example.org",
             "ann@example.org",

@@ -1,4 +1,4 @@
-//! Words that somebody wrote so that they would not be found.
+//! Finds disguised words.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use crate::settings::Evasions;
 use crate::skeleton::{Between, GAP, Run, Skeleton};
 use crate::words::{fold, spellings};
 
-/// Letters that are words, and may stand before one whose letters are apart: "I d a r n it".
+/// One-letter words, which may precede a word with spaced letters: "I d a r n it".
 const ONE_LETTER_WORDS: &str = "aiouyeàéяиаоуксв";
 /// Letters of the longest word that is looked for in parts.
 const MAX_TOKEN_RUNS: usize = 100;
 /// Signs between two parts of it.
 const MAX_SEAM_SIGNS: usize = 3;
 
-/// Words by how they read, and memory to read messages in.
+/// The words' skeletons, and reusable memory for the skeletons of messages.
 #[derive(Debug)]
 pub(crate) struct Disguised {
     automaton: NFA,
@@ -33,11 +33,11 @@ pub(crate) struct Disguised {
     token: Skeleton,
     /// The words by their letters alone, for a first glance.
     letters: NFA,
-    /// Whether the words are all here: those with signs in them are not.
+    /// Whether all words are included: words with signs are not.
     complete: bool,
 }
 
-/// What a message has to have in each run of letters for the word to be meant.
+/// The letters that a message must have in each run to match the word.
 #[derive(Debug)]
 struct WordShape {
     letters: Vec<Letters>,
@@ -49,9 +49,9 @@ struct WordShape {
 
 #[derive(Debug)]
 struct Letters {
-    /// The word's own letters here, in lower case. They differ where `l` is read as `i`.
+    /// The word's own letters in this run, in lower case. There are several where `l` is read as `i`.
     own: Vec<char>,
-    /// How many there are; 0 in a gap between words.
+    /// Number of letters; 0 in a gap between words.
     count: u32,
 }
 
@@ -66,11 +66,11 @@ impl Disguised {
             word.chars().all(letter) && word.chars().any(char::is_alphabetic)
         };
         let words: Vec<&str> = words.iter().map(|word| word.trim()).collect();
-        // Others are not in a text in ASCII, which alone is looked at so.
+        // The fast check is for ASCII text only, which cannot contain other words.
         let complete = words.iter().filter(|word| word.is_ascii()).all(reads_as_letters);
         let spelled: Vec<String> = words.into_iter().filter(reads_as_letters).flat_map(spellings).collect();
         for word in spelled.iter().map(String::as_str) {
-            // Whoever writes `1` may mean `i` or `l`.
+            // A `1` may stand for `i` or `l`.
             let has_l = rules.lookalikes && word.to_lowercase().contains('l');
             for alphabet in [Some(&mut alphabet), Some(&mut l_is_i).filter(|_| has_l)].into_iter().flatten() {
                 let mut skeleton = Skeleton::default();
@@ -92,12 +92,12 @@ impl Disguised {
         })
     }
 
-    /// Whether no word at all is in a message, disguised or not: known at a glance of nearly all messages, and not otherwise.
+    /// Whether a fast check shows that a message contains no word, disguised or not. True for nearly all messages.
     pub(crate) fn sees_nothing_in(&self, body: &str) -> bool {
         self.complete && body.is_ascii() && !self.holds_letters(body.as_bytes()).unwrap_or(true)
     }
 
-    /// Whether the letters of a word come one after the other, whatever is between them and however often each is there.
+    /// Whether the letters of a word occur in order, ignoring anything between them and repetitions.
     fn holds_letters(&self, body: &[u8]) -> Result<bool, MatchError> {
         let mut state = self.letters.start_state(Anchored::No)?;
         let mut last = GAP;
@@ -279,12 +279,12 @@ fn are_letters(body: &str, at: usize) -> bool {
     body[..at].chars().next_back().is_some_and(is_letter) && body[at..].chars().next().is_some_and(is_letter)
 }
 
-/// What is in a URL, an e-mail address or a path is there for a reason of its own.
+/// Whether the word is in a URL, an e-mail address or a path, which are not searched for disguises.
 fn is_in_address(body: &str, word: &Range<usize>) -> bool {
     is_address(token(body, word.start)) || is_address(token(body, word.end))
 }
 
-/// A skeleton's letters: without gaps, and each once where it is repeated.
+/// A skeleton's letters, without gaps and repetitions.
 fn letters_of(skeleton: &[u8]) -> Vec<u8> {
     let mut letters: Vec<u8> = skeleton.iter().copied().filter(|letter| *letter != GAP).collect();
     letters.dedup();
@@ -292,8 +292,8 @@ fn letters_of(skeleton: &[u8]) -> Vec<u8> {
 }
 
 impl Letters {
-    /// Whether what is written may be one of these. A plain letter stands for itself, or for one of another script;
-    /// only others are disguises.
+    /// Whether the written character may stand for one of these letters. A plain letter only stands for itself or for a letter
+    /// of another script; other characters are disguises.
     fn admit(&self, written: char) -> bool {
         !written.is_ascii_alphabetic()
             || self.own.contains(&written)
@@ -303,7 +303,7 @@ impl Letters {
 
 impl WordShape {
     fn new(word: &str, skeleton: &Skeleton, accents: bool) -> Self {
-        // A bare letter stands for an accented one only if its accent is a letter of its own.
+        // A letter without its accent stands for the accented one only if the accent is a character of its own.
         let parts = |c: char| std::iter::once(c).chain(decompose(c).filter(move |_| !accents));
         let letters = skeleton.runs.iter().map(|run| match run.count {
             0 => Letters { own: Vec::new(), count: 0 },
@@ -345,11 +345,11 @@ impl WordShape {
                     return false;
                 }
             }
-            // However often a letter is repeated, it is one letter of the word.
+            // A repeated letter counts as one letter of the word.
             alphabetic += plain.min(letters.count);
             digits += numeric.min(letters.count);
         }
-        // "good" is not "god": one doubled letter makes another word, three of a kind and two doubles do not.
+        // "good" is not "god": a single doubled letter makes another word, but a tripled letter or two doubled ones do not.
         let repeats_fit = doubled == 0 || drawn_out || doubled > 1;
         // "455" is a number, and "A55" a road.
         let reads_as_word = alphabetic > 0 && digits <= alphabetic;
@@ -366,7 +366,7 @@ mod tests {
     use crate::words::Words;
 
     #[test]
-    fn what_is_found_is_never_missed_at_a_glance() {
+    fn fast_check_never_misses_a_word_that_is_found() {
         let rules = Evasions { spacing: true, lookalikes: true, repeats: true, accents: true, l_is_i: false };
         let words = ["darn", "drat it", "nil"].map(str::to_owned);
         let (plain, mut disguised) = (Words::new(&words).unwrap(), Disguised::new(&words, rules).unwrap());

@@ -1,4 +1,4 @@
-//! Who says too much.
+//! Detects floods: too many messages or repetitions of one sender.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -8,22 +8,22 @@ use natterjack_plugin_sdk::prelude::*;
 
 use crate::settings::FloodRules;
 
-/// People in rooms that are kept in mind at a time.
-const KEPT: usize = 10_000;
+/// Pairs of room and sender whose recent messages are kept.
+const MAX_TRACKED_SENDERS: usize = 10_000;
 
-/// What was said of late, in this instance's memory: a new instance begins with none.
+/// Recent messages by sender, in this instance's memory; a new instance starts empty.
 #[derive(Debug)]
 pub(crate) struct Flood {
     rules: FloodRules,
-    /// By room and actor, both hashed.
-    recent: HashMap<u64, VecDeque<Said>>,
+    /// By a hash of room and actor.
+    recent: HashMap<u64, VecDeque<RecentMessage>>,
     hasher: RandomState,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Said {
+struct RecentMessage {
     at: Timestamp,
-    /// The text, hashed, in any case and spacing.
+    /// A hash of the text, ignoring case and spacing.
     what: u64,
 }
 
@@ -42,7 +42,7 @@ impl Flood {
         Ok(Self { rules, recent: HashMap::new(), hasher: RandomState::new() })
     }
 
-    /// Whether this message is one too many. If it is not, it counts from now on.
+    /// Whether this message exceeds a limit. If not, it is recorded.
     pub(crate) fn is_too_much(&mut self, ctx: &Context, body: &str) -> bool {
         if self.rules.messages == 0 && self.rules.repeats == 0 {
             return false;
@@ -50,48 +50,50 @@ impl Flood {
         let actor = match &ctx.actor {
             Actor::Account(account) => account.id.as_str(),
             Actor::Guest(guest) => guest.id.as_str(),
-            // The server keeps its own in bounds.
+            // The server limits plugins itself.
             Actor::Plugin(_) | Actor::Server => return false,
         };
         let now = clock::now();
-        let what = if self.rules.repeats > 0 { self.read(body) } else { 0 };
+        let what = if self.rules.repeats > 0 { self.hash_text(body) } else { 0 };
         let who = self.hasher.hash_one((ctx.room.as_ref().map(|room| room.id.as_str()), actor));
-        if self.recent.len() >= KEPT && !self.recent.contains_key(&who) {
+        if self.recent.len() >= MAX_TRACKED_SENDERS && !self.recent.contains_key(&who) {
             self.forget(now);
         }
-        let said = self.recent.entry(who).or_default();
-        said.retain(|said| since(said, now) < self.rules.longest());
+        let messages = self.recent.entry(who).or_default();
+        messages.retain(|message| since(message, now) < self.rules.max_age_ms());
         let within = |seconds: u32, same: bool| {
-            let counts = |said: &&Said| since(said, now) < u64::from(seconds) * 1_000 && (!same || said.what == what);
-            said.iter().filter(counts).count()
+            let counts = |message: &&RecentMessage| {
+                since(message, now) < u64::from(seconds) * 1_000 && (!same || message.what == what)
+            };
+            messages.iter().filter(counts).count()
         };
-        let FloodRules { messages, seconds, repeats, repeat_seconds } = self.rules;
-        let too_much = (messages > 0 && within(seconds, false) >= messages as usize)
+        let FloodRules { messages: max_messages, seconds, repeats, repeat_seconds } = self.rules;
+        let too_much = (max_messages > 0 && within(seconds, false) >= max_messages as usize)
             || (repeats > 0 && within(repeat_seconds, true) >= repeats as usize);
-        // What nobody gets to read does not count, or those who go on trying would never be heard again.
+        // Rejected messages are not recorded, or a sender who keeps trying would stay blocked for ever.
         if !too_much {
-            said.push_back(Said { at: now, what });
+            messages.push_back(RecentMessage { at: now, what });
         }
         too_much
     }
 
-    /// A text, whatever its case and spacing.
-    fn read(&self, body: &str) -> u64 {
+    /// Hashes a text, ignoring case and spacing.
+    fn hash_text(&self, body: &str) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         body.to_lowercase().split_whitespace().for_each(|word| hasher.write(word.as_bytes()));
         hasher.finish()
     }
 
-    /// Makes room, first of those who have been silent long enough.
+    /// Drops expired senders, or all senders if none has expired.
     fn forget(&mut self, now: Timestamp) {
-        let longest = self.rules.longest();
-        self.recent.retain(|_, said| said.back().is_some_and(|last| since(last, now) < longest));
-        if self.recent.len() >= KEPT {
+        let max_age_ms = self.rules.max_age_ms();
+        self.recent.retain(|_, messages| messages.back().is_some_and(|last| since(last, now) < max_age_ms));
+        if self.recent.len() >= MAX_TRACKED_SENDERS {
             self.recent.clear();
         }
     }
 }
 
-fn since(said: &Said, now: Timestamp) -> u64 {
-    now.saturating_sub(said.at)
+fn since(message: &RecentMessage, now: Timestamp) -> u64 {
+    now.saturating_sub(message.at)
 }

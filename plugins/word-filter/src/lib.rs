@@ -1,32 +1,32 @@
-//! Keeps words, links and floods out of rooms: masks what is unwelcome, or keeps the whole message out.
+//! Filters words, links and floods: masks hits, or rejects the message.
 //!
 //! ```toml
 //! [plugin.word-filter.settings]
-//! words = ["darn", "dratted thing"]     # whole words, in any case
-//! patterns = ['\bspam+\b']              # regular expressions, in any case
-//! evasions = ["spacing", "lookalikes", "repeats"]  # disguises of words that are seen through; also "accents"
+//! words = ["darn", "dratted thing"]     # whole words, ignoring case
+//! patterns = ['\bspam+\b']              # regular expressions, ignoring case
+//! evasions = ["spacing", "lookalikes", "repeats"]  # disguises of words that are detected; also "accents"
 //! action = "mask"                       # or "reject"
-//! mask = "*"                            # stands for each masked character
-//! reason = "Mind your words."           # told with a rejection
-//! links.deny = ["casino.example"]       # hosts that links must not lead to, with all below them
+//! mask = "*"                            # replaces each masked character
+//! reason = "Mind your words."           # shown to the sender with a rejection
+//! links.deny = ["casino.example"]       # hosts that links must not lead to, including their subdomains
 //! links.allow = ["example.org"]         # if given, the only ones they may lead to
 //! flood.messages = 8                    # messages that one person may post in a room …
 //! flood.seconds = 10                    # … in this time
 //! flood.repeats = 2                     # how often the same text may be posted …
 //! flood.repeat_seconds = 60             # … in this time
-//! exempt = "moderator"                  # nothing holds for those of this role in the room, or a higher one
-//! exempt_rooms = ["staff"]              # rooms, by name or id, where nothing holds for anybody
+//! exempt = "moderator"                  # members with this role in the room, or a higher one, are not filtered
+//! exempt_rooms = ["staff"]              # rooms, by name or id, that are not filtered
 //! ```
 //!
-//! All keys are optional; without any, everything passes. Words match in any script that has cases, and only where no
-//! letter or digit touches them. A pattern matches wherever it does; `\b` and `\w` know Unicode.
+//! All keys are optional; without any, everything passes. Words match ignoring case in any script, and only between
+//! word boundaries. A pattern matches anywhere; `\b` and `\w` support Unicode.
 //!
 //! Seen through by default: letters apart (`d a r n`, `d.a.r.n`, `d-a_rn`; but not `d, a & r`, which is a list), digits, signs and letters of other scripts for
 //! letters (`d4rn`, `d@rn`), and drawn-out letters (`daaarn`, but a single doubled one makes another word: `god` is not
 //! `good`). `accents` (`dárn`) is for languages without them: in Spanish, `año` is not `ano`.
 //!
-//! What counts as a flood is kept in the memory of the instance that looks after a room: it is forgotten when the
-//! plugin or its settings are replaced. Edits and plugins' posts are no floods. A flood is always rejected, whatever
+//! The recent messages for flood detection are kept in the memory of the instance that filters a room, and lost when the
+//! plugin or its settings are replaced. Edits and plugins' posts do not count. A flood is always rejected, whatever
 //! the action.
 //!
 //! Rejections have the codes `blocked_word`, `blocked_link` and `flood`. Grants: none.
@@ -55,11 +55,11 @@ use crate::patterns::Patterns;
 use crate::settings::{Action, Evasions, Settings};
 use crate::words::Words;
 
-/// The plugin, with its rules built once for each instance.
+/// The plugin, with its rules compiled once for each instance.
 #[derive(Debug)]
 pub struct WordFilter {
     words: Words,
-    /// None if no disguise is to be seen through.
+    /// None if no disguises are to be detected.
     disguised: Option<Disguised>,
     patterns: Patterns,
     links: Links,
@@ -111,7 +111,7 @@ impl MessageFilter for WordFilter {
         let mut hits = Vec::new();
         self.links.find(&draft.body, &mut hits);
         let has_link = !hits.is_empty();
-        // What is attached cannot be masked.
+        // Attachments cannot be masked.
         if draft.attachments.iter().any(|link| self.links.is_unwelcome(link)) {
             return Verdict::reject("blocked_link", &self.reason);
         }
@@ -136,7 +136,7 @@ impl MessageFilter for WordFilter {
 }
 
 impl WordFilter {
-    /// Whether nothing holds for this person in this room.
+    /// Whether this actor or this room is exempt.
     fn is_exempt(&self, ctx: &Context) -> bool {
         if self.exempt.is_some_and(|least| ctx.role.is_some_and(|role| role >= least)) {
             return true;
@@ -153,7 +153,7 @@ impl WordFilter {
 
 register!(WordFilter: lifecycle, message_filter);
 
-/// Puts `mask` in the place of each character that is in a hit. Hits may overlap.
+/// Replaces each character in a hit by `mask`. Hits may overlap.
 fn mask(body: &str, mut hits: Vec<Range<usize>>, mask: char) -> String {
     hits.sort_unstable_by_key(|hit| hit.start);
     let mut masked = String::with_capacity(body.len());
@@ -161,7 +161,7 @@ fn mask(body: &str, mut hits: Vec<Range<usize>>, mask: char) -> String {
     for hit in hits {
         let start = hit.start.max(done);
         let Some(covered) = body.get(start..hit.end) else {
-            // All of it was covered by hits before.
+            // Covered by previous hits.
             continue;
         };
         masked.push_str(&body[done..start]);

@@ -1,4 +1,4 @@
-//! Where links lead.
+//! Checks the hosts of links.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use crate::settings::LinkRules;
 
-/// What hosts links may lead to.
+/// Denied and allowed hosts of links.
 #[derive(Debug)]
 pub(crate) struct Links(LinkRules);
 
@@ -38,7 +38,7 @@ impl Links {
         let ends = |c: char| c.is_whitespace() || "<>()[]{}\"'`,;".contains(c);
         let mut start = 0;
         for piece in body.split(ends) {
-            if self.is_unwelcome(piece) {
+            if self.is_denied(piece) {
                 hits.push(start..start + piece.len());
             }
             start += piece.len();
@@ -46,12 +46,12 @@ impl Links {
         }
     }
 
-    /// Whether this is a link to where none should lead.
-    pub(crate) fn is_unwelcome(&self, piece: &str) -> bool {
+    /// Whether this is a link to a denied host.
+    pub(crate) fn is_denied(&self, piece: &str) -> bool {
         if !may_link(piece) {
             return false;
         }
-        // Full-width signs are what browsers make of them.
+        // Browsers read full-width signs as their ASCII equivalents.
         let piece: Cow<'_, str> = nfkc(piece);
         let piece = piece.replace('\\', "/").replace(['。', '｡'], ".").to_lowercase();
         let (link, rest) = match after_scheme(&piece) {
@@ -61,13 +61,13 @@ impl Links {
         let has_scheme = link && rest.len() < piece.len();
         let rest = rest.trim_start_matches('/').trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        // As browsers read it; what they cannot read is taken as it is written.
+        // The host as browsers read it; if they cannot parse the URL, the host as written.
         let host = host_of(&format!("http://{rest}")).unwrap_or_else(|| {
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             host.split(':').next().unwrap_or_default().to_owned()
         });
         let host = host.trim_matches(|c: char| !c.is_alphanumeric());
-        // What comes before `@` is a name, not the host; without a scheme it is somebody's address.
+        // Text before `@` is a user name, not the host; without a scheme it is an e-mail address.
         if !has_scheme && (!is_domain(host) || authority.contains('@')) {
             return false;
         }
@@ -76,14 +76,14 @@ impl Links {
     }
 }
 
-/// What follows the scheme of a link. Browsers need no slashes after those that they know.
+/// The part after a link's scheme. Browsers need no slashes after schemes that they know.
 fn after_scheme(piece: &str) -> Option<&str> {
     let known = ["http:", "https:", "ftp:", "ws:", "wss:"];
     let bare = || known.iter().find_map(|scheme| piece.strip_prefix(scheme)).filter(|rest| !rest.is_empty());
     piece.split_once("://").map(|(_, rest)| rest).or_else(bare)
 }
 
-/// The host of a URL as browsers read it: percent-decoded, in Punycode, without what is before `@`; numbers as addresses.
+/// The host of a URL as browsers read it: percent-decoded, in Punycode, without user and password; numbers as IP addresses.
 fn host_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     match url.host()? {
@@ -93,7 +93,7 @@ fn host_of(url: &str) -> Option<String> {
     }
 }
 
-/// Whether there can be a link in it at all: a dot or a slash with something right after it, a percent sign, or a scheme.
+/// Fast check whether a text may contain a link: a dot or slash followed by a character, a percent sign, or a scheme.
 fn may_link(body: &str) -> bool {
     body.as_bytes().windows(2).any(|pair| match pair[0] {
         b'.' | b'/' | b'\\' | b':' => !pair[1].is_ascii_whitespace(),
@@ -102,12 +102,12 @@ fn may_link(body: &str) -> bool {
     }) || (!body.is_ascii() && body.contains(['。', '．', '｡', '／', '：']))
 }
 
-/// Whether a host is the known one or below it.
+/// Whether a host is `known` or a subdomain of it.
 fn is_under(host: &str, known: &str) -> bool {
     host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Whether it could be a domain: `example.org`, but not `3.14` or `e.g`.
+/// Whether it may be a domain: `example.org`, but not `3.14` or `e.g`.
 fn is_domain(host: &str) -> bool {
     let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
     host.rsplit_once('.').is_some_and(|(rest, top)| {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_host_is_found_however_it_is_written() {
+    fn denied_host_is_found_in_every_spelling() {
         for link in [
             "https://casino.example/win?now",
             "HTTP://Casino.Example",
@@ -158,21 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn other_hosts_and_other_things_pass() {
+    fn other_hosts_and_other_text_pass() {
         let body = "notcasino.example casino.example.org casino ann@casino.example 3.14 e.g. and/or /me 12/24";
         assert_eq!(unwelcome(&[], &["casino.example"], body), [""; 0]);
         assert_eq!(unwelcome(&["example.org"], &[], body), [""; 0]);
     }
 
     #[test]
-    fn with_a_list_of_welcome_hosts_all_others_are_not() {
+    fn hosts_outside_the_allow_list_are_denied() {
         let body = "https://docs.example.org/x http://example.org, evil.example/x www.evil.example ftp://1.2.3.4 http://[::1]/";
         let found = unwelcome(&["example.org"], &[], body);
         assert_eq!(found, ["evil.example/x", "www.evil.example", "ftp://1.2.3.4", "http://"]);
     }
 
     #[test]
-    fn hosts_in_other_scripts_and_numbers_have_one_spelling() {
+    fn hosts_in_other_scripts_and_numbers_are_normalised() {
         for link in [
             "http://bücher.example",
             "http://xn--bcher-kva.example/",
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_wins() {
+    fn deny_list_overrides_allow_list() {
         assert_eq!(unwelcome(&["example.org"], &["ads.example.org"], "https://ads.example.org/").len(), 1);
     }
 
     #[test]
-    fn without_rules_links_are_not_looked_at() {
+    fn links_are_not_checked_without_rules() {
         assert_eq!(unwelcome(&[], &[], "https://evil.example"), [""; 0]);
     }
 }

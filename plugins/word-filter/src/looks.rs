@@ -1,4 +1,4 @@
-//! Letters that pass for others.
+//! Tables of characters that look like letters.
 
 use natterjack_text::drawn_letter;
 
@@ -17,8 +17,8 @@ pub(crate) fn ascii(sign: char) -> Option<char> {
     })
 }
 
-/// Letters of other scripts that look like one of a to z, in lower case where they have a case, and pictures of letters. What
-/// is a letter by compatibility, such as a full-width one, is read as it before.
+/// The letter from a to z that a letter of another script (in lower case) or a pictured letter looks like. Compatibility
+/// forms, such as full-width letters, are resolved before.
 pub(crate) fn homoglyph(letter: char) -> Option<char> {
     Some(match letter {
         'а' | 'α' | 'ɑ' => 'a',
@@ -57,7 +57,7 @@ pub(crate) fn is_everyday(letter: char) -> bool {
     matches!(letter, 'α'..='ω' | 'а'..='я' | 'ё' | 'ђ' | 'ѓ' | 'є' | 'і' | 'ї' | 'ј'..='џ' | 'ґ')
 }
 
-/// U+00E0 to U+00FF and U+0100 to U+017F without what is above and below them; `?` where there is no such letter.
+/// Base letters of U+00E0 to U+00FF and U+0100 to U+017F, without diacritics; `?` where there is none.
 const LATIN_1: &[u8; 32] = b"aaaaaa?ceeeeiiiidnooooo?ouuuuy?y";
 const LATIN_A: &[u8; 128] = b"aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii??jjkkkllllllllllnnnnnnnnnoooooo??\
     rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
@@ -72,20 +72,20 @@ pub(crate) fn plain(letter: char) -> char {
     if known == b'?' { letter } else { known.into() }
 }
 
-/// Accents that are characters of their own.
+/// Whether it is a combining accent.
 pub(crate) fn is_accent(mark: char) -> bool {
     matches!(mark, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
         | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// What does not make another word of a word: lines through letters, the vowel signs of Arabic and Hebrew, and the stroke
-/// that draws Arabic letters out.
+/// Whether it never changes a word: combining strokes, the vowel signs of Arabic and Hebrew, and the Arabic tatweel, which
+/// elongates letters.
 pub(crate) fn is_ornament(c: char) -> bool {
     matches!(c, '\u{334}'..='\u{338}' | '\u{20D2}'..='\u{20E4}' | '\u{489}' | '\u{488}' | '\u{640}'
         | '\u{64B}'..='\u{65F}' | '\u{670}' | '\u{591}'..='\u{5BD}' | '\u{5BF}' | '\u{5C1}'..='\u{5C5}' | '\u{5C7}')
 }
 
-/// What Markdown puts around emphasis, code and what is not to be seen: shown, none of it is there.
+/// Whether it is a Markdown sign of emphasis, code or spoilers, which clients do not show.
 pub(crate) fn is_markup(sign: char) -> bool {
     matches!(sign, '*' | '_' | '~' | '`' | '|')
 }
@@ -95,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_are_read_as_they_look() {
+    fn look_alikes_are_mapped_to_letters() {
         let look = |c: char| ascii(c).or_else(|| homoglyph(c)).unwrap_or(c);
         let read = |text: &str| text.chars().map(look).collect::<String>();
         assert_eq!(read("d4rn ԁаrn 🅓🅐🅡🅝 🇩🇦🇷🇳"), "darn darn darn darn");
     }
 
     #[test]
-    fn accents_come_off() {
+    fn accents_are_removed() {
         let read = |text: &str| text.chars().map(plain).collect::<String>();
         assert_eq!(read("dårñ łąśžÿ æþ÷"), "darn laszy æþ÷");
     }

@@ -1,14 +1,14 @@
-//! Regular expressions.
+//! Matches regular expressions.
 
 use std::ops::Range;
 
 use regex::{Error, Regex, RegexBuilder};
 
-/// Bytes that one pattern may take. The instance's memory is shared by all of them, and running out of it in
-/// the middle of a message is worse than an error at the start.
-const COMPILED: usize = 1 << 20;
-/// Bytes that matching one pattern may remember between messages, for speed.
-const WORKING: usize = 256 << 10;
+/// Bytes of one compiled pattern. All patterns share the instance's memory, and an error at the start is better than
+/// running out of memory on a message.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+/// Bytes of one pattern's cache, which is kept between messages.
+const MAX_CACHE_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Patterns(Vec<Regex>);
@@ -28,8 +28,8 @@ impl Patterns {
 fn build(at: usize, pattern: &str) -> Result<Regex, String> {
     let regex = RegexBuilder::new(pattern)
         .case_insensitive(true)
-        .size_limit(COMPILED)
-        .dfa_size_limit(WORKING)
+        .size_limit(MAX_COMPILED_BYTES)
+        .dfa_size_limit(MAX_CACHE_BYTES)
         .build()
         .map_err(|error| format!("`patterns[{at}]`, `{pattern}`, cannot be used: {}", brief(&error)))?;
     if regex.is_match("") {
@@ -40,7 +40,7 @@ fn build(at: usize, pattern: &str) -> Result<Regex, String> {
     Ok(regex)
 }
 
-/// A syntax error is drawn over several lines, of which the last one says what is wrong.
+/// The last line of a syntax error, which has the reason; the lines before are a drawing.
 fn brief(error: &Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();

@@ -3,7 +3,7 @@
 use natterjack_plugin_sdk::Role;
 use serde::Deserialize;
 
-/// What the operator writes.
+/// The plugin's settings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -19,7 +19,7 @@ pub struct Settings {
     pub(crate) exempt_rooms: Vec<String>,
 }
 
-/// What happens to a message with a hit.
+/// The action on a message with a hit.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Action {
@@ -41,14 +41,14 @@ pub(crate) enum Evasion {
     Accents,
 }
 
-/// The ways to look for.
+/// The set of evasions to detect.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Evasions {
     pub(crate) spacing: bool,
     pub(crate) lookalikes: bool,
     pub(crate) repeats: bool,
     pub(crate) accents: bool,
-    /// Reads `l` as `i`, which `1` is read as too.
+    /// Whether `l` is read as `i`, as `1` is.
     pub(crate) l_is_i: bool,
 }
 
@@ -65,7 +65,7 @@ impl Evasions {
     }
 }
 
-/// Hosts, with all that is below them.
+/// Lists of hosts, which include their subdomains.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LinkRules {
@@ -73,7 +73,7 @@ pub(crate) struct LinkRules {
     pub(crate) deny: Vec<String>,
 }
 
-/// 0 turns a rule off.
+/// Flood limits; 0 turns a rule off.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FloodRules {
@@ -84,8 +84,8 @@ pub(crate) struct FloodRules {
 }
 
 impl FloodRules {
-    /// How long something said matters, in milliseconds.
-    pub(crate) fn longest(self) -> u64 {
+    /// How long a message counts, in milliseconds.
+    pub(crate) fn max_age_ms(self) -> u64 {
         u64::from(self.seconds.max(self.repeat_seconds)) * 1_000
     }
 }

@@ -1,11 +1,11 @@
-//! A text as it reads, whatever was done to disguise it.
+//! The skeleton of a text: a normal form without disguises.
 
 use std::ops::Range;
 
 use crate::alphabet::Alphabet;
 use crate::reader::Reader;
 
-/// What is between words.
+/// The gap between words.
 pub(crate) const GAP: u8 = b' ';
 /// A text as it reads: lower case, letters for their look-alikes, one letter for each run of the same, and letters that
 /// stand apart moved together.
@@ -15,25 +15,25 @@ pub(crate) struct Skeleton {
     pub(crate) runs: Vec<Run>,
 }
 
-/// One letter of a skeleton, or a gap, and where it comes from.
+/// One letter of a skeleton, or a gap, and its position in the original.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
-    /// Where it is in the skeleton's text.
+    /// Offset in the skeleton.
     pub(crate) at: u32,
-    /// Where it is in the original.
+    /// Offset in the original.
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// How often the letter stands there in a row; 0 for a gap.
+    /// How often the letter is repeated; 0 for a gap.
     pub(crate) count: u32,
-    /// What is between it and the letter before it, where letters that stand apart were moved together.
+    /// The separator between it and the previous letter, if spaced letters were joined here.
     pub(crate) apart: Option<Between>,
 }
 
-/// What is between letters that stand apart.
+/// The separator between spaced letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Between {
     Signs,
-    /// White space, perhaps with signs.
+    /// White space, with or without signs.
     Space,
 }
 
@@ -97,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_text_stays_as_it_is_but_for_case_and_doubles() {
+    fn plain_text_is_only_lower_cased_and_deduplicated() {
         assert_eq!(read("Good morning, Bob!"), "god morning bob");
         assert_eq!(read("ЧЁРТ straße"), "чept straße");
     }
 
     #[test]
-    fn letters_that_stand_apart_move_together() {
+    fn spaced_letters_are_joined() {
         assert_eq!(read("I d a r n it"), "idarn it");
         assert_eq!(read("d.a.r.n d - a - r - n"), "darndarn");
         assert_eq!(read("d, a & r; n"), "d a r n");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_not_there() {
+    fn invisible_characters_are_removed() {
         assert_eq!(read("d\u{200B}a\u{AD}r\u{301}n\u{2800}\u{202E}"), "darn");
         assert_eq!(read("d**a**rn d_a_rn **darn** da~~rn"), "darn darn darn darn");
         assert_eq!(read("كـــلب كَلب"), "كلب كلب");

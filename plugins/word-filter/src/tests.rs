@@ -13,12 +13,12 @@ fn init_error(settings: Value) -> String {
     MockHost::new().init::<WordFilter>(settings).unwrap_err()
 }
 
-/// What becomes of a message.
+/// The verdict on a message.
 fn post(filter: &mut WordFilter, body: &str) -> Verdict {
     MockHost::new().room("lobby").by("bob").at("lobby").post(filter, body)
 }
 
-/// What others read of a message.
+/// The text that is stored for a message.
 fn shown(filter: &mut WordFilter, body: &str) -> String {
     match post(filter, body) {
         Verdict::Allow => body.to_owned(),
@@ -28,19 +28,19 @@ fn shown(filter: &mut WordFilter, body: &str) -> String {
 }
 
 #[test]
-fn a_word_is_masked_character_by_character() {
+fn word_is_masked_character_by_character() {
     let mut filter = filter(json!({ "words": ["darn"] }));
     assert_eq!(shown(&mut filter, "darn, that darn cat"), "****, that **** cat");
 }
 
 #[test]
-fn a_clean_message_passes_untouched() {
+fn clean_message_is_allowed_unchanged() {
     let mut filter = filter(json!({ "words": ["darn"], "patterns": ["spam+"] }));
     assert_eq!(post(&mut filter, "good morning, grüß Gott"), Verdict::Allow);
 }
 
 #[test]
-fn case_makes_no_difference_in_any_script() {
+fn case_is_ignored_in_any_script() {
     let mut filter = filter(json!({ "words": ["Darn", "чёрт", "ΟΔΌΣ", "straße"] }));
     for (body, masked) in
         [("DARN dArN", "**** ****"), ("Вот ЧЁРТ!", "Вот ****!"), ("οδός", "****"), ("STRASSE Straße", "******* ******")]
@@ -50,7 +50,7 @@ fn case_makes_no_difference_in_any_script() {
 }
 
 #[test]
-fn only_whole_words_count() {
+fn only_whole_words_are_masked() {
     let mut filter = filter(json!({ "words": ["ass", "été", "c++"] }));
     assert_eq!(
         post(&mut filter, "a classic assembly, répétés, C++11 ass1"),
@@ -60,14 +60,14 @@ fn only_whole_words_count() {
 }
 
 #[test]
-fn a_shorter_word_counts_where_a_longer_one_fails() {
+fn shorter_word_is_found_where_a_longer_one_does_not_match() {
     let mut filter = filter(json!({ "words": ["darn", "darn it"] }));
     assert_eq!(shown(&mut filter, "darn items"), "**** items");
     assert_eq!(shown(&mut filter, "darn it!"), "*******!");
 }
 
 #[test]
-fn a_pattern_is_masked_wherever_it_matches() {
+fn pattern_is_masked_wherever_it_matches() {
     let mut filter = filter(json!({ "patterns": [r"\bspam+\b", r"\d{4}"], "mask": "█" }));
     assert_eq!(shown(&mut filter, "SPAMMM at 12345"), "██████ at ████5");
 }
@@ -79,7 +79,7 @@ fn overlapping_hits_are_masked_once() {
 }
 
 #[test]
-fn rejecting_keeps_the_message_out_and_says_why() {
+fn reject_action_rejects_with_the_reason() {
     let mut filter = filter(json!({ "words": ["darn"], "action": "reject", "reason": "Language!" }));
     assert_eq!(post(&mut filter, "Darn!"), Verdict::reject("blocked_word", "Language!"));
     assert_eq!(post(&mut filter, "Dear me!"), Verdict::Allow);
@@ -91,13 +91,13 @@ fn without_settings_everything_passes() {
 }
 
 #[test]
-fn a_misspelt_key_is_named() {
+fn misspelt_key_is_named_in_the_error() {
     let error = init_error(json!({ "wrods": ["darn"] }));
     assert!(error.starts_with("`wrods`: is unknown here; known are `words`"), "{error}");
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_named() {
+fn invalid_value_is_named_in_the_error() {
     for (settings, key) in [
         (json!({ "words": ["darn", 3] }), "`words[1]`"),
         (json!({ "words": ["darn", " "] }), "`words[1]`"),

@@ -1,4 +1,4 @@
-//! Whole words, in any case.
+//! Finds whole words, ignoring case.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use aho_corasick::nfa::contiguous::NFA;
 
 use crate::bounds::is_whole;
 
-/// All words in one automaton, so that a message is read once, however many there are.
+/// All words in one automaton, so that a message is searched once.
 #[derive(Debug)]
 pub(crate) struct Words(NFA);
 
@@ -20,30 +20,30 @@ impl Words {
         }
         let folded =
             words.iter().flat_map(|word| spellings(word.trim())).map(|word| Folded::new(&word).text.into_owned());
-        // One kind of automaton, named, keeps the others out of the component. A folded word is lower case
-        // except in ASCII, where the automaton does it, to spare messages in ASCII the folding.
+        // Naming one kind of automaton keeps the others out of the component. Words are lower-cased by folding
+        // except in ASCII, where the automaton ignores case, so that ASCII messages need no folding.
         let automaton = NFA::builder().ascii_case_insensitive(true).build(folded);
         automaton.map(Self).map_err(|error| format!("`words` cannot be built: {error}"))
     }
 
     pub(crate) fn find(&self, body: &str, hits: &mut Vec<Range<usize>>) {
         let folded = Folded::new(body);
-        // Overlapping, since "darn it" may fail as a whole word where "darn" holds. An error would say that
-        // the automaton was not built for this kind of search; it was.
+        // Overlapping, since "darn" may be a whole word where "darn it" is not. The search cannot fail: the automaton
+        // is built for overlapping searches.
         let found = self.0.try_find_overlapping_iter(Input::new(folded.text.as_ref()));
         let found = found.into_iter().flatten().map(|hit| folded.original(hit.range()));
         hits.extend(found.filter(|hit| is_whole(body, hit)));
     }
 }
 
-/// A word as it may be written: `straße` is `STRASSE` in capitals. The other way round it is another word: `aß` is not `ass`.
+/// The spellings of a word: `straße` is also `STRASSE` in capitals. The reverse does not hold: `aß` is not `ass`.
 pub(crate) fn spellings(word: &str) -> impl Iterator<Item = String> {
     let capitals = word.contains(['ß', 'ẞ']).then(|| word.replace(['ß', 'ẞ'], "ss"));
     std::iter::once(word.to_owned()).chain(capitals)
 }
 
-/// The letters that a character is in lower case. By way of upper case, so that `ς` equals `σ`; `ß`, which has none of its
-/// own, stays what it is.
+/// Folds a character to lower case by way of upper case, so that `ς` equals `σ`. `ß`, which has no upper case of its own,
+/// stays unchanged.
 pub(crate) fn fold(character: char) -> impl Iterator<Item = char> {
     let mut upper = character.to_uppercase();
     let base = match (upper.next(), upper.next()) {
@@ -53,10 +53,10 @@ pub(crate) fn fold(character: char) -> impl Iterator<Item = char> {
     base.to_lowercase()
 }
 
-/// A text with its cases made equal, and the way back to the original.
+/// A folded text, with a mapping to the original.
 struct Folded<'a> {
     text: Cow<'a, str>,
-    /// For each byte of `text` the character it comes from; empty if they are the same bytes.
+    /// For each byte of `text` the original character's position; empty if the bytes are the same.
     origins: Vec<Range<usize>>,
 }
 

@@ -1,4 +1,4 @@
-//! Words that somebody wrote so that they would not be found.
+//! Tests for disguised words.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn darn() -> WordFilter {
 }
 
 #[test]
-fn letters_apart_are_seen_through() {
+fn spaced_letters_are_detected() {
     let mut filter = darn();
     for (body, masked) in [
         ("oh d a r n you", "oh ******* you"),
@@ -22,7 +22,7 @@ fn letters_apart_are_seen_through() {
 }
 
 #[test]
-fn look_alikes_are_seen_through() {
+fn look_alikes_are_detected() {
     let mut filter = darn();
     for (body, masked) in [
         ("d4rn d@rn D4RN!", "**** **** ****!"),
@@ -39,7 +39,7 @@ fn look_alikes_are_seen_through() {
 }
 
 #[test]
-fn drawn_out_letters_are_seen_through() {
+fn repeated_letters_are_detected() {
     let mut filter = darn();
     for (body, masked) in [
         ("daaaarn", "*******"),
@@ -55,7 +55,7 @@ fn drawn_out_letters_are_seen_through() {
 }
 
 #[test]
-fn honest_words_are_left_alone() {
+fn similar_ordinary_words_are_allowed() {
     let mut filter = darn();
     for body in [
         "good as gold, a class of its own, a s class",
@@ -70,7 +70,7 @@ fn honest_words_are_left_alone() {
 }
 
 #[test]
-fn accents_are_seen_through_if_asked_for() {
+fn accents_are_detected_if_configured() {
     assert_eq!(shown(&mut filter(json!({ "words": ["ano"] })), "un año, an\u{303}o"), "un año, an\u{303}o");
     let mut filter = filter(json!({ "words": ["darn", "été"], "evasions": ["accents"] }));
     assert_eq!(shown(&mut filter, "dárn da\u{301}rn ete été"), "**** ***** ete ***");
@@ -78,19 +78,19 @@ fn accents_are_seen_through_if_asked_for() {
 }
 
 #[test]
-fn without_evasions_words_are_taken_as_they_are() {
+fn without_evasions_only_plain_words_are_found() {
     let mut filter = filter(json!({ "words": ["darn"], "evasions": [] }));
     assert_eq!(shown(&mut filter, "d4rn d a r n daaarn darn"), "d4rn d a r n daaarn ****");
 }
 
 #[test]
-fn words_with_signs_and_numbers_are_found_as_they_are() {
+fn words_with_signs_and_numbers_are_found_undisguised() {
     let mut filter = filter(json!({ "words": ["c++", "1488", "b00m"] }));
     assert_eq!(shown(&mut filter, "c++ 1488 b00m boom"), "*** **** **** boom");
 }
 
 #[test]
-fn no_text_upsets_it() {
+fn unusual_text_causes_no_panic() {
     let mut filter = filter(
         json!({ "words": ["darn", "a b", "é", "ß", "𝓭"], "evasions": ["spacing", "lookalikes", "repeats", "accents"] }),
     );
@@ -106,7 +106,7 @@ fn no_text_upsets_it() {
 }
 
 #[test]
-fn what_reads_like_a_word_only_to_a_machine_is_left_alone() {
+fn text_that_only_resembles_a_word_is_allowed() {
     let words = ["ass", "hell", "darn", "cam", "anal", "été", "god", "jas"];
     let mut filter = filter(json!({ "words": words }));
     for body in [
@@ -126,10 +126,10 @@ fn what_reads_like_a_word_only_to_a_machine_is_left_alone() {
         "mail d.a.r.n@example.org or d4rn@example.org",
         "https://example.org/d/a/r/n?d4rn",
         "ass.example.org ann@ass.example.org",
-        // Signs that read as letters go on from the ones before them.
+        // Signs that look like letters, following other signs.
         "gr@ss gl@$$ pa$$word cl@ss b@ss",
         "Scunthorpe, class, assassin, analysis, hellebore, Bass, Massachusetts",
-        // Letters that are others in their language.
+        // Letters that are distinct in their language.
         "Er aß Brot, und sie aßen Aß",
         "сам по себе, СÁМ",
         "aśś a\u{301}ss ass\u{301}",
@@ -158,7 +158,7 @@ fn what_reads_like_a_word_only_to_a_machine_is_left_alone() {
 }
 
 #[test]
-fn what_a_person_reads_as_a_word_is_found() {
+fn disguises_that_people_can_read_are_found() {
     let mut filter =
         filter(json!({ "words": ["darn", "ass", "été", "дурак", "笨蛋", "ควาย", "바보", "バカ", "كلب", "straße"] }));
     for (body, masked) in [

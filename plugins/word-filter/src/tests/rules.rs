@@ -1,4 +1,4 @@
-//! Links, floods, and for whom nothing holds.
+//! Tests for links, floods and exemptions.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn is_flood(verdict: &Verdict) -> bool {
 }
 
 #[test]
-fn an_unwelcome_link_is_masked_or_rejected() {
+fn denied_link_is_masked_or_rejected() {
     let links = json!({ "deny": ["casino.example"] });
     let mut masking = filter(json!({ "links": links }));
     assert_eq!(shown(&mut masking, "see (http://casino.example/x)!"), "see (***********************)!");
@@ -29,7 +29,7 @@ fn an_unwelcome_link_is_masked_or_rejected() {
 }
 
 #[test]
-fn what_is_attached_follows_the_rules_for_links() {
+fn attachments_follow_the_rules_for_links() {
     let mut filter = filter(json!({ "links": { "allow": ["example.org"] } }));
     let ctx = MockHost::new().room("lobby").by("bob").at("lobby").context();
     for (link, welcome) in [
@@ -58,7 +58,7 @@ fn too_many_messages_are_a_flood_until_time_has_passed() {
 }
 
 #[test]
-fn the_same_again_and_again_is_a_flood() {
+fn repeated_text_is_a_flood() {
     let chat = lobby();
     let mut filter: WordFilter = chat.init(json!({ "flood": { "repeats": 2, "repeat_seconds": 60 } })).unwrap();
     for (body, flood) in [
@@ -76,7 +76,7 @@ fn the_same_again_and_again_is_a_flood() {
 }
 
 #[test]
-fn an_edit_is_no_flood() {
+fn edit_does_not_count_as_a_flood() {
     let chat = lobby();
     let mut filter: WordFilter = chat.init(json!({ "flood": { "messages": 1 } })).unwrap();
     let bob = chat.by("bob").at("lobby");
@@ -86,7 +86,7 @@ fn an_edit_is_no_flood() {
 }
 
 #[test]
-fn many_people_are_kept_in_mind_but_not_without_end() {
+fn number_of_tracked_senders_is_bounded() {
     let chat = lobby();
     let mut filter: WordFilter = chat.init(json!({ "flood": { "messages": 1 } })).unwrap();
     let mut ctx = chat.by("bob").at("lobby").context();
@@ -99,7 +99,7 @@ fn many_people_are_kept_in_mind_but_not_without_end() {
 }
 
 #[test]
-fn nothing_holds_for_moderators_if_the_operator_says_so() {
+fn exempt_role_is_not_filtered() {
     let chat = lobby();
     let settings = json!({ "words": ["darn"], "flood": { "messages": 1 }, "exempt": "moderator" });
     let mut filter: WordFilter = chat.init(settings).unwrap();
@@ -110,7 +110,7 @@ fn nothing_holds_for_moderators_if_the_operator_says_so() {
 }
 
 #[test]
-fn nothing_holds_in_exempt_rooms() {
+fn exempt_room_is_not_filtered() {
     let chat = lobby();
     let mut filter: WordFilter = chat.init(json!({ "words": ["darn"], "exempt_rooms": ["STAFF"] })).unwrap();
     assert_eq!(chat.by("bob").at("staff").post(&mut filter, "darn"), Verdict::Allow);
@@ -118,7 +118,7 @@ fn nothing_holds_in_exempt_rooms() {
 }
 
 #[test]
-fn rules_that_make_no_sense_are_named() {
+fn invalid_rules_are_named_in_the_error() {
     for (settings, key) in [
         (json!({ "links": { "deny": ["https://casino.example/"] } }), "`links.deny[0]`"),
         (json!({ "links": { "alow": [] } }), "`links.alow`"),

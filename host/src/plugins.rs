@@ -116,7 +116,7 @@ pub struct PluginRuntime<'a> {
     pub cluster: Option<&'a config::Cluster>,
     /// Stops watching the folder.
     pub stop: CancellationToken,
-    /// The tasks of observers and timers.
+    /// Tracks the tasks of observers and timers.
     pub reacting: &'a TaskTracker,
     /// Stops observers and timers: events queued until then are still delivered, and no more timers come due.
     pub stop_reacting: CancellationToken,

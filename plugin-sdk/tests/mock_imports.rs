@@ -102,7 +102,7 @@ fn post_that_another_plugin_rejects_fails_the_call() {
 }
 
 #[test]
-fn the_twenty_first_post_of_a_call_is_too_large() {
+fn twenty_first_post_of_a_call_is_too_large() {
     assert!(say(&lobby(), json!({ "text": "squawk", "times": 20 })).is_ok());
     let refused = say(&lobby(), json!({ "text": "squawk", "times": 21 })).unwrap_err();
     assert_eq!(refused.code, ErrorCode::TooLarge);

@@ -20,7 +20,7 @@ pub struct Call {
     pub room: Option<Room>,
     /// The actor's role in that room.
     pub role: Option<Role>,
-    /// The live connection that led to the call.
+    /// The connection that caused the call, if it is known.
     pub connection: Option<ConnectionId>,
     /// The network origin of the actor's connection. Not passed to plugins.
     pub origin: Option<Origin>,

@@ -319,8 +319,8 @@ mod tests {
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 
         fs::remove_dir_all(&folder).unwrap();
-        let elsewhere = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), &folder).unwrap();
+        let other_folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(other_folder.path(), &folder).unwrap();
         assert!(Compiled::open(data.path()).unwrap_err().to_string().contains("is no folder"));
     }
 }

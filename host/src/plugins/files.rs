@@ -54,7 +54,7 @@ pub(super) async fn list(folder: &Path) -> io::Result<Files> {
             Ok(Some(stamp)) => {
                 files.insert(id, File { path, stamp });
             }
-            // A folder, or gone again.
+            // A folder, or deleted meanwhile.
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

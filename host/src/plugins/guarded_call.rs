@@ -63,13 +63,13 @@ pub(super) struct PluginHealth {
     /// Call times over all hooks.
     times: Latencies,
     faults: AtomicU64,
-    /// By hook.
+    /// Metrics by hook; none for hooks that are not exported.
     hooks: [Option<HookMetrics>; HOOKS.len()],
 }
 
 struct HookMetrics {
     time: Histogram,
-    /// By verdict.
+    /// Counters by verdict.
     verdicts: [Counter; VERDICT_NAMES.len()],
 }
 

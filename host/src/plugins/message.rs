@@ -29,7 +29,7 @@ impl From<&Whom> for wire::AccountRef {
     }
 }
 
-/// A message that nobody has edited yet.
+/// A message that was not edited.
 pub(super) fn new(seq: u64, author: &Author, at: Timestamp, post: &Post) -> wire::Message {
     wire::Message {
         seq,

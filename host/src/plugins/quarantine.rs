@@ -39,7 +39,7 @@ pub(super) enum Transition {
     Closed,
 }
 
-/// Whether a call may be made.
+/// The breaker's answer to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
     Allowed,

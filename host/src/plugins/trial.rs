@@ -91,7 +91,7 @@ impl Trial {
         Self { program: "/bin/sh".into(), arguments: vec!["-c".to_owned(), commands.to_owned()] }
     }
 
-    /// Loads a file in a child.
+    /// Loads a file in a child process and returns the outcome.
     pub(super) async fn run(
         &self,
         id: &str,

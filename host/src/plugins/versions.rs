@@ -26,7 +26,7 @@ pub struct KeptVersion {
 /// The index of kept versions, which is read from the file names.
 pub(super) struct Versions {
     folder: PathBuf,
-    /// By plugin, the newest first.
+    /// Kept versions by plugin, the newest first.
     kept: BTreeMap<Arc<str>, Vec<KeptVersion>>,
 }
 

@@ -132,7 +132,7 @@ impl Bench {
         self.plugins.statuses().into_iter().next().context("the plugin was not found where it was put")
     }
 
-    /// The error says why the plugin does not run.
+    /// Checks that the plugin runs; the error says why it does not.
     pub(super) fn check_runs(&self) -> Result<PluginStatus> {
         let status = self.status()?;
         match &status.error {
@@ -146,7 +146,7 @@ impl Bench {
         names.iter().filter_map(|name| self.plugins.command(name)).collect()
     }
 
-    /// Somebody's account, made if there is none.
+    /// The account of this name, created if needed.
     pub(super) async fn account(&self, name: &str) -> Result<Account> {
         if let Some(account) = self.database.account_named(name).await? {
             return Ok(account);
@@ -156,7 +156,7 @@ impl Bench {
         Ok(self.database.add_user(&new, now()).await?.account())
     }
 
-    /// A room, made if there is none.
+    /// The room of this name, created if needed.
     pub(super) async fn room(&self, name: &str, visibility: Visibility) -> Result<Room> {
         let named = RoomName::parse(name.to_owned());
         if let Ok(room) = self.rooms.get(&named).await {
@@ -184,7 +184,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Makes a change that is none of the plugin's.
+    /// Commits a change of the test's own, which [`Bench::take_committed`] does not return.
     async fn commit(&self, change: Change) -> Result<()> {
         self.writer.commit(Unit::new(Actor::Server, vec![change])).await?;
         self.committed.lock().clear();
@@ -196,17 +196,17 @@ impl Bench {
         Ok(self.database.last_seq(room.id).await?)
     }
 
-    /// Makes a change on somebody's behalf.
+    /// Commits a change with this account as its actor.
     pub(super) async fn commit_for(&self, account: &Account, change: Change) -> Result<()> {
         Ok(self.writer.commit(Unit::new(Actor::Account(account.clone()), vec![change])).await?)
     }
 
-    /// What has been committed since the last time this was asked.
+    /// The units committed since the last call of this.
     pub(super) fn take_committed(&self) -> Vec<Unit> {
         std::mem::take(&mut *self.committed.lock())
     }
 
-    /// What the plugin's last call wanted to write, whatever became of it.
+    /// The writes that the plugin's last call staged, committed or not.
     pub(super) fn take_staged(&self) -> Option<Unit> {
         std::mem::take(&mut *self.staged.lock()).pop()
     }
@@ -217,7 +217,7 @@ impl Bench {
         Ok(self.database.due_timers(&id, Timestamp(i64::MAX), MAX_TIMERS).await?)
     }
 
-    /// The names behind the ids that there are now.
+    /// The names of all accounts and rooms by id.
     pub(super) async fn names(&self) -> Result<HashMap<Uuid, String>> {
         let mut names = HashMap::new();
         for user in self.database.users(None, 0, 1000).await? {
@@ -237,13 +237,13 @@ impl Bench {
     }
 }
 
-/// A request of an account.
+/// A caller with this account, for requests through the router.
 pub(super) fn caller(account: &Account) -> Caller {
     let origin = IpAddr::from(Ipv4Addr::LOCALHOST).into();
     Caller { actor: Actor::Account(account.clone()), connection: None, origin, request: Uuid::now_v7() }
 }
 
-/// The same, past the router.
+/// A call by this account, for hooks that are called without the router.
 pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
     Call {
         request: Uuid::now_v7(),
@@ -256,26 +256,26 @@ pub(super) fn call(account: &Account, room: &Room, role: Option<Role>) -> Call {
     }
 }
 
-/// Whether this is an id already, and no name.
+/// Whether the text is an account's id and not a name.
 pub(super) fn is_account_id(text: &str) -> bool {
     text.parse::<AccountId>().is_ok()
 }
 
-/// Reads `--settings`.
+/// Parses `--settings`.
 pub(super) fn settings(text: &str) -> Result<Value> {
     object(text).map_err(|why| anyhow!("{why}; wanted an object, as the plugin's `settings` in config.toml"))
 }
 
-/// Reads a JSON object.
+/// Parses a JSON object.
 pub(super) fn object(text: &str) -> Result<Value> {
     let value: Value = serde_json::from_str(text).map_err(|error| anyhow!("is no JSON: {error}"))?;
     if !value.is_object() {
-        bail!("is JSON, but no object");
+        bail!("is JSON, but not an object");
     }
     Ok(value)
 }
 
-/// Shows what the plugin says while it is tried out, and why it failed.
+/// Writes the plugin's log and the reasons of its faults to standard error.
 pub(super) fn show_log() {
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new("plugin=info"))
@@ -283,6 +283,6 @@ pub(super) fn show_log() {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    // Only a test in the same process could have been first.
+    // Fails only if a test in the same process has set a logger already.
     let _ = log.try_init();
 }

@@ -12,7 +12,7 @@ use super::grant_lines;
 /// Build a plugin's crate, and check that a server would load the component
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The crate's folder [default: this one]
+    /// The crate's folder [default: the current folder]
     dir: Option<PathBuf>,
     /// Install the plugin to --folder or --server [default: the plugins folder of the config.toml in the current folder, or
     /// else the last destination]
@@ -40,7 +40,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     // A server that accepted the upload has granted them already.
     if !built.inspection.wants.is_empty() && !matches!(destination, Some(Destination::Server(..))) {
-        say!("It starts once config.toml has:\n{}", grant_lines(&built.id, &built.inspection.wants));
+        say!("To start it, add to config.toml:\n{}", grant_lines(&built.id, &built.inspection.wants));
     }
     Ok(())
 }

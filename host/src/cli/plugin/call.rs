@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// The caller's role in the room: member, moderator or owner
     #[arg(long, default_value = "member")]
     role: Role,
-    /// The room that it is called in [default: lobby, if it works in rooms only]
+    /// The room that it is called in [default: lobby, for commands that need a room]
     #[arg(long)]
     room: Option<String>,
 }

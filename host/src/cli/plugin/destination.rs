@@ -16,10 +16,10 @@ const DESTINATION_FILE: &str = ".natterjack.toml";
 /// Command line options that name the destination.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// Install into this plugins folder, and remember it
+    /// Install into this plugins folder, and save it as the crate's destination
     #[arg(long, value_name = "FOLDER", conflicts_with = "server")]
     folder: Option<PathBuf>,
-    /// Upload to this running server, and remember it; needs --token
+    /// Upload to this running server, and save it as the crate's destination; needs --token
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// An administrator's access token, for --server (`natterjack user token NAME` prints one)

@@ -19,7 +19,7 @@ const SDK_FOLDER: &str = "plugin-sdk";
 
 /// Create a crate for a new plugin, with a sample command, filter and tests
 ///
-/// The crate holds the SDK, so that it builds anywhere; in a checkout of Natterjack, and with --sdk, it refers to the SDK there.
+/// The crate contains the SDK, so that it builds anywhere. In a checkout of Natterjack, and with --sdk, it refers to the SDK there.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plugin's name, such as `word-filter`
@@ -64,7 +64,7 @@ fn create(id: &str, dir: &Path, sdk: Option<&Path>) -> Result<()> {
             .replace("{{id}}", id)
             .replace("{{type}}", &type_name(id))
             .replace("{{word}}", &id.replace('-', ""))
-            // A JSON string is a TOML string.
+            // A JSON string is a valid TOML string.
             .replace("{{sdk}}", &serde_json::to_string(sdk_text)?);
         let path = dir.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -81,7 +81,7 @@ pub(super) fn sdk(args: &Sdk) -> Result<()> {
     Ok(())
 }
 
-/// Writes the SDK as a crate of its own.
+/// Writes the SDK as a standalone crate.
 pub(super) fn unpack(folder: &Path) -> Result<()> {
     write_all(&folder.join("src"), &embedded::<Sources>())?;
     write_all(&folder.join("wit"), &embedded::<Contract>())?;

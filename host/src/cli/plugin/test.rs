@@ -138,7 +138,7 @@ impl Test {
         let room = self.bench.room("observed", Visibility::Public).await?;
         let (ann, bob) = (self.ann.clone(), self.bench.account("bob").await?);
         let connection = ConnectionId::new();
-        let mut events_so_far = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
+        let mut observed = vec![Observed::Opened { by: Actor::Account(bob.clone()), connection }];
         self.bench.add_member(&room, &ann, Role::Owner).await?;
         self.bench.add_member(&room, &bob, Role::Member).await?;
         for body in messages() {
@@ -160,9 +160,9 @@ impl Test {
         ] {
             self.bench.commit_for(&ann, change).await?;
         }
-        events_so_far.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        observed.extend(std::iter::from_fn(|| events.try_recv().ok()));
         let (mut times, mut errors) = (Vec::new(), 0);
-        self.deliver(events_so_far, &mut times, &mut errors).await;
+        self.deliver(observed, &mut times, &mut errors).await;
         // The room is deleted only after the observer has received its other events.
         self.bench.commit_for(&ann, Change::DeleteRoom { room: room.id }).await?;
         let mut rest: Vec<Observed> = std::iter::from_fn(|| events.try_recv().ok()).collect();
@@ -175,8 +175,8 @@ impl Test {
         Ok(())
     }
 
-    async fn deliver(&mut self, events_so_far: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
-        for observed in events_so_far {
+    async fn deliver(&mut self, events: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
+        for observed in events {
             let began = Instant::now();
             match self.bench.plugins.tell(observed).await {
                 Ok(false) => continue,

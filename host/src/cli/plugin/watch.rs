@@ -15,7 +15,7 @@ use crate::follow::{Watch, follow, quiet};
 /// Build and install a plugin whenever its sources change, until interrupted
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The crate's folder [default: this one]
+    /// The crate's folder [default: the current folder]
     dir: Option<PathBuf>,
     #[command(flatten)]
     target: Target,

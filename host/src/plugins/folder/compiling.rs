@@ -26,7 +26,7 @@ pub(super) type Sha256 = [u8; 32];
 
 type Compiled = std::result::Result<Component, LoadError>;
 
-/// The plugin whose file crashed its first load, and how.
+/// A plugin whose file crashed its first load, and the reason.
 type Crash = (Arc<str>, String);
 
 /// Result of one compile job: the file's hash, the plugin it was compiled for, and the component.

@@ -9,7 +9,7 @@ use crate::config;
 use crate::plugins::testing::World;
 use crate::plugins::{PluginRuntime, PluginState, Plugins, Tables};
 
-/// The smallest component: it has nothing in it.
+/// The smallest component: an empty one.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 fn config(world: &World) -> config::Plugins {

@@ -173,7 +173,7 @@ async fn request_to_a_silent_server_times_out() {
 }
 
 #[tokio::test]
-async fn a_plugin_has_only_so_many_exchanges_at_a_time() {
+async fn concurrent_requests_of_a_plugin_are_bounded() {
     let mut peer = peer("").await;
     let client = test_client();
     let url = format!("http://{}/", peer.address);
@@ -188,7 +188,7 @@ async fn a_plugin_has_only_so_many_exchanges_at_a_time() {
     }
     let fifth = fetch(&client, &peer, get(&url)).await;
     assert!(matches!(fifth, Err(Error::RateLimited { .. })), "{fifth:?}");
-    // Another plugin has its own.
+    // Another plugin has its own limit.
     let request = Request::new(Parts { timeout_ms: Some(20), ..get(&url) }).unwrap();
     assert!(matches!(client.fetch(&"q".into(), &hosts, request).await, Err(Error::Unavailable(_))));
     waiting.shutdown().await;

@@ -12,7 +12,7 @@ use crate::protocol::{Actor, Change, Message, NewPost, Page, Post, Room, RoomId}
 const MAX_POSTS: usize = 20;
 
 impl UnitOfWork {
-    /// Messages before this number, oldest first, without those that this call deletes.
+    /// Messages before this number, oldest first, except those that this call deletes.
     pub(in super::super) async fn history(
         &self,
         room: RoomId,

@@ -221,8 +221,8 @@ async fn message_deleted_by_the_call_is_not_in_its_history() {
     let mut unit = unit(&world);
     unit.delete_message(id, 3).await.unwrap();
     unit.post(&plugin(), id, "not yet".into(), Some(4)).await.unwrap();
-    let said = unit.history(id, None, 2).await.unwrap();
-    assert_eq!(said.iter().map(|message| &*message.post.body).collect::<Vec<_>>(), ["2", "4"]);
+    let messages = unit.history(id, None, 2).await.unwrap();
+    assert_eq!(messages.iter().map(|message| &*message.post.body).collect::<Vec<_>>(), ["2", "4"]);
     assert!(matches!(unit.delete_message(id, 3).await, Err(Error::NotFound(_))));
     assert!(matches!(unit.post(&plugin(), id, "x".into(), Some(3)).await, Err(Error::NotFound(_))));
     unit.delete_room(id).await.unwrap();

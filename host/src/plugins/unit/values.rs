@@ -46,7 +46,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Keys with this prefix after `after`, in byte order, staged ones among them.
+    /// Keys with this prefix after `after`, in byte order, including staged ones.
     pub(in super::super) async fn keys(
         &self,
         plugin: &Arc<str>,

@@ -22,7 +22,7 @@ const CRASHES: &str = "echo 'internal error: entered unreachable code' >&2; kill
 const IS_KILLED: &str = "kill -KILL $$";
 const PASSES: &str = "echo '{\"broken\":null}'";
 
-/// A component with an empty instance by this name, which may import another.
+/// A component that exports an empty instance of this name, and may import another.
 fn component(export: &str, import: Option<&str>) -> Vec<u8> {
     let mut component = Component::new();
     if let Some(import) = import {

@@ -112,7 +112,7 @@ impl MessageFilter for WordFilter {
         self.links.find(&draft.body, &mut hits);
         let has_link = !hits.is_empty();
         // Attachments cannot be masked.
-        if draft.attachments.iter().any(|link| self.links.is_unwelcome(link)) {
+        if draft.attachments.iter().any(|link| self.links.is_denied(link)) {
             return Verdict::reject("blocked_link", &self.reason);
         }
         if !self.disguised.as_ref().is_some_and(|disguised| disguised.sees_nothing_in(&draft.body)) {

@@ -192,7 +192,7 @@ async fn the_operator_decides_about_echoes_unknown_names_and_listeners() {
         .replace("echo = \"all\" ", "echo = \"others\" ")
         .replace("reveal_unknown_users = false", "reveal_unknown_users = true")
         .replace("[dialects.groups]              # clients", "[dialects.groups]\nlisten = [\"127.0.0.1:0\"] # clients")
-        .replace("listen = []                    # addresses where this is spoken", "# addresses where this is spoken");
+        .replace("listen = []                    # addresses that speak only", "# addresses that speak only");
     let mut server = server.start().await;
     let line = server.expect_output("(groups)").await;
     let address = line.split("ws://").nth(1).unwrap().split(' ').next().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Sockets and HTTP: bytes in, frames to the session; frames out, bytes to the socket.
+//! Listeners, TLS, HTTP, WebSocket and Socket.IO: turns bytes into frames for a session, and frames into bytes.
 
 pub mod admission;
 mod beyond;

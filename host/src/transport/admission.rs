@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, and from one address.
+//! Limits how many connections may be open, in total and per address.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -16,9 +16,9 @@ use crate::error::Error;
 use crate::metrics::{Counter, Metrics, REFUSED_CONNECTIONS};
 use crate::router::Exemptions;
 
-/// When whoever was not let in may try again, in seconds.
-const AGAIN: u16 = 5;
-/// How many addresses are warned of: anybody can send the header.
+/// `Retry-After` of a refused connection, in seconds.
+const RETRY_AFTER_SECONDS: u16 = 5;
+/// How many proxy addresses are logged: anybody can send the header.
 const MAX_PROXY_WARNINGS: usize = 100;
 
 /// How many sockets may be open, by what they are for. Each is an open file, of which there may be only so many.
@@ -50,7 +50,7 @@ pub struct Admission {
     limits: Reloadable<Limits>,
     server: Reloadable<Server>,
     exempt: Exemptions,
-    /// Proxies that were warned of.
+    /// Proxies that were logged already.
     proxies: Mutex<HashSet<(Origin, ProxyWarning)>>,
     sockets: Arc<Mutex<Counts>>,
     sessions: Arc<Mutex<Counts>>,
@@ -67,7 +67,7 @@ struct Counts {
     by_origin: HashMap<Origin, usize>,
 }
 
-/// A place among the connections, until dropped.
+/// Permit for one connection, counted until it is dropped.
 pub struct Admitted {
     counts: Arc<Mutex<Counts>>,
     origin: Origin,
@@ -86,12 +86,12 @@ impl Drop for Admitted {
     }
 }
 
-/// Why there is no place.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The server has all the connections that it takes.
+    /// The server has reached its limit of connections.
     Full,
-    /// The address has all that it may have.
+    /// The address has reached its limit of connections.
     Crowded,
 }
 
@@ -118,11 +118,11 @@ impl Refused {
         json!({"error": {"code": code, "message": self.message()}}).to_string()
     }
 
-    /// The whole answer, for a client of whom nothing was read yet.
-    pub(super) fn unasked(self) -> String {
+    /// The complete HTTP response, for a client whose request was not read.
+    pub(super) fn raw_response(self) -> String {
         let body = self.body();
         format!(
-            "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: {AGAIN}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: {RETRY_AFTER_SECONDS}\r\nconnection: close\r\n\r\n{body}",
             self.status(),
             body.len(),
         )
@@ -131,8 +131,10 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let headers =
-            [(header::CONTENT_TYPE, HeaderValue::from_static("application/json")), (header::RETRY_AFTER, AGAIN.into())];
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::RETRY_AFTER, RETRY_AFTER_SECONDS.into()),
+        ];
         (self.status(), headers, self.body()).into_response()
     }
 }
@@ -166,7 +168,7 @@ impl Admission {
         Self { caps, ..self }
     }
 
-    /// A place for a socket. Those of proxies are their clients', whom their sessions are counted by.
+    /// Admits a socket. Sockets of trusted proxies have no limit per address: their clients' sessions are counted instead.
     pub(super) fn socket(&self, peer: IpAddr) -> Result<Admitted, Refused> {
         let origin = Origin::from(peer.to_canonical());
         let (all, per_address) = self.limits(self.caps.connections);
@@ -213,7 +215,7 @@ impl Admission {
         (limits.connections.min(most), limits.connections_per_address)
     }
 
-    /// Says once of a proxy what the operator should set.
+    /// Logs, once per proxy, which setting the operator should change.
     pub(super) fn warn_of_proxy(&self, peer: IpAddr, warning: ProxyWarning) {
         {
             let mut known = self.proxies.lock();
@@ -224,18 +226,18 @@ impl Admission {
         match warning {
             ProxyWarning::NotTrusted => tracing::warn!(
                 address = %peer,
-                "request with X-Forwarded-For or Forwarded from an address that is not a trusted proxy: the header is ignored, \
-                 and all who come by this address count as one; if it is a proxy of yours, add it to server.trusted_proxies"
+                "ignored X-Forwarded-For or Forwarded from an address that is not a trusted proxy: all clients of this address \
+                count as one; if it is your proxy, add it to server.trusted_proxies"
             ),
             ProxyWarning::Ambiguous => tracing::warn!(
                 address = %peer,
-                "X-Forwarded-For and Forwarded of a trusted proxy disagree, and neither is believed; \
+                "ignored X-Forwarded-For and Forwarded of a trusted proxy, since they disagree; \
                  set server.forwarded_header to the one that the proxy writes"
             ),
         }
     }
 
-    /// A place for a session.
+    /// Admits a client session.
     pub(super) fn session(&self, origin: Origin) -> Result<Admitted, Refused> {
         let (all, per_address) = self.limits(usize::MAX);
         let per_address = if self.exempt.hold_for(origin) { usize::MAX } else { per_address };
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_site_is_one_address() {
+    fn ipv6_addresses_of_one_site_share_a_limit() {
         let admission = admission(10, 1);
         let _one = from(&admission, "2001:db8::1").unwrap();
         assert_eq!(from(&admission, "2001:db8::2").err(), Some(Refused::Crowded));
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_and_the_machine_itself_are_bounded_by_the_total_alone() {
+    fn trusted_proxies_and_loopback_have_no_limit_per_address() {
         for peer in ["10.1.2.3", "127.0.0.1", "::1"] {
             let admission = admission(3, 1);
             let _open: Vec<_> = (0..3).map(|_| from(&admission, peer).unwrap()).collect();
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_remembered_of_addresses_that_are_gone() {
+    fn counts_of_closed_connections_are_removed() {
         let admission = admission(10, 2);
         for n in 0..5 {
             drop(from(&admission, &format!("192.0.2.{n}")));

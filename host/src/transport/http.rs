@@ -1,4 +1,4 @@
-//! REST: accounts and tokens, rooms and their history, administration, and the server's health.
+//! The HTTP router: the REST API (accounts, rooms, history, administration, health), pages, and the routes of live connections.
 
 mod admin;
 mod auth;
@@ -55,10 +55,10 @@ use crate::metrics::Metrics;
 use crate::plugins::{Plugins, RecentLines};
 use crate::session::Core;
 
-/// How long browsers believe what they were told of other pages' requests.
-const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
+/// How long browsers may cache the answer to a CORS preflight.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
-/// What requests work with.
+/// State that request handlers share.
 pub struct State {
     pub core: Arc<Core>,
     pub database: Database,
@@ -67,35 +67,35 @@ pub struct State {
     pub plugins: Arc<Plugins>,
     pub metrics: Arc<Metrics>,
     pub metrics_config: Reloadable<config::Metrics>,
-    /// Web pages that may connect.
+    /// Origins of other web pages that may connect.
     pub cors: Reloadable<config::Cors>,
-    /// Whose `X-Forwarded-For` is believed, among others.
+    /// Settings of the server, such as its trusted proxies.
     pub server: Reloadable<config::Server>,
     pub admission: Arc<Admission>,
-    /// Reloadable connections, so that a stopping server can wait for them.
+    /// Open connections, so that a stopping server can wait for them.
     pub connections: TaskTracker,
-    /// Says that the server is about to stop.
+    /// Cancelled when the server is about to stop; `/readyz` then fails.
     pub leaving: CancellationToken,
-    /// None on a single node.
+    /// `None` on a single node.
     pub cluster: Option<Arc<Cluster>>,
     pub stop: CancellationToken,
-    /// Where plugins are switched on and off, if the server runs with a file.
+    /// The configuration file, in which plugins are enabled and disabled; `None` if the server runs without one.
     pub config_file: Option<PathBuf>,
     pub recent_lines: Arc<RecentLines>,
-    /// What was measured lately.
+    /// Recent measurements, for the admin console.
     pub dashboard: Arc<DashboardSamples>,
-    /// What is in force.
+    /// The configuration in force.
     pub config: Reloadable<Config>,
 }
 
-/// What is spoken at a listener, if that is not the clients' choice.
+/// The dialect of a listener; `None` if clients choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Spoken(pub Option<Dialect>);
 
-/// An error on its way to a REST client.
+/// An error that becomes the response to a REST request.
 pub(crate) struct Failure {
     error: Error,
-    /// Where the error's own would say less.
+    /// Overrides the status that follows from the error.
     status: Option<StatusCode>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -133,7 +133,7 @@ impl IntoResponse for Failure {
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         });
         let body = json!({"error": {"code": error.code(), "message": error.to_string()}});
-        let mut response = (status, admin::audit::Told::from(&error), axum::Json(body)).into_response();
+        let mut response = (status, admin::audit::AuditNote::from(&error), axum::Json(body)).into_response();
         response.extensions_mut().insert(observe::FailureCode(error.code()));
         if let Some(wait) = error.retry_after() {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -149,7 +149,7 @@ impl IntoResponse for Failure {
 
 type Answer = Result<Response, Failure>;
 
-/// All that is answered over HTTP, `with_metrics` unless they have a listener of their own.
+/// The router of everything that is served over HTTP; `with_metrics` unless metrics have a listener of their own.
 pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
     let (api, document) = api(with_metrics);
     let api = api
@@ -163,12 +163,12 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .route("/ws/direct", get(super::websocket::upgrade))
         .route("/ws/groups", get(super::websocket::upgrade))
         .merge(super::socketio::routes(&state))
-        .fallback(elsewhere)
+        .fallback(unrouted)
         .method_not_allowed_fallback(async || {
             let error = Error::BadRequest("this path does not take this method".into());
             Failure::with_status(StatusCode::METHOD_NOT_ALLOWED, error)
         })
-        // What a body may have is looked at before.
+        // `bodies::read` enforces the limits of bodies.
         .layer(DefaultBodyLimit::disable())
         .layer(cors(state.clone()))
         .layer(from_fn(unknown_paths))
@@ -184,21 +184,21 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .with_state(state)
 }
 
-/// The first parts of paths that have routes of their own: under them nothing else is there.
-const OWN_FOLDERS: [&str; 7] = ["admin", "api", "media", "socket.io", "web", "ws", "metrics"];
+/// First path segments that are reserved for routes of this server.
+const RESERVED_SEGMENTS: [&str; 7] = ["admin", "api", "media", "socket.io", "web", "ws", "metrics"];
 
-/// Paths without a route. Clients of older servers open their WebSocket at paths of their own choice: there the first frame
-/// decides, as it does at `/`.
-async fn elsewhere(Extract(state): Extract<Arc<State>>, request: Request) -> Response {
-    let folder = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-    let is_free = !OWN_FOLDERS.contains(&folder) || request.uri().path() == "/ws/";
-    if is_free && super::websocket::wants_upgrade(request.headers()) {
+/// Handles paths without a route. Clients of older servers open their WebSocket at paths of their own choice: there the first
+/// frame decides the dialect, as it does at `/`.
+async fn unrouted(Extract(state): Extract<Arc<State>>, request: Request) -> Response {
+    let first_segment = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    let is_unreserved = !RESERVED_SEGMENTS.contains(&first_segment) || request.uri().path() == "/ws/";
+    if is_unreserved && super::websocket::wants_upgrade(request.headers()) {
         return super::websocket::upgrade.call(request, state).await;
     }
     Failure::from(Error::not_found("page")).into_response()
 }
 
-/// Figures, and nothing else.
+/// The router of a listener that serves only metrics.
 pub fn metrics_app(state: Arc<State>) -> Router {
     let (figures, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
     compression::compressed(figures)
@@ -207,7 +207,7 @@ pub fn metrics_app(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-/// A browser asks before it calls: of what is not there, CORS alone would say that it may.
+/// Answers preflights for unknown paths with 404; the CORS layer alone would allow them.
 async fn unknown_paths(request: Request, next: Next) -> Response {
     if request.method() == Method::OPTIONS && request.extensions().get::<MatchedPath>().is_none() {
         return Failure::from(Error::not_found("page")).into_response();
@@ -215,7 +215,7 @@ async fn unknown_paths(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The routes of REST. What a handler's `utoipa::path` says goes into the document: nothing else is to be done for a new one.
+/// The routes of the REST API and their OpenAPI document, which is made of the handlers' `utoipa::path` attributes.
 fn api(with_metrics: bool) -> (Router<Arc<State>>, OpenApi) {
     let api = OpenApiRouter::with_openapi(openapi::frame());
     let api = if with_metrics { api.routes(routes!(health::metrics)) } else { api };
@@ -242,7 +242,7 @@ fn api(with_metrics: bool) -> (Router<Arc<State>>, OpenApi) {
         .routes(routes!(server::show))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        // Aliases, which the document leaves out: what they stand for is in it.
+        // Aliases, which the document leaves out.
         .route("/register", post(auth::sign_up))
         .route("/login", post(auth::log_in))
         .route("/refresh", post(auth::refresh))
@@ -257,15 +257,15 @@ fn cors(state: Arc<State>) -> CorsLayer {
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::LINK, header::RETRY_AFTER, observe::REQUEST_ID])
         .allow_credentials(true)
-        .max_age(PREFLIGHT_HOLDS)
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// The token of `Authorization: Bearer …`; whatever else stands there is a token that is no good.
+/// The token of `Authorization: Bearer …`; empty, and so invalid, if the header has another scheme or occurs twice.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
     let value = values.next()?.to_str().unwrap_or_default();
     match value.split_once(' ') {
-        // Of two, another server on the way may have looked at the other one.
+        // With two headers, a proxy on the way may have checked the other one.
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => Some(token.trim()),
         _ => Some(""),
     }

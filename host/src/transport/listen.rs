@@ -1,4 +1,4 @@
-//! Accepting connections, with the limits that a server in the open needs.
+//! Accepts TCP and TLS connections, with the limits that a server on the open Internet needs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,19 +34,19 @@ const BACKLOG: u32 = 1024;
 /// What is read of a request at a time, and the most that its headers may have.
 const BUFFER: usize = 64 * 1024;
 
-/// Listens; with `only_ipv6` not for IPv4 too, so that another listener can have the same port there.
+/// Opens a listening socket. With `only_ipv6` it takes no IPv4 connections, so that another listener can have the same port there.
 pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // So that a server can start again while connections of the one before are still being closed.
+    // Allows a restart while connections of the previous process are still being closed.
     socket.set_reuseaddr(true)?;
     if only_ipv6 {
         rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
     }
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(LISTEN_BACKLOG)
 }
 
-/// What all listeners have in common.
+/// State that all listeners share.
 pub struct Listening {
     pub admission: Arc<Admission>,
     pub limits: Reloadable<Limits>,
@@ -70,7 +70,7 @@ pub(super) fn bare_if_not_modified(mut answer: Response) -> Response {
 }
 
 impl Listening {
-    /// The connections go on as `tasks`.
+    /// Connections run as tasks in `tasks`.
     pub fn new(
         admission: Arc<Admission>,
         limits: Reloadable<Limits>,
@@ -125,35 +125,38 @@ impl Listening {
         app: Router,
         tls: Option<Arc<Tls>>,
     ) {
-        // Without this a small frame may wait 40 ms for the one before it to be acknowledged.
+        // Without TCP_NODELAY a small frame may wait 40 ms until the previous one is acknowledged.
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, %peer, "no TCP_NODELAY");
+            tracing::debug!(%error, %peer, "setting TCP_NODELAY failed");
         }
-        let Some(tls) = tls else { return self.talk(Socket::new(socket, admitted), peer, app).await };
-        let within = self.limits.get().request_timeout;
-        let shaken = tokio::select! {
-            shaken = timeout(within, tls.accept(socket)) => shaken,
+        let Some(tls) = tls else { return self.serve_connection(Socket::new(socket, admitted), peer, app).await };
+        let handshake_timeout = self.limits.get().request_timeout;
+        let handshake = tokio::select! {
+            handshake = timeout(handshake_timeout, tls.accept(socket)) => handshake,
             () = self.stop.cancelled() => return,
         };
-        match shaken {
-            Ok(Ok(socket)) => self.talk(Socket::new(socket, admitted), peer, app).await,
-            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        match handshake {
+            Ok(Ok(socket)) => self.serve_connection(Socket::new(socket, admitted), peer, app).await,
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
         }
     }
 
-    async fn talk(
+    async fn serve_connection(
         &self,
         socket: Socket<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>,
         peer: SocketAddr,
         app: Router,
     ) {
         let mut builder = http1::Builder::new();
-        // Counts from the end of the request before, so it bounds what is idle too.
-        builder.timer(TokioTimer::new()).header_read_timeout(self.limits.get().request_timeout).max_buf_size(BUFFER);
+        // This timeout starts at the end of the previous request, so it also closes idle connections.
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.get().request_timeout)
+            .max_buf_size(MAX_HEADER_BYTES);
         let linger = socket.linger();
-        // Not as layers: those would be made for each connection, around each route.
-        let app = ServiceExt::<Request<Incoming>>::map_response(app, bare_if_not_modified);
+        // Not router layers: those would be rebuilt for each connection, around each route.
+        let app = ServiceExt::<Request<Incoming>>::map_response(app, strip_not_modified);
         let app = app.map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(linger.clone());
@@ -164,13 +167,13 @@ impl Listening {
         let served = tokio::select! {
             served = serving.as_mut() => served,
             () = self.stop.cancelled() => {
-                // The request under way is answered, and no other one taken.
+                // Answers the current request and takes no further one.
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
         };
         if let Err(error) = served {
-            tracing::debug!(%error, %peer, "a connection ended badly");
+            tracing::debug!(%error, %peer, "connection failed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A socket that was let in, with what a server in the open asks of whoever is at its other end.
+//! An admitted socket, which closes peers that read too slowly and drains rejected requests before it closes.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -12,17 +12,18 @@ use tokio::time::{Sleep, sleep};
 
 use super::admission::Admitted;
 
-/// Once writing has to wait, the peer has so long …
-const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(20) };
-/// … to take so much, or all that there is.
-const LEAST: usize = if cfg!(test) { 1024 } else { 16 * 1024 };
+/// How long a peer may take to read [`MIN_PROGRESS_BYTES`], or all that is pending, once a write has to wait.
+const WRITE_TIMEOUT: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(20) };
+/// How many bytes a slow peer has to read within [`WRITE_TIMEOUT`].
+const MIN_PROGRESS_BYTES: usize = if cfg!(test) { 1024 } else { 16 * 1024 };
 
-/// How long, and how much, a peer may still send whose request was refused before its end: what is not read of it would have the
-/// system throw away the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// How long input is read and discarded after a request was rejected before its end. Unread input would make the kernel reset
+/// the connection and discard the answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many bytes are discarded at most.
+const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Set once a connection was given an answer that its client may get while it is still sending.
+/// Shared flag: the response was sent while the client may still be sending its request.
 #[derive(Clone, Default)]
 pub(super) struct Linger(Arc<AtomicBool>);
 
@@ -32,61 +33,61 @@ impl Linger {
     }
 }
 
-/// What is done before such a connection is closed.
+/// Discards input before such a connection is closed.
 struct Draining {
     until: Pin<Box<Sleep>>,
     left: usize,
 }
 
-/// Has its place among the connections for as long as it is open, whatever is spoken over it.
+/// A stream that holds its connection permit for as long as it is open, across protocol upgrades.
 pub(super) struct Socket<S> {
     stream: S,
-    /// Set while the peer takes less than it is sent.
-    behind: Option<Behind>,
+    /// Set while writes have to wait for the peer.
+    slow: Option<SlowPeer>,
     admitted: Admitted,
     linger: Linger,
     draining: Option<Draining>,
 }
 
-struct Behind {
+struct SlowPeer {
     until: Pin<Box<Sleep>>,
-    owed: usize,
+    bytes_due: usize,
 }
 
 impl<S> Socket<S> {
     pub(super) fn new(stream: S, admitted: Admitted) -> Self {
-        Self { stream, behind: None, admitted, linger: Linger::default(), draining: None }
+        Self { stream, slow: None, admitted, linger: Linger::default(), draining: None }
     }
 
-    /// Says so in time if the peer is to be heard out.
+    /// The flag that makes shutdown discard remaining input first.
     pub(super) fn linger(&self) -> Linger {
         self.linger.clone()
     }
 
-    /// What is below, and the place that it has for as long as it is open.
+    /// The inner stream, and its connection permit.
     pub(super) fn into_parts(self) -> (S, Admitted) {
         (self.stream, self.admitted)
     }
 
-    /// Turns waiting into an error once it has taken too long.
-    fn patiently<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Turns a pending write into a `TimedOut` error once it has waited for too long.
+    fn check_write_timeout<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_pending() {
-            let begin = || Behind { until: Box::pin(sleep(PATIENCE)), owed: LEAST };
-            if self.behind.get_or_insert_with(begin).until.as_mut().poll(cx).is_ready() {
+            let begin = || SlowPeer { until: Box::pin(sleep(WRITE_TIMEOUT)), bytes_due: MIN_PROGRESS_BYTES };
+            if self.slow.get_or_insert_with(begin).until.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
         }
         outcome
     }
 
-    fn written(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let (Poll::Ready(Ok(bytes)), Some(behind)) = (&outcome, &mut self.behind) {
-            behind.owed = behind.owed.saturating_sub(*bytes);
-            if behind.owed == 0 {
-                self.behind = None;
+    fn count_written(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(bytes)), Some(slow)) = (&outcome, &mut self.slow) {
+            slow.bytes_due = slow.bytes_due.saturating_sub(*bytes);
+            if slow.bytes_due == 0 {
+                self.slow = None;
             }
         }
-        self.patiently(cx, outcome)
+        self.check_write_timeout(cx, outcome)
     }
 }
 
@@ -97,9 +98,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
 }
 
 impl<S: AsyncRead + Unpin> Socket<S> {
-    /// Takes what is still coming, up to a point.
+    /// Reads and discards input, up to [`LINGER_TIMEOUT`] and [`MAX_LINGER_BYTES`].
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let begin = || Draining { until: Box::pin(sleep(LINGER)), left: LINGER_BYTES };
+        let begin = || Draining { until: Box::pin(sleep(LINGER_TIMEOUT)), left: MAX_LINGER_BYTES };
         let draining = self.draining.get_or_insert_with(begin);
         let mut space = [0; 4096];
         while draining.left > 0 && draining.until.as_mut().poll(cx).is_pending() {
@@ -117,7 +118,7 @@ impl<S: AsyncRead + Unpin> Socket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(cx, outcome)
+        self.count_written(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -126,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(cx, outcome)
+        self.count_written(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -136,16 +137,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);
         if outcome.is_ready() {
-            // All that there was is with the system now.
-            self.behind = None;
+            // All pending bytes are with the kernel now.
+            self.slow = None;
         }
-        self.patiently(cx, outcome)
+        self.check_write_timeout(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.draining.is_none() {
             let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
-            ready!(self.patiently(cx, outcome))?;
+            ready!(self.check_write_timeout(cx, outcome))?;
         }
         if self.linger.0.load(Ordering::Relaxed) {
             ready!(self.poll_drain(cx));
@@ -164,7 +165,7 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::transport::admission::Admission;
 
-    /// A socket with little room, and its other end.
+    /// A socket with a small buffer, and its other end.
     fn pair() -> (Socket<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let admission = Admission::new(Limits::default().into(), Server::default().into(), &Metrics::default());
         let (ours, theirs) = duplex(1024);
@@ -172,18 +173,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_takes_nothing_is_given_up() {
+    async fn write_times_out_if_peer_reads_nothing() {
         let (mut socket, _theirs) = pair();
         let failed = socket.write_all(&[0; 4096]).await.unwrap_err();
         assert_eq!(failed.kind(), ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn whoever_takes_a_byte_now_and_then_is_given_up_too() {
+    async fn write_times_out_if_peer_reads_too_slowly() {
         let (mut socket, mut theirs) = pair();
         let reader = tokio::spawn(async move {
             while theirs.read_u8().await.is_ok() {
-                sleep(PATIENCE / 100).await;
+                sleep(WRITE_TIMEOUT / 100).await;
             }
         });
         assert_eq!(socket.write_all(&[0; 4096]).await.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_takes_enough_gets_all_however_long_that_takes() {
+    async fn write_completes_if_peer_keeps_minimum_rate() {
         let (mut socket, mut theirs) = pair();
         let reader = tokio::spawn(async move {
             let (mut all, mut buffer) = (0, [0; 1024]);
@@ -200,10 +201,10 @@ mod tests {
                     0 => return all,
                     bytes => all += bytes,
                 }
-                sleep(PATIENCE / 10).await;
+                sleep(WRITE_TIMEOUT / 10).await;
             }
         });
-        // It takes three times our patience.
+        // Takes three times the write timeout.
         let bytes = 32 * 1024;
         socket.write_all(&vec![0; bytes]).await.unwrap();
         drop(socket);

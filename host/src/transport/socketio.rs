@@ -1,4 +1,4 @@
-//! Socket.IO connections, over polling or WebSocket: the library has the protocol, the session everything else.
+//! Socket.IO connections, over polling or WebSocket: the library implements the protocol, the session everything else.
 
 mod carriers;
 
@@ -38,14 +38,14 @@ use crate::error::Error;
 use crate::hub::{Close, Frame, Outbox, Packet};
 use crate::session::{ClientSession, Failures, Incoming};
 
-/// How long the goodbyes of connections may take.
-const CLOSING: Duration = Duration::from_secs(5);
-/// How long a client may take nothing before it counts as gone.
-const WRITING: Duration = Duration::from_secs(20);
-/// How soon it is looked again whether the library has room for more: it does not say so by itself.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long each step of a shutdown may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may accept no data before it counts as gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often to retry while the library's queue is full: the library does not signal when there is room again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The paths of Socket.IO, of which a server has one.
+/// The routes of Socket.IO.
 pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
     let limits = state.core.limits.latest();
     let (service, io) = SocketIo::builder()
@@ -58,7 +58,7 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
         .ws_max_frame_size(limits.frame_bytes)
         .ws_read_buffer_size(carriers::READ_BUFFER)
         .with_parser(ParserConfig::common().max_incoming_binary_buf_size(limits.frame_bytes))
-        // It is given nothing else than these paths.
+        // Only these paths are routed to it, so its fallback is never used.
         .build_with_inner_svc(Router::new());
     let (writing, carriers) = (TaskTracker::new(), Carriers::new(service.clone(), limits.clone()));
     let enter = {
@@ -73,7 +73,7 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
             }
         }
     };
-    // The middleware runs before CONNECT is answered: whatever a client says from there on is heard.
+    // `enter` runs before CONNECT is answered, so no event of the client is lost.
     io.ns("/", go.with(enter));
     state.connections.spawn(close(io, state.stop.clone(), writing, carriers.clone()));
     Router::new()
@@ -84,17 +84,17 @@ pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
         .layer(from_extractor_with_state::<TrustedPage, _>(state.clone()))
 }
 
-/// Lets the connections say what they still have to say when the server stops, then ends their transports. Only then the
-/// library closes what is left of them: what it would say by itself tells some clients never to come back.
+/// When the server stops, waits until the connections have written their last frames, then ends their transports. Only then does
+/// the library close what is left: its own disconnect packet keeps some clients from reconnecting.
 async fn close(io: SocketIo, stop: CancellationToken, writing: TaskTracker, carriers: Carriers) {
     stop.cancelled().await;
     writing.close();
-    let _ = timeout(CLOSING, writing.wait()).await;
-    let _ = timeout(CLOSING, carriers.end()).await;
-    let _ = timeout(CLOSING, io.close()).await;
+    let _ = timeout(CLOSE_TIMEOUT, writing.wait()).await;
+    let _ = timeout(CLOSE_TIMEOUT, carriers.end()).await;
+    let _ = timeout(CLOSE_TIMEOUT, io.close()).await;
 }
 
-/// What the client says with its CONNECT, as JSON; none if it says nothing.
+/// The `auth` payload of the client's CONNECT, as JSON, if there is one.
 struct Auth(Option<String>);
 
 impl FromConnectParts<LocalAdapter> for Auth {
@@ -108,7 +108,7 @@ impl FromConnectParts<LocalAdapter> for Auth {
     }
 }
 
-/// The socket, for as long as it is there: whoever held it for good would keep it from ever going.
+/// The socket, held weakly: a strong reference would keep it alive after it was closed.
 struct Peer(Weak<Socket>);
 
 impl FromConnectParts<LocalAdapter> for Peer {
@@ -119,7 +119,7 @@ impl FromConnectParts<LocalAdapter> for Peer {
     }
 }
 
-/// An event, as the dialect has it.
+/// An event in the form that the dialect reads.
 struct Event(Incoming);
 
 impl FromMessageParts<LocalAdapter> for Event {
@@ -127,7 +127,7 @@ impl FromMessageParts<LocalAdapter> for Event {
 
     fn from_message_parts(_: &Arc<Socket>, event: &mut Value, ack: &Option<i64>) -> Result<Self, Infallible> {
         Ok(Self(match event {
-            // Of attachments there are the places alone: whatever has one where text belongs is refused as any other event is.
+            // The text holds only placeholders for attachments: the dialect refuses one where text belongs, as any other value.
             Value::Str(event, _) => {
                 let ack = ack.map(|ack| ack.to_string()).unwrap_or_default();
                 Incoming::Text(format!("{ack}{}", event.as_str()).into())
@@ -137,20 +137,20 @@ impl FromMessageParts<LocalAdapter> for Event {
     }
 }
 
-/// Somebody at the door.
+/// A socket that was admitted, but has no session yet.
 struct Arrival {
     peer: Peer,
     identity: Option<Identity>,
     address: IpAddr,
-    said: mpsc::Receiver<Incoming>,
-    /// For signs of life.
+    events: mpsc::Receiver<Incoming>,
+    /// Queues signs of life.
     alive: mpsc::WeakSender<Incoming>,
     outbox: Arc<Outbox>,
     gone: CancellationToken,
     admitted: Admitted,
 }
 
-/// Whoever brings a token has to bring a good one. From here on, what the socket says is queued.
+/// Authenticates and admits a socket; a token is optional, but an invalid one is refused. From here on its events are queued.
 async fn enter(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, auth: Auth) -> Result<(), Error> {
     let failures = Failures::new(&state.core, Some(Dialect::EchoSessions));
     admit(state, peer, socket, auth).await.inspect_err(|error| failures.count(error))
@@ -178,20 +178,20 @@ async fn admit(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth
         .map_err(|_| Error::internal("a socket without its peer's address"))?;
     let admitted = state.admission.session(address.into())?;
     let outbox = Arc::new(Outbox::new(&state.core.limits.get()));
-    let (queue, said) = mpsc::channel(most_waiting(&state.core.limits.get()));
+    let (queue, events) = mpsc::channel(max_queued_events(&state.core.limits.get()));
     let gone = CancellationToken::new();
     let arrival = Arrival {
         peer,
         identity,
         address,
-        said,
+        events,
         alive: queue.downgrade(),
         outbox: outbox.clone(),
         gone: gone.clone(),
         admitted,
     };
     socket.extensions.insert(Arc::new(Mutex::new(Some(arrival))));
-    // The library runs handlers as tasks, which overtake each other: all is done before there is one.
+    // The library runs async handlers as tasks, which may overtake each other, so the event is queued before the future is made.
     socket.on_fallback(move |Event(event): Event| {
         if let Err(mpsc::error::TrySendError::Full(_)) = queue.try_send(event) {
             outbox.close(Close::new(Close::FLOODING, "flooding"));
@@ -205,52 +205,53 @@ async fn admit(state: &Arc<HttpState>, peer: Peer, socket: &SocketRef, Auth(auth
     Ok(())
 }
 
-/// Whatever does not fit is more than the limits let through and refuse together, for which a connection is closed anyway.
-fn most_waiting(limits: &Limits) -> usize {
+/// How many events may be queued. A client that exceeds this sent more than the rate limit accepts and refuses together, and is
+/// closed for that anyway.
+fn max_queued_events(limits: &Limits) -> usize {
     limits.command_burst.saturating_add(limits.refusals_before_close) as usize
 }
 
 async fn connection(state: Arc<HttpState>, arrival: Arrival, writing: TaskTracker) {
-    let Arrival { peer, identity, address, said, alive, outbox, gone, admitted: _admitted } = arrival;
+    let Arrival { peer, identity, address, events, alive, outbox, gone, admitted: _admitted } = arrival;
     let core = state.core.clone();
     let registered = core.hub.register(&outbox, address);
     let session = ClientSession::new(core, registered.id(), outbox.clone(), address, Some(Dialect::EchoSessions));
     let writer = async {
         let _writing = writing.token();
         state.metrics.closed(write(&peer, &outbox, &alive).await);
-        // Whatever is offered from now on has nowhere to go.
+        // Nothing can be written from now on.
         outbox.close(Close::new(Close::NORMAL, ""));
     };
-    let hears = async {
-        session.run(identity, None, incoming(said, gone.clone())).await;
+    let reads = async {
+        session.run(identity, None, incoming(events, gone.clone())).await;
         outbox.close(Close::new(Close::NORMAL, ""));
     };
     let writes = async {
         writer.await;
-        // The library says when it is done with the socket; with one that takes nothing that may be never.
-        if timeout(CLOSING, gone.cancelled()).await.is_err() {
+        // The library reports when the socket is closed, which may be never if the client accepts no data.
+        if timeout(CLOSE_TIMEOUT, gone.cancelled()).await.is_err() {
             gone.cancel();
         }
     };
-    tokio::join!(hears, writes);
+    tokio::join!(reads, writes);
 }
 
-/// What the socket said, to the last word.
-fn incoming(said: mpsc::Receiver<Incoming>, gone: CancellationToken) -> impl Stream<Item = Incoming> {
-    stream::unfold((said, gone), |(mut said, gone)| async move {
+/// The queued events, including those that were queued before the socket closed.
+fn incoming(events: mpsc::Receiver<Incoming>, gone: CancellationToken) -> impl Stream<Item = Incoming> {
+    stream::unfold((events, gone), |(mut events, gone)| async move {
         let next = tokio::select! {
             biased;
-            next = said.recv() => next,
+            next = events.recv() => next,
             () = gone.cancelled() => {
-                said.close();
-                said.recv().await
+                events.close();
+                events.recv().await
             }
         };
-        next.map(|next| (next, (said, gone)))
+        next.map(|next| (next, (events, gone)))
     })
 }
 
-/// Hands on whatever waits in the outbox until a close, whose code it gives, or until the socket is gone.
+/// Sends frames of the outbox until a close frame, whose code it returns, or until the socket is gone.
 async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>) -> Option<u16> {
     let mut frames = VecDeque::new();
     loop {
@@ -258,7 +259,7 @@ async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>)
         for frame in frames.drain(..) {
             let sent = match frame {
                 Frame::Text(packet) => send_all(peer, packet).await,
-                // The library asks by itself, and lets go of whoever does not answer.
+                // The library pings by itself, and closes sockets that do not answer.
                 Frame::Pong(_) => true,
                 Frame::Ping => {
                     if let Some(queue) = alive.upgrade() {
@@ -269,7 +270,7 @@ async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>)
                 #[cfg(test)]
                 Frame::Binary(_) => true,
                 Frame::Close(close) => {
-                    say_goodbye(peer, &close).await;
+                    send_close(peer, &close).await;
                     return Some(close.code);
                 }
             };
@@ -280,18 +281,18 @@ async fn write(peer: &Peer, outbox: &Outbox, alive: &mpsc::WeakSender<Incoming>)
     }
 }
 
-async fn say_goodbye(peer: &Peer, close: &Close) {
-    let told = match close.code {
+async fn send_close(peer: &Peer, close: &Close) {
+    let error = match close.code {
         Close::TOKEN_EXPIRED => Some((401, "no token in time; connect with `auth: {token}`")),
         Close::LOGGED_OUT | Close::DISABLED => Some((401, &*close.reason)),
         Close::FLOODING | Close::TOO_MANY => Some((429, &*close.reason)),
-        // Not the client's doing.
+        // Not the client's fault.
         _ => None,
     };
-    if let Some((code, message)) = told {
+    if let Some((code, message)) = error {
         send(peer, &sessions::farewell(code, message)).await;
     }
-    // Of a server that stops the transport is closed, so that clients come back by themselves.
+    // A stopping server closes the transport instead, so that clients reconnect by themselves.
     if close.code != Close::GOING_AWAY
         && let Some(socket) = peer.0.upgrade()
     {
@@ -308,13 +309,13 @@ async fn send_all(peer: &Peer, packet: Packet) -> bool {
     true
 }
 
-/// Gives the library a frame as soon as it has room for it; false if that is never.
+/// Gives the library a frame as soon as its queue has room; false if the frame cannot be sent.
 async fn send(peer: &Peer, frame: &str) -> bool {
     let started = Instant::now();
     loop {
-        match offer(peer, frame) {
-            Some(Err(SendError::Socket(SocketError::InternalChannelFull))) if started.elapsed() < WRITING => {
-                sleep(PAUSE).await;
+        match try_send(peer, frame) {
+            Some(Err(SendError::Socket(SocketError::InternalChannelFull))) if started.elapsed() < WRITE_TIMEOUT => {
+                sleep(RETRY_INTERVAL).await;
             }
             Some(Ok(())) => return true,
             Some(Err(_)) | None => return false,
@@ -322,7 +323,7 @@ async fn send(peer: &Peer, frame: &str) -> bool {
     }
 }
 
-fn offer(Peer(socket): &Peer, frame: &str) -> Option<Result<(), SendError>> {
+fn try_send(Peer(socket): &Peer, frame: &str) -> Option<Result<(), SendError>> {
     let socket = socket.upgrade()?;
     Some(match sessions::outgoing(frame)? {
         Outgoing::Event { name, data } => socket.emit(name, data),

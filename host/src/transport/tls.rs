@@ -1,4 +1,4 @@
-//! TLS, with a certificate that can be replaced while the server runs.
+//! TLS with a certificate that is reloaded while the server runs.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config;
 
-/// Why a certificate cannot be shown; the text says which file is to blame.
+/// Why a certificate cannot be used; the text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{}: {why}", .file.display())]
@@ -29,55 +29,55 @@ pub enum TlsError {
     Other(#[from] rustls::Error),
 }
 
-/// What is shown to clients.
+/// TLS acceptor and its current certificate.
 pub struct Tls {
     acceptor: TlsAcceptor,
-    shown: Arc<Shown>,
+    current: Arc<CurrentCertificate>,
     certificate: PathBuf,
     key: PathBuf,
 }
 
-struct Shown(ArcSwap<CertifiedKey>);
+struct CurrentCertificate(ArcSwap<CertifiedKey>);
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shown")
+        f.write_str("CurrentCertificate")
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
 }
 
 impl Tls {
-    /// Nothing, if no certificate is configured.
+    /// Reads the configured certificate and key; `None` if no certificate is configured.
     pub fn open(config: &config::Tls) -> Result<Option<Self>, TlsError> {
         if config.certificate_file.is_empty() {
             return Ok(None);
         }
         let (certificate, key) = (PathBuf::from(&config.certificate_file), PathBuf::from(&config.key_file));
-        let shown = Arc::new(Shown(ArcSwap::from_pointee(read(&certificate, &key)?)));
+        let current = Arc::new(CurrentCertificate(ArcSwap::from_pointee(read(&certificate, &key)?)));
         let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_cert_resolver(shown.clone());
+            .with_cert_resolver(current.clone());
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self { acceptor: Arc::new(server).into(), shown, certificate, key }))
+        Ok(Some(Self { acceptor: Arc::new(server).into(), current, certificate, key }))
     }
 
-    /// The files that it was read from.
+    /// The files of the certificate and of its key.
     pub fn files(&self) -> [&Path; 2] {
         [&self.certificate, &self.key]
     }
 
-    /// Reads the files again, for the handshakes to come; true if there was something new in them.
+    /// Reads the files again and uses them for further handshakes; returns whether the certificate changed.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let new = read(&self.certificate, &self.key)?;
-        let is_new = new.cert != self.shown.0.load().cert;
+        let is_new = new.cert != self.current.0.load().cert;
         if is_new {
-            self.shown.0.store(Arc::new(new));
+            self.current.0.store(Arc::new(new));
         }
         Ok(is_new)
     }
@@ -98,10 +98,10 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| fault(key, format!("no private key in PEM could be read: {error}")))?;
     let signing = ring::sign::any_supported_type(&private)
-        .map_err(|error| fault(key, format!("is no key that certificates have: {error}")))?;
+        .map_err(|error| fault(key, format!("is not a key that TLS certificates can have: {error}")))?;
     let certified = CertifiedKey::new(chain, signing);
     match certified.keys_match() {
-        // Of some keys it cannot be told.
+        // `Unknown`: some kinds of keys cannot be compared.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(rustls::Error::InconsistentKeys(_)) => {
             Err(TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() })

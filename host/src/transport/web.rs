@@ -1,4 +1,4 @@
-//! The pages that come with the server, and what they are made of.
+//! Serves the embedded web pages (chat and admin console) with their scripts and styles.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use super::http::{Failure, State, conditions};
 use super::websocket::upgrade;
 use crate::error::Error;
 
-/// Nothing runs, is shown or is asked for that is not ours, and nobody frames a page.
+/// Allows only resources of this server, and no framing.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A folder for each page, what they share, and what others wrote.
+/// One folder per page, `shared/`, and third-party files.
 #[derive(RustEmbed)]
 #[folder = "web/"]
 struct Pages;
 
-/// The module that they speak to the server with, and that anybody can use.
+/// The JavaScript client module, which the pages use and which is served to other pages too.
 #[derive(RustEmbed)]
 #[folder = "../client/src/"]
 #[prefix = "client/"]
@@ -34,7 +34,7 @@ pub(super) fn pages() -> Router<Arc<State>> {
     Router::new().route("/", get(chat)).route("/admin", get(admin)).route("/web/{*path}", get(asset))
 }
 
-/// Clients come here as well as browsers: whoever wants no other protocol than HTTP gets the page.
+/// Serves `/`: the chat page, or a WebSocket if the request asks for an upgrade.
 async fn chat(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     if request.headers().contains_key(header::UPGRADE) {
         return upgrade.call(request, state).await;
@@ -55,7 +55,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         return Failure::from(Error::not_found("page")).into_response();
     };
     let tag: String = metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    // A weak one: the same file may be sent compressed.
+    // A weak tag: the same file may be sent compressed.
     let tag = format!("W/\"{tag}\"");
     let fresh = conditions::is_known(headers, &tag);
     let status = if fresh { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
@@ -63,7 +63,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     let headers = [
         (header::CONTENT_TYPE, media_type(path).to_owned()),
         (header::ETAG, tag),
-        // Looked after with every load, so that a page never runs with half of another version.
+        // Revalidated on every load, so that a page never mixes files of two versions.
         (header::CACHE_CONTROL, "no-cache".to_owned()),
         // Here and not by the compression layer alone, which sees no text in a 304.
         (header::VARY, "accept-encoding".to_owned()),

@@ -1,4 +1,4 @@
-//! WebSocket connections: the upgrade, and the way of frames between socket and session.
+//! WebSocket connections: authenticates the upgrade request, picks the dialect and runs a session on the socket.
 
 pub(super) mod handshake;
 pub(super) mod socket;
@@ -26,21 +26,21 @@ use crate::session::{ClientSession, Core};
 /// The subprotocol under which a browser passes its token.
 const BEARER: &str = "bearer";
 
-/// The upgrade request: whoever brings a token has to bring a good one.
+/// Handles the upgrade request. A token is optional in most dialects, but an invalid one is refused.
 pub(super) async fn upgrade(
     State(state): State<Arc<HttpState>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     _: TrustedPage,
     Client(address): Client,
-    Extension(Spoken(spoken)): Extension<Spoken>,
+    Extension(Spoken(listener_dialect)): Extension<Spoken>,
     upgrade: Handshake,
 ) -> Result<Response, Failure> {
     let admitted = match state.admission.session(address.into()) {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(refused.into_response()),
     };
-    // The first frame decides where neither path nor subprotocol nor token says what is spoken.
+    // If neither path, subprotocol, listener nor token determines the dialect, the first frame does.
     let named = match uri.path() {
         "/ws/native" => Some(Dialect::Native),
         "/ws/go" => Some(Dialect::Go),
@@ -48,14 +48,14 @@ pub(super) async fn upgrade(
         "/ws/direct" => Some(Dialect::Direct),
         "/ws/groups" => Some(Dialect::Groups),
         _ if offers(&headers, PROTOCOL) => Some(Dialect::Native),
-        _ => spoken,
+        _ => listener_dialect,
     };
     let accounts = &state.core.accounts;
     let query = uri.query().unwrap_or_default();
     let (offered, mut undecided_token) = match (offered_token(&headers), token_in_query(query)) {
         (Some(token), _) => (Some(token), None),
         (None, Some(_)) if !state.core.auth.get().query_tokens => return Err(no_query_tokens(named).into()),
-        // Clients of several dialects do so: the first frame decides whose it is, as it does without a token.
+        // Clients of several dialects pass tokens in the query: the first frame decides the dialect, as it does without a token.
         (None, Some(token)) if named.is_none() => (None, Some(token)),
         (None, token) => (token, None),
     };
@@ -73,7 +73,7 @@ pub(super) async fn upgrade(
     }
     let recent = recent(query)?;
     let (core, metrics) = (state.core.clone(), state.metrics.clone());
-    // Held from here on, so that a stopping server waits for its connections, also for those that are just coming.
+    // Held from here on, so that a stopping server also waits for connections that are still being upgraded.
     let tracked = state.connections.token();
     let opening = Opening { address, dialect, identity, undecided_token: undecided_token.take(), recent };
     Ok(upgrade.protocols(&headers, &[PROTOCOL, BEARER]).on_upgrade(async move |upgraded| {
@@ -82,23 +82,24 @@ pub(super) async fn upgrade(
     }))
 }
 
-/// Whether somebody wants a WebSocket.
+/// Whether a request asks for a WebSocket upgrade.
 pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
     handshake::names(headers, header::UPGRADE, "websocket")
 }
 
-/// What clients call a token in an address.
-const QUERY_TOKENS: [&str; 6] = ["token", "access_token", "accessToken", "auth_token", "authToken", "jwt"];
+/// Query parameters that clients pass a token in.
+const TOKEN_PARAMETERS: [&str; 6] = ["token", "access_token", "accessToken", "auth_token", "authToken", "jwt"];
 
-/// The token of an address, as in `?token=…`. Pages that have none write what their language calls so.
+/// The token of a query string, as in `?token=…`. Placeholders such as `null` and `undefined`, which clients without a token
+/// send, are ignored.
 pub(super) fn token_in_query(query: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, _)| QUERY_TOKENS.contains(&&**name))
+        .filter(|(name, _)| TOKEN_PARAMETERS.contains(&&**name))
         .map(|(_, token)| bare_token(&token).to_owned())
         .find(|token| !matches!(&**token, "" | "null" | "undefined" | "None" | "nil"))
 }
 
-/// Why a token in an address does not open a connection; `dialect` is what is spoken there, if that is known.
+/// The error for a token in the query string, which says how to send it in `dialect`, if that is known.
 pub(super) fn no_query_tokens(dialect: Option<Dialect>) -> Error {
     let instead = match dialect {
         Some(Dialect::Native) => "in the first frame, `connect`, or by the header `Authorization: Bearer …`",
@@ -114,7 +115,7 @@ pub(super) fn no_query_tokens(dialect: Option<Dialect>) -> Error {
     ))
 }
 
-/// How much of each conversation a client wants to be told at once: `?history=50`.
+/// How many recent messages of each conversation the client asks for: `?history=50`.
 fn recent(query: &str) -> Result<Option<u32>, Error> {
     let Some((_, asked)) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "history") else {
         return Ok(None);
@@ -140,12 +141,12 @@ fn offered_token(headers: &HeaderMap) -> Option<String> {
     super::http::bearer(headers).map(str::to_owned).or_else(|| {
         let mut offered = subprotocols(headers).skip_while(|protocol| *protocol != BEARER);
         offered.next()?;
-        // Whoever says that there is a token has to bring one.
+        // `bearer` without a token counts as an empty, and so invalid, token.
         Some(offered.find(|protocol| *protocol != PROTOCOL).unwrap_or_default().to_owned())
     })
 }
 
-/// Who opened a connection, and how.
+/// The client of a new connection, and what its upgrade request asked for.
 struct Opening {
     address: IpAddr,
     dialect: Option<Dialect>,

@@ -1,4 +1,4 @@
-//! What administrators may see and do. Whatever changes something is in the audit log.
+//! The administration routes. Every operation that changes something is recorded in the audit log.
 
 mod accounts;
 pub(super) mod audit;
@@ -24,8 +24,8 @@ use crate::config::EditError;
 use crate::error::{Error, Result};
 use crate::protocol::Account;
 
-/// How many of something one answer carries.
-const PAGE: u32 = 100;
+/// How many items a page has.
+const PAGE_SIZE: u32 = 100;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<State>> {
     OpenApiRouter::new()
@@ -55,7 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(audit::list))
 }
 
-/// Somebody whose account has the admin flag.
+/// An authenticated administrator.
 #[derive(Clone)]
 pub(super) struct Admin(Account);
 
@@ -63,12 +63,12 @@ impl FromRequestParts<Arc<State>> for Admin {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Failure> {
-        // Whatever is audited was asked before.
+        // Audited requests were authenticated before.
         if let Some(admin) = parts.extensions.get::<Self>() {
             return Ok(admin.clone());
         }
         let Authorized(identity) = Authorized::from_request_parts(parts, state).await?;
-        // Asked of the database each time: the flag may have gone since the token was given out.
+        // Read from the database each time: the flag may have been removed since the token was issued.
         let user = state.core.accounts.user(identity.account.id).await?;
         if user.is_admin && user.disabled_at.is_none() {
             Ok(Self(user.account()))
@@ -82,8 +82,8 @@ impl FromRequestParts<Arc<State>> for Admin {
     }
 }
 
-/// Files are read and written where no connection waits for it.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, EditError> + Send + 'static) -> Result<T> {
+/// Runs file operations on a blocking thread, and converts their errors.
+async fn edit_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, EditError> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
     done.map_err(|error| match error {
         EditError::File { .. } => Error::Unavailable(error.to_string()),
@@ -91,19 +91,19 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, EditErro
     })
 }
 
-/// Which part of a long list is wanted.
+/// Filter and cursor of a paged list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// Those alone that hold this text.
+    /// Only items that contain this text.
     query: Option<String>,
-    /// What the page before gave as `next`.
+    /// The `next` of the previous page.
     cursor: Option<i64>,
 }
 
-/// Cuts what is one more than a page; gives where the next one begins, if there is one.
-fn cut<T, C>(list: &mut Vec<T>, cursor: impl Fn(&T) -> C) -> Option<C> {
-    let more = list.len() > PAGE as usize;
-    list.truncate(PAGE as usize);
+/// Truncates a list to one page; returns the cursor of the next page, if there is one.
+fn truncate_page<T, C>(list: &mut Vec<T>, cursor: impl Fn(&T) -> C) -> Option<C> {
+    let more = list.len() > PAGE_SIZE as usize;
+    list.truncate(PAGE_SIZE as usize);
     list.last().filter(|_| more).map(cursor)
 }

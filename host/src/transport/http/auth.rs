@@ -1,4 +1,4 @@
-//! Signing up, logging in and out.
+//! REST routes to sign up, log in, refresh tokens, log out and change the password.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::error::Error;
 pub(super) struct NewAccount {
     #[schema(min_length = 1, max_length = 64)]
     username: String,
-    /// The shortest is the operator's to choose.
+    /// The operator configures the minimum length.
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
-    /// An e-mail address; an empty text is none.
+    /// An e-mail address; an empty text counts as none.
     #[schema(pattern = r"^$|^[^@\s]+@[^@\s]+$", max_length = 254)]
     email: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct NewAccount {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     username: Option<String>,
-    /// Counts, where both are given.
+    /// Used instead of `username` if both are given.
     email: Option<String>,
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
@@ -66,13 +66,13 @@ pub(super) struct NewPassword {
     new_password_in_snake_case: Option<String>,
 }
 
-/// What somebody gets who signs up or logs in.
+/// The answer to signing up and logging in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tokens<'a> {
     token: &'a str,
     refresh_token: &'a str,
-    /// To be kept and sent along with the next log-in from this device; good for 90 days, and for nothing else.
+    /// To be stored and sent along with the next log-in from this device; valid for 90 days, and only for that purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<&'a str>,
     /// Seconds.
@@ -80,7 +80,7 @@ pub(super) struct Tokens<'a> {
     user: User<'a>,
 }
 
-/// An optional text; languages that write every field of a structure send an empty one for none.
+/// An optional text. Clients in some languages send an empty string for an absent field.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
@@ -174,6 +174,6 @@ fn tokens(status: StatusCode, login: &Login) -> Response {
         expires_in: login.expires_in.as_secs(),
         user: (&login.user).into(),
     };
-    // Tokens belong in nobody's cache.
+    // Tokens must not be cached.
     (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(body)).into_response()
 }

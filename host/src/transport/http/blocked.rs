@@ -1,4 +1,4 @@
-//! Whom one does not want to be written to by.
+//! REST routes to list, block and unblock accounts that may not write to the caller directly.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::router::BlockedPage;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct List {
-    /// What the page before gave as `next`.
+    /// The `next` of the previous page.
     #[param(value_type = Option<Uuid>)]
     cursor: Option<AccountId>,
 }
@@ -33,12 +33,12 @@ pub(super) struct BlockedAccount {
 #[derive(Serialize, ToSchema)]
 pub(super) struct BlockedAccounts {
     accounts: Vec<BlockedAccount>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(value_type = Option<Uuid>, required)]
     next: Option<AccountId>,
 }
 
-/// The accounts that one has blocked
+/// List the accounts that you have blocked
 #[utoipa::path(get, path = "/api/me/blocked", tag = "accounts", security(("token" = [])), operation_id = "list_blocked", params(List), responses((status = 200, body = BlockedAccounts)))]
 pub(super) async fn list(
     Shared(state): Shared<Arc<State>>,

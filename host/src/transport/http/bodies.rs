@@ -1,4 +1,4 @@
-//! What requests bring along: how their bodies are framed, how large they are, and how fast they have to come.
+//! Checks request bodies: their framing, their encoding, their size and their speed.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -20,51 +20,52 @@ use super::{Failure, State};
 use crate::error::Error;
 use crate::transport::socket::Linger;
 
-/// No request of ours is larger, uploads aside.
-const MAX_BODY: usize = 64 * 1024;
-/// What a body has to come in at, once its first seconds are over.
-const BYTES_PER_SECOND: u64 = 4096;
-/// The routes whose bodies are handled as they come in, with limits of their own.
-const STREAMED: [&str; 4] = ["/api/media", "/api/admin/plugins/{id}", "/socket.io", "/socket.io/"];
+/// The largest body of a request that is not an upload.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The minimum rate of a body, once the request timeout has passed.
+const MIN_BYTES_PER_SECOND: u64 = 4096;
+/// Routes that stream their bodies, with limits of their own.
+const STREAMED_ROUTES: [&str; 4] = ["/api/media", "/api/admin/plugins/{id}", "/socket.io", "/socket.io/"];
 
-/// Refuses what is no proper request, and reads its body before anything is done: of a body that breaks off, or is too large,
-/// nothing is done.
+/// Middleware that refuses malformed requests, and reads the whole body before the handler runs: a body that breaks off or is too
+/// large has no effect.
 pub(super) async fn read(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
     let linger = request.extensions().get::<Linger>().cloned().unwrap_or_default();
-    // Whatever follows such a request on its connection cannot be told from the body.
+    // What follows such a request on its connection cannot be told apart from its body.
     if let Err(failure) = check_framing(&request) {
-        return ending(failure, &linger);
+        return failure_and_close(failure, &linger);
     }
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     if let Err(failure) = check_coding(request.headers()) {
-        return ending(failure, &linger);
+        return failure_and_close(failure, &linger);
     }
     let grace = state.core.limits.get().request_timeout;
     let progress = Arc::new(Progress::default());
     if is_streamed(&request) {
-        let answer = next.run(request.map(|body| paced(body, grace, progress.clone()))).await;
+        let answer = next.run(request.map(|body| with_minimum_rate(body, grace, progress.clone()))).await;
         return match progress.get() {
-            Progress::LATE => ending(too_late(), &linger),
-            Progress::WHOLE => answer,
-            // Refused before all of it was there.
-            _ => closing(answer, &linger),
+            Progress::TIMED_OUT => failure_and_close(too_slow(), &linger),
+            Progress::COMPLETE => answer,
+            // Answered before the whole body was read.
+            _ => close_if_refused(answer, &linger),
         };
     }
-    if announced(request.headers()).is_some_and(|bytes| bytes > MAX_BODY as u64) {
-        return ending(too_large(), &linger);
+    if content_length(request.headers()).is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+        return failure_and_close(too_large(), &linger);
     }
     let (parts, body) = request.into_parts();
-    match to_bytes(paced(body, grace, progress.clone()), MAX_BODY).await {
+    match to_bytes(with_minimum_rate(body, grace, progress.clone()), MAX_BODY_BYTES).await {
         Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
-        Err(_) if progress.get() == Progress::LATE => ending(too_late(), &linger),
+        Err(_) if progress.get() == Progress::TIMED_OUT => failure_and_close(too_slow(), &linger),
         Err(error) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
-            ending(too_large(), &linger)
+            failure_and_close(too_large(), &linger)
         }
-        Err(_) => {
-            ending(Error::BadRequest("the body broke off or is malformed; nothing was done".into()).into(), &linger)
-        }
+        Err(_) => failure_and_close(
+            Error::BadRequest("the body broke off or is malformed; nothing was done".into()).into(),
+            &linger,
+        ),
     }
 }
 
@@ -79,7 +80,7 @@ fn check_framing(request: &Request) -> Result<(), Failure> {
     Err(Failure::with_status(StatusCode::NOT_IMPLEMENTED, error))
 }
 
-/// Bodies come as they are: packed ones would have to be unpacked to be measured.
+/// Refuses compressed bodies: their size is known only after decompression.
 fn check_coding(headers: &HeaderMap) -> Result<(), Failure> {
     let codings = headers.get_all(header::CONTENT_ENCODING);
     if codings.into_iter().all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
@@ -92,23 +93,24 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Failure> {
 
 fn is_streamed(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    matches!(*request.method(), Method::POST | Method::PUT) && route.is_some_and(|route| STREAMED.contains(&route))
+    matches!(*request.method(), Method::POST | Method::PUT)
+        && route.is_some_and(|route| STREAMED_ROUTES.contains(&route))
 }
 
-/// How large a body says that it is.
-pub(in crate::transport) fn announced(headers: &HeaderMap) -> Option<u64> {
+/// The size in `Content-Length`, if there is one.
+pub(in crate::transport) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// How far a body came.
+/// How far a body was read.
 #[derive(Default)]
 struct Progress(AtomicU8);
 
 impl Progress {
-    /// To its end.
-    const WHOLE: u8 = 1;
-    /// Not in time.
-    const LATE: u8 = 2;
+    /// Read to its end.
+    const COMPLETE: u8 = 1;
+    /// Timed out.
+    const TIMED_OUT: u8 = 2;
 
     fn get(&self) -> u8 {
         self.0.load(Ordering::Relaxed)
@@ -119,20 +121,20 @@ impl Progress {
     }
 }
 
-/// The body, which fails once it is late.
-fn paced(body: Body, grace: Duration, progress: Arc<Progress>) -> Body {
+/// Wraps a body so that it fails once it is slower than [`MIN_BYTES_PER_SECOND`].
+fn with_minimum_rate(body: Body, grace: Duration, progress: Arc<Progress>) -> Body {
     let began = Instant::now();
     Body::from_stream(stream::unfold((body.into_data_stream(), 0), move |(mut bytes, mut got)| {
         let progress = progress.clone();
         async move {
-            let due = began + grace + Duration::from_secs(got / BYTES_PER_SECOND);
+            let due = began + grace + Duration::from_secs(got / MIN_BYTES_PER_SECOND);
             let next = match timeout_at(due, bytes.next()).await {
                 Ok(Some(next)) => next.map_err(io::Error::other),
                 Ok(None) => {
-                    progress.set(Progress::WHOLE);
+                    progress.set(Progress::COMPLETE);
                     return None;
                 }
-                Err(_) if progress.set(Progress::LATE) == Progress::LATE => return None,
+                Err(_) if progress.set(Progress::TIMED_OUT) == Progress::TIMED_OUT => return None,
                 Err(_) => Err(ErrorKind::TimedOut.into()),
             };
             got += next.as_ref().map_or(0, |chunk| chunk.len() as u64);
@@ -141,25 +143,25 @@ fn paced(body: Body, grace: Duration, progress: Arc<Progress>) -> Body {
     }))
 }
 
-fn too_late() -> Failure {
+fn too_slow() -> Failure {
     let error = Error::BadRequest("the body came too slowly; nothing was done".into());
     Failure::with_status(StatusCode::REQUEST_TIMEOUT, error)
 }
 
 fn too_large() -> Failure {
-    Error::TooLarge { what: "body", limit: format!("{MAX_BODY} bytes") }.into()
+    Error::TooLarge { what: "body", limit: format!("{MAX_BODY_BYTES} bytes") }.into()
 }
 
-/// The last answer on its connection, whose request was not read to its end.
-fn ending(failure: Failure, linger: &Linger) -> Response {
+/// A failure whose request was not read to its end: closes the connection after it.
+fn failure_and_close(failure: Failure, linger: &Linger) -> Response {
     linger.set();
     let mut answer = failure.into_response();
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-/// The same, of what a handler refused before it had read all.
-fn closing(mut answer: Response, linger: &Linger) -> Response {
+/// Closes the connection after a client error that a handler returned before it had read the whole body.
+fn close_if_refused(mut answer: Response, linger: &Linger) -> Response {
     if answer.status().is_client_error() {
         linger.set();
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,4 @@
-//! Which answers are compressed: pages and lists; neither what holds a token nor what is compressed or sent in parts.
+//! Decides which responses are compressed: pages and lists, but not secrets, compressed formats or files that support ranges.
 
 use axum::Router;
 use axum::body::HttpBody;
@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::middleware::map_request;
 use tower_http::compression::{CompressionLayer, Predicate};
 
-/// Below this, compressing saves no packet.
-const LEAST_BYTES: u64 = 1024;
+/// Below this size, compression saves no packet.
+const MIN_COMPRESSED_BYTES: u64 = 1024;
 
 /// Compresses what these routes answer, for clients that accept it.
 pub(super) fn compressed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
@@ -62,12 +62,14 @@ impl Predicate for Compressible {
         let headers = response.headers();
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default();
-        // The length of a compressed answer tells of a secret in it whether it holds what somebody else put beside it (BREACH).
+        // The compressed length of a secret beside text that an attacker chose would leak the secret (BREACH).
         let secret = headers.get(header::CACHE_CONTROL).is_some_and(|control| control == "no-store");
         let ranged = headers.contains_key(header::ACCEPT_RANGES);
         let text = matches!(kind, "application/json" | "image/svg+xml")
             || (kind.starts_with("text/") && kind != "text/event-stream");
-        text && !secret && !ranged && response.body().size_hint().exact().is_none_or(|bytes| bytes >= LEAST_BYTES)
+        text && !secret
+            && !ranged
+            && response.body().size_hint().exact().is_none_or(|bytes| bytes >= MIN_COMPRESSED_BYTES)
     }
 }
 

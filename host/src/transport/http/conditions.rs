@@ -1,4 +1,4 @@
-//! Conditional requests and requests for a part of a file (RFC 9110, 13 and 14).
+//! Conditional requests and range requests (RFC 9110, 13 and 14).
 
 use std::ops::Range;
 
@@ -7,25 +7,25 @@ use axum::http::{HeaderMap, header};
 /// Whether the client has this version already.
 pub(in crate::transport) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    // A tag of ours holds no comma.
+    // Our tags contain no comma.
     lists.flat_map(|list| list.split(',')).map(str::trim).any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
-/// A tag without the mark of a weak one, which makes no difference here.
+/// A tag without its weakness prefix, which makes no difference here.
 fn opaque(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// What part of a file is wanted.
+/// The part of a file that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Whole,
     Part(Range<u64>),
-    /// Nothing of it is in the file.
+    /// The range lies beyond the end of the file.
     Beyond,
 }
 
-/// Reads `Range`, of which one part in bytes is understood, and `If-Range`. What is not understood asks for the whole.
+/// Reads `Range` and `If-Range`. Only a single range of bytes is supported; anything else asks for the whole file.
 pub(super) fn wanted(headers: &HeaderMap, tag: &str, size: u64) -> Wanted {
     let mut ranges = headers.get_all(header::RANGE).into_iter();
     let (Some(range), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
@@ -37,7 +37,7 @@ pub(super) fn wanted(headers: &HeaderMap, tag: &str, size: u64) -> Wanted {
     }
 }
 
-/// The part that `bytes=…` asks for, empty if it is beyond the file; none if it is not understood.
+/// The range of `bytes=…`: empty if it is beyond the file, `None` if it is malformed or not supported.
 fn part(range: &str, size: u64) -> Option<Range<u64>> {
     let (unit, range) = range.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -46,7 +46,7 @@ fn part(range: &str, size: u64) -> Option<Range<u64>> {
     let number = |digits: &str| {
         let digits = digits.trim();
         let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        // Numbers beyond any file are as good as its end.
+        // Numbers that overflow mean the end of the file.
         all.then(|| digits.parse().unwrap_or(u64::MAX))
     };
     match range.split_once('-')? {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_is_known_in_any_form_and_by_a_star() {
+    fn tag_matches_weak_strong_listed_and_star() {
         let known = |value| is_known(&headers(&[(header::IF_NONE_MATCH, value)]), "W/\"abc\"");
         for value in ["W/\"abc\"", "\"abc\"", "\"x\", \"abc\"", "*", " * "] {
             assert!(known(value), "{value}");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn one_range_of_bytes_is_understood_and_everything_else_asks_for_the_whole() {
+    fn single_byte_range_gives_part_and_anything_else_the_whole() {
         let of = |range| wanted(&headers(&[(header::RANGE, range)]), "\"abc\"", 1000);
         for (range, part) in [
             ("bytes=0-0", 0..1),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_another_version_is_the_whole() {
+    fn if_range_of_another_version_gives_the_whole() {
         let of = |known| wanted(&headers(&[(header::RANGE, "bytes=0-0"), (header::IF_RANGE, known)]), "\"abc\"", 10);
         assert_eq!(of("\"abc\""), Wanted::Part(0..1));
         for other in ["\"x\"", "W/\"abc\"", "Sat, 28 Nov 2026 00:00:00 GMT"] {

@@ -1,4 +1,4 @@
-//! Groups and conversations by integer, for clients that speak `go`.
+//! REST routes for groups and conversations by integer id, for clients of the dialect `go`.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::protocol::{Command, Reply, RoomName};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Conversation {
-    /// The other one's `number`; not together with `group_id`.
+    /// The `number` of the other account; not together with `group_id`.
     receiver_id: Option<i64>,
     group_id: Option<i64>,
     /// Messages before the one of this id.
@@ -35,7 +35,7 @@ pub(super) struct Conversation {
 #[schema(as = ConversationMessage)]
 pub(super) struct Message {
     id: i64,
-    /// None for guests.
+    /// Null for guests.
     #[schema(required)]
     sender_id: Option<i64>,
     #[schema(required)]
@@ -63,10 +63,10 @@ pub(super) struct NewGroup {
     name: String,
 }
 
-/// A conversation's messages, oldest first
+/// List a conversation's messages, oldest first
 ///
 /// If there are more than `limit`, these are the latest, and the header `Link` has the address of those before as `rel="prev"`.
-#[utoipa::path(get, path = "/api/messages", tag = "groups", security(("token" = [])), operation_id = "list_messages", params(Conversation), responses((status = 200, body = Vec<Message>), (status = 404, description = "Not there", body = super::openapi::Problem)))]
+#[utoipa::path(get, path = "/api/messages", tag = "groups", security(("token" = [])), operation_id = "list_messages", params(Conversation), responses((status = 200, body = Vec<Message>), (status = 404, description = "Not found", body = super::openapi::Problem)))]
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,
     who: Authorized,
@@ -81,7 +81,7 @@ pub(super) async fn messages(
         (Some(room), messages) => messages.iter().map(|message| message_json(room, message)).collect(),
         (None, _) => Vec::new(),
     };
-    // Whether there is more before a full page, the next one shows.
+    // A full page links to the previous one, which may turn out to be empty.
     let first = messages.first().filter(|_| messages.len() == limit as usize).and_then(|first| first["id"].as_i64());
     let with = [("receiver_id", receiver_id), ("group_id", group_id)];
     let earlier = first.map(|first| {
@@ -100,11 +100,11 @@ pub(super) async fn messages(
 pub(super) struct List {
     /// Part of a name.
     query: Option<String>,
-    /// Where the page before ended; its `Link` header has the whole address.
+    /// Where the previous page ended; its `Link` header has the complete address.
     cursor: Option<String>,
 }
 
-/// Public groups and one's own, a hundred at a time
+/// List public groups and your own, a hundred at a time
 ///
 /// If there are more, the header `Link` has the address of the next page as `rel="next"`.
 #[utoipa::path(get, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "list_groups", params(List), responses((status = 200, body = Vec<Group>)))]
@@ -126,7 +126,7 @@ pub(super) async fn list(
     Ok(paged(rooms.iter().map(|(room, _)| group_json(room)).collect(), next))
 }
 
-/// Make a public group
+/// Create a public group
 #[utoipa::path(post, path = "/api/groups", tag = "groups", security(("token" = [])), operation_id = "create_group", request_body = NewGroup, responses((status = 201, body = Group)))]
 pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
@@ -140,7 +140,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(group_json(&room))).into_response())
 }
 
-/// Become a member of a group
+/// Join a group
 #[utoipa::path(post, path = "/api/groups/{id}/join", tag = "groups", security(("token" = [])), operation_id = "join_group", params(("id" = i64, Path, description = "The group's id")), responses((status = 200, body = Group)))]
 pub(super) async fn join(
     Shared(state): Shared<Arc<State>>,

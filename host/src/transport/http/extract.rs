@@ -1,4 +1,4 @@
-//! What a request says, read with our own errors: they name the field.
+//! Extractors for bodies, queries, paths, addresses and accounts, whose errors name the field.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,14 +36,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for Json<T> {
             let error = Error::BadRequest(format!("content-type: is {other}; wanted application/json"));
             return Err(Failure::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
         }
-        // It is there as a whole by now.
+        // `bodies::read` has read the whole body already.
         let body = Bytes::from_request(request, state).await.map_err(Error::internal)?;
         let text = std::str::from_utf8(&body).map_err(|_| Error::BadRequest("the body is not UTF-8".into()))?;
         Ok(Self(json::object(text, "the body", false).map_err(Error::from)?))
     }
 }
 
-/// Whoever says nothing means JSON.
+/// Whether this `Content-Type` is JSON. A body without the header is read as JSON too.
 fn is_json(kind: &HeaderValue) -> bool {
     let kind = kind.to_str().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -61,7 +61,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<State>> for Query<T> {
     }
 }
 
-/// What the path names.
+/// The parameters of the path.
 pub(super) struct Path<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
@@ -80,7 +80,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Path<T> {
     }
 }
 
-/// What is wrong with a part of the path, which is `only` if there is but one.
+/// The error for an invalid path parameter; `only` is its name if the path has just one.
 fn unreadable(only: &str, kind: &ErrorKind) -> Error {
     let (field, wanted) = match kind {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => (key.as_str(), wanted(expected_type)),
@@ -95,7 +95,7 @@ fn unreadable(only: &str, kind: &ErrorKind) -> Error {
 fn wanted(rust_type: &str) -> &'static str {
     match rust_type {
         "i32" | "i64" | "u32" | "u64" => "should be a whole number",
-        _ => "has a form that cannot be",
+        _ => "has the wrong form",
     }
 }
 
@@ -119,7 +119,7 @@ impl FromRequestParts<Arc<State>> for Client {
     }
 }
 
-/// Where the request comes from, as far as that tells people apart.
+/// The origin of the request that limits are counted by: an IPv4 address, or the network of an IPv6 site.
 pub(in crate::transport) struct From(pub(in crate::transport) Origin);
 
 impl FromRequestParts<Arc<State>> for From {
@@ -131,8 +131,8 @@ impl FromRequestParts<Arc<State>> for From {
     }
 }
 
-/// Counts requests without a token for their address; those with one are their account's.
-pub(super) async fn count_strangers(
+/// Counts requests without a token towards the limit of their address; those with one count towards their account's.
+pub(super) async fn limit_anonymous(
     Shared(state): Shared<Arc<State>>,
     From(origin): From,
     request: Request,
@@ -144,7 +144,7 @@ pub(super) async fn count_strangers(
     Ok(next.run(request).await)
 }
 
-/// Whoever the request's token proves.
+/// The identity that the request's token proves.
 pub(super) struct Authorized(pub(super) Identity);
 
 impl FromRequestParts<Arc<State>> for Authorized {

@@ -1,7 +1,7 @@
-//! Where a request comes from, if it came by way of proxies: `X-Forwarded-For`, or `Forwarded` (RFC 7239).
+//! The client address of a request that came through proxies, from `X-Forwarded-For` or `Forwarded` (RFC 7239).
 //!
-//! Proxies append, so both are read from the right, and only as far as the proxies are trusted: what stands further left anybody
-//! could have written. A hop that cannot be read ends the way, too: the client is then the last hop before it that could.
+//! Proxies append, so both are read from the right, and only as far as the proxies are trusted: anybody could have written the
+//! hops further left. A malformed hop also ends the walk: the client is then the last valid hop before it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,15 +12,15 @@ use crate::config::ForwardedHeader;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED: &str = "forwarded";
-/// No way is longer; the rest is not read.
+/// How many hops are read; further ones are ignored.
 const MAX_HOPS: usize = 64;
 
-/// What an operator should know of a proxy.
+/// A misconfiguration of a proxy that the operator should know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::transport) enum ProxyWarning {
-    /// It forwards for others, and is not trusted.
+    /// It sends forwarding headers, but is not a trusted proxy.
     NotTrusted,
-    /// Its two headers disagree, and nobody said which of them it writes.
+    /// Its two headers disagree, and the configuration does not say which of them it writes.
     Ambiguous,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Found {
     pub(super) warning: Option<ProxyWarning>,
 }
 
-/// The last hop that no trusted proxy vouches for.
+/// The client's address: the first hop from the right that is not a trusted proxy.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], header: ForwardedHeader) -> Found {
     let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(&address.to_canonical()));
     let forwards = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
@@ -58,7 +58,7 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], heade
         ForwardedHeader::Forwarded => (by_elements(), None),
         ForwardedHeader::Auto if both => match (by_list(), by_elements()) {
             (one, other) if one.to_canonical() == other.to_canonical() => (one, None),
-            // One of them is the client's own invention.
+            // The client forged one of them.
             _ => (peer, Some(ProxyWarning::Ambiguous)),
         },
         ForwardedHeader::Auto if headers.contains_key(FORWARDED) => (by_elements(), None),
@@ -67,14 +67,14 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], heade
     Found { address, warning }
 }
 
-/// The hops, the last one first; none where one cannot be read.
+/// The hops, last first; `None` for a malformed one.
 fn x_forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines = headers.get_all(X_FORWARDED_FOR).into_iter().rev();
     let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     hops.take(MAX_HOPS).map(|hop| node(unquoted(std::str::from_utf8(hop).ok()?)?))
 }
 
-/// The same of RFC 7239. A line that is not well-formed has nothing that can be read.
+/// The hops of `Forwarded`, last first. A malformed line counts as one malformed hop.
 fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     headers.get_all(FORWARDED).into_iter().rev().take(MAX_HOPS).flat_map(forwarded_line)
 }
@@ -85,7 +85,7 @@ fn forwarded_line(line: &HeaderValue) -> Vec<Option<IpAddr>> {
     elements.into_iter().rev().take(MAX_HOPS).map(forwarded_for).collect()
 }
 
-/// The one `for` of an element.
+/// The `for` parameter of an element, which must occur once.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut found = None;
     for pair in split(element, ';')? {
@@ -97,7 +97,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     node(unquoted(found?)?)
 }
 
-/// Parts between separators outside quotes; none if a quote does not end.
+/// The parts between separators outside quotes; `None` if a quote is not closed.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -116,7 +116,7 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// Without the quotes around all of it. Addresses need no escapes.
+/// The text without surrounding quotes; `None` if it contains quotes or escapes, which addresses do not need.
 fn unquoted(text: &str) -> Option<&str> {
     let text = text.trim_matches([' ', '\t']);
     let inner = match text.strip_prefix('"') {
@@ -134,7 +134,7 @@ fn node(text: &str) -> Option<IpAddr> {
         return if whole { address.parse::<Ipv6Addr>().ok().map(IpAddr::from) } else { None };
     }
     match text.split_once(':') {
-        // An address of the older kind, and a port.
+        // An IPv4 address with a port.
         Some((address, port)) if !port.contains(':') => {
             address.parse::<Ipv4Addr>().ok().filter(|_| is_port(port)).map(IpAddr::from)
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_trusted_proxies_say_counts() {
+    fn headers_count_only_from_trusted_proxies() {
         let untrusted = found("192.0.2.1", &[(X_FORWARDED_FOR, "198.51.100.7")], ForwardedHeader::Auto);
         assert_eq!(untrusted.address.to_string(), "192.0.2.1", "nobody's word for it");
         assert_eq!(untrusted.warning, Some(ProxyWarning::NotTrusted));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_brackets_and_quotes_are_taken_off() {
+    fn ports_brackets_and_quotes_are_stripped() {
         for (hop, expected) in [
             ("198.51.100.3:4711", "198.51.100.3"),
             ("[2001:db8::1]:443", "2001:db8::1"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_like_rfc_7239_writes_it() {
+    fn forwarded_is_parsed_as_rfc_7239_specifies() {
         for (lines, expected) in [
             (&["for=198.51.100.3"][..], "198.51.100.3"),
             (&["For=\"[2001:db8::1]:4711\";proto=https;by=10.0.0.1"], "2001:db8::1"),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_headers_that_disagree_neither_counts_unless_one_is_chosen() {
+    fn disagreeing_headers_are_ignored_unless_one_is_configured() {
         let agree = [(X_FORWARDED_FOR, "198.51.100.3"), (FORWARDED, "for=198.51.100.3")];
         let disagree = [(X_FORWARDED_FOR, "198.51.100.3"), (FORWARDED, "for=1.2.3.4")];
         let of = |lines: &[(&'static str, &str)], header| {

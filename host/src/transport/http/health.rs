@@ -1,4 +1,4 @@
-//! How the server is, for those who run it.
+//! Health, readiness and metrics routes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::error::Error;
 use crate::metrics::Snapshot;
 use crate::session::Core;
 
-/// That the process lives
+/// Report that the process is alive
 #[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
 /// How long `/metrics` waits for the database to answer.
-const ASKING: Duration = Duration::from_secs(3);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether the server takes work: not while it stops, and not while its database does not answer or cannot be written to
+/// Report whether the server accepts work: not while it stops, and not while its database does not answer or cannot be written to
 #[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
     if state.leaving.is_cancelled() {
@@ -33,29 +33,31 @@ pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
     state.database.check_writes().await?;
     let health = state.cluster.as_ref().map(|cluster| cluster.health());
     Ok(match health {
-        // The others count this node's people as gone, and that is all: who comes is served.
+        // Other nodes count this node's users as offline, but it still serves its clients.
         Some(health) if !health.has_lease() => {
-            "ready; the cluster takes this node for dead until the database takes its word"
+            "ready; the cluster counts this node as dead until it renews its lease in the database"
         }
-        Some(health) if !health.hears() => "ready; NATS does not answer, other nodes are heard of within seconds",
+        Some(health) if !health.hears() => "ready; NATS does not answer, so events of other nodes arrive seconds late",
         _ => "ready",
     }
     .into_response())
 }
 
-/// Figures for Prometheus
+/// Metrics in the Prometheus text format
 #[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(super) async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Answer {
     let wanted = state.metrics_config.latest();
-    // By their hashes: how long it takes tells nothing of the token.
+    // Compares hashes, so that the duration reveals nothing about the token.
     let hash = |token: &str| Sha256::digest(token.as_bytes());
     if !wanted.token.is_empty() && hash(bearer(&headers).unwrap_or_default()) != hash(wanted.token.expose()) {
         return Err(
             Error::Unauthenticated("`Authorization: Bearer` with the token of [metrics] is needed".into()).into()
         );
     }
-    let (up, writable) =
-        tokio::join!(timeout(ASKING, state.database.ping()), timeout(ASKING, state.database.check_writes()));
+    let (up, writable) = tokio::join!(
+        timeout(DATABASE_TIMEOUT, state.database.ping()),
+        timeout(DATABASE_TIMEOUT, state.database.check_writes())
+    );
     let (database_up, database_writable) = (matches!(up, Ok(Ok(()))), matches!(writable, Ok(Ok(()))));
     let Core { hub, router, .. } = &*state.core;
     let text = state.metrics.render(&Snapshot {

@@ -1,4 +1,4 @@
-//! The host that a request names (RFC 9110, 7.2), and whether it is one of this server's.
+//! The host that a request names (RFC 9110, 7.2), and whether it belongs to this server.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, Uri, Version, header};
 
 use super::State;
 
-/// A host and the port that was written after it, if there was one.
+/// A host, and its port if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// In small letters; an IPv6 address without its brackets.
+    /// In lower case; an IPv6 address without its brackets.
     name: String,
     port: Option<u16>,
 }
 
-/// Why there is no host.
+/// Why a request's host is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadHost {
     Missing,
@@ -35,7 +35,7 @@ impl BadHost {
 }
 
 impl Host {
-    /// What the request line or else the header names; none for a request of HTTP/1.0 that names nothing.
+    /// The host of the request line, or else of the header; `None` for an HTTP/1.0 request without one.
     pub(super) fn of(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Option<Self>, BadHost> {
         let mut named = headers.get_all(header::HOST).into_iter();
         let host = match (named.next(), named.next()) {
@@ -48,7 +48,7 @@ impl Host {
             (Some(_), Some(_)) => return Err(BadHost::Twice),
         };
         match uri.authority() {
-            // It outranks the header.
+            // The request line outranks the header.
             Some(authority) => Ok(Some(Self::parse(authority.as_str()).ok_or(BadHost::Malformed)?)),
             None => Ok(host),
         }
@@ -86,13 +86,12 @@ impl Host {
             Some(("https", authority)) => (authority, 443),
             _ => return false,
         };
-        // Whoever ends TLS before this server passes on a host whose port, if there is one, is that of the origin.
+        // A proxy that terminates TLS forwards a host whose port, if there is one, is that of the origin.
         let port = |host: &Self| host.port.unwrap_or(default);
         Self::parse(authority).is_some_and(|page| page.name == self.name && port(&page) == port(self))
     }
 
-    /// Whether it is a name that nobody else can let point here: an address, this machine's own name for itself, or what the
-    /// operator calls this server.
+    /// Whether no other site can point this name at this server: an IP address, `localhost`, or a name that the operator configured.
     pub(super) fn is_known(&self, state: &State) -> bool {
         let name = self.name.trim_end_matches('.');
         name.parse::<IpAddr>().is_ok()
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_with_any_form_of_port_is_read() {
+    fn host_is_parsed_with_and_without_port() {
         let read = |text: &str| Host::parse(text).map(|host| (host.name, host.port));
         for (text, name, port) in [
             ("chat.example", "chat.example", None),

@@ -1,4 +1,4 @@
-//! One's own account, and looking up those of others.
+//! REST routes to show, change and delete the caller's account, and to look up other accounts.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl<'a> std::convert::From<&'a database::User> for User<'a> {
     }
 }
 
-/// That something was done, for people to read.
+/// A confirmation for people to read.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Done {
     message: &'static str,
@@ -53,19 +53,19 @@ impl Done {
     }
 }
 
-/// What is left out stays as it is.
+/// Omitted fields stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ProfileChange)]
 pub(super) struct Change {
     #[schema(min_length = 1, max_length = 64)]
     username: Option<String>,
-    /// Null takes the address away.
+    /// Null removes the address.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = Email, max_length = 254)]
     email: Option<Option<String>>,
 }
 
-/// Tells null from what is left out.
+/// Distinguishes null from an omitted field.
 fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
@@ -95,18 +95,18 @@ pub(super) struct Found {
     number: i64,
     name: String,
     online: bool,
-    /// Nobody can log in to it, and it cannot be written to.
+    /// Nobody can log in to it, and nobody can write to it.
     disabled: bool,
 }
 
-/// One's own account
+/// Show your own account
 #[utoipa::path(get, path = "/api/me", tag = "accounts", security(("token" = [])), responses((status = 200, body = User<'static>)))]
 pub(super) async fn show(Shared(state): Shared<Arc<State>>, Authorized(identity): Authorized) -> Answer {
     let user = state.core.accounts.user(identity.account.id).await?;
     Ok(axum::Json(User::from(&user)).into_response())
 }
 
-/// Change one's name or e-mail address
+/// Change your name or e-mail address
 #[utoipa::path(patch, path = "/api/me", tag = "accounts", security(("token" = [])), request_body = Change, responses((status = 200, body = User<'static>)))]
 pub(super) async fn change(
     Shared(state): Shared<Arc<State>>,
@@ -118,7 +118,7 @@ pub(super) async fn change(
     Ok(axum::Json(User::from(&user)).into_response())
 }
 
-/// Delete one's account; its messages stay, as a deleted account's, unless `erase` is true
+/// Delete your account; its messages stay, as a deleted account's, unless `erase` is true
 #[utoipa::path(delete, path = "/api/me", tag = "accounts", security(("token" = [])), request_body = Confirmed, responses((status = 200, body = Done)))]
 pub(super) async fn delete(
     Shared(state): Shared<Arc<State>>,
@@ -127,7 +127,7 @@ pub(super) async fn delete(
     Json(Confirmed { password, erase }): Json<Confirmed>,
 ) -> Answer {
     state.core.accounts.delete_own(origin, &identity, password, erase).await?;
-    // The account is gone; if this fails, the server tries again by itself.
+    // The account is deleted already; if this fails, the server retries by itself.
     let _ = state.core.router.finish_account_deletions().await;
     Ok(Done::answer("the account is deleted"))
 }

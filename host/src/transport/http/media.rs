@@ -1,4 +1,4 @@
-//! Files: sent up to be attached to messages, and fetched by whoever knows their address.
+//! REST routes to upload files for messages, and to fetch files by their secret address.
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ use crate::protocol::MediaId;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Named {
-    /// What the file is called.
+    /// The name of the file.
     name: Option<String>,
 }
 
-/// Something attached: of a picture that is not kept here there is the address alone.
+/// An attachment; a picture that is not stored on this server has only `url`.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct Attached {
@@ -34,7 +34,7 @@ pub(super) struct Attached {
     name: Option<String>,
     r#type: Option<String>,
     size: Option<u64>,
-    /// Where it can be fetched; a picture within the message is a `data:` URL.
+    /// Where to fetch it; a picture within the message is a `data:` URL.
     url: String,
 }
 
@@ -42,14 +42,14 @@ pub(super) struct Attached {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct File {
-    /// What a post's `attachments` name it by.
+    /// The id to use in a post's `attachments`.
     id: Uuid,
     name: String,
-    /// As its bytes say, such as `image/png`.
+    /// Detected from its contents, such as `image/png`.
     r#type: String,
     /// In bytes.
     size: u64,
-    /// Where it can be fetched.
+    /// Where to fetch it.
     url: String,
 }
 
@@ -62,13 +62,13 @@ pub(super) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    state.media.check_size(bodies::announced(&headers).unwrap_or(0))?;
+    state.media.check_size(bodies::content_length(&headers).unwrap_or(0))?;
     let file = state.media.store(identity.account.id, name.as_deref(), body.into_data_stream()).await?;
     Ok((StatusCode::CREATED, axum::Json(file_json(&file))).into_response())
 }
 
-/// Fetch a file, or with `Range` one part of it; no token is asked for, since a page shows pictures without one: the address is the secret
-#[utoipa::path(get, path = "/media/{id}", tag = "media", operation_id = "fetch_file", params(("id" = Uuid, Path, description = "The file's id"), ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-99`; anything else asks for the whole")), responses((status = 200, content_type = "*/*", body = Vec<u8>), (status = 206, description = "The part that was asked for", content_type = "*/*", body = Vec<u8>), (status = 304, description = "It is known already"), (status = 416, description = "The file ends before that part", body = super::openapi::Problem)))]
+/// Fetch a file, or with `Range` one part of it; no token is needed, since pages load pictures without one: the address is the secret
+#[utoipa::path(get, path = "/media/{id}", tag = "media", operation_id = "fetch_file", params(("id" = Uuid, Path, description = "The file's id"), ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-99`; anything else asks for the whole")), responses((status = 200, content_type = "*/*", body = Vec<u8>), (status = 206, description = "The part that was asked for", content_type = "*/*", body = Vec<u8>), (status = 304, description = "The client's copy is current"), (status = 416, description = "The file ends before that part", body = super::openapi::Problem)))]
 pub(super) async fn fetch(
     Shared(state): Shared<Arc<State>>,
     Path(id): Path<String>,
@@ -100,7 +100,7 @@ pub(super) async fn fetch(
     let mut named = vec![
         (header::ETAG, tag),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
-        // It never changes, and is nobody else's.
+        // A file never changes, and shared caches must not store it.
         (header::CACHE_CONTROL, "private, max-age=31536000, immutable".to_owned()),
     ];
     if !known {
@@ -123,7 +123,7 @@ pub(super) async fn fetch(
     Ok(response)
 }
 
-/// As RFC 8187 wants a file's name.
+/// Encodes a file name as RFC 8187 requires.
 fn percent_encoded(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

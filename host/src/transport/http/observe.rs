@@ -1,4 +1,4 @@
-//! What is kept of every request: an id that ties it to the log, and figures.
+//! Middleware that gives every request an id, logs it and records its metrics.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,11 +15,11 @@ use crate::metrics::{REQUEST_SECONDS, REQUESTS};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// With which code a request failed, for whoever counts.
+/// The error code of a failed request, for the metrics.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FailureCode(pub(super) &'static str);
 
-/// What is asked to see how the server is; its answer is no operation that failed.
+/// The readiness probe, whose failures do not count as failed operations.
 const READINESS: &str = "/readyz";
 
 tokio::task_local! {
@@ -31,19 +31,19 @@ pub(super) fn request_id() -> Uuid {
     CURRENT.try_with(|id| *id).unwrap_or_else(|_| Uuid::now_v7())
 }
 
-/// Gives a request its id, the one that it brings along if that is a UUID, and counts it.
+/// Gives a request its id, taken from its `X-Request-Id` if that is a UUID, and counts it.
 pub(super) async fn observe(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
-    let brought = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()?.parse().ok());
-    let id = brought.unwrap_or_else(Uuid::now_v7);
+    let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let id = given.unwrap_or_else(Uuid::now_v7);
     let method = method(request.method());
-    // What was asked for is anybody's choice; the routes are ours.
+    // Labels use the route, not the path: clients could choose any number of paths.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", request = %id, method, route);
     let began = Instant::now();
     let answer = async {
         let mut answer = next.run(request).await;
-        tracing::debug!(status = answer.status().as_u16(), "answered");
+        tracing::debug!(status = answer.status().as_u16(), "request answered");
         if let Ok(id) = HeaderValue::try_from(id.to_string()) {
             answer.headers_mut().insert(REQUEST_ID, id);
         }

@@ -1,4 +1,4 @@
-//! The document that says how REST is spoken, and the page that shows it.
+//! The OpenAPI document of the REST API, and the page that shows it.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use utoipa::{OpenApi as _, ToSchema};
 
 use super::State;
 
-/// The page runs our own script, and nothing else.
+/// Allows only the script and style of this server.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
-/// What every error looks like.
+/// The body of every error.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Problem {
     error: Details,
@@ -26,15 +26,15 @@ pub(super) struct Problem {
 
 #[derive(Serialize, ToSchema)]
 struct Details {
-    /// What a program goes by.
+    /// For programs.
     code: Code,
-    /// What a person is told.
+    /// For people.
     message: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "it documents the words of `Error::code`")]
+#[expect(dead_code, reason = "it documents the values of `Error::code`")]
 enum Code {
     BadRequest,
     Unauthenticated,
@@ -57,7 +57,7 @@ enum Code {
 )]
 struct Frame;
 
-/// The document before the routes are in it.
+/// The document without routes.
 pub(super) fn frame() -> OpenApi {
     let mut document = Frame::openapi();
     let token = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
@@ -70,7 +70,7 @@ pub(super) fn frame() -> OpenApi {
 /// The document and the page that shows it.
 pub(super) fn pages(mut document: OpenApi) -> Router<Arc<State>> {
     complete(&mut document);
-    // Plain data: it cannot fail, and an empty document would be noticed by the test below.
+    // Serialising plain data cannot fail, and the test below would notice an empty document.
     let json = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let file = |kind: &'static str, text: &'static str| {
         let policy = HeaderName::from_static("content-security-policy");
@@ -83,7 +83,7 @@ pub(super) fn pages(mut document: OpenApi) -> Router<Arc<State>> {
         .route("/api/docs.css", file("text/css; charset=utf-8", include_str!("openapi/page.css")))
 }
 
-/// Adds the errors that any request, any body, any token and any path can end in.
+/// Adds the errors that are common to all operations, and to those with a body, a token or a path parameter.
 fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let named = path.contains('{');
@@ -93,12 +93,12 @@ fn complete(document: &mut OpenApi) {
                 ("400", true, "Malformed, out of range, or taken"),
                 ("401", secured, "No token, or one that is not valid any more"),
                 ("403", secured, "Not allowed"),
-                ("404", named, "Not there"),
+                ("404", named, "Not found"),
                 ("413", operation.request_body.is_some(), "Too large"),
                 ("415", operation.request_body.is_some(), "Of another media type, or compressed"),
                 ("429", true, "Too many requests; Retry-After says when to try again"),
-                ("500", true, "A fault of the server's; its log has the reason"),
-                ("503", true, "Not just now"),
+                ("500", true, "Internal error; the server's log has the reason"),
+                ("503", true, "Unavailable at the moment"),
             ];
             for (status, _, what) in errors.into_iter().filter(|(_, applies, _)| *applies) {
                 let problem = Content::new(Some(Ref::from_schema_name("Problem")));
@@ -128,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn routes_that_are_not_in_the_document_are_known() {
-        // Every other route comes by `routes!`, which takes it from its documentation.
+    fn undocumented_routes_are_only_sockets_aliases_and_pages() {
+        // Every other route is added by `routes!`, which documents it.
         let sources = [include_str!("../http.rs"), include_str!("openapi.rs"), include_str!("../web.rs")];
         let plain: BTreeSet<&str> = sources
             .iter()
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_says_what_it_takes_and_what_can_go_wrong() {
+    fn every_operation_documents_its_summary_id_and_errors() {
         let document = document();
         let mut ids = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let place = format!("{method} {path}");
                 assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{place}");
-                assert!(ids.insert(operation["operationId"].to_string()), "{place}: its id is there twice");
+                assert!(ids.insert(operation["operationId"].to_string()), "{place}: its operationId is used twice");
                 let responses = operation["responses"].as_object().unwrap();
                 assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
                 assert!(responses.contains_key("400") && responses.contains_key("503"), "{place}");

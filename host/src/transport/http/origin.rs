@@ -1,4 +1,4 @@
-//! Which web pages' requests are taken: a browser names the page's origin in `Origin`; whoever names none is no page.
+//! Decides which web pages may send requests, by the header `Origin`. A request without one does not come from a web page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +13,15 @@ use super::host::Host;
 use super::{Failure, State};
 use crate::error::Error;
 
-/// Whose page a request comes from.
+/// The web page that a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Page {
     None,
-    /// Of an origin that the operator named.
+    /// Its origin is configured.
     Listed,
-    /// Of this server.
+    /// It was loaded from this server.
     Own,
-    /// It was loaded under the name that it asks for, and that name is not known as this server's.
+    /// The request's host is not known as a name of this server.
     UnderUnknownName,
     Foreign,
 }
@@ -36,7 +36,7 @@ fn page(state: &State, version: Version, uri: &Uri, headers: &HeaderMap) -> Page
     if is_listed(state, origin.as_bytes()) {
         return Page::Listed;
     }
-    // A malformed host was refused before.
+    // `bodies::read` has refused malformed hosts already.
     match Host::of(version, uri, headers) {
         Ok(Some(host)) if !host.is_known(state) => Page::UnderUnknownName,
         Ok(Some(host)) if origin.to_str().is_ok_and(|origin| host.serves(origin)) => Page::Own,
@@ -44,26 +44,26 @@ fn page(state: &State, version: Version, uri: &Uri, headers: &HeaderMap) -> Page
     }
 }
 
-/// Whether the operator named it: in `cors.origins`, or as `server.public_url`.
+/// Whether an origin is configured, in `cors.origins` or as `server.public_url`.
 pub(super) fn is_listed(state: &State, origin: &[u8]) -> bool {
     let server = state.server.get();
     (!server.public_url.is_empty() && server.public_url.as_bytes() == origin) || state.cors.get().allows(origin)
 }
 
-/// Refuses pages that ask this server under a name that is not known as its own: of any site, a page can let its own name
-/// point here and pass for one of ours.
+/// Refuses requests of web pages whose host is not known as a name of this server. This prevents DNS rebinding: any site can point
+/// its own name at this server, so that its pages would pass for this server's.
 pub(super) async fn check(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
-    /// One line in the log is enough to find the key by; there may be many requests.
-    static TOLD: AtomicBool = AtomicBool::new(false);
+    /// Logged once only: there may be many such requests.
+    static LOGGED: AtomicBool = AtomicBool::new(false);
     if page(&state, request.version(), request.uri(), request.headers()) != Page::UnderUnknownName {
         return next.run(request).await;
     }
     let host = Host::of(request.version(), request.uri(), request.headers()).ok().flatten();
     let host = host.as_ref().map_or("", Host::name);
-    if !TOLD.swap(true, Ordering::Relaxed) {
+    if !LOGGED.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             host,
-            "a web page asked for this server by a name that it does not know; if that is its name, set server.public_url"
+            "refused request of a web page under an unknown host name; if it is a name of this server, set server.public_url"
         );
     }
     Failure::from(Error::Forbidden(format!(
@@ -73,7 +73,8 @@ pub(super) async fn check(Shared(state): Shared<Arc<State>>, request: Request, n
     .into_response()
 }
 
-/// For sockets, which CORS does not guard: whoever opens it is no page, or one of ours or of a listed origin.
+/// Extractor for live connections, which CORS does not guard: accepts clients that are not web pages, our own pages and listed
+/// origins.
 pub(in crate::transport) struct TrustedPage;
 
 impl FromRequestParts<Arc<State>> for TrustedPage {

@@ -1,10 +1,10 @@
-//! Lists that older clients know as bare arrays: a page of them, and beside it where to go on.
+//! Pages of lists that older clients expect as bare arrays: the next page is in the header `Link`.
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-/// One page, with the address of the one after it, or before it, in the header `Link` (RFC 8288).
+/// A page of items, with a `Link` header (RFC 8288) that has the given relation and address.
 pub(super) fn paged(items: Vec<Value>, link: Option<(&str, String)>) -> Response {
     let mut response = axum::Json(items).into_response();
     let link = link.map(|(relation, address)| format!("<{address}>; rel=\"{relation}\""));

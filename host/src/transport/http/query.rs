@@ -1,4 +1,4 @@
-//! Reads the query string into types: each field once, as text or as what the text says.
+//! Deserializes query strings; errors name the field, and each field may occur once.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
     T::deserialize(Fields::new(pairs.map(|(name, text)| (name, Text(text)))))
 }
 
-/// A value, which says by its text what it is.
+/// The text of a value, parsed as the type that the field has.
 struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_by_its_fields_types() {
+    fn query_values_are_parsed_as_their_field_types() {
         let asked = Asked { name: "a b".into(), limit: Some(7), all: Some(true) };
         assert_eq!(read("name=a+b&limit=7&all=true&more=x"), Ok(asked));
     }
 
     #[test]
-    fn a_faulty_query_is_refused_by_the_name_of_the_field() {
+    fn invalid_query_is_refused_with_the_field_name() {
         let why = |query: &str| read::<Asked>(query).unwrap_err().to_string();
         assert_eq!(why("limit=7"), "name: is missing");
         assert_eq!(why("name=a&limit=x"), "limit: should be a whole number, not a text");

@@ -1,4 +1,4 @@
-//! Rooms and their history, for those who have no socket open.
+//! REST routes to list and create rooms, and to read their history.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::router::{HistoryPage, RoomsPage};
 pub(super) struct List {
     /// Part of a name.
     query: Option<String>,
-    /// What the page before gave as `next`.
+    /// The `next` of the previous page.
     cursor: Option<String>,
 }
 
@@ -68,12 +68,12 @@ enum Visibility {
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(required)]
     next: Option<String>,
 }
 
-/// What the command `room.create` takes; the plugin that offers it may take more.
+/// Arguments of the command `room.create`; the plugin that implements it may take more.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct NewRoom {
@@ -85,7 +85,7 @@ pub(super) struct NewRoom {
     member_limit: Option<u32>,
 }
 
-/// What the plugin answers.
+/// The plugin's answer.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct MadeRoom {
@@ -100,11 +100,11 @@ struct NewRoomIds {
     name: String,
 }
 
-/// Who wrote a message.
+/// The author of a message.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct Author {
-    /// None for guests.
+    /// Null for guests.
     id: Option<Uuid>,
     name: String,
 }
@@ -123,7 +123,7 @@ pub(super) struct Message {
     edited_at: Option<String>,
     #[schema(format = DateTime)]
     deleted_at: Option<String>,
-    /// The number of the message that it answers.
+    /// The `seq` of the message that it replies to.
     reply_to: Option<u64>,
     key: Option<String>,
     attachments: Option<Vec<super::media::Attached>>,
@@ -135,7 +135,7 @@ pub(super) struct Message {
 struct Reaction {
     emoji: String,
     count: u32,
-    /// Whose, the earliest first; not all of them if they are very many.
+    /// The accounts that reacted, earliest first; truncated if there are very many.
     accounts: Vec<Uuid>,
 }
 
@@ -144,11 +144,11 @@ struct Reaction {
 #[expect(dead_code, reason = "it documents a shape")]
 pub(super) struct Messages {
     messages: Vec<Message>,
-    /// Whether there is more in that direction.
+    /// Whether there are more messages in that direction.
     more: bool,
 }
 
-/// Public rooms and one's own
+/// List public rooms and your own
 #[utoipa::path(get, path = "/api/rooms", tag = "rooms", security(("token" = [])), operation_id = "list_rooms", params(List), responses((status = 200, body = Rooms)))]
 pub(super) async fn list(
     Shared(state): Shared<Arc<State>>,
@@ -162,7 +162,7 @@ pub(super) async fn list(
     Ok(axum::Json(json!({"rooms": rooms, "next": next})).into_response())
 }
 
-/// Make a room; the same as the op `room.create`, and by the same plugin
+/// Create a room; the same as the op `room.create`, and by the same plugin
 #[utoipa::path(post, path = "/api/rooms", tag = "rooms", security(("token" = [])), operation_id = "create_room", request_body = NewRoom, responses((status = 201, body = MadeRoom)))]
 pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
@@ -175,7 +175,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(value)).into_response())
 }
 
-/// A room's messages, in their present state
+/// List a room's messages, in their present state
 #[utoipa::path(get, path = "/api/rooms/{room}/messages", tag = "rooms", security(("token" = [])), params(("room" = String, Path, description = "Its uid or its name"), History), responses((status = 200, body = Messages)))]
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,

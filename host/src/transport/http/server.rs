@@ -1,4 +1,4 @@
-//! What a client has to know of the server before anybody has logged in.
+//! The REST route with the server's name, version and limits, for clients that have not logged in yet.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use super::State;
 pub(super) struct Server {
     name: String,
     version: &'static str,
-    /// Whether people may chat without an account.
+    /// Whether guests may chat without an account.
     guests: bool,
     limits: Limits,
 }
 
-/// What clients have to keep to.
+/// Limits that clients have to observe.
 #[derive(Serialize, ToSchema)]
 struct Limits {
     /// The shortest password for a new account, in characters.
@@ -29,7 +29,7 @@ struct Limits {
     media_bytes: usize,
 }
 
-/// What the server is called, and what it lets people do
+/// Show the server's name, version and limits
 #[utoipa::path(get, path = "/api/server", tag = "server", operation_id = "show_server", responses((status = 200, body = Server)))]
 pub(super) async fn show(Shared(state): Shared<Arc<State>>) -> Json<Server> {
     let core = &state.core;

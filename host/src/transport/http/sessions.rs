@@ -1,4 +1,4 @@
-//! One's own sessions with the server, for clients that speak `echo-sessions`.
+//! REST routes for the caller's sessions with the server, for clients of the dialect `echo-sessions`.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::router::MAX_LISTED;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct List {
-    /// Where the page before ended; its `Link` header has the whole address.
+    /// Where the previous page ended; its `Link` header has the complete address.
     before: Option<i64>,
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -29,7 +29,7 @@ pub(super) struct List {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct History {
-    /// Where the page after it begins; its `Link` header has the whole address.
+    /// Where the later page begins; its `Link` header has the complete address.
     #[param(format = "uint64")]
     before: Option<u64>,
     #[param(minimum = 1, maximum = 1000)]
@@ -52,7 +52,7 @@ pub(super) struct Session {
     name: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was made, until something is said in it.
+    /// When it was created, until a message is posted in it.
     #[schema(format = DateTime)]
     last_message_at: String,
 }
@@ -78,7 +78,7 @@ enum Sender {
     Server,
 }
 
-/// One's own sessions, the latest first
+/// List your own sessions, latest first
 ///
 /// If there are more than `limit` of them, the header `Link` has the address of the next page as `rel="next"`.
 #[utoipa::path(get, path = "/api/sessions", tag = "sessions", security(("token" = [])), operation_id = "list_sessions", params(List), responses((status = 200, body = Vec<Session>)))]
@@ -96,7 +96,7 @@ pub(super) async fn list(
     Ok(paged(sessions, next))
 }
 
-/// Make a session
+/// Create a session
 #[utoipa::path(post, path = "/api/sessions", tag = "sessions", security(("token" = [])), operation_id = "create_session", request_body = NewSession, responses((status = 201, body = Session)))]
 pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
@@ -110,10 +110,9 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(session)).into_response())
 }
 
-/// What was said in a session, oldest first
+/// List the messages of a session, oldest first
 ///
-/// If there is more than `limit`, this is the latest of it, and the header `Link` has the address of what was said before
-/// as `rel="prev"`.
+/// If there are more than `limit`, these are the latest, and the header `Link` has the address of those before as `rel="prev"`.
 #[utoipa::path(get, path = "/api/sessions/{id}/messages", tag = "sessions", security(("token" = [])), operation_id = "list_session_messages", params(("id" = Uuid, Path, description = "The session's id"), History), responses((status = 200, body = Vec<Message>)))]
 pub(super) async fn messages(
     Shared(state): Shared<Arc<State>>,

@@ -1,7 +1,7 @@
-//! What carries Socket.IO: WebSockets of ours, which the library speaks to through a pipe, and requests that it answers itself.
+//! Transports of Socket.IO: our own WebSockets, bridged to the library through a pipe, and polling requests that it answers itself.
 //!
-//! So a socket is upgraded, limited and closed as all others are, and a server that stops ends the transports without the
-//! library's word for it, after which clients such as python-socketio would not come back.
+//! This way a socket is upgraded, limited and closed as all others are, and a stopping server can end the transports without the
+//! library's disconnect packet, after which clients such as python-socketio would not reconnect.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,24 +30,25 @@ use crate::error::Error;
 use crate::hub::{Close, Outbox};
 use crate::session::Incoming;
 use crate::transport::http::Failure;
-use crate::transport::http::bodies::announced;
+use crate::transport::http::bodies::content_length;
 use crate::transport::websocket::handshake::Handshake;
 use crate::transport::websocket::socket;
 
-/// What is read of a pipe at a time.
+/// Read buffer of a pipe.
 pub(super) const READ_BUFFER: usize = 1024;
-/// What a pipe holds.
-const PIPE: usize = 16 * 1024;
-/// How long the library may take to say what it still has to say.
-const CLOSING: Duration = Duration::from_secs(5);
-/// Engine.IO's packet by which either side ends a connection.
+/// Capacity of a pipe.
+const PIPE_BYTES: usize = 16 * 1024;
+/// How long the library may take to send its last packets.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The Engine.IO packet by which either side ends a connection.
 const ENGINE_CLOSE: &str = "1";
 
+/// The open transports of Socket.IO.
 #[derive(Clone)]
 pub(super) struct Carriers {
     service: SocketIoService<Router>,
     limits: Arc<Limits>,
-    /// Sockets, and requests under way.
+    /// Open sockets and requests in progress.
     open: TaskTracker,
     ending: CancellationToken,
 }
@@ -57,14 +58,14 @@ impl Carriers {
         Self { service, limits, open: TaskTracker::new(), ending: CancellationToken::new() }
     }
 
-    /// Closes all sockets, after what they still have to say, and has all requests fail.
+    /// Closes all sockets after their last packets, and fails all requests in progress.
     pub(super) async fn end(&self) {
         self.ending.cancel();
         self.open.close();
         self.open.wait().await;
     }
 
-    /// Has the library end a connection of this address whose client polls no more: there is no other way to tell it.
+    /// Ends the connection of this URI, whose client stopped polling, by posting a close packet for it: the library has no other way.
     fn abandon(&self, uri: Uri) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut service = self.service.clone();
@@ -76,7 +77,7 @@ impl Carriers {
     }
 }
 
-/// Takes what is a WebSocket, and sees to it that a request which its client breaks off ends the connection.
+/// Middleware that bridges WebSockets, and ends a connection if its client aborts a poll.
 pub(super) async fn carry(State(carriers): State<Carriers>, request: Request, next: Next) -> Result<Response, Failure> {
     let query = Query::of(request.uri());
     // HEAD without an upgrade is answered as GET is.
@@ -89,7 +90,7 @@ pub(super) async fn carry(State(carriers): State<Carriers>, request: Request, ne
             drop(tracked);
         }));
     }
-    if announced(request.headers()).is_some_and(|bytes| bytes > carriers.limits.frame_bytes as u64) {
+    if content_length(request.headers()).is_some_and(|bytes| bytes > carriers.limits.frame_bytes as u64) {
         return Err(Error::TooLarge { what: "body", limit: format!("{} bytes", carriers.limits.frame_bytes) }.into());
     }
     let _tracked = carriers.open.token();
@@ -105,7 +106,7 @@ pub(super) async fn carry(State(carriers): State<Carriers>, request: Request, ne
     }
 }
 
-/// A poll that was not answered.
+/// A poll in progress; ends the connection if it is dropped unanswered.
 struct Poll<'a> {
     carriers: &'a Carriers,
     uri: Option<Uri>,
@@ -119,13 +120,13 @@ impl Drop for Poll<'_> {
     }
 }
 
-/// What an address says of the connection.
+/// What a request's query says about the connection.
 #[derive(Default)]
 struct Query {
     websocket: bool,
-    /// Whether it names one that there is.
+    /// Whether it names an existing connection.
     session: bool,
-    /// Whether the library would take it; what it would not is the library's to refuse.
+    /// Whether the library would accept it; the library itself answers requests that it would refuse.
     is_valid: bool,
 }
 
@@ -144,19 +145,19 @@ impl Query {
     }
 }
 
-/// Has the library speak through a socket until one of them ends it, or the server stops.
+/// Connects the library to a socket until one of them closes it, or the server stops.
 async fn bridge(carriers: &Carriers, upgraded: Upgraded, request: axum::http::Request<()>) {
     socket::carry(upgraded, &carriers.limits, async |outbox, frames| {
         let mut frames = frames.fuse();
-        let (ours, theirs) = duplex(PIPE);
+        let (ours, theirs) = duplex(PIPE_BYTES);
         let mut service = carriers.service.clone();
         if let Err(error) = service.call((theirs, request)).await {
             outbox.close(Close::new(PROTOCOL_ERROR, error.to_string()));
         } else {
-            let close = pass_on(carriers, &outbox, &mut frames, ours).await;
+            let close = forward(carriers, &outbox, &mut frames, ours).await;
             outbox.close(close);
         }
-        // The client's own goodbye.
+        // Waits for the client's close frame.
         while frames.next().await.is_some() {}
     })
     .await;
@@ -165,8 +166,8 @@ async fn bridge(carriers: &Carriers, upgraded: Upgraded, request: axum::http::Re
 /// RFC 6455, 7.4.1.
 const PROTOCOL_ERROR: u16 = 1002;
 
-/// Passes frames on in both directions; how to close the socket after.
-async fn pass_on(
+/// Forwards frames in both directions; returns how to close the socket afterwards.
+async fn forward(
     carriers: &Carriers,
     outbox: &Outbox,
     frames: &mut (impl Stream<Item = Incoming> + Unpin),
@@ -181,14 +182,14 @@ async fn pass_on(
                 Message::Text(text) if text.as_str() == ENGINE_CLOSE => {}
                 Message::Text(text) => outbox.enqueue(text.as_str().into()),
                 Message::Close(_) => return,
-                // Nothing that is said here is binary.
+                // The library sends no binary messages here.
                 _ => {}
             }
         }
     };
     let mut outbound = pin!(outbound);
-    let mut said_goodbye = false;
-    let ended = |said_goodbye| match said_goodbye {
+    let mut client_closed = false;
+    let ended = |client_closed| match client_closed {
         true => Close::new(Close::NORMAL, ""),
         false => Close::new(PROTOCOL_ERROR, "no packet of Engine.IO or Socket.IO, or none in time"),
     };
@@ -196,7 +197,7 @@ async fn pass_on(
         let message = tokio::select! {
             frame = frames.next() => match frame {
                 Some(Incoming::Text(text)) => {
-                    said_goodbye |= text.as_str() == ENGINE_CLOSE;
+                    client_closed |= text.as_str() == ENGINE_CLOSE;
                     Message::text(text.as_str())
                 }
                 Some(Incoming::Binary(bytes)) => Message::binary(bytes),
@@ -204,11 +205,11 @@ async fn pass_on(
                 Some(Incoming::Failed(close) | Incoming::Closing(close)) => return close,
                 None => return Close::new(Close::NORMAL, ""),
             },
-            () = &mut outbound => return ended(said_goodbye),
+            () = &mut outbound => return ended(client_closed),
             () = carriers.ending.cancelled() => {
-                // The library takes the socket for closed, and says before what waits.
+                // The library sees the socket as closed, and sends its pending packets first.
                 let _ = to_library.send(Message::Close(None)).await;
-                let _ = timeout(CLOSING, outbound).await;
+                let _ = timeout(CLOSE_TIMEOUT, outbound).await;
                 return Close::new(Close::GOING_AWAY, "the server is stopping; connect again");
             }
         };
@@ -216,8 +217,8 @@ async fn pass_on(
             sent = to_library.send(message) => if sent.is_err() {
                 return Close::new(Close::NORMAL, "");
             },
-            // Whoever does not read while it writes would have both stand still.
-            () = &mut outbound => return ended(said_goodbye),
+            // Reading continues while writing, since otherwise both sides could block each other.
+            () = &mut outbound => return ended(client_closed),
         }
     }
 }

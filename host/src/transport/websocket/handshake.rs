@@ -1,5 +1,5 @@
-//! The upgrade request and its answer (RFC 6455, 4.2). What is upgraded is handed over as it is, so that the socket below it
-//! can be written to directly.
+//! The upgrade request and its answer (RFC 6455, 4.2). The upgraded connection is handed over as it is, so that its socket can
+//! be written to directly.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,10 +15,10 @@ use super::subprotocols;
 use crate::error::Error;
 use crate::transport::http::Failure;
 
-/// The one that is spoken.
+/// The supported protocol version.
 const VERSION: &str = "13";
 
-/// A request to speak WebSocket from here on.
+/// A valid WebSocket upgrade request.
 pub(in crate::transport) struct Handshake {
     on_upgrade: OnUpgrade,
     accept: String,
@@ -59,14 +59,14 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
 }
 
 impl Handshake {
-    /// Agrees to the first of these subprotocols that the client offers.
+    /// Selects the first of these subprotocols that the client offers.
     pub(super) fn protocols(mut self, headers: &HeaderMap, known: &[&'static str]) -> Self {
         let offered = known.iter().find(|known| subprotocols(headers).any(|offered| offered == **known));
         self.protocol = offered.map(|protocol| HeaderValue::from_static(protocol));
         self
     }
 
-    /// The answer; `then` runs once it is sent, unless the client has gone by then.
+    /// The answer to the upgrade. `then` runs once the answer is sent, unless the client disconnected.
     pub(in crate::transport) fn on_upgrade<F>(self, then: impl FnOnce(Upgraded) -> F + Send + 'static) -> Response
     where
         F: Future<Output = ()> + Send,
@@ -74,7 +74,7 @@ impl Handshake {
         tokio::spawn(async move {
             match self.on_upgrade.await {
                 Ok(upgraded) => then(upgraded).await,
-                Err(error) => tracing::debug!(%error, "a client went away while it was upgraded"),
+                Err(error) => tracing::debug!(%error, "upgrade failed"),
             }
         });
         let headers = [
@@ -93,20 +93,20 @@ impl Handshake {
     }
 }
 
-/// What a header says that may be there once.
+/// The value of a header that must occur exactly once.
 fn one(headers: &HeaderMap, header: HeaderName) -> Option<&HeaderValue> {
     let mut values = headers.get_all(header).into_iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// RFC 6455 has an example whose last bits are not zero; nobody minds those.
+/// Whether a key is 16 bytes in base64. Trailing bits may be set, as they are in an example of RFC 6455.
 fn is_key(key: &[u8]) -> bool {
     const CODING: GeneralPurpose =
         GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
     CODING.decode(key).is_ok_and(|key| key.len() == 16)
 }
 
-/// Whether a header's list has this word, in any case.
+/// Whether a header's comma-separated list contains this word, in any case.
 pub(super) fn names(headers: &HeaderMap, header: HeaderName, word: &str) -> bool {
     let lines = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))

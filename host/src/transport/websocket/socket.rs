@@ -1,4 +1,4 @@
-//! One upgraded socket: what it says as frames for a session, and what an outbox has for it as bytes.
+//! Runs one upgraded socket: decodes its frames for a session, and writes its outbox to it.
 
 use std::io;
 use std::pin::Pin;
@@ -24,28 +24,28 @@ use crate::session::Incoming;
 use crate::transport::socket::Socket;
 
 /// How long a closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(5);
-/// How long a client may take nothing before it counts as gone.
-const WRITING: Duration = Duration::from_secs(20);
-/// Small, since every connection has one; larger frames are read in several goes.
-const READ_BUFFER: usize = 1024;
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may accept no data before it counts as gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Small, since every connection has a buffer; larger frames take several reads.
+const READ_BUFFER_BYTES: usize = 1024;
 
-/// Has `session` live on a socket, until both have ended what they had to say; gives the code that it was closed with, if it was.
+/// Runs `session` on a socket until run_both have ended; returns the close code, if there was one.
 pub(in crate::transport) async fn carry<F: Future<Output = ()>>(
     upgraded: Upgraded,
     limits: &config::Limits,
     session: impl FnOnce(Arc<Outbox>, Pin<Box<dyn Stream<Item = Incoming> + Send>>) -> F,
 ) -> Option<u16> {
     match upgraded.downcast::<TokioIo<Socket<TcpStream>>>() {
-        // What goes out is written to the socket itself, by whoever has it at hand.
+        // On a plain socket, broadcasters write to the socket directly.
         Ok(parts) => {
             let (socket, _admitted) = parts.io.into_inner().into_parts();
             let outbox = Arc::new(Outbox::to_socket(limits, socket));
-            let (reads, begun) = (Reads(outbox.clone()), parts.read_buf.to_vec());
-            let frames = incoming(reads, begun, limits.frame_bytes, outbox.clone()).await;
+            let (reads, read_ahead) = (SocketReader(outbox.clone()), parts.read_buf.to_vec());
+            let frames = incoming(reads, read_ahead, limits.frame_bytes, outbox.clone()).await;
             let session = Box::pin(session(outbox.clone(), Box::pin(frames)));
-            both(&outbox, session, write_to_socket(&outbox)).await;
-            // Whoever still has something for this connection keeps the outbox, and must not keep the client waiting.
+            run_both(&outbox, session, write_to_socket(&outbox)).await;
+            // Broadcasters may still hold the outbox and with it the socket, so it is shut down explicitly.
             let _ = outbox.socket().map(|socket| rustix::net::shutdown(socket, Shutdown::Both));
             outbox.closed_with()
         }
@@ -54,35 +54,36 @@ pub(in crate::transport) async fn carry<F: Future<Output = ()>>(
             let outbox = Arc::new(Outbox::new(limits));
             let frames = incoming(reads, Vec::new(), limits.frame_bytes, outbox.clone()).await;
             let session = Box::pin(session(outbox.clone(), Box::pin(frames)));
-            both(&outbox, session, Box::pin(write_through(&outbox, writes))).await;
+            run_both(&outbox, session, Box::pin(write_through(&outbox, writes))).await;
             outbox.closed_with()
         }
     }
 }
 
-/// Both end in a bounded time once one has: the peer's goodbye is waited for, but not for ever.
-async fn both(outbox: &Outbox, session: impl Future<Output = ()>, writer: impl Future<Output = ()>) {
+/// Runs run_both until run_both have ended. Once one has ended, the other has [`CLOSE_TIMEOUT`], so that the peer can complete the
+/// closing handshake.
+async fn run_both(outbox: &Outbox, session: impl Future<Output = ()>, writer: impl Future<Output = ()>) {
     pin!(session, writer);
     tokio::select! {
         () = &mut session => {
             outbox.close(Close::new(Close::NORMAL, ""));
-            let _ = timeout(CLOSING, writer).await;
+            let _ = timeout(CLOSE_TIMEOUT, writer).await;
         }
         () = &mut writer => {
-            // Whatever is offered from now on has nowhere to go.
+            // Nothing can be written from now on.
             outbox.close(Close::new(Close::NORMAL, ""));
-            let _ = timeout(CLOSING, session).await;
+            let _ = timeout(CLOSE_TIMEOUT, session).await;
         }
     }
 }
 
-/// Writes what waits whenever there is something, or the socket takes more again.
+/// Writes pending frames whenever there are some, or the socket becomes writable again.
 async fn write_to_socket(outbox: &Outbox) {
     let Some(socket) = outbox.socket() else { return };
     loop {
         match outbox.flush() {
             Flushed::All => outbox.ready().await,
-            Flushed::Blocked => match timeout(WRITING, socket.writable()).await {
+            Flushed::Blocked => match timeout(WRITE_TIMEOUT, socket.writable()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return,
             },
@@ -91,11 +92,11 @@ async fn write_to_socket(outbox: &Outbox) {
     }
 }
 
-/// The same for what is no plain socket.
+/// The same for streams that are not plain sockets, such as TLS.
 async fn write_through(outbox: &Outbox, mut socket: impl AsyncWrite + Unpin) {
     loop {
         let (piece, last) = outbox.take_bytes().await;
-        let written = timeout(WRITING, async {
+        let written = timeout(WRITE_TIMEOUT, async {
             socket.write_all(&piece).await?;
             socket.flush().await
         })
@@ -106,22 +107,22 @@ async fn write_through(outbox: &Outbox, mut socket: impl AsyncWrite + Unpin) {
     }
 }
 
-/// What the session makes of what the socket says. Ends with the socket. Pings and closes are answered by the outbox, which
-/// alone writes; a close when all that came before it is done.
+/// The frames that a socket receives, until it ends. The outbox, which is the only writer, answers pings and closes; a close is
+/// answered once all frames before it were handled.
 async fn incoming(
     socket: impl AsyncRead + Unpin + Send,
-    begun: Vec<u8>,
+    read_ahead: Vec<u8>,
     frame_bytes: usize,
     outbox: Arc<Outbox>,
 ) -> impl Stream<Item = Incoming> + Send {
     let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(frame_bytes))
         .max_frame_size(Some(frame_bytes));
-    let frames = WebSocketStream::from_partially_read(ReadOnly(socket), begun, Role::Server, Some(config)).await;
+    let frames = WebSocketStream::from_partially_read(ReadOnly(socket), read_ahead, Role::Server, Some(config)).await;
     stream::unfold((frames, outbox, false), |(mut frames, outbox, failed)| async move {
         if failed {
-            // Read on to the end: a socket that is closed with something unread takes our own goodbye with it.
+            // Reads to the end: closing a socket with unread input would discard our close frame.
             let _ = tokio::io::copy(frames.get_mut(), &mut tokio::io::sink()).await;
             return None;
         }
@@ -143,7 +144,7 @@ async fn incoming(
     })
 }
 
-/// How to close a socket that broke the rules; none if it is simply gone.
+/// The close for a socket that violated the protocol; `None` if it is simply gone.
 fn reason(error: &tungstenite::Error) -> Option<Close> {
     Some(match error {
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,
@@ -154,10 +155,10 @@ fn reason(error: &tungstenite::Error) -> Option<Close> {
     })
 }
 
-/// What comes in by the socket that an outbox writes to.
-struct Reads(Arc<Outbox>);
+/// Reads from the socket that an outbox writes to.
+struct SocketReader(Arc<Outbox>);
 
-impl AsyncRead for Reads {
+impl AsyncRead for SocketReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.0.socket() else { return Poll::Ready(Ok(())) };
         loop {
@@ -170,7 +171,7 @@ impl AsyncRead for Reads {
     }
 }
 
-/// The way in alone: what the protocol would answer by itself goes nowhere.
+/// The reading half of a stream; discards what the protocol library would write by itself.
 struct ReadOnly<R>(R);
 
 impl<R: AsyncRead + Unpin> AsyncRead for ReadOnly<R> {

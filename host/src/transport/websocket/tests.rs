@@ -1,4 +1,4 @@
-//! The socket itself, without any chat: its upgrade, its limits, its way in and out, shown the cases of the Autobahn test suite.
+//! Runs the Autobahn test suite against an echo server made of the upgrade, the limits and the socket, without any chat.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,11 +17,11 @@ use crate::session::Incoming;
 use crate::transport::admission::Admission;
 use crate::transport::{Listening, Purpose};
 
-/// All that is about WebSockets alone; 12 and 13 are about compression, which is not offered.
+/// The cases without compression; 12 and 13 test compression, which is not offered.
 const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
 
 const LIMITS: fn() -> config::Limits = || config::Limits {
-    // The cases' largest message has 16 MiB.
+    // The largest message of the cases has 16 MiB.
     frame_bytes: 32 << 20,
     outbox_frames: 1_000_000,
     outbox_bytes: 256 << 20,
@@ -44,7 +44,7 @@ async fn echo(upgrade: Handshake) -> Response {
     })
 }
 
-/// Where `cargo xtask foreign` puts the program that has the cases.
+/// The test program, which `cargo xtask foreign` installs.
 fn kosoku() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let install = Command::new(env!("CARGO")).args(["xtask", "foreign"]).current_dir(root).status();
@@ -54,7 +54,7 @@ fn kosoku() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_autobahn_cases_pass() {
+async fn autobahn_cases_pass() {
     let program = tokio::task::spawn_blocking(kosoku).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}", listener.local_addr().unwrap());
@@ -67,8 +67,8 @@ async fn the_autobahn_cases_pass() {
     let mut run = tokio::process::Command::new(program);
     run.args(CASES.iter().flat_map(|cases| ["--include", *cases])).args(["--parallelism", "4", "--outdir"]);
     let output = run.arg(report.path()).arg(&address).kill_on_drop(true).output().await.unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && said.contains("301 cases passed"), "{said}");
+    let output_text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && output_text.contains("301 cases passed"), "{output_text}");
     stop.cancel();
     server.await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Administrators see everybody's accounts, and may shut them out.
+//! Administration routes to list, disable, enable and log out accounts, and to set their admin flag.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::audit::Told;
-use super::{Admin, PAGE, Wanted, cut};
+use super::audit::AuditNote;
+use super::{Admin, PAGE_SIZE, Wanted, truncate_page};
 use crate::clock::{Timestamp, now};
 use crate::database::User;
 use crate::error::Error;
@@ -19,7 +19,7 @@ use crate::transport::http::{Answer, State};
 #[derive(Serialize, ToSchema)]
 pub(in crate::transport::http) struct Accounts {
     accounts: Vec<Account>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
@@ -41,20 +41,20 @@ pub(in crate::transport::http) struct Account {
     disabled_at: Option<Timestamp>,
 }
 
-/// All accounts, or those whose name or address holds something
+/// List accounts, or those whose name or address contains a text
 #[utoipa::path(get, path = "/api/admin/accounts", tag = "administration", security(("token" = [])), params(Wanted), responses((status = 200, body = Accounts)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
     Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
-    let mut users = state.database.users(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
-    let next = cut(&mut users, |user| user.id);
+    let mut users = state.database.users(query.as_deref(), cursor.unwrap_or(0), PAGE_SIZE + 1).await?;
+    let next = truncate_page(&mut users, |user| user.id);
     let accounts = users.into_iter().map(|user| shown(&state, user)).collect();
     Ok(axum::Json(Accounts { accounts, next }).into_response())
 }
 
-/// Let an account in no more, and close its connections
+/// Disable an account, and close its connections
 #[utoipa::path(post, path = "/api/admin/accounts/{id}/disable", tag = "administration", security(("token" = [])), operation_id = "disable_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn disable(
     Shared(state): Shared<Arc<State>>,
@@ -69,7 +69,7 @@ pub(in crate::transport::http) async fn disable(
     answer(&state, id).await
 }
 
-/// Let an account in again
+/// Enable an account again
 #[utoipa::path(post, path = "/api/admin/accounts/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_account", params(("id" = Uuid, Path)), responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn enable(
     Shared(state): Shared<Arc<State>>,
@@ -99,7 +99,7 @@ pub(in crate::transport::http) struct AdminFlag {
     admin: bool,
 }
 
-/// Make an account an administrator's, or take that away again
+/// Grant or revoke an account's administrator rights
 #[utoipa::path(put, path = "/api/admin/accounts/{id}/admin", tag = "administration", security(("token" = [])), operation_id = "set_account_admin", params(("id" = Uuid, Path)), request_body = AdminFlag, responses((status = 200, body = Account)))]
 pub(in crate::transport::http) async fn set_admin(
     Shared(state): Shared<Arc<State>>,
@@ -108,17 +108,20 @@ pub(in crate::transport::http) async fn set_admin(
     Json(AdminFlag { admin: flag }): Json<AdminFlag>,
 ) -> Answer {
     if id == admin.id && !flag {
-        return Err(Error::Conflict("this is your own account; another administrator can take that away".into()).into());
+        return Err(
+            Error::Conflict("this is your own account; another administrator can revoke its rights".into()).into()
+        );
     }
     let user = state.core.accounts.user(id).await?;
     state.database.set_admin(user.uid, flag, now()).await?;
-    let told = Told::on(&user.username).and(if flag { "now an administrator" } else { "no longer an administrator" });
-    Ok((told, answer(&state, id).await?).into_response())
+    let note =
+        AuditNote::on(&user.username).and(if flag { "now an administrator" } else { "no longer an administrator" });
+    Ok((note, answer(&state, id).await?).into_response())
 }
 
 async fn answer(state: &State, id: AccountId) -> Answer {
     let user = state.core.accounts.user(id).await?;
-    Ok((Told::on(&user.username), axum::Json(shown(state, user))).into_response())
+    Ok((AuditNote::on(&user.username), axum::Json(shown(state, user))).into_response())
 }
 
 fn shown(state: &State, user: User) -> Account {

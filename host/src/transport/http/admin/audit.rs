@@ -1,4 +1,4 @@
-//! The audit log: what administrators do is noted before it is done, and what became of it after.
+//! The audit log: each change by an administrator is recorded before it is made, and its outcome afterwards.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Admin, PAGE, Wanted, cut};
+use super::{Admin, PAGE_SIZE, Wanted, truncate_page};
 use crate::clock::{Timestamp, now};
 use crate::database::{Action, AuditLine, Outcome};
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::protocol::AccountId;
 use crate::transport::http::extract::Query;
 use crate::transport::http::{Answer, Failure, State};
 
-/// What the audit log calls each operation that changes something.
+/// The audit log's name for each operation that changes something, with its route.
 const ACTIONS: [(&str, Method, &str); 15] = [
     ("plugin.reload", Method::POST, "/api/admin/plugins/reload"),
     ("plugin.upload", Method::PUT, "/api/admin/plugins/{id}"),
@@ -37,18 +37,18 @@ const ACTIONS: [(&str, Method, &str); 15] = [
     ("connection.close", Method::DELETE, "/api/admin/connections/{id}"),
 ];
 
-/// What a line may hold of what somebody wrote.
-const TEXT_CHARS: usize = 500;
+/// The maximum length of texts in a line, in characters.
+const MAX_TEXT_CHARS: usize = 500;
 
-/// What an answer adds to its line.
+/// What a response adds to its line of the audit log.
 #[derive(Clone, Default)]
-pub(in crate::transport::http) struct Told {
-    /// What it was done to, in words that people know.
+pub(in crate::transport::http) struct AuditNote {
+    /// The name of the target.
     on: Option<String>,
     detail: String,
 }
 
-impl Told {
+impl AuditNote {
     pub(super) fn on(name: &str) -> Self {
         Self { on: Some(name.to_owned()), detail: String::new() }
     }
@@ -62,7 +62,7 @@ impl Told {
     }
 }
 
-impl IntoResponseParts for Told {
+impl IntoResponseParts for AuditNote {
     type Error = std::convert::Infallible;
 
     fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
@@ -70,14 +70,14 @@ impl IntoResponseParts for Told {
     }
 }
 
-/// Surrounds every request; those that administrators change something with are noted.
+/// Middleware that records requests by which administrators change something.
 pub(in crate::transport::http) async fn record(
     Shared(state): Shared<Arc<State>>,
     request: Request,
     next: Next,
 ) -> Response {
     let Some(action) = action(&request) else { return next.run(request).await };
-    // It goes on to its end, and so does its line, if whoever asked goes away meanwhile.
+    // In a task of its own, so that the operation and its line are completed even if the client disconnects.
     let recorded = tokio::spawn(run(state, action, request, next)).await;
     recorded.unwrap_or_else(|error| Failure::from(Error::internal(error)).into_response())
 }
@@ -109,23 +109,23 @@ async fn run(state: Arc<State>, action: &'static str, request: Request, next: Ne
         status if status.is_server_error() => Outcome::Failed,
         _ => Outcome::Refused,
     };
-    let Told { on: named, detail } = response.extensions_mut().remove::<Told>().unwrap_or_default();
+    let AuditNote { on: named, detail } = response.extensions_mut().remove::<AuditNote>().unwrap_or_default();
     let named = named.map(|name| format!("{name} ({on})"));
     let detail = clip(&detail);
     tracing::info!(
-        action, on = named.as_deref().unwrap_or(&on), by = %account.name, ?outcome, detail, "done by an administrator"
+        action, on = named.as_deref().unwrap_or(&on), by = %account.name, ?outcome, detail, "administrator action"
     );
     if let Err(error) = state.database.end_audit(line, named.as_deref(), outcome, &detail).await {
-        tracing::error!(%error, line, "the audit log does not say what became of this");
+        tracing::error!(%error, line, "recording audit outcome failed");
     }
     response
 }
 
 fn clip(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(TEXT_CHARS).collect()
+    text.chars().filter(|c| *c != '\0').take(MAX_TEXT_CHARS).collect()
 }
 
-impl From<&Error> for Told {
+impl From<&Error> for AuditNote {
     fn from(error: &Error) -> Self {
         Self::detail(error.to_string())
     }
@@ -134,9 +134,9 @@ impl From<&Error> for Told {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditLog)]
 pub(in crate::transport::http) struct Lines {
-    /// The latest first.
+    /// Latest first.
     lines: Vec<Line>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
@@ -150,33 +150,33 @@ struct Line {
     by: By,
     /// Such as `plugin.upload`.
     action: String,
-    /// What it was done to; empty if to the server as a whole.
+    /// The target; empty if it is the server as a whole.
     on: String,
-    /// `done`, `refused` or `failed`; none while it is under way, or if the server did not live to say.
+    /// `done`, `refused` or `failed`; null while it is in progress, or if the server crashed before it ended.
     #[schema(required)]
     outcome: Option<String>,
-    /// What else there is to say, such as why it was refused.
+    /// Details, such as why it was refused.
     detail: String,
 }
 
 #[derive(Serialize, ToSchema)]
 struct By {
-    /// None on the command line.
+    /// Null for the command line.
     #[schema(value_type = Option<Uuid>, required)]
     account: Option<AccountId>,
-    /// There it is the name that the operating system has.
+    /// For the command line, the user name of the operating system.
     name: String,
 }
 
-/// What administrators did, the latest first; or only where who, what or to what holds something
+/// List what administrators did, latest first; or only lines whose administrator, action or target contains a text
 #[utoipa::path(get, path = "/api/admin/audit", tag = "administration", security(("token" = [])), operation_id = "audit_log", params(Wanted), responses((status = 200, body = Lines)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
     Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
-    let mut lines = state.database.audit(query.as_deref(), cursor.unwrap_or(i64::MAX), PAGE + 1).await?;
-    let next = cut(&mut lines, |line| line.id);
+    let mut lines = state.database.audit(query.as_deref(), cursor.unwrap_or(i64::MAX), PAGE_SIZE + 1).await?;
+    let next = truncate_page(&mut lines, |line| line.id);
     Ok(axum::Json(Lines { lines: lines.into_iter().map(shown).collect(), next }).into_response())
 }
 
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_changes_something_has_a_name_in_the_audit_log() {
+    fn every_changing_operation_has_a_name_in_the_audit_log() {
         let (_, document) = crate::transport::http::api(true);
         let mut changing = Vec::new();
         for (path, item) in &document.paths.paths {

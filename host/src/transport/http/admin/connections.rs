@@ -1,4 +1,4 @@
-//! The live connections, and ending one of them.
+//! Administration routes to list and close live connections.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::audit::Told;
-use super::{Admin, PAGE, cut};
+use super::audit::AuditNote;
+use super::{Admin, PAGE_SIZE, truncate_page};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::hub::{Close, LiveConnection};
@@ -22,7 +22,7 @@ use crate::transport::http::{Answer, State};
 pub(in crate::transport::http) struct List {
     /// Part of a name or of an address.
     query: Option<String>,
-    /// What the page before gave as `next`.
+    /// The `next` of the previous page.
     #[param(value_type = Option<Uuid>)]
     cursor: Option<ConnectionId>,
 }
@@ -30,7 +30,7 @@ pub(in crate::transport::http) struct List {
 #[derive(Serialize, ToSchema)]
 pub(in crate::transport::http) struct Connections {
     connections: Vec<Connection>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(value_type = Option<Uuid>, required)]
     next: Option<ConnectionId>,
 }
@@ -40,31 +40,31 @@ pub(in crate::transport::http) struct Connections {
 struct Connection {
     #[schema(value_type = Uuid)]
     id: ConnectionId,
-    /// None for guests, and for whoever has not said who they are.
+    /// Null for guests, and before the client has authenticated.
     #[schema(value_type = Option<Uuid>, required)]
     account: Option<AccountId>,
-    /// Of the account, or what a guest is called.
+    /// The name of the account or guest; null before the client has authenticated.
     #[schema(required)]
     name: Option<String>,
-    /// None until the connection has said who it is.
+    /// Null before the client has authenticated.
     #[schema(required)]
     dialect: Option<&'static str>,
     address: String,
     #[schema(value_type = String, format = DateTime)]
     connected_at: Timestamp,
-    /// How many rooms it hears.
+    /// How many rooms it subscribes to.
     rooms: usize,
     queue: Queue,
 }
 
-/// What waits to be written to it.
+/// The size of its outbox.
 #[derive(Serialize, ToSchema)]
 struct Queue {
     frames: usize,
     bytes: usize,
 }
 
-/// The live connections in the order in which they came, or those whose name or address holds something
+/// List live connections in the order in which they connected, or those whose name or address contains a text
 #[utoipa::path(get, path = "/api/admin/connections", tag = "administration", security(("token" = [])), operation_id = "list_connections", params(List), responses((status = 200, body = Connections)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
@@ -77,12 +77,12 @@ pub(in crate::transport::http) async fn list(
         one.address.contains(&query) || one.name.as_ref().is_some_and(|name| name.to_lowercase().contains(&query))
     };
     let live = state.core.hub.live().into_iter().filter(after).map(shown).filter(found);
-    let mut connections: Vec<Connection> = live.take(PAGE as usize + 1).collect();
-    let next = cut(&mut connections, |connection| connection.id);
+    let mut connections: Vec<Connection> = live.take(PAGE_SIZE as usize + 1).collect();
+    let next = truncate_page(&mut connections, |connection| connection.id);
     Ok(axum::Json(Connections { connections, next }).into_response())
 }
 
-/// Close a connection; its client is told not to come back by itself, but is not kept from it
+/// Close a connection; its client is told not to reconnect by itself, but is not prevented from it
 #[utoipa::path(delete, path = "/api/admin/connections/{id}", tag = "administration", security(("token" = [])), operation_id = "close_connection", params(("id" = Uuid, Path)), responses((status = 200, body = Done)))]
 pub(in crate::transport::http) async fn close(
     Shared(state): Shared<Arc<State>>,
@@ -95,8 +95,8 @@ pub(in crate::transport::http) async fn close(
     match live {
         Some(live) if hub.close_one(id, close) => {
             let who = live.name.unwrap_or_default();
-            let told = Told::on(format!("{who} {}", live.address).trim());
-            Ok((told, Done::answer("the connection is closed")).into_response())
+            let note = AuditNote::on(format!("{who} {}", live.address).trim());
+            Ok((note, Done::answer("the connection is closed")).into_response())
         }
         _ => Err(Error::not_found("connection").into()),
     }

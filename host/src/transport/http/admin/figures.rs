@@ -1,4 +1,4 @@
-//! What was measured lately, for charts.
+//! The administration route with recent measurements, for charts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,13 +15,14 @@ use crate::dashboard::{self, SAMPLE_INTERVAL};
 use crate::transport::http::{Answer, State};
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Figures)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::transport::http) struct Figures {
-    /// How far two samples are apart.
+pub(in crate::transport::http) struct DashboardFigures {
+    /// The interval between samples, in milliseconds.
     every_ms: u64,
     /// Open connections now.
     connections: usize,
-    /// The oldest first.
+    /// Oldest first.
     samples: Vec<Sample>,
 }
 
@@ -32,10 +33,10 @@ struct Sample {
     at: Timestamp,
     connections: usize,
     messages_per_second: f64,
-    /// From a post's arrival until it is stored and in the queue of everybody who hears it; none without posts.
+    /// From a post's arrival until it is stored and queued for all subscribers; null without posts.
     #[schema(required)]
     delivery_p99_ms: Option<f64>,
-    /// Those that were called.
+    /// The plugins that were called.
     plugins: BTreeMap<String, Hooks>,
 }
 
@@ -47,12 +48,12 @@ struct Hooks {
     p99_ms: f64,
 }
 
-/// Connections, messages, delivery times and hook times of the last minutes
-#[utoipa::path(get, path = "/api/admin/figures", tag = "administration", security(("token" = [])), operation_id = "figures", responses((status = 200, body = Figures)))]
+/// Show connections, messages, delivery times and hook times of the last minutes
+#[utoipa::path(get, path = "/api/admin/figures", tag = "administration", security(("token" = [])), operation_id = "figures", responses((status = 200, body = DashboardFigures)))]
 pub(in crate::transport::http) async fn show(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let samples = state.dashboard.samples().iter().map(|sample| shown(sample)).collect();
     let every_ms = u64::try_from(SAMPLE_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-    Ok(axum::Json(Figures { every_ms, connections: state.core.hub.count(), samples }).into_response())
+    Ok(axum::Json(DashboardFigures { every_ms, connections: state.core.hub.count(), samples }).into_response())
 }
 
 fn shown(sample: &dashboard::Sample) -> Sample {

@@ -1,4 +1,4 @@
-//! What the server says, and what it goes by.
+//! Administration routes with the server's recent log lines and its configuration.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::plugins::RecentLine;
 use crate::transport::http::extract::Query;
 use crate::transport::http::{Answer, State};
 
-/// How many lines are given if nobody says how many.
-const LINES: usize = 200;
+/// How many lines are returned by default.
+const DEFAULT_LINES: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -30,12 +30,12 @@ pub(in crate::transport::http) struct Recent {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ServerLog)]
 pub(in crate::transport::http) struct Lines {
-    /// The oldest first.
+    /// Oldest first.
     #[schema(value_type = Vec<Object>)]
     lines: Vec<RecentLine>,
 }
 
-/// What the server's log said lately
+/// Show the server's recent log lines
 #[utoipa::path(get, path = "/api/admin/log", tag = "administration", security(("token" = [])), operation_id = "server_log", params(Recent), responses((status = 200, body = Lines)))]
 pub(in crate::transport::http) async fn lines(
     Shared(state): Shared<Arc<State>>,
@@ -50,11 +50,11 @@ pub(in crate::transport::http) async fn lines(
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::transport::http) struct InForce {
-    /// As `config.toml` would say it, with every key.
+    /// In the form of `config.toml`, with every key.
     toml: String,
 }
 
-/// The configuration in force, with secrets hidden
+/// Show the configuration in force, with secrets hidden
 #[utoipa::path(get, path = "/api/admin/config", tag = "administration", security(("token" = [])), operation_id = "config_in_force", responses((status = 200, body = InForce)))]
 pub(in crate::transport::http) async fn config(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let mut config = Config::clone(&state.config.get());

@@ -1,4 +1,4 @@
-//! The nodes of the cluster.
+//! The administration route that lists the nodes of the cluster.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::transport::http::{Answer, State};
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::transport::http) struct Nodes {
-    /// The one that answers; none if this server is no cluster.
+    /// The node that answers; null if this server is not in a cluster.
     #[schema(required)]
     answered_by: Option<String>,
-    /// Whether all that live run the same plugins.
+    /// Whether all live nodes run the same plugins.
     converged: bool,
-    /// Those that live, and those that died within the last hour; the oldest first.
+    /// Live nodes, and those that died within the last hour; oldest first.
     nodes: Vec<NodeStatus>,
 }
 
-/// The nodes of the cluster, and whether they run the same plugins
+/// List the nodes of the cluster, and whether they run the same plugins
 #[utoipa::path(get, path = "/api/admin/nodes", tag = "administration", security(("token" = [])), operation_id = "list_nodes", responses((status = 200, body = Nodes)))]
 pub(in crate::transport::http) async fn list(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let Some(cluster) = &state.cluster else {

@@ -1,4 +1,4 @@
-//! The plugins: how they are, and what is done with them.
+//! Administration routes to list, change and configure plugins, and to read their logs.
 
 pub(in crate::transport::http) mod change;
 pub(in crate::transport::http) mod settings;
@@ -20,10 +20,10 @@ use crate::text;
 use crate::transport::http::extract::{Path, Query};
 use crate::transport::http::{Answer, State};
 
-/// How many lines are given if nobody says how many.
-const LINES: usize = 100;
+/// How many lines are returned by default.
+const DEFAULT_LINES: usize = 100;
 
-/// All plugins and how they are
+/// List all plugins and their state
 #[utoipa::path(get, path = "/api/admin/plugins", tag = "administration", security(("token" = [])), operation_id = "list_plugins", responses((status = 200, body = Plugins)))]
 pub(in crate::transport::http) async fn list(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     Ok(axum::Json(Plugins::of(&state)).into_response())
@@ -47,7 +47,7 @@ pub(in crate::transport::http) struct Lines {
     lines: Vec<RecentLine>,
 }
 
-/// What the log said of a plugin lately
+/// Show a plugin's recent log lines
 #[utoipa::path(get, path = "/api/admin/plugins/{id}/logs", tag = "administration", security(("token" = [])), operation_id = "plugin_logs", params(("id" = String, Path), Logs), responses((status = 200, body = Lines)))]
 pub(in crate::transport::http) async fn logs(
     Shared(state): Shared<Arc<State>>,

@@ -1,4 +1,4 @@
-//! Administrators see all rooms and may delete them. Direct conversations and sessions are nobody's business.
+//! Administration routes to list and delete rooms. Direct conversations and echo sessions are excluded.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::response::IntoResponse as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::audit::Told;
-use super::{Admin, PAGE, Wanted, cut};
+use super::audit::AuditNote;
+use super::{Admin, PAGE_SIZE, Wanted, truncate_page};
 use crate::clock::Timestamp;
 use crate::database::RoomActivity;
 use crate::protocol::RoomId;
@@ -20,7 +20,7 @@ use crate::transport::http::{Answer, State};
 #[schema(as = AllRooms)]
 pub(in crate::transport::http) struct Rooms {
     rooms: Vec<Room>,
-    /// None on the last page.
+    /// Null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
@@ -36,31 +36,31 @@ struct Room {
     topic: String,
     visibility: &'static str,
     members: u32,
-    /// Connections that hear it now.
+    /// Connections that subscribe to it now.
     listeners: usize,
     /// How many entries its log has had.
     entries: u64,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When something was last said or done there; none if nothing is kept of it.
+    /// The time of its latest entry; null if none is retained.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     active_at: Option<Timestamp>,
 }
 
-/// All rooms, or those whose name holds something, in the order in which they were made
+/// List all rooms, or those whose name contains a text, in the order in which they were created
 #[utoipa::path(get, path = "/api/admin/rooms", tag = "administration", security(("token" = [])), operation_id = "list_all_rooms", params(Wanted), responses((status = 200, body = Rooms)))]
 pub(in crate::transport::http) async fn list(
     Shared(state): Shared<Arc<State>>,
     _: Admin,
     Query(Wanted { query, cursor }): Query<Wanted>,
 ) -> Answer {
-    let mut rooms = state.database.room_activity(query.as_deref(), cursor.unwrap_or(0), PAGE + 1).await?;
-    let next = cut(&mut rooms, |room| room.room.number);
+    let mut rooms = state.database.room_activity(query.as_deref(), cursor.unwrap_or(0), PAGE_SIZE + 1).await?;
+    let next = truncate_page(&mut rooms, |room| room.room.number);
     let rooms = rooms.into_iter().map(|room| shown(&state, room)).collect();
     Ok(axum::Json(Rooms { rooms, next }).into_response())
 }
 
-/// Delete a room with all that was said in it
+/// Delete a room with all its messages
 #[utoipa::path(delete, path = "/api/admin/rooms/{id}", tag = "administration", security(("token" = [])), operation_id = "delete_room", params(("id" = Uuid, Path)), responses((status = 200, body = Done)))]
 pub(in crate::transport::http) async fn delete(
     Shared(state): Shared<Arc<State>>,
@@ -68,7 +68,7 @@ pub(in crate::transport::http) async fn delete(
     Path(id): Path<RoomId>,
 ) -> Answer {
     let room = state.core.router.delete_room(admin, id).await?;
-    Ok((Told::on(&room.name), Done::answer("the room is deleted")).into_response())
+    Ok((AuditNote::on(&room.name), Done::answer("the room is deleted")).into_response())
 }
 
 fn shown(state: &State, RoomActivity { room, members, entries, active_at }: RoomActivity) -> Room {

@@ -10,7 +10,7 @@ function element(name, text, ...children) {
   return made;
 }
 
-// What a schema allows, as one would write it down; `seen` keeps schemas that hold themselves from going on for ever.
+// Describes the values that a schema allows; `seen` stops the recursion at schemas that contain themselves.
 function shape(schema, all, seen = []) {
   if (!schema) return "anything";
   if (schema.$ref) {

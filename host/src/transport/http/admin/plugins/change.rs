@@ -1,4 +1,4 @@
-//! Uploading plugins, going back, removing them, and switching them on and off.
+//! Administration routes to reload, upload, roll back, retry, rename, remove, enable and disable plugins.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::shown::{Plugin, Plugins};
 use super::{find, shown};
 use crate::config::{self, Config, EditError, PluginKeys};
 use crate::error::{Error, Result};
-use crate::transport::http::admin::audit::Told;
-use crate::transport::http::admin::{Admin, off_thread};
+use crate::transport::http::admin::audit::AuditNote;
+use crate::transport::http::admin::{Admin, edit_blocking};
 use crate::transport::http::extract::{Path, Query};
 use crate::transport::http::me::Done;
 use crate::transport::http::{Answer, State};
 
-/// An interpreter packed into a component has about this.
-const MAX_FILE: usize = 20 << 20;
+/// The largest plugin file. A component with a packed interpreter has about this size.
+const MAX_FILE_BYTES: usize = 20 << 20;
 
-/// Read the plugins' tables and their folder now, instead of a little later
+/// Read the plugins' tables and their folder now, instead of at the next scan
 #[utoipa::path(post, path = "/api/admin/plugins/reload", tag = "administration", security(("token" = [])), operation_id = "reload_plugins", responses((status = 200, body = Plugins)))]
 pub(in crate::transport::http) async fn reload(Shared(state): Shared<Arc<State>>, _: Admin) -> Answer {
     let config = read_config(&state).await?;
@@ -32,10 +32,10 @@ pub(in crate::transport::http) async fn reload(Shared(state): Shared<Arc<State>>
     Ok(axum::Json(Plugins::of(&state)).into_response())
 }
 
-/// Put a plugin into the folder, in the place of its version before if there is one; the body is the component
+/// Install or replace a plugin; the body is the component
 ///
-/// In a cluster it is for all nodes. It is started first: what is no component, speaks of another contract or wants what is not granted is refused with the
-/// reason, and the version before goes on.
+/// In a cluster it is for all nodes. It is started first: a file that is not a component, has another contract or asks for missing grants is refused with the
+/// reason, and the previous version keeps running.
 #[utoipa::path(put, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "upload_plugin", params(("id" = String, Path)), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn upload(
     Shared(state): Shared<Arc<State>>,
@@ -45,7 +45,7 @@ pub(in crate::transport::http) async fn upload(
     body: Body,
 ) -> Answer {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let file = whole(body, announced.unwrap_or(0)).await?;
+    let file = read_file(body, announced.unwrap_or(0)).await?;
     state.plugins.install(&id, file.into()).await?;
     answer(&state, &id)
 }
@@ -53,11 +53,11 @@ pub(in crate::transport::http) async fn upload(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct Back {
-    /// The SHA-256 of a kept version, as `versions` has them; the one that ran before the present one if it is not said.
+    /// The SHA-256 of a kept version, as listed in `versions`; by default the version that ran before the current one.
     to: Option<String>,
 }
 
-/// Run a former version of a plugin again, in a cluster on all nodes
+/// Roll back to a former version of a plugin, in a cluster on all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/rollback", tag = "administration", security(("token" = [])), operation_id = "roll_back_plugin", params(("id" = String, Path), Back), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn roll_back(
     Shared(state): Shared<Arc<State>>,
@@ -71,7 +71,7 @@ pub(in crate::transport::http) async fn roll_back(
 
 /// Load a quarantined plugin file again; `id` is the plugin, or the first digits (eight or more) of the file's SHA-256
 ///
-/// A file is quarantined if its first load took the process down that loads unknown files. It is loaded in such a process again.
+/// A file is quarantined if its first load crashed the process that loads unknown files. It is loaded in such a process again.
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/retry", tag = "administration", security(("token" = [])), operation_id = "retry_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugins)))]
 pub(in crate::transport::http) async fn retry(
     Shared(state): Shared<Arc<State>>,
@@ -85,13 +85,13 @@ pub(in crate::transport::http) async fn retry(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct NewId {
-    /// What it is called from then on: lower-case words joined by dashes.
+    /// The new id: lower-case words joined by dashes.
     to: String,
 }
 
-/// Call a plugin otherwise: its file, storage, timers and account go with it, and its table in the configuration file
+/// Rename a plugin with its file, storage, timers and account, and its table in the configuration file
 ///
-/// Nothing may be there by the new name. Not in a cluster.
+/// The new id must be unused. Not available in a cluster.
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/rename", tag = "administration", security(("token" = [])), operation_id = "rename_plugin", params(("id" = String, Path), NewId), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn rename(
     Shared(state): Shared<Arc<State>>,
@@ -105,16 +105,16 @@ pub(in crate::transport::http) async fn rename(
     plugins.rename(&id, &to).await?;
     if let Ok(file) = config_file(&state) {
         let (from, new) = (id.clone(), to.clone());
-        if let Err(error) = off_thread(move || config::rename_plugin(&file, &from, &new)).await {
+        if let Err(error) = edit_blocking(move || config::rename_plugin(&file, &from, &new)).await {
             plugins.rename(&to, &id).await?;
             return Err(error.into());
         }
     }
     plugins.reload(Some(read_config(&state).await?.plugin)).await?;
-    Ok((Told::detail(format!("renamed to {to}")), axum::Json(shown(&state, &to)?)).into_response())
+    Ok((AuditNote::detail(format!("renamed to {to}")), axum::Json(shown(&state, &to)?)).into_response())
 }
 
-/// Take a plugin's file out of the folder, in a cluster for all nodes; its kept versions can still be gone back to
+/// Remove a plugin's file from the folder, in a cluster for all nodes; its kept versions can still be rolled back to
 #[utoipa::path(delete, path = "/api/admin/plugins/{id}", tag = "administration", security(("token" = [])), operation_id = "remove_plugin", params(("id" = String, Path)), responses((status = 200, body = Done)))]
 pub(in crate::transport::http) async fn remove(
     Shared(state): Shared<Arc<State>>,
@@ -125,7 +125,7 @@ pub(in crate::transport::http) async fn remove(
     Ok(Done::answer("the plugin is removed"))
 }
 
-/// Switch a plugin on, in the configuration file; in a cluster for all nodes
+/// Enable a plugin, in the configuration file; in a cluster for all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/enable", tag = "administration", security(("token" = [])), operation_id = "enable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn enable(
     Shared(state): Shared<Arc<State>>,
@@ -135,7 +135,7 @@ pub(in crate::transport::http) async fn enable(
     switch(&state, id, true).await
 }
 
-/// Switch a plugin off, in the configuration file; in a cluster for all nodes
+/// Disable a plugin, in the configuration file; in a cluster for all nodes
 #[utoipa::path(post, path = "/api/admin/plugins/{id}/disable", tag = "administration", security(("token" = [])), operation_id = "disable_plugin", params(("id" = String, Path)), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn disable(
     Shared(state): Shared<Arc<State>>,
@@ -145,7 +145,7 @@ pub(in crate::transport::http) async fn disable(
     switch(&state, id, false).await
 }
 
-/// The configuration file stays the only truth: it is changed, and then followed. In a cluster that is what its nodes agreed on.
+/// Changes `enabled` in the configuration file and reloads it; in a cluster, changes the configuration that all nodes share.
 async fn switch(state: &State, id: String, enabled: bool) -> Answer {
     find(state, &id)?;
     let plugins = &state.plugins;
@@ -156,29 +156,29 @@ async fn switch(state: &State, id: String, enabled: bool) -> Answer {
     }
     let file = config_file(state)?;
     let written = id.clone();
-    let config = off_thread(move || config::switch_plugin(&file, &written, enabled)).await?;
+    let config = edit_blocking(move || config::switch_plugin(&file, &written, enabled)).await?;
     plugins.reload(Some(config.plugin)).await?;
     Ok(axum::Json(shown(state, &id)?).into_response())
 }
 
-/// Of a plugin that was put into the folder just now.
+/// The answer for a plugin file that was just installed, with its version and hash for the audit log.
 fn answer(state: &State, id: &str) -> Answer {
     let status = find(state, id)?;
     let version = status.version.as_deref().unwrap_or_default();
     let sha256 = status.versions.first().map(|newest| &*newest.sha256).unwrap_or_default();
-    Ok((Told::detail(format!("version {version}, {sha256}")), axum::Json(Plugin::from(&status))).into_response())
+    Ok((AuditNote::detail(format!("version {version}, {sha256}")), axum::Json(Plugin::from(&status))).into_response())
 }
 
-async fn whole(body: Body, announced: usize) -> Result<Vec<u8>> {
-    let too_large = || Error::TooLarge { what: "plugin", limit: format!("{MAX_FILE} bytes") };
-    if announced > MAX_FILE {
+async fn read_file(body: Body, announced: usize) -> Result<Vec<u8>> {
+    let too_large = || Error::TooLarge { what: "plugin", limit: format!("{MAX_FILE_BYTES} bytes") };
+    if announced > MAX_FILE_BYTES {
         return Err(too_large());
     }
     let mut parts = body.into_data_stream();
     let mut file = Vec::with_capacity(announced);
     while let Some(part) = parts.next().await {
         let part = part.map_err(|error| Error::BadRequest(format!("body: {error}")))?;
-        if file.len() + part.len() > MAX_FILE {
+        if file.len() + part.len() > MAX_FILE_BYTES {
             return Err(too_large());
         }
         file.extend_from_slice(&part);
@@ -188,7 +188,7 @@ async fn whole(body: Body, announced: usize) -> Result<Vec<u8>> {
 
 pub(super) async fn read_config(state: &State) -> Result<Config> {
     let file = state.config_file.clone();
-    off_thread(move || {
+    edit_blocking(move || {
         Config::load(file.as_deref(), config::environment()).map_err(|faults| EditError::Faults(faults.to_string()))
     })
     .await

@@ -1,4 +1,5 @@
-//! A plugin's settings. What they mean only the plugin knows: it is started with new ones before they count.
+//! Administration routes for a plugin's settings. The plugin is started with new settings before they are saved, since only it
+//! can validate them.
 
 use std::sync::Arc;
 
@@ -13,20 +14,20 @@ use super::shown::Plugin;
 use super::{find, shown};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::transport::http::admin::audit::Told;
-use crate::transport::http::admin::{Admin, off_thread};
+use crate::transport::http::admin::audit::AuditNote;
+use crate::transport::http::admin::{Admin, edit_blocking};
 use crate::transport::http::extract::{Json, Path};
 use crate::transport::http::{Answer, State};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = PluginSettings)]
 pub(in crate::transport::http) struct Settings {
-    /// As `config.toml` has them, or its cluster. What is called like a secret is shown as `<hidden>`.
+    /// From `config.toml`, or from the cluster. Values whose keys look like secrets are shown as `<hidden>`.
     #[schema(value_type = Object)]
     settings: Value,
 }
 
-/// A plugin's own settings
+/// Show a plugin's own settings
 #[utoipa::path(get, path = "/api/admin/plugins/{id}/settings", tag = "administration", security(("token" = [])), operation_id = "plugin_settings", params(("id" = String, Path)), responses((status = 200, body = Settings)))]
 pub(in crate::transport::http) async fn show(
     Shared(state): Shared<Arc<State>>,
@@ -40,8 +41,8 @@ pub(in crate::transport::http) async fn show(
 
 /// Change a plugin's own settings, in the configuration file; in a cluster for all nodes
 ///
-/// The body is all of them. A secret that says `<hidden>` stays as it is. The plugin is started with them first: if it
-/// refuses them, its reason is told and nothing is changed.
+/// The body replaces all settings. A secret given as `<hidden>` stays as it is. The plugin is started with them first: if it
+/// refuses them, the answer has its reason and nothing is changed.
 #[utoipa::path(put, path = "/api/admin/plugins/{id}/settings", tag = "administration", security(("token" = [])), operation_id = "set_plugin_settings", params(("id" = String, Path)), request_body(content = Object), responses((status = 200, body = Plugin)))]
 pub(in crate::transport::http) async fn change(
     Shared(state): Shared<Arc<State>>,
@@ -61,13 +62,13 @@ pub(in crate::transport::http) async fn change(
         let (file, written) = (config_file(&state)?, id.clone());
         let table = config::Plugin { settings: settings.clone(), ..before };
         plugins.try_out(&id, table).await?;
-        let config: Config = off_thread(move || config::set_plugin_settings(&file, &written, &settings)).await?;
+        let config: Config = edit_blocking(move || config::set_plugin_settings(&file, &written, &settings)).await?;
         plugins.reload(Some(config.plugin)).await?;
     }
-    Ok((Told::detail(format!("changed: {changed}")), axum::Json(shown(&state, &id)?)).into_response())
+    Ok((AuditNote::detail(format!("changed: {changed}")), axum::Json(shown(&state, &id)?)).into_response())
 }
 
-/// As the configuration file has it now; in a cluster, as its nodes agreed on.
+/// The plugin's table in the configuration file; in a cluster, in the configuration that all nodes share.
 async fn table(state: &State, id: &str) -> Result<config::Plugin> {
     let plugins = &state.plugins;
     if plugins.clustered() {
@@ -76,7 +77,7 @@ async fn table(state: &State, id: &str) -> Result<config::Plugin> {
     Ok(read_config(state).await?.plugin_of(id))
 }
 
-/// For the audit log, which is no place for secrets.
+/// The names of the changed settings, for the audit log; their values may be secrets.
 fn changed_keys(before: &Value, after: &Value) -> String {
     let keys = |settings: &Value| settings.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>();
     let mut keys = [keys(before), keys(after)].concat();

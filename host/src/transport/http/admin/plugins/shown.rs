@@ -1,4 +1,4 @@
-//! A plugin, as administrators see it.
+//! The JSON form of a plugin's status, for administrators.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ pub(in crate::transport::http) struct Plugin {
     version: Option<String>,
     #[schema(required)]
     summary: Option<String>,
-    /// Of the version that runs.
+    /// Of the running version.
     #[schema(required)]
     sha256: Option<String>,
-    /// When that took its place, or got its present settings.
+    /// When that version was loaded, or got its current settings.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     loaded_at: Option<Timestamp>,
     hooks: Vec<&'static str>,
     commands: Vec<String>,
     grants: Grants,
     order: i32,
-    /// Why the file as it is now does not run; an older version may.
+    /// Why the current file does not run; an older version may.
     #[schema(required)]
     error: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime, required)]
@@ -39,15 +39,15 @@ pub(in crate::transport::http) struct Plugin {
     #[schema(required)]
     quarantine: Option<Quarantine>,
     calls: Calls,
-    /// What can be gone back to, the newest first; the version that runs is among them.
+    /// Versions that can be rolled back to, newest first, including the running one.
     versions: Vec<Version>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct Grants {
-    /// What the version that runs wants to use.
+    /// The grants that the running version asks for.
     asked: Vec<String>,
-    /// What the configuration lets it use.
+    /// The grants that the configuration gives it.
     given: Vec<&'static str>,
 }
 
@@ -55,18 +55,18 @@ struct Grants {
 #[serde(rename_all = "camelCase")]
 struct Quarantine {
     reason: String,
-    /// For how much longer it is not called.
+    /// How much longer it is not called.
     seconds_left: u64,
 }
 
-/// Of the version that runs, since it was loaded.
+/// Call statistics of the running version, since it was loaded.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Calls {
     count: u64,
-    /// Those in which it trapped, took too long or asked for too much.
+    /// Calls that trapped, timed out or exceeded a resource limit.
     faults: u64,
-    /// In milliseconds; none before the first call.
+    /// In milliseconds; null before the first call.
     #[schema(required)]
     p50_ms: Option<f64>,
     #[schema(required)]
@@ -76,7 +76,7 @@ struct Calls {
 #[derive(Serialize, ToSchema)]
 struct Version {
     sha256: String,
-    /// When it last began to run in the place of another.
+    /// When it last replaced another version.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     running: bool,
@@ -86,14 +86,14 @@ struct Version {
 #[serde(rename_all = "camelCase")]
 pub(in crate::transport::http) struct Plugins {
     plugins: Vec<Plugin>,
-    /// Files that took the process down that loads unknown files: they are loaded again only if somebody asks for it.
+    /// Files that crashed the process that loads unknown files: they are loaded again only on request.
     quarantined_files: Vec<QuarantinedFile>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct QuarantinedFile {
     sha256: String,
-    /// The plugin that it was put there as.
+    /// The plugin id that it was installed under.
     plugin: String,
     reason: String,
     #[schema(value_type = String, format = DateTime)]

@@ -1,5 +1,5 @@
-//! Wire syntaxes: what a client writes becomes a [`Command`](crate::protocol::Command), and replies and events become what it reads.
-//! No chat logic, no I/O.
+//! Wire syntaxes: decodes client frames into [`Command`](crate::protocol::Command)s and requests, and encodes replies and events.
+//! Contains no chat logic and no I/O.
 
 pub mod direct;
 pub mod go;
@@ -21,7 +21,7 @@ use self::direct::Ids;
 use crate::error::Result;
 use crate::protocol::{Event, Eviction, Room, RoomId};
 
-/// A frame's `type`.
+/// A frame's `type`: a string, or a value of another type.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Kind<'a> {
@@ -29,7 +29,7 @@ enum Kind<'a> {
     Other(IgnoredAny),
 }
 
-/// What a connection speaks.
+/// The wire syntax of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     Native,
@@ -37,19 +37,19 @@ pub enum Dialect {
     Go,
     Rooms,
     Direct,
-    /// The same for people who log in elsewhere: they know each other by the ids that they have there.
+    /// `direct` for accounts of an external token issuer, which are known by the issuer's ids.
     DirectExternal,
     EchoSessions,
 }
 
-/// How many there are.
+/// The number of dialects.
 pub const DIALECTS: usize = 7;
 
 impl Dialect {
     pub const ALL: [Self; DIALECTS] =
         [Self::Native, Self::Groups, Self::Go, Self::Rooms, Self::Direct, Self::DirectExternal, Self::EchoSessions];
 
-    /// What the configuration and the paths call it.
+    /// The dialect's name in the configuration and in paths.
     pub fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
@@ -61,7 +61,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect that a connection's first frame belongs to.
+    /// Detects the dialect of a connection from its first frame.
     pub fn of_first_frame(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Shape<'a> {
@@ -76,14 +76,14 @@ impl Dialect {
             Shape { op: Some(_), .. } => Some(Self::Native),
             Shape { event: Some(_), .. } => Some(Self::Direct),
             Shape { kind: Some(_), payload: Some(_), .. } => Some(Self::Rooms),
-            // Its words are enough: what is missing beside them is an error, and no sign of another dialect.
+            // A known `type` is enough: a missing `payload` is an error, not a sign of another dialect.
             Shape { kind: Some(Kind::Word(word)), .. } if rooms::COMMANDS.contains(&&*word) => Some(Self::Rooms),
             Shape { kind: Some(_), .. } => Some(Self::Groups),
             _ => None,
         }
     }
 
-    /// Whether a connection gets the event of what it did itself; else its answer says all.
+    /// Whether a connection also receives the events of its own commands, besides the answers.
     pub fn echoes(self) -> bool {
         match self {
             Self::Native | Self::Groups | Self::Go | Self::Direct | Self::DirectExternal | Self::EchoSessions => true,
@@ -91,7 +91,8 @@ impl Dialect {
         }
     }
 
-    /// Whether it tells its clients who else listens to a room. Native ones are told of guests; of members they know.
+    /// Whether connections need an event for each account that starts or stops listening to a room. Those of guests are always
+    /// broadcast.
     pub fn wants_presence(self) -> bool {
         match self {
             Self::Native | Self::Go | Self::Direct | Self::DirectExternal | Self::EchoSessions => false,
@@ -99,11 +100,11 @@ impl Dialect {
         }
     }
 
-    /// What a connection is told that was put out of a room where it is called `name`. None where the dialect has no words
-    /// for it: there the error of the next command says so.
+    /// The frame for a connection that was evicted from a room, in which it is called `name`. `None` if the dialect has no such
+    /// frame: there the next command fails.
     pub fn encode_eviction(self, eviction: &Eviction, name: &str) -> Option<Utf8Bytes> {
         match self {
-            // The room's log says it.
+            // The entry in the room's log says it.
             Self::Native => None,
             Self::Groups => groups::evicted(eviction, name),
             Self::Rooms => rooms::evicted(eviction, name),
@@ -112,18 +113,18 @@ impl Dialect {
         }
     }
 
-    /// Whether it tells its clients of everybody who comes online or goes, asked or not.
+    /// Whether connections receive the presence of all accounts without asking for it.
     pub fn broadcasts_presence(self) -> bool {
         matches!(self, Self::Direct | Self::DirectExternal)
     }
 }
 
-/// An event in every dialect that somebody in the room speaks: encoded at the first who does, shared by the rest.
+/// An event with its encodings: each dialect's is made for the first subscriber that needs it, and shared by the others.
 pub struct Encoded<'a> {
     event: &'a Event,
-    /// Where it happened, if it happened in a room.
+    /// The room of the event, if it has one.
     room: Option<&'a Room>,
-    /// By dialect: not asked for yet, or nothing that it has words for, or its words.
+    /// By dialect: `None` if not encoded yet, `Some(None)` if the dialect has no frame for the event.
     texts: [Option<Option<Utf8Bytes>>; DIALECTS],
 }
 
@@ -148,12 +149,12 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// Reads a frame's fields; the error names the one that is wrong.
+/// Reads a frame's fields; the error names the invalid one.
 fn fields<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(json::frame(text)?)
 }
 
-/// A token without the `Bearer` that many clients keep with it, as HTTP wants it.
+/// A token without the prefix `Bearer`, which many clients leave on it.
 pub fn bare_token(token: &str) -> &str {
     let token = token.trim();
     match token.split_once(' ') {
@@ -162,18 +163,18 @@ pub fn bare_token(token: &str) -> &str {
     }
 }
 
-/// A message's id where a dialect wants one: always the same for the same message.
+/// The id of a message, in dialects that have one: a UUID derived from the room and the number.
 pub fn message_id(room: RoomId, seq: u64) -> Uuid {
     Uuid::new_v5(&room.0, &seq.to_be_bytes())
 }
 
-/// A frame's text.
+/// Serializes a frame.
 fn to_text(frame: &impl Serialize) -> Utf8Bytes {
     match serde_json::to_string(frame) {
         Ok(text) => text.into(),
-        // Only a map with keys that are no strings could fail, and none of ours has any.
+        // Only maps with keys that are not strings can fail, and our frames have none.
         Err(error) => {
-            tracing::error!(%error, "a frame could not be written");
+            tracing::error!(%error, "frame encoding failed");
             Utf8Bytes::from_static(r#"{"error":{"code":"internal","message":"a frame could not be written"}}"#)
         }
     }

@@ -1,4 +1,4 @@
-//! `direct`: messages and pictures between two accounts, what of them is unread, and who is online.
+//! The dialect `direct`: messages and pictures between two accounts, unread messages, and presence.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::protocol::{
 };
 use crate::text::shown;
 
-/// By which ids a client knows accounts.
+/// The kind of ids by which a client knows accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ids {
-    /// By their uid.
+    /// This server's uids.
     Ours,
-    /// By the id that their tokens' issuer has for them; those who log in here by their uid.
+    /// The ids of the external token issuer; accounts that log in on this server have their uid.
     External,
 }
 
-/// What a frame asks for.
+/// A decoded frame.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     Authenticate { token: String },
@@ -34,7 +34,7 @@ pub enum Request {
     UnreadMessages { receiver: String },
 }
 
-// A token is a secret.
+// Hides the token, which is a secret.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,6 +46,7 @@ impl fmt::Debug for Request {
     }
 }
 
+/// Decodes a frame.
 pub fn decode(text: &str) -> Result<Request> {
     #[derive(Deserialize)]
     struct Kind<'a> {
@@ -107,7 +108,7 @@ pub fn decode(text: &str) -> Result<Request> {
     }
 }
 
-/// Answers have their fields in `data`, so many clients write requests like that, too.
+/// Reads a frame's fields, also from within `data`: answers have them there, so many clients write requests like that.
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(json::flattened(text, DATA)?)
 }
@@ -151,14 +152,14 @@ struct Frame<T> {
     data: T,
 }
 
-/// A message, wherever it is shown.
+/// A message, in all frames.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct MessageJson<'a> {
     id: Uuid,
-    /// None for guests, and for what the server itself says.
+    /// `None` for guests, and for messages of the server itself.
     sender_id: Option<String>,
-    /// The room, if it is one of many; none for what neither of two says, but a plugin.
+    /// The room's id, if it is not a direct one; `None` for messages of a plugin in a direct room.
     receiver_id: Option<String>,
     room_id: RoomId,
     message: &'a str,
@@ -176,15 +177,15 @@ impl Ids {
         }
     }
 
-    fn shown<'a>(self, room: &Room, seq: u64, from: &Author, at: Timestamp, post: &'a Post) -> Shown<'a> {
+    fn message_json<'a>(self, room: &Room, seq: u64, from: &Author, at: Timestamp, post: &'a Post) -> MessageJson<'a> {
         let of_peer = |peer: &Peer| self.of(peer.id, peer.external.as_deref());
         let sender = from.account.map(|(id, _)| id);
         let (sender_id, receiver_id) = match room.pair.iter().flatten().find(|peer| Some(peer.id) == sender) {
             Some(peer) => (Some(of_peer(peer)), room.other_than(peer.id).map(of_peer)),
-            // What is said in a room is for the room.
+            // The receiver of a message in a room is the room.
             None => (sender.map(|id| id.to_string()), (room.kind == RoomKind::Room).then(|| room.id.to_string())),
         };
-        Shown {
+        MessageJson {
             id: message_id(room.id, seq),
             sender_id,
             receiver_id,
@@ -198,13 +199,13 @@ impl Ids {
     }
 }
 
-/// None for what this dialect has no words for: it knows messages, and who is online.
+/// Encodes an event; `None` if it is neither a message nor presence.
 pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
             if room.kind != RoomKind::Echo =>
         {
-            Some(to_text(&Frame { event: "message", data: ids.shown(room, *seq, by, *at, post) }))
+            Some(to_text(&Frame { event: "message", data: ids.message_json(room, *seq, by, *at, post) }))
         }
         (Event::Presence { account, external, online }, _) => {
             Some(user_status(&ids.of(*account, external.as_deref()), *online))
@@ -213,12 +214,12 @@ pub fn encode_event(event: &Event, room: Option<&Room>, ids: Ids) -> Option<Utf8
     }
 }
 
-/// What is said of an account to its own connection, which knows it by this id.
+/// Encodes the presence of an account, known by this id.
 pub fn user_status(id: &str, online: bool) -> Utf8Bytes {
     to_text(&Frame { event: "userStatus", data: json!({"userId": id, "isOnline": online}) })
 }
 
-/// How far each of the two has read.
+/// The read positions of the two accounts of a conversation.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
     pub me: AccountId,
@@ -231,21 +232,21 @@ impl Read {
         message.from.account.is_some_and(|(id, _)| id == self.me)
     }
 
-    /// Whether the one whom the message is for has read it.
+    /// Whether the receiver of the message has read it.
     fn has(self, message: &Message) -> bool {
         message.seq <= if self.is_mine(message) { self.by_other } else { self.by_me }
     }
 }
 
-/// The latest of these messages that fit in so many bytes, the oldest first, and one at least.
+/// The latest of these messages that fit in `bytes`, oldest first, and at least one.
 fn latest(room: &Room, messages: &[Message], read: Read, ids: Ids, bytes: usize) -> Vec<Value> {
     let mut left = bytes;
     let mut shown: Vec<Value> = Vec::with_capacity(messages.len());
     for message in messages.iter().rev() {
-        let one = Shown {
+        let one = MessageJson {
             is_read: read.has(message),
             updated_at: message.edited_at.unwrap_or(message.at),
-            ..ids.shown(room, message.seq, &message.from, message.at, &message.post)
+            ..ids.message_json(room, message.seq, &message.from, message.at, &message.post)
         };
         let one = json!(one);
         let size = one.to_string().len() + 1;
@@ -259,17 +260,17 @@ fn latest(room: &Room, messages: &[Message], read: Read, ids: Ids, bytes: usize)
     shown
 }
 
-/// A page of a conversation; `bytes` is how much fits in one frame.
+/// Encodes a page of a conversation, in `bytes` at most.
 pub fn chats(room: &Room, messages: &[Message], read: Read, ids: Ids, bytes: usize) -> Utf8Bytes {
     to_text(&Frame { event: "fetchChats", data: latest(room, messages, read, ids, bytes) })
 }
 
-/// Two who have never talked.
+/// Encodes the answer for two accounts that have never talked.
 pub fn no_room() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"event":"noRoomFound"}"#)
 }
 
-/// What is unread of a conversation: how much it is, and the latest of it.
+/// Encodes the number of unread messages of a conversation, and the latest of them.
 pub fn unread(room: &Room, messages: &[Message], count: u64, read: Read, ids: Ids, bytes: usize) -> Utf8Bytes {
     let messages = latest(room, messages, read, ids, bytes);
     to_text(&Frame { event: "unReadMessages", data: json!({"messages": messages, "count": count}) })
@@ -279,7 +280,7 @@ pub fn nothing_unread() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"event":"noUnreadMessages","data":[]}"#)
 }
 
-/// The core's names of what frames carry, and the page's.
+/// The core's field names, and this dialect's.
 const TERMS: [(&str, &str); 6] = [
     ("body", "message"),
     ("account", "receiverId"),
@@ -299,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_what_its_event_says() {
+    fn frames_are_decoded_by_their_event() {
         let message = |message: &str, images: &[&str]| {
             let images = images.iter().map(|&image| image.to_owned()).collect();
             Ok(Request::Message { receiver: "b".into(), message: message.into(), images })
@@ -313,14 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_field() {
-        let said = |text| decode(text).unwrap_err().to_string();
-        assert_eq!(said(r#"{"event":"message","message":"hi"}"#), "receiverId: is missing");
-        assert!(said(r#"{"event":"message","receiverId":"b"}"#).starts_with("message:"));
-        assert!(said(r#"{"event":"message","receiverId":"b","images":["/media/x",7]}"#).starts_with("images[1]:"));
-        assert!(said(r#"{"event":"fetchChats","receiverId":"b","before":"soon"}"#).starts_with("before:"));
-        assert!(said(r#"{"event":"dance"}"#).starts_with("event:"));
-        assert!(said(r#"{"event":7}"#).starts_with("event:"));
+    fn invalid_frame_is_refused_with_the_field_name() {
+        let error_of = |text| decode(text).unwrap_err().to_string();
+        assert_eq!(error_of(r#"{"event":"message","message":"hi"}"#), "receiverId: is missing");
+        assert!(error_of(r#"{"event":"message","receiverId":"b"}"#).starts_with("message:"));
+        assert!(error_of(r#"{"event":"message","receiverId":"b","images":["/media/x",7]}"#).starts_with("images[1]:"));
+        assert!(error_of(r#"{"event":"fetchChats","receiverId":"b","before":"soon"}"#).starts_with("before:"));
+        assert!(error_of(r#"{"event":"dance"}"#).starts_with("event:"));
+        assert!(error_of(r#"{"event":7}"#).starts_with("event:"));
     }
 
     #[test]

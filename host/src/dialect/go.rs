@@ -1,4 +1,4 @@
-//! `go`: messages to one account or to one group, both known by integers, on a connection that a token opened.
+//! The dialect `go`: messages to one account or to one group, both known by integers, on a connection that a token opened.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{Author, ConnectionId, Entry, EntryPayload, Event, Message, Room, RoomKind};
 use crate::text::shown;
 
-/// What a frame asks for.
+/// A decoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// `field` is what the client calls the text.
@@ -35,7 +35,7 @@ pub enum Request {
     },
 }
 
-/// Whom a message is for, by number.
+/// The receiver of a message, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     Account(i64),
@@ -43,7 +43,7 @@ pub enum To {
 }
 
 impl To {
-    /// Exactly one of the two; 0 is nobody's number, and how some languages write "nothing".
+    /// The receiver, of which exactly one has to be given; 0 counts as absent, since some languages write it for unset fields.
     pub fn new(receiver: Option<i64>, group: Option<i64>) -> Result<Self> {
         let given = |number: Option<i64>| number.filter(|number| *number != 0);
         match (given(receiver), given(group)) {
@@ -96,15 +96,15 @@ pub fn decode(text: &str) -> Result<Request> {
         To::new(receiver.map(|IntegerId(id)| id), group.map(|IntegerId(id)| id))
     };
     let frame = fields::<Kind<'_>>(text)?;
-    // A token at `/` opens a connection of this dialect, also for clients of the others.
-    let elsewhere = match &frame {
+    // A token at `/` selects this dialect, also for clients of other dialects.
+    let other_dialect = match &frame {
         Kind { kind: None, event: Some(_), .. } => Some(("`event`", "/ws/direct")),
         Kind { kind: None, op: Some(_), .. } => Some(("`op`", "/ws/native")),
         Kind { kind: Some(_), payload: Some(_), .. } => Some(("`payload`", "/ws/rooms")),
         Kind { kind: Some(word), .. } if groups::COMMANDS.contains(&&**word) => Some(("this `type`", "/ws/groups")),
         _ => None,
     };
-    if let Some((field, path)) = elsewhere {
+    if let Some((field, path)) = other_dialect {
         let why = format!("this connection speaks `go`, since a token opened it; frames with {field} belong to {path}");
         return Err(Error::BadRequest(why));
     }
@@ -130,7 +130,7 @@ pub fn decode(text: &str) -> Result<Request> {
             let History { receiver_id, group_id, before, limit } = fields(text)?;
             let before = before.map(|IntegerId(id)| id).filter(|before| *before != 0);
             let limit = limit.map(|IntegerId(limit)| limit).filter(|limit| *limit != 0);
-            // What is no number of messages is refused as one that is too large.
+            // A negative limit is refused as one that is too large.
             let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
             Ok(Request::History { of: to(receiver_id, group_id)?, before, limit })
         }
@@ -141,13 +141,13 @@ pub fn decode(text: &str) -> Result<Request> {
     }
 }
 
-/// A message, in events, histories and REST.
+/// A message, in the form of events, histories and the REST API.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct MessageJson<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     id: i64,
-    /// None for guests.
+    /// `None` for guests.
     sender_id: Option<i64>,
     receiver_id: Option<i64>,
     group_id: Option<i64>,
@@ -155,7 +155,7 @@ struct Shown<'a> {
     timestamp: Timestamp,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> MessageJson<'a> {
     fn new(room: &Room, number: i64, from: &Author, message: &'a str, timestamp: Timestamp) -> Self {
         let sender = from.account;
         let receiver_id = sender.and_then(|(id, _)| room.other_than(id)).map(|peer| peer.number);
@@ -172,26 +172,26 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// None for what this dialect has no words for: it knows messages only.
+/// Encodes an event; `None` if it is not a message, since this dialect has no other events.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { number, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
-            // A session is no group.
+            // An echo session is not a group.
             if room.kind != RoomKind::Echo =>
         {
-            let shown = Shown::new(room, *number, by, &post.body, *at);
-            Some(to_text(&Shown { kind: Some("message"), ..shown }))
+            let message = MessageJson::new(room, *number, by, &post.body, *at);
+            Some(to_text(&MessageJson { kind: Some("message"), ..message }))
         }
         _ => None,
     }
 }
 
-/// As histories and REST show a message.
+/// A message, in the form of histories and the REST API.
 pub fn message_json(room: &Room, message: &Message) -> Value {
-    json!(Shown::new(room, message.number, &message.from, &message.post.body, message.at))
+    json!(MessageJson::new(room, message.number, &message.from, &message.post.body, message.at))
 }
 
-/// A group, as REST shows it.
+/// A group, in the form of the REST API.
 pub fn group_json(room: &Room) -> Value {
     json!({"id": room.number, "name": &*room.name, "created_at": room.created_at})
 }
@@ -204,14 +204,14 @@ pub fn joined(room: &Room) -> Utf8Bytes {
     to_text(&json!({"type": "join_group", "group_id": room.number, "name": &*room.name}))
 }
 
-/// A page of a conversation, the oldest message first.
+/// Encodes a page of a conversation, oldest message first.
 pub fn history(of: To, room: &Room, messages: &[Message]) -> Utf8Bytes {
     let messages: Vec<Value> = messages.iter().map(|message| message_json(room, message)).collect();
     let (field, number) = of.named();
     to_text(&json!({"type": "history", field: number, "messages": messages}))
 }
 
-/// Two who have never talked.
+/// Encodes the empty history of two accounts that have never talked.
 pub fn no_history(of: To) -> Utf8Bytes {
     let (field, number) = of.named();
     to_text(&json!({"type": "history", field: number, "messages": []}))
@@ -222,7 +222,7 @@ pub fn no_history(of: To) -> Utf8Bytes {
 pub fn worded(error: &Error, text_field: &'static str) -> Error {
     match of_groups(error, "`join_group` joins it") {
         Error::Conflict(why) if why == NAME_TAKEN => Error::Conflict("name: is taken".into()),
-        // Its only account is the receiver.
+        // The only account in a request is the receiver.
         Error::Invalid { field, why } if field == "account" => Error::invalid("receiver_id", why),
         Error::NotFound(why) if why == "account not found" => Error::NotFound("receiver_id: nobody has this id".into()),
         error => error.in_terms_of(&[("body", text_field), ("limit", "limit"), ("before", "before"), ("name", "name")]),
@@ -244,7 +244,7 @@ mod tests {
         let to = |to| sent(to, MESSAGE);
         assert_eq!(decode(r#"{"receiver_id": 2, "message": "hi"}"#), to(To::Account(2)));
         assert_eq!(decode(r#"{"type": "message", "group_id": 3, "message": "hi"}"#), to(To::Group(3)));
-        // A Go structure without `omitempty`, and clients that keep ids as texts.
+        // A Go structure without `omitempty`, and clients that keep ids as strings.
         for nothing in [r#"0"#, r#""""#, r#"null"#, r#""0""#] {
             let frame = format!(r#"{{"type": "", "receiver_id": "20", "group_id": {nothing}, "content": "hi"}}"#);
             assert_eq!(decode(&frame), sent(To::Account(20), CONTENT), "{frame}");

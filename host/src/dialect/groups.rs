@@ -1,4 +1,4 @@
-//! `groups`: groups and people known by name, flat frames told apart by `type`.
+//! The dialect `groups`: groups and people are known by name; frames are flat objects with a `type`.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, EntryPayload, Event, Eviction, Room, RoomKind};
 use crate::text::shown;
 
-/// What a frame asks for. No `Debug`: there are passwords in it.
+/// A decoded frame. It has no `Debug`, since it contains passwords.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     /// Without name and group: as a guest under a generated name.
@@ -43,10 +43,10 @@ pub enum Request {
     GetGroups,
 }
 
-/// The words of `type` that no other dialect has.
+/// The values of `type` that no other dialect has.
 pub(super) const COMMANDS: [&str; 5] = ["first-connect", "make_group", "log_in", "sign-up", "get_groups"];
 
-/// A frame's `type`: each has fields of its own, and its own way to say no.
+/// A frame's `type`, which also determines how its refusal is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     FirstConnect,
@@ -59,7 +59,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The core's names of what this command carries, and the page's.
+    /// The core's field names, and this dialect's, for this command.
     fn terms(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::FirstConnect => &[("guest", "name"), ("name", "group")],
@@ -71,8 +71,8 @@ impl Kind {
         }
     }
 
-    /// An error as this command's sender understands it.
-    fn worded(self, error: &Error) -> Error {
+    /// An error in this dialect's terms.
+    fn translated(self, error: &Error) -> Error {
         let error = of_groups(error, "`first-connect` joins it");
         match (self, error) {
             (Self::MakeGroup, Error::Conflict(why)) if why == NAME_TAKEN => {
@@ -83,7 +83,7 @@ impl Kind {
     }
 }
 
-/// What the answer to a log-in or sign-up tells of the account.
+/// The account in the answer to a log-in or sign-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Person {
     pub name: String,
@@ -91,7 +91,7 @@ pub struct Person {
     pub groups: Vec<String>,
 }
 
-/// The frame's kind, which decides how its sender is told of an error; and what it asks for.
+/// Decodes a frame; also returns its kind, which determines how errors are encoded.
 pub fn decode(text: &str) -> (Kind, Result<Request>) {
     #[derive(Deserialize)]
     struct Frame<'a> {
@@ -122,7 +122,7 @@ fn request(kind: Kind, text: &str) -> Result<Request> {
     #[derive(Deserialize)]
     struct FirstConnect {
         name: Option<String>,
-        // As the answer spells it.
+        // The answer spells it like that.
         #[serde(alias = "Group")]
         group: Option<String>,
     }
@@ -182,7 +182,7 @@ fn request(kind: Kind, text: &str) -> Result<Request> {
     })
 }
 
-/// Clients make up ids as they like.
+/// An id that the client chose.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "should be a text or a whole number")]
 enum Id {
@@ -190,9 +190,9 @@ enum Id {
     Number(i64),
 }
 
-/// None for what this dialect has no words for.
+/// Encodes an event; `None` if this dialect has no frame for it.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
-    // A direct conversation is no group.
+    // Direct conversations and sessions are not groups.
     let group = room.filter(|room| room.kind == RoomKind::Room).map(|room| &*room.name)?;
     Some(match event {
         Event::Entry(Entry { by, what: EntryPayload::Posted(post), .. }) => {
@@ -212,11 +212,11 @@ pub fn acknowledged(name: &str, group: &str) -> Utf8Bytes {
     to_text(&json!({"type": "acknowledge-connect", "name": name, "Group": group}))
 }
 
-/// Why `first-connect` was not done.
+/// Encodes the refusal of `first-connect`.
 fn rejected(error: &Error) -> Utf8Bytes {
     let why = match error {
         Error::Conflict(why) if why != FULL => "User Exists".to_owned(),
-        other => Kind::FirstConnect.worded(other).to_string(),
+        other => Kind::FirstConnect.translated(other).to_string(),
     };
     to_text(&json!({"type": "reject-connect", "err": why}))
 }
@@ -229,7 +229,7 @@ pub fn signed_up(who: &Person, token: &str) -> Utf8Bytes {
     to_text(&json!({"type": "sign-up", "data": who, "token": token}))
 }
 
-/// In the spelling that clients look for.
+/// Encodes `recomend-sign_up`, in the spelling that clients expect.
 pub fn unknown_user() -> Utf8Bytes {
     to_text(&json!({"type": "recomend-sign_up", "err": "No such user"}))
 }
@@ -238,24 +238,24 @@ pub fn groups(names: &[&str]) -> Utf8Bytes {
     to_text(&json!({"type": "active-groups", "groups": names}))
 }
 
-/// Why a frame of this kind was not done.
+/// Encodes the refusal of a frame of this kind.
 pub fn refused(kind: Kind, error: &Error) -> Utf8Bytes {
     match (kind, error) {
         (Kind::FirstConnect, error) => rejected(error),
-        (Kind::SignUp, Error::Conflict(_)) => said("Similar IDs"),
-        (kind, error) => said(&kind.worded(error).to_string()),
+        (Kind::SignUp, Error::Conflict(_)) => error_frame("Similar IDs"),
+        (kind, error) => error_frame(&kind.translated(error).to_string()),
     }
 }
 
 pub fn wrong_password() -> Utf8Bytes {
-    said("wrong-password")
+    error_frame("wrong-password")
 }
 
-fn said(why: &str) -> Utf8Bytes {
+fn error_frame(why: &str) -> Utf8Bytes {
     to_text(&json!({"type": "err", "err": why}))
 }
 
-/// A connection does not hear a group any more: the group's members have changed by itself.
+/// Encodes the eviction of a connection from a group; `None` for other kinds of rooms.
 pub fn evicted(eviction: &Eviction, name: &str) -> Option<Utf8Bytes> {
     let Eviction { room, .. } = eviction;
     let err = eviction.sentence("group");
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_page_are_understood() {
+    fn documented_frames_are_decoded() {
         let reads = |text: &str, wanted: &Request| assert!(decode(text).1.unwrap() == *wanted, "{text}");
         let (name, password) = ("UserName".to_owned(), "password".to_owned());
         reads(
@@ -296,16 +296,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_field() {
-        let said = |text| decode(text).1.map(|_| ()).unwrap_err().to_string();
-        assert!(said(r#"{"type": "message", "name": "a", "group": "b", "Text": 5}"#).starts_with("Text:"));
-        assert_eq!(said(r#"{"type": "message", "name": "a", "group": "b"}"#), "Text: is missing");
+    fn invalid_frame_is_refused_with_the_field_name() {
+        let error_of = |text| decode(text).1.map(|_| ()).unwrap_err().to_string();
+        assert!(error_of(r#"{"type": "message", "name": "a", "group": "b", "Text": 5}"#).starts_with("Text:"));
+        assert_eq!(error_of(r#"{"type": "message", "name": "a", "group": "b"}"#), "Text: is missing");
         assert!(
-            said(r#"{"type": "sign-up", "name": "a", "pwrd": "b", "id": []}"#)
+            error_of(r#"{"type": "sign-up", "name": "a", "pwrd": "b", "id": []}"#)
                 .contains("id: should be a text or a whole number")
         );
-        assert!(said(r#"{"type": "fly"}"#).starts_with("type:"));
-        assert!(said("[]").contains("JSON object"));
-        assert!(said("{").contains("not JSON"));
+        assert!(error_of(r#"{"type": "fly"}"#).starts_with("type:"));
+        assert!(error_of("[]").contains("JSON object"));
+        assert!(error_of("{").contains("not JSON"));
     }
 }

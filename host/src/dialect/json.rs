@@ -1,8 +1,8 @@
-//! Reads JSON from clients into types.
+//! Deserializes JSON from clients, with errors for people.
 //!
-//! Errors name the client's own field and say what it should be, in words that a person who knows JSON understands.
-//! In dialects, an optional field is also absent if it holds what languages write for "nothing": `null`, `""` or `0`
-//! (a Go structure without `omitempty` sends all three). Where 0 is a value of its own, the field is a [`Counted`].
+//! Errors name the client's own field and say what it should be, in JSON's terms. In dialects, an optional field also counts as
+//! absent if it is `null`, `""` or `0` (a Go structure without `omitempty` sends all three). Where 0 is a valid value, the field
+//! is a [`Counted`].
 
 mod fault;
 mod fields;
@@ -25,9 +25,9 @@ pub fn frame<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
     object(text, "the frame", true)
 }
 
-/// Reads a frame whose fields stand in the frame itself or in the object of this name within it; the outer ones count.
+/// Reads a frame whose fields are in the frame itself or in the object of this name within it; the outer ones take precedence.
 pub fn flattened<'a, T: Deserialize<'a>>(text: &'a str, inner: &'static str) -> Result<T, Fault> {
-    // What is no object has its error there.
+    // Reports a frame that is not an object.
     let IgnoredAny = frame(text)?;
     T::deserialize(Flattened::new(syntax(text, "the frame")?, inner)?)
 }
@@ -58,7 +58,7 @@ pub fn field<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
     Raw::new(syntax(text, "the frame")?, true).field(name)
 }
 
-/// Reads a JSON object; `whole` is what an error calls it. In a `lenient` one, values that stand for "nothing" do.
+/// Reads a JSON object; errors call it `whole`. With `lenient`, `""` and `0` count as absent, too.
 pub fn object<'a, T: Deserialize<'a>>(text: &'a str, whole: &str, lenient: bool) -> Result<T, Fault> {
     let raw = syntax(text, whole)?;
     if !raw.starts_with('{') {
@@ -67,7 +67,7 @@ pub fn object<'a, T: Deserialize<'a>>(text: &'a str, whole: &str, lenient: bool)
     T::deserialize(Raw::new(raw, lenient))
 }
 
-/// Reads a JSON value of any kind; an error calls it `name`.
+/// Reads a JSON value of any type; errors call it `name`.
 pub fn value<'a, T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<T, Fault> {
     let raw = syntax(text, name)?;
     T::deserialize(Raw::new(raw, true)).map_err(|fault| match fault.is_of_whole() {
@@ -80,7 +80,7 @@ fn begins_with_json(text: &str) -> bool {
     matches!(serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().next(), Some(Ok(_)))
 }
 
-/// The text without white space around it, if it is JSON.
+/// Checks the syntax; returns the text without surrounding white space.
 fn syntax<'a>(text: &'a str, whole: &str) -> Result<&'a str, Fault> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => Ok(raw.get()),
@@ -91,7 +91,7 @@ fn syntax<'a>(text: &'a str, whole: &str) -> Result<&'a str, Fault> {
         Err(error) => {
             let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
             let end = (before + error.column()).min(text.len());
-            // Bytes that do not continue a character.
+            // Counts bytes that are not UTF-8 continuation bytes.
             let characters = text.as_bytes()[..end].iter().filter(|byte| **byte & 0xC0 != 0x80).count();
             Err(Fault::new(format!("{whole} is not JSON: character {characters} is not expected there")))
         }

@@ -1,4 +1,5 @@
-//! `natterjack.v1`: one JSON object a text frame, `{"id", "op", "args"}` in, `{"id", "ok" | "error"}` and `{"event"}` out.
+//! The native protocol `natterjack.v1`: one JSON object per text frame, `{"id", "op", "args"}` in, `{"id", "ok" | "error"}` and
+//! `{"event"}` out.
 
 mod decode;
 mod encode;

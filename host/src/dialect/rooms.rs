@@ -1,4 +1,4 @@
-//! `rooms`: rooms known by five characters, people by a nick in each, `{"type", "payload"}` both ways.
+//! The dialect `rooms`: rooms are known by five characters, people by a nick in each; frames are `{"type", "payload"}`.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{Author, Entry, EntryPayload, Event, Eviction, EvictionCause, Room, Visibility};
 use crate::text::shown;
 
-/// What a frame asks for.
+/// A decoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     Create { name: String, visibility: Visibility, pass: String },
@@ -22,7 +22,7 @@ pub enum Request {
     Leave { room: String },
 }
 
-/// The frame's own `type`, for the answer; and what it asks for.
+/// Decodes a frame; also returns its `type`, for the answer.
 pub fn decode(text: &str) -> (String, Result<Request>) {
     #[derive(Deserialize)]
     struct Kind<'a> {
@@ -35,10 +35,10 @@ pub fn decode(text: &str) -> (String, Result<Request>) {
     }
 }
 
-/// The words of `type`.
+/// The values of `type`.
 pub(super) const COMMANDS: [&str; 5] = ["create", "query", "join", "chat", "leave"];
 
-/// The core's names of what a command carries, and the page's.
+/// The core's field names, and this dialect's, for a command.
 fn terms(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
         "create" => &[
@@ -124,7 +124,7 @@ fn payload<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(fields::<Frame<T>>(text)?.payload)
 }
 
-/// None for what this dialect has no words for. `from` is told of its message by the answer, and not again.
+/// Encodes an event; `None` if this dialect has no frame for it.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     let room = room?;
     let code = &*room.code;
@@ -168,7 +168,7 @@ pub fn left(room: &Room, nick: &str) -> Utf8Bytes {
     answer(0, "leave", &format!("User '{nick}' left the Room '{}'", room.name), &payload)
 }
 
-/// The bare list; of rooms whose people are not everybody's business it has none.
+/// Encodes a bare list of rooms with their people; rooms whose people are hidden have an empty list.
 pub fn rooms(rooms: &[(Room, Vec<Author>)]) -> Utf8Bytes {
     let rooms: Vec<Value> = rooms
         .iter()
@@ -180,7 +180,7 @@ pub fn rooms(rooms: &[(Room, Vec<Author>)]) -> Utf8Bytes {
     to_text(&rooms)
 }
 
-/// Why it was not done.
+/// Encodes a refusal.
 pub fn refused(kind: &str, error: &Error) -> Utf8Bytes {
     let error = match error {
         Error::Conflict(why) if kind == "create" && why == NAME_TAKEN => {
@@ -194,7 +194,7 @@ pub fn refused(kind: &str, error: &Error) -> Utf8Bytes {
     answer(1, kind, &error.to_string(), &json!({}))
 }
 
-/// Somebody is not in a room any more. Whoever left by another connection knows it.
+/// Encodes an eviction; `None` if the account left by another connection.
 pub fn evicted(eviction: &Eviction, nick: &str) -> Option<Utf8Bytes> {
     if eviction.cause == EvictionCause::Left {
         return None;
@@ -203,7 +203,7 @@ pub fn evicted(eviction: &Eviction, nick: &str) -> Option<Utf8Bytes> {
     Some(to_text(&json!({"type": "left", "payload": payload})))
 }
 
-/// In the capitals of the page's other answers.
+/// The reason of an eviction, capitalised like this dialect's other answers.
 pub fn why_out(eviction: &Eviction) -> String {
     let sentence = eviction.sentence("Room");
     let mut letters = sentence.chars();
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_page_are_understood() {
+    fn documented_frames_are_decoded() {
         let read = |text| decode(text).1.unwrap();
         let create = r#"{"type": "create", "payload": {"name": "galaxy", "visibility": "public", "pass": ""}}"#;
         let public = Visibility::Public;
@@ -232,19 +232,21 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_field_and_goes_with_the_frame_s_own_type() {
-        let said = |text| {
+    fn invalid_frame_is_refused_with_its_type_and_the_field_name() {
+        let error_of = |text| {
             let (kind, request) = decode(text);
             format!("{kind}: {}", request.unwrap_err())
         };
-        assert!(said(r#"{"type": "chat", "payload": {"roomId": 5, "msg": "x"}}"#).starts_with("chat: payload.roomId:"));
-        assert_eq!(said(r#"{"type": "chat"}"#), "chat: payload: is missing");
-        assert_eq!(said(r#"{"type": "chat", "payload": null}"#), "chat: payload: should be an object, not null");
-        let list = said(r#"{"type": "chat", "payload": ["EOF29", "Hello"]}"#);
+        assert!(
+            error_of(r#"{"type": "chat", "payload": {"roomId": 5, "msg": "x"}}"#).starts_with("chat: payload.roomId:")
+        );
+        assert_eq!(error_of(r#"{"type": "chat"}"#), "chat: payload: is missing");
+        assert_eq!(error_of(r#"{"type": "chat", "payload": null}"#), "chat: payload: should be an object, not null");
+        let list = error_of(r#"{"type": "chat", "payload": ["EOF29", "Hello"]}"#);
         assert_eq!(list, "chat: payload: should be an object, not a list");
-        assert!(said(r#"{"type": "fly", "payload": {}}"#).starts_with("fly: type:"));
-        assert!(said("[]").starts_with("error:"));
+        assert!(error_of(r#"{"type": "fly", "payload": {}}"#).starts_with("fly: type:"));
+        assert!(error_of("[]").starts_with("error:"));
         let open = r#"{"type": "create", "payload": {"name": "x", "visibility": "private", "pass": ""}}"#;
-        assert!(said(open).starts_with("create: payload.pass:"));
+        assert!(error_of(open).starts_with("create: payload.pass:"));
     }
 }

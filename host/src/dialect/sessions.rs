@@ -1,7 +1,7 @@
-//! `echo-sessions`: an account talks to the server in sessions of its own, over Socket.IO.
+//! The dialect `echo-sessions`: an account talks to the server in sessions of its own, over Socket.IO.
 //!
-//! A frame is a Socket.IO event or acknowledgement as it is on the wire, without the digit for its kind: `["message",{…}]`,
-//! or with the number of the acknowledgement before it, `7["message",{…}]`.
+//! A frame is a Socket.IO event or acknowledgement as on the wire, without the digit of its packet type: `["message",{…}]`, or
+//! with the number of the acknowledgement, `7["message",{…}]`.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::protocol::{
 };
 use crate::text::shown;
 
-/// What an event asks for.
+/// A decoded event.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     Connection { token: String },
@@ -27,7 +27,7 @@ pub enum Request {
     Message { session: RoomId, content: String },
 }
 
-/// The acknowledgement that the client waits for, if any; and what it asks for.
+/// Decodes an event; also returns the number of the acknowledgement that the client waits for, if any.
 pub fn decode(frame: &str) -> (Option<i64>, Result<Request>) {
     let (ack, event) = split(frame);
     (ack, request(event))
@@ -42,13 +42,13 @@ fn split(frame: &str) -> (Option<i64>, &str) {
 fn request(event: &str) -> Result<Request> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Said {
+    struct MessageData {
         session_id: String,
         content: String,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Named {
+    struct JoinData {
         session_id: String,
     }
     let parts: Vec<&RawValue> =
@@ -65,13 +65,13 @@ fn request(event: &str) -> Result<Request> {
         },
         "join-session" => {
             let session = match data.starts_with('{') {
-                true => json::value::<Named>(data, "sessionId")?.session_id,
+                true => json::value::<JoinData>(data, "sessionId")?.session_id,
                 false => json::value(data, "sessionId")?,
             };
             Ok(Request::Join { session: session_id(&session)? })
         }
         "message" => {
-            let Said { session_id: session, content } = json::value(data, "message")?;
+            let MessageData { session_id: session, content } = json::value(data, "message")?;
             Ok(Request::Message { session: session_id(&session)?, content })
         }
         other => Err(Error::BadRequest(format!(
@@ -81,12 +81,12 @@ fn request(event: &str) -> Result<Request> {
     }
 }
 
-/// The token that a client brings with its CONNECT, as `{token}` or as a bare text; `auth` is its JSON.
+/// The token in the `auth` payload of a CONNECT (as JSON), as `{token}` or as a bare string.
 pub fn auth_token(auth: &str) -> Result<Option<String>> {
     token("auth", auth)
 }
 
-/// A token, as `{token}` or as a bare text, with or without `Bearer`; none where nothing stands for one.
+/// A token, as `{token}` or as a bare string, with or without `Bearer`; `None` if it is null or empty.
 fn token(name: &str, data: &str) -> Result<Option<String>> {
     #[derive(Deserialize)]
     struct Token {
@@ -106,7 +106,7 @@ fn token(name: &str, data: &str) -> Result<Option<String>> {
     Ok(given.map(|token| bare_token(&token).to_owned()))
 }
 
-/// Clients choose the ids of their sessions, as UUIDs in the usual form.
+/// Parses a session's id: a hyphenated UUID that the client chose.
 pub fn session_id(text: &str) -> Result<RoomId> {
     match text.parse() {
         Ok(id) if text.len() == uuid::fmt::Hyphenated::LENGTH => Ok(id),
@@ -114,8 +114,8 @@ pub fn session_id(text: &str) -> Result<RoomId> {
     }
 }
 
-/// None for what is not said by the server in a session: its owner knows what they said. In a room everybody hears everything,
-/// with who said it.
+/// Encodes an event. In a session only messages of the server are sent, since the owner knows their own; in a room all messages
+/// are sent, with their senders. `None` for other events.
 pub fn encode_event(event: &Event, room: Option<&Room>) -> Option<Utf8Bytes> {
     match (event, room) {
         (Event::Entry(Entry { seq, at, by, what: EntryPayload::Posted(post), .. }), Some(room))
@@ -143,12 +143,12 @@ fn sender(kind: AuthorKind) -> &'static str {
     }
 }
 
-/// A message, as events and acknowledgements have it.
+/// A message, in the form of events and acknowledgements.
 pub fn said(session: RoomId, seq: u64, content: &str, at: Timestamp) -> Value {
     json!({"sessionId": session, "content": content, "timestamp": at, "messageId": message_id(session, seq)})
 }
 
-/// A message, as REST shows it.
+/// A message, in the form of the REST API.
 pub fn message_json(session: RoomId, message: &Message) -> Value {
     json!({
         "id": message_id(session, message.seq),
@@ -159,7 +159,7 @@ pub fn message_json(session: RoomId, message: &Message) -> Value {
     })
 }
 
-/// A session, as REST shows it. Until something is said in it, it is as old as its last message.
+/// A session, in the form of the REST API. Without messages, `lastMessageAt` is the time of its creation.
 pub fn session_json(owner: &Account, SessionSummary { room, last_message_at }: &SessionSummary) -> Value {
     json!({
         "id": room.id,
@@ -170,16 +170,17 @@ pub fn session_json(owner: &Account, SessionSummary { room, last_message_at }: &
     })
 }
 
-/// What a client gets that waits for an acknowledgement.
+/// Encodes an acknowledgement.
 pub fn acknowledged(ack: i64, data: &Value) -> Utf8Bytes {
     format!("{ack}{}", json!([data])).into()
 }
 
+/// Encodes an `error` event.
 pub fn error(error: &Error) -> Utf8Bytes {
     to_text(&json!(["error", error_json(error)]))
 }
 
-/// The status that REST would give is the code, and whatever is wrong with what was sent is 400.
+/// The data of an error: its code is the status that REST would give, except that all invalid input is 400.
 pub fn error_json(error: &Error) -> Value {
     let code = match error {
         Error::BadRequest(_)
@@ -194,13 +195,14 @@ pub fn error_json(error: &Error) -> Value {
         Error::Internal(_) => 500,
         Error::Plugin { .. } | Error::Unavailable(_) | Error::Contended => 503,
     };
-    json!({"code": code, "message": worded(error).to_string()})
+    json!({"code": code, "message": translated(error).to_string()})
 }
 
-/// The core's names of what events carry, and the page's.
+/// The core's field names, and this dialect's.
 const TERMS: [(&str, &str); 3] = [("body", "content"), ("sessionId", "sessionId"), ("session", "sessionId")];
 
-fn worded(error: &Error) -> Error {
+/// An error in this dialect's terms.
+fn translated(error: &Error) -> Error {
     match error {
         Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden("you are not in this session".into()),
         Error::Forbidden(why) if why == BANNED => Error::Forbidden("you are banned from this session".into()),
@@ -209,7 +211,7 @@ fn worded(error: &Error) -> Error {
     }
 }
 
-/// A connection does not hear a session, or a room, any more.
+/// Encodes the eviction of a connection from a session or a room.
 pub fn evicted(eviction: &Eviction) -> Utf8Bytes {
     let noun = if eviction.room.kind == RoomKind::Echo { "session" } else { "room" };
     let mut error = error_json(&eviction.error(noun));
@@ -217,19 +219,19 @@ pub fn evicted(eviction: &Eviction) -> Utf8Bytes {
     to_text(&json!(["error", error]))
 }
 
-/// What a client is told before it is disconnected.
+/// Encodes the error that precedes a disconnect.
 pub fn farewell(code: u16, message: &str) -> Utf8Bytes {
     to_text(&json!(["error", {"code": code, "message": message}]))
 }
 
-/// A frame on its way out.
+/// An outgoing frame, split for the Socket.IO library.
 #[derive(Debug)]
 pub enum Outgoing<'a> {
     Event { name: Cow<'a, str>, data: &'a RawValue },
     Acknowledgement { ack: i64, data: &'a RawValue },
 }
 
-/// What a frame of ours says.
+/// Splits an outgoing frame into its parts.
 pub fn outgoing(frame: &str) -> Option<Outgoing<'_>> {
     match split(frame) {
         (Some(ack), data) => {
@@ -250,16 +252,16 @@ mod tests {
     const ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
     #[test]
-    fn the_events_of_the_page_are_understood() {
+    fn documented_events_are_decoded() {
         let session: RoomId = ID.parse().unwrap();
         let read = |frame: &str| {
             let (ack, request) = decode(frame);
             (ack, request.unwrap_or_else(|error| panic!("{frame}: {error}")))
         };
         let message = format!(r#"["message",{{"sessionId":"{ID}","content":"Hello, server!"}}]"#);
-        let said = Request::Message { session, content: "Hello, server!".into() };
-        assert!(read(&message) == (None, said.clone()));
-        assert!(read(&format!("12{message}")) == (Some(12), said));
+        let request = Request::Message { session, content: "Hello, server!".into() };
+        assert!(read(&message) == (None, request.clone()));
+        assert!(read(&format!("12{message}")) == (Some(12), request));
         assert!(read(&format!(r#"0["join-session","{ID}"]"#)) == (Some(0), Request::Join { session }));
         for token in [r#""ey""#, r#""Bearer ey""#, r#"{"token":"ey"}"#, r#"{"token":"bearer ey"}"#] {
             assert!(read(&format!(r#"["connection",{token}]"#)) == (None, Request::Connection { token: "ey".into() }));
@@ -273,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_field() {
-        let told = |frame: &str| error_json(&decode(frame).1.err().unwrap());
+    fn invalid_frame_is_refused_with_the_field_name() {
+        let error_of = |frame: &str| error_json(&decode(frame).1.err().unwrap());
         for (frame, field) in [
             (r#"["message",{"sessionId":5,"content":"x"}]"#, "sessionId:"),
             (r#"["message",{"sessionId":"x","content":"x"}]"#, "sessionId:"),
@@ -291,7 +293,7 @@ mod tests {
             (r#"[]"#, "no name"),
             (r#"["message",{]"#, "not JSON"),
         ] {
-            let error = told(frame);
+            let error = error_of(frame);
             assert_eq!(error["code"], 400, "{frame}");
             assert!(error["message"].as_str().unwrap().contains(field), "{frame}: {error}");
         }
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_as_it_was_meant() {
+    fn encoded_frames_are_split_into_their_parts() {
         let frame = acknowledged(7, &json!({"a": [1]}));
         assert!(
             matches!(outgoing(&frame), Some(Outgoing::Acknowledgement { ack: 7, data }) if data.get() == r#"{"a":[1]}"#)

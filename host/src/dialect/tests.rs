@@ -1,4 +1,4 @@
-//! Decoders and what nobody should send: an error that is the client's fault, and never a panic.
+//! Feeds malformed frames to all decoders: they must return a client error and never panic.
 
 use std::path::Path;
 
@@ -30,9 +30,9 @@ fn corpus(dialect: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_corpus_of_each_fuzz_target_holds() {
+fn fuzz_corpus_passes_in_every_decoder() {
     let targets = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets")).unwrap();
-    // The one that is no decoder is tried where plugins are loaded.
+    // `loading` is not a decoder; it is tested where plugins are loaded.
     let decoders = targets.filter(|target| target.as_ref().unwrap().file_name() != "loading.rs");
     assert_eq!(decoders.count(), ENTRIES.len(), "each target has its entry here");
     for (dialect, entry) in ENTRIES {
@@ -42,8 +42,8 @@ fn the_corpus_of_each_fuzz_target_holds() {
     }
 }
 
-/// The frames of the corpus that are frames.
-fn valid() -> Vec<Value> {
+/// The inputs of the corpus that are valid JSON.
+fn valid_frames() -> Vec<Value> {
     let bytes = ENTRIES.iter().flat_map(|(dialect, _)| corpus(dialect));
     let mut valid: Vec<Value> = bytes.filter_map(|bytes| serde_json::from_slice(&bytes).ok()).collect();
     valid.push(json!({"op": "x", "type": "x", "event": "x", "payload": {}, "args": {}}));
@@ -51,20 +51,20 @@ fn valid() -> Vec<Value> {
 }
 
 proptest! {
-    // The same ones each time; `cargo xtask fuzz` is for new ones.
+    // A fixed seed: the same cases each time. `cargo xtask fuzz` generates new ones.
     #![proptest_config(ProptestConfig {
         cases: 10_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
     })]
 
     #[test]
-    fn no_decoder_minds_any_nonsense(frame in nonsense::frame(valid())) {
+    fn decoders_do_not_panic_on_mutated_frames(frame in nonsense::frame(valid_frames())) {
         for (_, entry) in ENTRIES {
             entry(frame.as_bytes());
         }
     }
 
     #[test]
-    fn no_decoder_minds_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn decoders_do_not_panic_on_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for (_, entry) in ENTRIES {
             entry(&bytes);
         }

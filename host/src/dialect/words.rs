@@ -1,9 +1,9 @@
-//! What the core says of rooms, in the words of dialects that call them otherwise.
+//! Translates the core's error texts about rooms for dialects that call rooms groups.
 
 use crate::error::Error;
 use crate::error::rooms::{BANNED, FULL, MUTED_UNTIL, NO_ROOM, NO_ROOM_MAKER, NOT_A_MEMBER, PRIVATE};
 
-/// An error about a room, said of a group. `join` says how one comes in.
+/// An error about a room, in terms of groups. `join` says how to join one.
 pub fn of_groups(error: &Error, join: &str) -> Error {
     match error {
         Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden(format!("you are not in this group; {join}")),

@@ -1,4 +1,4 @@
-//! What is wrong with a JSON text, in the words of JSON instead of Rust's.
+//! Errors in JSON input, described in JSON's terms instead of Rust's.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ enum OfObject {
     Repeated,
 }
 
-/// What is wrong with a JSON text, and where.
+/// An error in JSON input, with the path of the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {
-    /// The client's own name of the field, as in `payload.name` or `images[1]`; empty for the whole.
+    /// The path of the field, as in `payload.name` or `images[1]`; empty for the whole input.
     path: String,
     why: String,
     /// What about the fields of an object together it is, if it is that.
@@ -28,7 +28,7 @@ impl Fault {
         Self { why: why.into(), ..Self::default() }
     }
 
-    /// Whether it is about no single field.
+    /// Whether it is about the input as a whole.
     pub fn is_of_whole(&self) -> bool {
         self.path.is_empty()
     }
@@ -129,7 +129,7 @@ impl de::Error for Fault {
     }
 }
 
-/// `a`, `b` and `c`.
+/// Joins words as in `a`, `b` and `c`.
 fn quoted(words: &[&str], joint: &str) -> String {
     match words {
         [] => "nothing".to_owned(),
@@ -138,7 +138,7 @@ fn quoted(words: &[&str], joint: &str) -> String {
     }
 }
 
-/// What a type expects, in JSON's terms instead of Rust's. Texts of our own types pass as they are.
+/// The expected type, in JSON's terms instead of Rust's. Descriptions by our own types are kept.
 fn wanted_words(wanted: &dyn Expected) -> String {
     let wanted = wanted.to_string();
     match &*wanted {

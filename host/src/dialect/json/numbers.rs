@@ -1,11 +1,11 @@
-//! Numbers that are written in more than one way.
+//! Number types with more than one JSON form.
 
 use std::fmt;
 
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// An optional number of which 0 is one: only `null` and `""` stand for nothing. Needs `#[serde(default)]`.
+/// An optional number that may be 0: only `null` and `""` count as absent. Needs `#[serde(default)]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted(pub Option<u64>);
 
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Counted {
     }
 }
 
-/// An integer id; also one that is written as a text, since many clients keep ids as texts.
+/// An integer id, as a number or as a string, since many clients keep ids as strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntegerId(pub i64);
 

@@ -1,4 +1,4 @@
-//! A JSON value as it was written, read into a type on demand: what nobody asks for is skipped.
+//! A deserializer over raw JSON text, which parses only the fields that the type has and skips the others.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 use super::Fault;
 use super::fields::{FieldValue, Fields};
 
-/// How deeply a value may be nested that is read into a type.
+/// The maximum nesting depth of a deserialized value.
 const MAX_DEPTH: u8 = 64;
 
-/// A value as it was written.
+/// The raw text of a value.
 #[derive(Clone, Copy)]
 pub(super) struct Raw<'a> {
     text: &'a str,
-    /// Whether what stands for "nothing" does.
+    /// Whether `""` and `0` count as absent.
     lenient: bool,
     depth: u8,
 }
@@ -29,7 +29,7 @@ impl<'a> Raw<'a> {
         Self { text, lenient, depth: 0 }
     }
 
-    /// An object's field as it is written; none if it is not there or stands for nothing.
+    /// The raw text of an object's field; `None` if it is missing, null or empty.
     pub(super) fn field(self, wanted: &str) -> Result<Option<&'a str>, Fault> {
         let Pairs(pairs) = serde_json::from_str(self.text).map_err(|_| unreadable())?;
         let found = pairs.into_iter().rfind(|(name, _)| name == wanted);
@@ -84,7 +84,7 @@ impl<'a> Raw<'a> {
             return visitor.visit_i64(number);
         }
         let number: f64 = self.text.parse().map_err(|_| too_large())?;
-        // Some languages know one kind of number and write 7 as 7.0.
+        // Some languages have only floats and write 7 as 7.0.
         #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
         match number {
             whole if whole.fract() == 0.0 && whole.abs() < MAX_EXACT => visitor.visit_i64(whole as i64),
@@ -110,10 +110,10 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Whole numbers below are exact as a double.
+/// Integers below this value are exact as a double.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The syntax was checked before; what is left is half of a surrogate pair in a name.
+/// The syntax was checked before, so the only remaining error is half of a surrogate pair in a field name.
 fn unreadable() -> Fault {
     Fault::new("has a field whose name holds an escape that stands for no character")
 }
@@ -137,7 +137,7 @@ impl<'de> Deserializer<'de> for Raw<'de> {
         if self.is_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    /// Some languages cannot tell an empty list from an empty object.
+    /// Accepts `{}` as an empty list, since some languages do not distinguish the two.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         if self.is_empty('{', '}') {
             Self { text: "[]", ..self }.visit_list(visitor)
@@ -149,7 +149,7 @@ impl<'de> Deserializer<'de> for Raw<'de> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.text.as_bytes().first() {
             _ if self.is_empty('[', ']') => Self { text: "{}", ..self }.visit_object(visitor),
-            // A structure's fields would be taken from a list, too, one after the other.
+            // Serde would otherwise read a structure's fields from a list in their order.
             Some(b'[') => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
             _ => self.deserialize_any(visitor),
         }
@@ -194,14 +194,14 @@ impl<'de> Deserializer<'de> for Raw<'de> {
     }
 }
 
-/// The fields of an object, in their order.
+/// The fields of an object, in order.
 struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OfMap;
+        struct PairsVisitor;
 
-        impl<'de> Visitor<'de> for OfMap {
+        impl<'de> Visitor<'de> for PairsVisitor {
             type Value = Pairs<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,11 +217,11 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
             }
         }
 
-        deserializer.deserialize_map(OfMap)
+        deserializer.deserialize_map(PairsVisitor)
     }
 }
 
-/// A name, borrowed where that is possible.
+/// A field name, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -35,7 +35,7 @@ enum Choice {
 }
 
 #[test]
-fn optional_fields_are_absent_where_a_language_writes_nothing() {
+fn optional_fields_are_absent_if_null_empty_or_zero() {
     for field in ["text", "number", "list", "flag", "id"] {
         for nothing in ["null", r#""""#, "0", "0.0", "-0"] {
             let text = format!(r#"{{"{field}":{nothing}}}"#);
@@ -50,7 +50,7 @@ fn optional_fields_are_absent_where_a_language_writes_nothing() {
 }
 
 #[test]
-fn values_are_themselves_where_nothing_is_not_meant() {
+fn other_values_are_kept() {
     let text = r#"{"text":"0","number":7.0,"list":["a\u00e9"],"flag":false,"id":"20","counted":3}"#;
     let wanted = Everything {
         text: Some("0".into()),
@@ -61,13 +61,13 @@ fn values_are_themselves_where_nothing_is_not_meant() {
         counted: Counted(Some(3)),
     };
     assert_eq!(frame(text), Ok(wanted));
-    // REST takes values at their word.
+    // REST is strict.
     assert!(object::<Everything>(r#"{"number":""}"#, "the body", false).is_err());
     assert!(object::<Everything>(r#"{"text":0}"#, "the body", false).is_err());
 }
 
 #[test]
-fn faults_name_the_field_and_speak_no_rust() {
+fn faults_name_the_field_in_terms_of_json() {
     let why = |text: &str| frame::<Required>(text).unwrap_err().to_string();
     let inner = r#""inner":{"words":["a"],"choice":"this"}"#;
     assert!(frame::<Required>(&format!(r#"{{"text":"a","number":1,{inner}}}"#)).is_ok());
@@ -105,7 +105,7 @@ fn faults_name_the_field_and_speak_no_rust() {
 }
 
 #[test]
-fn deep_nesting_is_refused_only_where_it_is_read() {
+fn deep_nesting_is_refused_only_in_fields_that_are_read() {
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     assert_eq!(frame(&format!(r#"{{"other":{deep}}}"#)), Ok(Everything::default()));
     let fault = value::<Value>(&deep, "args").unwrap_err().to_string();
@@ -113,7 +113,7 @@ fn deep_nesting_is_refused_only_where_it_is_read() {
 }
 
 #[test]
-fn flattened_fields_come_from_the_frame_first_and_then_from_the_object_within() {
+fn flattened_fields_of_the_frame_precede_those_of_the_inner_object() {
     let read = |text: &str| flattened::<Everything>(text, "data");
     let both = Everything { text: Some("outer".into()), number: Some(2), ..Everything::default() };
     assert_eq!(read(r#"{"text":"outer","data":{"text":"inner","number":2}}"#), Ok(both));

@@ -1,4 +1,4 @@
-//! From a frame to a command.
+//! Decodes frames into commands.
 
 use std::borrow::Cow;
 
@@ -11,20 +11,20 @@ use crate::error::{Error, Result};
 use crate::protocol::MAX_PAGE;
 use crate::protocol::{AccountId, Command, Credential, MediaId, Page, Proof, RoomName};
 
-/// How many messages a page of history has, if the client does not say.
+/// The default number of messages in a page of history.
 const DEFAULT_PAGE: u32 = 50;
 
-/// A frame that could be read.
+/// A decoded frame.
 #[derive(Debug, PartialEq)]
 pub struct Request {
-    /// The client's own, to be echoed; without one only errors are answered.
+    /// Chosen by the client and echoed in the answer; without it only errors are answered.
     pub id: Option<Value>,
     pub command: Command,
 }
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    /// Anything but null is the client's own, also 0.
+    /// Any value but null is an id, including 0.
     #[serde(default)]
     id: Value,
     #[serde(borrow)]
@@ -38,7 +38,7 @@ struct Connect {
     listen: Option<Listen>,
 }
 
-/// `"guest": "ann"`, or `"guest": true` for a made-up name.
+/// `"guest": "ann"`, or `"guest": true` for a generated name.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "should be a name, or true for a made-up one")]
 enum GuestName {
@@ -145,7 +145,7 @@ struct Find {
     name: String,
 }
 
-/// The names that no plugin can take.
+/// The names of the core's ops, which plugins cannot use.
 pub const CORE_OPS: [&str; 23] = [
     "connect",
     "room.list",
@@ -172,7 +172,7 @@ pub const CORE_OPS: [&str; 23] = [
     "commands",
 ];
 
-/// Reads a frame; an error comes with the request's `id`, if that could be read.
+/// Decodes a frame; an error comes with the request's `id`, if that could be read.
 pub fn decode(text: &str) -> Result<Request, (Option<Value>, Error)> {
     let Envelope { id, op } = json::frame(text).map_err(|fault| (None, fault.into()))?;
     let id = match id {

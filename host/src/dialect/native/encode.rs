@@ -1,4 +1,4 @@
-//! From replies and events to frames.
+//! Encodes replies and events as frames.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::protocol::{
 /// The protocol's name and version.
 pub const PROTOCOL: &str = "natterjack.v1";
 
-/// What the answer to `connect` tells of the server.
+/// The server's data in the answer to `connect`.
 #[derive(Clone)]
 pub struct Greeting {
     pub server: String,
@@ -53,7 +53,7 @@ struct EventFrame<'a, D: Serialize> {
     data: D,
 }
 
-/// Who wrote or did it: an account has an id; guests and plugins are marked as such.
+/// The author of an entry: an account has an id; guests and plugins have flags.
 #[derive(Serialize)]
 struct By<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ struct Posted<'a> {
     at: Timestamp,
 }
 
-/// Something attached, with where to fetch it: that is all there is to say of what is not kept here.
+/// An attachment with its URL; `file` is `None` if it is not stored on this server.
 #[derive(Serialize)]
 struct File<'a> {
     #[serde(flatten)]
@@ -107,12 +107,12 @@ fn files(post: &Post) -> Vec<File<'_>> {
     attached.collect()
 }
 
-/// A file as its uploader is told of it.
+/// A file, in the form of the REST API.
 pub fn file_json(file: &MediaFile) -> Value {
     json!(File { file: Some(file), url: file.link().into() })
 }
 
-/// None for what native clients are not told.
+/// Encodes an event; `None` if native clients do not receive it.
 pub fn encode_event(event: &Event) -> Option<Utf8Bytes> {
     Some(match event {
         Event::Entry(entry) => encode_entry(entry),
@@ -122,7 +122,7 @@ pub fn encode_event(event: &Event) -> Option<Utf8Bytes> {
         Event::Departed { room, who } if who.kind == AuthorKind::Guest => {
             frame("guest.left", Some(*room), None, json!({"guest": {"name": &*who.name}}))
         }
-        // Members come and go by entries of the log, and are online or not.
+        // Members join and leave by entries of the log, and have presence.
         Event::Arrived { .. } | Event::Departed { .. } => return None,
         Event::Read { room, whom, seq } => frame("read", Some(*room), None, json!({"account": whom, "seq": seq})),
         Event::Typing { room, by } => frame("typing", Some(*room), None, json!({"by": By::new(by)})),
@@ -139,7 +139,7 @@ fn encode_push(push: &Push) -> Utf8Bytes {
         PushTarget::Room(room) => Some(room),
         PushTarget::Connection(_) | PushTarget::Account(_) => None,
     };
-    // It was JSON when the plugin handed it over.
+    // It was checked to be JSON when the plugin pushed it.
     let data = serde_json::from_str::<&RawValue>(&push.data).ok();
     frame(&format!("plugin.{}.{}", push.plugin, push.name), room, None, data)
 }
@@ -148,7 +148,7 @@ fn encode_entry(entry: &Entry) -> Utf8Bytes {
     let by = By::new(&entry.by);
     let at = entry.at;
     let (name, data) = match &entry.what {
-        // The one that a busy server sends all day: written straight, without a tree of values between.
+        // The most frequent event is serialized directly, without an intermediate `Value`.
         EntryPayload::Posted(post) => {
             let (key, reply_to) = (post.key.as_deref(), post.reply_to);
             let data =
@@ -192,10 +192,12 @@ fn frame(event: &str, room: Option<RoomId>, seq: Option<u64>, data: impl Seriali
     to_text(&EventFrame { event, room, seq, data })
 }
 
+/// Encodes the reply to the request with this id.
 pub fn encode_reply(id: &Value, reply: Reply, greeting: &Greeting) -> Utf8Bytes {
     to_text(&json!({"id": id, "ok": ok(reply, greeting)}))
 }
 
+/// Encodes an error; it has no id if the request had none or could not be read.
 pub fn encode_error(id: Option<&Value>, error: &Error) -> Utf8Bytes {
     let mut body = json!({"code": error.code(), "message": error.to_string()});
     if let Some(wait) = error.retry_after() {
@@ -297,6 +299,7 @@ fn ok(reply: Reply, greeting: &Greeting) -> Value {
     }
 }
 
+/// A room, in the form of replies and the REST API.
 pub fn room_json(room: &Room, members: Option<u32>) -> Value {
     let mut value = json!({
         "uid": room.id, "code": &*room.code, "name": &*room.name, "kind": room.kind, "visibility": room.visibility,
@@ -327,6 +330,7 @@ fn member_json(member: &Member, online: bool) -> Value {
     json!({"account": account_json(&member.account, online), "role": member.role, "joined_at": member.joined_at})
 }
 
+/// A message, in the form of replies and the REST API.
 pub fn message_json(message: &Message) -> Value {
     let (from, post) = (By::new(&message.from), &message.post);
     let mut value = json!({"seq": message.seq, "from": from, "body": &*post.body, "at": message.at});

@@ -1,6 +1,6 @@
-//! The command line: one file a subcommand.
+//! The command line: one module per subcommand.
 
-/// Prints a line, where `println!` would panic if nobody reads on.
+/// Prints a line to standard output; unlike `println!` it does not panic on a closed pipe.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::write_out(format_args!("{}\n", format_args!($($text)*))) };
 }
@@ -36,7 +36,7 @@ pub struct Arguments {
 enum Command {
     /// Run the server
     Serve(serve::Args),
-    /// Look whether a server could start: configuration, certificate, keys, database, plugins
+    /// Check whether a server could start: configuration, certificate, keys, database, plugins
     Check(check::Args),
     /// Bring the database up to date
     Migrate(migrate::Args),
@@ -44,11 +44,11 @@ enum Command {
     Backup(backup::Args),
     /// See the nodes of a cluster
     Cluster(cluster::Args),
-    /// Load a server as many clients would, and measure it
+    /// Load a server with many clients, and measure it
     Bench(bench::Args),
     /// Talk in a room from the terminal
     Chat(chat::Args),
-    /// Make plugins, try them out, and look after those of a running server
+    /// Create and test plugins, and manage those of a running server
     Plugin(plugin::Args),
     /// Manage accounts
     User(user::Args),
@@ -58,7 +58,7 @@ enum Command {
     Man(man::Args),
 }
 
-/// What went wrong is on standard error; the configuration's faults end with 2, everything else with 1.
+/// Runs a subcommand. Errors are printed to standard error; the exit code is 2 for faults of the configuration, else 1.
 pub fn run(arguments: Arguments) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
         Command::Man(args) => man::run(&args).map(|()| ExitCode::SUCCESS),
     };
-    // A thread that reads the terminal cannot be interrupted; nothing is owed to it.
+    // Not a regular shutdown: a thread that is reading the terminal cannot be interrupted.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| {
         eprintln!("natterjack: {}", with_causes(&error));
@@ -91,7 +91,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     })
 }
 
-/// Whoever reads may have heard enough, as `| head` has: then there is nothing left to do.
+/// Writes to standard output; exits with 0 if the reader closed the pipe, as `| head` does.
 fn write_out(text: fmt::Arguments<'_>) {
     if let Err(error) = io::stdout().write_fmt(text) {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -102,7 +102,7 @@ fn write_out(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Some errors say themselves what caused them.
+/// The error with its causes, except those that its text already contains.
 fn with_causes(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

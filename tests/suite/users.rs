@@ -41,7 +41,7 @@ async fn in_the_wrong_folder_it_says_that_there_is_no_database() {
     assert!(!done && said.contains("no database data/chat.db") && said.contains("--config"), "{said}");
     assert!(!setup.path().join("data").exists(), "nothing was made");
     let (done, said) = user(&setup, &["add", "ann", "--password-stdin"], "a long password\n").await;
-    assert!(done && said.contains("it is made now") && said.contains("ann was added"), "{said}");
+    assert!(done && said.contains("it is created now") && said.contains("ann was added"), "{said}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `natterjack backup`: the database in one file.
+//! `natterjack backup`: copies the database to a file.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use crate::server;
 
 /// Copy the database while it is in use.
 ///
-/// For SQLite: the copy is a database of its own, as of one moment; to go back to it, stop the server and put it in the place
-/// of natterjack.db. Nothing is overwritten. For PostgreSQL this says which command of PostgreSQL's does it. The signing key,
-/// jwt.key in the data folder, is not in it: keep that too.
+/// For SQLite, the copy is a consistent database; to restore it, stop the server and replace natterjack.db with it. An existing
+/// file is not overwritten. For PostgreSQL, this prints the pg_dump command to run. The copy does not contain the signing key,
+/// jwt.key in the data folder: keep that too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The file to make
+    /// The file to create
     file: PathBuf,
     /// The server's configuration file
     #[arg(long, short, value_name = "FILE")]
@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     if let Some(file) = options.file().filter(|file| !file.exists()) {
         bail!(
-            "there is no database {}; run this in the server's folder, or say --config as the server does",
+            "there is no database {}; run this in the server's folder, or pass the server's --config",
             file.display()
         );
     }
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// As one word of a shell's command.
+/// Quotes a text as one word of a shell command.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

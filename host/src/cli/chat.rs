@@ -1,4 +1,4 @@
-//! `natterjack chat`: a small terminal client. It speaks the native protocol and knows nothing else of the server.
+//! `natterjack chat`: a small terminal client for the native protocol.
 
 mod conversation;
 mod link;
@@ -13,20 +13,20 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use self::conversation::{Conversation, Do, Identity};
-use self::link::{BackOff, Heard, Lost, Socket};
+use self::conversation::{Action, Conversation, Identity};
+use self::link::{BackOff, Lost, Received, Socket};
 use self::terminal::Terminal;
 use super::address;
 
-/// How long a person who leaves waits for what was typed to arrive.
-const LAST_WORDS: Duration = Duration::from_secs(3);
-/// How long the own posts' events are waited for after the posts were acknowledged.
-const LAST_EVENTS: Duration = Duration::from_secs(2);
+/// How long an interactive client waits for the answers to its last lines before it leaves.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the client waits for the events of its own posts after they were acknowledged.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Talk in a room from the terminal.
 ///
-/// Lines that are typed, or piped in, are posted; /help lists the commands. A lost connection is made again, and nothing is
-/// lost or doubled. When piped input ends, leaves as soon as the server has all of it.
+/// Posts lines that are typed or piped in; /help lists the commands. Reconnects when the connection is lost, without losing or
+/// duplicating messages. When piped input ends, leaves as soon as the server has all of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// The room's password, if it has one
     #[arg(long)]
     password: Option<String>,
-    /// Go on listening when piped input ends
+    /// Stay connected when piped input ends
     #[arg(long)]
     stay: bool,
 }
@@ -54,11 +54,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let identity = match (args.token, args.name) {
         (Some(token), _) => Identity::Token(token),
         (None, Some(name)) => Identity::Guest(name),
-        (None, None) => bail!("who are you? wanted --name NAME, or --token TOKEN for an account"),
+        (None, None) => bail!("no identity; wanted --name NAME for a guest, or --token TOKEN for an account"),
     };
     let socket = match link::connect(&url).await {
         Ok(socket) => socket,
-        // Nothing was lost yet, and the address may be wrong.
+        // The first attempt is not retried: the address may be wrong.
         Err(Lost::ForNow { why, .. } | Lost::ForGood(why)) => bail!("cannot reach {url}: {why}"),
     };
     let mut client = Client {
@@ -79,14 +79,14 @@ struct Client {
     conversation: Conversation,
     terminal: Terminal,
     stay: bool,
-    /// When to wake the conversation.
+    /// When to call `Conversation::woken`.
     wake: Option<Instant>,
     input_ended: Option<Instant>,
-    /// When, after that, the server had answered everything.
+    /// When the server had answered everything after the end of the input.
     all_answered: Option<Instant>,
 }
 
-/// How a connection's talk ended.
+/// Why the client stopped using a connection.
 enum End {
     Left,
     Lost(Lost),
@@ -96,11 +96,11 @@ impl Client {
     async fn run(&mut self, url: &Url, mut socket: Socket) -> Result<()> {
         let mut back_off = BackOff::default();
         loop {
-            let end = self.talk(&mut socket).await?;
+            let end = self.converse(&mut socket).await?;
             let (why, wait) = match end {
                 End::Left => {
-                    // The server learns that this was meant; how it answers no longer matters.
-                    let _ = timeout(LAST_EVENTS, socket.close(None)).await;
+                    // Sends a close frame; the server's answer no longer matters.
+                    let _ = timeout(EVENT_TIMEOUT, socket.close(None)).await;
                     return self.farewell();
                 }
                 End::Lost(Lost::ForGood(why)) => bail!("{}", render::clean(&why)),
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Tries until there is a connection; none if the person leaves before.
+    /// Retries until there is a connection; `None` if the user leaves before.
     async fn reconnect(
         &mut self,
         url: &Url,
@@ -140,25 +140,25 @@ impl Client {
                 tokio::select! {
                     () = &mut retry => break,
                     line = self.terminal.line(), if self.wants_input() => {
-                        // Offline, so there is nothing to do but to remember it.
+                        // Offline, so the line is only queued.
                         self.typed(line);
                     }
                 }
             }
             match link::connect(url).await {
                 Ok(socket) => return Ok(Some(socket)),
-                Err(Lost::ForNow { why: for_subscribers, wait }) => (why, asked_for) = (for_subscribers, wait),
+                Err(Lost::ForNow { why: new_why, wait }) => (why, asked_for) = (new_why, wait),
                 Err(Lost::ForGood(why)) => bail!("{}", render::clean(&why)),
             }
         }
     }
 
-    /// Talks over one connection for as long as it lasts.
-    async fn talk(&mut self, socket: &mut Socket) -> Result<End> {
-        let mut to_do = self.conversation.opened();
-        let mut heard_at = Instant::now();
+    /// Runs the conversation over one connection for as long as it lasts.
+    async fn converse(&mut self, socket: &mut Socket) -> Result<End> {
+        let mut actions = self.conversation.opened();
+        let mut received_at = Instant::now();
         loop {
-            if let Some(lost) = self.perform(to_do, socket).await? {
+            if let Some(lost) = self.perform(actions, socket).await? {
                 return Ok(End::Lost(lost));
             }
             let deadline = match self.leaving() {
@@ -168,12 +168,12 @@ impl Client {
             };
             let wake = self.wake;
             let silence = self.conversation.silence();
-            to_do = tokio::select! {
+            actions = tokio::select! {
                 message = socket.next() => {
-                    heard_at = Instant::now();
-                    match link::heard(message) {
-                        Ok(Heard::Text(text)) => self.conversation.heard(&text),
-                        Ok(Heard::Nothing) => Vec::new(),
+                    received_at = Instant::now();
+                    match link::received(message) {
+                        Ok(Received::Text(text)) => self.conversation.received(&text),
+                        Ok(Received::Nothing) => Vec::new(),
                         Err(lost) => return Ok(End::Lost(lost)),
                     }
                 }
@@ -183,29 +183,29 @@ impl Client {
                     self.conversation.woken()
                 }
                 () = until(deadline) => return Ok(End::Left),
-                () = sleep_until(heard_at + silence) => {
-                    return Ok(End::Lost(Lost::for_now(format!("nothing heard for {silence:?}"))));
+                () = sleep_until(received_at + silence) => {
+                    return Ok(End::Lost(Lost::for_now(format!("nothing received for {silence:?}"))));
                 }
             };
         }
     }
 
-    async fn perform(&mut self, to_do: Vec<Do>, socket: &mut Socket) -> Result<Option<Lost>> {
-        for what in to_do {
+    async fn perform(&mut self, actions: Vec<Action>, socket: &mut Socket) -> Result<Option<Lost>> {
+        for what in actions {
             match what {
-                Do::Print(line) => self.terminal.print(&line)?,
-                Do::WakeIn(wait) => self.wake = Some(Instant::now() + wait),
-                Do::Reconnect(why) => return Ok(Some(Lost::for_now(why))),
-                Do::GiveUp(why) => return Ok(Some(Lost::ForGood(why))),
-                // A server that takes nothing any more must not hold us for ever.
-                Do::Send(frame) => {
+                Action::Print(line) => self.terminal.print(&line)?,
+                Action::WakeIn(wait) => self.wake = Some(Instant::now() + wait),
+                Action::Reconnect(why) => return Ok(Some(Lost::for_now(why))),
+                Action::GiveUp(why) => return Ok(Some(Lost::ForGood(why))),
+                // Bounded: the server may have stopped reading.
+                Action::Send(frame) => {
                     match timeout(self.conversation.silence(), socket.send(Message::text(frame.to_string()))).await {
                         Ok(Ok(())) => {}
-                        // What it said before it went is worth more than that it went.
+                        // The server's close frame is a better reason than the write error.
                         Ok(Err(error)) => {
-                            return Ok(Some(last_words(socket).await.unwrap_or(Lost::for_now(error.to_string()))));
+                            return Ok(Some(close_reason(socket).await.unwrap_or(Lost::for_now(error.to_string()))));
                         }
-                        Err(_) => return Ok(Some(Lost::for_now("the server takes nothing any more"))),
+                        Err(_) => return Ok(Some(Lost::for_now("the server does not read any more"))),
                     }
                 }
             }
@@ -217,7 +217,7 @@ impl Client {
         self.input_ended.is_none() && self.conversation.has_space()
     }
 
-    fn typed(&mut self, line: Option<String>) -> Vec<Do> {
+    fn typed(&mut self, line: Option<String>) -> Vec<Action> {
         match line {
             Some(line) => self.conversation.typed(&line),
             None => {
@@ -232,17 +232,17 @@ impl Client {
             return Leaving::No;
         };
         if self.conversation.unanswered() > 0 || !self.conversation.is_joined() {
-            // A person does not want to wait; what is piped must arrive.
-            return Leaving::By(self.terminal.is_interactive().then(|| since + LAST_WORDS));
+            // A user does not want to wait, but piped input must arrive.
+            return Leaving::By(self.terminal.is_interactive().then(|| since + ANSWER_TIMEOUT));
         }
         let answered = *self.all_answered.get_or_insert_with(Instant::now);
-        if self.conversation.expects_events() { Leaving::By(Some(answered + LAST_EVENTS)) } else { Leaving::Now }
+        if self.conversation.expects_events() { Leaving::By(Some(answered + EVENT_TIMEOUT)) } else { Leaving::Now }
     }
 
     fn farewell(&self) -> Result<()> {
         match (self.conversation.unanswered(), self.conversation.refused()) {
             (0, 0) => Ok(()),
-            // A person has seen what was refused.
+            // A user has seen the refusals.
             (0, _) if self.terminal.is_interactive() => Ok(()),
             (0, refused) => bail!("lines that were refused: {refused}"),
             (unsent, _) => bail!("lines that did not reach the server: {unsent}"),
@@ -250,16 +250,16 @@ impl Client {
     }
 }
 
-/// Whether it is time to go.
+/// Whether the client is about to leave.
 enum Leaving {
     No,
     Now,
-    /// When all is done, or at the latest at this time.
+    /// Once everything is answered, or at this time at the latest.
     By(Option<Instant>),
 }
 
-/// The reason for a close that was under way while we were sending.
-async fn last_words(socket: &mut Socket) -> Option<Lost> {
+/// Reads the reason of a close frame that arrived while we were sending.
+async fn close_reason(socket: &mut Socket) -> Option<Lost> {
     let close = async {
         while let Some(Ok(message)) = socket.next().await {
             if let Message::Close(frame) = message {
@@ -268,7 +268,7 @@ async fn last_words(socket: &mut Socket) -> Option<Lost> {
         }
         None
     };
-    timeout(LAST_EVENTS, close).await.ok().flatten()
+    timeout(EVENT_TIMEOUT, close).await.ok().flatten()
 }
 
 async fn until(time: Option<Instant>) {

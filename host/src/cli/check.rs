@@ -1,4 +1,4 @@
-//! `natterjack check`: what would keep a server from starting, before it has to.
+//! `natterjack check`: finds faults that would keep a server from starting, without starting it.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use crate::plugins::PluginState;
 use crate::server;
 use crate::transport::Tls;
 
-/// Look whether a server could start: configuration, certificate, keys, database, plugins.
+/// Check whether a server could start: configuration, certificate, keys, database, plugins.
 ///
-/// Changes nothing; what the start itself would bring up to date is no fault. Each part is told as `ok` or `FAULT`; with a fault the exit code is 1.
+/// Changes nothing; pending migrations, which the start would apply, are not a fault. Each part is reported as `ok` or `FAULT`; with a fault the exit code is 1.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's configuration file
@@ -24,14 +24,14 @@ pub(super) struct Args {
     config: Option<PathBuf>,
 }
 
-/// What was found so far.
+/// Prints findings and counts faults.
 #[derive(Default)]
 struct Findings {
     faults: usize,
 }
 
 impl Findings {
-    fn tell(&mut self, part: &str, found: Result<String, impl Display>) {
+    fn report(&mut self, part: &str, found: Result<String, impl Display>) {
         match found {
             Ok(what) => say!("ok     {part:<9} {what}"),
             Err(fault) => {
@@ -48,9 +48,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Ok(config) => {
             let file = args.config.or_else(config::default_file);
             let file = file.map_or("none: every key at its default".to_owned(), |file| file.display().to_string());
-            findings.tell("config", Ok::<_, String>(file));
+            findings.report("config", Ok::<_, String>(file));
             if !config.tls.certificate_file.is_empty() {
-                findings.tell("tls", Tls::open(&config.tls).map(|_| config.tls.certificate_file.clone()));
+                findings.report("tls", Tls::open(&config.tls).map(|_| config.tls.certificate_file.clone()));
             }
             server::raise_file_limit();
             if let Err(error) = server::check_file_limit(&config) {
@@ -59,11 +59,11 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             findings.tell("keys", keys(&config));
             findings.tell("database", database(&config).await);
             if !config.cluster.nats.is_empty() {
-                findings.tell("cluster", cluster::reach(&config.cluster).await);
+                findings.report("cluster", cluster::reach(&config.cluster).await);
             }
             plugins(&config, &mut findings).await;
         }
-        Err(faults) => findings.tell("config", Err(faults)),
+        Err(faults) => findings.report("config", Err(faults)),
     }
     Ok(if findings.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -98,14 +98,14 @@ async fn plugins(config: &Config, findings: &mut Findings) {
     let folder = config.plugins.folder.display();
     if !config.plugins.folder.exists() {
         return findings
-            .tell("plugins", Ok::<_, String>(format!("{folder}: no such folder, the first start makes it")));
+            .report("plugins", Ok::<_, String>(format!("{folder}: no such folder, the first start makes it")));
     }
     let statuses = match server::try_plugins(config).await {
         Ok(statuses) => statuses,
-        Err(error) => return findings.tell("plugins", Err(error)),
+        Err(error) => return findings.report("plugins", Err(error)),
     };
     if statuses.is_empty() {
-        findings.tell("plugins", Ok::<_, String>(format!("{folder}: none")));
+        findings.report("plugins", Ok::<_, String>(format!("{folder}: none")));
     }
     for status in statuses {
         let version = status.version.as_deref().unwrap_or_default();
@@ -114,6 +114,6 @@ async fn plugins(config: &Config, findings: &mut Findings) {
             (None, PluginState::Disabled) => Ok(format!("{} is disabled", status.id)),
             (None, _) => Ok(format!("{} {version}", status.id)),
         };
-        findings.tell("plugin", found);
+        findings.report("plugin", found);
     }
 }

@@ -1,4 +1,4 @@
-//! `natterjack cluster`: the nodes, as the database knows them. No node need answer for that.
+//! `natterjack cluster`: lists the nodes that the database knows. No node needs to be reachable.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::server;
 
 /// See the nodes of a cluster.
 ///
-/// Reads the database that the configuration names. Run it in a node's folder, or say --config.
+/// Reads the database that the configuration names. Run it in a node's folder, or pass --config.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's configuration file
@@ -23,9 +23,9 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Which nodes there are, whether they live, and whether they run the same plugins
+    /// List the nodes, whether they are alive, and whether they run the same plugins
     Status {
-        /// An array of objects instead of a table
+        /// Print an array of objects instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_do_not_run_the_same_plugins_are_converging_unless_they_are_dead() {
+    fn live_nodes_with_different_plugins_are_converging() {
         assert!(conclusion(&[node("alive", "a"), node("deaf", "b")]).contains("converging"));
         assert_eq!(conclusion(&[node("alive", "a"), node("dead", "b")]), "one node lives");
         assert_eq!(conclusion(&[node("alive", "a"), node("alive", "a")]), "2 nodes live; they run the same plugins");

@@ -1,4 +1,4 @@
-//! `natterjack completions`.
+//! `natterjack completions`: prints shell completions.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

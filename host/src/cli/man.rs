@@ -1,4 +1,4 @@
-//! `natterjack man`.
+//! `natterjack man`: prints manual pages.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `natterjack migrate`: the tables of this version.
+//! `natterjack migrate`: migrates the database to this version's schema.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use crate::server;
 
 /// Bring the database up to date.
 ///
-/// A server does the same when it starts; this does it before, and says what it did. Take a backup first: there is no way back
-/// but that one.
+/// A server does the same when it starts; this command does it in advance, and lists the migrations. Take a backup first:
+/// migrations cannot be reverted.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's configuration file
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only say what would be done
+    /// Only list what would be done
     #[arg(long)]
     dry_run: bool,
 }

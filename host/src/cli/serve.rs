@@ -1,4 +1,4 @@
-//! `natterjack serve`: runs the server until it is told to stop.
+//! `natterjack serve`: runs the server until a signal stops it.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -45,16 +45,16 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let log = Arc::new(Log::start(&config.log).context("log.level")?);
-    // Every connection is an open file.
+    // Each connection needs a file descriptor.
     server::raise_file_limit();
     let file = args.config.or_else(config::default_file);
 
-    // Before the server accepts anything: a signal that comes early must not be lost.
+    // Registered before the server starts, so that an early signal is not lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let server = Server::start(&config, file.as_deref(), log).await?;
-    tell(&welcome(&server, &config, file.as_deref()));
+    print(&welcome(&server, &config, file.as_deref()));
 
     let mut database_lost = pin!(server.database_lost());
     let asked = loop {
@@ -65,7 +65,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             () = database_lost.as_mut() => break false,
         }
     };
-    tell("Stopping; once more stops at once.\n");
+    print("Stopping; once more stops at once.\n");
     tokio::select! {
         orderly = server.shut_down() => Ok(if orderly && asked { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         _ = interrupt.recv() => Ok(ExitCode::FAILURE),
@@ -73,12 +73,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// A server goes on if nobody reads what it says.
-fn tell(text: &str) {
+/// Prints to standard output, ignoring errors: the server keeps running without a reader.
+fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// What somebody who has just started a server wants to know.
+/// The start-up summary: addresses, files, plugins and how to try the server.
 fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     use std::fmt::Write as _;
     let mut text = format!("Natterjack {}\n", env!("CARGO_PKG_VERSION"));
@@ -97,7 +97,7 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
         }
         None => {
             text.push_str(
-                "  config      none: every key at its default, until there is a config.toml here (or --config FILE)\n",
+                "  config      none: every key has its default, until there is a config.toml here (or --config FILE)\n",
             );
         }
     }
@@ -127,7 +127,7 @@ fn welcome(server: &Server, config: &Config, file: Option<&Path>) -> String {
     text
 }
 
-/// This program as it can be called from the current folder.
+/// The command that runs this program from the current folder.
 fn program() -> String {
     let installed = || "natterjack".to_owned();
     let Ok(program) = std::env::current_exe() else { return installed() };

@@ -1,4 +1,4 @@
-//! `natterjack user`: accounts, straight in the database. The server may run meanwhile, or not.
+//! `natterjack user`: manages accounts directly in the database, whether a server is running or not.
 
 mod audit;
 
@@ -15,12 +15,12 @@ use crate::database::{Database, NameConflict, User};
 use crate::server;
 
 /// How many users are read at a time.
-const PAGE: u32 = 500;
+const PAGE_SIZE: u32 = 500;
 
 /// Manage accounts.
 ///
-/// Works on the database that the configuration names, whether a server runs on it or not; a running one follows within
-/// seconds. Run it in the server's folder, or say --config.
+/// Works on the database that the configuration names, whether a server is running or not; a running server applies changes
+/// within seconds. Run it in the server's folder, or pass --config.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's configuration file
@@ -35,7 +35,7 @@ enum Action {
     /// Add an account
     Add {
         name: String,
-        /// Make it an administrator's
+        /// Make it an administrator
         #[arg(long)]
         admin: bool,
         #[arg(long, value_name = "ADDRESS")]
@@ -43,35 +43,35 @@ enum Action {
         /// Read the password from standard input, up to the end of its first line
         #[arg(long)]
         password_stdin: bool,
-        /// Take over a password by its hash from elsewhere: $argon2id$…, or bcrypt's $2a$…, $2b$… or $2y$… (in single
-        /// quotes, or the shell takes it apart)
+        /// Import the hash of an existing password: $argon2id$…, or bcrypt's $2a$…, $2b$… or $2y$… (in single quotes, or
+        /// the shell expands it)
         #[arg(long, value_name = "HASH", conflicts_with = "password_stdin")]
         hash: Option<String>,
     },
     /// List all accounts
     List,
-    /// List accounts and rooms whose names count as one: each is found by its exact spelling alone
+    /// List accounts and rooms whose names count as equal: each of them is found only by its exact spelling
     Conflicts,
-    /// Make somebody an administrator, who may use /api/admin and `natterjack plugin list, enable …`
+    /// Make an account an administrator, who may use /api/admin and `natterjack plugin list, enable …`
     Admin {
         name: String,
-        /// Take that away again
+        /// Revoke it
         #[arg(long)]
         off: bool,
     },
-    /// Let somebody in no more; all logins end, and open connections within seconds
+    /// Disable an account; all its logins end, and open connections within seconds
     Disable { name: String },
-    /// Let somebody in again
+    /// Enable an account again
     Enable { name: String },
-    /// Delete an account for good: what it wrote stays, as a deleted account's; a running server, or the next one, lets
-    /// it leave its rooms and takes out its name everywhere
+    /// Delete an account for good: its messages stay, as a deleted account's; a running server, or the next one to start,
+    /// removes it from its rooms and its name from everywhere
     Delete {
         name: String,
         /// Delete its messages and files too
         #[arg(long)]
         erase: bool,
     },
-    /// Give somebody a new password; all logins end, and open connections within seconds
+    /// Set an account's password; all its logins end, and open connections within seconds
     Password {
         name: String,
         /// Read the password from standard input, up to the end of its first line
@@ -88,26 +88,24 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if let Some(file) = options.file().filter(|file| !file.exists()) {
         let file = file.display();
         match args.action {
-            Action::Add { .. } => eprintln!("natterjack: there was no database {file}: it is made now"),
-            _ => bail!(
-                "there is no database {file}; run this in the server's folder, or say --config as the server does"
-            ),
+            Action::Add { .. } => eprintln!("natterjack: there was no database {file}: it is created now"),
+            _ => bail!("there is no database {file}; run this in the server's folder, or pass the server's --config"),
         }
     }
     let (accounts, database) = server::open_accounts(&config).await?;
-    let done = match args.action.audited() {
-        Some((what, on)) => audit::noted(&database, (what, &on), act(args.action, &accounts, &database)).await,
+    let done = match args.action.audit_name() {
+        Some((what, on)) => audit::audited(&database, (what, &on), act(args.action, &accounts, &database)).await,
         None => act(args.action, &accounts, &database).await,
     };
     database.close().await;
     match done?.as_str() {
         "" => {}
-        said => say!("{said}"),
+        text => say!("{text}"),
     }
     Ok(())
 }
 
-/// What is to be said of it.
+/// Runs an action; returns the text to print.
 async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result<String> {
     Ok(match action {
         Action::Add { name, admin, email, password_stdin, hash } => {
@@ -147,12 +145,12 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
             format!("{} is deleted{too}", user.username)
         }
         Action::Password { name, password_stdin } => {
-            let user = find_own(database, &name).await?;
+            let user = find_local(database, &name).await?;
             accounts.set_password(&user, password(password_stdin)?).await?;
             format!("{} has a new password, and is logged out everywhere", user.username)
         }
         Action::Token { name } => {
-            let user = find_own(database, &name).await?;
+            let user = find_local(database, &name).await?;
             if user.disabled_at.is_some() {
                 bail!("{} is disabled; `natterjack user enable {name}` lets them in again", user.username);
             }
@@ -169,11 +167,11 @@ async fn find(database: &Database, name: &str) -> Result<User> {
     found.with_context(|| format!("nobody is called {name}; `natterjack user list` shows who is there"))
 }
 
-/// Somebody who logs in here.
-async fn find_own(database: &Database, name: &str) -> Result<User> {
+/// An account with a password on this server.
+async fn find_local(database: &Database, name: &str) -> Result<User> {
     let user = find(database, name).await?;
     if database.user_by_login(name).await?.is_none() {
-        bail!("{} logs in elsewhere: it has neither password nor tokens here", user.username);
+        bail!("{} is an account of an external issuer: it has no password and no tokens here", user.username);
     }
     Ok(user)
 }
@@ -181,7 +179,7 @@ async fn find_own(database: &Database, name: &str) -> Result<User> {
 async fn list(database: &Database) -> Result<String> {
     let (mut lines, mut after) = (Vec::new(), 0);
     loop {
-        let users = database.users(None, after, PAGE).await?;
+        let users = database.users(None, after, PAGE_SIZE).await?;
         let Some(last) = users.last() else { return Ok(lines.join("\n")) };
         after = last.id;
         for user in &users {
@@ -200,7 +198,7 @@ async fn list(database: &Database) -> Result<String> {
     }
 }
 
-/// One line for each key that several accounts or rooms share.
+/// One line per key that several accounts or rooms share.
 async fn conflicts(database: &Database) -> Result<String> {
     let (accounts, rooms) = database.name_conflicts().await?;
     let lines = |what: &str, conflicts: Vec<NameConflict>| {
@@ -212,7 +210,7 @@ async fn conflicts(database: &Database) -> Result<String> {
     };
     let found = [lines("accounts", accounts), lines("rooms   ", rooms)].concat();
     Ok(match found.is_empty() {
-        true => "no two accounts and no two rooms have names that count as one".to_owned(),
+        true => "no two accounts and no two rooms have names that count as equal".to_owned(),
         false => found.join("\n"),
     })
 }
@@ -222,17 +220,17 @@ fn password(from_stdin: bool) -> Result<String> {
         return line();
     }
     if !std::io::stdin().is_terminal() {
-        bail!("there is no terminal to ask for the password; give it on standard input and say --password-stdin");
+        bail!("there is no terminal to ask for the password; pass --password-stdin and give it on standard input");
     }
-    let first = unseen("Password: ")?;
-    if first != unseen("Once more: ")? {
-        bail!("these were two different passwords");
+    let first = read_hidden("Password: ")?;
+    if first != read_hidden("Again: ")? {
+        bail!("the two passwords differ");
     }
     Ok(first)
 }
 
-/// A line that is not shown while it is typed.
-fn unseen(prompt: &str) -> Result<String> {
+/// Reads a line without echoing it.
+fn read_hidden(prompt: &str) -> Result<String> {
     let terminal = std::io::stdin();
     eprint!("{prompt}");
     std::io::stderr().flush()?;

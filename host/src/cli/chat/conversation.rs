@@ -1,8 +1,8 @@
-//! What the client knows and does next; no I/O. Frames and typed lines go in, things to do come out.
+//! State machine of the client, without I/O: takes frames and typed lines, and returns actions.
 //!
-//! Nothing typed is lost or doubled: what was typed is done in its order, one thing at a time, and stays at the head of
-//! the queue until the server has answered it. After a lost connection the room is joined `since` the last entry seen,
-//! and a post that was not acknowledged is sent again under the same key, unless it turns up among what was missed.
+//! No typed line is lost or duplicated: lines are processed in order, one at a time, and stay at the head of the queue
+//! until the server has answered. After a lost connection the room is joined `since` the last entry seen, and an
+//! unacknowledged post is sent again with the same key, unless it is among the missed entries.
 
 mod opening;
 mod queue;
@@ -17,26 +17,26 @@ use serde_json::{Value, json};
 use self::queue::Todo;
 use super::render;
 
-/// More typed lines than this wait outside.
-const MOST_TODO: usize = 64;
+/// How many typed lines are queued; further input is not read yet.
+const MAX_QUEUED_LINES: usize = 64;
 
-/// Who to be.
+/// The identity to connect with.
 #[derive(Clone)]
 pub(super) enum Identity {
     Guest(String),
     Token(String),
 }
 
-/// What the outside should do.
+/// What the caller should do.
 #[derive(Debug, PartialEq)]
-pub(super) enum Do {
+pub(super) enum Action {
     Send(Value),
     Print(String),
     /// Call `woken` after this time.
     WakeIn(Duration),
-    /// Try again with a new connection.
+    /// Open a new connection.
     Reconnect(String),
-    /// There is no use in going on.
+    /// End with this error.
     GiveUp(String),
 }
 
@@ -46,17 +46,17 @@ struct Target {
     password: Option<String>,
 }
 
-/// The room that is being talked in.
+/// The current room.
 struct Room {
     target: Target,
     uid: String,
-    /// The last entry of its log that was seen.
+    /// The number of the last entry seen.
     last_seq: u64,
-    /// Messages that history has shown; their events may still come.
+    /// Messages that were shown from history; their events may still arrive.
     shown: HashSet<u64>,
 }
 
-/// How far this connection has got.
+/// The progress of the current connection.
 enum Stage {
     Offline,
     Connecting {
@@ -66,13 +66,13 @@ enum Stage {
         id: u64,
         target: Target,
     },
-    /// Reading what is older than the live events, or was missed.
+    /// Reading history: the latest messages, or those missed while offline.
     Reading {
         id: u64,
         last_seq: u64,
         missed: bool,
     },
-    /// The server is sending what was missed, up to here.
+    /// Receiving missed entries, up to this number.
     Replaying {
         until: u64,
     },
@@ -84,14 +84,14 @@ pub(super) struct Conversation {
     home: Target,
     room: Option<Room>,
     stage: Stage,
-    /// Events that came before it was known what to do with them.
+    /// Events that arrived before the stage allowed to show them.
     held: Vec<Value>,
     todo: VecDeque<Todo>,
-    /// The request for the head of `todo`.
+    /// The id of the request for the head of `todo`.
     in_flight: Option<u64>,
-    /// The head of `todo` was refused for now.
+    /// The head of `todo` was rate-limited and waits for a retry.
     waiting: bool,
-    /// The last own post, whose event is still to come.
+    /// The number of the last own post, whose event may still arrive.
     expected: u64,
     was_connected: bool,
     ping: Duration,
@@ -118,38 +118,38 @@ impl Conversation {
         }
     }
 
-    /// Whether another typed line can be taken.
+    /// Whether another typed line can be queued.
     pub(super) fn has_space(&self) -> bool {
-        self.todo.len() < MOST_TODO
+        self.todo.len() < MAX_QUEUED_LINES
     }
 
-    /// How much of what was typed the server has not answered.
+    /// How many typed lines the server has not answered.
     pub(super) fn unanswered(&self) -> usize {
         self.todo.len()
     }
 
-    /// Whether the own posts' events are still to come.
+    /// Whether events of own posts are still to arrive.
     pub(super) fn expects_events(&self) -> bool {
         self.room.as_ref().is_some_and(|room| room.last_seq < self.expected)
     }
 
-    /// Whether the server knows us, and in which room.
+    /// Whether the client has joined a room.
     pub(super) fn is_joined(&self) -> bool {
         matches!(self.stage, Stage::Live | Stage::Replaying { .. } | Stage::Reading { .. })
     }
 
-    /// A server that says nothing for so long, not even a ping, is gone.
+    /// How long the server may send nothing, not even a ping, before the connection counts as lost.
     pub(super) fn silence(&self) -> Duration {
         (self.ping * 3).max(Duration::from_secs(10))
     }
 
-    /// How many lines the server would not have.
+    /// How many lines the server refused.
     pub(super) fn refused(&self) -> usize {
         self.refused
     }
 
-    /// A connection has been made.
-    pub(super) fn opened(&mut self) -> Vec<Do> {
+    /// Called when a connection is open.
+    pub(super) fn opened(&mut self) -> Vec<Action> {
         let args = match &self.identity {
             Identity::Guest(name) => json!({ "guest": name }),
             Identity::Token(token) => json!({ "token": token }),
@@ -160,7 +160,7 @@ impl Conversation {
         out
     }
 
-    /// The connection is gone.
+    /// Called when the connection is lost.
     pub(super) fn lost(&mut self) {
         self.stage = Stage::Offline;
         self.held.clear();
@@ -168,8 +168,8 @@ impl Conversation {
         self.waiting = false;
     }
 
-    /// The time asked for with `WakeIn` has passed.
-    pub(super) fn woken(&mut self) -> Vec<Do> {
+    /// Called when the time of `WakeIn` has passed.
+    pub(super) fn woken(&mut self) -> Vec<Action> {
         let mut out = Vec::new();
         self.waiting = false;
         if matches!(self.stage, Stage::Replaying { .. }) {
@@ -179,8 +179,8 @@ impl Conversation {
         out
     }
 
-    /// A frame has come.
-    pub(super) fn heard(&mut self, frame: &str) -> Vec<Do> {
+    /// Called for each received frame.
+    pub(super) fn received(&mut self, frame: &str) -> Vec<Action> {
         let mut out = Vec::new();
         match serde_json::from_str::<Value>(frame) {
             Ok(frame) if frame.get("event").is_some() => match self.stage {
@@ -194,7 +194,7 @@ impl Conversation {
         out
     }
 
-    fn event(&mut self, frame: &Value, out: &mut Vec<Do>) {
+    fn event(&mut self, frame: &Value, out: &mut Vec<Action>) {
         let (name, data) = (frame["event"].as_str().unwrap_or_default(), &frame["data"]);
         let about = frame["room"].as_str();
         let Some(room) = self.room.as_mut().filter(|room| about.is_none_or(|uid| uid == room.uid)) else { return };
@@ -210,7 +210,7 @@ impl Conversation {
         if let Some(line) = render::event(name, data) {
             say(out, &line);
         }
-        // It did reach the server before the connection was lost.
+        // The post reached the server before the connection was lost.
         if self.in_flight.is_none()
             && matches!(self.todo.front(), Some(Todo::Post { key, .. }) if data["key"] == key.as_str())
         {
@@ -221,7 +221,7 @@ impl Conversation {
         }
     }
 
-    fn answer(&mut self, frame: &Value, out: &mut Vec<Do>) {
+    fn answer(&mut self, frame: &Value, out: &mut Vec<Action>) {
         let id = frame["id"].as_u64();
         let outcome = match frame.get("ok") {
             Some(ok) => Ok(ok),
@@ -238,7 +238,7 @@ impl Conversation {
                 self.read(last_seq, missed, outcome, out);
             }
             _ if id.is_some() && id == self.in_flight => self.answered(outcome, out),
-            // An error that belongs to no request, such as one about a frame that could not be read.
+            // An error without a request, such as one for an unreadable frame.
             _ => {
                 if let Err(error) = outcome {
                     say(out, &format!("! {}", render::error(error)));
@@ -247,19 +247,19 @@ impl Conversation {
         }
     }
 
-    fn request(&mut self, op: &str, args: Value, out: &mut Vec<Do>) -> u64 {
+    fn request(&mut self, op: &str, args: Value, out: &mut Vec<Action>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        out.push(Do::Send(json!({ "id": id, "op": op, "args": args })));
+        out.push(Action::Send(json!({ "id": id, "op": op, "args": args })));
         id
     }
 }
 
-/// All that is printed goes through here, so that all of it is clean.
-fn say(out: &mut Vec<Do>, line: &str) {
-    out.push(Do::Print(render::clean(line)));
+/// Prints a line, cleaned of control characters; all output goes through here.
+fn say(out: &mut Vec<Action>, line: &str) {
+    out.push(Action::Print(render::clean(line)));
 }
 
-fn give_up(out: &mut Vec<Do>, why: &str) {
-    out.push(Do::GiveUp(render::clean(why)));
+fn give_up(out: &mut Vec<Action>, why: &str) {
+    out.push(Action::GiveUp(render::clean(why)));
 }

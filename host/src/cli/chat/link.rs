@@ -1,4 +1,4 @@
-//! The connection: made, lost, and made again after a while.
+//! The client's connection: connecting, close reasons and back-off.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Why a connection ended, and what follows.
+/// Why a connection ended, and whether to retry.
 #[derive(Debug, PartialEq)]
 pub(super) enum Lost {
-    /// Worth another try, not before this time if the server named one.
+    /// Temporary: retry after `wait`, if the server named a time.
     ForNow {
         why: String,
         wait: Option<Duration>,
@@ -31,7 +31,7 @@ impl Lost {
 }
 
 pub(super) async fn connect(url: &Url) -> Result<Socket, Lost> {
-    // Lines are short and people wait for them: no Nagle.
+    // Disables Nagle's algorithm: lines are short and users wait for them.
     let attempt = connect_async_with_config(url.as_str(), None, true);
     match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
         Ok(Ok((socket, _))) => Ok(socket),
@@ -53,7 +53,7 @@ fn refused(error: tungstenite::Error) -> Lost {
     }
 }
 
-/// What the server's closing means.
+/// Interprets the server's close frame.
 pub(super) fn closed(frame: Option<&CloseFrame>) -> Lost {
     let Some(frame) = frame else { return Lost::for_now("the server closed the connection") };
     let code = u16::from(frame.code);
@@ -66,7 +66,7 @@ pub(super) fn closed(frame: Option<&CloseFrame>) -> Lost {
     }
 }
 
-/// A server that goes away spreads its clients' return: `…"reconnect_after_ms": 1234…`.
+/// The reconnect delay in the close reason of a stopping server: `…"reconnect_after_ms": 1234…`.
 fn reconnect_after(reason: &str) -> Option<Duration> {
     let (_, rest) = reason.split_once("reconnect_after_ms")?;
     let digits = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -74,40 +74,41 @@ fn reconnect_after(reason: &str) -> Option<Duration> {
     digits[..end].parse().ok().map(|ms: u64| Duration::from_millis(ms.min(60_000)))
 }
 
-/// What the other side said; pings are answered by the socket itself.
-pub(super) enum Heard {
+/// A received message; the socket itself answers pings.
+pub(super) enum Received {
     Text(String),
     Nothing,
 }
 
-pub(super) fn heard(message: Option<Result<Message, tungstenite::Error>>) -> Result<Heard, Lost> {
+/// Classifies the next message of the socket.
+pub(super) fn received(message: Option<Result<Message, tungstenite::Error>>) -> Result<Received, Lost> {
     match message {
-        Some(Ok(Message::Text(text))) => Ok(Heard::Text(text.to_string())),
+        Some(Ok(Message::Text(text))) => Ok(Received::Text(text.to_string())),
         Some(Ok(Message::Close(frame))) => Err(closed(frame.as_ref())),
-        Some(Ok(_)) => Ok(Heard::Nothing),
+        Some(Ok(_)) => Ok(Received::Nothing),
         Some(Err(error)) => Err(Lost::for_now(error.to_string())),
         None => Err(Lost::for_now("the server went away")),
     }
 }
 
-/// How long to wait before the next try: longer each time, and never the same for all clients of a server that restarts.
+/// Exponential back-off with jitter, so that the clients of a restarted server do not all return at once.
 #[derive(Default)]
 pub(super) struct BackOff {
     tries: u32,
 }
 
 impl BackOff {
-    const FIRST: Duration = Duration::from_millis(250);
-    const MOST: Duration = Duration::from_secs(30);
+    const INITIAL: Duration = Duration::from_millis(250);
+    const MAX: Duration = Duration::from_secs(30);
 
     pub(super) fn next(&mut self, asked_for: Option<Duration>) -> Duration {
-        let ceiling = Self::FIRST.saturating_mul(1 << self.tries.min(10)).min(Self::MOST);
+        let ceiling = Self::INITIAL.saturating_mul(1 << self.tries.min(10)).min(Self::MAX);
         self.tries += 1;
         let wait = ceiling.mul_f64(rand::rng().random_range(0.5..=1.0));
         asked_for.map_or(wait, |asked| asked.max(wait))
     }
 
-    /// All is well again.
+    /// Starts over after a successful connection.
     pub(super) fn reset(&mut self) {
         self.tries = 0;
     }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn close_codes_say_whether_to_come_back() {
+    fn close_codes_decide_whether_to_reconnect() {
         for code in [1000, 1006, 1011, 1012, 4000, 4408, 4429] {
             assert!(matches!(close(code, ""), Lost::ForNow { .. }), "{code}");
         }
@@ -130,12 +131,12 @@ mod tests {
             assert!(matches!(close(code, ""), Lost::ForGood(_)), "{code}");
         }
         assert_eq!(close(4503, "banned"), Lost::ForGood("banned (4503)".to_owned()));
-        let Lost::ForGood(why) = close(4401, "expired") else { panic!("a token that ended is no use") };
+        let Lost::ForGood(why) = close(4401, "expired") else { panic!("an expired token should not be retried") };
         assert!(why.contains("log in again"), "{why}");
     }
 
     #[test]
-    fn a_server_that_goes_away_may_say_when_to_return() {
+    fn close_reason_may_have_a_reconnect_delay() {
         let wait = Some(Duration::from_millis(1234));
         let why = |reason: &str| format!("{reason} (1012)");
         for reason in [r#"{"reconnect_after_ms":1234}"#, "going away; reconnect_after_ms=1234 or later"] {
@@ -145,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_a_bound_and_start_over() {
+    fn back_off_grows_to_a_maximum_and_resets() {
         let mut back_off = BackOff::default();
         let waits: Vec<Duration> = (0..12).map(|_| back_off.next(None)).collect();
-        assert!(waits[0] <= BackOff::FIRST && waits[0] >= BackOff::FIRST / 2);
-        assert!(waits[11] >= BackOff::MOST / 2 && waits.iter().all(|wait| *wait <= BackOff::MOST));
+        assert!(waits[0] <= BackOff::INITIAL && waits[0] >= BackOff::INITIAL / 2);
+        assert!(waits[11] >= BackOff::MAX / 2 && waits.iter().all(|wait| *wait <= BackOff::MAX));
         assert!(back_off.next(Some(Duration::from_secs(45))) == Duration::from_secs(45));
         back_off.reset();
-        assert!(back_off.next(None) <= BackOff::FIRST);
+        assert!(back_off.next(None) <= BackOff::INITIAL);
     }
 }

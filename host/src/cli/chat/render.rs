@@ -1,11 +1,11 @@
-//! What the server says, as lines for a person. Stable and plain: `ann: hello`, `* bob joined`.
+//! Renders frames as stable, plain lines for users: `ann: hello`, `* bob joined`.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// What a stranger wrote, made harmless: no control characters, so nobody moves the cursor or changes the title, no
-/// changes of writing direction, and what follows a line break cannot be taken for somebody else's line.
+/// Sanitises untrusted text: removes control characters, which could move the cursor or change the title, and changes of
+/// writing direction; indents continuation lines, so that they cannot pass for another user's.
 pub(super) fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.replace("\r\n", "\n").chars() {
@@ -20,7 +20,7 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
-/// An event's line; none for what would only be noise.
+/// The line for an event; `None` if it is not shown.
 pub(super) fn event(name: &str, data: &Value) -> Option<String> {
     Some(match name {
         "message.posted" => message(data),
@@ -95,7 +95,7 @@ pub(super) fn members(ok: &Value) -> Vec<String> {
     some_or(members.chain(guests).collect(), "* nobody is here")
 }
 
-/// The commands that can be called here by writing them.
+/// The slash commands that the server offers.
 pub(super) fn commands(ok: &Value) -> Vec<String> {
     let offered = list(ok, "commands").iter().filter_map(|command| Some((command["slash"].as_str()?, command)));
     let line = |(word, command): (&str, &Value)| {
@@ -109,7 +109,7 @@ pub(super) fn commands(ok: &Value) -> Vec<String> {
     offered.map(line).collect()
 }
 
-/// What a command answered: text as it is, anything else as `name: value` lines.
+/// The result of a command: text as it is, anything else as `name: value` lines.
 pub(super) fn result(result: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     flatten("", result, &mut lines);
@@ -137,7 +137,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
     }
 }
 
-/// Whom an event is about, wherever it says so.
+/// The name of the person that an event is about, from whichever field has it.
 fn who(data: &Value) -> &str {
     let places = ["account", "guest", "from", "by"];
     let named = places.iter().find_map(|place| data[place]["name"].as_str());
@@ -148,7 +148,7 @@ fn name_of(data: &Value) -> &str {
     data["name"].as_str().unwrap_or("somebody")
 }
 
-/// The message that an event is about.
+/// The number of the message that an event is about.
 fn number(data: &Value) -> String {
     let places = ["message", "of", "seq"];
     places.iter().find_map(|place| data[place].as_u64()).map_or_else(|| "?".to_owned(), |seq| seq.to_string())
@@ -171,9 +171,9 @@ fn some_or(lines: Vec<String>, otherwise: &str) -> Vec<String> {
 }
 
 fn short(data: &Value) -> String {
-    const MOST: usize = 200;
+    const MAX_CHARS: usize = 200;
     let text = data.to_string();
-    if text.chars().count() <= MOST { text } else { text.chars().take(MOST).chain(['…']).collect() }
+    if text.chars().count() <= MAX_CHARS { text } else { text.chars().take(MAX_CHARS).chain(['…']).collect() }
 }
 
 #[cfg(test)]
@@ -183,19 +183,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_can_send_commands_to_the_terminal() {
+    fn control_sequences_are_removed() {
         assert_eq!(clean("\x1b]0;owned\x07\x1b[2Jhi\u{9b}31m\r!"), "]0;owned[2Jhi31m!");
         assert_eq!(clean("abc\u{202e}fed"), "abcfed");
         assert_eq!(clean("a\tb 👩‍👩‍👧 ü"), "a b 👩‍👩‍👧 ü");
     }
 
     #[test]
-    fn a_line_break_cannot_feign_another_speaker() {
+    fn continuation_lines_are_indented() {
         assert_eq!(clean("hi\nbob: I agree\r\n"), "hi\n  | bob: I agree\n  | ");
     }
 
     #[test]
-    fn events_are_told_in_plain_lines() {
+    fn events_are_rendered_as_plain_lines() {
         let line = |name, data: Value| event(name, &data).unwrap();
         assert_eq!(line("message.posted", json!({"from": {"id": "1", "name": "ann"}, "body": "hello"})), "ann: hello");
         assert_eq!(line("guest.joined", json!({"guest": {"name": "bob"}})), "* bob joined");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_told_readably() {
+    fn results_are_rendered_as_readable_lines() {
         assert_eq!(result(&json!("rolled a 6")), ["= rolled a 6"]);
         assert_eq!(result(&json!(null)), ["= done"]);
         assert_eq!(
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_have_a_line_each() {
+    fn lists_have_one_line_per_item() {
         let ok = json!({"rooms": [
             {"name": "lobby", "visibility": "public", "members": 1, "topic": ""},
             {"name": "den", "visibility": "private", "members": 2, "topic": "frogs"},
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_give_their_code_and_their_words() {
+    fn errors_show_code_and_message() {
         assert_eq!(error(&json!({"code": "rejected", "message": "no ads here"})), "rejected: no ads here");
     }
 }

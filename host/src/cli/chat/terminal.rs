@@ -1,4 +1,4 @@
-//! Lines from a person or a pipe, lines to them.
+//! Reads lines from a prompt or a pipe, and prints lines.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::thread;
@@ -7,27 +7,27 @@ use anyhow::{Context, Result};
 use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::{mpsc, oneshot};
 
-/// Lines that were read and not yet taken; reading waits when it is full.
-const READ_AHEAD: usize = 16;
+/// How many lines are read ahead; reading waits when the queue is full.
+const MAX_READ_AHEAD_LINES: usize = 16;
 
 pub(super) struct Terminal {
     lines: mpsc::Receiver<String>,
-    /// Ends with the thread that reads.
+    /// Completes when the reading thread ends.
     reader: oneshot::Receiver<()>,
     output: Output,
 }
 
 enum Output {
     Plain,
-    /// Prints above the line that is being typed, so that neither tears the other.
+    /// Prints above the line that is being typed.
     AbovePrompt(Box<dyn ExternalPrinter + Send>),
 }
 
 impl Terminal {
-    /// Starts to read: with a prompt where a person sits, plain lines from a pipe. Reading blocks, so it has a thread of its
-    /// own, which the process does not wait for when it ends.
+    /// Starts to read, with a prompt on a terminal, or plain lines from a pipe. Reading blocks, so it has a thread of its own,
+    /// which the process does not wait for when it ends.
     pub(super) fn open() -> Result<Self> {
-        let (sender, lines) = mpsc::channel(READ_AHEAD);
+        let (sender, lines) = mpsc::channel(MAX_READ_AHEAD_LINES);
         let (done, reader) = oneshot::channel();
         let output = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
             let mut editor = DefaultEditor::new().context("cannot use this terminal")?;
@@ -53,7 +53,7 @@ impl Terminal {
         matches!(self.output, Output::AbovePrompt(_))
     }
 
-    /// The next line; none when there will be no more.
+    /// The next line; `None` at the end of the input.
     pub(super) async fn line(&mut self) -> Option<String> {
         self.lines.recv().await
     }
@@ -70,7 +70,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Gives the terminal back. Only the prompt itself can leave raw mode, so it must end first.
+    /// Restores the terminal. Only the prompt itself can leave raw mode, so it must end first.
     pub(super) async fn close(mut self, why: &str) {
         self.lines.close();
         let still_reads = self.reader.try_recv() == Err(oneshot::error::TryRecvError::Empty);
@@ -101,7 +101,7 @@ fn read_prompt(editor: &mut DefaultEditor, sender: &mpsc::Sender<String>) {
 
 fn read_pipe(sender: &mpsc::Sender<String>) {
     for line in std::io::stdin().lock().lines() {
-        // What is not UTF-8 cannot be sent, and what follows it would be out of order.
+        // Stops at a line that is not UTF-8: it cannot be sent, and later lines would be out of order.
         let Ok(line) = line else { return };
         if is_quit(&line) || sender.blocking_send(line).is_err() {
             return;
@@ -109,7 +109,7 @@ fn read_pipe(sender: &mpsc::Sender<String>) {
     }
 }
 
-/// To quit is to type no more: what was typed before is still done.
+/// `/quit` ends the input; earlier lines are still sent.
 fn is_quit(line: &str) -> bool {
     line.trim() == "/quit"
 }

@@ -1,4 +1,4 @@
-//! The command line's lines in the audit log.
+//! Audit lines of the command line.
 
 use anyhow::Result;
 use nix::unistd::{User, geteuid};
@@ -7,15 +7,15 @@ use super::Action;
 use crate::clock::now;
 use crate::database::{self, Database, Outcome};
 
-/// Does something, and notes it: before it is done, and then what became of it.
-pub(super) async fn noted(
+/// Runs an action with a line in the audit log: begun before the action, and completed with its outcome.
+pub(super) async fn audited(
     database: &Database,
     (what, on): (&str, &str),
     work: impl Future<Output = Result<String>>,
 ) -> Result<String> {
     let user = geteuid();
     let name = User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name);
-    // Known by its id too, so that its name can be taken out once it is deleted.
+    // The line has the account's id too, so that its name can be removed after a deletion.
     let known = super::find(database, on).await.ok().map(|user| format!("{} ({})", user.username, user.uid));
     let on = known.as_deref().unwrap_or(on);
     let line = database.begin_audit(database::Action { account: None, name: &name, what, on }, now()).await?;
@@ -29,8 +29,8 @@ pub(super) async fn noted(
 }
 
 impl Action {
-    /// What the audit log calls it, and whom it is done to; none if it changes nothing.
-    pub(super) fn audited(&self) -> Option<(&'static str, String)> {
+    /// The action's name in the audit log, and the account's name; `None` if it changes nothing.
+    pub(super) fn audit_name(&self) -> Option<(&'static str, String)> {
         let (what, name) = match self {
             Self::List | Self::Conflicts => return None,
             Self::Add { name, .. } => ("account.add", name),

@@ -1,4 +1,4 @@
-//! From a new connection to where talking can go on: say who it is, join the room, read what is older or was missed.
+//! The opening of a connection: authenticates, joins the room, and reads its history or the missed entries.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use super::super::render;
 use super::queue::{Todo, retry_after};
-use super::{Conversation, Do, Identity, Room, Stage, Target, give_up, say};
+use super::{Action, Conversation, Identity, Room, Stage, Target, give_up, say};
 
-/// Messages shown from before one came …
-const HISTORY: u32 = 20;
-/// … and read at a time after having been away.
-const PAGE: usize = 100;
+/// How many messages are shown when a room is joined.
+const HISTORY_MESSAGES: u32 = 20;
+/// How many missed messages are read per request.
+const PAGE_MESSAGES: usize = 100;
 
 impl Conversation {
-    pub(super) fn connected(&mut self, outcome: Result<&Value, &Value>, out: &mut Vec<Do>) {
+    pub(super) fn connected(&mut self, outcome: Result<&Value, &Value>, out: &mut Vec<Action>) {
         match outcome {
             Ok(ok) => {
                 let name = ok["account"]["name"].as_str().or(match &self.identity {
@@ -34,13 +34,13 @@ impl Conversation {
             }
             // The server may not have noticed yet that the old connection with this name is gone.
             Err(error) if self.was_connected && error["code"] != "unauthenticated" => {
-                out.push(Do::Reconnect(render::clean(&render::error(error))));
+                out.push(Action::Reconnect(render::clean(&render::error(error))));
             }
             Err(error) => give_up(out, &format!("cannot connect: {}", render::error(error))),
         }
     }
 
-    pub(super) fn join(&mut self, target: Target, out: &mut Vec<Do>) {
+    pub(super) fn join(&mut self, target: Target, out: &mut Vec<Action>) {
         let mut args = json!({ "room": target.room });
         if let Some(password) = &target.password {
             args["password"] = json!(password);
@@ -53,12 +53,12 @@ impl Conversation {
         self.stage = Stage::Joining { id, target };
     }
 
-    /// The room we are in, if that is the one.
+    /// The current room, if it is the target.
     fn known(&self, target: &Target) -> Option<&Room> {
         self.room.as_ref().filter(|room| room.target.room == target.room)
     }
 
-    pub(super) fn joined(&mut self, target: Target, outcome: Result<&Value, &Value>, out: &mut Vec<Do>) {
+    pub(super) fn joined(&mut self, target: Target, outcome: Result<&Value, &Value>, out: &mut Vec<Action>) {
         let asked_for = matches!(self.todo.front(), Some(Todo::Join(_)) if self.in_flight.is_some());
         if asked_for {
             self.in_flight = None;
@@ -74,12 +74,12 @@ impl Conversation {
                 self.stage = if seen < last_seq { Stage::Replaying { until: last_seq } } else { Stage::Live };
                 self.release(out);
                 if matches!(self.stage, Stage::Replaying { .. }) {
-                    // So that what was typed does not wait for ever, should an entry not come.
-                    out.push(Do::WakeIn(Duration::from_secs(2)));
+                    // A timeout, so that typed lines do not wait for ever if an entry does not arrive.
+                    out.push(Action::WakeIn(Duration::from_secs(2)));
                 }
             } else {
                 say(out, "* away for long; what was changed or deleted meanwhile is shown as it is now");
-                self.ask_history(json!({ "after": seen, "limit": PAGE }), last_seq, true, out);
+                self.ask_history(json!({ "after": seen, "limit": PAGE_MESSAGES }), last_seq, true, out);
             }
             return;
         }
@@ -88,17 +88,17 @@ impl Conversation {
         let room = Room { target, uid, last_seq: 0, shown: HashSet::new() };
         let uid = room.uid.clone();
         if let Some(left) = self.room.replace(room) {
-            // A guest is in a room for as long as it listens; an account stays a member.
+            // A guest leaves the former room; an account stays a member.
             if matches!(self.identity, Identity::Guest(_)) && left.uid != uid {
-                out.push(Do::Send(json!({ "op": "room.leave", "args": { "room": left.uid } })));
+                out.push(Action::Send(json!({ "op": "room.leave", "args": { "room": left.uid } })));
             }
         }
         self.expected = 0;
         say(out, &format!("* you are in {name}"));
-        self.ask_history(json!({ "limit": HISTORY }), last_seq, false, out);
+        self.ask_history(json!({ "limit": HISTORY_MESSAGES }), last_seq, false, out);
     }
 
-    fn not_joined(&mut self, target: &Target, asked_for: bool, error: &Value, out: &mut Vec<Do>) {
+    fn not_joined(&mut self, target: &Target, asked_for: bool, error: &Value, out: &mut Vec<Action>) {
         let why = format!("cannot join {}: {}", target.room, render::error(error));
         if asked_for {
             self.refused += 1;
@@ -106,7 +106,7 @@ impl Conversation {
             self.stage = Stage::Live;
             self.release(out);
         } else if retry_after(error).is_some() {
-            out.push(Do::Reconnect(render::clean(&why)));
+            out.push(Action::Reconnect(render::clean(&why)));
         } else if error["code"] == "forbidden" && target.password.is_none() {
             give_up(out, &format!("{why} (a room's password is given with --password)"));
         } else {
@@ -114,16 +114,16 @@ impl Conversation {
         }
     }
 
-    fn ask_history(&mut self, mut args: Value, last_seq: u64, missed: bool, out: &mut Vec<Do>) {
+    fn ask_history(&mut self, mut args: Value, last_seq: u64, missed: bool, out: &mut Vec<Action>) {
         args["room"] = json!(self.room.as_ref().map(|room| &room.uid));
         let id = self.request("room.history", args, out);
         self.stage = Stage::Reading { id, last_seq, missed };
     }
 
-    pub(super) fn read(&mut self, last_seq: u64, missed: bool, outcome: Result<&Value, &Value>, out: &mut Vec<Do>) {
+    pub(super) fn read(&mut self, last_seq: u64, missed: bool, outcome: Result<&Value, &Value>, out: &mut Vec<Action>) {
         let messages = match outcome {
             Ok(ok) => ok["messages"].as_array().map_or(&[][..], Vec::as_slice),
-            // Live events still come.
+            // Live events still arrive.
             Err(error) => {
                 say(out, &format!("! cannot read the room's history: {}", render::error(error)));
                 &[]
@@ -140,8 +140,8 @@ impl Conversation {
             }
         }
         let end = messages.last().and_then(|message| message["seq"].as_u64());
-        if let (true, Some(end)) = (missed && messages.len() >= PAGE, end) {
-            return self.ask_history(json!({ "after": end, "limit": PAGE }), last_seq, true, out);
+        if let (true, Some(end)) = (missed && messages.len() >= PAGE_MESSAGES, end) {
+            return self.ask_history(json!({ "after": end, "limit": PAGE_MESSAGES }), last_seq, true, out);
         }
         if let Some(room) = &mut self.room {
             room.last_seq = last_seq;
@@ -151,7 +151,7 @@ impl Conversation {
         self.release(out);
     }
 
-    pub(super) fn release(&mut self, out: &mut Vec<Do>) {
+    pub(super) fn release(&mut self, out: &mut Vec<Action>) {
         for frame in std::mem::take(&mut self.held) {
             self.event(&frame, out);
         }

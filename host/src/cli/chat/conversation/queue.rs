@@ -1,4 +1,4 @@
-//! What was typed, done in its order, one thing at a time.
+//! The queue of typed lines and commands, processed in order and one at a time.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::render;
-use super::{Conversation, Do, Stage, Target, say};
+use super::{Action, Conversation, Stage, Target, say};
 
 const LOCAL_COMMANDS: [&str; 5] = [
     "/join room [password]              Talk in another room",
@@ -16,7 +16,7 @@ const LOCAL_COMMANDS: [&str; 5] = [
     "/quit                              Leave the chat",
 ];
 
-/// What was typed and is still to be done.
+/// A queued line or command.
 pub(super) enum Todo {
     Post { key: String, body: String },
     Join(Target),
@@ -26,8 +26,8 @@ pub(super) enum Todo {
 }
 
 impl Conversation {
-    /// A line has been typed.
-    pub(in super::super) fn typed(&mut self, line: &str) -> Vec<Do> {
+    /// Called for each typed line.
+    pub(in super::super) fn typed(&mut self, line: &str) -> Vec<Action> {
         let mut out = Vec::new();
         let mut words = line.split_whitespace();
         match words.next() {
@@ -40,7 +40,7 @@ impl Conversation {
                     let target = Target { room: room.to_owned(), password: password.map(str::to_owned) };
                     self.todo.push_back(Todo::Join(target));
                 }
-                (None, _) => say(&mut out, "! /join what? wanted /join ROOM [PASSWORD]"),
+                (None, _) => say(&mut out, "! /join needs a room; wanted /join ROOM [PASSWORD]"),
             },
             Some(_) => self.todo.push_back(Todo::Post { key: Uuid::new_v4().to_string(), body: line.to_owned() }),
         }
@@ -48,8 +48,8 @@ impl Conversation {
         out
     }
 
-    /// Does the next thing that was typed, if it is its turn.
-    pub(super) fn advance(&mut self, out: &mut Vec<Do>) {
+    /// Sends the request for the head of the queue, if none is in flight.
+    pub(super) fn advance(&mut self, out: &mut Vec<Action>) {
         if !matches!(self.stage, Stage::Live) || self.in_flight.is_some() || self.waiting {
             return;
         }
@@ -70,12 +70,12 @@ impl Conversation {
         self.in_flight = Some(self.request(op, args, out));
     }
 
-    /// The head of the queue has its answer.
-    pub(super) fn answered(&mut self, outcome: Result<&Value, &Value>, out: &mut Vec<Do>) {
+    /// Called when the request for the head of the queue is answered.
+    pub(super) fn answered(&mut self, outcome: Result<&Value, &Value>, out: &mut Vec<Action>) {
         self.in_flight = None;
         if let Some(wait) = outcome.err().and_then(retry_after) {
             self.waiting = true;
-            out.push(Do::WakeIn(wait));
+            out.push(Action::WakeIn(wait));
             return;
         }
         let done = self.todo.pop_front();
@@ -99,7 +99,7 @@ impl Conversation {
     }
 }
 
-/// When the same request may work, if it was refused only for now.
+/// The delay before a retry, if the error is temporary.
 pub(super) fn retry_after(error: &Value) -> Option<Duration> {
     match error["code"].as_str() {
         Some("rate_limited") => Some(Duration::from_millis(error["retry_after_ms"].as_u64().unwrap_or(1000))),
@@ -108,7 +108,7 @@ pub(super) fn retry_after(error: &Value) -> Option<Duration> {
     }
 }
 
-fn say_all(out: &mut Vec<Do>, lines: impl IntoIterator<Item = String>) {
+fn say_all(out: &mut Vec<Action>, lines: impl IntoIterator<Item = String>) {
     for line in lines {
         say(out, &line);
     }

@@ -1,15 +1,15 @@
 use super::*;
 
-/// A conversation with its server's side played by hand.
+/// A conversation whose server is simulated by the test.
 struct Scene {
     conversation: Conversation,
     sent: Vec<Value>,
     printed: Vec<String>,
-    other: Vec<Do>,
+    other: Vec<Action>,
 }
 
 impl Scene {
-    /// Connected as a guest and in the lobby, whose log ends at 5.
+    /// Connected as a guest in the lobby, whose last entry is 5.
     fn in_lobby() -> Self {
         let mut scene = Self::new(Identity::Guest("ann".to_owned()));
         scene.open();
@@ -25,11 +25,11 @@ impl Scene {
         Self { conversation, sent: Vec::new(), printed: Vec::new(), other: Vec::new() }
     }
 
-    fn take(&mut self, out: Vec<Do>) {
+    fn take(&mut self, out: Vec<Action>) {
         for what in out {
             match what {
-                Do::Send(frame) => self.sent.push(frame),
-                Do::Print(line) => self.printed.push(line),
+                Action::Send(frame) => self.sent.push(frame),
+                Action::Print(line) => self.printed.push(line),
                 other => self.other.push(other),
             }
         }
@@ -40,7 +40,7 @@ impl Scene {
         self.take(out);
     }
 
-    /// The connection is lost, made again, and greeted.
+    /// Loses the connection, and connects again.
     fn reconnect(&mut self) {
         self.conversation.lost();
         self.open();
@@ -52,20 +52,20 @@ impl Scene {
         self.take(out);
     }
 
-    fn hear(&mut self, frame: Value) {
-        let out = self.conversation.heard(&frame.to_string());
+    fn receive(&mut self, frame: Value) {
+        let out = self.conversation.received(&frame.to_string());
         self.take(out);
     }
 
-    /// The server accepts the last request.
+    /// Answers the last request with success.
     fn ok(&mut self, ok: Value) {
         let id = self.last()["id"].clone();
-        self.hear(json!({"id": id, "ok": ok}));
+        self.receive(json!({"id": id, "ok": ok}));
     }
 
     fn error(&mut self, error: Value) {
         let id = self.last()["id"].clone();
-        self.hear(json!({"id": id, "error": error}));
+        self.receive(json!({"id": id, "error": error}));
     }
 
     fn last(&self) -> &Value {
@@ -77,7 +77,7 @@ impl Scene {
     }
 
     fn posted_with(&mut self, seq: u64, from: &str, body: &str, key: Value) {
-        self.hear(event(seq, "message.posted", json!({"from": {"name": from}, "body": body, "key": key})));
+        self.receive(event(seq, "message.posted", json!({"from": {"name": from}, "body": body, "key": key})));
     }
 }
 
@@ -89,7 +89,7 @@ mod opening {
     use super::*;
 
     #[test]
-    fn a_guest_gives_a_name_and_an_account_its_token() {
+    fn guest_connects_with_name_and_account_with_token() {
         let mut guest = Scene::new(Identity::Guest("ann".to_owned()));
         guest.open();
         assert_eq!(guest.last(), &json!({"id": 1, "op": "connect", "args": {"guest": "ann"}}));
@@ -99,7 +99,7 @@ mod opening {
     }
 
     #[test]
-    fn the_room_is_joined_and_its_last_messages_are_shown() {
+    fn joining_shows_latest_messages() {
         let mut scene = Scene::new(Identity::Guest("ann".to_owned()));
         scene.open();
         scene.ok(json!({"account": {"name": "ann"}}));
@@ -112,7 +112,7 @@ mod opening {
     }
 
     #[test]
-    fn what_comes_while_history_is_read_is_shown_once_and_after_it() {
+    fn events_during_history_are_shown_once_and_after_it() {
         let mut scene = Scene::new(Identity::Guest("ann".to_owned()));
         scene.open();
         scene.ok(json!({"account": {"name": "ann"}}));
@@ -126,18 +126,18 @@ mod opening {
     }
 
     #[test]
-    fn a_refused_name_token_or_room_ends_it_with_the_reason() {
+    fn refused_identity_or_room_ends_the_client_with_the_reason() {
         let mut scene = Scene::new(Identity::Guest("ann".to_owned()));
         scene.open();
         scene.error(json!({"code": "conflict", "message": "the name is taken"}));
-        assert_eq!(scene.other, [Do::GiveUp("cannot connect: conflict: the name is taken".to_owned())]);
+        assert_eq!(scene.other, [Action::GiveUp("cannot connect: conflict: the name is taken".to_owned())]);
 
         let mut scene = Scene::new(Identity::Guest("ann".to_owned()));
         scene.open();
         scene.ok(json!({}));
         scene.error(json!({"code": "forbidden", "message": "this room has a password"}));
         let why = "cannot join lobby: forbidden: this room has a password (a room's password is given with --password)";
-        assert_eq!(scene.other, [Do::GiveUp(why.to_owned())]);
+        assert_eq!(scene.other, [Action::GiveUp(why.to_owned())]);
     }
 }
 
@@ -162,7 +162,7 @@ mod talking {
     }
 
     #[test]
-    fn own_messages_are_shown_when_the_room_hears_them() {
+    fn own_message_is_shown_when_its_event_arrives() {
         let mut scene = Scene::in_lobby();
         scene.typed("hello");
         scene.ok(json!({"seq": 6}));
@@ -173,7 +173,7 @@ mod talking {
     }
 
     #[test]
-    fn a_refused_line_is_told_and_the_next_one_sent() {
+    fn refused_line_is_reported_and_the_next_one_sent() {
         let mut scene = Scene::in_lobby();
         scene.typed("casino");
         scene.typed("sorry");
@@ -184,13 +184,13 @@ mod talking {
     }
 
     #[test]
-    fn too_fast_means_later_and_nothing_overtakes() {
+    fn rate_limited_line_is_retried_before_later_lines() {
         let mut scene = Scene::in_lobby();
         scene.typed("one");
         scene.typed("two");
         let first = scene.last()["args"].clone();
         scene.error(json!({"code": "rate_limited", "message": "slowly", "retry_after_ms": 50}));
-        assert_eq!(scene.other, [Do::WakeIn(Duration::from_millis(50))]);
+        assert_eq!(scene.other, [Action::WakeIn(Duration::from_millis(50))]);
         assert_eq!(scene.last()["args"], first);
         let out = scene.conversation.woken();
         scene.take(out);
@@ -199,7 +199,7 @@ mod talking {
     }
 
     #[test]
-    fn other_slash_commands_are_the_servers() {
+    fn unknown_slash_commands_are_sent_to_the_server() {
         let mut scene = Scene::in_lobby();
         scene.typed("/kick bob");
         assert_eq!(scene.last()["args"]["body"], "/kick bob");
@@ -209,7 +209,7 @@ mod talking {
     }
 
     #[test]
-    fn help_lists_what_is_local_and_what_the_server_offers() {
+    fn help_lists_local_and_server_commands() {
         let mut scene = Scene::in_lobby();
         scene.typed("/help");
         assert_eq!(scene.last()["op"], "commands");
@@ -219,14 +219,14 @@ mod talking {
     }
 
     #[test]
-    fn what_others_send_cannot_drive_the_terminal() {
+    fn control_characters_of_others_are_removed() {
         let mut scene = Scene::in_lobby();
         scene.posted(6, "b\x1b[31mob", "hi\x07\nann: I owe bob 5");
         assert_eq!(scene.printed, ["b[31mob: hi\n  | ann: I owe bob 5"]);
     }
 
     #[test]
-    fn a_guest_who_goes_to_another_room_leaves_the_first() {
+    fn guest_who_joins_another_room_leaves_the_first() {
         let mut scene = Scene::in_lobby();
         scene.typed("/join den s3cret");
         assert_eq!(scene.last()["args"], json!({"room": "den", "password": "s3cret"}));
@@ -241,7 +241,7 @@ mod talking {
     }
 
     #[test]
-    fn a_room_that_lets_nobody_in_leaves_us_where_we_are() {
+    fn refused_join_keeps_the_current_room() {
         let mut scene = Scene::in_lobby();
         scene.typed("/join den");
         scene.posted(6, "bob", "are you leaving?");
@@ -256,7 +256,7 @@ mod coming_back {
     use super::*;
 
     #[test]
-    fn the_room_is_joined_since_the_last_entry_seen() {
+    fn reconnect_joins_since_the_last_entry_seen() {
         let mut scene = Scene::in_lobby();
         scene.posted(6, "bob", "six");
         scene.reconnect();
@@ -265,7 +265,7 @@ mod coming_back {
     }
 
     #[test]
-    fn what_was_missed_is_shown_once() {
+    fn missed_entries_are_shown_once() {
         let mut scene = Scene::in_lobby();
         scene.posted(6, "bob", "six");
         scene.reconnect();
@@ -277,13 +277,13 @@ mod coming_back {
     }
 
     #[test]
-    fn an_unacknowledged_post_is_sent_again_with_its_key_once_all_was_heard() {
+    fn unacknowledged_post_is_resent_with_its_key_after_missed_entries() {
         let mut scene = Scene::in_lobby();
         scene.typed("hello");
         let post = scene.last()["args"].clone();
         scene.reconnect();
         scene.ok(json!({"room": {"uid": "L"}, "recovered": true, "last_seq": 6}));
-        assert_eq!(scene.last()["op"], "room.join", "the post may be what was missed");
+        assert_eq!(scene.last()["op"], "room.join", "the post may be among the missed entries");
         scene.posted(6, "bob", "not yours");
         assert_eq!(scene.last()["args"], post);
         scene.ok(json!({"seq": 7, "duplicate": false}));
@@ -291,7 +291,7 @@ mod coming_back {
     }
 
     #[test]
-    fn a_post_found_among_what_was_missed_is_not_sent_again() {
+    fn post_among_missed_entries_is_not_resent() {
         let mut scene = Scene::in_lobby();
         scene.typed("hello");
         let key = scene.last()["args"]["key"].clone();
@@ -304,7 +304,7 @@ mod coming_back {
     }
 
     #[test]
-    fn after_a_long_absence_history_is_paged_through() {
+    fn history_is_read_page_by_page_after_a_long_absence() {
         let mut scene = Scene::in_lobby();
         scene.reconnect();
         scene.ok(json!({"room": {"uid": "L"}, "recovered": false, "last_seq": 300}));
@@ -320,7 +320,7 @@ mod coming_back {
     }
 
     #[test]
-    fn what_was_typed_meanwhile_follows() {
+    fn lines_typed_while_offline_are_sent_after_reconnect() {
         let mut scene = Scene::in_lobby();
         scene.conversation.lost();
         scene.typed("are you there?");
@@ -331,19 +331,19 @@ mod coming_back {
     }
 
     #[test]
-    fn a_name_that_the_old_connection_still_holds_is_tried_again() {
+    fn name_held_by_old_connection_is_retried() {
         let mut scene = Scene::in_lobby();
         scene.conversation.lost();
         scene.open();
         scene.error(json!({"code": "conflict", "message": "the name is taken"}));
-        assert_eq!(scene.other, [Do::Reconnect("conflict: the name is taken".to_owned())]);
+        assert_eq!(scene.other, [Action::Reconnect("conflict: the name is taken".to_owned())]);
     }
 
     #[test]
-    fn a_room_that_was_lost_meanwhile_ends_it() {
+    fn room_deleted_while_offline_ends_the_client() {
         let mut scene = Scene::in_lobby();
         scene.reconnect();
         scene.error(json!({"code": "not_found", "message": "room not found"}));
-        assert_eq!(scene.other, [Do::GiveUp("cannot join lobby: not_found: room not found".to_owned())]);
+        assert_eq!(scene.other, [Action::GiveUp("cannot join lobby: not_found: room not found".to_owned())]);
     }
 }

@@ -1,17 +1,17 @@
-//! Components made of any bytes. A test of the host makes some of fixed seeds, the fuzz target of whatever finds new ways.
+//! Generates components from any bytes: from fixed seeds in a unit test of the host, and from fuzzer input in the fuzz target.
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use wasm_encoder::ComponentBuilder;
 use wasm_smith::{Component, Config, Module};
 
-/// A component; none if the bytes do not suffice.
+/// A component; `None` if the bytes do not suffice.
 pub fn file(bytes: &[u8]) -> Option<Vec<u8>> {
     let (kind, rest) = bytes.split_first()?;
     let mut rest = Unstructured::new(rest);
     if kind % 3 == 0 { component(&mut rest) } else { module(kind % 3 == 1, &mut rest) }
 }
 
-/// A component that instantiates the module.
+/// Wraps a module in a component that instantiates it.
 pub fn around(module: &[u8]) -> Vec<u8> {
     let mut component = ComponentBuilder::default();
     let module = component.core_module_raw(None, module);
@@ -19,10 +19,10 @@ pub fn around(module: &[u8]) -> Vec<u8> {
     component.finish()
 }
 
-/// `plain`: with nothing that the engine has switched off.
+/// A module; with `plain`, without proposals that the engine has disabled.
 fn module(plain: bool, bytes: &mut Unstructured<'_>) -> Option<Vec<u8>> {
     let mut config = Config::arbitrary(bytes).ok()?;
-    // There is nowhere to import from.
+    // No imports, since nothing would provide them.
     config.max_imports = 0;
     // Each function costs time to compile.
     config.max_funcs = config.max_funcs.min(20);

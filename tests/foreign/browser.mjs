@@ -1,4 +1,4 @@
-// Tells a story with the browser's own WebSocket, and with the bundle of `socket.io-client` that is made for browsers.
+// Runs a story with the browser's own WebSocket and the browser bundle of `socket.io-client`.
 
 import { world } from "./talk.mjs";
 

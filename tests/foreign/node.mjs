@@ -1,9 +1,9 @@
-// Tells stories with the `ws` and `socket.io-client` of npm: node node.mjs SERVER STORY…
+// Runs stories with the npm packages `ws` and `socket.io-client`: node node.mjs SERVER STORY…
 
 import { createRequire } from "node:module";
 import { world } from "./talk.mjs";
 
-// Where `cargo xtask foreign` has put them, which NODE_PATH says.
+// `cargo xtask foreign` installed them in NODE_PATH.
 const require = createRequire(import.meta.url);
 const { WebSocket } = require("ws");
 const { io } = require("socket.io-client");
@@ -20,5 +20,5 @@ for (const name of stories) {
   }
   console.log(`${name}: as its page says`);
 }
-// What is still connected does not matter any more.
+// Exits without closing the remaining connections.
 process.exit(0);

@@ -1,4 +1,4 @@
-// A `socket.io-client` whose server restarts: node reconnect.mjs SERVER TRANSPORT. It says `connected` when that may happen.
+// A `socket.io-client` whose server restarts: node reconnect.mjs SERVER TRANSPORT. Prints `connected` when it is ready for that.
 
 import { createRequire } from "node:module";
 import { like, world } from "./talk.mjs";
@@ -19,7 +19,7 @@ like(await before, { sessionId, content: /before/ });
 const [gone, back] = [next("disconnect"), next("connect")];
 console.log("connected");
 await gone;
-// By itself, to the same session, with what was said before still there.
+// It reconnects by itself, to the same session with its earlier messages.
 await back;
 const after = next("message");
 socket.emit("message", { sessionId, content: "after" });

@@ -1,4 +1,4 @@
-// What the stories have in common, wherever they run: a socket as a conversation, and REST.
+// Helpers of the stories, for Node and browsers: a socket with expectations, and REST.
 
 const PATIENCE = 30_000;
 

@@ -1,4 +1,4 @@
-//! What the tests run: the server's binary and the plugins, built when the first test asks for them.
+//! The server's binary and the plugins, built when the first test needs them.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -13,15 +13,15 @@ pub(crate) enum Plugin {
     WordFilter,
     Slash,
     Echo,
-    /// Does as its settings and its commands say.
+    /// Acts as its settings and commands say.
     Bot,
-    /// The smallest one: rejects whatever speaks of a casino.
+    /// The smallest plugin: rejects messages that contain `casino`.
     NoAds,
-    /// Does harm, as it is told to.
+    /// Misbehaves on demand.
     Hostile,
 }
 
-/// What the hostile plugin imports: everything.
+/// Grants for the hostile plugin, which imports everything.
 pub(crate) const HOSTILE_GRANTS: &str =
     r#"grants = ["storage", "accounts", "rooms", "rooms-admin", "messages", "passwords", "push", "timers", "http"]"#;
 
@@ -52,7 +52,7 @@ impl Plugin {
     }
 }
 
-/// The workspace.
+/// The folder of the workspace.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one up")
 }
@@ -62,15 +62,15 @@ pub(crate) fn natterjack() -> PathBuf {
     BUILT.join("debug/natterjack")
 }
 
-/// The target folder, with everything in it up to date. A test run by its name alone builds what it needs here; after
-/// `cargo xtask test` has built it, this takes no time.
+/// The target folder, after everything in it was built. A test that is run alone builds what it needs here; after
+/// `cargo xtask test` this takes no time.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let root = root();
     let cargo = |args: &[&str]| {
         let status = command::cargo(args).current_dir(root).status().expect("cargo runs");
         assert!(status.success(), "`cargo {}` failed; its output above says why", args.join(" "));
     };
-    // Of the workspace: other packages would mean other features of what they depend on, and building most of it again.
+    // The whole workspace: other package selections would change the features of dependencies and rebuild most of them.
     cargo(&["build", "--locked", "--workspace", "--bin=natterjack", "--test=suite"]);
     cargo(&["xtask", "plugins"]);
     let mut fixtures = vec!["build", "--locked", "--profile", "plugin", "--target", "wasm32-wasip2"];
@@ -84,7 +84,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     }
 });
 
-/// The folder that the clients are installed in, with everything there.
+/// The folder in which the third-party clients are installed.
 pub(crate) static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let install = command::cargo(&["xtask", "foreign"]).current_dir(root()).status();
     assert!(

@@ -1,4 +1,4 @@
-//! A browser that tests drive.
+//! A headless browser, driven by WebDriver.
 
 use std::process::Stdio;
 use std::str::FromStr;
@@ -19,14 +19,14 @@ use super::{PATIENCE, natterjack};
 /// A headless Chromium with a profile of its own.
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    /// Chromium's process, as long as it has not been closed.
+    /// The id of Chromium's process, until it is closed.
     process: Option<i32>,
     _driver: Child,
     _profile: TempDir,
 }
 
 impl Drop for Browser {
-    /// A test that fails leaves no browser behind: its driver cannot end it any more.
+    /// Kills the browser of a failed test: its driver cannot end it any more.
     fn drop(&mut self) {
         if let Some(process) = self.process {
             let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
@@ -65,12 +65,12 @@ impl Browser {
             .expect("the browser does as it is told");
         let patience = TimeoutConfiguration::new(Some(10 * PATIENCE), Some(PATIENCE), None);
         client.update_timeouts(patience).await.expect("the browser does as it is told");
-        let process = client.capabilities().and_then(|told| told.get("goog:processID")?.as_i64());
+        let process = client.capabilities().and_then(|all| all.get("goog:processID")?.as_i64());
         let process = process.and_then(|id| i32::try_from(id).ok());
         Self { client, process, _driver: driver, _profile: profile }
     }
 
-    /// How large the page is, and whether its user likes it dark.
+    /// Sets the size of the page and the preferred colour scheme.
     pub(crate) async fn look(&self, width: u32, height: u32, dark: bool) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
@@ -83,7 +83,7 @@ impl Browser {
         self.client.issue_cmd(Devtools { command, params }).await.expect("Chromium does it");
     }
 
-    /// Keeps what is seen, for people to look at.
+    /// Saves a screenshot, for people to look at.
     pub(crate) async fn screenshot(&self, name: &str) {
         let folder = natterjack().ancestors().nth(2).expect("the target folder").join("screenshots");
         std::fs::create_dir_all(&folder).expect("a folder for screenshots");
@@ -98,7 +98,7 @@ impl Browser {
     }
 }
 
-/// A command of Chromium's own, which WebDriver does not have.
+/// A command of the Chrome DevTools Protocol.
 #[derive(Debug)]
 struct Devtools {
     command: &'static str,
@@ -115,7 +115,7 @@ impl WebDriverCompatibleCommand for Devtools {
     }
 }
 
-/// Waits for the line that says where a program listens. Nothing that it says later is missed by anybody.
+/// Waits for a line of a program's output that contains this text; later output is discarded.
 pub(crate) async fn first_line(output: impl AsyncRead + Unpin + Send + 'static, text: &str) -> String {
     let mut lines = BufReader::new(output).lines();
     let found = timeout(PATIENCE, async {
@@ -127,7 +127,7 @@ pub(crate) async fn first_line(output: impl AsyncRead + Unpin + Send + 'static, 
         panic!("the program ended without `{text}`");
     });
     let line = found.await.unwrap_or_else(|_| panic!("the program never said `{text}`"));
-    // Read on, so that it never writes to nobody.
+    // Reads on, so that the program's pipe stays open.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     line
 }

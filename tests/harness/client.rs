@@ -29,7 +29,7 @@ impl Failure {
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next_id: u64,
-    /// What came while something else was waited for.
+    /// Frames that arrived while another one was awaited.
     waiting: VecDeque<Value>,
 }
 
@@ -38,7 +38,7 @@ impl Client {
         Self::open_with(url, &[]).await.expect("the server takes the connection")
     }
 
-    /// With headers of one's own; the error is the status of the refusal.
+    /// Opens a connection with extra headers; the error is the status of the refusal.
     pub(crate) async fn open_with(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let mut request = url.into_client_request().expect("a URL");
         for (name, value) in headers {
@@ -51,13 +51,13 @@ impl Client {
         }
     }
 
-    /// A connection that may fail: none if nobody answers.
+    /// Opens a connection; `None` if the server does not answer.
     pub(crate) async fn try_open(url: &str) -> Option<Self> {
         let (socket, _) = connect_async(url).await.ok()?;
         Some(Self { socket, next_id: 0, waiting: VecDeque::new() })
     }
 
-    /// Sends a command over a connection that may be gone: none if it is.
+    /// Sends a command; `None` if the connection is lost.
     pub(crate) async fn try_send(&mut self, op: &str, args: Value) -> Option<u64> {
         self.next_id += 1;
         let frame = json!({"id": self.next_id, "op": op, "args": args}).to_string();
@@ -65,7 +65,7 @@ impl Client {
         Some(self.next_id)
     }
 
-    /// What comes next, however long it takes: none if the connection is gone.
+    /// The next frame, without a timeout; `None` if the connection is lost.
     pub(crate) async fn try_frame(&mut self) -> Option<Value> {
         loop {
             match self.socket.next().await?.ok()? {
@@ -120,7 +120,7 @@ impl Client {
         self.expect(to, |frame| frame["type"] == to && frame["code"].is_u64()).await
     }
 
-    /// The next message; gives its body.
+    /// The body of the next message.
     pub(crate) async fn expect_message(&mut self) -> String {
         let event = self.expect_event("message.posted").await;
         event["data"]["body"].as_str().expect("a body").to_owned()
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Sends a ping and waits for the pong; gives how many other frames came before it.
+    /// Sends a ping and waits for the pong; returns how many other frames arrived before it.
     pub(crate) async fn ping(&mut self, payload: &'static str) -> usize {
         self.send_raw(Message::Ping(payload.into())).await;
         let before = self.waiting.len();
@@ -167,12 +167,12 @@ impl Client {
         }
     }
 
-    /// Says goodbye.
+    /// Closes the connection with a close frame.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.expect("the close is sent");
     }
 
-    /// Reads on until the server closes; gives the code.
+    /// Reads until the server closes; returns the code.
     pub(crate) async fn expect_close(&mut self) -> u16 {
         self.expect_close_with_reason().await.0
     }
@@ -189,7 +189,7 @@ impl Client {
         }
     }
 
-    /// Reads on until the server closes; gives all that came, and the code.
+    /// Reads until the server closes; returns all frames, and the code.
     pub(crate) async fn read_to_close(&mut self) -> (Vec<Value>, u16) {
         let mut frames: Vec<Value> = self.heard();
         loop {
@@ -203,12 +203,12 @@ impl Client {
         }
     }
 
-    /// What came while something else was waited for.
+    /// Takes the frames that arrived while another one was awaited.
     pub(crate) fn heard(&mut self) -> Vec<Value> {
         self.waiting.drain(..).collect()
     }
 
-    /// Everything that has arrived once the server has answered one more command.
+    /// Sends one more command; returns all frames that arrived before its answer.
     pub(crate) async fn settle(&mut self) -> Vec<Value> {
         self.call("commands", json!({})).await.expect("commands are listed");
         self.waiting.drain(..).collect()

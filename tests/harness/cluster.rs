@@ -1,8 +1,8 @@
-//! Several servers that are one together: a NATS and a PostgreSQL database of their own.
+//! Clusters of servers, with their own NATS and PostgreSQL database.
 
 use super::{Nats, Server, Setup, database};
 
-/// What the nodes of a cluster have in common.
+/// The services that the nodes of a cluster share.
 pub(crate) struct Cluster {
     pub(crate) nats: Nats,
     database: String,
@@ -13,13 +13,13 @@ impl Cluster {
         Self::on(&database::postgres().expect("the tests of clusters need PostgreSQL: `cargo xtask test`")).await
     }
 
-    /// With a database of this PostgreSQL.
+    /// Starts a cluster with a new database of this PostgreSQL.
     pub(crate) async fn on(server: &str) -> Self {
         let (nats, database) = tokio::join!(Nats::start(), database::create(server));
         Self { nats, database }
     }
 
-    /// What a node of this name starts with: what `setup` has, and its place in the cluster.
+    /// Adds the settings of a cluster node of this name to `setup`.
     pub(crate) fn node(&self, name: &str, setup: Setup) -> Setup {
         setup
             .on_database(&self.database)

@@ -1,4 +1,4 @@
-//! The plugins as a server has compiled them, for all the other servers: compiling takes far longer than anything a test does.
+//! A shared cache of compiled plugins: compiling takes far longer than any test.
 
 use std::fs::{self, File, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,10 +10,10 @@ use walkdir::WalkDir;
 
 use super::{HOSTILE_GRANTS, Plugin, Setup};
 
-/// Where a server keeps them.
+/// The server's folder for compiled plugins.
 const FOLDER: &str = "data/compiled-plugins";
 
-/// Other versions of these compile otherwise, or keep otherwise what they compiled.
+/// Files whose changes invalidate the cache: they determine how plugins are compiled and stored.
 const ENGINE: [&str; 4] = [
     include_str!("../../Cargo.lock"),
     include_str!("../../host/src/plugins/engine.rs"),
@@ -21,7 +21,7 @@ const ENGINE: [&str; 4] = [
     include_str!("../../host/src/plugins/compiled.rs"),
 ];
 
-/// Puts them where the server of this folder looks for them.
+/// Copies the compiled plugins into a server's folder.
 pub(super) async fn copy_to(folder: &Path) {
     static COMPILED: OnceCell<Compiled> = OnceCell::const_new();
     let from = &COMPILED.get_or_init(compile).await.folder;
@@ -31,7 +31,7 @@ pub(super) async fn copy_to(folder: &Path) {
 
 struct Compiled {
     folder: PathBuf,
-    /// Keeps other processes from removing it.
+    /// A shared lock that keeps other processes from removing the folder.
     _in_use: File,
 }
 
@@ -46,11 +46,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Once for these plugins, whichever process of tests comes first.
+/// Compiles the plugins, once for all test processes.
 async fn compile() -> Compiled {
     let all = [&Plugin::SHIPPED[..], &[Plugin::Bot, Plugin::NoAds, Plugin::Hostile]].concat();
     let mut hash = DefaultHasher::new();
-    // What they are compiled with.
+    // Part of the key: what they are compiled with.
     ENGINE.hash(&mut hash);
     all.iter().for_each(|plugin| fs::read(plugin.path()).expect("a built plugin").hash(&mut hash));
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
@@ -75,7 +75,7 @@ async fn compile() -> Compiled {
     Compiled { folder, _in_use: in_use }
 }
 
-/// Those of other plugins, if no process of tests copies them: each that does has its lock. Whoever comes meanwhile waits.
+/// Removes caches of other plugin versions that no test process holds a lock of.
 fn remove_unused(kept: &Path) {
     for entry in fs::read_dir(kept).expect("a folder that can be read") {
         let folder = entry.expect("a folder that can be read").path();

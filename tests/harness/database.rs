@@ -1,4 +1,4 @@
-//! Which database a test's server has: SQLite, or a fresh one on the PostgreSQL that `cargo xtask test` started.
+//! Databases of tests: SQLite, or a new one on the PostgreSQL that `cargo xtask test` started.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -8,12 +8,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
-/// The PostgreSQL to use, if this run is on PostgreSQL.
+/// The URL of the PostgreSQL to use, if this run is on PostgreSQL.
 pub(crate) fn postgres() -> Option<String> {
     std::env::var("NATTERJACK_TEST_POSTGRES").ok()
 }
 
-/// Makes a database of a test's own; gives its URL.
+/// Creates a database for a test; returns its URL.
 pub(crate) async fn create(server: &str) -> String {
     let name = format!("test_{}", Uuid::new_v4().simple());
     let mut connection = PgConnection::connect(server).await.expect("the tests' PostgreSQL answers");
@@ -22,7 +22,7 @@ pub(crate) async fn create(server: &str) -> String {
     server.replacen("/postgres?", &format!("/{name}?"), 1)
 }
 
-/// What a tool of the operator's would see: the rows of a query with one column of text.
+/// Runs a query with one column of text, directly on the database.
 pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
@@ -33,7 +33,7 @@ pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
     }
 }
 
-/// Changes something behind the server's back.
+/// Runs a statement directly on the database.
 pub(crate) async fn execute(url: &str, sql: &'static str) {
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.expect("the database opens");
@@ -45,7 +45,7 @@ pub(crate) async fn execute(url: &str, sql: &'static str) {
     }
 }
 
-/// Makes a database as the program of this migration made it, with these rows.
+/// Creates a database with the schema of this migration, and with these rows.
 pub(crate) async fn create_at(url: &str, migration: i64, rows: &'static str) {
     let engine = if url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(engine);
@@ -65,17 +65,17 @@ pub(crate) async fn create_at(url: &str, migration: i64, rows: &'static str) {
     }
 }
 
-/// An entry of a room's log, as it is stored.
+/// A stored entry of a room's log.
 #[derive(sqlx::FromRow)]
 pub(crate) struct StoredEntry {
     #[sqlx(try_from = "i64")]
     pub(crate) seq: u64,
     pub(crate) kind: String,
-    /// Of a post; none if a guest wrote it.
+    /// The author of a post; `None` for a guest.
     pub(crate) author: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) body: Option<String>,
-    /// JSON, of anything but a post.
+    /// JSON of entries that are not posts.
     pub(crate) data: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn entries(url: &str, room: &str) -> Vec<StoredEntry> {
     entries.expect("the log is read")
 }
 
-/// The number that the room says its last entry has.
+/// The stored number of the room's last entry.
 pub(crate) async fn last_seq(url: &str, room: &str) -> u64 {
     let sql = "SELECT last_seq FROM rooms WHERE uid = $1";
     let last: Result<i64, _> = if url.starts_with("sqlite:") {
@@ -106,7 +106,7 @@ pub(crate) async fn last_seq(url: &str, room: &str) -> u64 {
     last.expect("the room is there").unsigned_abs()
 }
 
-/// The one text that a query gives.
+/// Runs a query that returns one text.
 pub(crate) async fn text(url: &str, sql: &'static str) -> String {
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.expect("the database opens");

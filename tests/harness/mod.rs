@@ -1,4 +1,4 @@
-//! Starts servers and speaks to them as clients do.
+//! Test harness: starts servers, databases, NATS and browsers, and provides clients.
 
 mod accounts;
 mod artifacts;
@@ -24,5 +24,5 @@ pub(crate) use self::socketio::SocketIo;
 
 use std::time::Duration;
 
-/// How long a test waits for something that has to come. Long, since machines are busy; only a failing test waits it out.
+/// How long a test waits for an expected event. Long, since machines are busy; only a failing test waits the whole time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! A private NATS, as a cluster's nodes share one: a Debian nats-server on a port of its own choice.
+//! A private NATS for a cluster: Debian's nats-server on a free port.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// It ends when this is dropped.
+/// A running nats-server, which is killed when this is dropped.
 pub(crate) struct Nats {
     child: Child,
     address: String,
@@ -16,8 +16,8 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) async fn start() -> Self {
-        // It chooses a port that is free and says which.
-        Self::listen("-1").await.unwrap_or_else(|said| panic!("nats-server does not start; it said:\n{said}"))
+        // With port -1 it chooses a free port and prints it.
+        Self::listen("-1").await.unwrap_or_else(|output| panic!("nats-server does not start; its output:\n{output}"))
     }
 
     /// For `cluster.nats`.
@@ -25,28 +25,28 @@ impl Nats {
         format!("nats://{}", self.address)
     }
 
-    /// Ends it without warning: whoever is connected is cut off.
+    /// Kills it, which cuts off all clients.
     pub(crate) async fn stop(&mut self) {
         self.child.kill().await.expect("nats-server ends");
     }
 
-    /// Starts it again where its clients look for it.
+    /// Starts it again on the same port.
     pub(crate) async fn start_again(&mut self) {
         let port = self.address.rsplit(':').next().expect("a port").to_owned();
-        let mut said = String::new();
-        // Any connection of this machine may have been given the port meanwhile, and lets go of it again.
+        let mut output = String::new();
+        // Another connection of this machine may use the port for a moment.
         for _ in 0..100 {
             match Self::listen(&port).await {
                 Ok(started) => return *self = started,
-                Err(why) => said = why,
+                Err(why) => output = why,
             }
         }
-        panic!("nats-server does not start again; it said:\n{said}");
+        panic!("nats-server does not start again; its output:\n{output}");
     }
 
-    /// Waits until it takes connections, or gives what it said when it ended.
+    /// Starts nats-server and waits until it accepts connections; the error is its output.
     async fn listen(port: &str) -> Result<Self, String> {
-        // Debian keeps it where only administrators look.
+        // Debian installs it outside of users' PATH.
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let mut child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", port])
@@ -58,23 +58,23 @@ impl Nats {
             .expect("the tests of clusters need nats-server, which `cargo xtask test` installs");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let address = timeout(PATIENCE, ready(&mut lines)).await.expect("nats-server says something")?;
-        // It must not be held up by a pipe that nobody reads.
+        // Reads on, so that a full pipe does not block it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { child, address })
     }
 }
 
 async fn ready(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String, String> {
-    let (mut address, mut said) = (None, String::new());
+    let (mut address, mut output) = (None, String::new());
     while let Ok(Some(line)) = lines.next_line().await {
         if let Some((_, listening)) = line.split_once("Listening for client connections on ") {
             address = Some(listening.trim().to_owned());
         }
-        said.push_str(&line);
-        said.push('\n');
+        output.push_str(&line);
+        output.push('\n');
         if line.contains("Server is ready") {
-            return address.ok_or(said);
+            return address.ok_or(output);
         }
     }
-    Err(said)
+    Err(output)
 }

@@ -1,13 +1,13 @@
-//! Frames as nobody should send them: valid ones with something wrong, and what is no frame at all.
+//! Strategies for malformed frames: mutated valid ones, and arbitrary text.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 
-/// Where something else is put; in no frame of ours.
+/// Placeholder for the mutated part; occurs in no valid frame.
 const HOLE: &str = "\u{e000}";
 
-/// Frames around these valid ones.
+/// Mutations of these valid frames, and arbitrary text.
 pub(crate) fn frame(valid: Vec<Value>) -> impl Strategy<Value = String> {
     let valid = select(valid);
     prop_oneof![
@@ -26,7 +26,7 @@ pub(crate) fn frame(valid: Vec<Value>) -> impl Strategy<Value = String> {
     ]
 }
 
-/// JSON that is seldom expected where it stands, and some that is no JSON.
+/// Unusual JSON values, and some invalid JSON.
 fn odd_value() -> impl Strategy<Value = String> {
     let small = [
         "null",
@@ -119,7 +119,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// JSON pointers to all that is in a value, itself first.
+/// JSON pointers to a value and all values within it.
 fn places(value: &Value) -> Vec<String> {
     fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
         found.push(at.to_owned());
@@ -138,7 +138,7 @@ fn places(value: &Value) -> Vec<String> {
     found
 }
 
-/// The frame with any JSON, or none, in one of its places.
+/// The frame with any text in place of the value at a pointer.
 fn fill(frame: &Value, place: &str, text: &str) -> String {
     let mut frame = frame.clone();
     if let Some(there) = frame.pointer_mut(place) {
@@ -152,7 +152,7 @@ fn put(frame: &Value, which: Index, odd: &str) -> String {
     fill(frame, &places[which.index(places.len())], odd)
 }
 
-/// With one field given twice.
+/// The frame with one field given twice.
 fn twice(frame: &Value, which: Index, odd: &str) -> String {
     let mut fields = places(frame);
     fields.retain(|place| frame.pointer(place.rsplit_once('/').map_or("", |(of, _)| of)).is_some_and(Value::is_object));

@@ -1,4 +1,4 @@
-//! A client of Socket.IO over WebSocket, as far as the tests need one. Real ones are other people's work.
+//! A minimal Socket.IO client over WebSocket. Real clients are tested in `tests/foreign`.
 
 use std::collections::VecDeque;
 
@@ -15,17 +15,17 @@ use super::PATIENCE;
 pub(crate) struct SocketIo {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next_ack: u64,
-    /// What came while something else was waited for: event and data.
+    /// Events that arrived while something else was awaited, with their data.
     waiting: VecDeque<(String, Value)>,
 }
 
 impl SocketIo {
-    /// Connects with this `auth`; the error is what CONNECT_ERROR says.
+    /// Connects with this `auth`; the error is the message of CONNECT_ERROR.
     pub(crate) async fn connect(address: &str, auth: &Value) -> Result<Self, String> {
         Self::connect_with(address, auth, &[]).await
     }
 
-    /// The same with headers of one's own.
+    /// The same with extra headers.
     pub(crate) async fn connect_with(
         address: &str,
         auth: &Value,
@@ -34,7 +34,7 @@ impl SocketIo {
         Self::connect_over(Self::open(address, headers).await, auth).await
     }
 
-    /// The same with more in the address.
+    /// The same with an extended query string.
     pub(crate) async fn connect_at(address: &str, query: &str, auth: &Value) -> Result<Self, String> {
         Self::connect_over(Self::open_at(address, query, &[]).await, auth).await
     }
@@ -53,7 +53,7 @@ impl SocketIo {
         }
     }
 
-    /// A connection of Engine.IO alone; the error is the status of the refusal.
+    /// Opens an Engine.IO connection without CONNECT; the error is the status of the refusal.
     pub(crate) async fn open(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         Self::open_at(address, "", headers).await
     }
@@ -102,7 +102,7 @@ impl SocketIo {
         }
     }
 
-    /// The number of the next acknowledgement, none if the connection ends; events before it do not matter.
+    /// The number of the next acknowledgement, or `None` if the connection ends; skips events.
     pub(crate) async fn next_ack(&mut self) -> Option<usize> {
         loop {
             if let Some(ack) = self.packet().await?.strip_prefix("43") {
@@ -128,7 +128,7 @@ impl SocketIo {
         self.expect("message").await["content"].as_str().expect("a content").to_owned()
     }
 
-    /// Reads on until the server disconnects: `41`, or the end of the connection.
+    /// Reads until the server disconnects: `41`, or the end of the connection.
     pub(crate) async fn expect_disconnect(&mut self) {
         while let Some(packet) = self.packet().await {
             if packet == "41" {
@@ -138,14 +138,14 @@ impl SocketIo {
         }
     }
 
-    /// Reads on until the transport closes, without a word of disconnection.
+    /// Reads until the transport closes, without a disconnect packet.
     pub(crate) async fn expect_end(&mut self) {
         while let Some(packet) = self.packet().await {
             self.keep(&packet);
         }
     }
 
-    /// Events of this name that came while something else was waited for.
+    /// The number of events of this name that arrived while something else was awaited.
     pub(crate) fn heard(&self, event: &str) -> usize {
         self.waiting.iter().filter(|(name, _)| name == event).count()
     }
@@ -156,7 +156,7 @@ impl SocketIo {
         self.waiting.push_back((name, data));
     }
 
-    /// What the server says next, without its pings; none if it has closed.
+    /// The next packet, except pings; `None` if the server has closed.
     async fn packet(&mut self) -> Option<String> {
         let said = async {
             loop {
@@ -169,7 +169,7 @@ impl SocketIo {
                 }
             }
         };
-        // Over all: a ping is no sign that what is waited for will come.
+        // One timeout for the whole wait, which pings do not extend.
         timeout(PATIENCE, said).await.expect("the server says something")
     }
 }

@@ -1,4 +1,4 @@
-//! Signing up, logging in, and what a token opens.
+//! Sign-up, log-in, refresh tokens, and what an access token authorises.
 
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ fn expired_token(account: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_signed_up_can_log_in_by_name_or_address_in_any_case() {
+async fn log_in_accepts_name_or_address_in_any_case() {
     let server = Server::start().await;
     let ann = server.sign_up("Ann").await;
     for who in [json!({"username": "ann"}), json!({"username": "ANN"}), json!({"email": "ann@EXAMPLE.org"})] {
@@ -43,7 +43,7 @@ async fn who_signed_up_can_log_in_by_name_or_address_in_any_case() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_name_read_the_same() {
+async fn wrong_password_and_unknown_name_give_the_same_error() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let wrong = server.post("/api/auth/login", None, &json!({"username": ann.name, "password": "not hers"})).await;
@@ -53,7 +53,7 @@ async fn a_wrong_password_and_an_unknown_name_read_the_same() {
 }
 
 #[tokio::test]
-async fn a_bad_signing_up_says_what_is_wrong() {
+async fn invalid_sign_up_is_refused_with_the_reason() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     for (body, code, names) in [
@@ -77,7 +77,7 @@ async fn a_bad_signing_up_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn the_shortest_password_is_the_operators_to_choose() {
+async fn minimum_password_length_is_configurable() {
     let server = Setup::new().replace("min_password_chars = 1 ", "min_password_chars = 8 ").start().await;
     for (password, expected) in [("1234567", 400), ("ÄÖÜäöü7", 400), ("ÄÖÜäöüß8", 201)] {
         let body = json!({"username": "ann", "password": password});
@@ -87,7 +87,7 @@ async fn the_shortest_password_is_the_operators_to_choose() {
 }
 
 #[tokio::test]
-async fn a_bad_expired_or_foreign_token_opens_nothing() {
+async fn invalid_expired_or_foreign_token_is_refused() {
     let server = Setup::new().variable("JWT_SECRET", SECRET).start().await;
     let ann = server.sign_up("ann").await;
     let expired = expired_token(&ann.id);
@@ -108,7 +108,7 @@ async fn a_bad_expired_or_foreign_token_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_upgrade_request_needs_no_connect() {
+async fn token_in_upgrade_request_authenticates_without_connect() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let url = format!("ws://{}/ws/native", server.address());
@@ -121,7 +121,7 @@ async fn a_token_in_the_upgrade_request_needs_no_connect() {
 }
 
 #[tokio::test]
-async fn a_token_that_ends_closes_its_connection_with_4401() {
+async fn expired_token_closes_its_connection_with_4401() {
     let server = Setup::new().replace(r#"access_ttl = "24h""#, r#"access_ttl = "2s""#).start().await;
     let mut ann = server.join_as("ann").await;
     ann.expect_event("token.expiring").await;
@@ -129,7 +129,7 @@ async fn a_token_that_ends_closes_its_connection_with_4401() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_token_and_its_connections_at_once() {
+async fn log_out_revokes_token_and_closes_its_connections() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;
@@ -152,14 +152,14 @@ async fn long_after(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_repeated_refresh_gets_the_same_successor_for_as_long_as_that_is_unused() {
+async fn repeated_refresh_returns_same_successor_until_it_is_used() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
     let (_, first) = refresh(&server, &account.refresh_token).await.unwrap();
     long_after(&server).await;
     for _ in 0..3 {
-        let (token, for_subscribers) = refresh(&server, &account.refresh_token).await.unwrap();
-        assert_eq!(for_subscribers, first);
+        let (token, again) = refresh(&server, &account.refresh_token).await.unwrap();
+        assert_eq!(again, first);
         assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
     }
     let stored = "SELECT refresh_hash || ' ' || previous_hash || ' ' || rotations FROM logins";
@@ -168,7 +168,7 @@ async fn a_repeated_refresh_gets_the_same_successor_for_as_long_as_that_is_unuse
 }
 
 #[tokio::test]
-async fn two_tabs_that_refresh_at_once_both_stay_logged_in() {
+async fn concurrent_refreshes_of_two_tabs_keep_both_logged_in() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
     let tabs = join_all((0..10).map(|_| refresh(&server, &account.refresh_token))).await;
@@ -183,7 +183,7 @@ async fn two_tabs_that_refresh_at_once_both_stay_logged_in() {
 }
 
 #[tokio::test]
-async fn the_reuse_of_a_refresh_token_ends_the_login_however_old_it_is() {
+async fn reused_refresh_token_ends_the_login() {
     for age in [2, 5] {
         let server = Server::start().await;
         let account = server.sign_up("ann").await;
@@ -199,7 +199,7 @@ async fn the_reuse_of_a_refresh_token_ends_the_login_however_old_it_is() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_of_the_version_before_still_works() {
+async fn refresh_token_of_previous_version_is_accepted() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     // SHA-256 of "opaque".
@@ -212,7 +212,7 @@ async fn a_refresh_token_of_the_version_before_still_works() {
 }
 
 #[tokio::test]
-async fn answers_with_tokens_are_kept_in_no_cache() {
+async fn responses_with_tokens_are_not_cacheable() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
     let log_in = json!({"username": " ann ", "password": account.password});
@@ -232,7 +232,7 @@ async fn answers_with_tokens_are_kept_in_no_cache() {
 }
 
 #[tokio::test]
-async fn a_token_whose_account_is_not_its_logins_opens_nothing_and_harms_nobody() {
+async fn token_with_mismatched_account_and_login_is_refused() {
     let server = Setup::new().variable("JWT_SECRET", SECRET).start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let claims = |token: &str| -> Value {
@@ -250,7 +250,7 @@ async fn a_token_whose_account_is_not_its_logins_opens_nothing_and_harms_nobody(
 }
 
 #[tokio::test]
-async fn guessing_a_password_gets_slow_for_that_account_only() {
+async fn failed_log_ins_throttle_only_that_account() {
     let server = Setup::new().replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 2").start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let wrong = json!({"username": "ann", "password": "not hers"});
@@ -268,7 +268,7 @@ async fn guessing_a_password_gets_slow_for_that_account_only() {
 }
 
 #[tokio::test]
-async fn signing_up_by_the_dozen_is_refused_with_a_time_to_wait() {
+async fn repeated_sign_ups_are_throttled_with_retry_after() {
     let server = Setup::new().replace("attempts_burst = 30", "attempts_burst = 2").start().await;
     server.sign_up("one").await;
     server.sign_up("two").await;

@@ -1,4 +1,4 @@
-//! Administrators see all accounts and shut them out at once.
+//! Administration of accounts: listing, disabling, logging out.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn accounts_are_listed_and_found_by_part_of_a_name_or_address() {
 }
 
 #[tokio::test]
-async fn a_disabled_account_is_out_at_once_and_enabled_it_may_come_back() {
+async fn disabled_account_is_disconnected_until_enabled() {
     let (server, root) = with_admin().await;
     let token = Some(root.token.as_str());
     let ann = server.sign_up("ann").await;
@@ -60,7 +60,7 @@ async fn a_disabled_account_is_out_at_once_and_enabled_it_may_come_back() {
 }
 
 #[tokio::test]
-async fn an_account_is_logged_out_everywhere_at_once() {
+async fn administrator_logs_account_out_everywhere() {
     let (server, root) = with_admin().await;
     let ann = server.sign_up("ann").await;
     let mut client = server.log_in(&ann).await;
@@ -73,7 +73,7 @@ async fn an_account_is_logged_out_everywhere_at_once() {
 }
 
 #[tokio::test]
-async fn only_administrators_do_this_and_not_to_themselves() {
+async fn account_administration_needs_another_administrator() {
     let (server, root) = with_admin().await;
     let ann = server.sign_up("ann").await;
     assert_eq!(server.get("/api/admin/accounts", Some(&ann.token)).await.0, 403);

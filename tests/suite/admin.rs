@@ -1,4 +1,4 @@
-//! Administrators look after the plugins of a running server, over REST and from the command line.
+//! Administration of a running server's plugins, over REST and from the command line.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn config_of(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn what_a_plugin_offers_and_may_use_is_listed() {
+async fn plugin_list_shows_commands_and_grants() {
     let server = Server::start().await;
     let token = administrator(&server, "ann").await;
     let (_, answer) = server.get("/api/admin/plugins", Some(&token)).await;
@@ -33,7 +33,7 @@ async fn what_a_plugin_offers_and_may_use_is_listed() {
 }
 
 #[tokio::test]
-async fn an_administrator_sees_what_runs_and_why_something_does_not() {
+async fn plugin_list_shows_running_and_failed_plugins() {
     let setup =
         Setup::new().replace(r#"grants = ["accounts", "rooms", "rooms-admin"]"#, r#"grants = ["accounts", "rooms"]"#);
     let server = setup.start().await;
@@ -59,7 +59,7 @@ async fn an_administrator_sees_what_runs_and_why_something_does_not() {
 }
 
 #[tokio::test]
-async fn nobody_else_sees_or_does_any_of_it() {
+async fn plugin_routes_refuse_non_administrators() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;
     let before = config_of(&server);
@@ -86,7 +86,7 @@ async fn nobody_else_sees_or_does_any_of_it() {
 }
 
 #[tokio::test]
-async fn a_plugin_is_switched_off_and_on_in_config_toml_while_people_talk() {
+async fn plugin_is_disabled_and_enabled_in_config_toml_while_people_chat() {
     let mut server = Server::start().await;
     let token = administrator(&server, "ann").await;
     let mut bob = server.join_as("bob").await;
@@ -120,7 +120,7 @@ async fn a_plugin_is_switched_off_and_on_in_config_toml_while_people_talk() {
 }
 
 #[tokio::test]
-async fn without_a_configuration_file_there_is_nothing_to_switch_in() {
+async fn enabling_plugin_without_configuration_file_is_refused() {
     let mut server = Server::start().await;
     let token = administrator(&server, "ann").await;
     server.stop().await;
@@ -133,7 +133,7 @@ async fn without_a_configuration_file_there_is_nothing_to_switch_in() {
 }
 
 #[tokio::test]
-async fn a_reload_reads_folder_and_settings_or_says_what_is_wrong_with_them() {
+async fn reload_reads_folder_and_settings_or_reports_faults() {
     let server = Setup::bare().start().await;
     let token = administrator(&server, "ann").await;
     server.setup().install(Plugin::NoAds, Plugin::NoAds.file_name());
@@ -149,7 +149,7 @@ async fn a_reload_reads_folder_and_settings_or_says_what_is_wrong_with_them() {
 }
 
 #[tokio::test]
-async fn the_logs_of_one_plugin_tell_what_happened_to_it() {
+async fn plugin_logs_show_its_history() {
     let server = Server::start().await;
     let token = administrator(&server, "ann").await;
     server.setup().install_bytes(Plugin::WordFilter.file_name(), b"\0asm no more");
@@ -169,7 +169,7 @@ async fn the_logs_of_one_plugin_tell_what_happened_to_it() {
 }
 
 #[tokio::test]
-async fn the_tools_say_how_to_reach_a_server() {
+async fn plugin_tools_explain_how_to_reach_a_server() {
     let setup = Setup::bare();
     let nobody = setup.command(&["plugin", "list"]).env_remove("NATTERJACK_TOKEN").output().await.unwrap();
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("natterjack user token"), "{nobody:?}");

@@ -1,4 +1,4 @@
-//! Whatever administrators do is in the audit log: who did what to whom, when, and what became of it.
+//! The audit log records each action of administrators with its target, time and outcome.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ async fn lines(server: &Server, root: &Account, query: &str) -> Vec<Value> {
     serde_json::from_value(answer["lines"].take()).unwrap()
 }
 
-/// Action, target and outcome of each, the latest first.
-fn told(lines: &[Value]) -> Vec<(&str, &str, &str)> {
+/// Action, target and outcome of each line, latest first.
+fn summary(lines: &[Value]) -> Vec<(&str, &str, &str)> {
     lines
         .iter()
         .map(|line| {
@@ -22,7 +22,7 @@ fn told(lines: &[Value]) -> Vec<(&str, &str, &str)> {
 }
 
 #[tokio::test]
-async fn what_was_done_to_plugins_is_in_it_and_what_was_refused() {
+async fn plugin_changes_and_refusals_are_audited() {
     let server = Server::start().await;
     let root = server.administrator("root").await;
     let token = Some(root.token.as_str());
@@ -41,7 +41,7 @@ async fn what_was_done_to_plugins_is_in_it_and_what_was_refused() {
     let log = lines(&server, &root, "").await;
     let on = "word-filter";
     assert_eq!(
-        told(&log),
+        summary(&log),
         [
             ("plugin.reload", "", "done"),
             ("plugin.remove", on, "done"),
@@ -62,7 +62,7 @@ async fn what_was_done_to_plugins_is_in_it_and_what_was_refused() {
 }
 
 #[tokio::test]
-async fn what_was_done_to_people_rooms_and_connections_is_in_it_by_name() {
+async fn account_room_and_connection_actions_are_audited_by_name() {
     let server = Server::start().await;
     let root = server.administrator("root").await;
     let token = Some(root.token.as_str());
@@ -84,7 +84,7 @@ async fn what_was_done_to_people_rooms_and_connections_is_in_it_by_name() {
     let log = lines(&server, &root, "").await;
     let account = format!("ann ({})", ann.id);
     assert_eq!(
-        told(&log)[..6],
+        summary(&log)[..6],
         [
             ("account.disable", "018f0000-0000-7000-8000-000000000000", "refused"),
             ("account.enable", &*account, "done"),
@@ -94,13 +94,13 @@ async fn what_was_done_to_people_rooms_and_connections_is_in_it_by_name() {
             ("room.delete", &*format!("pond ({room})"), "done"),
         ]
     );
-    assert_eq!(told(&lines(&server, &root, "?query=POND").await).len(), 1);
+    assert_eq!(summary(&lines(&server, &root, "?query=POND").await).len(), 1);
     let cursor = log[1]["id"].as_i64().unwrap();
     assert_eq!(lines(&server, &root, &format!("?cursor={cursor}")).await, log[2..]);
 }
 
 #[tokio::test]
-async fn what_is_done_on_the_command_line_is_in_it() {
+async fn command_line_actions_are_audited() {
     let server = Setup::bare().start().await;
     let root = server.administrator("root").await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
@@ -118,7 +118,7 @@ async fn what_is_done_on_the_command_line_is_in_it() {
     let log = lines(&server, &root, "").await;
     let (ann, root) = (format!("ann ({})", ann.id), format!("root ({})", root.id));
     assert_eq!(
-        told(&log)[1..],
+        summary(&log)[1..],
         [
             ("account.delete", "nobody", "refused"),
             ("account.token", &*ann, "done"),
@@ -128,14 +128,14 @@ async fn what_is_done_on_the_command_line_is_in_it() {
         ]
     );
     // The name of a deleted account is taken out sooner or later.
-    let (action, on, outcome) = told(&log)[0];
+    let (action, on, outcome) = summary(&log)[0];
     assert!((action, outcome) == ("account.delete", "done") && on.contains(&bob.id), "{}", log[0]);
     assert!(log[0]["by"]["account"].is_null() && log[0]["by"]["name"].is_string(), "{}", log[0]);
     assert!(log[1]["detail"].as_str().unwrap().contains("nobody is called nobody"), "{}", log[1]);
 }
 
 #[tokio::test]
-async fn old_lines_go() {
+async fn old_audit_lines_are_deleted() {
     let mut server = Setup::bare()
         .replace("audit_max_age = \"365d\"", "audit_max_age = \"1ms\"")
         .replace("interval = \"10m\"", "interval = \"100ms\"")

@@ -1,4 +1,4 @@
-//! Administrators replace the plugins of a running server, go back, and change their settings.
+//! Administrators upload, roll back, configure, rename and remove the plugins of a running server.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn config_of(server: &Server) -> String {
     std::fs::read_to_string(server.path().join("config.toml")).unwrap()
 }
 
-/// What becomes of `darn` is what tells the versions apart: this one lets it pass, the shipped one masks it.
+/// Posts `darn` and returns the stored text, which shows the version that runs: the shipped filter masks it, the other does not.
 async fn said(client: &mut Client) -> String {
     client.post("lobby", "darn").await.unwrap();
     client.expect_message().await
@@ -37,7 +37,7 @@ async fn status(server: &Server, token: &str, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_plugin_is_replaced_and_rolled_back_while_people_talk() {
+async fn plugin_is_replaced_and_rolled_back_while_people_chat() {
     let mut server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = somebody(&server, "ann").await;
@@ -76,7 +76,7 @@ async fn a_plugin_is_replaced_and_rolled_back_while_people_talk() {
 }
 
 #[tokio::test]
-async fn a_lone_server_asks_nothing_of_what_clusters_agree_on() {
+async fn single_server_does_not_query_cluster_tables() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     database::execute(&server.setup().database_url(), "DROP TABLE plugin_set").await;
@@ -93,7 +93,7 @@ async fn a_lone_server_asks_nothing_of_what_clusters_agree_on() {
 }
 
 #[tokio::test]
-async fn an_upload_that_would_not_run_is_refused_with_the_reason_and_the_version_before_goes_on() {
+async fn failing_upload_is_refused_and_previous_version_keeps_running() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = somebody(&server, "ann").await;
@@ -130,7 +130,7 @@ async fn an_upload_that_would_not_run_is_refused_with_the_reason_and_the_version
 }
 
 #[tokio::test]
-async fn a_plugin_is_added_and_removed_and_can_be_brought_back() {
+async fn plugin_is_added_removed_and_restored() {
     let server = Setup::bare().start().await;
     let token = server.administrator("root").await.token;
     let path = "/api/admin/plugins/no-ads";
@@ -151,7 +151,7 @@ async fn a_plugin_is_added_and_removed_and_can_be_brought_back() {
 }
 
 #[tokio::test]
-async fn a_disabled_plugin_is_replaced_without_being_switched_on() {
+async fn replacing_disabled_plugin_keeps_it_disabled() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     assert_eq!(server.post(&format!("{FILTER}/disable"), Some(&token), &json!({})).await.0, 200);
@@ -162,7 +162,7 @@ async fn a_disabled_plugin_is_replaced_without_being_switched_on() {
 }
 
 #[tokio::test]
-async fn settings_count_once_the_plugin_has_started_with_them() {
+async fn settings_are_saved_after_plugin_started_with_them() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = somebody(&server, "ann").await;
@@ -194,7 +194,7 @@ async fn settings_count_once_the_plugin_has_started_with_them() {
 }
 
 #[tokio::test]
-async fn what_a_plugin_did_is_counted_and_what_failed_is_told() {
+async fn plugin_calls_and_faults_are_counted() {
     let server = Setup::new().configure(&format!("[plugin.hostile]\n{HOSTILE_GRANTS}\n"));
     server.install(Plugin::Hostile, Plugin::Hostile.file_name());
     let server = server.start().await;
@@ -217,7 +217,7 @@ async fn what_a_plugin_did_is_counted_and_what_failed_is_told() {
 }
 
 #[tokio::test]
-async fn the_command_line_does_the_same() {
+async fn plugin_commands_of_the_cli_match_rest() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = somebody(&server, "ann").await;
@@ -289,7 +289,7 @@ async fn renamed_plugin_keeps_its_storage_timers_account_and_table() {
 }
 
 #[tokio::test]
-async fn nobody_but_administrators_changes_plugins() {
+async fn plugin_changes_need_an_administrator() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;
     let settings = format!("{FILTER}/settings");

@@ -1,4 +1,4 @@
-//! Administrators see the rooms, the connections, the figures, the log and the configuration of a running server.
+//! Administration of rooms, connections, figures, the log and the configuration of a running server.
 
 use serde_json::{Value, json};
 use tokio::time::{Duration, interval, timeout};
@@ -13,7 +13,7 @@ async fn list(server: &Server, token: &str, what: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn rooms_are_listed_with_who_is_there_and_what_was_said_last() {
+async fn rooms_are_listed_with_members_and_last_activity() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = server.join_as("ann").await;
@@ -40,7 +40,7 @@ async fn rooms_are_listed_with_who_is_there_and_what_was_said_last() {
 }
 
 #[tokio::test]
-async fn what_two_people_or_a_session_say_is_no_room_to_an_administrator() {
+async fn direct_rooms_and_sessions_are_hidden_from_administrators() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     server.sign_up("bob").await;
@@ -53,7 +53,7 @@ async fn what_two_people_or_a_session_say_is_no_room_to_an_administrator() {
 }
 
 #[tokio::test]
-async fn a_deleted_room_is_gone_for_those_who_are_in_it() {
+async fn deleted_room_evicts_its_members() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = server.join_as("ann").await;
@@ -69,7 +69,7 @@ async fn a_deleted_room_is_gone_for_those_who_are_in_it() {
 }
 
 #[tokio::test]
-async fn live_connections_are_listed_and_one_of_them_is_closed() {
+async fn connection_is_listed_and_closed() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = server.join_as("ann").await;
@@ -98,7 +98,7 @@ async fn live_connections_are_listed_and_one_of_them_is_closed() {
 }
 
 #[tokio::test]
-async fn figures_tell_what_went_on_lately() {
+async fn figures_show_recent_activity() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let mut ann = server.join_as("ann").await;
@@ -125,7 +125,7 @@ async fn figures_tell_what_went_on_lately() {
 }
 
 #[tokio::test]
-async fn the_log_is_read_from_afar() {
+async fn server_log_is_readable_over_rest() {
     let server = Server::start().await;
     let token = server.administrator("root").await.token;
     let (status, answer) = server.get("/api/admin/log", Some(&token)).await;
@@ -142,7 +142,7 @@ async fn the_log_is_read_from_afar() {
 }
 
 #[tokio::test]
-async fn the_configuration_in_force_is_shown_without_secrets() {
+async fn configuration_in_force_is_shown_without_secrets() {
     let secret = "q8Zr0vYw3uTn6sKj1pLm5xCb9dFg2hAe";
     let server = Setup::new().variable("JWT_SECRET", secret).start().await;
     let token = server.administrator("root").await.token;
@@ -156,7 +156,7 @@ async fn the_configuration_in_force_is_shown_without_secrets() {
 }
 
 #[tokio::test]
-async fn accounts_become_administrators_and_cease_to_be() {
+async fn admin_flag_is_granted_and_revoked() {
     let server = Setup::bare().start().await;
     let root = server.administrator("root").await;
     let ann = server.sign_up("ann").await;
@@ -175,7 +175,7 @@ async fn accounts_become_administrators_and_cease_to_be() {
 }
 
 #[tokio::test]
-async fn nobody_else_sees_or_does_any_of_this() {
+async fn server_routes_refuse_non_administrators() {
     let server = Setup::bare().start().await;
     let bob = server.sign_up("bob").await;
     for what in ["rooms", "connections", "figures", "log", "config", "audit"] {

@@ -1,4 +1,4 @@
-//! `natterjack bench`: every scenario against a real server, and what it says of it.
+//! Runs every scenario of `natterjack bench` against a real server, and checks the reports.
 
 mod peers;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Server, Setup};
 
-/// A server whose limits let one address do so much.
+/// A server whose limits allow the load of one address.
 async fn roomy() -> Server {
     let limits = [
         ("COMMAND_BURST", "100000"),
@@ -34,7 +34,7 @@ async fn bench(server: &Server, scenario: &str) -> (bool, Value) {
 }
 
 #[tokio::test]
-async fn every_message_reaches_everybody_whatever_the_scenario() {
+async fn talk_scenarios_deliver_every_message() {
     let server = roomy().await;
     for (scenario, hear) in [
         ("fanout --clients 8 --in-flight 4", 8),
@@ -60,7 +60,7 @@ async fn every_message_reaches_everybody_whatever_the_scenario() {
 }
 
 #[tokio::test]
-async fn whoever_is_idle_asks_or_comes_back_is_measured_too() {
+async fn idle_request_and_reconnect_scenarios_are_measured() {
     let server = roomy().await;
     for (scenario, times) in [
         ("idle --clients 5", None),
@@ -77,7 +77,7 @@ async fn whoever_is_idle_asks_or_comes_back_is_measured_too() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_counted_and_told() {
+async fn refusals_are_counted_and_reported() {
     let server = Setup::new().variable("NATTERJACK__LIMITS__COMMAND_BURST", "5").start().await;
     let (well, figures) = bench(&server, "fanout --clients 2 --rate 500").await;
     assert!(!well, "{figures}");
@@ -87,7 +87,7 @@ async fn what_the_server_refuses_is_counted_and_told() {
 }
 
 #[tokio::test]
-async fn only_those_who_speak_native_can_talk_to_all_dialects() {
+async fn in_flight_above_native_clients_is_refused() {
     let setup = Setup::bare().prepare().await;
     let output = setup.command(&["bench", "dialects", "--each", "2", "--in-flight", "3"]).output().await.unwrap();
     assert!(!output.status.success());
@@ -96,7 +96,7 @@ async fn only_those_who_speak_native_can_talk_to_all_dialects() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_that_says_so() {
+async fn unreachable_server_is_reported() {
     let setup = Setup::bare().prepare().await;
     let output = setup.command(&["bench", "idle", "--url", "127.0.0.1:1"]).output().await.unwrap();
     assert!(!output.status.success());

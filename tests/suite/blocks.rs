@@ -1,4 +1,4 @@
-//! Who cannot be written to directly: the deleted, the disabled, and those who do not want to be.
+//! Direct messages to deleted, disabled and blocking accounts are refused.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn number(server: &Server, account: &Account) -> i64 {
     server.get("/api/me", Some(&account.token)).await.1["number"].as_i64().unwrap()
 }
 
-/// What every dialect that can says to a post of `from` to `to`.
+/// The errors for a post of `from` to `to` in every dialect with direct messages.
 async fn refusals(server: &Server, from: &Account, to: &Account, room: &str, number: i64) -> Vec<String> {
     let mut native = server.log_in(from).await;
     let mut codes = vec![native.post(room, "hello?").await.unwrap_err().code().to_owned()];
@@ -72,7 +72,7 @@ async fn post_to_a_disabled_or_deleted_account_is_forbidden_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn no_conversation_is_begun_with_a_disabled_account() {
+async fn direct_room_with_disabled_account_is_refused() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     server.sign_up("bob").await;
@@ -118,7 +118,7 @@ async fn blocked_account_is_refused_like_one_that_writes_to_a_disabled_account()
 }
 
 #[tokio::test]
-async fn blocks_are_kept_over_rest_too_and_are_bounded() {
+async fn blocks_over_rest_are_listed_and_limited() {
     let server = Setup::new().replace("blocked_per_account = 1000", "blocked_per_account = 1").start().await;
     let (ann, bob, cyd) = (server.sign_up("ann").await, server.sign_up("bob").await, server.sign_up("cyd").await);
     let token = Some(ann.token.as_str());
@@ -137,7 +137,7 @@ async fn blocks_are_kept_over_rest_too_and_are_bounded() {
 }
 
 #[tokio::test]
-async fn hidden_direct_room_comes_back_with_the_next_message() {
+async fn hidden_direct_room_reappears_with_the_next_message() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     let room = direct_room(&mut ann, "bob").await;
@@ -158,7 +158,7 @@ async fn hidden_direct_room_comes_back_with_the_next_message() {
 }
 
 #[tokio::test]
-async fn deleted_rooms_name_is_another_log_and_is_never_recovered() {
+async fn room_with_a_deleted_rooms_name_does_not_recover_its_log() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     for _ in 0..2 {

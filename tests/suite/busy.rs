@@ -1,4 +1,4 @@
-//! A connection whose command takes long, a server whose files run out, and what the log says of log-ins that fail.
+//! Slow commands, exhausted file descriptors, listeners that share a port, and the log of failed log-ins.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::harness::{HOSTILE_GRANTS, PATIENCE, Plugin, Server, Setup};
 
 #[tokio::test]
-async fn pings_are_answered_while_a_command_runs_and_answers_keep_their_order() {
+async fn pings_are_answered_during_slow_command_and_answers_keep_order() {
     // Far longer than this test waits for the pong.
     let table = "[plugin.hostile]\nlimits = { call_ms = 60_000 }\n";
     let setup = Setup::bare().replace("[log]", &format!("{table}{HOSTILE_GRANTS}\n[log]"));
@@ -29,7 +29,7 @@ async fn pings_are_answered_while_a_command_runs_and_answers_keep_their_order() 
 }
 
 #[tokio::test]
-async fn commands_sent_right_before_a_close_are_done_and_answered() {
+async fn commands_before_a_close_are_executed_and_answered() {
     let server = Setup::bare().start().await;
     let mut bob = server.join_as("bob").await;
     bob.join("lobby").await;
@@ -57,7 +57,7 @@ async fn connect(server: &Server) -> Option<TcpStream> {
 }
 
 #[tokio::test]
-async fn when_files_run_out_newcomers_are_refused_and_whoever_is_there_goes_on() {
+async fn new_connections_are_refused_when_files_run_out_and_others_continue() {
     let mut server = Setup::bare().before("ulimit -n 300").start().await;
     server.expect_output("limits.connections was lowered from 50000").await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);

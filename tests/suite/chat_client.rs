@@ -1,4 +1,4 @@
-//! `natterjack chat`, the small terminal client, against the server.
+//! Runs the terminal client `natterjack chat` against a server.
 
 use std::process::Stdio;
 
@@ -46,7 +46,7 @@ impl Chat {
 }
 
 #[tokio::test]
-async fn two_people_talk_from_their_terminals() {
+async fn two_terminal_clients_chat() {
     let server = Server::start().await;
     let mut bob = Chat::start(&server, &["--name", "bob"]);
     bob.say("/who").await;
@@ -61,7 +61,7 @@ async fn two_people_talk_from_their_terminals() {
 }
 
 #[tokio::test]
-async fn who_comes_later_sees_what_was_said() {
+async fn later_client_sees_history() {
     let server = Server::start().await;
     let mut ann = Chat::start(&server, &["--name", "ann"]);
     ann.say("an old story").await;
@@ -73,7 +73,7 @@ async fn who_comes_later_sees_what_was_said() {
 }
 
 #[tokio::test]
-async fn a_command_is_run_by_the_server_and_the_rooms_password_lets_in() {
+async fn slash_command_runs_and_room_password_admits() {
     let server = Server::start().await;
     let account = server.sign_up("ann").await;
     let mut ann = Chat::start(&server, &["--token", &account.token]);
@@ -87,7 +87,7 @@ async fn a_command_is_run_by_the_server_and_the_rooms_password_lets_in() {
 }
 
 #[tokio::test]
-async fn a_restarted_server_is_found_again_and_nothing_is_lost() {
+async fn client_reconnects_after_restart_without_loss() {
     let mut server = Server::start().await;
     let port = server.address().rsplit(':').next().unwrap().to_owned();
     let mut ann = Chat::start(&server, &["--name", "ann"]);

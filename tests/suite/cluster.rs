@@ -1,4 +1,4 @@
-//! Several nodes are one server: whatever is said or done on one of them holds on all.
+//! Nodes of a cluster behave as one server: messages, presence, moderation and log-ins apply on all of them.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ async fn nodes<const N: usize>() -> (Cluster, [Server; N]) {
     (cluster, nodes)
 }
 
-/// Waits until so many messages of a room were heard; gives their numbers and texts.
+/// Waits for this many messages; returns their numbers and texts.
 async fn hear(client: &mut Client, messages: usize) -> Vec<(u64, String)> {
     let mut heard = Vec::new();
     while heard.len() < messages {
@@ -29,7 +29,7 @@ async fn hear(client: &mut Client, messages: usize) -> Vec<(u64, String)> {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn people_on_different_nodes_hear_everything_in_one_order_and_once() {
+async fn messages_reach_all_nodes_once_and_in_order() {
     const EACH: usize = 40;
     let (_cluster, nodes) = nodes::<3>().await;
     let mut people = Vec::new();
@@ -55,7 +55,7 @@ async fn people_on_different_nodes_hear_everything_in_one_order_and_once() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn whoever_comes_back_on_another_node_misses_nothing() {
+async fn reconnect_on_another_node_recovers_missed_messages() {
     let (_cluster, [first, second]) = nodes().await;
     let ann = first.sign_up("ann").await;
     let mut before = first.log_in(&ann).await;
@@ -80,7 +80,7 @@ async fn whoever_comes_back_on_another_node_misses_nothing() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn somebody_connected_to_several_nodes_is_online_once_until_the_last_connection_is_gone() {
+async fn account_on_several_nodes_is_online_until_its_last_connection_closes() {
     let (_cluster, [first, second, mut third]) = nodes().await;
     let ann = second.sign_up("ann").await;
     let mut watcher = first.join_as("watcher").await;
@@ -102,7 +102,7 @@ async fn somebody_connected_to_several_nodes_is_online_once_until_the_last_conne
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_node_that_was_stopped_and_goes_on_has_its_people_online_again_and_catches_up() {
+async fn resumed_node_restores_presence_and_catches_up() {
     let (_cluster, [first, second]) = nodes().await;
     let ann = second.sign_up("ann").await;
     let mut there = second.log_in(&ann).await;
@@ -120,7 +120,7 @@ async fn a_node_that_was_stopped_and_goes_on_has_its_people_online_again_and_cat
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn logging_out_and_being_disabled_end_connections_on_every_node_at_once() {
+async fn log_out_and_disable_close_connections_on_every_node() {
     let cluster = Cluster::start().await;
     // Not by looking now and then.
     let start = |name| {
@@ -145,7 +145,7 @@ async fn logging_out_and_being_disabled_end_connections_on_every_node_at_once() 
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn what_a_moderator_does_on_one_node_holds_on_the_others() {
+async fn moderation_applies_on_every_node() {
     let (_cluster, [first, second]) = nodes().await;
     let mut owner = first.join_as("owner").await;
     let room = owner.call("room.create", json!({"name": "pond"})).await.unwrap()["room"]["uid"].clone();
@@ -170,7 +170,7 @@ async fn what_a_moderator_does_on_one_node_holds_on_the_others() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_direct_message_reaches_a_node_on_which_nobody_heard_the_room_before() {
+async fn first_direct_message_reaches_receiver_on_another_node() {
     let (_cluster, [first, second]) = nodes().await;
     let (ann, bob) = (first.sign_up("ann").await, second.sign_up("bob").await);
     let mut there = second.connect().await;
@@ -188,7 +188,7 @@ async fn a_direct_message_reaches_a_node_on_which_nobody_heard_the_room_before()
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn typing_and_read_markers_are_passed_on() {
+async fn typing_and_read_markers_reach_other_nodes() {
     let (_cluster, [first, second]) = nodes().await;
     let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
     ann.join("lobby").await;
@@ -202,7 +202,7 @@ async fn typing_and_read_markers_are_passed_on() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn while_nats_is_away_people_go_on_and_what_others_said_is_read_from_the_database() {
+async fn messages_of_other_nodes_arrive_from_database_during_nats_outage() {
     let (mut cluster, [first, second]) = nodes().await;
     let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
     ann.join("lobby").await;
@@ -221,7 +221,7 @@ async fn while_nats_is_away_people_go_on_and_what_others_said_is_read_from_the_d
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_node_that_stops_sends_its_people_to_the_others() {
+async fn stopping_node_sends_its_clients_to_other_nodes() {
     let (_cluster, [mut first, second]) = nodes().await;
     let ann = first.sign_up("ann").await;
     let mut there = first.log_in(&ann).await;
@@ -243,7 +243,7 @@ async fn a_node_that_stops_sends_its_people_to_the_others() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn wrong_passwords_are_counted_on_all_nodes_together() {
+async fn failed_log_ins_are_counted_across_nodes() {
     let (_cluster, [first, second]) = nodes().await;
     first.sign_up("ann").await;
     let mut refused = None;
@@ -265,7 +265,7 @@ async fn wrong_passwords_are_counted_on_all_nodes_together() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn guests_are_known_on_every_node_until_they_or_their_node_go() {
+async fn guests_are_listed_on_every_node_until_they_or_their_node_leave() {
     let (_cluster, [first, mut second]) = nodes().await;
     let mut ann = first.join_as("ann").await;
     ann.join("lobby").await;
@@ -288,7 +288,7 @@ async fn guests_are_known_on_every_node_until_they_or_their_node_go() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn clients_of_rooms_see_who_is_there_on_other_nodes_and_take_nobodys_name() {
+async fn rooms_clients_see_people_of_other_nodes_and_nicks_are_unique() {
     let (_cluster, [first, second]) = nodes().await;
     let connect = async |node: &Server| Client::open(&format!("ws://{}/ws/rooms", node.address())).await;
     let ask = async |client: &mut Client, kind: &str, payload: Value| {
@@ -311,7 +311,7 @@ async fn clients_of_rooms_see_who_is_there_on_other_nodes_and_take_nobodys_name(
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn nodes_that_start_at_the_same_time_on_an_empty_database_all_come_up_and_take_each_others_tokens() {
+async fn nodes_starting_together_share_database_and_keys() {
     let cluster = Cluster::start().await;
     let (first, second, third) =
         tokio::join!(cluster.start_node("first"), cluster.start_node("second"), cluster.start_node("third"));
@@ -323,7 +323,7 @@ async fn nodes_that_start_at_the_same_time_on_an_empty_database_all_come_up_and_
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn check_says_whether_nats_answers() {
+async fn check_reports_whether_nats_answers() {
     let mut cluster = Cluster::start().await;
     let node = cluster.node("node", Setup::new()).prepare().await;
     let check = async || {
@@ -339,7 +339,7 @@ async fn check_says_whether_nats_answers() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn rooms_that_were_entered_while_nats_was_away_are_heard_by_it_once_it_is_back() {
+async fn rooms_joined_during_nats_outage_are_subscribed_afterwards() {
     let mut cluster = Cluster::start().await;
     let limits = "NATTERJACK__LIMITS__COMMANDS_PER_SECOND";
     let setup = || Setup::new().replace("command_burst = 200", "command_burst = 1000000").variable(limits, "1000000");

@@ -1,4 +1,4 @@
-//! What plugins the nodes of a cluster run: the same on all of them, wherever they were changed.
+//! All nodes of a cluster run the same plugins, wherever they were changed.
 
 use serde_json::{Value, json};
 use xtask::postgres::Postgres;
@@ -17,7 +17,7 @@ async fn somebody(server: &Server, name: &str) -> Client {
     client
 }
 
-/// What is stored of a post, or the code of its refusal.
+/// The stored text of a post, or the code of its refusal.
 async fn said(client: &mut Client, body: &str) -> String {
     match client.post("lobby", body).await {
         Ok(answer) => stored(client, &answer["seq"]).await,
@@ -38,7 +38,7 @@ async fn status(server: &Server, token: &str, id: &str) -> Value {
     plugins.iter().find(|plugin| plugin["id"] == id).cloned().unwrap_or_default()
 }
 
-/// Asks until a plugin is as wanted: a list that is under way when the log says so comes a little later.
+/// Polls until a plugin's status is as wanted: the status may follow the log line with a delay.
 async fn expect_status(server: &Server, token: &str, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     let asked = async {
@@ -53,7 +53,7 @@ async fn expect_status(server: &Server, token: &str, id: &str, wanted: impl Fn(&
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn what_is_uploaded_to_one_node_runs_on_all_and_going_back_is_for_all_too() {
+async fn upload_and_rollback_apply_on_all_nodes() {
     let cluster = Cluster::start().await;
     let (mut first, mut second) = (cluster.start_node("first").await, cluster.start_node("second").await);
     let token = first.administrator("root").await.token;
@@ -99,7 +99,7 @@ async fn what_is_uploaded_to_one_node_runs_on_all_and_going_back_is_for_all_too(
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn settings_and_switches_hold_on_all_nodes() {
+async fn settings_and_enabled_flag_apply_on_all_nodes() {
     let cluster = Cluster::start().await;
     let (mut first, mut second) = (cluster.start_node("first").await, cluster.start_node("second").await);
     let token = first.administrator("root").await.token;
@@ -134,7 +134,7 @@ async fn settings_and_switches_hold_on_all_nodes() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn what_is_removed_is_gone_on_all_nodes_until_it_is_brought_back() {
+async fn removed_plugin_is_gone_on_all_nodes_until_restored() {
     let cluster = Cluster::start().await;
     let (mut first, mut second) = (cluster.start_node("first").await, cluster.start_node("second").await);
     let token = first.administrator("root").await.token;
@@ -158,7 +158,7 @@ async fn what_is_removed_is_gone_on_all_nodes_until_it_is_brought_back() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_node_that_cannot_take_a_version_keeps_the_one_before_and_says_why() {
+async fn node_that_cannot_load_a_version_keeps_the_previous_one() {
     let cluster = Cluster::start().await;
     let first = cluster.start_node("first").await;
     let token = first.administrator("root").await.token;
@@ -182,7 +182,7 @@ async fn a_node_that_cannot_take_a_version_keeps_the_one_before_and_says_why() {
     expect_cluster(&first, "they run the same plugins").await;
 }
 
-/// Asks the command line until it says so: nodes tell the database how they are now and then.
+/// Polls `natterjack cluster status`: nodes write their status to the database at intervals.
 async fn expect_cluster(node: &Server, wanted: &str) {
     let mut said = String::new();
     let asked = async {
@@ -197,7 +197,7 @@ async fn expect_cluster(node: &Server, wanted: &str) {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn nodes_that_are_changed_at_the_same_time_agree_in_the_end() {
+async fn concurrent_changes_converge() {
     let cluster = Cluster::start().await;
     let (first, second) = (cluster.start_node("first").await, cluster.start_node("second").await);
     let token = first.administrator("root").await.token;
@@ -219,14 +219,14 @@ async fn nodes_that_are_changed_at_the_same_time_agree_in_the_end() {
     expect_cluster(&first, "they run the same plugins").await;
 }
 
-/// A node that gives what it has to the others.
+/// A node that distributes its plugins to the others.
 fn giver(cluster: &Cluster, setup: Setup) -> Setup {
     cluster.node("giver", setup).variable("NATTERJACK__CLUSTER__DISTRIBUTE", "true")
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_node_that_distributes_gives_its_folder_and_its_grants_to_all() {
+async fn distributing_node_shares_its_folder_and_grants() {
     let cluster = Cluster::start().await;
     let mut taker = cluster.node("taker", Setup::bare()).start().await;
     let setup = Setup::bare();
@@ -276,7 +276,7 @@ async fn a_node_that_distributes_gives_its_folder_and_its_grants_to_all() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn what_lies_in_a_distributing_nodes_folder_gives_way_to_what_was_uploaded_since() {
+async fn newer_upload_replaces_file_of_distributing_node() {
     let cluster = Cluster::start().await;
     let mut giver = giver(&cluster, Setup::new()).start().await;
     let token = giver.administrator("root").await.token;
@@ -295,7 +295,7 @@ async fn what_lies_in_a_distributing_nodes_folder_gives_way_to_what_was_uploaded
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn without_nats_a_new_version_still_comes_to_all() {
+async fn new_version_reaches_all_nodes_without_nats() {
     let mut cluster = Cluster::start().await;
     let first = cluster.start_node("first").await;
     let token = first.administrator("root").await.token;
@@ -312,7 +312,7 @@ async fn without_nats_a_new_version_still_comes_to_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn while_postgresql_is_away_what_runs_goes_on_and_then_all_follow_again() {
+async fn plugins_keep_running_during_postgresql_outage_and_converge_afterwards() {
     let postgres = Postgres::start().unwrap();
     let cluster = Cluster::on(&postgres.url()).await;
     let (first, mut second) = (cluster.start_node("first").await, cluster.start_node("second").await);
@@ -336,7 +336,7 @@ async fn while_postgresql_is_away_what_runs_goes_on_and_then_all_follow_again() 
     assert_eq!(said(&mut bob, "darn").await, "****");
 }
 
-/// Posts what each of the two versions does something about, again and again; gives what became of each.
+/// Posts texts that only one of the two versions changes, until `enough`; returns the outcomes.
 async fn talk(mut client: Client, mut enough: tokio::sync::watch::Receiver<bool>) -> Vec<String> {
     let mut outcomes = Vec::new();
     let mut seqs = Vec::new();
@@ -358,7 +358,7 @@ async fn talk(mut client: Client, mut enough: tokio::sync::watch::Receiver<bool>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn while_a_filter_is_replaced_on_three_nodes_each_post_is_filtered_by_one_version_or_the_other() {
+async fn filter_replaced_on_three_nodes_applies_exactly_one_version_per_post() {
     let cluster = Cluster::start().await;
     let unlimited = || Setup::new().replace("commands_per_second = 20", "commands_per_second = 100000");
     let mut nodes = Vec::new();

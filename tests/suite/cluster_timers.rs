@@ -1,4 +1,4 @@
-//! A timer of a plugin comes due once in a cluster, whichever nodes live.
+//! A plugin's timer fires once in a cluster, even if nodes die.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -20,13 +20,13 @@ async fn node(cluster: &Cluster, name: &str, settings: &str) -> Server {
     cluster.node(name, setup).start().await
 }
 
-async fn set(client: &mut Client, text: &str, for_subscribers: u32) {
-    let args = json!({"room": "lobby", "name": "tick", "text": text, "again": for_subscribers});
+async fn set(client: &mut Client, text: &str, again: u32) {
+    let args = json!({"room": "lobby", "name": "tick", "text": text, "again": again});
     client.call("bot.alarm", args).await.unwrap();
 }
 
-/// How often the bot was woken on a node, as its metrics have it.
-async fn woken(server: &Server) -> u64 {
+/// How many timers of the bot fired on a node, from its metrics.
+async fn timer_calls(server: &Server) -> u64 {
     let text = server.fetch("/metrics").await.text().await.unwrap();
     let of_timers = |line: &&str| line.contains(r#"plugin="bot""#) && line.contains(r#"hook="timer""#);
     let verdicts = text.lines().filter(|line| line.starts_with("natterjack_plugin_verdicts_total{")).filter(of_timers);
@@ -35,14 +35,14 @@ async fn woken(server: &Server) -> u64 {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_timer_wakes_its_plugin_on_one_node_only() {
+async fn timer_fires_on_one_node_only() {
     let cluster = Cluster::start().await;
     let (first, second) = (node(&cluster, "first", "").await, node(&cluster, "second", "").await);
     let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
     ann.join("lobby").await;
     bob.join("lobby").await;
     set(&mut ann, "tick", 2).await;
-    // Whoever is woken last says so to the listeners of its node, if not to all.
+    // Whoever is timer_calls last says so to the listeners of its node, if not to all.
     loop {
         tokio::select! {
             _ = ann.expect_message() => {}
@@ -52,12 +52,12 @@ async fn a_timer_wakes_its_plugin_on_one_node_only() {
             break;
         }
     }
-    assert_eq!(woken(&first).await + woken(&second).await, 3);
+    assert_eq!(timer_calls(&first).await + timer_calls(&second).await, 3);
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_timer_whose_node_has_died_comes_due_on_another() {
+async fn timer_of_a_dead_node_fires_on_another() {
     let cluster = Cluster::start().await;
     let (mut first, second) = (node(&cluster, "first", "").await, node(&cluster, "second", "").await);
     let (mut ann, mut bob) = (first.join_as("ann").await, second.join_as("bob").await);
@@ -70,7 +70,7 @@ async fn a_timer_whose_node_has_died_comes_due_on_another() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn a_timer_whose_node_dies_over_it_comes_due_again_on_another() {
+async fn timer_interrupted_by_node_death_fires_again_on_another() {
     let cluster = Cluster::start().await;
     let mut first = node(&cluster, "first", ", stuck = true").await;
     let mut ann = first.join_as("ann").await;
@@ -87,7 +87,7 @@ async fn a_timer_whose_node_dies_over_it_comes_due_again_on_another() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
-async fn what_a_node_that_was_cut_off_made_of_a_timer_is_not_true_a_second_time() {
+async fn timer_effects_of_a_partitioned_node_are_not_committed_twice() {
     let cluster = Cluster::start().await;
     let mut first = node(&cluster, "first", ", stuck = true").await;
     let mut ann = first.join_as("ann").await;
@@ -101,7 +101,7 @@ async fn what_a_node_that_was_cut_off_made_of_a_timer_is_not_true_a_second_time(
     assert_eq!(bob.expect_message().await, "at last");
     bob.post("lobby", "go on").await.unwrap();
     first.signal(Signal::SIGCONT);
-    let told = async { while woken(&first).await == 0 {} };
+    let told = async { while timer_calls(&first).await == 0 {} };
     timeout(PATIENCE, told).await.expect("it came to its end there too");
     // Whatever came of that was settled before the node can stop.
     assert!(first.stop().await.success());

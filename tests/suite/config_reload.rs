@@ -1,11 +1,11 @@
-//! A configuration that changes while the server runs.
+//! Reloads of the configuration while the server runs.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::harness::{Client, Server, Setup};
 
-/// Changes the file, and waits for the log to say that this key has another value.
+/// Changes the file, and waits until the log reports the new value of this key.
 async fn change(server: &mut Server, from: &str, to: &str, key: &str) {
     let mark = server.mark();
     server.write_config(|text| {
@@ -20,7 +20,7 @@ async fn guest_is_let_in(server: &Server) -> bool {
 }
 
 #[tokio::test]
-async fn what_changes_in_the_file_is_in_force_at_once_and_the_log_says_what_it_was() {
+async fn changed_key_takes_effect_and_is_logged_with_its_old_value() {
     let mut server = Setup::bare().start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -45,7 +45,7 @@ async fn what_changes_in_the_file_is_in_force_at_once_and_the_log_says_what_it_w
 }
 
 #[tokio::test]
-async fn a_wrong_file_changes_nothing_and_each_fault_is_told() {
+async fn invalid_file_changes_nothing_and_its_faults_are_logged() {
     let mut server = Setup::bare().start().await;
     server.write_config(|text| {
         let text = text.replace("guests = true", "guests = false").replace("[rooms]", "[roms]");
@@ -59,7 +59,7 @@ async fn a_wrong_file_changes_nothing_and_each_fault_is_told() {
 }
 
 #[tokio::test]
-async fn what_takes_a_restart_is_told_and_the_rest_is_in_force() {
+async fn restart_only_keys_are_reported_and_others_take_effect() {
     let mut server = Setup::bare().start().await;
     let mark = server.mark();
     server.write_config(|text| {
@@ -76,7 +76,7 @@ async fn what_takes_a_restart_is_told_and_the_rest_is_in_force() {
 }
 
 #[tokio::test]
-async fn sighup_has_the_file_read_and_secrets_are_not_in_the_log() {
+async fn sighup_reloads_file_without_logging_secrets() {
     let secret = "0123456789-hidden-from-all";
     let mut server = Setup::bare().start().await;
     server.signal(Signal::SIGHUP);
@@ -87,7 +87,7 @@ async fn sighup_has_the_file_read_and_secrets_are_not_in_the_log() {
 }
 
 #[tokio::test]
-async fn the_logs_level_follows_the_file() {
+async fn log_level_follows_the_file() {
     let mut server = Setup::bare().start().await;
     assert!(server.last_output("DEBUG").is_none());
     change(&mut server, "level = \"info\"", "level = \"debug\"", "log.level").await;
@@ -96,7 +96,7 @@ async fn the_logs_level_follows_the_file() {
 }
 
 #[tokio::test]
-async fn new_throttles_count_from_the_next_attempt_on() {
+async fn changed_throttles_apply_to_the_next_attempt() {
     let mut server = Setup::bare().start().await;
     server.sign_up("ann").await;
     change(&mut server, "attempts_burst = 30", "attempts_burst = 1", "limits.attempts_burst").await;
@@ -107,7 +107,7 @@ async fn new_throttles_count_from_the_next_attempt_on() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_configuration_reads_the_one_that_is_written_later() {
+async fn configuration_written_after_start_is_loaded() {
     let setup = Setup::bare().prepare().await;
     let file = setup.path().join("config.toml");
     std::fs::remove_file(&file).unwrap();

@@ -1,11 +1,11 @@
-//! A wrong configuration is told in full before anything starts.
+//! Command line and configuration before anything starts: faults, help, printed configuration.
 
 use std::process::Stdio;
 
 use crate::harness::{Server, Setup};
 
 #[tokio::test]
-async fn all_faults_are_told_with_line_and_key_and_the_exit_code_is_2() {
+async fn all_faults_are_reported_with_line_and_key_and_exit_code_2() {
     let setup = Setup::bare();
     let text = "[server]\nnmae = \"x\"\n\n[auth]\nguests = \"yes\"\naccess_ttl = \"soon\"\n\n[plugin.word-filter]\ngrants = [\"root\"]\n";
     std::fs::write(setup.path().join("bad.toml"), text).unwrap();
@@ -22,14 +22,14 @@ async fn all_faults_are_told_with_line_and_key_and_the_exit_code_is_2() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_an_error_if_it_was_asked_for() {
+async fn missing_configuration_file_is_an_error_if_named() {
     let output = Setup::bare().command(&["serve", "--config", "gone.toml"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("gone.toml"));
 }
 
 #[tokio::test]
-async fn a_weak_secret_is_refused() {
+async fn weak_secret_is_refused() {
     let output =
         Setup::bare().variable("JWT_SECRET", "your_jwt_secret_key_here").command(&["serve"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -39,7 +39,7 @@ async fn a_weak_secret_is_refused() {
 }
 
 #[tokio::test]
-async fn help_is_there_for_the_program_and_its_subcommands() {
+async fn program_and_subcommands_have_help() {
     for args in [&["--help"][..], &["serve", "--help"], &["chat", "--help"], &["--version"]] {
         let output = Setup::bare().command(args).output().await.unwrap();
         assert!(output.status.success(), "{args:?}");
@@ -48,7 +48,7 @@ async fn help_is_there_for_the_program_and_its_subcommands() {
 }
 
 #[tokio::test]
-async fn the_configuration_in_force_is_printed_with_secrets_hidden_and_nothing_is_started() {
+async fn print_config_hides_secrets_and_starts_nothing() {
     let secret = "0123456789-a-secret-that-is-never-shown";
     let setup = Setup::bare().variable("JWT_SECRET", secret).variable("NATTERJACK__SERVER__NAME", "Pond");
     let output = setup.command(&["serve", "--print-config"]).output().await.unwrap();
@@ -61,12 +61,12 @@ async fn the_configuration_in_force_is_printed_with_secrets_hidden_and_nothing_i
     // What was printed is a configuration.
     let shown = said.replace("jwt_secret = \"<hidden>\"", "");
     std::fs::write(setup.path().join("shown.toml"), shown).unwrap();
-    let for_subscribers = setup.command(&["serve", "--print-config", "--config", "shown.toml"]).output().await.unwrap();
-    assert_eq!(String::from_utf8(for_subscribers.stdout).unwrap(), said);
+    let again = setup.command(&["serve", "--print-config", "--config", "shown.toml"]).output().await.unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), said);
 }
 
 #[tokio::test]
-async fn shells_can_complete_and_there_is_a_manual() {
+async fn completions_and_manual_pages_are_printed() {
     let setup = Setup::bare();
     for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef natterjack"), ("fish", "complete -c natterjack")] {
         let output = setup.command(&["completions", shell]).output().await.unwrap();
@@ -82,7 +82,7 @@ async fn shells_can_complete_and_there_is_a_manual() {
 }
 
 #[tokio::test]
-async fn a_first_start_without_a_configuration_says_what_it_runs_with() {
+async fn start_without_configuration_reports_defaults() {
     let setup = Setup::bare();
     let mut server = Server::on(setup).await;
     for told in ["none: every key at its default", "--config FILE", "none in plugins: put .wasm files there", "jwt.key"]
@@ -92,7 +92,7 @@ async fn a_first_start_without_a_configuration_says_what_it_runs_with() {
 }
 
 #[tokio::test]
-async fn a_command_whose_output_is_not_read_to_its_end_ends_without_a_word() {
+async fn closed_output_pipe_ends_command_silently() {
     for args in [&["completions", "bash"][..], &["man"], &["serve", "--print-config"], &["check"]] {
         let setup = Setup::bare();
         let mut command = setup.command(args);

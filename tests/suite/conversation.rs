@@ -1,11 +1,11 @@
-//! Two people talk.
+//! Basic conversation over the native protocol: order, idempotency keys, history, membership.
 
 use serde_json::json;
 
 use crate::harness::Server;
 
 #[tokio::test]
-async fn both_members_hear_every_message_in_order_and_numbered() {
+async fn members_receive_numbered_messages_in_order() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     let created = ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -31,7 +31,7 @@ async fn both_members_hear_every_message_in_order_and_numbered() {
 }
 
 #[tokio::test]
-async fn the_sender_gets_the_answer_before_the_event() {
+async fn answer_precedes_event_for_the_sender() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -47,15 +47,15 @@ async fn the_sender_gets_the_answer_before_the_event() {
 }
 
 #[tokio::test]
-async fn a_post_repeated_with_its_key_is_stored_once() {
+async fn post_repeated_with_its_key_is_stored_once() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
     let post = json!({"room": "lobby", "body": "once", "key": "the same"});
     let first = ann.call("message.post", post.clone()).await.unwrap();
-    let for_subscribers = ann.call("message.post", post.clone()).await.unwrap();
-    assert_eq!(for_subscribers["seq"], first["seq"]);
-    assert_eq!(for_subscribers["duplicate"], true);
+    let again = ann.call("message.post", post.clone()).await.unwrap();
+    assert_eq!(again["seq"], first["seq"]);
+    assert_eq!(again["duplicate"], true);
 
     // Also when both are on their way at once.
     let both = json!({"room": "lobby", "body": "twice", "key": "another"});
@@ -66,7 +66,7 @@ async fn a_post_repeated_with_its_key_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_burst_of_posts_keeps_its_order() {
+async fn burst_of_posts_keeps_order() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.join("lobby").await;
@@ -81,7 +81,7 @@ async fn a_burst_of_posts_keeps_its_order() {
 }
 
 #[tokio::test]
-async fn history_is_there_after_a_restart() {
+async fn history_survives_restart() {
     let mut server = Server::start().await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;
@@ -95,7 +95,7 @@ async fn history_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_posts_survive_a_kill() {
     let mut server = Server::start().await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;
@@ -112,7 +112,7 @@ async fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_gets_what_was_missed_and_then_what_is_new() {
+async fn rejoin_replays_missed_entries_before_live_events() {
     let server = Server::start().await;
     let bob_account = server.sign_up("bob").await;
     let mut ann = server.join_as("ann").await;
@@ -136,7 +136,7 @@ async fn whoever_comes_back_gets_what_was_missed_and_then_what_is_new() {
 }
 
 #[tokio::test]
-async fn who_is_not_a_member_can_neither_post_nor_read_nor_see_the_members() {
+async fn non_member_cannot_post_read_or_list_members() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     for (op, args) in [
@@ -150,7 +150,7 @@ async fn who_is_not_a_member_can_neither_post_nor_read_nor_see_the_members() {
 }
 
 #[tokio::test]
-async fn who_left_hears_no_more_and_the_others_are_told() {
+async fn member_who_left_stops_receiving_messages() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.join("lobby").await;
@@ -167,7 +167,7 @@ async fn who_left_hears_no_more_and_the_others_are_told() {
 }
 
 #[tokio::test]
-async fn a_slash_calls_a_command_and_two_slashes_are_text() {
+async fn single_slash_calls_command_and_double_slash_is_text() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -180,7 +180,7 @@ async fn a_slash_calls_a_command_and_two_slashes_are_text() {
 }
 
 #[tokio::test]
-async fn a_kicked_member_hears_why_and_then_no_more() {
+async fn kicked_member_receives_reason_and_no_further_messages() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_kicked_member_hears_why_and_then_no_more() {
 }
 
 #[tokio::test]
-async fn two_rooms_cannot_have_one_name_not_even_at_once() {
+async fn concurrent_creation_of_one_room_name_succeeds_once() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     let create = |name: &str| json!({"name": name, "visibility": "public"});

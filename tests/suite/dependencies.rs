@@ -1,4 +1,4 @@
-//! The house has walls: which module may know which, read from the sources' own `use` lines and paths.
+//! Checks which modules may depend on which crates and modules, by the `use` lines and paths in the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn modules_of_host() -> Vec<(String, PathBuf, String)> {
 }
 
 #[test]
-fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
+fn external_crates_are_used_only_in_their_modules() {
     for (needle, at_home) in [
         // Ids and times can be stored, so their types know how.
         ("sqlx::", &["database", "protocol", "clock", "error"][..]),
@@ -60,7 +60,7 @@ fn each_outside_crate_is_known_where_it_belongs_and_nowhere_else() {
 }
 
 #[test]
-fn no_module_looks_up_the_way_that_a_frame_comes_down() {
+fn modules_depend_only_on_lower_layers() {
     // From the socket to the database: a module may know those further down, and none of those before it.
     let way = ["transport", "session", "router", "plugins", "rooms", "messages", "accounts", "database"];
     let allowed = [
@@ -77,7 +77,7 @@ fn no_module_looks_up_the_way_that_a_frame_comes_down() {
 }
 
 #[test]
-fn services_and_the_hub_know_neither_sockets_nor_sessions() {
+fn services_and_hub_do_not_depend_on_sockets_or_sessions() {
     for (module, path, code) in modules_of_host() {
         if ["accounts", "rooms", "messages", "hub", "database", "protocol", "dialect"].contains(&module.as_str()) {
             for above in ["transport", "session", "router", "server", "plugins", "cluster"] {

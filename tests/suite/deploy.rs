@@ -1,4 +1,4 @@
-//! What is in `deploy/`, tried with the programs that read it.
+//! Checks the files in `deploy/` with the programs that read them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap()
 }
 
-/// Whether it is content, and all that it said.
+/// Whether the command succeeded, and its output.
 fn run(command: &mut Command) -> (bool, String) {
     let output = command.output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
 #[test]
-fn systemd_takes_the_unit_and_finds_it_hardened() {
+fn systemd_accepts_the_unit_as_hardened() {
     xtask::tools::install().unwrap();
     let folder = tempfile::tempdir().unwrap();
     // Where the program is, and whether the manual is installed, is the machine's matter.
@@ -40,15 +40,15 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
 }
 
 #[test]
-fn nginx_takes_its_snippets() {
-    nginx_takes(&read("nginx.conf"));
+fn nginx_accepts_its_snippets() {
+    nginx_accepts(&read("nginx.conf"));
     // The nodes' names are known where they run.
-    nginx_takes(
+    nginx_accepts(
         &regex::Regex::new(r"server node-\d:").unwrap().replace_all(&read("balancer.conf"), "server 127.0.0.1:"),
     );
 }
 
-fn nginx_takes(snippet: &str) {
+fn nginx_accepts(snippet: &str) {
     xtask::tools::install().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().display();
@@ -67,7 +67,7 @@ fn nginx_takes(snippet: &str) {
 }
 
 #[test]
-fn caddy_takes_its_snippet() {
+fn caddy_accepts_its_snippet() {
     xtask::tools::install().unwrap();
     let mut caddy = Command::new("caddy");
     let (content, said) = run(caddy.args(["validate", "--adapter", "caddyfile", "--config"]).arg(path("Caddyfile")));
@@ -75,7 +75,7 @@ fn caddy_takes_its_snippet() {
 }
 
 #[test]
-fn hadolint_finds_nothing_in_the_dockerfile() {
+fn hadolint_accepts_the_dockerfile() {
     let (content, said) = run(Command::new(python_program("hadolint")).arg(path("Dockerfile")));
     assert!(content, "{said}");
     let file = read("Dockerfile");
@@ -84,7 +84,7 @@ fn hadolint_finds_nothing_in_the_dockerfile() {
 }
 
 #[test]
-fn the_compose_files_are_such() {
+fn compose_files_are_valid() {
     let mut schema = Command::new(python_program("check-jsonschema"));
     let files = [path("compose.yaml"), path("cluster.yaml")];
     let (content, said) = run(schema.args(["--builtin-schema", "vendor.compose-spec"]).args(files));
@@ -92,7 +92,7 @@ fn the_compose_files_are_such() {
 }
 
 #[tokio::test]
-async fn the_container_is_healthy_while_its_server_is_ready() {
+async fn container_is_healthy_while_server_is_ready() {
     let file = read("compose.yaml");
     let check = file.lines().find_map(|line| line.trim().strip_prefix("- exec 3<>/dev/tcp/127.0.0.1/5000;"));
     let check = check.expect("the health check asks the port that the Dockerfile exposes");
@@ -106,7 +106,7 @@ async fn the_container_is_healthy_while_its_server_is_ready() {
 }
 
 #[test]
-fn the_variables_in_the_files_name_keys_that_there_are() {
+fn variables_in_deploy_files_name_existing_keys() {
     let names = regex::Regex::new(r"NATTERJACK__([A-Z_]+?)__([A-Z_]+)").unwrap();
     let known = keys();
     for file in ["Dockerfile", "compose.yaml", "cluster.yaml", "natterjack.service"] {
@@ -117,7 +117,7 @@ fn the_variables_in_the_files_name_keys_that_there_are() {
     }
 }
 
-/// The keys that there are, as the program itself tells them.
+/// All configuration keys, as printed by the program.
 fn keys() -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Command::new(natterjack());

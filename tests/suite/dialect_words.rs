@@ -1,11 +1,11 @@
-//! Errors of every dialect, and of REST, in the words of the client's own page: for every command each field missing, of a wrong
-//! type, empty and too long. None speaks of another layer.
+//! Errors of every dialect and of REST use the client's field names: tries every field of every command missing, of a wrong type,
+//! empty and too long. No error mentions internals.
 
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Account, Client, Server, Setup, SocketIo};
 
-/// What belongs to the server's own layers, or to the libraries it is made of.
+/// Words of internal layers and libraries, which no error may contain.
 const INTERNAL: [&str; 30] = [
     "at line",
     "column",
@@ -39,15 +39,15 @@ const INTERNAL: [&str; 30] = [
     "null, ",
 ];
 
-/// A command with fields that work, and those of them that have to be there.
+/// A valid command, with the names of its required fields.
 struct Command {
     frame: Value,
     /// Where the fields are in the frame; empty for the frame itself.
     within: &'static str,
     required: &'static [&'static str],
-    /// Those that are no text.
+    /// Fields that are not strings.
     other: &'static [&'static str],
-    /// What names the command, and is no field of its own.
+    /// Fields that identify the command.
     named_by: &'static [&'static str],
 }
 
@@ -57,7 +57,7 @@ fn fields(command: &Command) -> Vec<String> {
     all.filter(|field| !command.named_by.contains(&field.as_str())).collect()
 }
 
-/// The frame with something else in one field; none leaves it out.
+/// The frame with another value in one field; `None` removes it.
 fn with(command: &Command, field: &str, value: Option<Value>) -> Value {
     let mut frame = command.frame.clone();
     let within: &mut Map<String, Value> = match command.within {
@@ -71,7 +71,7 @@ fn with(command: &Command, field: &str, value: Option<Value>) -> Value {
     frame
 }
 
-/// Each wrong frame with the field that its error has to name, if it has to be an error at all.
+/// Each invalid frame, with the field that its error has to name, and whether it must be an error.
 fn wrong_frames(commands: &[Command]) -> Vec<(Value, String, bool)> {
     let mut frames = Vec::new();
     for command in commands {
@@ -137,7 +137,7 @@ async fn ask(client: &mut Client, frame: &Value) -> Value {
     client.next_frame().await
 }
 
-/// Limits that the table does not reach.
+/// A server whose limits the table does not reach.
 async fn server() -> Server {
     let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
     let setup = setup.replace("attempts_burst = 30", "attempts_burst = 100000");
@@ -145,7 +145,7 @@ async fn server() -> Server {
 }
 
 #[tokio::test]
-async fn errors_of_groups_name_the_page_s_own_fields() {
+async fn errors_of_groups_name_the_clients_fields() {
     let server = server().await;
     let plain =
         |frame: Value, required| Command { frame, within: "", required, other: &["groups"], named_by: &["type"] };
@@ -182,7 +182,7 @@ async fn errors_of_groups_name_the_page_s_own_fields() {
 }
 
 #[tokio::test]
-async fn errors_of_rooms_name_the_page_s_own_fields() {
+async fn errors_of_rooms_name_the_clients_fields() {
     let server = server().await;
     let frame = |frame: Value, required| Command { frame, within: "payload", required, other: &[], named_by: &[] };
     let commands = [
@@ -222,7 +222,7 @@ async fn go_client(server: &Server, account: &Account) -> Client {
 }
 
 #[tokio::test]
-async fn errors_of_go_name_the_page_s_own_fields() {
+async fn errors_of_go_name_the_clients_fields() {
     let server = server().await;
     let ann = server.sign_up("ann").await;
     let mut client = go_client(&server, &ann).await;
@@ -260,7 +260,7 @@ async fn errors_of_go_name_the_page_s_own_fields() {
 }
 
 #[tokio::test]
-async fn errors_of_direct_name_the_page_s_own_fields() {
+async fn errors_of_direct_name_the_clients_fields() {
     let server = server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = Client::open(&format!("ws://{}/ws/direct", server.address())).await;
@@ -321,7 +321,7 @@ async fn errors_of_direct_name_the_page_s_own_fields() {
 }
 
 #[tokio::test]
-async fn errors_of_echo_sessions_name_the_page_s_own_fields() {
+async fn errors_of_echo_sessions_name_the_clients_fields() {
     let server = server().await;
     let ann = server.sign_up("ann").await;
     let mut client = SocketIo::connect(server.address(), &json!({"token": ann.token})).await.unwrap();
@@ -351,7 +351,7 @@ async fn errors_of_echo_sessions_name_the_page_s_own_fields() {
 }
 
 #[tokio::test]
-async fn errors_of_rest_name_the_client_s_own_fields() {
+async fn errors_of_rest_name_the_clients_fields() {
     let server = server().await;
     let ann = server.sign_up("ann").await;
     let token = Some(ann.token.as_str());
@@ -412,7 +412,7 @@ async fn errors_of_rest_name_the_client_s_own_fields() {
 }
 
 #[tokio::test]
-async fn a_server_that_makes_no_rooms_says_so_in_each_client_s_words() {
+async fn missing_room_maker_is_reported_in_each_dialects_terms() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let (status, answer) = server.post("/api/groups", Some(&ann.token), &json!({"name": "pond"})).await;

@@ -1,4 +1,4 @@
-//! Clients of `direct`: messages and pictures between two, what is unread, and who is online.
+//! The dialect `direct`: messages and pictures between two accounts, unread messages, presence.
 
 mod external;
 mod pictures;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, Server, Setup};
 
-/// A connection at the dialect's own address that has said nothing yet.
+/// An unauthenticated connection at the dialect's own path.
 async fn open(server: &Server) -> Client {
     Client::open(&format!("ws://{}/ws/direct", server.address())).await
 }
 
-/// A connection that has said who it is.
+/// An authenticated connection.
 async fn connect(server: &Server, account: &Account) -> Client {
     let mut client = open(server).await;
     say(&mut client, json!({"event": "authenticate", "token": account.token})).await;
@@ -24,7 +24,7 @@ async fn say(client: &mut Client, frame: Value) {
     client.send_text(frame.to_string()).await;
 }
 
-/// Says something to somebody, and waits until that has become a message.
+/// Sends a message, and waits for its event.
 async fn tell(client: &mut Client, receiver: &str, message: &str) -> Value {
     say(client, json!({"event": "message", "receiverId": receiver, "message": message})).await;
     loop {
@@ -56,7 +56,7 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_message_reaches_every_connection_of_both_and_nobody_else() {
+async fn message_reaches_all_connections_of_both_accounts_only() {
     let server = Server::start().await;
     let (ann, bob, cyd) = (server.sign_up("ann").await, server.sign_up("bob").await, server.sign_up("cyd").await);
     let mut hearing = Vec::new();
@@ -87,7 +87,7 @@ async fn a_message_reaches_every_connection_of_both_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn the_first_frame_shows_the_dialect_and_a_token_in_the_upgrade_authenticates() {
+async fn first_frame_selects_dialect_and_upgrade_token_authenticates() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = Client::open(&format!("ws://{}/", server.address())).await;
@@ -101,7 +101,7 @@ async fn the_first_frame_shows_the_dialect_and_a_token_in_the_upgrade_authentica
 }
 
 #[tokio::test]
-async fn nothing_is_done_before_the_token_and_a_bad_one_ends_the_connection() {
+async fn commands_need_a_token_and_an_invalid_one_closes_the_connection() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = open(&server).await;
@@ -131,13 +131,13 @@ async fn nothing_is_done_before_the_token_and_a_bad_one_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_in_time_is_closed() {
+async fn silent_connection_is_closed_after_timeout() {
     let server = Setup::new().replace("connect_timeout = \"10s\"", "connect_timeout = \"100ms\"").start().await;
     assert_eq!(open(&server).await.expect_close().await, 4401);
 }
 
 #[tokio::test]
-async fn a_logged_out_account_is_out_here_too() {
+async fn log_out_closes_direct_connections() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -149,7 +149,7 @@ async fn a_logged_out_account_is_out_here_too() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_gets_one_error_and_the_connection_lives() {
+async fn invalid_frames_get_one_error_and_keep_the_connection() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let bob = server.sign_up("bob").await.id;
@@ -205,7 +205,7 @@ async fn what_cannot_be_gets_one_error_and_the_connection_lives() {
 }
 
 #[tokio::test]
-async fn slashes_are_text_here() {
+async fn slashes_are_plain_text() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = connect(&server, &ann).await;
@@ -215,7 +215,7 @@ async fn slashes_are_text_here() {
 }
 
 #[tokio::test]
-async fn two_who_write_to_each_other_at_once_get_one_room() {
+async fn concurrent_first_messages_create_one_room() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut clients = Vec::new();
@@ -241,7 +241,7 @@ async fn two_who_write_to_each_other_at_once_get_one_room() {
 }
 
 #[tokio::test]
-async fn what_was_said_is_paged_from_the_end_and_shows_its_present_state() {
+async fn history_is_paged_from_the_end_in_its_current_state() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut of_ann = connect(&server, &ann).await;
@@ -270,7 +270,7 @@ async fn what_was_said_is_paged_from_the_end_and_shows_its_present_state() {
 }
 
 #[tokio::test]
-async fn a_page_that_would_not_fit_is_shorter_and_the_rest_is_before_it() {
+async fn oversized_page_is_shortened_and_continued_before_it() {
     let server = Setup::new()
         .replace("frame_bytes = 65536", "frame_bytes = 8192")
         .replace("outbox_bytes = 4194304", "outbox_bytes = 16384")
@@ -323,7 +323,7 @@ async fn messages_are_unread_until_their_receiver_fetches_them() {
 }
 
 #[tokio::test]
-async fn everybody_authenticated_is_told_who_comes_and_who_goes_by_whatever_dialect() {
+async fn presence_of_all_dialects_reaches_authenticated_clients() {
     let server = Server::start().await;
     let (ann, bob, cyd) = (server.sign_up("ann").await, server.sign_up("bob").await, server.sign_up("cyd").await);
     let mut stranger = open(&server).await;
@@ -344,7 +344,7 @@ async fn everybody_authenticated_is_told_who_comes_and_who_goes_by_whatever_dial
 }
 
 #[tokio::test]
-async fn a_storm_of_comings_and_goings_ends_in_the_right_state_and_no_state_is_told_twice() {
+async fn rapid_presence_changes_end_in_the_right_state_without_repeats() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut of_ann = connect(&server, &ann).await;
@@ -367,7 +367,7 @@ async fn a_storm_of_comings_and_goings_ends_in_the_right_state_and_no_state_is_t
 }
 
 #[tokio::test]
-async fn one_conversation_is_had_in_three_dialects() {
+async fn one_conversation_works_in_three_dialects() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut direct = connect(&server, &ann).await;
@@ -406,7 +406,7 @@ async fn one_conversation_is_had_in_three_dialects() {
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_here_too() {
+async fn flooding_is_refused() {
     let server = Setup::new()
         .replace("command_burst = 200 ", "command_burst = 2 ")
         .replace("commands_per_second = 20 ", "commands_per_second = 1 ")

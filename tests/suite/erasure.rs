@@ -1,4 +1,4 @@
-//! What is left of a deleted account: nothing that names it, and with `erase` nothing that it wrote.
+//! Deleted accounts: their names are removed everywhere, and with `erase` also their messages and files.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn delete(server: &Server, account: &Account, erase: bool) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// Every text column that may name somebody.
+/// The contents of every text column that may contain a name.
 async fn all_texts(server: &Server) -> String {
     let mut texts = Vec::new();
     for sql in [
@@ -34,7 +34,7 @@ async fn all_texts(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn nothing_names_a_deleted_account_any_more() {
+async fn deleted_account_is_named_nowhere() {
     let mut server = start().await;
     let (root, bob) = (server.administrator("root").await, server.sign_up("bob").await);
     let zoe = server.sign_up("zoe").await;
@@ -88,7 +88,7 @@ async fn nothing_names_a_deleted_account_any_more() {
 }
 
 #[tokio::test]
-async fn erased_accounts_messages_and_files_go_too_and_others_stay() {
+async fn erasing_deletes_messages_and_files_of_that_account_only() {
     let mut server = start().await;
     let (zoe, bob) = (server.sign_up("zoe").await, server.sign_up("bob").await);
     let (mut of_zoe, mut of_bob) = (server.log_in(&zoe).await, server.log_in(&bob).await);

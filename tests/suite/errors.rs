@@ -1,10 +1,10 @@
-//! Each kind of error under its own code, over REST and over the native protocol, as far as a client can provoke it.
+//! Each error code that a client can provoke, over REST and over the native protocol.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Server, Setup};
 
-/// What is asked over REST, and how it ends.
+/// Sends a REST request; returns its status and error code.
 async fn rest(server: &Server, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, String) {
     let (status, answer) = server.send(method, path, token, body).await;
     let error = answer["error"].as_object().unwrap_or_else(|| panic!("an error of {method} {path}: {answer}"));
@@ -13,7 +13,7 @@ async fn rest(server: &Server, method: &str, path: &str, token: Option<&str>, bo
 }
 
 #[tokio::test]
-async fn every_code_comes_with_its_status_over_rest() {
+async fn rest_errors_have_their_code_and_status() {
     let server = Setup::new().start().await;
     let ann = server.sign_up("ann").await;
     let token = Some(ann.token.as_str());
@@ -44,7 +44,7 @@ async fn every_code_comes_with_its_status_over_rest() {
 }
 
 #[tokio::test]
-async fn every_code_comes_over_the_native_protocol() {
+async fn native_errors_have_their_code() {
     let setup = Setup::new().replace(r#"action = "mask""#, r#"action = "reject""#);
     let server = setup.replace("commands_per_second = 20", "commands_per_second = 1").start().await;
     let failure = server.connect().await.call("room.list", json!({})).await.unwrap_err();

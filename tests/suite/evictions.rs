@@ -1,10 +1,10 @@
-//! Being put out of a room, and rooms that are deleted, as clients of each dialect hear of it.
+//! Evictions from rooms (kicks, bans, deleted rooms) as clients of each dialect receive them.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, Server, SocketIo};
 
-/// A server with a room of ann's, and bob in it.
+/// A server with a room that ann owns and bob has joined.
 struct Stage {
     server: Server,
     ann: Client,
@@ -62,7 +62,7 @@ async fn in_groups(stage: &Stage) -> Client {
 }
 
 #[tokio::test]
-async fn a_client_of_groups_hears_that_it_was_kicked_and_why_it_cannot_go_on() {
+async fn groups_client_receives_kick_and_reason() {
     let mut stage = stage().await;
     let mut client = in_groups(&stage).await;
     stage.kick().await;
@@ -82,7 +82,7 @@ async fn a_client_of_groups_hears_that_it_was_kicked_and_why_it_cannot_go_on() {
 }
 
 #[tokio::test]
-async fn clients_of_groups_hear_that_their_group_was_deleted() {
+async fn groups_clients_receive_group_deletion() {
     let mut stage = stage().await;
     let mut client = in_groups(&stage).await;
     let mut guest = Client::open(&format!("ws://{}/ws/groups", stage.server.address())).await;
@@ -99,7 +99,7 @@ async fn clients_of_groups_hear_that_their_group_was_deleted() {
 }
 
 #[tokio::test]
-async fn a_client_of_rooms_hears_that_it_was_kicked_and_that_its_room_was_deleted() {
+async fn rooms_client_receives_kick_and_room_deletion() {
     let mut stage = stage().await;
     let mut client = stage.with_token("/ws/rooms").await;
     let join = json!({"type": "join", "payload": {"name": "bob", "roomId": stage.code}});
@@ -119,7 +119,7 @@ async fn a_client_of_rooms_hears_that_it_was_kicked_and_that_its_room_was_delete
 }
 
 #[tokio::test]
-async fn a_client_of_go_learns_by_its_next_command_that_it_is_out() {
+async fn go_client_gets_an_error_for_its_next_command_after_eviction() {
     let mut stage = stage().await;
     let mut client = stage.with_token("/ws/go").await;
     client.expect_type("connected").await;
@@ -142,7 +142,7 @@ async fn a_client_of_go_learns_by_its_next_command_that_it_is_out() {
 }
 
 #[tokio::test]
-async fn a_client_of_direct_learns_by_its_next_command_that_it_is_out() {
+async fn direct_client_gets_an_error_for_its_next_command_after_eviction() {
     let mut stage = stage().await;
     let mut client = stage.with_token("/ws/direct").await;
     client.expect_event("userStatus").await;
@@ -167,7 +167,7 @@ async fn a_client_of_direct_learns_by_its_next_command_that_it_is_out() {
 }
 
 #[tokio::test]
-async fn a_client_of_echo_sessions_is_told_by_error_that_it_is_out() {
+async fn echo_sessions_client_receives_error_event_on_eviction() {
     let mut stage = stage().await;
     let auth = json!({"token": stage.bob.token});
     let mut client = SocketIo::connect(stage.server.address(), &auth).await.unwrap();

@@ -1,5 +1,5 @@
-//! Clients that no one here wrote, told what to do by `tests/foreign`: the WebSocket and Socket.IO clients of npm and of Python,
-//! and a browser. What each dialect's page promises, they get.
+//! Third-party clients, scripted in `tests/foreign`: the WebSocket and Socket.IO clients of npm and of Python, and a browser. Checks
+//! that they work with every dialect as documented.
 
 mod browser;
 
@@ -33,7 +33,7 @@ pub(crate) fn python(args: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end; fails with what it said.
+/// Runs a command to its end; fails with its output.
 async fn run(mut command: Command) {
     let output = timeout(10 * PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.expect("the client comes to an end").unwrap();
@@ -42,14 +42,14 @@ async fn run(mut command: Command) {
 }
 
 #[tokio::test]
-async fn clients_of_npm_get_what_each_page_promises() {
+async fn npm_clients_work_with_every_dialect() {
     let server = Server::start().await;
     let address = server.url("");
     run(node(&[&["node.mjs", &address], &STORIES[..]].concat())).await;
 }
 
 #[tokio::test]
-async fn clients_of_python_get_what_each_page_promises() {
+async fn python_clients_work_with_every_dialect() {
     let server = Server::start().await;
     let address = server.url("");
     let stories = STORIES.map(|story| story.replace('-', "_"));
@@ -59,7 +59,7 @@ async fn clients_of_python_get_what_each_page_promises() {
 }
 
 #[tokio::test]
-async fn a_socket_io_client_comes_back_by_itself_when_the_server_has_restarted() {
+async fn socket_io_clients_reconnect_after_server_restart() {
     let clients: [fn(&[&str]) -> Command; 2] =
         [|args| node(&[&["reconnect.mjs"], args].concat()), |args| python(&[&["reconnect.py"], args].concat())];
     for client in clients {

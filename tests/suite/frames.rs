@@ -1,4 +1,4 @@
-//! Frames that are not what they should be: one clear error each, and the conversation goes on.
+//! Invalid frames of the native protocol: each gets one clear error, and the connection stays open.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -11,7 +11,7 @@ async fn error_for(client: &mut Client, frame: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_bad_frame_gets_one_error_that_names_the_fault_and_the_connection_lives() {
+async fn invalid_frame_gets_one_error_and_keeps_the_connection() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     for (frame, code, names) in [
@@ -41,7 +41,7 @@ async fn a_bad_frame_gets_one_error_that_names_the_fault_and_the_connection_live
 }
 
 #[tokio::test]
-async fn a_binary_frame_that_is_no_utf_8_is_an_error_and_the_connection_lives() {
+async fn binary_frame_without_utf_8_gets_an_error_and_keeps_the_connection() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.send_raw(Message::binary(b"hello \xFF".to_vec())).await;
@@ -50,7 +50,7 @@ async fn a_binary_frame_that_is_no_utf_8_is_an_error_and_the_connection_lives() 
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_long_or_empty_is_refused() {
+async fn too_long_or_empty_message_is_refused() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -61,7 +61,7 @@ async fn a_message_that_is_too_long_or_empty_is_refused() {
 }
 
 #[tokio::test]
-async fn a_frame_over_the_limit_closes_with_1009() {
+async fn frame_over_the_limit_closes_with_1009() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.send_text("x".repeat(70_000)).await;
@@ -69,7 +69,7 @@ async fn a_frame_over_the_limit_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_before_connect() {
+async fn commands_before_connect_are_refused() {
     let server = Server::start().await;
     let mut nobody = server.connect().await;
     let failure = nobody.call("room.list", json!({})).await.unwrap_err();
@@ -77,13 +77,13 @@ async fn nothing_is_done_before_connect() {
 }
 
 #[tokio::test]
-async fn who_never_says_who_they_are_is_closed_with_4401() {
+async fn unauthenticated_connection_is_closed_with_4401() {
     let server = Setup::new().replace(r#"connect_timeout = "10s""#, r#"connect_timeout = "200ms""#).start().await;
     assert_eq!(server.connect().await.expect_close().await, 4401);
 }
 
 #[tokio::test]
-async fn a_first_frame_in_no_known_dialect_is_closed_with_4500() {
+async fn unknown_dialect_is_closed_with_4500() {
     let server = Server::start().await;
     let mut stranger = Client::open(&format!("ws://{}/ws", server.address())).await;
     let answer = error_for(&mut stranger, "HELO example.org").await;
@@ -92,7 +92,7 @@ async fn a_first_frame_in_no_known_dialect_is_closed_with_4500() {
 }
 
 #[tokio::test]
-async fn who_floods_is_told_to_wait_and_in_the_end_closed_with_4429() {
+async fn flooding_client_is_throttled_then_closed_with_4429() {
     let server = Setup::new()
         .replace("command_burst = 200", "command_burst = 5")
         .replace("commands_per_second = 20", "commands_per_second = 1")
@@ -113,7 +113,7 @@ async fn who_floods_is_told_to_wait_and_in_the_end_closed_with_4429() {
 }
 
 #[tokio::test]
-async fn a_frame_without_an_id_is_answered_only_if_it_fails() {
+async fn frame_without_id_is_answered_only_on_failure() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -124,7 +124,7 @@ async fn a_frame_without_an_id_is_answered_only_if_it_fails() {
 }
 
 #[tokio::test]
-async fn a_zero_character_is_in_nobody_s_name() {
+async fn nul_in_names_is_refused() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = server.log_in(&ann).await;

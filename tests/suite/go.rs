@@ -1,4 +1,4 @@
-//! Clients of `go`: a token opens the connection, people and groups are integers.
+//! The dialect `go`: a token opens the connection, accounts and groups are integers.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, Server, Setup};
 
-/// A connection by a token, with what the server said first.
+/// An authenticated connection, and the server's first frame.
 async fn connect(server: &Server, account: &Account, query: &str) -> (Client, Value) {
     let bearer = format!("Bearer {}", account.token);
     let url = format!("ws://{}/ws{query}", server.address());
@@ -26,7 +26,7 @@ async fn group(server: &Server, account: &Account, name: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_private_message_reaches_both_and_nobody_else() {
+async fn private_message_reaches_both_accounts_only() {
     let server = Server::start().await;
     let (ann, bob, cyd) = (server.sign_up("ann").await, server.sign_up("bob").await, server.sign_up("cyd").await);
     let (mut of_ann, connected) = connect(&server, &ann, "").await;
@@ -50,7 +50,7 @@ async fn a_private_message_reaches_both_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_group_is_joined_and_hears_all_its_members_also_native_ones() {
+async fn group_messages_reach_members_of_other_dialects() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let pond = group(&server, &ann, "pond").await;
@@ -76,7 +76,7 @@ async fn a_group_is_joined_and_hears_all_its_members_also_native_ones() {
 }
 
 #[tokio::test]
-async fn what_was_said_is_there_by_frame_by_rest_and_on_connecting() {
+async fn history_is_available_by_frame_by_rest_and_on_connect() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (a, b) = (number(&server, &ann).await, number(&server, &bob).await);
@@ -104,7 +104,7 @@ async fn what_was_said_is_there_by_frame_by_rest_and_on_connecting() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_gets_one_error_and_the_connection_lives() {
+async fn invalid_frames_get_one_error_and_keep_the_connection() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let (mut client, _) = connect(&server, &ann, "").await;
@@ -130,7 +130,7 @@ async fn what_cannot_be_gets_one_error_and_the_connection_lives() {
 }
 
 #[tokio::test]
-async fn groups_are_made_listed_and_joined_over_rest() {
+async fn groups_are_created_listed_and_joined_over_rest() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let pond = group(&server, &ann, "pond").await;
@@ -148,7 +148,7 @@ async fn groups_are_made_listed_and_joined_over_rest() {
 }
 
 #[tokio::test]
-async fn list_of_groups_comes_in_pages_that_are_linked() {
+async fn group_list_is_paged_by_link_header() {
     let server = Setup::new().variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000").start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     for n in 0..120 {
@@ -175,7 +175,7 @@ async fn list_of_groups_comes_in_pages_that_are_linked() {
 }
 
 #[tokio::test]
-async fn page_of_messages_links_to_what_was_said_before() {
+async fn message_page_links_to_earlier_messages() {
     let server = Setup::new().start().await;
     let ann = server.sign_up("ann").await;
     let pond = group(&server, &ann, "pond").await;

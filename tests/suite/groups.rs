@@ -1,11 +1,11 @@
-//! Clients of `groups`: groups and people known by name, log-ins over the connection itself.
+//! The dialect `groups`: groups and people are known by name, and clients log in over the connection itself.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Server, Setup};
 
-/// A connection that is nobody's yet.
+/// An unauthenticated connection.
 async fn open(server: &Server) -> Client {
     Client::open(&format!("ws://{}/ws/groups", server.address())).await
 }
@@ -14,7 +14,7 @@ async fn say(client: &mut Client, frame: Value) {
     client.send_text(frame.to_string()).await;
 }
 
-/// Sends a frame and gives the next one that comes.
+/// Sends a frame and returns the next received one.
 async fn ask(client: &mut Client, frame: Value) -> Value {
     say(client, frame).await;
     client.next_frame().await
@@ -33,7 +33,7 @@ fn message(name: &str, group: &str, text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn guests_meet_in_the_lobby_and_everybody_hears_a_message_its_sender_too() {
+async fn lobby_message_reaches_all_guests_and_its_sender() {
     let server = Server::start().await;
     let mut ann = open(&server).await;
     // Without a group; by the first frame, the path says nothing.
@@ -53,7 +53,7 @@ async fn guests_meet_in_the_lobby_and_everybody_hears_a_message_its_sender_too()
 }
 
 #[tokio::test]
-async fn a_group_is_made_joined_and_its_name_is_taken_from_then_on() {
+async fn created_group_is_joined_and_its_name_is_taken() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (guest(&server, "ann", "lobby").await, open(&server).await);
     let made = ask(&mut ann, json!({"type": "make_group", "group_name": "pond"})).await;
@@ -71,7 +71,7 @@ async fn a_group_is_made_joined_and_its_name_is_taken_from_then_on() {
 }
 
 #[tokio::test]
-async fn whoever_signs_up_logs_in_by_name_or_id_and_is_in_their_groups_again() {
+async fn log_in_by_name_or_id_rejoins_groups() {
     let server = Server::start().await;
     let mut ann = guest(&server, "ann", "lobby").await;
     let sign_up = json!({"type": "sign-up", "name": "dora", "pwrd": "secret", "id": "d-1", "groups": ["lobby"]});
@@ -86,28 +86,28 @@ async fn whoever_signs_up_logs_in_by_name_or_id_and_is_in_their_groups_again() {
     assert_eq!(ann.next_frame().await["type"], "user-removed");
 
     for name in ["dora", "D-1"] {
-        let mut for_subscribers = open(&server).await;
-        let answer = ask(&mut for_subscribers, json!({"type": "log_in", "name": name, "pwrd": "secret"})).await;
+        let mut again = open(&server).await;
+        let answer = ask(&mut again, json!({"type": "log_in", "name": name, "pwrd": "secret"})).await;
         assert_eq!((&answer["type"], &answer["data"]), (&json!("login-accept"), &who), "{name}");
         assert!(answer["token"].is_string());
         assert_eq!(ann.next_frame().await["type"], "user-added");
         let hello = message("dora", "lobby", "back again");
-        assert_eq!(ask(&mut for_subscribers, hello.clone()).await, hello);
+        assert_eq!(ask(&mut again, hello.clone()).await, hello);
         assert_eq!(ann.next_frame().await, hello);
-        drop(for_subscribers);
+        drop(again);
         assert_eq!(ann.next_frame().await["type"], "user-removed");
     }
     // A group of one's own is a membership: it is there at the next log-in.
-    let mut for_subscribers = open(&server).await;
-    ask(&mut for_subscribers, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
-    ask(&mut for_subscribers, json!({"type": "make_group", "group_name": "pond"})).await;
+    let mut again = open(&server).await;
+    ask(&mut again, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
+    ask(&mut again, json!({"type": "make_group", "group_name": "pond"})).await;
     let mut phone = open(&server).await;
     let answer = ask(&mut phone, json!({"type": "log_in", "name": "dora", "pwrd": "secret"})).await;
     assert_eq!(answer["data"]["groups"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn a_guest_who_logs_in_is_the_account_from_then_on() {
+async fn guest_who_logs_in_becomes_the_account() {
     let server = Server::start().await;
     server.sign_up("dora").await;
     let (mut ann, mut visitor) = (guest(&server, "ann", "lobby").await, guest(&server, "visitor", "lobby").await);
@@ -122,7 +122,7 @@ async fn a_guest_who_logs_in_is_the_account_from_then_on() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_told_in_the_page_s_own_words() {
+async fn refusals_have_the_documented_texts() {
     let server = Server::start().await;
     server.sign_up("dora").await;
     let (_ann, mut bob) = (guest(&server, "ann", "lobby").await, open(&server).await);
@@ -158,7 +158,7 @@ async fn what_cannot_be_is_told_in_the_page_s_own_words() {
 }
 
 #[tokio::test]
-async fn names_and_ids_share_one_namespace_also_in_a_race() {
+async fn names_and_ids_share_one_namespace_under_concurrency() {
     let server = Server::start().await;
     let attempts = (0..8).map(|i| {
         let server = &server;
@@ -187,7 +187,7 @@ async fn names_and_ids_share_one_namespace_also_in_a_race() {
 }
 
 #[tokio::test]
-async fn the_operator_decides_about_echoes_unknown_names_and_listeners() {
+async fn echoes_unknown_names_and_listeners_are_configurable() {
     let server = Setup::new()
         .replace("echo = \"all\" ", "echo = \"others\" ")
         .replace("reveal_unknown_users = false", "reveal_unknown_users = true")
@@ -208,7 +208,7 @@ async fn the_operator_decides_about_echoes_unknown_names_and_listeners() {
 }
 
 #[tokio::test]
-async fn without_guests_a_log_in_comes_first() {
+async fn disabled_guests_require_a_log_in() {
     let server = Setup::new().replace("guests = true ", "guests = false ").start().await;
     let mut client = open(&server).await;
     for frame in [
@@ -223,7 +223,7 @@ async fn without_guests_a_log_in_comes_first() {
 }
 
 #[tokio::test]
-async fn a_native_member_and_a_guest_of_groups_hear_each_other() {
+async fn native_member_and_groups_guest_exchange_messages() {
     let server = Server::start().await;
     let mut native = server.join_as("nan").await;
     native.join("lobby").await;
@@ -241,7 +241,7 @@ async fn a_native_member_and_a_guest_of_groups_hear_each_other() {
 }
 
 #[tokio::test]
-async fn a_log_out_elsewhere_ends_the_connection() {
+async fn log_out_on_another_connection_ends_this_one() {
     let server = Server::start().await;
     let mut ann = open(&server).await;
     let answer = ask(&mut ann, json!({"type": "sign-up", "name": "ann", "pwrd": "x"})).await;
@@ -250,7 +250,7 @@ async fn a_log_out_elsewhere_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_room_that_a_guest_made_goes_when_nobody_is_in_it_any_more() {
+async fn empty_room_of_a_guest_is_deleted() {
     let server = Setup::new().replace(r#"guest_rooms_ttl = "24h""#, r#"guest_rooms_ttl = "1s""#).start().await;
     let mut watcher = server.join_as("nan").await;
     let mut ann = guest(&server, "ann", "lobby").await;

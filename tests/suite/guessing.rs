@@ -1,11 +1,11 @@
-//! How often somebody may guess, try and ask: by account, by address, whatever they come by.
+//! Throttles for log-ins, sign-ups, passwords and commands, by account and by address, on all transports.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, PATIENCE, Server, Setup};
 
-/// A server that believes in `X-Forwarded-For`, with these limits.
+/// A server that trusts `X-Forwarded-For`, with these limits.
 async fn behind_proxy(limits: &[(&str, &str)]) -> Server {
     let setup = Setup::new().variable("NATTERJACK__SERVER__TRUSTED_PROXIES", "127.0.0.1");
     let set = |setup: Setup, (key, value): &(&str, &str)| setup.variable(&format!("NATTERJACK__LIMITS__{key}"), value);
@@ -31,7 +31,7 @@ fn count(codes: &[u16], wanted: u16) -> usize {
 }
 
 #[tokio::test]
-async fn concurrent_guesses_are_evaluated_no_more_often_than_the_limit() {
+async fn concurrent_log_ins_stay_within_the_limit() {
     let server = behind_proxy(&[("ATTEMPTS_BURST", "1000"), ("FAILED_LOGINS_PER_MINUTE", "2")]).await;
     let ann = server.sign_up("ann").await;
     let guesses = join_all((0..180).map(|_| log_in(&server, "192.0.2.1", "ann", "wrong"))).await;
@@ -52,7 +52,7 @@ async fn name_id_and_address_of_an_account_share_one_limit() {
 }
 
 #[tokio::test]
-async fn sixty_colleagues_behind_one_address_log_in_at_once() {
+async fn sixty_accounts_of_one_address_log_in_at_once() {
     let server = behind_proxy(&[]).await;
     let names: Vec<String> = (0..60).map(|n| format!("colleague{n}")).collect();
     for (n, name) in names.iter().enumerate() {
@@ -63,7 +63,7 @@ async fn sixty_colleagues_behind_one_address_log_in_at_once() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_keep_an_account_out() {
+async fn failed_log_ins_of_others_do_not_lock_out_an_account() {
     let server =
         behind_proxy(&[("FAILED_LOGINS_PER_MINUTE", "2"), ("FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE", "3")]).await;
     let ann = server.sign_up("ann").await;
@@ -96,7 +96,7 @@ async fn strangers_cannot_keep_an_account_out() {
 }
 
 #[tokio::test]
-async fn names_of_any_length_cost_nothing_and_are_nobodys() {
+async fn overlong_names_are_refused_without_hashing() {
     let server = behind_proxy(&[("ATTEMPTS_BURST", "1000")]).await;
     let ann = server.sign_up("ann").await;
     for text in ["\u{FDFA}".repeat(15_000), "a".repeat(50_000), "a\u{300}".repeat(10_000)] {
@@ -109,7 +109,7 @@ async fn names_of_any_length_cost_nothing_and_are_nobodys() {
 }
 
 #[tokio::test]
-async fn concurrent_guesses_of_a_rooms_password_are_no_more_than_the_limit() {
+async fn concurrent_room_password_attempts_stay_within_the_limit() {
     let server = Setup::new().variable("NATTERJACK__LIMITS__WRONG_ROOM_PASSWORDS_PER_MINUTE", "2").start().await;
     let mut ann = server.join_as("ann").await;
     ann.call("room.create", json!({"name": "cellar", "visibility": "private", "password": "open sesame"}))
@@ -127,7 +127,7 @@ async fn concurrent_guesses_of_a_rooms_password_are_no_more_than_the_limit() {
 }
 
 #[tokio::test]
-async fn an_account_has_one_limit_of_commands_for_all_its_connections_and_rest() {
+async fn command_limit_is_shared_by_connections_and_rest() {
     let server = Setup::new()
         .variable("NATTERJACK__LIMITS__COMMAND_BURST", "10")
         .variable("NATTERJACK__LIMITS__COMMANDS_PER_SECOND", "1")
@@ -157,7 +157,7 @@ async fn an_account_has_one_limit_of_commands_for_all_its_connections_and_rest()
 }
 
 #[tokio::test]
-async fn strangers_of_one_address_have_one_limit_unless_the_operator_exempts_it() {
+async fn anonymous_clients_of_one_address_share_a_limit_unless_exempt() {
     let limits = [
         ("ADDRESS_COMMAND_BURST", "10"),
         ("ADDRESS_COMMANDS_PER_SECOND", "1"),
@@ -182,7 +182,7 @@ async fn strangers_of_one_address_have_one_limit_unless_the_operator_exempts_it(
 }
 
 #[tokio::test]
-async fn a_client_behind_a_trusted_proxy_cannot_choose_its_address() {
+async fn client_behind_trusted_proxy_cannot_forge_its_address() {
     let server = behind_proxy(&[("ATTEMPTS_BURST", "2"), ("ATTEMPTS_PER_MINUTE", "1")]).await;
     let forwarded =
         ["198.51.100.3:4711", "[2001:db8::1]:443", "\"198.51.100.4\"", "unknown", "unix:", "_hidden", "198.51.100.5, "];
@@ -197,7 +197,7 @@ async fn a_client_behind_a_trusted_proxy_cannot_choose_its_address() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_nobody_trusts_is_told_of_once_with_the_key_to_set() {
+async fn untrusted_proxy_is_logged_once_with_the_key_to_set() {
     let mut server = Setup::bare().start().await;
     for _ in 0..3 {
         post(&server, "/api/auth/login", "192.0.2.1", &json!({"username": "ann", "password": "x"})).await;

@@ -1,11 +1,11 @@
-//! People without an account.
+//! Guests, who have no account.
 
 use serde_json::json;
 
 use crate::harness::{Client, Cluster, Server, Setup};
 
 #[tokio::test]
-async fn a_guest_talks_in_a_public_room_under_a_name_of_its_own() {
+async fn guest_chats_in_a_public_room_under_its_name() {
     let server = Server::start().await;
     let (mut ann, mut guest) = (server.join_as("ann").await, server.guest("gus").await);
     ann.join("lobby").await;
@@ -19,7 +19,7 @@ async fn a_guest_talks_in_a_public_room_under_a_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_guest_cannot_use_the_name_of_an_account() {
+async fn guest_cannot_use_the_name_of_an_account() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     let failure = server.connect().await.call("connect", json!({"guest": "Ann"})).await.unwrap_err();
@@ -27,13 +27,13 @@ async fn a_guest_cannot_use_the_name_of_an_account() {
 }
 
 #[tokio::test]
-async fn guests_can_be_kept_out() {
+async fn guests_can_be_disabled() {
     let server = Setup::new().replace("guests = true", "guests = false").start().await;
     let failure = server.connect().await.call("connect", json!({"guest": "gus"})).await.unwrap_err();
     assert_eq!(failure.code(), "unauthenticated");
 }
 
-/// A room of ann's with a guest in it, who hears what is said.
+/// A room that ann owns, with a guest who receives its messages.
 async fn den(server: &Server) -> (Client, Client) {
     let (mut ann, mut guest) = (server.join_as("ann").await, server.guest("gus").await);
     ann.call("room.create", json!({"name": "den"})).await.unwrap();
@@ -44,7 +44,7 @@ async fn den(server: &Server) -> (Client, Client) {
 }
 
 #[tokio::test]
-async fn kicked_guest_hears_nothing_more_and_may_come_back() {
+async fn kicked_guest_stops_receiving_messages_and_may_rejoin() {
     let server = Server::start().await;
     let (mut ann, mut guest) = den(&server).await;
     ann.call("guest.kick", json!({"room": "den", "guest": "gus"})).await.unwrap();
@@ -95,7 +95,7 @@ async fn banned_guest_is_kept_out_by_connection_and_address_in_every_dialect_unt
 }
 
 #[tokio::test]
-async fn muted_guest_has_no_plugin_post_for_it() {
+async fn plugin_does_not_post_for_a_muted_guest() {
     let server = Server::start().await;
     let (mut ann, mut guest) = den(&server).await;
     guest.post("den", "/me waves").await.unwrap();
@@ -112,7 +112,7 @@ async fn muted_guest_has_no_plugin_post_for_it() {
 }
 
 #[tokio::test]
-async fn muted_guest_hears_and_does_not_post() {
+async fn muted_guest_receives_messages_and_cannot_post() {
     let server = Server::start().await;
     let (mut ann, mut guest) = den(&server).await;
     ann.post("den", "/mute-guest 1h gus").await.unwrap();
@@ -128,7 +128,7 @@ async fn muted_guest_hears_and_does_not_post() {
 }
 
 #[tokio::test]
-async fn room_that_lets_no_guests_in_has_none() {
+async fn closing_a_room_to_guests_removes_them() {
     let server = Server::start().await;
     let (mut ann, mut guest) = den(&server).await;
     ann.call("room.guests", json!({"room": "den", "allowed": false})).await.unwrap();
@@ -141,7 +141,7 @@ async fn room_that_lets_no_guests_in_has_none() {
 }
 
 #[tokio::test]
-async fn banned_account_does_not_come_back_as_a_guest_from_where_it_is_connected() {
+async fn banned_account_cannot_return_as_guest_from_its_address() {
     let server = Server::start().await;
     let (mut ann, _guest) = den(&server).await;
     let mut bob = server.join_as("bob").await;
@@ -178,7 +178,7 @@ async fn guest_on_another_node_is_banned_there_and_everywhere() {
 }
 
 #[tokio::test]
-async fn guest_cannot_be_called_like_a_plugin_or_like_somebody_who_logs_in_elsewhere() {
+async fn guest_cannot_use_the_name_of_a_plugin_or_external_account() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     for name in ["word-filter", "Word-Filter", "plugin:echo", "ann@example.org", "42@shop.example", "x＠shop"] {
@@ -191,7 +191,7 @@ async fn guest_cannot_be_called_like_a_plugin_or_like_somebody_who_logs_in_elsew
 }
 
 #[tokio::test]
-async fn guest_cannot_pass_for_a_guest_of_another_dialect_in_the_same_room() {
+async fn guest_names_are_unique_across_dialects_in_a_room() {
     let server = Server::start().await;
     let mut old = Client::open(&format!("ws://{}/ws/groups", server.address())).await;
     old.send_text(json!({"type": "first-connect", "name": "Gus"}).to_string()).await;
@@ -206,7 +206,7 @@ async fn guest_cannot_pass_for_a_guest_of_another_dialect_in_the_same_room() {
 }
 
 #[tokio::test]
-async fn strangers_learn_nothing_of_groups_where_guests_are_kept_out() {
+async fn groups_are_hidden_from_strangers_where_guests_are_disabled() {
     let server = Setup::new().replace("guests = true", "guests = false").start().await;
     for (path, command) in [
         ("groups", json!({"type": "get_groups"})),

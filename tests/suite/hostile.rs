@@ -1,10 +1,10 @@
-//! A plugin that does its worst: whoever called it gets one clear error, everybody else goes on, and the log says why.
+//! A hostile plugin: its caller gets one clear error, everybody else is unaffected, and the log has the reason.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Failure, HOSTILE_GRANTS, Plugin, Server, Setup, database};
 
-/// Small budgets, so that running into them takes little time; memory enough to make 100 MB of.
+/// Small budgets, which are exceeded quickly, and enough memory for 100 MB.
 const TABLE: &str = "[plugin.hostile]\nlimits = { filter_ms = 200, call_ms = 300, memory_mib = 160 }\n";
 
 fn setup(table: &str) -> Setup {
@@ -19,7 +19,7 @@ fn setup(table: &str) -> Setup {
 
 const FAILED: &str = "plugin call failed: ";
 
-/// A line about the fault after `mark`, with what it has to name. Others may come in late, of what was done before.
+/// Waits for a log line about the fault after `mark` that contains the reasons; late lines of earlier faults are skipped.
 async fn expect_fault(server: &mut Server, mark: usize, export: &str, reasons: &[&str]) {
     let export = format!("export=\"{export}\"");
     let named = |line: &str| {
@@ -35,14 +35,14 @@ fn assert_plugin_failed(answer: Result<Value, Failure>) {
     assert!(failure.message().contains("hostile"), "{failure:?}");
 }
 
-/// Somebody else's evening: their room, a command of another plugin.
+/// Checks that another user can post and call a command of another plugin.
 async fn assert_goes_on(bob: &mut Client, what: &str) {
     bob.post("lobby", what).await.unwrap();
     while bob.expect_message().await != what {}
     bob.call("room.create", json!({"name": what})).await.unwrap();
 }
 
-/// What is done, and what the log has to say of it.
+/// Each deed, with what the log must contain.
 const DEEDS: [(&str, &[&str]); 8] = [
     ("loop", &["it used up its"]),
     ("recurse", &["it recursed too deep", "as from recursing too deep"]),
@@ -56,7 +56,7 @@ const DEEDS: [(&str, &[&str]); 8] = [
 ];
 
 #[tokio::test]
-async fn a_command_that_does_its_worst_fails_for_its_caller_alone() {
+async fn hostile_command_fails_for_its_caller_only() {
     let mut server = setup(TABLE).start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     bob.join("lobby").await;
@@ -72,7 +72,7 @@ async fn a_command_that_does_its_worst_fails_for_its_caller_alone() {
 }
 
 #[tokio::test]
-async fn a_filter_that_does_its_worst_keeps_that_message_out_and_no_other() {
+async fn hostile_filter_rejects_that_message_only() {
     // What takes a filter long costs its sender dear, and one person does all of it: several would have it quarantined.
     let setup = setup(TABLE).variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
     let mut server = setup.start().await;
@@ -90,7 +90,7 @@ async fn a_filter_that_does_its_worst_keeps_that_message_out_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_guard_that_does_its_worst_opens_no_door() {
+async fn hostile_guard_admits_nobody() {
     let mut server = setup(TABLE).start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "cellar", "visibility": "private", "password": "nothing"})).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_guard_that_does_its_worst_opens_no_door() {
 }
 
 #[tokio::test]
-async fn a_flood_of_log_lines_is_cut_and_owned_up_to() {
+async fn flood_of_log_lines_is_truncated_and_reported() {
     let mut server = setup("[plugin.hostile]\nlimits = { call_ms = 20000 }\n").start().await;
     let mut ann = server.join_as("ann").await;
     ann.call("hostile.do", json!({"deed": "flood-log"})).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_flood_of_log_lines_is_cut_and_owned_up_to() {
 }
 
 #[tokio::test]
-async fn an_observer_that_does_its_worst_is_no_concern_of_those_who_talk() {
+async fn hostile_observer_does_not_affect_chat() {
     let mut server = setup(TABLE).start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.join("lobby").await;
@@ -132,7 +132,7 @@ async fn an_observer_that_does_its_worst_is_no_concern_of_those_who_talk() {
 }
 
 #[tokio::test]
-async fn a_timer_that_does_its_worst_holds_nobody_up() {
+async fn hostile_timer_does_not_block_others() {
     let mut server = setup(TABLE).start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     bob.join("lobby").await;
@@ -147,7 +147,7 @@ async fn a_timer_that_does_its_worst_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn ten_thousand_timers_are_refused_once_and_leave_nothing() {
+async fn excess_timers_are_refused_and_rolled_back() {
     let server = setup("[plugin.hostile]\nlimits = { call_ms = 20000 }\n").start().await;
     let mut ann = server.join_as("ann").await;
     let refused = ann.call("hostile.do", json!({"deed": "timers"})).await.unwrap_err();
@@ -163,7 +163,7 @@ async fn ten_thousand_timers_are_refused_once_and_leave_nothing() {
     assert!(refused.message().contains("the number of this plugin's timers") && refused.message().contains("10000"));
 }
 
-/// Every function that a plugin can ask the host for.
+/// Every function that a plugin can import.
 const IMPORTS: [&str; 42] = [
     "log.write",
     "clock.now",
@@ -210,7 +210,7 @@ const IMPORTS: [&str; 42] = [
 ];
 
 #[test]
-fn every_import_of_the_contract_is_among_those_that_are_tried() {
+fn all_imports_of_the_contract_are_tested() {
     let contract = include_str!("../../plugin-sdk/wit/imports.wit");
     let mut interface = "";
     let mut found = Vec::new();
@@ -225,7 +225,7 @@ fn every_import_of_the_contract_is_among_those_that_are_tried() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_calls_of_any_import_cost_a_plugin_its_own_time_only() {
+async fn flooding_an_import_is_bounded_by_the_plugins_own_budget() {
     let mut server = setup(TABLE).start().await;
     let (account, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
     bob.join("lobby").await;
@@ -253,7 +253,7 @@ async fn a_hundred_thousand_calls_of_any_import_cost_a_plugin_its_own_time_only(
 }
 
 #[tokio::test]
-async fn hostile_text_after_a_slash_is_answered_and_harms_nobody() {
+async fn hostile_slash_text_gets_one_answer() {
     let server = setup(TABLE).start().await;
     let account = server.sign_up("ann").await;
     let mut bob = server.join_as("bob").await;
@@ -301,7 +301,7 @@ async fn hostile_text_after_a_slash_is_answered_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_fails_three_people_is_quarantined_and_its_messages_are_rejected() {
+async fn plugin_failing_three_users_is_quarantined_and_rejects_messages() {
     let mut server = setup(TABLE).start().await;
     quarantine(&mut server).await;
     let mut eve = server.join_as("eve").await;
@@ -330,7 +330,7 @@ async fn a_plugin_that_fails_three_people_is_quarantined_and_its_messages_are_re
 }
 
 #[tokio::test]
-async fn a_quarantined_filter_lets_messages_pass_if_it_may() {
+async fn quarantined_filter_with_fail_open_lets_messages_pass() {
     let mut server = setup(&format!("{TABLE}on_fault = \"allow\"\n")).start().await;
     quarantine(&mut server).await;
     let mut eve = server.join_as("eve").await;
@@ -341,7 +341,7 @@ async fn a_quarantined_filter_lets_messages_pass_if_it_may() {
 }
 
 #[tokio::test]
-async fn a_message_that_a_filter_fails_over_costs_its_sender_dear() {
+async fn filter_fault_counts_extra_towards_the_senders_limit() {
     let server = setup(TABLE).start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -358,7 +358,7 @@ async fn a_message_that_a_filter_fails_over_costs_its_sender_dear() {
     assert!(faults < 100, "{faults} faults");
 }
 
-/// The bot, to be quarantined for what its observer does.
+/// A server whose bot will be quarantined for its observer.
 async fn bot() -> Server {
     let setup = Setup::new().configure(
         r#"
@@ -372,7 +372,7 @@ async fn bot() -> Server {
 }
 
 #[tokio::test]
-async fn a_quarantined_observer_misses_what_happens_and_its_timers_wait() {
+async fn quarantined_observer_misses_events_and_its_timers_wait() {
     let mut server = bot().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -407,7 +407,7 @@ async fn a_quarantined_observer_misses_what_happens_and_its_timers_wait() {
     assert_eq!(ann.expect_message().await, "hi there");
 }
 
-/// Has three people run into it.
+/// Has three people cause a fault.
 async fn quarantine(server: &mut Server) {
     for name in ["ann", "bob", "cat"] {
         let mut client = server.join_as(name).await;

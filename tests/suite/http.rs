@@ -1,4 +1,4 @@
-//! Plugins call out only where the operator lets them, and never into a private network.
+//! Outbound HTTP of plugins: only to hosts that the operator allows, and never to private networks.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ async fn fetch(client: &mut Client, url: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn private_addresses_are_forbidden_whatever_they_are_called_and_listed_or_not() {
+async fn private_addresses_are_forbidden_in_every_spelling() {
     let setup = Setup::bare().configure(
         r#"
         [plugin.bot]
@@ -47,7 +47,7 @@ async fn private_addresses_are_forbidden_whatever_they_are_called_and_listed_or_
 }
 
 #[tokio::test]
-async fn host_that_no_plugin_could_reach_is_a_fault_at_the_start_and_in_a_check() {
+async fn unreachable_allowed_host_is_a_configuration_fault() {
     let setup = Setup::bare().configure("[plugin.bot]\nhttp_hosts = [\"10.0.0.5:11434\"]\n").prepare().await;
     for (command, code) in [("serve", 2), ("check", 1)] {
         let output = setup.command(&[command]).output().await.unwrap();
@@ -61,7 +61,7 @@ async fn host_that_no_plugin_could_reach_is_a_fault_at_the_start_and_in_a_check(
 }
 
 #[tokio::test]
-async fn what_is_not_granted_keeps_a_plugin_from_loading_and_the_log_says_what_to_write() {
+async fn missing_grant_prevents_loading_and_the_log_shows_the_setting() {
     let setup = Setup::bare().configure(
         r#"
         [plugin.bot]

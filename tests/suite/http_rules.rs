@@ -1,5 +1,4 @@
-//! HTTP as its standards have it: what is malformed is refused, what is too large is refused at once, parts of files are to be
-//! had, and what is known or can be packed is not sent as a whole.
+//! HTTP conformance: malformed and oversized requests are refused, and range requests, conditional requests and compression work.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
-/// What is answered to these bytes: status, headers and body. The request's own words end the connection, if nothing else does.
+/// Sends raw bytes; returns status, headers and body. The request itself has to end the connection, unless the server does.
 async fn raw(server: &Server, request: &str) -> (u16, String, String) {
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -78,7 +77,7 @@ async fn missing_double_or_malformed_host_is_refused() {
 }
 
 #[tokio::test]
-async fn broken_chunks_are_refused_and_nothing_is_done() {
+async fn broken_chunks_are_refused_without_effect() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let session = format!("Authorization: Bearer {}\r\n", ann.token);
@@ -112,7 +111,7 @@ async fn broken_chunks_are_refused_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn body_that_announces_too_much_is_refused_before_it_is_sent() {
+async fn oversized_content_length_is_refused_before_the_body() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let bearer = format!("Authorization: Bearer {}\r\n", ann.token);
@@ -149,7 +148,7 @@ async fn body_that_announces_too_much_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn packed_bodies_and_other_media_types_are_refused_as_such() {
+async fn compressed_bodies_and_other_media_types_are_refused() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let http = reqwest::Client::new();
@@ -181,7 +180,7 @@ async fn packed_bodies_and_other_media_types_are_refused_as_such() {
 }
 
 #[tokio::test]
-async fn websocket_handshake_that_is_not_of_this_version_or_whole_is_refused() {
+async fn invalid_websocket_handshake_is_refused() {
     let server = Setup::bare().start().await;
     for path in ["/", "/ws", "/ws/native", "/socket.io/?EIO=4&transport=websocket"] {
         let ask = async |headers: &str| {
@@ -220,7 +219,7 @@ async fn upload(server: &Server, ann: &Account, bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn part_of_a_file_can_be_fetched() {
+async fn range_request_returns_part_of_a_file() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     // Three parts of it are stored.
@@ -266,7 +265,7 @@ async fn part_of_a_file_can_be_fetched() {
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_sent_again_and_has_no_length() {
+async fn not_modified_response_has_no_body_or_length() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let file = upload(&server, &ann, b"some text").await;
@@ -293,7 +292,7 @@ async fn what_is_known_is_not_sent_again_and_has_no_length() {
 }
 
 #[tokio::test]
-async fn options_of_an_unknown_path_are_not_there() {
+async fn options_of_unknown_path_is_not_found() {
     let server = Setup::bare().start().await;
     let http = reqwest::Client::new();
     for (path, status) in [("/nothing", 404), ("/api/nothing", 404), ("/ws/nothing", 404), ("/api/me", 200)] {
@@ -308,7 +307,7 @@ async fn options_of_an_unknown_path_are_not_there() {
 }
 
 #[tokio::test]
-async fn pages_and_lists_are_packed_and_answers_with_tokens_are_not() {
+async fn pages_and_lists_are_compressed_and_tokens_are_not() {
     let server = Setup::bare().replace("attempts_burst = 30", "attempts_burst = 1000").start().await;
     let ann = server.sign_up("ann").await;
     let mut of_ann = server.log_in(&ann).await;

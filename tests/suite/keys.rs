@@ -1,4 +1,4 @@
-//! The keys of tokens: which are refused, and how one is replaced.
+//! Token signing keys: which are refused, and how they are rotated.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +9,7 @@ use crate::harness::{Server, Setup};
 
 const OLD: &str = "an old signing key that only this test knows";
 
-/// An Ed25519 private key as `openssl genpkey` writes it: 32 bytes behind what says what they are.
+/// An Ed25519 private key as `openssl genpkey` writes it: 32 bytes after a fixed header.
 fn private_key_pem() -> String {
     let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
     der.extend([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat());
@@ -23,7 +23,7 @@ async fn fails_to_start(setup: &Setup) -> String {
 }
 
 #[tokio::test]
-async fn weak_secrets_keep_the_server_from_starting() {
+async fn weak_secrets_prevent_the_start() {
     for (secret, told) in [("too short to sign with", "22 bytes"), ("your-secret-key", "well-known")] {
         let said = fails_to_start(&Setup::bare().variable("JWT_SECRET", secret)).await;
         assert!(said.contains("jwt_secret") && said.contains(told) && !said.contains(secret), "{said}");
@@ -36,7 +36,7 @@ async fn weak_secrets_keep_the_server_from_starting() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_used_is_named() {
+async fn unusable_key_is_named_in_the_error() {
     for (keys, told) in [
         ("kid = \"a\"\nalgorithm = \"EdDSA\"", "private_key_file"),
         ("kid = \"a\"", "HS256 has `secret`"),
@@ -53,7 +53,7 @@ async fn a_key_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
-async fn a_key_is_replaced_while_tokens_of_the_old_one_hold() {
+async fn key_rotation_keeps_old_tokens_valid() {
     let mut server = Setup::bare().variable("JWT_SECRET", OLD).start().await;
     let before = server.sign_up("ann").await;
     std::fs::write(server.path().join("ed25519.pem"), private_key_pem()).unwrap();

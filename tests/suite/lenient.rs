@@ -1,5 +1,5 @@
-//! Clients that were written from the old pages alone, in whatever language: how they write "nothing", frames as bytes, tokens
-//! where they keep them, and paths of their own.
+//! Tolerance for clients written from the dialects' documents, in any language: absent values, binary frames, tokens in various
+//! places, and paths of their own.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -25,12 +25,12 @@ async fn number(server: &Server, account: &Account) -> i64 {
     server.get("/api/me", Some(&account.token)).await.1["number"].as_i64().unwrap()
 }
 
-/// How languages write "nothing"; none leaves the field out.
-fn nothings() -> [Option<Value>; 4] {
+/// Values that languages write for absent fields; `None` omits the field.
+fn absent_values() -> [Option<Value>; 4] {
     [None, Some(json!(null)), Some(json!("")), Some(json!(0))]
 }
 
-/// The frame with this in a field, or in that field of its payload.
+/// The frame with this value in a field, or in that field of its payload.
 fn with(mut frame: Value, pointer: &str, field: &str, value: Option<Value>) -> Value {
     let within = frame.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
     match value {
@@ -41,7 +41,7 @@ fn with(mut frame: Value, pointer: &str, field: &str, value: Option<Value>) -> V
 }
 
 #[tokio::test]
-async fn optional_fields_that_hold_nothing_are_absent_in_every_dialect() {
+async fn empty_optional_fields_count_as_absent_in_every_dialect() {
     let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
     let server = setup.start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
@@ -53,7 +53,7 @@ async fn optional_fields_that_hold_nothing_are_absent_in_every_dialect() {
     let mut rooms = open(&server, "/ws/rooms").await;
     let mut native = server.join_as("nan").await;
     native.join("lobby").await;
-    for (n, nothing) in nothings().into_iter().enumerate() {
+    for (n, nothing) in absent_values().into_iter().enumerate() {
         for (frame, fields) in [
             (json!({"receiver_id": b, "message": "hi"}), &["type", "group_id", "content"] as &[_]),
             (json!({"receiver_id": b, "content": "hi"}), &["type", "group_id", "message"]),
@@ -139,7 +139,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_go_structure_without_omitempty_and_text_ids_are_understood() {
+async fn go_structures_without_omitempty_and_string_ids_are_accepted() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (a, b) = (number(&server, &ann).await, number(&server, &bob).await);
@@ -158,7 +158,7 @@ async fn a_go_structure_without_omitempty_and_text_ids_are_understood() {
 }
 
 #[tokio::test]
-async fn a_binary_frame_of_utf_8_counts_as_text_in_every_dialect() {
+async fn binary_frame_of_utf_8_counts_as_text_in_every_dialect() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let bytes = |frame: Value| Message::binary(frame.to_string().into_bytes());
@@ -194,7 +194,7 @@ async fn a_binary_frame_of_utf_8_counts_as_text_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn binary_frames_count_towards_the_limits_as_text_does() {
+async fn binary_frames_count_towards_limits_like_text() {
     let server = Setup::new()
         .replace("command_burst = 200", "command_burst = 3")
         .replace("commands_per_second = 20", "commands_per_second = 1")
@@ -211,7 +211,7 @@ async fn binary_frames_count_towards_the_limits_as_text_does() {
 }
 
 #[tokio::test]
-async fn a_first_connect_without_a_name_is_a_guest_with_a_generated_one() {
+async fn first_connect_without_name_generates_a_guest_name() {
     let server = Server::start().await;
     let mut names = Vec::new();
     for frame in [json!({"type": "first-connect"}), json!({"type": "first-connect", "name": "", "group": null})] {
@@ -239,7 +239,7 @@ async fn a_first_connect_without_a_name_is_a_guest_with_a_generated_one() {
 }
 
 #[tokio::test]
-async fn a_query_without_payload_belongs_to_rooms() {
+async fn query_without_payload_selects_rooms() {
     let server = Server::start().await;
     for frame in
         [json!({"type": "query"}), json!({"type": "chat", "payload": null}), json!({"type": "join", "payload": ""})]
@@ -252,7 +252,7 @@ async fn a_query_without_payload_belongs_to_rooms() {
 }
 
 #[tokio::test]
-async fn a_websocket_is_taken_at_any_path_that_is_not_the_server_s_own() {
+async fn websocket_is_accepted_at_any_unreserved_path() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     for path in ["/chat", "/socket", "/ws/", "/v1/realtime?room=5", "/websocket/connect/", "/wsx"] {
@@ -270,7 +270,7 @@ async fn a_websocket_is_taken_at_any_path_that_is_not_the_server_s_own() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_address_is_refused_with_the_reason_unless_the_operator_allows_it() {
+async fn token_in_query_is_refused_by_default() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     for path in ["/", "/chat", "/ws", "/ws/go", "/ws/direct", "/ws/native", "/ws/rooms", "/ws/groups"] {
@@ -290,7 +290,7 @@ async fn a_token_in_the_address_is_refused_with_the_reason_unless_the_operator_a
 }
 
 #[tokio::test]
-async fn a_token_in_the_address_opens_the_connection_where_the_operator_allows_it() {
+async fn token_in_query_authenticates_where_allowed() {
     let server = Setup::new().replace("query_tokens = false", "query_tokens = true").start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let at = |path: &str| format!("{path}?token={}", ann.token);
@@ -317,7 +317,7 @@ async fn a_token_in_the_address_opens_the_connection_where_the_operator_allows_i
 }
 
 #[tokio::test]
-async fn frames_of_other_dialects_on_a_connection_of_go_are_told_where_they_belong() {
+async fn frames_of_other_dialects_on_go_name_their_path() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = with_token(&server, &ann, "/").await;
@@ -335,7 +335,7 @@ async fn frames_of_other_dialects_on_a_connection_of_go_are_told_where_they_belo
 }
 
 #[tokio::test]
-async fn echo_sessions_takes_a_token_however_clients_bring_it() {
+async fn echo_sessions_accepts_tokens_in_every_form() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let bearer = format!("Bearer {}", ann.token);
@@ -354,14 +354,14 @@ async fn echo_sessions_takes_a_token_however_clients_bring_it() {
 }
 
 #[tokio::test]
-async fn a_client_of_socket_io_2_is_refused_by_the_version() {
+async fn socket_io_2_client_is_refused_by_version() {
     let server = Server::start().await;
     let (status, body) = server.get("/socket.io/?EIO=3&transport=polling", None).await;
     assert_eq!((status, &body["message"]), (400, &json!("Unsupported protocol version")));
 }
 
 #[tokio::test]
-async fn direct_takes_fields_in_data_and_links_of_other_servers() {
+async fn direct_accepts_fields_in_data_and_external_picture_links() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = open(&server, "/").await;

@@ -1,4 +1,4 @@
-//! What a server in the open puts up with: slow clients, and too many of them.
+//! Limits on connections, and slow clients.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 
 use crate::harness::{Client, PATIENCE, Server, Setup, SocketIo};
 
-/// A server that is easily crowded.
+/// A server with small connection limits.
 fn small(limits: &[(&str, &str)]) -> Setup {
     limits
         .iter()
         .fold(Setup::bare(), |setup, (key, value)| setup.variable(&format!("NATTERJACK__LIMITS__{key}"), value))
 }
 
-/// Opens a connection, says this, and gives what the server says until it closes.
+/// Opens a connection, sends this text, and returns what the server sends until it closes.
 async fn say(server: &Server, said: &str) -> String {
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
     socket.write_all(said.as_bytes()).await.unwrap();
@@ -32,7 +32,7 @@ async fn rest(mut socket: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn whoever_does_not_ask_is_let_go() {
+async fn idle_connection_is_closed() {
     let server = small(&[("REQUEST_TIMEOUT", "300ms")]).start().await;
     for said in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-more: "] {
         let answer = say(&server, said).await;
@@ -44,7 +44,7 @@ async fn whoever_does_not_ask_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_answered_with_408() {
+async fn missing_body_is_answered_with_408() {
     let server = small(&[("REQUEST_TIMEOUT", "300ms")]).start().await;
     let ann = server.sign_up("ann").await;
     for (path, token) in [("/api/auth/login", ""), ("/api/media", &*ann.token)] {
@@ -52,19 +52,19 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
             "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
         );
         let answer = say(&server, &head).await;
-        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("too slowly"), "{path}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("too slowhttptest"), "{path}: {answer}");
     }
 }
 
 #[tokio::test]
-async fn http_2_without_being_asked_for_is_refused_like_any_nonsense() {
+async fn http_2_with_prior_knowledge_is_refused() {
     let server = Setup::bare().start().await;
     let answer = say(&server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 4") || answer.is_empty(), "{answer}");
 }
 
 #[tokio::test]
-async fn beyond_the_cap_there_is_503_with_a_time_to_wait_and_those_there_go_on() {
+async fn connection_over_the_total_limit_gets_503_with_retry_after() {
     let server = small(&[("CONNECTIONS", "2")]).start().await;
     let (mut ann, mut bob) = (server.guest("ann").await, server.guest("bob").await);
     let answer = say(&server, "GET /api/server HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -85,7 +85,7 @@ async fn beyond_the_cap_there_is_503_with_a_time_to_wait_and_those_there_go_on()
 }
 
 #[tokio::test]
-async fn beyond_its_share_an_address_gets_429_and_another_one_does_not() {
+async fn connection_over_the_address_limit_gets_429() {
     let server = small(&[("CONNECTIONS_PER_ADDRESS", "2")])
         .variable("NATTERJACK__SERVER__TRUSTED_PROXIES", "127.0.0.1")
         .start()
@@ -104,7 +104,7 @@ async fn beyond_its_share_an_address_gets_429_and_another_one_does_not() {
 }
 
 #[tokio::test]
-async fn an_account_with_too_many_connections_gets_no_further_one() {
+async fn connection_over_the_account_limit_is_refused() {
     let server = small(&[("CONNECTIONS_PER_ACCOUNT", "2")]).start().await;
     let ann = server.sign_up("ann").await;
     let (mut one, two) = (server.log_in(&ann).await, server.log_in(&ann).await);
@@ -117,17 +117,17 @@ async fn an_account_with_too_many_connections_gets_no_further_one() {
     two.close().await;
     let mut tries = 0..1000;
     loop {
-        let mut for_subscribers = server.connect().await;
-        let id = for_subscribers.send("connect", json!({"token": ann.token})).await;
-        match for_subscribers.try_frame().await {
+        let mut again = server.connect().await;
+        let id = again.send("connect", json!({"token": ann.token})).await;
+        match again.try_frame().await {
             Some(frame) if frame["id"] == id && !frame["ok"].is_null() => break,
             _ => tries.next().expect("the place of one that went is free"),
         };
     }
 }
 
-/// Debian's slowhttptest, in one of its modes, for some seconds.
-fn slowly(server: &Server, args: &[&str]) -> Command {
+/// Runs Debian's slowhttptest in one of its modes for some seconds.
+fn slowhttptest(server: &Server, args: &[&str]) -> Command {
     xtask::tools::install().expect("slowhttptest is there, or can be installed");
     let mut attack = Command::new("slowhttptest");
     attack
@@ -138,7 +138,7 @@ fn slowly(server: &Server, args: &[&str]) -> Command {
     attack
 }
 
-/// What the server's process has in memory, in KiB.
+/// The resident memory of the server's process, in KiB.
 fn resident(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -146,16 +146,16 @@ fn resident(server: &Server) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_headers_slow_bodies_and_slow_readers_keep_nobody_else_from_being_answered() {
+async fn slow_clients_do_not_block_others() {
     let server = small(&[("REQUEST_TIMEOUT", "2s")]).start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
     let before = resident(&server);
     let (login, document) = (server.url("/api/auth/login"), server.url("/api/openapi.json"));
     let mut attacks = [
-        slowly(&server, &["-H", "-i", "1", "-u", &document]),
-        slowly(&server, &["-B", "-i", "1", "-s", "8192", "-t", "POST", "-u", &login]),
-        slowly(&server, &["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "5", "-k", "3", "-u", &document]),
+        slowhttptest(&server, &["-H", "-i", "1", "-u", &document]),
+        slowhttptest(&server, &["-B", "-i", "1", "-s", "8192", "-t", "POST", "-u", &login]),
+        slowhttptest(&server, &["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "5", "-k", "3", "-u", &document]),
     ];
     let over = AtomicBool::new(false);
     let attack = async {

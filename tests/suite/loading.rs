@@ -1,5 +1,4 @@
-//! What operators put into the plugins folder by mistake, or plugins that do not start: each is refused with a sentence that
-//! says what to do, and everything else runs on.
+//! Invalid files in the plugins folder and plugins that fail to start: each is refused with advice, and other plugins keep running.
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::{HOSTILE_GRANTS, Plugin, Server, Setup};
 
-/// A component with a core module that uses function subtyping, for which this build of wasmtime is not made.
+/// A component with a core module that uses function subtyping, which this build of wasmtime does not support.
 fn subtyping() -> Vec<u8> {
     let module = b"\0asm\x01\0\0\0\x01\x0e\x01\x4e\x02\x50\0\x60\0\0\x50\x01\0\x60\0\0\x03\x03\x02\x01\0\x04\x04\x01\x70\0\x02\x08\x01\x01\x09\x07\x01\0\x41\0\x0b\x01\0\x0a\x0c\x02\x02\0\x0b\x07\0\x41\0\x11\0\0\x0b";
     let length = u8::try_from(module.len()).unwrap();
@@ -22,7 +21,7 @@ fn subtyping() -> Vec<u8> {
     component
 }
 
-/// The process in which a server loads an unknown file, as soon as there is one.
+/// Waits for the process in which the server loads an unknown file.
 async fn first_load_of(server: &Server) -> Pid {
     let children = format!("/proc/{}/task", server.id());
     loop {
@@ -51,7 +50,7 @@ fn built(plugin: Plugin) -> Vec<u8> {
     std::fs::read(plugin.path()).unwrap()
 }
 
-/// Puts as much into a custom section as makes the file this large.
+/// Pads the file to this size with a custom section.
 fn padded(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
     let padding = bytes - component.len() - 6;
     component.push(0);
@@ -62,7 +61,7 @@ fn padded(mut component: Vec<u8>, bytes: usize) -> Vec<u8> {
     component
 }
 
-/// Whether a process has not ended.
+/// Whether a process is running.
 fn runs(process: Pid) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
@@ -78,7 +77,7 @@ fn with_settings(settings: &str) -> Setup {
 }
 
 #[tokio::test]
-async fn what_is_no_plugin_is_refused_with_what_to_do_and_the_rest_runs() {
+async fn invalid_files_are_refused_with_advice_and_others_run() {
     let mistakes = [
         ("text", b"#!/bin/sh\n".to_vec(), "put the plugin's built `.wasm` there"),
         ("core", b"\0asm\x01\0\0\0".to_vec(), "build it for the target `wasm32-wasip2`"),
@@ -102,7 +101,7 @@ async fn what_is_no_plugin_is_refused_with_what_to_do_and_the_rest_runs() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_does_not_start_says_why_and_the_rest_runs() {
+async fn plugin_that_fails_to_start_is_reported_and_others_run() {
     for (settings, wanted) in [
         (r#"{ init = "fail" }"#, "its `init` refused: told to fail"),
         (r#"{ init = "loop" }"#, "it used up its 300ms"),
@@ -119,7 +118,7 @@ async fn a_plugin_that_does_not_start_says_why_and_the_rest_runs() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_does_its_worst_while_it_starts_is_not_started_and_the_rest_runs() {
+async fn hostile_start_is_aborted_and_others_run() {
     let deeds: [(&str, &[&str]); 7] = [
         ("loop", &["it used up its"]),
         ("recurse", &["it recursed too deep", "as from recursing too deep"]),
@@ -156,7 +155,7 @@ async fn a_plugin_that_does_its_worst_while_it_starts_is_not_started_and_the_res
 }
 
 #[tokio::test]
-async fn a_file_of_20_mb_is_loaded() {
+async fn file_of_20_mb_is_loaded() {
     let setup = Setup::new();
     setup.remove(Plugin::WordFilter);
     setup.install_bytes(Plugin::NoAds.file_name(), &padded(built(Plugin::NoAds), 20 << 20));
@@ -167,7 +166,7 @@ async fn a_file_of_20_mb_is_loaded() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_bit_by_bit_takes_over_once_it_is_whole() {
+async fn partially_written_file_is_loaded_once_complete() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -185,7 +184,7 @@ async fn a_file_that_is_written_bit_by_bit_takes_over_once_it_is_whole() {
 }
 
 #[tokio::test]
-async fn what_was_compiled_is_kept_for_the_next_start() {
+async fn compiled_plugins_are_reused_at_the_next_start() {
     let mut server = Setup::new().cold().start().await;
     let all = Plugin::SHIPPED.len();
     let began = server.last_output("compiling plugins before accepting connections").unwrap();
@@ -201,14 +200,14 @@ async fn what_was_compiled_is_kept_for_the_next_start() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_of_compiled_plugins_where_that_is_not_wanted() {
+async fn compiled_plugins_are_not_stored_if_disabled() {
     let server = Setup::new().cold().replace("cache = true", "cache = false").start().await;
     server.join_as("ann").await.call("room.create", json!({"name": "pond"})).await.unwrap();
     assert!(!server.path().join("data/compiled-plugins").exists());
 }
 
 #[tokio::test]
-async fn component_that_needs_a_proposal_which_is_off_is_refused_wherever_it_comes_from() {
+async fn component_with_disabled_proposal_is_refused() {
     let setup = Setup::new().prepare().await;
     let file = setup.path().join("subtyping.wasm");
     std::fs::write(&file, subtyping()).unwrap();
@@ -224,7 +223,7 @@ async fn component_that_needs_a_proposal_which_is_off_is_refused_wherever_it_com
 }
 
 #[tokio::test]
-async fn file_that_crashes_its_first_load_is_quarantined_until_it_is_tried_again() {
+async fn file_crashing_its_first_load_is_quarantined_until_retried() {
     let mut server = Setup::bare().start().await;
     let token = server.administrator("root").await.token;
     server.setup().install_bytes("word-filter.wasm", &padded(built(Plugin::WordFilter), 4 << 20));

@@ -1,4 +1,4 @@
-//! The real binary, over real sockets, with the real plugins. One file a subject; a test's name is the fact it shows.
+//! End-to-end tests of the real binary with the real plugins, over real sockets. One module per subject.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

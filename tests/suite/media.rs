@@ -1,4 +1,4 @@
-//! Files that people upload and attach.
+//! Uploaded files and attachments.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::harness::{Server, Setup};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
 
 #[tokio::test]
-async fn a_picture_is_attached_and_shown() {
+async fn picture_is_attached_and_served_inline() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let (status, file) = server.upload("/api/media?name=pond.png", Some(&ann.token), PNG.to_vec()).await;
@@ -33,7 +33,7 @@ async fn a_picture_is_attached_and_shown() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_downloaded_whatever_it_calls_itself() {
+async fn non_picture_is_served_as_download() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let page = b"<!DOCTYPE html><script>alert(1)</script>".to_vec();
@@ -45,7 +45,7 @@ async fn what_is_no_picture_is_downloaded_whatever_it_calls_itself() {
 }
 
 #[tokio::test]
-async fn a_large_file_comes_back_as_it_went_and_a_too_large_one_is_refused() {
+async fn large_file_round_trips_and_too_large_one_is_refused() {
     let server = Setup::new().replace("max_bytes = 10485760", "max_bytes = 1000000").start().await;
     let ann = server.sign_up("ann").await;
     let bytes: Vec<u8> = (0..900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -61,7 +61,7 @@ async fn a_large_file_comes_back_as_it_went_and_a_too_large_one_is_refused() {
 }
 
 #[tokio::test]
-async fn only_files_of_one_s_own_can_be_attached() {
+async fn only_own_files_can_be_attached() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let (_, file) = server.upload("/api/media?name=pond.png", Some(&ann.token), PNG.to_vec()).await;
@@ -75,7 +75,7 @@ async fn only_files_of_one_s_own_can_be_attached() {
 }
 
 #[tokio::test]
-async fn a_file_goes_with_its_message_and_one_that_nothing_carries_goes_after_a_while() {
+async fn deleted_messages_and_unused_files_are_removed() {
     let mut server = Setup::new()
         .replace("unused_ttl = \"24h\"", "unused_ttl = \"1s\"")
         .replace("interval = \"10m\"", "interval = \"200ms\"")
@@ -96,7 +96,7 @@ async fn a_file_goes_with_its_message_and_one_that_nothing_carries_goes_after_a_
 }
 
 #[tokio::test]
-async fn file_is_not_served_any_more_once_the_only_room_with_it_was_deleted() {
+async fn file_of_a_deleted_room_is_not_served() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut of_ann = server.log_in(&ann).await;
@@ -114,12 +114,12 @@ async fn file_is_not_served_any_more_once_the_only_room_with_it_was_deleted() {
     of_ann.call("room.delete", json!({"room": "pond"})).await.unwrap();
     assert_eq!(server.fetch(once["url"].as_str().unwrap()).await.status(), 404);
     assert_eq!(server.fetch(twice["url"].as_str().unwrap()).await.status(), 200);
-    let for_subscribers = json!({"room": "shore", "body": "look", "attachments": [once["id"]]});
-    assert_eq!(of_ann.call("message.post", for_subscribers).await.unwrap_err().code(), "invalid");
+    let again = json!({"room": "shore", "body": "look", "attachments": [once["id"]]});
+    assert_eq!(of_ann.call("message.post", again).await.unwrap_err().code(), "invalid");
 }
 
 #[tokio::test]
-async fn uploads_at_the_same_time_stay_within_the_accounts_share() {
+async fn concurrent_uploads_stay_within_the_accounts_quota() {
     let server = Setup::new().replace("account_bytes = 1073741824", "account_bytes = 1000000").start().await;
     let ann = server.sign_up("ann").await;
     let uploads = (0..6).map(|_| server.upload("/api/media", Some(&ann.token), vec![7; 400_000]));

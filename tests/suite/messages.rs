@@ -1,4 +1,4 @@
-//! What becomes of messages: edits, deletions, reactions, read markers, finding them again.
+//! Edits, deletions, reactions, replies, read markers, search and retention of messages.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn one_message(client: &mut Client, seq: u64) -> Value {
 }
 
 #[tokio::test]
-async fn an_edit_is_an_entry_of_its_own_and_the_message_has_the_new_text() {
+async fn edit_is_a_log_entry_and_changes_the_message() {
     let server = Server::start().await;
     let (mut ann, mut bob, seq) = ann_and_bob_with_a_message(&server).await;
     let done = ann.call("message.edit", json!({"room": "lobby", "seq": seq, "body": "hello"})).await.unwrap();
@@ -34,7 +34,7 @@ async fn an_edit_is_an_entry_of_its_own_and_the_message_has_the_new_text() {
 }
 
 #[tokio::test]
-async fn who_changes_a_message_is_answered_before_the_event_comes() {
+async fn answer_to_a_change_precedes_its_event() {
     let server = Server::start().await;
     let (mut ann, _bob, seq) = ann_and_bob_with_a_message(&server).await;
     ann.settle().await;
@@ -44,7 +44,7 @@ async fn who_changes_a_message_is_answered_before_the_event_comes() {
 }
 
 #[tokio::test]
-async fn only_its_author_edits_a_message_and_moderators_delete_it() {
+async fn authors_edit_and_moderators_delete_messages() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -66,7 +66,7 @@ async fn only_its_author_edits_a_message_and_moderators_delete_it() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_keeps_its_number_and_its_text_is_nowhere_any_more() {
+async fn deleted_message_keeps_its_number_and_loses_its_text() {
     let server = Server::start().await;
     let (mut ann, mut bob, seq) = ann_and_bob_with_a_message(&server).await;
     ann.call("message.edit", json!({"room": "lobby", "seq": seq, "body": "a secret"})).await.unwrap();
@@ -77,8 +77,8 @@ async fn a_deleted_message_keeps_its_number_and_its_text_is_nowhere_any_more() {
     let message = one_message(&mut bob, seq).await;
     assert_eq!((&message["body"], &message["reactions"]), (&json!(""), &Value::Null));
     assert!(message["deleted_at"].is_string());
-    let for_subscribers = ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await;
-    assert_eq!(for_subscribers.unwrap_err().code(), "not_found");
+    let again = ann.call("message.delete", json!({"room": "lobby", "seq": seq})).await;
+    assert_eq!(again.unwrap_err().code(), "not_found");
     let too_late = ann.call("message.edit", json!({"room": "lobby", "seq": seq, "body": "x"})).await;
     assert_eq!(too_late.unwrap_err().code(), "not_found");
     assert_eq!(ann.call("search", json!({"query": "secret"})).await.unwrap()["messages"], json!([]));
@@ -93,7 +93,7 @@ async fn a_deleted_message_keeps_its_number_and_its_text_is_nowhere_any_more() {
 }
 
 #[tokio::test]
-async fn an_edit_passes_the_filters_as_a_post_does() {
+async fn edits_pass_through_filters() {
     let server = Server::start().await;
     let (mut ann, mut bob, seq) = ann_and_bob_with_a_message(&server).await;
     ann.call("message.edit", json!({"room": "lobby", "seq": seq, "body": "oh darn"})).await.unwrap();
@@ -101,7 +101,7 @@ async fn an_edit_passes_the_filters_as_a_post_does() {
 }
 
 #[tokio::test]
-async fn a_reaction_is_counted_once_for_each_account_and_can_be_taken_back() {
+async fn reaction_counts_once_per_account_and_can_be_removed() {
     let server = Server::start().await;
     let (mut ann, mut bob, seq) = ann_and_bob_with_a_message(&server).await;
     let thumb = |on: bool| json!({"room": "lobby", "seq": seq, "emoji": "👍", "on": on});
@@ -124,7 +124,7 @@ async fn a_reaction_is_counted_once_for_each_account_and_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn who_is_muted_can_neither_edit_nor_react() {
+async fn muted_member_cannot_edit_or_react() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -138,7 +138,7 @@ async fn who_is_muted_can_neither_edit_nor_react() {
 }
 
 #[tokio::test]
-async fn a_reply_names_a_message_that_is_there() {
+async fn reply_must_name_an_existing_message() {
     let server = Server::start().await;
     let (mut ann, mut bob, seq) = ann_and_bob_with_a_message(&server).await;
     bob.call("message.post", json!({"room": "lobby", "body": "yes", "reply_to": seq})).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_reply_names_a_message_that_is_there() {
 }
 
 #[tokio::test]
-async fn unread_counts_what_others_said_after_the_read_marker() {
+async fn unread_counts_messages_of_others_after_read_marker() {
     let server = Server::start().await;
     let (mut ann, mut bob, _) = ann_and_bob_with_a_message(&server).await;
     let last = ann.post("lobby", "two").await.unwrap()["seq"].clone();
@@ -172,7 +172,7 @@ async fn unread_counts_what_others_said_after_the_read_marker() {
 }
 
 #[tokio::test]
-async fn words_are_found_in_rooms_of_one_s_own_and_nowhere_else() {
+async fn search_finds_words_only_in_own_rooms() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond", "visibility": "private"})).await.unwrap();
@@ -206,7 +206,7 @@ async fn words_are_found_in_rooms_of_one_s_own_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn old_messages_go_and_the_numbers_go_on() {
+async fn retention_deletes_old_messages_and_keeps_numbering() {
     let mut server = Setup::new()
         .replace("max_messages = 0 ", "max_messages = 3 ")
         .replace("interval = \"10m\"", "interval = \"100ms\"")
@@ -235,7 +235,7 @@ async fn old_messages_go_and_the_numbers_go_on() {
 }
 
 #[tokio::test]
-async fn other_tools_find_plain_tables_of_users_messages_and_groups() {
+async fn database_views_show_users_messages_and_groups() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -253,7 +253,7 @@ async fn other_tools_find_plain_tables_of_users_messages_and_groups() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_it_may_be_goes() {
+async fn messages_older_than_retention_are_deleted() {
     let mut server = Setup::new()
         .replace("max_age = \"0s\"", "max_age = \"1s\"")
         .replace("interval = \"10m\"", "interval = \"100ms\"")

@@ -1,4 +1,4 @@
-//! `/metrics`, read by Prometheus's own parser, and what `deploy/` makes of it.
+//! `/metrics`, read by Prometheus's own parser, and its use in `deploy/`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn value(text: &str, series: &str) -> f64 {
     text.lines().find_map(of).unwrap_or(0.0)
 }
 
-/// A server on which something of everything has happened.
+/// A server on which every kind of event has happened.
 async fn busy() -> Server {
     let setup = Setup::new().variable("NATTERJACK__LIMITS__ATTEMPTS_BURST", "3");
     setup.install(Plugin::Hostile, "hostile.wasm");
@@ -44,7 +44,7 @@ async fn busy() -> Server {
 }
 
 #[tokio::test]
-async fn prometheus_reads_it_and_finds_no_fault_with_names_types_and_labels() {
+async fn prometheus_and_promtool_accept_the_metrics() {
     let server = busy().await;
     let text = figures(&server).await;
     let mut lint = python(&["figures.py"]);
@@ -56,7 +56,7 @@ async fn prometheus_reads_it_and_finds_no_fault_with_names_types_and_labels() {
 }
 
 #[tokio::test]
-async fn plugin_has_series_for_the_hooks_that_it_exports_alone() {
+async fn plugin_has_series_only_for_its_exported_hooks() {
     let server = Server::start().await;
     let text = figures(&server).await;
     let of_filter = |hook: &str| {
@@ -70,7 +70,7 @@ async fn plugin_has_series_for_the_hooks_that_it_exports_alone() {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_are_counted() {
     let server = Setup::new().start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -110,7 +110,7 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
-async fn closes_and_throttled_attempts_are_counted_by_what_they_were() {
+async fn closes_and_throttled_attempts_are_counted_by_kind() {
     let server = busy().await;
     let mut silent = server.connect().await;
     silent.send_text("{}").await;
@@ -128,7 +128,7 @@ async fn closes_and_throttled_attempts_are_counted_by_what_they_were() {
 }
 
 #[tokio::test]
-async fn labels_do_not_multiply_with_what_people_ask_for() {
+async fn request_paths_do_not_create_labels() {
     let server = Setup::bare().start().await;
     let count = |text: &str| text.lines().filter(|line| line.starts_with("natterjack_http_requests_total{")).count();
     server.fetch("/nowhere/0").await;
@@ -145,7 +145,7 @@ async fn labels_do_not_multiply_with_what_people_ask_for() {
 }
 
 #[tokio::test]
-async fn figures_can_have_an_address_of_their_own_and_a_token() {
+async fn metrics_can_have_their_own_listener_and_token() {
     let token = "0123456789abcdef-of-prometheus";
     let mut server = Setup::bare()
         .variable("NATTERJACK__METRICS__LISTEN", "127.0.0.1:0")
@@ -172,7 +172,7 @@ fn deploy(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_figure_in_the_dashboard_and_the_alerts_is_one_that_there_is() {
+async fn dashboard_and_alerts_use_existing_metrics() {
     let server = busy().await;
     let text = figures(&server).await;
     let known: BTreeSet<&str> =
@@ -196,7 +196,7 @@ async fn every_figure_in_the_dashboard_and_the_alerts_is_one_that_there_is() {
 }
 
 #[test]
-fn the_page_for_operators_has_every_figure() {
+fn operators_page_lists_every_metric() {
     let page = include_str!("../../docs/operate.md");
     let names = Regex::new(r#": &str =\s+"([a-z_]+)""#).unwrap();
     let mut found = 0;

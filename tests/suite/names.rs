@@ -1,4 +1,4 @@
-//! When two names are one, which names are refused, and names of before they were compared so; other text that people read.
+//! Equality of names, refused names, names from before the comparison rules, and control characters in rendered text.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn guest(server: &Server, name: &str) -> Result<Value, String> {
     answer.map_err(|failure| failure.code().to_owned())
 }
 
-/// Whose login it is that a name has.
+/// The account that a log-in by this name gives.
 async fn account_of(server: &Server, name: &str) -> String {
     let (status, answer) = log_in(server, name).await;
     assert_eq!(status, 200, "{name}: {answer}");
@@ -39,21 +39,21 @@ async fn conflicts(setup: &Setup) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lets one address sign up and log in as often as it likes.
-fn patient() -> Setup {
+/// A set-up without throttles for sign-ups and log-ins.
+fn unthrottled() -> Setup {
     Setup::new().variable("NATTERJACK__LIMITS__ATTEMPTS_BURST", "1000000")
 }
 
-/// A server on a database that migration 9 left.
-async fn on_database_of_before() -> Server {
-    let setup = patient().prepare().await;
+/// A server on a database of migration 9.
+async fn on_old_database() -> Server {
+    let setup = unthrottled().prepare().await;
     database::create_at(&setup.database_url(), 9, BEFORE).await;
     Server::on(setup).await
 }
 
 #[tokio::test]
-async fn spellings_of_one_name_are_one_account() {
-    let server = patient().start().await;
+async fn spellings_of_a_name_are_one_account() {
+    let server = unthrottled().start().await;
     for (name, other) in [
         ("Γιώργος", "ΓΙΏΡΓΟΣ"),
         ("Straße", "STRASSE"),
@@ -73,8 +73,8 @@ async fn spellings_of_one_name_are_one_account() {
 }
 
 #[tokio::test]
-async fn names_that_show_less_than_they_hold_are_refused() {
-    let server = patient().start().await;
+async fn names_with_invisible_characters_are_refused() {
+    let server = unthrottled().start().await;
     let mut ann = server.join_as("ann").await;
     for bad in [
         "x\u{2800}",
@@ -103,8 +103,8 @@ async fn names_that_show_less_than_they_hold_are_refused() {
 }
 
 #[tokio::test]
-async fn a_name_that_imitates_another_in_mixed_scripts_is_refused() {
-    let server = patient().start().await;
+async fn mixed_script_lookalike_of_a_name_is_refused() {
+    let server = unthrottled().start().await;
     for name in ["paypal", "user1", "Bob", "анна"] {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
     }
@@ -218,8 +218,8 @@ async fn spellings_of_one_room_name_are_one_room() {
 }
 
 #[tokio::test]
-async fn accounts_that_collide_keep_their_names_and_log_in_by_exact_spelling() {
-    let server = on_database_of_before().await;
+async fn colliding_accounts_log_in_by_exact_spelling() {
+    let server = on_old_database().await;
     for name in ["οδος", "ΟΔΟΣ", "Γιώργος", "ann  lee", "Straße", "bob", "paypal"] {
         assert_eq!(account_of(&server, name).await, name);
     }
@@ -249,8 +249,8 @@ async fn accounts_that_collide_keep_their_names_and_log_in_by_exact_spelling() {
 }
 
 #[tokio::test]
-async fn an_account_that_collides_can_change_its_address_and_get_another_name() {
-    let server = on_database_of_before().await;
+async fn colliding_account_can_change_its_address_and_name() {
+    let server = on_old_database().await;
     let token = log_in(&server, "ΟΔΟΣ").await.1["token"].as_str().unwrap().to_owned();
     let change = async |change: Value| server.send("PATCH", "/api/me", Some(&token), &change).await;
     assert_eq!(change(json!({"email": "new@example.org"})).await.0, 200);
@@ -263,8 +263,8 @@ async fn an_account_that_collides_can_change_its_address_and_get_another_name() 
 }
 
 #[tokio::test]
-async fn rooms_that_collide_are_found_by_exact_spelling() {
-    let server = on_database_of_before().await;
+async fn colliding_rooms_are_found_by_exact_spelling() {
+    let server = on_old_database().await;
     let mut ann = server.join_as("ann").await;
     for name in ["Straße", "STRASSE"] {
         assert_eq!(ann.join(name).await["room"]["name"], name);
@@ -277,8 +277,8 @@ async fn rooms_that_collide_are_found_by_exact_spelling() {
 }
 
 #[tokio::test]
-async fn keys_that_are_missing_are_completed_at_the_next_start() {
-    let mut server = on_database_of_before().await;
+async fn missing_name_keys_are_completed_at_the_next_start() {
+    let mut server = on_old_database().await;
     server.stop().await;
     let url = server.setup().database_url();
     // As if it had been killed after some batches.
@@ -291,8 +291,8 @@ async fn keys_that_are_missing_are_completed_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn what_a_node_of_before_writes_is_found_and_kept_from_others() {
-    let server = patient().start().await;
+async fn names_written_by_an_old_node_are_found_and_unique() {
+    let server = unthrottled().start().await;
     let url = server.setup().database_url();
     // What such a node does: it knows nothing of `names`.
     let added = "INSERT INTO users (uid, username, username_key, password_hash, created_at, updated_at) VALUES \
@@ -313,7 +313,7 @@ async fn what_a_node_of_before_writes_is_found_and_kept_from_others() {
 }
 
 #[tokio::test]
-async fn text_in_a_frame_of_ours_cannot_break_out_of_it() {
+async fn user_text_cannot_break_out_of_server_text() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     let bob = server.sign_up("bob").await;
@@ -337,8 +337,8 @@ async fn text_in_a_frame_of_ours_cannot_break_out_of_it() {
 }
 
 #[tokio::test]
-async fn a_nul_in_what_is_looked_for_has_one_answer_on_every_database() {
-    let server = patient().start().await;
+async fn nul_in_a_lookup_has_the_same_answer_on_every_database() {
+    let server = unthrottled().start().await;
     let mut ann = server.join_as("ann").await;
     for (op, args, code) in [
         ("room.join", json!({"room": "lob\0by"}), "not_found"),

@@ -1,6 +1,6 @@
-//! Ten thousand frames as nobody should send them, in each dialect: each gets one answer, and the connection lives.
+//! Sends ten thousand malformed frames in each dialect: each gets one answer, and the connection stays open.
 //!
-//! The same frames each time: a test that fails now and then helps nobody. `NATTERJACK_NONSENSE_SEED` makes other ones.
+//! The frames are the same each time; `NATTERJACK_NONSENSE_SEED` sets another seed.
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -14,21 +14,21 @@ const FRAMES: usize = 10_000;
 /// How many are sent before the answers are read.
 const BATCH: usize = 200;
 
-/// How a dialect is spoken to.
-struct Spoken {
+/// How a dialect is tested.
+struct Protocol {
     name: &'static str,
-    /// Frames as they should be.
+    /// Valid frames.
     valid: Vec<Value>,
-    /// Whether a frame answers one of ours; else it tells of what happened.
+    /// Whether a received frame is an answer; else it is an event.
     is_answer: fn(&Value) -> bool,
-    /// How many answers a frame gets: at least, and at most.
+    /// The minimum and maximum number of answers to a frame.
     answers: fn(&str) -> (usize, usize),
-    /// A frame that is answered after those before it, and its answer.
+    /// A marker frame, which is answered after the frames before it, and a test for its answer.
     mark: Box<dyn Fn(usize) -> (Value, Value)>,
 }
 
-/// Floods are another matter.
-async fn patient_server() -> Server {
+/// A server without rate limits.
+async fn unlimited_server() -> Server {
     let mut setup = Setup::new();
     for (from, to) in [
         ("command_burst = 200", "command_burst = 1000000"),
@@ -46,19 +46,19 @@ async fn patient_server() -> Server {
 }
 
 /// The frames of one run.
-fn frames(spoken: &Spoken, count: usize) -> Vec<String> {
+fn frames(protocol: &Protocol, count: usize) -> Vec<String> {
     let seed: u64 = std::env::var("NATTERJACK_NONSENSE_SEED").map_or(0, |seed| seed.parse().unwrap());
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let strategy = nonsense::frame(spoken.valid.clone());
+    let strategy = nonsense::frame(protocol.valid.clone());
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// Sends them and counts what is answered, up to the answer to the mark after them.
+/// Sends frames and counts the answers, up to the answer to the marker.
 async fn answers(
     client: &mut Client,
-    spoken: &Spoken,
+    protocol: &Protocol,
     frames: &[String],
     mark: usize,
     least: usize,
@@ -66,13 +66,13 @@ async fn answers(
     for frame in frames {
         client.send_text(frame).await;
     }
-    let (frame, wanted) = (spoken.mark)(mark);
+    let (frame, wanted) = (protocol.mark)(mark);
     client.send_text(frame.to_string()).await;
     let (mut answers, mut marked) = (0, false);
     while !marked || answers < least {
         match timeout(PATIENCE, client.try_frame()).await {
             Ok(Some(frame)) if frame == wanted => marked = true,
-            Ok(Some(frame)) => answers += usize::from((spoken.is_answer)(&frame)),
+            Ok(Some(frame)) => answers += usize::from((protocol.is_answer)(&frame)),
             Ok(None) => return Err(format!("the connection ended after {answers} answers")),
             Err(_) => return Err(format!("only {answers} answers came")),
         }
@@ -80,41 +80,41 @@ async fn answers(
     Ok(answers)
 }
 
-/// Which of these frames it was: one at a time, on a connection of its own.
-async fn blame(mut client: Client, spoken: &Spoken, frames: &[String]) -> String {
+/// Finds the offending frame by sending one at a time, on a new connection.
+async fn blame(mut client: Client, protocol: &Protocol, frames: &[String]) -> String {
     for (number, frame) in frames.iter().enumerate() {
-        let (least, most) = (spoken.answers)(frame);
-        match answers(&mut client, spoken, std::slice::from_ref(frame), number, least).await {
+        let (least, most) = (protocol.answers)(frame);
+        match answers(&mut client, protocol, std::slice::from_ref(frame), number, least).await {
             Ok(count) if (least..=most).contains(&count) => {}
-            other => return format!("{}: {other:?} after {frame}", spoken.name),
+            other => return format!("{}: {other:?} after {frame}", protocol.name),
         }
     }
-    format!("{}: none of these frames by itself:\n{}", spoken.name, frames.join("\n"))
+    format!("{}: none of these frames by itself:\n{}", protocol.name, frames.join("\n"))
 }
 
-/// `open` makes a connection that has said who it is.
-async fn each_frame_gets_its_answer<F: Future<Output = Client>>(spoken: &Spoken, open: impl Fn() -> F) {
+/// `open` makes an authenticated connection.
+async fn each_frame_gets_its_answer<F: Future<Output = Client>>(protocol: &Protocol, open: impl Fn() -> F) {
     let mut client = open().await;
-    let all = frames(spoken, FRAMES);
+    let all = frames(protocol, FRAMES);
     for (number, batch) in all.chunks(BATCH).enumerate() {
         let (least, most) =
-            batch.iter().map(|frame| (spoken.answers)(frame)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        match answers(&mut client, spoken, batch, number, least).await {
+            batch.iter().map(|frame| (protocol.answers)(frame)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        match answers(&mut client, protocol, batch, number, least).await {
             Ok(count) if (least..=most).contains(&count) => {}
-            other => panic!("{other:?} instead of {least} to {most}; {}", blame(open().await, spoken, batch).await),
+            other => panic!("{other:?} instead of {least} to {most}; {}", blame(open().await, protocol, batch).await),
         }
     }
     // Nothing came late, and it is still understood.
-    assert_eq!(answers(&mut client, spoken, &[], FRAMES, 0).await, Ok(0), "{}", spoken.name);
+    assert_eq!(answers(&mut client, protocol, &[], FRAMES, 0).await, Ok(0), "{}", protocol.name);
     client.send_raw(Message::binary(b"\0\x01".to_vec())).await;
-    assert_eq!(answers(&mut client, spoken, &[], FRAMES + 1, 1).await, Ok(1), "{}: binary", spoken.name);
+    assert_eq!(answers(&mut client, protocol, &[], FRAMES + 1, 1).await, Ok(1), "{}: binary", protocol.name);
     client.send_text("x".repeat(70_000)).await;
-    assert_eq!(client.expect_close().await, 1009, "{}", spoken.name);
+    assert_eq!(client.expect_close().await, 1009, "{}", protocol.name);
 }
 
 #[tokio::test]
-async fn nonsense_in_native_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_native_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     let ann = server.sign_up("ann").await;
     let account = ann.id.clone();
     let call = |op: &str, args: Value| json!({"id": 1, "op": op, "args": args});
@@ -150,7 +150,7 @@ async fn nonsense_in_native_gets_one_error_each() {
         call("member.mute", json!({"room": "pond", "account": "ann", "for_s": 1})),
         call("member.role", json!({"room": "pond", "account": "ann", "role": "member"})),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "native",
         valid,
         is_answer: |frame| frame["event"].is_null(),
@@ -167,12 +167,12 @@ async fn nonsense_in_native_gets_one_error_each() {
             )
         }),
     };
-    each_frame_gets_its_answer(&spoken, async || server.log_in(&ann).await).await;
+    each_frame_gets_its_answer(&protocol, async || server.log_in(&ann).await).await;
 }
 
 #[tokio::test]
-async fn nonsense_in_direct_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_direct_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
     let picture = "https://pictures.example/frog.png";
@@ -184,7 +184,7 @@ async fn nonsense_in_direct_gets_one_error_each() {
         json!({"event": "fetchChats", "receiverId": bob.id, "before": key, "limit": 5}),
         json!({"event": "unReadMessages", "receiverId": bob.id}),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "direct",
         valid,
         is_answer: |frame| frame["event"] != "userStatus",
@@ -196,7 +196,7 @@ async fn nonsense_in_direct_gets_one_error_each() {
         }),
     };
     let url = format!("ws://{}/ws/direct", server.address());
-    each_frame_gets_its_answer(&spoken, async || {
+    each_frame_gets_its_answer(&protocol, async || {
         let mut client = Client::open(&url).await;
         client.send_text(json!({"event": "authenticate", "token": ann.token}).to_string()).await;
         client.expect_event("userStatus").await;
@@ -207,8 +207,8 @@ async fn nonsense_in_direct_gets_one_error_each() {
 
 /// In packets of Socket.IO as they should be: others end the connection, which is told elsewhere.
 #[tokio::test]
-async fn nonsense_in_echo_sessions_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_echo_sessions_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     let ann = server.sign_up("ann").await;
     let session = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
     let valid = vec![
@@ -216,7 +216,7 @@ async fn nonsense_in_echo_sessions_gets_one_error_each() {
         json!(["join-session", session]),
         json!(["message", {"sessionId": session, "content": "Hello, server!"}]),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "echo-sessions",
         valid,
         is_answer: |_| true,
@@ -229,7 +229,7 @@ async fn nonsense_in_echo_sessions_gets_one_error_each() {
         let plain = name.is_some_and(|(name, _)| !name.contains('\\') && name != "connect");
         plain && serde_json::from_str::<Vec<Value>>(frame).is_ok()
     };
-    let mut frames = frames(&spoken, 4 * FRAMES);
+    let mut frames = frames(&protocol, 4 * FRAMES);
     frames.retain(is_packet);
     assert!(frames.len() >= FRAMES, "{}", frames.len());
     frames.truncate(FRAMES);
@@ -245,8 +245,8 @@ async fn nonsense_in_echo_sessions_gets_one_error_each() {
 }
 
 #[tokio::test]
-async fn nonsense_in_go_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_go_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     let ann = server.sign_up("ann").await;
     server.sign_up("bob").await;
     let group = async |name| server.post("/api/groups", Some(&ann.token), &json!({"name": name})).await.1["id"].clone();
@@ -259,7 +259,7 @@ async fn nonsense_in_go_gets_one_error_each() {
         json!({"type": "history", "receiver_id": 2, "before": 5, "limit": 5}),
         json!({"type": "history", "group_id": group, "limit": 5}),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "go",
         valid,
         is_answer: |_| true,
@@ -271,7 +271,7 @@ async fn nonsense_in_go_gets_one_error_each() {
     };
     let url = format!("ws://{}/ws/go", server.address());
     let bearer = format!("Bearer {}", ann.token);
-    each_frame_gets_its_answer(&spoken, async || {
+    each_frame_gets_its_answer(&protocol, async || {
         let mut client = Client::open_with(&url, &[("authorization", &bearer)]).await.unwrap();
         client.expect_type("connected").await;
         client
@@ -280,8 +280,8 @@ async fn nonsense_in_go_gets_one_error_each() {
 }
 
 #[tokio::test]
-async fn nonsense_in_rooms_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_rooms_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     let (_, group) = {
         let ann = server.sign_up("ann").await;
         server.post("/api/rooms", Some(&ann.token), &json!({"name": "pond", "visibility": "public"})).await
@@ -297,7 +297,7 @@ async fn nonsense_in_rooms_gets_one_error_each() {
         frame("chat", json!({"roomId": code, "msg": "Hello"})),
         frame("leave", json!({"roomId": code})),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "rooms",
         valid,
         is_answer: |_| true,
@@ -309,12 +309,12 @@ async fn nonsense_in_rooms_gets_one_error_each() {
         }),
     };
     let url = format!("ws://{}/ws/rooms", server.address());
-    each_frame_gets_its_answer(&spoken, async || Client::open(&url).await).await;
+    each_frame_gets_its_answer(&protocol, async || Client::open(&url).await).await;
 }
 
 #[tokio::test]
-async fn nonsense_in_groups_gets_one_error_each() {
-    let server = patient_server().await;
+async fn malformed_groups_frames_get_one_error_each() {
+    let server = unlimited_server().await;
     server.sign_up("dora").await;
     let valid = vec![
         json!({"type": "first-connect", "name": "ann"}),
@@ -326,7 +326,7 @@ async fn nonsense_in_groups_gets_one_error_each() {
         json!({"type": "sign-up", "name": "NewUser", "pwrd": "password", "id": "unique-id", "groups": ["lobby"]}),
         json!({"type": "get_groups"}),
     ];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "groups",
         valid,
         is_answer: |_| true,
@@ -338,14 +338,14 @@ async fn nonsense_in_groups_gets_one_error_each() {
         }),
     };
     let url = format!("ws://{}/ws/groups", server.address());
-    each_frame_gets_its_answer(&spoken, async || Client::open(&url).await).await;
+    each_frame_gets_its_answer(&protocol, async || Client::open(&url).await).await;
 }
 
 #[tokio::test]
-async fn a_first_frame_that_is_nonsense_gets_one_error_or_is_taken_for_a_dialect() {
-    let server = patient_server().await;
+async fn malformed_first_frame_gets_one_error_or_selects_a_dialect() {
+    let server = unlimited_server().await;
     let valid = vec![json!({"id": 1, "op": "commands"}), json!({"type": "query", "payload": {"query": "rooms"}})];
-    let spoken = Spoken {
+    let protocol = Protocol {
         name: "undecided",
         valid,
         is_answer: |_| true,
@@ -353,12 +353,12 @@ async fn a_first_frame_that_is_nonsense_gets_one_error_or_is_taken_for_a_dialect
         mark: Box::new(|_| Default::default()),
     };
     let url = format!("ws://{}/ws", server.address());
-    for frame in frames(&spoken, 200) {
+    for frame in frames(&protocol, 200) {
         let mut client = Client::open(&url).await;
         client.send_text(&frame).await;
         let answer = client.next_frame().await;
         let message = answer["error"]["message"].as_str().unwrap_or_default();
-        if message.contains("it decides what is spoken here") {
+        if message.contains("it decides what is protocol here") {
             assert_eq!(client.expect_close().await, 4500, "{frame}: {answer}");
         }
     }

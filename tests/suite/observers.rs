@@ -1,4 +1,4 @@
-//! Observers act on what has happened, once it has.
+//! Plugin observers, which react to events after their commit.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn in_lobby(server: &Server, name: &str) -> Client {
 }
 
 #[tokio::test]
-async fn an_observers_answer_comes_after_the_message_and_is_a_bots() {
+async fn observers_reply_follows_the_message_and_is_marked_as_bot() {
     let server = with_bot(r#"answers = { hello = "hi there" }"#).await;
     let mut ann = in_lobby(&server, "ann").await;
     let posted = ann.post("lobby", "hello").await.unwrap();
@@ -36,7 +36,7 @@ async fn an_observers_answer_comes_after_the_message_and_is_a_bots() {
 }
 
 #[tokio::test]
-async fn a_room_is_observed_in_its_order() {
+async fn observer_receives_a_rooms_events_in_order() {
     let server = with_bot(r#"answers = { "*" = "you said " }"#).await;
     let mut ann = in_lobby(&server, "ann").await;
     for n in 0..30 {
@@ -51,7 +51,7 @@ async fn a_room_is_observed_in_its_order() {
 }
 
 #[tokio::test]
-async fn two_bots_do_not_talk_for_ever() {
+async fn two_bots_do_not_answer_each_other_for_ever() {
     let setup = Setup::bare()
         .configure(&format!("[plugin.pinger]\n{GRANTS}\nsettings.answers = {{ pong = \"ping\", end = \"ended\" }}\n"))
         .configure(&format!("[plugin.ponger]\n{GRANTS}\nsettings.answers = {{ ping = \"pong\" }}\n"));
@@ -70,41 +70,41 @@ async fn two_bots_do_not_talk_for_ever() {
     assert_eq!(ann.expect_message().await, "ended");
 }
 
-/// Waits until the bot has told this; what it tells of others may come between.
-async fn expect_told(client: &mut Client, wanted: &str) {
+/// Waits until the bot has reported this; other reports may come between.
+async fn expect_report(client: &mut Client, wanted: &str) {
     while client.expect_message().await != wanted {}
 }
 
 #[tokio::test]
-async fn what_happens_to_rooms_members_and_connections_is_told() {
+async fn observer_receives_room_member_and_session_events() {
     let kinds = r#"tells = ["joined", "left", "deleted", "updated", "gone", "opened", "closed"]"#;
     let server = with_bot(kinds).await;
     let mut ann = server.join_as("ann").await;
     // That ann came may be told before she is in the lobby to hear it: so she asks for what was before, too.
     ann.call("room.join", json!({"room": "lobby", "since": 0})).await.unwrap();
-    expect_told(&mut ann, "joined ann by ann in lobby").await;
+    expect_report(&mut ann, "joined ann by ann in lobby").await;
 
     let bob = server.join_as("bob").await;
-    expect_told(&mut ann, "opened  by bob in nowhere").await;
+    expect_report(&mut ann, "opened  by bob in nowhere").await;
     drop(bob);
-    expect_told(&mut ann, "closed  by bob in nowhere").await;
+    expect_report(&mut ann, "closed  by bob in nowhere").await;
 
     ann.call("room.create", json!({"name": "pond"})).await.unwrap();
-    expect_told(&mut ann, "joined ann by ann in pond").await;
+    expect_report(&mut ann, "joined ann by ann in pond").await;
     let mut cyd = server.join_as("cyd").await;
-    expect_told(&mut ann, "opened  by cyd in nowhere").await;
+    expect_report(&mut ann, "opened  by cyd in nowhere").await;
     cyd.join("pond").await;
-    expect_told(&mut ann, "joined cyd by cyd in pond").await;
+    expect_report(&mut ann, "joined cyd by cyd in pond").await;
     ann.call("member.kick", json!({"room": "pond", "account": "cyd"})).await.unwrap();
-    expect_told(&mut ann, "left cyd Kicked by ann in pond").await;
+    expect_report(&mut ann, "left cyd Kicked by ann in pond").await;
     ann.call("room.update", json!({"room": "pond", "name": "lake"})).await.unwrap();
-    expect_told(&mut ann, "updated  by ann in lake").await;
+    expect_report(&mut ann, "updated  by ann in lake").await;
     ann.call("room.delete", json!({"room": "lake"})).await.unwrap();
-    expect_told(&mut ann, "gone  by ann in lake").await;
+    expect_report(&mut ann, "gone  by ann in lake").await;
 }
 
 #[tokio::test]
-async fn an_observer_that_gives_up_or_traps_leaves_no_trace_but_in_the_log() {
+async fn failed_observer_call_is_rolled_back_and_logged() {
     let mut server = with_bot(r#"answers = { hello = "hi there" }"#).await;
     let mut ann = in_lobby(&server, "ann").await;
     for body in ["give up", "trap", "hello"] {
@@ -119,7 +119,7 @@ async fn an_observer_that_gives_up_or_traps_leaves_no_trace_but_in_the_log() {
 }
 
 #[tokio::test]
-async fn what_was_said_last_is_still_observed_when_the_server_stops() {
+async fn last_messages_are_observed_before_the_server_stops() {
     let mut server = with_bot(r#"answers = { hello = "hi there" }"#).await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;

@@ -1,4 +1,4 @@
-//! One server, or one cluster, for a database.
+//! A database is used by one server or by one cluster only.
 
 use std::os::unix::fs::symlink;
 
@@ -8,7 +8,7 @@ use xtask::postgres::Postgres;
 
 use crate::harness::{Nats, PATIENCE, Server, Setup, database};
 
-/// What a server says that does not start.
+/// The output of a server that refuses to start.
 async fn refused(setup: &Setup) -> String {
     let output = timeout(PATIENCE, setup.command(&["serve"]).output()).await.expect("it ends").unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -21,7 +21,7 @@ fn says_why(said: &str, holder: &Server) -> bool {
 }
 
 #[tokio::test]
-async fn second_server_on_a_sqlite_file_is_refused_by_whatever_name_and_commands_work_beside_the_first() {
+async fn second_server_on_a_sqlite_file_is_refused_and_commands_still_work() {
     let first = Setup::bare().on_database("sqlite:data/natterjack.db").start().await;
     let data = first.path().join("data");
     let folders = tempfile::tempdir().unwrap();
@@ -47,7 +47,7 @@ async fn second_server_on_a_sqlite_file_is_refused_by_whatever_name_and_commands
 }
 
 #[tokio::test]
-async fn server_starts_at_once_after_one_that_was_killed() {
+async fn server_starts_right_after_a_killed_one() {
     let mut server = Setup::bare().start().await;
     for _ in 0..2 {
         server.kill().await;
@@ -56,7 +56,7 @@ async fn server_starts_at_once_after_one_that_was_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn second_server_on_a_postgresql_is_refused_unless_both_are_nodes_of_a_cluster() {
+async fn second_server_on_a_postgresql_database_is_refused_outside_a_cluster() {
     if database::postgres().is_some() {
         return;
     }
@@ -82,7 +82,7 @@ async fn second_server_on_a_postgresql_is_refused_unless_both_are_nodes_of_a_clu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn server_gets_its_lock_back_after_its_connection_is_lost_and_ends_if_another_has_it_then() {
+async fn server_regains_its_lock_or_stops_if_another_has_it() {
     if database::postgres().is_some() {
         return;
     }

@@ -1,15 +1,15 @@
-//! What an operator runs beside the server: `migrate`, `backup`, `check`.
+//! The operator's commands `migrate`, `backup` and `check`.
 
 use crate::harness::{Plugin, Server, Setup, database};
 
-/// Whether it succeeded, and all that it said.
+/// Whether the command succeeded, and its output.
 async fn run(setup: &Setup, args: &[&str]) -> (bool, String) {
     let output = setup.command(args).output().await.unwrap();
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
 #[tokio::test]
-async fn migrating_says_what_it_would_do_and_what_it_did() {
+async fn migrate_lists_pending_and_applied_migrations() {
     let setup = Setup::bare().prepare().await;
     let (done, said) = run(&setup, &["migrate", "--dry-run"]).await;
     assert!(done && said.contains("to apply: 0001 start") && said.contains("to apply: 0002 accounts"), "{said}");
@@ -25,7 +25,7 @@ async fn migrating_says_what_it_would_do_and_what_it_did() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_program_is_left_alone() {
+async fn database_of_a_newer_program_is_not_migrated() {
     let setup = Setup::bare().prepare().await;
     assert!(run(&setup, &["migrate"]).await.0);
     database::execute(&setup.database_url(), "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2").await;
@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_program_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_backup_of_a_busy_database_is_a_database_and_overwrites_nothing() {
+async fn backup_of_a_busy_database_is_consistent_and_overwrites_nothing() {
     let server = Setup::bare().start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -65,7 +65,7 @@ async fn a_backup_of_a_busy_database_is_a_database_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_in_the_command_for_a_backup() {
+async fn backup_command_hides_the_password() {
     let setup = Setup::bare().variable("DATABASE_URL", "postgres://ann:hidden-from-all@db.example/chat");
     let (done, said) = run(&setup, &["backup", "it's.dump"]).await;
     assert!(!done && !said.contains("hidden-from-all"), "{said}");
@@ -73,7 +73,7 @@ async fn a_password_is_not_in_the_command_for_a_backup() {
 }
 
 #[tokio::test]
-async fn all_is_well_before_the_first_start_and_while_a_server_runs() {
+async fn check_passes_before_the_first_start_and_while_running() {
     let setup = Setup::bare().prepare().await;
     if database::postgres().is_none() {
         let (done, said) = run(&setup, &["check"]).await;
@@ -90,7 +90,7 @@ async fn all_is_well_before_the_first_start_and_while_a_server_runs() {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_and_the_exit_code_says_so() {
+async fn check_reports_every_fault_and_fails() {
     let setup = Setup::bare().prepare().await;
     assert!(run(&setup, &["migrate"]).await.0);
     database::execute(&setup.database_url(), "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2").await;
@@ -112,7 +112,7 @@ async fn every_fault_is_told_and_the_exit_code_says_so() {
 }
 
 #[tokio::test]
-async fn what_the_start_brings_up_to_date_keeps_no_server_from_starting() {
+async fn check_accepts_pending_migrations() {
     let setup = Setup::bare().prepare().await;
     assert!(run(&setup, &["migrate"]).await.0);
     database::execute(&setup.database_url(), "DELETE FROM _sqlx_migrations").await;
@@ -121,7 +121,7 @@ async fn what_the_start_brings_up_to_date_keeps_no_server_from_starting() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_shown_is_a_fault() {
+async fn check_reports_unusable_certificate() {
     let setup = Setup::bare()
         .variable("NATTERJACK__TLS__CERTIFICATE_FILE", "cert.pem")
         .variable("NATTERJACK__TLS__KEY_FILE", "key.pem")

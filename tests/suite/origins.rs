@@ -1,4 +1,4 @@
-//! Which web pages get in: by their origin, and by the name that they know the server under.
+//! Which web pages may connect, by their origin and by the host name that they request.
 
 use reqwest::header;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,7 +9,7 @@ use crate::harness::{PATIENCE, Server, Setup};
 
 const SOCKETS: [&str; 3] = ["/", "/ws/native", "/socket.io/?EIO=4&transport=websocket"];
 
-/// The status of an upgrade, or of a plain request, by a page of this origin that knows the server by this name.
+/// The status of an upgrade or a plain request with this `Origin` and this `Host`.
 async fn status(server: &Server, path: &str, upgrade: bool, origin: &str, host: &str) -> (u16, String) {
     let headers = match upgrade {
         true => {
@@ -35,7 +35,7 @@ async fn status(server: &Server, path: &str, upgrade: bool, origin: &str, host: 
 }
 
 #[tokio::test]
-async fn page_that_lets_its_own_name_point_at_the_server_does_not_get_in() {
+async fn dns_rebinding_page_is_refused() {
     let mut server = Setup::new().start().await;
     for (origin, host) in [
         ("http://evil.example", "evil.example"),
@@ -76,7 +76,7 @@ async fn page_that_lets_its_own_name_point_at_the_server_does_not_get_in() {
 }
 
 #[tokio::test]
-async fn page_of_the_public_address_gets_in_whether_or_not_a_proxy_passes_the_name_on() {
+async fn page_of_the_public_url_is_accepted_behind_a_proxy() {
     let server = Setup::new().variable("NATTERJACK__SERVER__PUBLIC_URL", "https://chat.example").start().await;
     for host in ["chat.example", "chat.example:443", "127.0.0.1:5000", "natterjack:5000", "backend"] {
         for path in SOCKETS {
@@ -91,7 +91,7 @@ async fn page_of_the_public_address_gets_in_whether_or_not_a_proxy_passes_the_na
 }
 
 #[tokio::test]
-async fn pages_of_every_kind_of_listed_origin_get_in_over_rest_and_sockets() {
+async fn listed_origins_are_accepted_over_rest_and_sockets() {
     const ORIGINS: [&str; 6] = [
         "https://page.example",
         "null",

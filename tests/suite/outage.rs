@@ -1,4 +1,4 @@
-//! The database goes away and comes back. These choose their own databases, so once is enough: in the run on SQLite.
+//! Outages of the database. These tests choose their own databases, so they run only in the run on SQLite.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ async fn send(client: &mut Client, keys: std::ops::Range<u32>) -> Vec<(u32, u64)
     sent
 }
 
-/// The posts that were acknowledged go to the others with their numbers; gives back the keys of the rest, each of which
-/// must have been refused as `unavailable`.
+/// Adds the acknowledged posts with their numbers; returns the keys of the others, which must have been refused as
+/// `unavailable`.
 async fn settle(client: &mut Client, sent: Vec<(u32, u64)>, acknowledged: &mut BTreeMap<u32, u64>) -> Vec<u32> {
     let mut refused = Vec::new();
     for (key, id) in sent {
@@ -35,8 +35,8 @@ async fn settle(client: &mut Client, sent: Vec<(u32, u64)>, acknowledged: &mut B
     refused
 }
 
-/// Posts again and again what was refused, under the same keys, until all is acknowledged.
-async fn insist(client: &mut Client, mut refused: Vec<u32>, acknowledged: &mut BTreeMap<u32, u64>) {
+/// Retries the refused posts under the same keys until all are acknowledged.
+async fn retry_until_acknowledged(client: &mut Client, mut refused: Vec<u32>, acknowledged: &mut BTreeMap<u32, u64>) {
     while let Some(key) = refused.first().copied() {
         let sent = send(client, key..key + 1).await;
         match settle(client, sent, acknowledged).await[..] {
@@ -47,7 +47,7 @@ async fn insist(client: &mut Client, mut refused: Vec<u32>, acknowledged: &mut B
     }
 }
 
-/// The messages of the lobby by number: all keys that there are, each of them once.
+/// The messages of the lobby by key, each of which must occur once.
 async fn stored(client: &mut Client) -> BTreeMap<u32, u64> {
     let page = client.call("room.history", json!({"room": "lobby", "limit": 200})).await.unwrap();
     let messages = page["messages"].as_array().unwrap();
@@ -59,7 +59,7 @@ async fn stored(client: &mut Client) -> BTreeMap<u32, u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_postgresql_is_away_nothing_is_acknowledged_and_once_it_is_back_all_goes_on() {
+async fn posts_during_postgresql_outage_are_refused_and_succeed_afterwards() {
     if database::postgres().is_some() {
         return;
     }
@@ -85,7 +85,7 @@ async fn while_postgresql_is_away_nothing_is_acknowledged_and_once_it_is_back_al
     assert_eq!(server.get("/healthz", None).await.0, 200);
 
     postgres.start_again().unwrap();
-    insist(&mut ann, refused, &mut acknowledged).await;
+    retry_until_acknowledged(&mut ann, refused, &mut acknowledged).await;
     assert_eq!(server.get("/readyz", None).await.0, 200);
     assert_eq!(acknowledged.len(), 70);
     assert_eq!(stored(&mut ann).await, acknowledged);
@@ -95,7 +95,7 @@ async fn while_postgresql_is_away_nothing_is_acknowledged_and_once_it_is_back_al
     }
 }
 
-/// Lets the server write to files no more, or again.
+/// Sets or removes a limit on the size of files that the server writes.
 fn limit_files(server: &Server, bytes: Option<u64>) {
     let id = Pid::from_raw(i32::try_from(server.id()).unwrap());
     prlimit(id, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
@@ -108,7 +108,7 @@ async fn writable(server: &Server, wanted: bool) -> bool {
 }
 
 #[tokio::test]
-async fn full_disk_on_which_nobody_posts_makes_the_server_unready_until_there_is_room() {
+async fn full_disk_makes_idle_server_unready_until_space_is_free() {
     if database::postgres().is_some() {
         return;
     }
@@ -132,7 +132,7 @@ async fn full_disk_on_which_nobody_posts_makes_the_server_unready_until_there_is
 }
 
 #[tokio::test]
-async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_on() {
+async fn posts_on_a_full_disk_are_refused_and_succeed_afterwards() {
     if database::postgres().is_some() {
         return;
     }
@@ -166,7 +166,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
     assert!(writable(&server, false).await);
 
     limit_files(&server, None);
-    insist(&mut ann, refused, &mut acknowledged).await;
+    retry_until_acknowledged(&mut ann, refused, &mut acknowledged).await;
     assert_eq!(acknowledged.len(), 35);
     assert_eq!(server.get("/readyz", None).await.0, 200);
     assert!(writable(&server, true).await);
@@ -183,7 +183,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_all_goes_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_postgresql_hangs_everything_is_refused_soon_and_once_it_goes_on_all_is_as_before() {
+async fn hanging_postgresql_is_detected_and_recovers() {
     if database::postgres().is_some() {
         return;
     }
@@ -238,7 +238,7 @@ async fn while_postgresql_hangs_everything_is_refused_soon_and_once_it_goes_on_a
     let mark = server.mark();
     postgres.thaw().unwrap();
     server.expect_after(mark, "that it is back", |line| line.contains("database answers again")).await;
-    insist(&mut ann, refused, &mut acknowledged).await;
+    retry_until_acknowledged(&mut ann, refused, &mut acknowledged).await;
     assert_eq!(server.get("/readyz", None).await.0, 200);
     assert_eq!(acknowledged.len(), 80);
     let stored = stored(&mut ann).await;

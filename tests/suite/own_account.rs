@@ -1,10 +1,10 @@
-//! What people do with their own accounts: everything ends, or changes, where it should and nowhere else.
+//! Users' changes to their own accounts: log-out, password, name, address, deletion.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, Server, Setup};
 
-/// One more login of this account.
+/// Another login of this account.
 async fn log_in_again(server: &Server, account: &Account) -> Account {
     let body = json!({"username": account.name, "password": account.password});
     let (status, answer) = server.post("/api/auth/login", None, &body).await;
@@ -40,7 +40,7 @@ async fn roles(client: &mut Client, room: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn logging_out_everywhere_ends_every_login_and_its_connections() {
+async fn log_out_everywhere_ends_all_logins_and_connections() {
     let server = Setup::bare().start().await;
     let (first, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let second = log_in_again(&server, &first).await;
@@ -59,7 +59,7 @@ async fn logging_out_everywhere_ends_every_login_and_its_connections() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_all_logins_but_the_one_that_chose_it() {
+async fn password_change_ends_all_other_logins() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let elsewhere = log_in_again(&server, &ann).await;
@@ -78,7 +78,7 @@ async fn a_new_password_ends_all_logins_but_the_one_that_chose_it() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_by_who_knows_it_and_guessing_gets_slow() {
+async fn password_change_needs_the_current_password_and_is_throttled() {
     let server = Setup::bare().replace("failed_logins_per_minute = 10", "failed_logins_per_minute = 2").start().await;
     let ann = server.sign_up("ann").await;
     let wrong = json!({"password": "not hers", "newPassword": "another password"});
@@ -105,7 +105,7 @@ async fn a_password_is_changed_by_who_knows_it_and_guessing_gets_slow() {
 }
 
 #[tokio::test]
-async fn a_new_name_shows_at_once_and_frees_the_old_one() {
+async fn new_name_takes_effect_and_frees_the_old_one() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let mut client = server.log_in(&ann).await;
@@ -116,8 +116,8 @@ async fn a_new_name_shows_at_once_and_frees_the_old_one() {
     assert_eq!(server.get("/api/me", Some(&ann.token)).await.1["username"], "Anna");
     let (_, page) = server.get("/api/rooms/lobby/messages", Some(&ann.token)).await;
     assert_eq!(page["messages"][0]["from"]["name"], "Anna", "{page}");
-    let mut for_subscribers = server.connect().await;
-    let connected = for_subscribers.call("connect", json!({"token": ann.token})).await.unwrap();
+    let mut again = server.connect().await;
+    let connected = again.call("connect", json!({"token": ann.token})).await.unwrap();
     assert_eq!(connected["account"]["name"], "Anna");
     log_in_again(&server, &Account { name: "anna".into(), ..ann }).await;
     let body = json!({"username": "ann", "password": "somebody else"});
@@ -125,7 +125,7 @@ async fn a_new_name_shows_at_once_and_frees_the_old_one() {
 }
 
 #[tokio::test]
-async fn an_address_can_be_changed_and_taken_away() {
+async fn email_address_can_be_changed_and_removed() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let by_address = |address: &str| json!({"email": address, "password": ann.password});
@@ -140,7 +140,7 @@ async fn an_address_can_be_changed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn what_is_taken_or_malformed_changes_nothing() {
+async fn taken_or_malformed_values_change_nothing() {
     let server = Setup::bare().start().await;
     let (ann, _bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     for (change, code, told) in [
@@ -164,7 +164,7 @@ async fn what_is_taken_or_malformed_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_out_and_its_messages_stay_without_its_name() {
+async fn deleted_account_is_logged_out_and_its_messages_stay_anonymous() {
     let server = Setup::bare().start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut anns, mut bobs) = (server.log_in(&ann).await, server.log_in(&bob).await);
@@ -199,7 +199,7 @@ async fn a_deleted_account_is_out_and_its_messages_stay_without_its_name() {
 }
 
 #[tokio::test]
-async fn a_deleted_owners_rooms_go_to_who_comes_next() {
+async fn deleted_owners_rooms_pass_to_the_next_member() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut anns = server.log_in(&ann).await;

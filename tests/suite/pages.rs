@@ -1,4 +1,4 @@
-//! The pages that come with the server, and the module that they speak to it with.
+//! The embedded web pages and the client module.
 
 mod accessible;
 mod chat;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::harness::{INSTALLED, PATIENCE, Server, Setup, natterjack, root};
 
 #[tokio::test]
-async fn the_server_s_address_is_a_page_that_runs_nothing_but_its_own() {
+async fn root_page_allows_only_own_scripts() {
     let server = Server::start().await;
     let page = server.fetch("/").await;
     assert_eq!(page.status(), 200);
@@ -30,20 +30,19 @@ async fn the_server_s_address_is_a_page_that_runs_nothing_but_its_own() {
 
     // What has not changed is not sent again.
     let tag = page.headers()[header::ETAG].clone();
-    let for_subscribers =
-        |tags: String| reqwest::Client::new().get(server.url("/")).header(header::IF_NONE_MATCH, tags).send();
+    let again = |tags: String| reqwest::Client::new().get(server.url("/")).header(header::IF_NONE_MATCH, tags).send();
     let tag = tag.to_str().unwrap();
     for known in [tag.to_owned(), format!("\"other\", {tag}")] {
-        let answer = for_subscribers(known).await.unwrap();
+        let answer = again(known).await.unwrap();
         assert_eq!(answer.status(), 304);
         assert_eq!(answer.headers()[header::ETAG], tag);
         assert_eq!(answer.bytes().await.unwrap(), "");
     }
-    assert_eq!(for_subscribers("\"other\"".to_owned()).await.unwrap().status(), 200);
+    assert_eq!(again("\"other\"".to_owned()).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn all_that_a_page_is_made_of_is_there_and_nothing_else() {
+async fn pages_reference_only_existing_files() {
     let server = Server::start().await;
     let named = regex::Regex::new(r#"(?:src|href|from)(?:=| )"((?:/web/|\./)[^"]+)""#).unwrap();
     let (mut seen, mut next) = (BTreeSet::new(), vec!["/".to_owned(), "/admin".to_owned()]);
@@ -77,7 +76,7 @@ async fn all_that_a_page_is_made_of_is_there_and_nothing_else() {
 }
 
 #[test]
-fn no_module_of_a_page_makes_markup_or_programs_of_text() {
+fn page_modules_do_not_turn_text_into_markup_or_code() {
     let ways = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval(", "new Function"];
     let mut folders = vec![root().join("host/web"), root().join("client/src")];
     let mut looked_at = 0;
@@ -99,7 +98,7 @@ fn no_module_of_a_page_makes_markup_or_programs_of_text() {
 }
 
 #[tokio::test]
-async fn what_others_wrote_is_as_they_published_it() {
+async fn vendored_files_match_their_published_hashes() {
     let package = INSTALLED.join("node_modules/htm");
     for (ours, theirs) in [("preact.js", "preact/standalone.module.js"), ("LICENSE", "LICENSE")] {
         let ours = std::fs::read(root().join("host/web/vendor/htm").join(ours)).unwrap();
@@ -108,7 +107,7 @@ async fn what_others_wrote_is_as_they_published_it() {
 }
 
 #[tokio::test]
-async fn whoever_has_not_logged_in_is_told_what_the_server_lets_people_do() {
+async fn server_route_is_public() {
     let server = Setup::new().replace("guests = true", "guests = false").start().await;
     let (status, told) = server.get("/api/server", None).await;
     assert_eq!(status, 200);
@@ -118,12 +117,12 @@ async fn whoever_has_not_logged_in_is_told_what_the_server_lets_people_do() {
 }
 
 #[tokio::test]
-async fn the_client_module_keeps_its_word() {
+async fn client_module_passes_its_tests() {
     node_tests("client", "test/client.test.js").await;
 }
 
 #[tokio::test]
-async fn the_parts_of_the_chat_page_that_need_no_browser_do_as_they_should() {
+async fn chat_page_parts_pass_their_node_tests() {
     node_tests("tests/suite/pages", "parts.test.mjs").await;
 }
 

@@ -1,11 +1,11 @@
-//! Direct rooms, who is online, who is writing.
+//! Direct rooms, presence and typing events.
 
 use serde_json::json;
 
 use crate::harness::Server;
 
 #[tokio::test]
-async fn two_people_have_one_direct_room_whoever_opens_it_and_however_often() {
+async fn two_accounts_share_one_direct_room() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut of_ann, mut of_bob) = (server.log_in(&ann).await, server.log_in(&bob).await);
@@ -32,7 +32,7 @@ async fn two_people_have_one_direct_room_whoever_opens_it_and_however_often() {
 }
 
 #[tokio::test]
-async fn a_direct_room_is_nobody_else_s() {
+async fn direct_room_is_closed_to_others() {
     let server = Server::start().await;
     let (mut ann, mut cyd) = (server.join_as("ann").await, server.join_as("cyd").await);
     server.sign_up("bob").await;
@@ -46,7 +46,7 @@ async fn a_direct_room_is_nobody_else_s() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_say_goodbye_is_offline_all_the_same() {
+async fn dropped_connection_makes_account_offline() {
     let server = Server::start().await;
     let (ann, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
     // It is never read from again, so the server's close is not answered.
@@ -58,7 +58,7 @@ async fn whoever_does_not_say_goodbye_is_offline_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_account_is_online_until_its_last_connection_goes() {
+async fn account_is_online_until_its_last_connection_closes() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;
     let mut ann = server.join_as("ann").await;
@@ -80,7 +80,7 @@ async fn an_account_is_online_until_its_last_connection_goes() {
 }
 
 #[tokio::test]
-async fn the_others_see_who_is_writing_and_the_writer_does_not() {
+async fn typing_is_sent_to_others_only() {
     let server = Server::start().await;
     let (mut ann, mut bob, mut guest) =
         (server.join_as("ann").await, server.join_as("bob").await, server.guest("gus").await);

@@ -1,4 +1,4 @@
-//! What plugins say and send is a unit of work, and other plugins' filters see it.
+//! Posts and pushes of plugins: atomic per call, and filtered by other plugins.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ async fn said(client: &mut Client) -> Value {
 }
 
 #[tokio::test]
-async fn other_plugins_filters_rewrite_what_a_bot_says() {
+async fn filters_of_other_plugins_rewrite_a_bots_posts() {
     let server = start().await;
     let mut ann = in_lobby(&server, "ann").await;
     ann.call("bot.say", json!({"room": "lobby", "text": "darn"})).await.unwrap();
@@ -39,7 +39,7 @@ async fn other_plugins_filters_rewrite_what_a_bot_says() {
 }
 
 #[tokio::test]
-async fn a_rejected_post_fails_all_of_the_unit() {
+async fn rejected_post_fails_the_whole_call() {
     let server = start().await;
     let mut ann = in_lobby(&server, "ann").await;
     let failure = ann.call("bot.say", json!({"room": "lobby", "text": "to the casino", "times": 2})).await.unwrap_err();
@@ -49,7 +49,7 @@ async fn a_rejected_post_fails_all_of_the_unit() {
 }
 
 #[tokio::test]
-async fn what_a_bot_cannot_say_is_refused() {
+async fn invalid_posts_of_a_bot_are_refused() {
     let server = start().await;
     let mut ann = in_lobby(&server, "ann").await;
     for (args, code) in [
@@ -66,7 +66,7 @@ async fn what_a_bot_cannot_say_is_refused() {
 }
 
 #[tokio::test]
-async fn who_is_muted_cannot_speak_by_way_of_a_bot() {
+async fn muted_member_cannot_post_through_a_bot() {
     let server = start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "pond"})).await.unwrap();
@@ -78,7 +78,7 @@ async fn who_is_muted_cannot_speak_by_way_of_a_bot() {
 }
 
 #[tokio::test]
-async fn a_call_sees_what_it_has_deleted() {
+async fn call_sees_its_own_deletions() {
     let server = start().await;
     let mut ann = in_lobby(&server, "ann").await;
     let mut seqs = Vec::new();
@@ -89,14 +89,14 @@ async fn a_call_sees_what_it_has_deleted() {
     assert_eq!(left["messages"], json!(["ann: one", "ann: three"]));
     assert_eq!(ann.expect_event("message.deleted").await["data"]["message"], seqs[1]);
     assert_eq!(ann.history("lobby").await, ["one", "three"]);
-    let for_subscribers = ann.call("bot.delete", json!({"room": "lobby", "seq": seqs[1]})).await.unwrap_err();
-    assert_eq!(for_subscribers.code(), "not_found");
+    let again = ann.call("bot.delete", json!({"room": "lobby", "seq": seqs[1]})).await.unwrap_err();
+    assert_eq!(again.code(), "not_found");
     let last = ann.call("bot.history", json!({"room": "lobby", "limit": 1})).await.unwrap();
     assert_eq!(last["messages"], json!(["ann: three"]));
 }
 
 #[tokio::test]
-async fn a_plugins_own_events_reach_those_whom_they_are_for() {
+async fn pushed_events_reach_their_targets() {
     let server = start().await;
     let account = server.sign_up("ann").await;
     let (mut here, mut there) = (server.log_in(&account).await, server.log_in(&account).await);
@@ -123,7 +123,7 @@ async fn a_plugins_own_events_reach_those_whom_they_are_for() {
 }
 
 #[tokio::test]
-async fn a_plugin_can_tell_what_there_is_to_call() {
+async fn plugin_can_list_commands() {
     let server = start().await;
     let mut ann = server.join_as("ann").await;
     let answer = ann.call("bot.commands", json!({})).await.unwrap();

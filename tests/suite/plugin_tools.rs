@@ -1,4 +1,4 @@
-//! What somebody who writes a plugin works with: new, build, watch, inspect, test, call.
+//! The plugin author's commands: new, build, watch, inspect, test, call.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 
 use crate::harness::{Client, PATIENCE, Plugin, Setup};
 
-/// As long as compiling a small crate may take on a busy machine.
-const BUILDING: u32 = 10;
+/// How many times `PATIENCE` compiling a small crate may take on a busy machine.
+const BUILD_PATIENCE_FACTOR: u32 = 10;
 
 fn sdk() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-sdk")
 }
 
-/// What the new crate depends on was fetched for this workspace, and is built once for all runs.
+/// Uses this workspace's fetched dependencies, and one target folder for all runs.
 fn prepared(command: &mut Command) -> &mut Command {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugin-tools");
     command
@@ -41,9 +41,9 @@ async fn greeting(client: &mut Client) -> String {
     reply["text"].as_str().unwrap().to_owned()
 }
 
-/// Reads on until a line holds this; for what is told after building.
+/// Reads until a line contains this text, with time for a build.
 async fn expect_line(lines: &mut Lines<impl AsyncBufRead + Unpin>, text: &str) {
-    let found = timeout(PATIENCE * BUILDING, async {
+    let found = timeout(PATIENCE * BUILD_PATIENCE_FACTOR, async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains(text) {
                 return true;
@@ -55,17 +55,13 @@ async fn expect_line(lines: &mut Lines<impl AsyncBufRead + Unpin>, text: &str) {
 }
 
 #[tokio::test]
-async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes() {
+async fn new_plugin_passes_its_tests_and_is_reloaded_on_changes() {
     let mut server = Setup::bare().start().await;
     let setup = server.setup();
     let made = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
     assert!(made.status.success(), "{}", said(&made));
-    let for_subscribers = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
-    assert!(
-        !for_subscribers.status.success() && said(&for_subscribers).contains("is there already"),
-        "{}",
-        said(&for_subscribers)
-    );
+    let again = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
+    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
 
     let folder = server.path().join("tester");
     let tested = prepared(Command::new(env!("CARGO")).arg("test").current_dir(&folder)).output().await.unwrap();
@@ -100,7 +96,7 @@ async fn a_new_plugin_passes_its_tests_and_goes_live_and_stays_so_as_it_changes(
 }
 
 #[tokio::test]
-async fn new_plugin_outside_a_checkout_builds_with_the_sdk_it_holds_and_is_uploaded_to_a_server() {
+async fn new_plugin_outside_a_checkout_builds_with_bundled_sdk_and_is_uploaded() {
     let server = Setup::bare().configure("[plugin.wanderer]\ngrants = [\"storage\"]\n").start().await;
     let author = Setup::bare();
     let made = plugin(&author, &["new", "wanderer"]).await;
@@ -122,18 +118,14 @@ async fn new_plugin_outside_a_checkout_builds_with_the_sdk_it_holds_and_is_uploa
     let reply = ann.call("wanderer.greet", json!({})).await.unwrap();
     assert!(reply.to_string().contains("Hello, ann!"), "{reply}");
     // The server is remembered, the token is not.
-    let for_subscribers = plugin(&author, &["build", "wanderer", "--install"]).await;
-    assert!(
-        !for_subscribers.status.success() && said(&for_subscribers).contains("--token"),
-        "{}",
-        said(&for_subscribers)
-    );
-    let for_subscribers = plugin(&author, &["build", "wanderer", "--install", "--token", &token]).await;
-    assert!(for_subscribers.status.success() && said(&for_subscribers).contains(&url), "{}", said(&for_subscribers));
+    let again = plugin(&author, &["build", "wanderer", "--install"]).await;
+    assert!(!again.status.success() && said(&again).contains("--token"), "{}", said(&again));
+    let again = plugin(&author, &["build", "wanderer", "--install", "--token", &token]).await;
+    assert!(again.status.success() && said(&again).contains(&url), "{}", said(&again));
 }
 
 #[tokio::test]
-async fn build_that_fails_shows_cargos_messages_and_progress() {
+async fn failing_build_shows_cargos_messages() {
     let setup = Setup::bare();
     let made = plugin(&setup, &["new", "broken"]).await;
     assert!(made.status.success(), "{}", said(&made));
@@ -156,7 +148,7 @@ async fn contract_is_written_for_other_languages() {
 }
 
 #[tokio::test]
-async fn new_plugin_with_an_impossible_name_or_sdk_is_not_begun() {
+async fn new_plugin_with_invalid_name_or_sdk_is_refused() {
     let setup = Setup::bare();
     let output = plugin(&setup, &["new", "tester", "--sdk", "."]).await;
     assert!(!output.status.success() && said(&output).contains("natterjack-plugin-sdk"), "{}", said(&output));
@@ -166,7 +158,7 @@ async fn new_plugin_with_an_impossible_name_or_sdk_is_not_begun() {
 }
 
 #[tokio::test]
-async fn an_inspection_names_hooks_and_missing_grants_and_commands() {
+async fn inspect_shows_hooks_missing_grants_and_commands() {
     let setup = Setup::bare();
     let groups = Plugin::Groups.path();
     let output = plugin(&setup, &["inspect", groups.to_str().unwrap()]).await;
@@ -183,7 +175,7 @@ async fn an_inspection_names_hooks_and_missing_grants_and_commands() {
 }
 
 #[tokio::test]
-async fn a_plugin_is_tried_out_under_the_real_limits() {
+async fn plugin_test_applies_the_real_limits() {
     let setup = Setup::bare();
     for (tried, told) in [
         (Plugin::Groups, "member.kick: answered"),
@@ -206,7 +198,7 @@ async fn a_plugin_is_tried_out_under_the_real_limits() {
 }
 
 #[tokio::test]
-async fn a_call_shows_the_reply_and_what_it_would_change() {
+async fn call_shows_the_reply_and_its_changes() {
     let setup = Setup::bare();
     let groups = Plugin::Groups.path();
     let call = |command: &'static str, args: &'static str| [command, args].map(ToOwned::to_owned);
@@ -238,7 +230,7 @@ async fn a_call_shows_the_reply_and_what_it_would_change() {
 }
 
 #[tokio::test]
-async fn help_is_there_for_every_tool() {
+async fn every_tool_has_help() {
     let setup = Setup::bare();
     for tool in [
         "new", "sdk", "wit", "build", "watch", "inspect", "test", "call", "list", "reload", "enable", "disable", "logs",

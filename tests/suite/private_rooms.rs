@@ -1,4 +1,4 @@
-//! Private rooms are as closed as their guards are.
+//! Access to private rooms: passwords, invitations, and missing or broken guards.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ async fn try_password(client: &mut Client, password: &str) -> Result<(), String>
 }
 
 #[tokio::test]
-async fn only_the_right_password_opens_a_private_room() {
+async fn private_room_admits_with_the_right_password_only() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     make_room(&mut ann).await;
@@ -30,7 +30,7 @@ async fn only_the_right_password_opens_a_private_room() {
 }
 
 #[tokio::test]
-async fn an_invitation_opens_a_private_room_once() {
+async fn invitation_admits_once() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     make_room(&mut ann).await;
@@ -42,7 +42,7 @@ async fn an_invitation_opens_a_private_room_once() {
 }
 
 #[tokio::test]
-async fn without_the_password_plugin_a_private_room_admits_nobody_new() {
+async fn private_room_without_password_plugin_admits_nobody_new() {
     let mut server = Server::start().await;
     let (ann_account, bob_account) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut ann = server.log_in(&ann_account).await;
@@ -61,7 +61,7 @@ async fn without_the_password_plugin_a_private_room_admits_nobody_new() {
 }
 
 #[tokio::test]
-async fn with_a_broken_password_plugin_a_private_room_admits_nobody_new() {
+async fn private_room_with_broken_password_plugin_admits_nobody_new() {
     let setup = Setup::new();
     setup.install_bytes(Plugin::RoomPassword.file_name(), b"this is no component");
     let mut server = setup.start().await;
@@ -74,7 +74,7 @@ async fn with_a_broken_password_plugin_a_private_room_admits_nobody_new() {
 }
 
 #[tokio::test]
-async fn a_guest_comes_in_with_the_password_too() {
+async fn guest_joins_private_room_with_the_password() {
     let server = Server::start().await;
     let (mut ann, mut guest) = (server.join_as("ann").await, server.guest("gus").await);
     make_room(&mut ann).await;
@@ -86,7 +86,7 @@ async fn a_guest_comes_in_with_the_password_too() {
 }
 
 #[tokio::test]
-async fn guessing_a_rooms_password_gets_slow() {
+async fn room_password_attempts_are_throttled() {
     let server = Setup::new()
         .replace("wrong_room_passwords_per_minute = 5", "wrong_room_passwords_per_minute = 2")
         .start()
@@ -103,7 +103,7 @@ async fn guessing_a_rooms_password_gets_slow() {
 }
 
 #[tokio::test]
-async fn stranger_sees_only_a_private_rooms_name_and_that_it_is_guarded() {
+async fn private_room_shows_only_name_and_guard_to_strangers() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     let room = json!({"name": "cellar", "visibility": "private", "password": "open sesame", "topic": "wine"});

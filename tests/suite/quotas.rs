@@ -1,4 +1,4 @@
-//! What one account, one address and all guests together may create.
+//! Quotas on what one account, one address and all guests together may create.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ async fn make(client: &mut Client, name: &str) -> Result<(), (String, String)> {
 }
 
 #[tokio::test]
-async fn account_makes_no_more_rooms_than_its_quota_over_all_connections_and_transports() {
+async fn room_quota_of_an_account_holds_over_all_connections_and_transports() {
     let server = Setup::new().replace("rooms_per_account = 100", "rooms_per_account = 3").start().await;
     let ann = server.sign_up("ann").await;
     let mut clients = [server.log_in(&ann).await, server.log_in(&ann).await, server.log_in(&ann).await];
@@ -43,7 +43,7 @@ async fn account_makes_no_more_rooms_than_its_quota_over_all_connections_and_tra
 }
 
 #[tokio::test]
-async fn guests_of_one_address_make_no_more_rooms_than_their_quota() {
+async fn guest_room_quota_holds_per_address() {
     let server = Setup::new().replace("guest_rooms_per_address = 20", "guest_rooms_per_address = 2").start().await;
     let (mut gus, mut eve) = (server.guest("gus").await, server.guest("eve").await);
     make(&mut gus, "one").await.unwrap();
@@ -86,7 +86,7 @@ async fn sessions_and_direct_conversations_have_quotas() {
 }
 
 #[tokio::test]
-async fn older_clients_lists_show_preset_and_busy_rooms_before_those_of_guests() {
+async fn unpaged_lists_show_preset_and_busy_rooms_before_guest_rooms() {
     let server = Setup::new().start().await;
     let mut gus = server.guest("gus").await;
     make(&mut gus, "aaa").await.unwrap();
@@ -101,7 +101,7 @@ async fn older_clients_lists_show_preset_and_busy_rooms_before_those_of_guests()
 }
 
 #[tokio::test]
-async fn one_address_makes_no_more_within_an_hour_than_its_quota_by_however_many_accounts() {
+async fn hourly_creation_quota_of_an_address_holds_over_all_accounts() {
     let mut server = Setup::new()
         .replace("creations_per_address_per_hour = 1000", "creations_per_address_per_hour = 3")
         .start()

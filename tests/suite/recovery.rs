@@ -1,4 +1,4 @@
-//! Whoever falls behind or breaks off goes on where they were.
+//! Recovery of clients that fall behind or reconnect.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ fn seqs(frames: &[Value]) -> Vec<u64> {
     frames.iter().filter_map(|frame| frame["seq"].as_u64()).collect()
 }
 
-/// Comes back to the lobby after this entry; gives the numbers of what was missed, by recovery or, if that is too far back,
-/// by the history. All of it are messages.
+/// Rejoins the lobby after this entry; returns the numbers of the missed messages, from the recovery, or from history if the
+/// entry is too old.
 async fn catch_up(client: &mut Client, since: u64) -> Vec<u64> {
     let joined = client.call("room.join", json!({"room": "lobby", "since": since})).await.unwrap();
     let last = joined["last_seq"].as_u64().unwrap();
@@ -29,7 +29,7 @@ async fn catch_up(client: &mut Client, since: u64) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_closed_as_too_slow_and_comes_back_to_all_that_it_missed() {
+async fn slow_client_is_closed_and_recovers_all_missed_messages() {
     const POSTS: u64 = 1000;
     let server = Setup::bare()
         .replace("command_burst = 200", "command_burst = 10000")
@@ -66,7 +66,7 @@ async fn a_client_that_does_not_read_is_closed_as_too_slow_and_comes_back_to_all
 }
 
 #[tokio::test]
-async fn what_is_more_than_may_wait_for_a_connection_is_sent_as_fast_as_it_reads() {
+async fn recovery_larger_than_the_outbox_is_paced_by_the_client() {
     let server = Setup::bare()
         .replace("command_burst = 200", "command_burst = 10000")
         .replace("outbox_frames = 1024", "outbox_frames = 64")
@@ -91,8 +91,8 @@ async fn what_is_more_than_may_wait_for_a_connection_is_sent_as_fast_as_it_reads
     bob.post("lobby", "still here").await.unwrap();
 }
 
-/// Joins again and again from where it was, on one connection, until it has heard all up to `last`.
-async fn hammer(server: &Server, name: &str, last: u64) {
+/// Rejoins repeatedly from its last entry, on one connection, until it has received everything up to `last`.
+async fn rejoin_repeatedly(server: &Server, name: &str, last: u64) {
     let mut client = server.join_as(name).await;
     let mut seen = client.join("lobby").await["last_seq"].as_u64().unwrap();
     while seen < last {
@@ -113,7 +113,7 @@ async fn hammer(server: &Server, name: &str, last: u64) {
 }
 
 #[tokio::test]
-async fn joining_again_and_again_while_others_post_leaves_no_hole_and_doubles_nothing() {
+async fn repeated_rejoins_leave_no_gap_and_no_duplicate() {
     const POSTS: u64 = 300;
     const HAMMERS: u64 = 4;
     let server = Setup::bare().replace("command_burst = 200", "command_burst = 10000").start().await;
@@ -121,7 +121,8 @@ async fn joining_again_and_again_while_others_post_leaves_no_hole_and_doubles_no
     ann.join("lobby").await;
     // Each of those who come in is an entry, too.
     let last = 1 + HAMMERS + POSTS;
-    let hammering = join_all((0..HAMMERS).map(async |n| hammer(&server, &format!("hammer-{n}"), last).await));
+    let hammering =
+        join_all((0..HAMMERS).map(async |n| rejoin_repeatedly(&server, &format!("rejoin_repeatedly-{n}"), last).await));
     let posting = async {
         for n in 0..POSTS {
             ann.post("lobby", &format!("message {n}")).await.unwrap();

@@ -1,10 +1,10 @@
-//! Plugins are replaced while people talk.
+//! Reloads of plugins while people chat.
 
 use serde_json::json;
 
 use crate::harness::{Client, Plugin, Server};
 
-/// Posts until the server answers as wanted: a reload is noticed, compiled and swapped in without a word to clients.
+/// Posts until the server answers as wanted: clients are not notified of a reload.
 async fn post_until(
     client: &mut Client,
     body: &str,
@@ -21,7 +21,7 @@ async fn post_until(
 }
 
 #[tokio::test]
-async fn a_replaced_filter_judges_the_next_message_and_nobody_is_disconnected() {
+async fn replaced_filter_applies_without_disconnects() {
     let mut server = crate::harness::Setup::new()
         .replace("commands_per_second = 20", "commands_per_second = 100000")
         .replace("command_burst = 200", "command_burst = 100000")
@@ -48,7 +48,7 @@ async fn a_replaced_filter_judges_the_next_message_and_nobody_is_disconnected() 
 }
 
 #[tokio::test]
-async fn no_message_is_lost_or_doubled_while_a_filter_is_replaced_again_and_again() {
+async fn repeated_filter_reloads_lose_and_duplicate_nothing() {
     let mut server = crate::harness::Setup::new()
         .replace("commands_per_second = 20", "commands_per_second = 100000")
         .replace("command_burst = 200", "command_burst = 100000")
@@ -79,7 +79,7 @@ async fn no_message_is_lost_or_doubled_while_a_filter_is_replaced_again_and_agai
 }
 
 #[tokio::test]
-async fn a_broken_file_leaves_the_old_filter_running_and_the_log_says_why() {
+async fn broken_file_keeps_the_old_filter_and_is_logged() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -91,7 +91,7 @@ async fn a_broken_file_leaves_the_old_filter_running_and_the_log_says_why() {
 }
 
 #[tokio::test]
-async fn new_settings_count_from_the_next_message_on() {
+async fn new_settings_apply_to_the_next_message() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -103,7 +103,7 @@ async fn new_settings_count_from_the_next_message_on() {
 }
 
 #[tokio::test]
-async fn bad_settings_leave_the_old_ones_in_force_and_the_log_says_why() {
+async fn invalid_settings_keep_the_old_ones_and_are_logged() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -116,7 +116,7 @@ async fn bad_settings_leave_the_old_ones_in_force_and_the_log_says_why() {
 }
 
 #[tokio::test]
-async fn a_removed_plugin_is_unloaded_and_a_new_one_is_loaded() {
+async fn removed_plugin_is_unloaded_and_new_one_is_loaded() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;

@@ -1,4 +1,4 @@
-//! One id ties a request to all that the log says of it.
+//! Request ids connect a request with its log lines.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn start(level: &str) -> Server {
         .await
 }
 
-/// The log's first line that is as wanted.
+/// The first log line that matches.
 async fn line(server: &mut Server, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
     server.expect_after(0, what, |line| parse(line).is_some_and(|line| wanted(&line))).await;
@@ -26,7 +26,7 @@ fn in_span(line: &Value, span: &str, field: &str, value: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_request_keeps_the_id_that_it_brings_and_gets_one_if_it_brings_none() {
+async fn request_keeps_its_id_or_gets_a_new_one() {
     let server = Setup::bare().start().await;
     let client = reqwest::Client::new();
     let ask = async |id: Option<&str>| {
@@ -44,7 +44,7 @@ async fn a_request_keeps_the_id_that_it_brings_and_gets_one_if_it_brings_none() 
 }
 
 #[tokio::test]
-async fn the_id_of_a_rest_request_is_on_what_its_hooks_and_queries_log() {
+async fn rest_request_id_is_on_log_lines_of_hooks_and_queries() {
     let mut server = start("info,natterjack=debug,sqlx=debug").await;
     let ann = server.sign_up("ann").await;
     let request = reqwest::Client::new().post(server.url("/api/rooms")).bearer_auth(&ann.token);
@@ -63,7 +63,7 @@ async fn the_id_of_a_rest_request_is_on_what_its_hooks_and_queries_log() {
 }
 
 #[tokio::test]
-async fn each_frame_has_an_id_that_is_on_its_queries_too() {
+async fn frame_id_is_on_log_lines_of_queries() {
     let mut server = start("info,natterjack=debug,sqlx=debug").await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;

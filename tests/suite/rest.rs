@@ -1,4 +1,4 @@
-//! What is answered over HTTP.
+//! Basic behaviour of the REST API.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::harness::{Server, Setup};
 
 #[tokio::test]
-async fn the_server_says_that_it_is_well_and_ready() {
+async fn health_and_readiness_are_reported() {
     let server = Server::start().await;
     assert_eq!(server.get("/healthz", None).await.0, 200);
     assert_eq!(server.get("/readyz", None).await.0, 200);
 }
 
 #[tokio::test]
-async fn a_room_is_made_and_read_over_rest() {
+async fn room_is_created_and_read_over_rest() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let room = json!({"name": "pond", "visibility": "public", "topic": "frogs"});
@@ -36,7 +36,7 @@ async fn a_room_is_made_and_read_over_rest() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_too_large_says_so_as_json() {
+async fn not_found_and_too_large_are_json_errors() {
     let server = Server::start().await;
     let (status, answer) = server.get("/api/nothing", None).await;
     assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")));
@@ -46,7 +46,7 @@ async fn what_is_not_there_or_too_large_says_so_as_json() {
 }
 
 #[tokio::test]
-async fn only_listed_web_pages_may_connect() {
+async fn only_pages_of_listed_origins_may_connect() {
     let server = Setup::new().variable("CORS_ORIGIN", "https://chat.example").start().await;
     let url = format!("ws://{}/ws/native", server.address());
     let own = format!("http://{}", server.address());
@@ -58,7 +58,7 @@ async fn only_listed_web_pages_may_connect() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_such_json_is_told_so_in_json() {
+async fn invalid_json_body_gets_a_json_error() {
     let server = Setup::bare().start().await;
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let url = server.url("/api/auth/login");
@@ -96,7 +96,7 @@ fn kind_of(response: &reqwest::Response) -> String {
 }
 
 #[tokio::test]
-async fn a_frame_of_ten_thousand_levels_is_refused_and_the_connection_goes_on() {
+async fn deeply_nested_frame_is_refused_and_keeps_the_connection() {
     let server = Setup::bare().start().await;
     let mut ann = server.join_as("ann").await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
@@ -115,7 +115,7 @@ async fn a_frame_of_ten_thousand_levels_is_refused_and_the_connection_goes_on() 
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_told_which_it_takes() {
+async fn wrong_method_gets_405_with_allow_header() {
     let server = Setup::bare().start().await;
     let client = reqwest::Client::new();
     for (method, path, allowed) in [
@@ -140,7 +140,7 @@ async fn a_method_that_a_path_does_not_take_is_told_which_it_takes() {
 }
 
 #[tokio::test]
-async fn every_answer_keeps_browsers_from_guessing_and_framing() {
+async fn every_response_has_security_headers() {
     let server = Setup::bare().start().await;
     for path in ["/healthz", "/api/me", "/nowhere"] {
         let response = reqwest::get(server.url(path)).await.unwrap();
@@ -152,7 +152,7 @@ async fn every_answer_keeps_browsers_from_guessing_and_framing() {
 }
 
 #[tokio::test]
-async fn a_listed_page_may_call_and_read_and_another_may_not() {
+async fn cors_allows_listed_origins_only() {
     let server = Setup::bare().variable("CORS_ORIGIN", "https://chat.example,https://other.example").start().await;
     let client = reqwest::Client::new();
     for (origin, allowed) in [("https://chat.example", true), ("https://evil.example", false), ("null", false)] {

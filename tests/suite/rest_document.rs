@@ -1,4 +1,4 @@
-//! What the REST API's own document promises, it keeps: Schemathesis makes up requests by it, and looks at the answers.
+//! Checks the REST API against its OpenAPI document with requests that Schemathesis generates.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Account, Server, Setup, root};
 
-/// How many requests are made up for each operation, unless the long run says otherwise.
+/// How many requests are generated per operation, unless the long run sets another number.
 const EXAMPLES: &str = "20";
 
 /// The operations that end logins.

@@ -1,5 +1,5 @@
-//! Whatever people do in a room, in whatever order: the server answers and ends up as a simple model says, and whoever only
-//! listens knows as much as whoever asks.
+//! Model test: after random operations of several people in a room, the server's answers and state match a simple model, and a
+//! listener's state, derived from events, matches the state that queries return.
 
 mod model;
 
@@ -19,7 +19,7 @@ const LISTENER: &str = "eve";
 const EMOJIS: [&str; 2] = ["👍", "🎉"];
 const CASES: u32 = 256;
 
-/// Something that somebody tries; people are numbers, and messages too: the so-manieth that was posted.
+/// An operation. People are indices, and messages too, in the order in which they were posted.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Join,
@@ -60,7 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Some of the others are in from the start, and some of those are moderators; then anything.
+/// Some of the others join first, and some of them become moderators; then random operations follow.
 fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
     let cast = prop::collection::vec(0..3_u8, PEOPLE.len() - 1);
     let then = prop::collection::vec((0..PEOPLE.len(), op()), 1..60);
@@ -76,7 +76,7 @@ fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
 }
 
 #[test]
-fn whatever_people_do_the_room_is_as_the_model_says_and_as_a_listener_heard() {
+fn room_matches_model_and_listener_after_random_operations() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (server, people, listener) = runtime.block_on(start());
     let rooms = AtomicU32::new(0);
@@ -179,7 +179,7 @@ fn request(op: &Op, model: &Model) -> (&'static str, Value) {
     }
 }
 
-/// What follows from the events alone.
+/// The state derived from events alone.
 async fn listen(client: &mut Client, last_seq: u64) -> Result<State, String> {
     let mut state = State::default();
     for seq in 1..=last_seq {
@@ -227,7 +227,7 @@ fn hear(state: &mut State, event: &Value) {
     }
 }
 
-/// What the server says when it is asked.
+/// The state that queries return.
 async fn ask(client: &mut Client, room: &str, people: &[Account]) -> State {
     let here = json!({"room": room});
     let got = client.call("room.get", here.clone()).await.unwrap()["room"].clone();

@@ -1,4 +1,4 @@
-//! Clients of `rooms`: rooms by five characters, a nick in each, nobody logs in.
+//! The dialect `rooms`: rooms have five-character codes, people have a nick in each, nobody logs in.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ async fn create(client: &mut Client, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_s_own_examples_from_creating_to_leaving() {
+async fn documented_examples_from_create_to_leave() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (connect(&server).await, connect(&server).await);
     let made = ask(&mut ann, "create", json!({"name": "galaxy", "visibility": "public", "pass": ""})).await;
@@ -34,11 +34,8 @@ async fn the_page_s_own_examples_from_creating_to_leaving() {
 
     let joined = ask(&mut ann, "join", json!({"name": "alok", "roomId": code, "pass": ""})).await;
     assert_eq!((&joined["code"], &joined["message"]), (&json!(0), &json!("Successfully joined the Room: galaxy")));
-    let for_subscribers = ask(&mut ann, "join", json!({"name": "alok", "roomId": code, "pass": ""})).await;
-    assert_eq!(
-        (&for_subscribers["code"], &for_subscribers["message"]),
-        (&json!(1), &json!("You are already in the Room: galaxy"))
-    );
+    let again = ask(&mut ann, "join", json!({"name": "alok", "roomId": code, "pass": ""})).await;
+    assert_eq!((&again["code"], &again["message"]), (&json!(1), &json!("You are already in the Room: galaxy")));
     ask(&mut bob, "join", json!({"name": "ravi", "roomId": code, "pass": ""})).await;
     assert_eq!(ann.expect_type("joined").await["payload"], json!({"roomId": code, "user": "ravi"}));
 
@@ -58,7 +55,7 @@ async fn the_page_s_own_examples_from_creating_to_leaving() {
 }
 
 #[tokio::test]
-async fn the_list_is_bare_and_tells_of_people_but_not_of_passwords() {
+async fn room_list_is_bare_and_shows_people_but_no_passwords() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (connect(&server).await, connect(&server).await);
     let open = create(&mut ann, "open").await;
@@ -86,7 +83,7 @@ async fn the_list_is_bare_and_tells_of_people_but_not_of_passwords() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_code_1_in_the_page_s_own_words() {
+async fn refusals_have_code_1_and_the_documented_texts() {
     let server = Server::start().await;
     server.sign_up("dora").await;
     let (mut ann, mut bob) = (connect(&server).await, connect(&server).await);
@@ -116,7 +113,7 @@ async fn what_cannot_be_is_code_1_in_the_page_s_own_words() {
 }
 
 #[tokio::test]
-async fn a_nick_is_for_one_room_and_closing_leaves_all_of_them() {
+async fn nick_is_per_room_and_close_leaves_all_rooms() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (connect(&server).await, connect(&server).await);
     let (one, two) = (create(&mut ann, "one").await, create(&mut ann, "two").await);
@@ -134,7 +131,7 @@ async fn a_nick_is_for_one_room_and_closing_leaves_all_of_them() {
 }
 
 #[tokio::test]
-async fn the_first_frame_shows_the_dialect_and_native_members_hear_it_too() {
+async fn first_frame_selects_dialect_and_native_members_receive_messages() {
     let server = Server::start().await;
     let mut ann = Client::open(&format!("ws://{}/", server.address())).await;
     let code = create(&mut ann, "pond").await;
@@ -153,7 +150,7 @@ async fn the_first_frame_shows_the_dialect_and_native_members_hear_it_too() {
 }
 
 #[tokio::test]
-async fn without_guests_the_page_s_clients_are_told_so() {
+async fn disabled_guests_are_reported_to_clients() {
     let server = Setup::new().replace("guests = true", "guests = false").start().await;
     let mut ann = connect(&server).await;
     let answer = ask(&mut ann, "query", json!({"query": "rooms"})).await;

@@ -1,4 +1,4 @@
-//! Finding messages: which query finds which text, on either database, and what becomes of it when messages change.
+//! Search: which query finds which text, on both databases, also after messages change.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn found(client: &mut Client, query: &str) -> Vec<String> {
     bodies.collect()
 }
 
-/// Texts, what finds each of them, and what does not.
+/// Texts, with queries that find each of them and queries that do not.
 const TABLE: [(&str, &[&str], &[&str]); 14] = [
     (
         "The Heron eats frogs",
@@ -39,7 +39,7 @@ const TABLE: [(&str, &[&str], &[&str]); 14] = [
 ];
 
 #[tokio::test]
-async fn text_is_found_by_its_words_their_beginnings_and_parts_and_by_nothing_else() {
+async fn search_matches_words_prefixes_and_parts_only() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -57,7 +57,7 @@ async fn text_is_found_by_its_words_their_beginnings_and_parts_and_by_nothing_el
 }
 
 #[tokio::test]
-async fn operators_narrow_a_search_to_authors_rooms_and_times() {
+async fn operators_restrict_search_to_authors_rooms_and_times() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.call("room.create", json!({"name": "The Pond", "visibility": "public"})).await.unwrap();
@@ -89,7 +89,7 @@ async fn operators_narrow_a_search_to_authors_rooms_and_times() {
 }
 
 #[tokio::test]
-async fn changed_and_deleted_messages_are_found_as_they_are_now() {
+async fn search_reflects_edits_and_deletions() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.call("room.create", json!({"name": "pond", "visibility": "public"})).await.unwrap();
@@ -111,7 +111,7 @@ async fn changed_and_deleted_messages_are_found_as_they_are_now() {
 }
 
 #[tokio::test]
-async fn pages_of_a_search_go_through_all_rooms_newest_first() {
+async fn search_pages_cover_all_rooms_newest_first() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     for room in ["pond", "lake", "river"] {
@@ -138,7 +138,7 @@ async fn pages_of_a_search_go_through_all_rooms_newest_first() {
 }
 
 #[tokio::test]
-async fn messages_that_are_not_indexed_are_indexed_in_the_background() {
+async fn unindexed_messages_are_indexed_in_the_background() {
     let mut server = Server::start().await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;

@@ -1,4 +1,4 @@
-//! `echo-sessions`: an account and the server, over Socket.IO.
+//! The dialect `echo-sessions`: an account and the server, over Socket.IO.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -26,7 +26,7 @@ async fn messages(server: &Server, account: &Account, session: &str) -> Vec<(Str
 }
 
 #[tokio::test]
-async fn what_is_said_in_a_session_is_stored_and_comes_back() {
+async fn session_message_is_stored_and_echoed() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -46,7 +46,7 @@ async fn what_is_said_in_a_session_is_stored_and_comes_back() {
 }
 
 #[tokio::test]
-async fn slashes_are_text_here() {
+async fn slashes_are_plain_text() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -58,7 +58,7 @@ async fn slashes_are_text_here() {
 }
 
 #[tokio::test]
-async fn all_sockets_of_the_account_in_the_session_hear_the_answer_and_no_others() {
+async fn answer_reaches_only_the_accounts_sockets_in_the_session() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let (mut one, mut two, mut elsewhere) =
@@ -76,7 +76,7 @@ async fn all_sockets_of_the_account_in_the_session_hear_the_answer_and_no_others
 }
 
 #[tokio::test]
-async fn many_who_say_much_at_once_get_all_of_it_back_in_order() {
+async fn concurrent_bursts_are_echoed_completely_and_in_order() {
     const EACH: usize = 500;
     let server = Setup::new().replace("command_burst = 200", "command_burst = 1000").start().await;
     let mut clients = Vec::new();
@@ -109,7 +109,7 @@ async fn many_who_say_much_at_once_get_all_of_it_back_in_order() {
 }
 
 #[tokio::test]
-async fn another_plugin_in_the_place_of_echo_makes_sessions_a_bot_while_people_are_connected() {
+async fn echo_plugin_is_replaced_while_clients_are_connected() {
     // It says hello until it is answered otherwise.
     let setup = Setup::new().variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
     let server = setup.start().await;
@@ -138,7 +138,7 @@ async fn another_plugin_in_the_place_of_echo_makes_sessions_a_bot_while_people_a
 }
 
 #[tokio::test]
-async fn a_token_may_come_in_the_handshake_a_header_or_an_event() {
+async fn token_is_accepted_in_handshake_header_or_event() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let bearer = format!("Bearer {}", ann.token);
@@ -163,7 +163,7 @@ async fn a_token_may_come_in_the_handshake_a_header_or_an_event() {
 }
 
 #[tokio::test]
-async fn whoever_brings_no_token_in_time_is_told_so_and_disconnected() {
+async fn missing_token_is_reported_and_disconnects_after_timeout() {
     let server = Setup::new().replace(r#"connect_timeout = "10s""#, r#"connect_timeout = "200ms""#).start().await;
     let mut client = SocketIo::connect(server.address(), &json!({})).await.unwrap();
     assert_eq!(client.expect("error").await["code"], 401);
@@ -171,7 +171,7 @@ async fn whoever_brings_no_token_in_time_is_told_so_and_disconnected() {
 }
 
 #[tokio::test]
-async fn other_people_s_sessions_and_other_rooms_are_not_there() {
+async fn sessions_of_others_and_rooms_are_not_found() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut anns, mut bobs) = (connect(&server, &ann).await, connect(&server, &bob).await);
@@ -195,7 +195,7 @@ async fn other_people_s_sessions_and_other_rooms_are_not_there() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_opened_by_two_at_once_is_one_and_belongs_to_one() {
+async fn session_opened_concurrently_has_one_owner() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut one, mut two) = (connect(&server, &ann).await, connect(&server, &ann).await);
@@ -214,7 +214,7 @@ async fn a_session_that_is_opened_by_two_at_once_is_one_and_belongs_to_one() {
 }
 
 #[tokio::test]
-async fn bad_input_is_told_with_the_field_and_the_connection_goes_on() {
+async fn invalid_input_names_the_field_and_keeps_the_connection() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -248,7 +248,7 @@ async fn bad_input_is_told_with_the_field_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn whoever_floods_is_refused_then_disconnected() {
+async fn flooding_client_is_throttled_then_disconnected() {
     let server = Setup::new()
         .replace("command_burst = 200", "command_burst = 3")
         .replace("commands_per_second = 20", "commands_per_second = 1")
@@ -274,7 +274,7 @@ async fn whoever_floods_is_refused_then_disconnected() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_its_sockets() {
+async fn log_out_disconnects_sockets() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = connect(&server, &ann).await;
@@ -287,7 +287,7 @@ async fn logging_out_ends_its_sockets() {
 }
 
 #[tokio::test]
-async fn whoever_goes_is_offline_and_what_they_said_last_is_stored() {
+async fn disconnected_client_is_offline_and_its_last_message_stored() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut native = server.log_in(&bob).await;
@@ -299,14 +299,14 @@ async fn whoever_goes_is_offline_and_what_they_said_last_is_stored() {
     client.send("41".to_owned()).await;
     assert_eq!(native.expect_event("presence").await["data"]["online"], false);
     // Its answer is the sign that it was stored.
-    let mut for_subscribers = connect(&server, &ann).await;
-    say(&mut for_subscribers, &session, "back").await;
-    while for_subscribers.expect_message().await != "back" {}
+    let mut again = connect(&server, &ann).await;
+    say(&mut again, &session, "back").await;
+    while again.expect_message().await != "back" {}
     assert_eq!(messages(&server, &ann, &session).await[0], ("user".to_owned(), "bye".to_owned()));
 }
 
 #[tokio::test]
-async fn a_server_that_stops_closes_the_transport_and_what_was_said_is_there_after() {
+async fn stopping_server_closes_transport_and_keeps_messages() {
     let mut server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -324,7 +324,7 @@ async fn a_server_that_stops_closes_the_transport_and_what_was_said_is_there_aft
 }
 
 #[tokio::test]
-async fn sessions_are_no_rooms_of_the_other_dialects() {
+async fn sessions_are_not_rooms_in_other_dialects() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let mut client = connect(&server, &ann).await;
@@ -352,7 +352,7 @@ async fn sessions_are_no_rooms_of_the_other_dialects() {
 }
 
 #[tokio::test]
-async fn polling_carries_the_same() {
+async fn polling_works_like_websocket() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
@@ -385,7 +385,7 @@ async fn polling_carries_the_same() {
 }
 
 #[tokio::test]
-async fn deleted_rooms_uid_never_becomes_a_session_and_is_404_for_good() {
+async fn uid_of_a_deleted_room_cannot_become_a_session() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut of_ann, mut of_bob) = (server.log_in(&ann).await, server.log_in(&bob).await);

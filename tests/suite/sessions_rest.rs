@@ -1,11 +1,11 @@
-//! Sessions over REST, and a server that is started as the page of its older namesake says.
+//! Echo sessions over REST, and the environment variables of the older server.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Server, Setup, SocketIo};
 
 #[tokio::test]
-async fn sessions_are_made_and_listed_with_their_last_message() {
+async fn sessions_are_created_and_listed_with_their_last_message() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let token = Some(ann.token.as_str());
@@ -26,7 +26,7 @@ async fn sessions_are_made_and_listed_with_their_last_message() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_by_the_page_s_statuses() {
+async fn errors_have_the_documented_statuses() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let token = Some(ann.token.as_str());
@@ -52,7 +52,7 @@ async fn what_is_wrong_is_told_by_the_page_s_statuses() {
     }
 }
 
-/// What is listed there and at the addresses that `Link` leads to.
+/// The items of a list and of the pages that `Link` leads to.
 async fn follow(server: &Server, token: &str, path: String) -> Vec<Vec<Value>> {
     let (mut pages, mut path) = (Vec::new(), Some(path));
     while let Some(here) = path {
@@ -65,7 +65,7 @@ async fn follow(server: &Server, token: &str, path: String) -> Vec<Vec<Value>> {
 }
 
 #[tokio::test]
-async fn long_lists_go_on_where_link_says() {
+async fn long_lists_are_paged_by_link_header() {
     let server = Setup::new().replace("command_burst = 200", "command_burst = 1000").start().await;
     let ann = server.sign_up("ann").await;
     let mut ids = Vec::new();
@@ -95,7 +95,7 @@ async fn long_lists_go_on_where_link_says() {
 }
 
 #[tokio::test]
-async fn the_page_s_variables_start_it_for_the_page_s_clients() {
+async fn documented_environment_variables_configure_the_server() {
     let server = Setup::new()
         .variable("JWT_SECRET", "your_jwt_secret_key_here_and_longer")
         .variable("DATABASE_URL", "sqlite://./database.db")

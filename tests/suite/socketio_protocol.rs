@@ -1,4 +1,4 @@
-//! Engine.IO and Socket.IO below the events: how connections end, over both transports.
+//! Engine.IO and Socket.IO below the events: polls, upgrades and closes, over both transports.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::harness::{PATIENCE, Server, Setup, SocketIo};
 
-/// A connection over polling, as far as Engine.IO goes.
+/// An Engine.IO connection over polling.
 struct Polling {
     http: reqwest::Client,
     url: String,
@@ -42,7 +42,7 @@ impl Polling {
         self.http.post(&self.url).body(packets.to_owned()).send().await.unwrap().status()
     }
 
-    /// Until what it says includes this.
+    /// Polls until the answer contains this.
     async fn expect(&self, wanted: &str) -> String {
         loop {
             let (status, packets) = self.poll().await;
@@ -53,7 +53,7 @@ impl Polling {
         }
     }
 
-    /// Until it is there no more.
+    /// Polls until the connection is gone.
     async fn expect_end(&self) {
         while self.poll().await.0 != 400 {}
     }
@@ -64,7 +64,7 @@ async fn socket(server: &Server, query: &str) -> WebSocketStream<MaybeTlsStream<
     connect_async(url).await.unwrap().0
 }
 
-/// The code that it is closed with, whatever comes before.
+/// Reads to the close; returns its code.
 async fn close_code(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Option<u16> {
     timeout(PATIENCE, async {
         while let Some(Ok(message)) = socket.next().await {
@@ -79,7 +79,7 @@ async fn close_code(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> 
 }
 
 #[tokio::test]
-async fn broken_off_poll_ends_the_connection() {
+async fn aborted_poll_ends_the_connection() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let bob = server.sign_up("bob").await;
@@ -106,7 +106,7 @@ async fn broken_off_poll_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn second_poll_beside_the_first_ends_the_connection_and_the_first_is_told() {
+async fn second_concurrent_poll_ends_the_connection() {
     let server = Setup::bare().start().await;
     let client = Polling::open(&server).await;
     // Which of the two comes first is nobody's choice.
@@ -137,7 +137,7 @@ async fn malformed_packet_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn socket_that_breaks_the_rules_of_websocket_is_closed_with_their_code() {
+async fn websocket_protocol_error_closes_with_its_code() {
     let server = Setup::bare().start().await;
     for (bytes, code) in [
         // A bit that means nothing; a fragment of nothing; a frame that is not masked.
@@ -167,7 +167,7 @@ async fn socket_that_breaks_the_rules_of_websocket_is_closed_with_their_code() {
 }
 
 #[tokio::test]
-async fn client_that_says_goodbye_is_closed_in_peace() {
+async fn client_close_packet_closes_normally() {
     let server = Setup::bare().start().await;
     let mut socket = socket(&server, "").await;
     socket.send(Message::text("1")).await.unwrap();
@@ -181,7 +181,7 @@ async fn client_that_says_goodbye_is_closed_in_peace() {
 }
 
 #[tokio::test]
-async fn connection_is_upgraded_once_and_goes_on_over_the_socket() {
+async fn polling_connection_is_upgraded_once_to_websocket() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let client = Polling::open(&server).await;
@@ -227,7 +227,7 @@ async fn event_with_attachments_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn auth_that_is_an_array_or_no_token_is_refused() {
+async fn invalid_auth_is_refused() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     for auth in [json!([ann.token]), json!([]), json!([{"token": ann.token}]), json!(true)] {
@@ -240,7 +240,7 @@ async fn auth_that_is_an_array_or_no_token_is_refused() {
 }
 
 #[tokio::test]
-async fn stopping_server_closes_sockets_and_fails_polls_without_a_last_word() {
+async fn stopping_server_closes_sockets_and_fails_polls_without_disconnect_packet() {
     let mut server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let connect = format!("40{}", json!({"token": ann.token}));

@@ -1,11 +1,11 @@
-//! The first start, later ones, and how a server stops.
+//! The first start, failing starts, and the reconnect delay at a stop.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{Server, Setup, database};
 
 #[tokio::test]
-async fn the_first_start_makes_what_it_needs_and_tells() {
+async fn first_start_creates_and_reports_its_files() {
     let mut server = Server::start().await;
     let key = server.path().join("data/jwt.key");
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -27,7 +27,7 @@ async fn the_first_start_makes_what_it_needs_and_tells() {
 }
 
 #[tokio::test]
-async fn a_database_newer_than_the_program_is_refused() {
+async fn newer_database_is_refused() {
     let mut server = Server::start().await;
     server.stop().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -41,7 +41,7 @@ async fn a_database_newer_than_the_program_is_refused() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_with_a_way_out() {
+async fn taken_port_is_reported_with_advice() {
     let server = Server::start().await;
     let port = server.address().rsplit(':').next().unwrap();
     let output = Setup::bare().variable("PORT", port).command(&["serve"]).output().await.unwrap();
@@ -52,7 +52,7 @@ async fn a_taken_port_is_told_with_a_way_out() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_tells_its_connections_when_to_come_back() {
+async fn stopping_server_sends_reconnect_delay() {
     let mut server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     let mut silent = server.connect().await;

@@ -1,4 +1,4 @@
-//! How a server stops: in order, in time, and at once if it is told twice.
+//! Graceful shutdown, its time limit, and the immediate stop at a second signal.
 
 use std::process::Stdio;
 
@@ -17,7 +17,7 @@ fn setup(delay: &str, limit: &str) -> Setup {
 }
 
 #[tokio::test]
-async fn first_it_is_not_ready_while_all_goes_on_and_a_second_signal_ends_it_now() {
+async fn stopping_server_is_unready_first_and_second_signal_ends_it() {
     let mut server = setup("10m", "10m").start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -33,7 +33,7 @@ async fn first_it_is_not_ready_while_all_goes_on_and_a_second_signal_ends_it_now
 }
 
 #[tokio::test]
-async fn every_client_gets_a_time_of_its_own_to_come_back() {
+async fn clients_get_different_reconnect_delays() {
     let mut server = setup("0s", "10s").start().await;
     let mut clients = Vec::new();
     for n in 0..8 {
@@ -58,7 +58,7 @@ async fn every_client_gets_a_time_of_its_own_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_say_goodbye_is_cut_off_and_all_is_well() {
+async fn client_that_ignores_the_close_is_cut_off() {
     let mut server = setup("0s", "1s").start().await;
     let mut silent = TcpStream::connect(server.address()).await.unwrap();
     let upgrade = "GET /ws/native HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -70,7 +70,7 @@ async fn a_client_that_does_not_say_goodbye_is_cut_off_and_all_is_well() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_written_and_observers_have_heard_of_it() {
+async fn acknowledged_posts_are_stored_and_observed_before_the_stop() {
     const GRANTS: &str = r#"grants = ["storage", "rooms", "messages", "push", "timers", "http"]"#;
     let setup =
         Setup::bare().configure(&format!("[plugin.bot]\n{GRANTS}\nsettings.answers = {{ \"*\" = \"heard \" }}\n"));
@@ -95,7 +95,7 @@ async fn what_was_acknowledged_is_written_and_observers_have_heard_of_it() {
 }
 
 #[tokio::test]
-async fn an_answered_request_is_the_last_one_of_its_connection() {
+async fn stopping_server_answers_no_further_request_on_a_connection() {
     let mut server: Server = setup("0s", "10s").start().await;
     let idle = TcpStream::connect(server.address()).await.unwrap();
     assert_eq!(server.stop().await.code(), Some(0));
@@ -103,7 +103,7 @@ async fn an_answered_request_is_the_last_one_of_its_connection() {
 }
 
 #[tokio::test]
-async fn a_server_whose_output_nobody_reads_goes_on_and_stops_in_order() {
+async fn server_with_closed_output_runs_and_stops_gracefully() {
     let setup = Setup::bare().prepare().await;
     let mut command = setup.command(&["serve"]);
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

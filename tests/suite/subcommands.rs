@@ -1,10 +1,10 @@
-//! What a person sees when a subcommand fails: what was wrong and what would be right, on stderr, and nothing else.
+//! Errors of subcommands: on stderr, with what was wrong and what would be right.
 
 use crate::harness::Setup;
 
 const NOWHERE: [&str; 4] = ["--url", "http://127.0.0.1:1", "--token", "x"];
 
-/// What somebody types by mistake, and the words that help them.
+/// Mistaken command lines, and the words that their errors must contain.
 const MISTAKES: [(&[&str], &[&str]); 37] = [
     (&["srve"], &["srve", "serve"]),
     (&["serve", "--config", "nowhere.toml"], &["nowhere.toml", "no such file"]),
@@ -45,7 +45,7 @@ const MISTAKES: [(&[&str], &[&str]); 37] = [
     (&["plugin", "rename", "groups"], &["<TO>"]),
 ];
 
-/// Those that speak to a running server.
+/// Subcommands that need a running server.
 const REMOTE: [&[&str]; 10] = [
     &["plugin", "list"],
     &["plugin", "reload"],
@@ -59,7 +59,7 @@ const REMOTE: [&[&str]; 10] = [
     &["plugin", "settings", "groups"],
 ];
 
-/// Words of other layers, and of a program that gave up.
+/// Words of internals and panics, which no error may contain.
 const FOREIGN: [&str; 6] = ["panicked", "RUST_BACKTRACE", "error returned from database", "Err(", "Some(", "unwrap"];
 
 async fn fails_with(setup: &Setup, args: &[&str], told: &[&str]) {
@@ -75,7 +75,7 @@ async fn fails_with(setup: &Setup, args: &[&str], told: &[&str]) {
 }
 
 #[tokio::test]
-async fn mistake_is_answered_with_what_was_wrong_and_what_would_be_right() {
+async fn mistakes_get_errors_with_advice() {
     let setup = Setup::bare();
     for (args, told) in MISTAKES {
         fails_with(&setup, args, told).await;
@@ -83,7 +83,7 @@ async fn mistake_is_answered_with_what_was_wrong_and_what_would_be_right() {
 }
 
 #[tokio::test]
-async fn server_that_cannot_be_reached_is_named_with_the_option_that_names_it() {
+async fn unreachable_server_is_named_with_its_option() {
     let setup = Setup::bare();
     for args in REMOTE {
         fails_with(&setup, &[args, &NOWHERE].concat(), &["127.0.0.1:1", "--url"]).await;

@@ -1,4 +1,4 @@
-//! Timers wake the plugins that set them, whatever happens meanwhile.
+//! Plugin timers: restarts, unloaded plugins, rollbacks.
 
 use serde_json::{Value, json};
 
@@ -16,13 +16,13 @@ async fn start() -> Server {
     setup.start().await
 }
 
-async fn set(client: &mut Client, name: &str, text: &str, for_subscribers: u32) -> Value {
-    let args = json!({"room": "lobby", "name": name, "text": text, "again": for_subscribers});
+async fn set(client: &mut Client, name: &str, text: &str, again: u32) -> Value {
+    let args = json!({"room": "lobby", "name": name, "text": text, "again": again});
     client.call("bot.alarm", args).await.unwrap()["set"].clone()
 }
 
 #[tokio::test]
-async fn a_reminder_comes_when_it_is_due() {
+async fn timer_fires_when_due() {
     let server = start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -31,7 +31,7 @@ async fn a_reminder_comes_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_reminder_outlives_the_server() {
+async fn timer_survives_restart() {
     let mut server = start().await;
     let account = server.sign_up("ann").await;
     let mut ann = server.log_in(&account).await;
@@ -45,7 +45,7 @@ async fn a_reminder_outlives_the_server() {
 }
 
 #[tokio::test]
-async fn timers_wait_for_a_plugin_that_is_away() {
+async fn timers_wait_for_an_unloaded_plugin() {
     let mut server = start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -57,7 +57,7 @@ async fn timers_wait_for_a_plugin_that_is_away() {
 }
 
 #[tokio::test]
-async fn a_call_sees_the_timers_that_it_sets_and_cancels() {
+async fn call_sees_its_own_timer_changes() {
     let server = start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -73,7 +73,7 @@ async fn a_call_sees_the_timers_that_it_sets_and_cancels() {
 }
 
 #[tokio::test]
-async fn a_timer_can_set_itself_again() {
+async fn timer_can_reschedule_itself() {
     let server = start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;
@@ -85,7 +85,7 @@ async fn a_timer_can_set_itself_again() {
 }
 
 #[tokio::test]
-async fn a_timer_that_fails_leaves_no_trace_and_comes_due_again() {
+async fn failed_timer_is_rolled_back_and_fires_again() {
     let mut server = start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;

@@ -1,4 +1,4 @@
-//! TLS, and certificates that are replaced while people talk.
+//! TLS, and the replacement of certificates at run time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::harness::{Client, PATIENCE, Server, Setup};
 
-/// Somebody who vouches for certificates.
+/// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -35,7 +35,7 @@ impl Authority {
         put(folder, "cert.pem", &pem("CERTIFICATE", certificate.der()));
     }
 
-    /// A client that trusts it alone.
+    /// A client configuration that trusts only this authority.
     fn trusted(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
@@ -73,7 +73,7 @@ async fn address(server: &mut Server) -> String {
     server.expect_output("https://").await.split("https://").nth(1).unwrap().trim().to_owned()
 }
 
-/// A handshake, and the certificate that was shown.
+/// Makes a handshake; returns the stream and the server's certificate.
 async fn handshake(
     address: &str,
     trusted: Arc<ClientConfig>,
@@ -84,7 +84,7 @@ async fn handshake(
     Ok((stream, shown))
 }
 
-/// A WebSocket over TLS: what it says goes through a socket of our own first.
+/// A WebSocket over TLS, relayed through a local socket.
 async fn connect(address: &str, trusted: Arc<ClientConfig>) -> Client {
     let (mut stream, _) = handshake(address, trusted).await.unwrap();
     let bridge = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,7 +118,7 @@ async fn rest_and_websockets_are_served_over_tls() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_without_a_restart_and_connections_under_way_go_on() {
+async fn new_certificate_is_used_without_restart_or_disconnects() {
     let authority = Authority::new();
     let mut server = start(&authority).await;
     let address = address(&mut server).await;
@@ -143,7 +143,7 @@ async fn a_new_certificate_is_shown_without_a_restart_and_connections_under_way_
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_no_good_leaves_the_former_one_in_use() {
+async fn invalid_certificate_keeps_the_former_one() {
     let authority = Authority::new();
     let mut server = start(&authority).await;
     let address = address(&mut server).await;
@@ -155,7 +155,7 @@ async fn a_certificate_that_is_no_good_leaves_the_former_one_in_use() {
 }
 
 #[tokio::test]
-async fn without_a_usable_certificate_nothing_is_started() {
+async fn unusable_certificate_prevents_the_start() {
     let tls = |setup: Setup| setup.variable("NATTERJACK__TLS__LISTEN", "127.0.0.1:0");
     let output = tls(Setup::bare()).command(&["serve"]).output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -172,7 +172,7 @@ async fn without_a_usable_certificate_nothing_is_started() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_shake_hands_is_let_go() {
+async fn stalled_handshake_is_closed() {
     let authority = Authority::new();
     let setup = Setup::bare()
         .variable("NATTERJACK__TLS__LISTEN", "127.0.0.1:0")

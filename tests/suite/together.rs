@@ -1,23 +1,23 @@
-//! People of all dialects in one room: each hears the others in words of its own, in one order.
+//! Clients of all dialects in one room: each receives the messages of the others in its own syntax and in one order.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Account, Client, Server, Setup, SocketIo};
 
-/// Who wrote it, and what.
+/// Author and text.
 type Message = (String, String);
-/// What message a frame is, if it is one.
+/// Extracts the message of a frame, if it is one.
 type Reading = Box<dyn Fn(&Value) -> Option<Message>>;
 
-/// Somebody in the room, by what they speak.
+/// A client in the room, with its dialect.
 struct Person {
     dialect: &'static str,
     line: Line,
-    /// How their dialect says a text in the room.
+    /// The dialect's frame for posting a text.
     say: Box<dyn Fn(&str) -> Value>,
     heard: Reading,
-    /// Whether they get to hear themselves.
+    /// Whether the client receives its own messages.
     echoes: bool,
 }
 
@@ -123,15 +123,15 @@ async fn groups(server: &Server) -> Person {
     }
 }
 
-/// Nothing is in the way of talking fast.
-fn patient() -> Setup {
+/// A set-up without rate limits.
+fn unthrottled() -> Setup {
     let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
     setup.replace("outbox_frames = 1024", "outbox_frames = 65536")
 }
 
-/// A private conversation, by ann's devices and by bob's.
+/// A direct conversation, with several connections of ann and bob.
 async fn conversation() -> (Server, Vec<Person>) {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = server.log_in(&ann).await;
     let room = client.call("direct.open", json!({"account": "bob"})).await.unwrap()["room"]["uid"].clone();
@@ -177,7 +177,7 @@ async fn conversation() -> (Server, Vec<Person>) {
 }
 
 #[tokio::test]
-async fn a_conversation_of_two_is_heard_in_every_dialect_that_knows_such() {
+async fn direct_conversation_reaches_every_dialect_that_has_them() {
     let (_server, mut people) = conversation().await;
     for speaker in 0..people.len() {
         let said = format!("I speak {}", people[speaker].dialect);
@@ -239,7 +239,7 @@ async fn sessions(server: &Server) -> Person {
 
 /// A public room with one person of each dialect in it.
 async fn pond() -> (Server, Vec<Person>) {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     let owner = server.sign_up("owner").await;
     let (_, group) = server.post("/api/groups", Some(&owner.token), &json!({"name": "pond"})).await;
     let people = vec![
@@ -254,7 +254,7 @@ async fn pond() -> (Server, Vec<Person>) {
 }
 
 #[tokio::test]
-async fn each_of_the_six_dialects_hears_the_others_in_its_own_words() {
+async fn six_dialects_exchange_messages_in_one_room() {
     let (server, mut people) = pond().await;
     let asking = server.sign_up("asking").await;
     for speaker in 0..people.len() {
@@ -278,12 +278,12 @@ async fn each_of_the_six_dialects_hears_the_others_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn five_hundred_at_once_are_heard_in_order_and_once_whatever_is_spoken() {
+async fn bursts_reach_every_dialect_in_order_and_once() {
     let (_server, mut people) = pond().await;
     burst(&mut people).await;
 }
 
-/// Each says five hundred things at once; all hear them in order, and once.
+/// Each client posts five hundred messages at once; all receive them in order and once.
 async fn burst(people: &mut [Person]) {
     const BURST: usize = 500;
     for speaker in 0..people.len() {

@@ -1,5 +1,5 @@
-//! What is said in each dialect, word for word: every example of its page, and every error. A change of any of it shows up here
-//! (`cargo insta review`, or `INSTA_UPDATE=always`, takes it over).
+//! Snapshots of complete conversations in each dialect: every documented example and every error. Accept changes with
+//! `cargo insta review` or `INSTA_UPDATE=always`.
 
 mod direct;
 mod go;
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, Server, Setup};
 
-/// A conversation that is written down: who sent what, and what they were sent. What differs each time has a name in it.
+/// Records a conversation: the frames that clients send and receive. Values that differ in each run are replaced by names.
 struct Transcript {
     lines: Vec<String>,
     clients: Vec<(&'static str, Client)>,
-    /// What is to be seen in place of an id, a time, a token.
+    /// Replacements for ids, times and tokens.
     names: HashMap<String, String>,
     varying: Regex,
-    /// What comes at times of its own and is not written down.
+    /// Frames that arrive at arbitrary times and are not recorded.
     skips: fn(&Value) -> bool,
 }
 
@@ -45,12 +45,12 @@ impl Transcript {
         self.lines.push(format!("\n# {what}"));
     }
 
-    /// From now on this client is known by that name.
+    /// Registers a client under a name.
     fn meet(&mut self, name: &'static str, client: Client) {
         self.clients.push((name, client));
     }
 
-    /// This text is different each time, and called so.
+    /// Replaces a text, which differs in each run, by a name.
     fn call(&mut self, text: &str, name: &str) {
         self.names.insert(text.to_owned(), format!("<{name}>"));
     }
@@ -82,14 +82,14 @@ impl Transcript {
         self.lines.push(format!("{name} {arrow} {text}"));
     }
 
-    /// Sends it; what comes of it is asked for by `hears`.
+    /// Sends and records a frame.
     async fn says(&mut self, name: &str, frame: impl ToString) {
         let frame = frame.to_string();
         self.write(name, '→', &frame);
         self.client(name).send_text(frame).await;
     }
 
-    /// Writes down the next frame of each of these; gives the last.
+    /// Records the next frame of each of these clients; returns the last one.
     async fn hear(&mut self, names: &[&str]) -> Value {
         let mut last = Value::Null;
         for name in names {
@@ -104,27 +104,27 @@ impl Transcript {
         last
     }
 
-    /// Sends it and writes down the one frame that comes of it.
+    /// Sends a frame, and records it and its one answer.
     async fn asks(&mut self, name: &str, frame: impl ToString) -> Value {
         self.says(name, frame).await;
         self.hear(&[name]).await
     }
 
-    /// Closes its connection.
+    /// Closes a client's connection.
     async fn part(&mut self, name: &str) {
         self.lines.push(format!("{name} closes"));
         let place = self.clients.iter().position(|(known, _)| *known == name).expect("a client that was met");
         self.clients.remove(place).1.close().await;
     }
 
-    /// The server closes its connection.
+    /// Waits until the server closes a client's connection, and records it.
     async fn closed(&mut self, name: &str) {
         let place = self.clients.iter().position(|(known, _)| *known == name).expect("a client that was met");
         let code = self.clients.remove(place).1.expect_close().await;
         self.lines.push(format!("{name} is closed with {code}"));
     }
 
-    /// The end: nobody has been sent anything that is not written down, as a last question to each shows.
+    /// Ends the transcript. Asks each client's connection a last question, to check that no unrecorded frame was sent.
     async fn end(mut self, last: impl Fn(&str) -> Value) -> String {
         self.note("Nothing else was sent to anybody");
         for name in self.clients.iter().map(|(name, _)| *name).collect::<Vec<_>>() {
@@ -135,7 +135,7 @@ impl Transcript {
 }
 
 impl Drop for Transcript {
-    /// How far it came, for whoever has to find out why it went no further.
+    /// Prints the transcript so far if the test fails.
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.lines.join("\n"));
@@ -143,7 +143,7 @@ impl Drop for Transcript {
     }
 }
 
-/// More is said at once than people do.
+/// A server without rate limits.
 async fn server() -> Server {
     Setup::new().replace("command_burst = 200", "command_burst = 1000").start().await
 }

@@ -1,4 +1,4 @@
-//! `natterjack user` manages accounts beside a running server.
+//! `natterjack user`, with and without a running server.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::harness::{Server, Setup, database};
 
-/// Runs it with this on standard input: whether it succeeded, and all that it said.
+/// Runs it with this standard input; returns whether it succeeded, and its output.
 async fn user(setup: &Setup, args: &[&str], input: &str) -> (bool, String) {
     let mut command = setup.command(&[&["user"], args].concat());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -23,7 +23,7 @@ async fn status_of_log_in(server: &Server, name: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_account_can_be_added_while_no_server_runs() {
+async fn account_is_added_without_a_running_server() {
     let mut server = Setup::bare().start().await;
     server.stop().await;
     let (done, said) = user(server.setup(), &["add", "ann", "--admin", "--password-stdin"], "a long password\n").await;
@@ -35,7 +35,7 @@ async fn an_account_can_be_added_while_no_server_runs() {
 }
 
 #[tokio::test]
-async fn in_the_wrong_folder_it_says_that_there_is_no_database() {
+async fn missing_database_is_reported() {
     let setup = Setup::bare().on_database("sqlite:data/chat.db");
     let (done, said) = user(&setup, &["list"], "").await;
     assert!(!done && said.contains("no database data/chat.db") && said.contains("--config"), "{said}");
@@ -45,7 +45,7 @@ async fn in_the_wrong_folder_it_says_that_there_is_no_database() {
 }
 
 #[tokio::test]
-async fn a_wrong_account_is_refused_with_the_reason() {
+async fn invalid_account_is_refused_with_the_reason() {
     let server = Setup::bare().start().await;
     server.sign_up("ann").await;
     for (args, input, told) in [
@@ -64,7 +64,7 @@ async fn a_wrong_account_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_disabled_account_is_out_until_it_is_enabled_again() {
+async fn disabled_account_is_logged_out_until_enabled() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let mut client = server.log_in(&ann).await;
@@ -82,7 +82,7 @@ async fn a_disabled_account_is_out_until_it_is_enabled_again() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_leaves_its_rooms_while_the_server_runs() {
+async fn account_deleted_at_run_time_leaves_its_rooms() {
     let server = Server::start().await;
     let ann = server.sign_up("ann").await;
     let (mut anns, mut bobs) = (server.log_in(&ann).await, server.join_as("bob").await);
@@ -101,7 +101,7 @@ async fn a_deleted_account_leaves_its_rooms_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn an_account_deleted_while_no_server_runs_leaves_its_rooms_at_the_next_start() {
+async fn account_deleted_offline_leaves_its_rooms_at_the_next_start() {
     let mut server = Setup::bare().start().await;
     let mut anns = server.join_as("ann").await;
     anns.join("lobby").await;
@@ -119,7 +119,7 @@ async fn an_account_deleted_while_no_server_runs_leaves_its_rooms_at_the_next_st
 }
 
 #[tokio::test]
-async fn a_password_comes_along_by_its_hash_and_is_hashed_anew_at_the_first_log_in() {
+async fn imported_hash_is_accepted_and_rehashed_at_log_in() {
     let server = Setup::bare().start().await;
     let hash = bcrypt::hash("her old password", 4).unwrap().replace("$2b$", "$2a$");
     let (done, said) = user(server.setup(), &["add", "ann", "--hash", &hash], "").await;
@@ -139,7 +139,7 @@ async fn a_password_comes_along_by_its_hash_and_is_hashed_anew_at_the_first_log_
 }
 
 #[tokio::test]
-async fn an_account_whose_hash_is_damaged_reads_as_a_wrong_password() {
+async fn damaged_hash_is_refused_like_a_wrong_password() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     database::execute(&server.setup().database_url(), "UPDATE users SET password_hash = 'damaged'").await;
@@ -147,7 +147,7 @@ async fn an_account_whose_hash_is_damaged_reads_as_a_wrong_password() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_what_the_old_one_began() {
+async fn new_password_ends_all_logins() {
     let server = Setup::bare().start().await;
     let ann = server.sign_up("ann").await;
     let mut client = server.log_in(&ann).await;

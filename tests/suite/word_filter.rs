@@ -1,9 +1,9 @@
-//! The word filter does what its settings say.
+//! The word-filter plugin.
 
 use crate::harness::{Server, Setup};
 
 #[tokio::test]
-async fn a_listed_word_is_masked_for_everybody_and_for_good() {
+async fn listed_word_is_masked_in_events_and_history() {
     let server = Server::start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
     ann.join("lobby").await;
@@ -14,7 +14,7 @@ async fn a_listed_word_is_masked_for_everybody_and_for_good() {
 }
 
 #[tokio::test]
-async fn a_listed_word_is_rejected_if_the_settings_say_so() {
+async fn listed_word_is_rejected_if_configured() {
     let server = Setup::new().replace(r#"action = "mask""#, r#"action = "reject""#).start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;

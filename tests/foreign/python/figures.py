@@ -1,4 +1,4 @@
-"""What Prometheus's own parser makes of /metrics, and what `promtool check metrics` would find fault with."""
+"""Parses /metrics with Prometheus's own parser, and reports the faults that `promtool check metrics` would find."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ def faults(text):
             yield f"{name}: no HELP"
         if family.type == "unknown":
             yield f"{name}: no TYPE"
-        # The parser takes `_total` off counters' names.
+        # The parser removes `_total` from the names of counters.
         total = all(sample.name.endswith("_total") for sample in family.samples)
         if (family.type == "counter") != total:
             yield f"{name}: a {family.type}, and `_total` says counter"

@@ -1,4 +1,4 @@
-"""A client of python-socketio whose server restarts: python reconnect.py SERVER TRANSPORT. It says `connected` when that may happen."""
+"""A client of python-socketio whose server restarts: python reconnect.py SERVER TRANSPORT. Prints `connected` when it is ready."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ wait(connected, "connecting")
 connected.clear()
 print("connected", flush=True)
 wait(gone, "the disconnection")
-# By itself.
+# It reconnects by itself.
 wait(connected, "coming back")
 client.emit("message", {"sessionId": str(uuid.uuid4()), "content": "again"})
 wait(heard, "an answer")

@@ -1,4 +1,4 @@
-"""What the Python clients have in common: a socket as a conversation in JSON, and REST."""
+"""Helpers of the Python clients: a JSON socket with expectations, and REST."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ PATIENCE = 30
 
 
 class Talk:
-    """A connection of `websockets`; what comes waits until it is asked for."""
+    """A connection of `websockets`, which queues received frames."""
 
     def __init__(self, socket):
         self.socket, self.frames = socket, []
@@ -20,7 +20,7 @@ class Talk:
         await self.socket.send(frame if isinstance(frame, str) else json.dumps(frame))
 
     async def next(self, pattern=None):
-        """The next frame that is like the pattern; those before it wait for others."""
+        """Returns the next frame that matches the pattern; keeps the frames before it."""
         for place, frame in enumerate(self.frames):
             if unlike(frame, pattern) is None:
                 return self.frames.pop(place)
@@ -51,7 +51,7 @@ class Server:
         return Talk(await websockets.connect(url, additional_headers=headers, **more))
 
     async def refused(self, path, token=None):
-        """The status with which the upgrade is refused."""
+        """Returns the status with which the upgrade is refused."""
         try:
             await self.dial(path, token)
         except websockets.InvalidStatus as refusal:
@@ -79,7 +79,7 @@ class Server:
 
 
 def unlike(value, pattern):
-    """Why a value is not like a pattern, or None. Of a dictionary only what the pattern names is looked at; functions ask."""
+    """Returns why a value does not match a pattern, or None. Dictionaries may have more keys; functions are predicates."""
     if pattern is None:
         return None
     if isinstance(pattern, type):

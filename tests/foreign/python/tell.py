@@ -1,4 +1,4 @@
-"""Tells stories with Python's `websockets` and `python-socketio`: python tell.py SERVER STORY…"""
+"""Runs stories with Python's `websockets` and `python-socketio`: python tell.py SERVER STORY…"""
 
 import asyncio
 import importlib

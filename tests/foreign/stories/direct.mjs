@@ -5,13 +5,13 @@ export default async function direct({ dial, signUp, like }) {
   const [a, b] = [one.user.id, two.user.id];
   const status = (userId, isOnline) => ({ event: "userStatus", data: { userId, isOnline } });
 
-  // Who comes is told to all.
+  // Presence is broadcast to all.
   const [ann, bob] = [await dial("/"), await dial("/")];
   await ann.ask({ event: "authenticate", token: one.token }, status(a, true));
   await bob.ask({ event: "authenticate", token: two.token }, status(b, true));
   await ann.next(status(b, true));
 
-  // The first message makes the room.
+  // The first message creates the room.
   await bob.ask({ event: "fetchChats", receiverId: a }, { event: "noRoomFound" });
   await bob.ask({ event: "unReadMessages", receiverId: a }, { event: "noUnreadMessages", data: [] });
   ann.send({ event: "message", receiverId: b, message: "Hello!", images: [] });
@@ -26,7 +26,7 @@ export default async function direct({ dial, signUp, like }) {
   await bob.ask({ event: "unReadMessages", receiverId: a }, { event: "noUnreadMessages", data: [] });
   await ann.ask({ event: "fetchChats", receiverId: b }, { event: "fetchChats", data: [{ id: data.id, isRead: true }] });
 
-  // It is nobody else's business.
+  // Others cannot read it.
   const cyd = await dial("/");
   await cyd.ask({ event: "authenticate", token: three.token }, status(three.user.id, true));
   await cyd.ask({ event: "fetchChats", receiverId: a }, { event: "noRoomFound" });

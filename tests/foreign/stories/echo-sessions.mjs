@@ -21,7 +21,7 @@ async function over(transports, { server, io, rest, like }) {
       socket.once(event, resolve);
     });
 
-  // A token in the handshake that is none is refused there; without one there are no messages.
+  // An invalid token in the handshake is refused; without one there are no messages.
   const liar = open({ token: "nonsense" });
   like(await heard(liar, "connect_error"), { message: /./ });
   liar.close();
@@ -31,7 +31,7 @@ async function over(transports, { server, io, rest, like }) {
   nobody.emit("message", { sessionId: crypto.randomUUID(), content: "Hello, server!" });
   like(await refused, { code: 401, message: /./ });
 
-  // By the event that the page has for it.
+  // Authenticates by the documented event.
   nobody.emit("connection", token);
 
   const socket = open({ token });
@@ -47,14 +47,14 @@ async function over(transports, { server, io, rest, like }) {
   socket.emit("message", { sessionId: 5 });
   like(await wrong, { code: 400, message: /./ });
 
-  // The echo goes to all of the account's sockets in the session: also the one that came by the event.
+  // The echo goes to all of the account's sockets in the session, including the one authenticated by the event.
   nobody.emit("join-session", sessionId);
   const [there, here] = [heard(nobody, "message"), heard(socket, "message")];
   nobody.emit("message", { sessionId, content: "from the other one" });
   like(await there, { sessionId, content: /from the other one/ });
   like(await here, { sessionId, content: /from the other one/ });
 
-  // What was said is kept.
+  // Messages are stored.
   const sessions = await rest("GET", "/api/sessions", { token });
   like(sessions, { status: 200, body: [{ id: sessionId, userId: made.body.user.id, createdAt: /T/, lastMessageAt: /T/ }] });
   const said = await rest("GET", `/api/sessions/${sessionId}/messages`, { token });
@@ -64,7 +64,7 @@ async function over(transports, { server, io, rest, like }) {
   ]);
   like(await rest("GET", "/api/sessions"), { status: 401 });
 
-  // A session is its account's alone.
+  // A session belongs to one account.
   const other = (await rest("POST", "/api/auth/signup", { body: { username: `${name}-2`, password: "p" } })).body;
   const stranger = open({ token: other.token });
   await heard(stranger, "connect");

@@ -34,7 +34,7 @@ export default async function go({ dial, refused, rest, like }) {
   await ofAnn.next(croak);
   await ofBob.next(croak);
 
-  // What was said can be had by frame, over REST, and on connecting.
+  // History is available by frame, over REST, and on connect.
   const history = { type: "history", receiver_id: bob.number };
   await ofAnn.ask(history, { ...history, messages: [{ id, message: "psst" }] });
   const page = await rest("GET", `/api/messages?group_id=${group_id}`, ann);

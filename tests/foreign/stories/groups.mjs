@@ -3,7 +3,7 @@
 export default async function groups({ dial, like }) {
   const [ann, bob] = [await dial("/"), await dial("/")];
 
-  // Whoever connects is in the group, or in the lobby; the others are told.
+  // A client that connects joins the group, or the lobby; the others are notified.
   const acknowledged = (name, Group) => ({ type: "acknowledge-connect", name, Group });
   await ann.ask({ type: "first-connect", name: "UserName" }, acknowledged("UserName", "lobby"));
   const other = await dial("/");
@@ -18,13 +18,13 @@ export default async function groups({ dial, like }) {
   await ann.next(message);
   await bob.next(message);
 
-  // Whoever makes a group is in it.
+  // The creator of a group is a member.
   await ann.ask({ type: "make_group", group_name: "NewGroupName" }, acknowledged("UserName", "NewGroupName"));
   await bob.ask({ type: "make_group", group_name: "NewGroupName" }, { err: /./ });
   const active = await bob.ask({ type: "get_groups" }, { type: "active-groups" });
   for (const name of ["lobby", "NewGroupName"]) like(active.groups.includes(name), true);
 
-  // Signing up and logging in give back who one is, and never the password.
+  // Sign-up and log-in return the account, and never the password.
   const newcomer = await dial("/");
   const told = await newcomer.ask(
     { type: "sign-up", name: "NewUser", pwrd: "password", id: "unique-id" },

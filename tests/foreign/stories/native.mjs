@@ -9,7 +9,7 @@ export default async function native({ dial, rest, signUp, like }) {
   like(await call(bob, "room.list"), { error: { code: "unauthenticated" } });
   like(await call(bob, "connect", { guest: "bob" }), { ok: { protocol: "natterjack.v1", account: { name: "bob" } } });
 
-  // The page's rooms.
+  // Rooms as documented.
   const cellar = { name: "cellar-of-native", visibility: "private", password: "open sesame" };
   like(await call(ann, "room.create", cellar), { ok: { room: { uid: /-/, code: /^[A-Z0-9]{5}$/, name: cellar.name } } });
   like(await call(ann, "room.join", { room: cellar.name }), { ok: { recovered: false, last_seq: Number.isInteger } });
@@ -17,7 +17,7 @@ export default async function native({ dial, rest, signUp, like }) {
   const joined = await call(bob, "room.join", { room: cellar.name, password: "open sesame" });
   const room = like(joined, { ok: { room: { name: cellar.name } } }).ok.room.uid;
 
-  // Its messages, each with its place in one log.
+  // Messages, numbered in one log.
   const key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
   const posted = await call(ann, "message.post", { room, body: "is it dark in here?", key });
   const seq = like(posted, { ok: { seq: Number.isInteger, at: /T.*\.\d{3}Z$/, duplicate: false } }).ok.seq;
@@ -33,14 +33,14 @@ export default async function native({ dial, rest, signUp, like }) {
   like(await call(bob, "typing", { room }), { ok: {} });
   await ann.next({ event: "typing", room, data: { by: { name: "bob", guest: true } } });
 
-  // Whoever comes back is told what was missed, in order.
+  // A client that rejoins receives the missed entries in order.
   await bob.close();
   const again = await dial("/ws/native", account.token);
   like(await call(again, "room.join", { room, since: seq }), { ok: { recovered: true, last_seq: seq + 2 } });
   like(await again.next({ event: /./ }), { event: "message.reacted", seq: seq + 1 });
   like(await again.next({ event: /./ }), { event: "message.edited", seq: seq + 2 });
 
-  // What is wrong is said, and the connection goes on.
+  // Errors keep the connection open.
   like(await ann.ask("{", { error: {} }), { error: { code: "bad_request", message: /JSON/ } });
   like(await call(ann, "message.shout"), { error: { code: "bad_request", message: /message\.shout/ } });
   like(await call(ann, "message.delete", { room, seq }), { ok: { seq: seq + 3 } });

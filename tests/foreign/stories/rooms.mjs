@@ -24,7 +24,7 @@ export default async function rooms({ dial, like }) {
   like(await ask(bob, "join", { name: "ravi", roomId: cellar, pass: "anyPassword" }), { code: 0 });
   like(await ask(bob, "join", { name: "ravi", roomId: "EOF29", pass: "" }), { code: 1, message: "Room does not exist" });
 
-  // One may be in several rooms; each hears its own.
+  // A client may be in several rooms, and receives the messages of each.
   const chat = { type: "chat", payload: { roomId: galaxy, user: "ravi", msg: "Hello" } };
   like(await ask(bob, "chat", { roomId: galaxy, msg: "Hello" }), { code: 0, message: "Message sent" });
   await ann.next(chat);

@@ -1,4 +1,4 @@
-//! The servers of `cargo xtask bench --peers` that are built here: they are only worth comparing with if they deliver everything.
+//! Checks that the peer servers of `cargo xtask bench --peers` deliver every message, since only then are they comparable.
 
 use std::process::Stdio;
 use std::sync::LazyLock;
@@ -47,7 +47,7 @@ async fn fans_out(peer: &str, scenarios: &[&str]) {
 }
 
 #[tokio::test]
-async fn the_epoll_loop_delivers_everything_to_everybody_in_each_room() {
+async fn epoll_peer_delivers_every_message() {
     let scenarios = [
         "fanout --clients 8 --in-flight 4",
         "fanout --clients 8 --rate 200",
@@ -58,6 +58,6 @@ async fn the_epoll_loop_delivers_everything_to_everybody_in_each_room() {
 }
 
 #[tokio::test]
-async fn the_axum_server_delivers_everything_to_everybody() {
+async fn axum_peer_delivers_every_message() {
     fans_out("axum", &["fanout --clients 8 --in-flight 4", "fanout --clients 8 --rate 200", "idle --clients 3"]).await;
 }

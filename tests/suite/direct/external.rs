@@ -1,4 +1,4 @@
-//! People who log in elsewhere: tokens of another issuer that shares a secret with the server.
+//! Accounts of an external issuer, whose tokens are signed with a shared secret.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn server() -> Server {
         .await
 }
 
-fn soon() -> u64 {
+fn in_an_hour() -> u64 {
     jsonwebtoken::get_current_timestamp() + 600
 }
 
@@ -24,9 +24,9 @@ fn signed(claims: &Value, secret: &str) -> String {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-/// A token as the shop makes them.
+/// A token as the issuer signs them.
 fn token(id: &str) -> String {
-    signed(&json!({"id": id, "role": "customer", "exp": soon()}), SECRET)
+    signed(&json!({"id": id, "role": "customer", "exp": in_an_hour()}), SECRET)
 }
 
 async fn enter(server: &Server, token: &str) -> Client {
@@ -35,7 +35,7 @@ async fn enter(server: &Server, token: &str) -> Client {
     client
 }
 
-/// A connection of the shop's customer.
+/// A connection of the issuer's account with this id.
 async fn customer(server: &Server, id: &str) -> Client {
     let mut client = enter(server, &token(id)).await;
     assert_eq!(client.expect_event("userStatus").await, status(id, true));
@@ -43,7 +43,7 @@ async fn customer(server: &Server, id: &str) -> Client {
 }
 
 #[tokio::test]
-async fn people_of_another_issuer_know_each_other_by_its_ids() {
+async fn external_accounts_know_each_other_by_issuer_ids() {
     let server = server().await;
     let (mut of_ann, mut of_bob) = (customer(&server, "65fA01").await, customer(&server, "65fB02").await);
     assert_eq!(of_ann.expect_event("userStatus").await, status("65fB02", true));
@@ -65,7 +65,7 @@ async fn people_of_another_issuer_know_each_other_by_its_ids() {
 }
 
 #[tokio::test]
-async fn they_talk_with_those_who_log_in_here_who_see_an_account_of_the_issuers() {
+async fn external_and_local_accounts_exchange_messages() {
     let server = server().await;
     let ann = server.sign_up("ann").await;
     let mut of_ann = connect(&server, &ann).await;
@@ -88,7 +88,7 @@ async fn they_talk_with_those_who_log_in_here_who_see_an_account_of_the_issuers(
 }
 
 #[tokio::test]
-async fn an_id_that_is_also_that_of_somebody_here_is_still_somebody_else() {
+async fn issuer_id_equal_to_a_local_id_is_another_account() {
     let server = server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut of_ann = connect(&server, &ann).await;
@@ -111,9 +111,9 @@ async fn an_id_that_is_also_that_of_somebody_here_is_still_somebody_else() {
 }
 
 #[tokio::test]
-async fn only_the_issuers_own_good_tokens_are_taken_and_only_here() {
+async fn invalid_issuer_tokens_and_other_dialects_are_refused() {
     let server = server().await;
-    let good = json!({"id": "7", "exp": soon()});
+    let good = json!({"id": "7", "exp": in_an_hour()});
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();
         claims[name] = value;
@@ -128,7 +128,7 @@ async fn only_the_issuers_own_good_tokens_are_taken_and_only_here() {
         (with("aud", json!("somebody")), "somebody else"),
         (with("id", json!("")), "`id` is no id"),
         (signed(&json!({"id": "7"}), SECRET), "`exp`"),
-        (signed(&json!({"exp": soon()}), SECRET), "whose it is"),
+        (signed(&json!({"exp": in_an_hour()}), SECRET), "whose it is"),
         (none.to_owned(), "not valid"),
     ] {
         let (frames, code) = enter(&server, &token).await.read_to_close().await;
@@ -146,7 +146,7 @@ async fn only_the_issuers_own_good_tokens_are_taken_and_only_here() {
 }
 
 #[tokio::test]
-async fn a_listener_of_its_own_takes_them_too_and_needs_no_path() {
+async fn external_tokens_work_on_a_dedicated_listener() {
     let setup = Setup::new()
         .replace("[dialects.direct]\nlisten = []", "[dialects.direct]\nlisten = [\"127.0.0.1:0\"]")
         .replace("issuer = \"\"", "issuer = \"shop\"")
@@ -160,25 +160,25 @@ async fn a_listener_of_its_own_takes_them_too_and_needs_no_path() {
 }
 
 #[tokio::test]
-async fn without_an_issuer_no_token_but_ours_is_taken() {
+async fn external_tokens_are_refused_without_a_configured_issuer() {
     let server = Setup::new().variable("JWT_SECRET", SECRET).start().await;
     assert_eq!(enter(&server, &token("7")).await.read_to_close().await.1, 4401);
 }
 
 #[tokio::test]
-async fn the_issuer_may_sign_with_our_own_secret_and_cannot_be_mistaken_for_us() {
+async fn issuer_sharing_our_secret_is_still_distinguished() {
     let setup = Setup::new().replace("issuer = \"\"", "issuer = \"shop\"").variable("JWT_SECRET", SECRET);
     let server = setup.start().await;
     let ann = server.sign_up("ann").await;
     connect(&server, &ann).await;
     let mut client = customer(&server, "7").await;
     tell(&mut client, &ann.id, "hi").await;
-    let forged = json!({"iss": "natterjack", "aud": "natterjack", "sub": ann.id, "exp": soon(), "nbf": 0});
+    let forged = json!({"iss": "natterjack", "aud": "natterjack", "sub": ann.id, "exp": in_an_hour(), "nbf": 0});
     assert_eq!(enter(&server, &signed(&forged, SECRET)).await.read_to_close().await.1, 4401);
 }
 
 #[tokio::test]
-async fn a_disabled_customer_is_out_until_enabled_again() {
+async fn disabled_external_account_is_refused_until_enabled() {
     let server = server().await;
     let mut client = customer(&server, "7").await;
     let user = async |action: &str, name: &str| {
@@ -197,7 +197,7 @@ async fn a_disabled_customer_is_out_until_enabled_again() {
 }
 
 #[tokio::test]
-async fn two_connections_at_first_sight_are_one_account() {
+async fn concurrent_first_log_ins_create_one_external_account() {
     let server = server().await;
     let mut clients = Vec::new();
     for _ in 0..8 {
@@ -214,7 +214,7 @@ async fn two_connections_at_first_sight_are_one_account() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_cannot_be_is_told() {
+async fn invalid_issuer_configuration_is_reported() {
     for (section, told) in [
         ("issuer = \"natterjack\"", "this server's own tokens"),
         ("issuer = \"a@b\"", "no @"),

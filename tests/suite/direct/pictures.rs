@@ -1,4 +1,4 @@
-//! Pictures that messages carry: links, uploaded files, and such as are within the message.
+//! Pictures in messages of `direct`: links, uploaded files and `data:` URLs.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,7 +14,7 @@ fn data_url() -> String {
 }
 
 #[tokio::test]
-async fn pictures_are_shown_as_they_were_sent_now_and_later_and_to_native_clients() {
+async fn pictures_are_sent_unchanged_live_in_history_and_to_native_clients() {
     let server = Server::start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (mut of_ann, mut of_bob) = (connect(&server, &ann).await, connect(&server, &bob).await);
@@ -39,7 +39,7 @@ async fn pictures_are_shown_as_they_were_sent_now_and_later_and_to_native_client
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_refused_by_its_place() {
+async fn invalid_picture_is_refused_with_its_index() {
     let server = Setup::new().replace("frame_bytes = 65536", "frame_bytes = 1048576").start().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut client = connect(&server, &ann).await;
@@ -75,7 +75,7 @@ async fn what_is_no_picture_is_refused_by_its_place() {
 }
 
 #[tokio::test]
-async fn filters_see_where_links_lead() {
+async fn filters_see_picture_links() {
     let settings = r#"{ words = ["darn"], action = "mask" }"#;
     let strict = r#"{ words = ["darn"], action = "mask", links = { deny = ["elsewhere.example"] } }"#;
     let server = Setup::new().replace(settings, strict).start().await;

@@ -1,4 +1,4 @@
-//! A page in headless Chromium, from another origin than the server's.
+//! The dialects in headless Chromium, from a page of another origin.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use super::{STORIES, python};
 use crate::harness::{Browser, INSTALLED, Setup, first_line, root};
 
 #[tokio::test]
-async fn a_page_in_a_browser_gets_what_each_page_promises() {
+async fn browser_page_works_with_every_dialect() {
     let page = Page::serve().await;
     let server = Setup::new().variable("CORS_ORIGIN", &page.origin).start().await;
     let browser = Browser::start().await;
@@ -26,7 +26,7 @@ async fn a_page_in_a_browser_gets_what_each_page_promises() {
 }
 
 #[tokio::test]
-async fn a_page_from_an_origin_that_is_not_allowed_gets_no_connection() {
+async fn page_of_a_disallowed_origin_cannot_connect() {
     let page = Page::serve().await;
     let server = Setup::new().variable("CORS_ORIGIN", "https://elsewhere.example").start().await;
     let browser = Browser::start().await;

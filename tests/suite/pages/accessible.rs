@@ -1,11 +1,11 @@
-//! What axe-core, which knows the rules for accessible pages, says of ours.
+//! Checks the chat page with axe-core for accessibility faults.
 
 use serde_json::json;
 
 use super::visitor::Visitor;
 use crate::harness::{INSTALLED, Server};
 
-/// No serious fault and no critical one, on a phone and on a desk, in the dark and in the light.
+/// Asserts that there are no serious or critical faults, at phone and desktop sizes, in light and dark mode.
 async fn check(visitor: &Visitor, place: &str) {
     let run = "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
         .filter(({ impact }) => ['serious', 'critical'].includes(impact))
@@ -23,7 +23,7 @@ async fn check(visitor: &Visitor, place: &str) {
 }
 
 #[tokio::test]
-async fn no_place_of_the_chat_page_has_a_serious_fault() {
+async fn chat_page_has_no_serious_accessibility_fault() {
     let server = Server::start().await;
     let ann = Visitor::come(&server).await;
     check(&ann, "login").await;

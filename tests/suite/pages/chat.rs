@@ -12,7 +12,7 @@ const TAB: &str = "\u{e004}";
 const DOWN: &str = "\u{e015}";
 const UP: &str = "\u{e013}";
 
-/// Both in a private room that ann made.
+/// Two users in a private room that ann created.
 async fn in_the_cellar(server: &Server) -> (Visitor, Visitor) {
     let (ann, bob) = tokio::join!(Visitor::come(server), Visitor::come(server));
     tokio::join!(ann.sign_up("ann"), bob.sign_up("bob"));
@@ -34,7 +34,7 @@ async fn in_the_cellar(server: &Server) -> (Visitor, Visitor) {
 }
 
 #[tokio::test]
-async fn two_people_make_a_private_room_and_talk_with_all_that_there_is() {
+async fn two_users_use_all_features_in_a_private_room() {
     let server = Server::start().await;
     let (ann, bob) = in_the_cellar(&server).await;
     ann.say("is it dark in here?").await;
@@ -103,7 +103,7 @@ async fn two_people_make_a_private_room_and_talk_with_all_that_there_is() {
 }
 
 #[tokio::test]
-async fn what_is_in_a_message_is_text_and_nothing_else() {
+async fn message_text_is_never_rendered_as_markup() {
     let server = Server::start().await;
     let (ann, bob) = in_the_cellar(&server).await;
     for hostile in [
@@ -126,7 +126,7 @@ async fn what_is_in_a_message_is_text_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_written_without_a_connection_arrives_once_when_it_is_back() {
+async fn offline_messages_are_sent_once_after_reconnect() {
     let mut server = Server::start().await;
     let port = server.address().rsplit(':').next().unwrap().to_owned();
     let (ann, bob) = in_the_cellar(&server).await;
@@ -162,7 +162,7 @@ async fn what_is_written_without_a_connection_arrives_once_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn tabs_share_a_login_whose_tokens_are_replaced_all_the_time() {
+async fn tabs_share_a_login_with_rotating_tokens() {
     let server =
         Setup::new().replace("access_ttl = \"24h\"", "access_ttl = \"4s\"").variable(BURST, "1000").start().await;
     let ann = Visitor::come(&server).await;
@@ -195,7 +195,7 @@ async fn tabs_share_a_login_whose_tokens_are_replaced_all_the_time() {
 }
 
 #[tokio::test]
-async fn direct_messages_reach_whoever_looks_elsewhere_and_are_counted_there() {
+async fn direct_messages_are_counted_while_another_room_is_open() {
     let server = Server::start().await;
     let (ann, bob) = tokio::join!(Visitor::come(&server), Visitor::come(&server));
     tokio::join!(ann.sign_up("ann"), bob.sign_up("bob"));
@@ -216,7 +216,7 @@ async fn direct_messages_reach_whoever_looks_elsewhere_and_are_counted_there() {
 }
 
 #[tokio::test]
-async fn older_messages_come_in_above_as_one_scrolls_up_and_nothing_jumps() {
+async fn scrolling_up_loads_older_messages_without_jumps() {
     let server = Server::start().await;
     let (account, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
     let mut there = server.log_in(&account).await;
@@ -256,7 +256,7 @@ async fn older_messages_come_in_above_as_one_scrolls_up_and_nothing_jumps() {
 }
 
 #[tokio::test]
-async fn a_guest_comes_in_and_chats_where_guests_are_let_in() {
+async fn guest_chats_where_guests_are_allowed() {
     let server = Server::start().await;
     let gus = Visitor::come(&server).await;
     gus.click("#tab-guest").await;
@@ -274,7 +274,7 @@ async fn a_guest_comes_in_and_chats_where_guests_are_let_in() {
 }
 
 #[tokio::test]
-async fn the_keyboard_alone_is_enough() {
+async fn page_is_usable_by_keyboard_alone() {
     let server = Server::start().await;
     let ann = Visitor::come(&server).await;
     // From the one that is chosen, arrow keys go to the other ways in.

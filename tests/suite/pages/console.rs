@@ -1,11 +1,11 @@
-//! The console, in Chromium.
+//! The admin console, in Chromium.
 
 use serde_json::json;
 
 use super::visitor::Visitor;
 use crate::harness::{INSTALLED, Plugin, Server};
 
-/// An administrator in front of the console.
+/// A browser with the console, logged in as an administrator.
 async fn administrator(server: &Server) -> Visitor {
     let root = server.administrator("root").await;
     let visitor = Visitor::at(server, "/admin", ".door-card").await;
@@ -15,13 +15,13 @@ async fn administrator(server: &Server) -> Visitor {
     visitor
 }
 
-/// Waits until a notice says so.
-async fn told(visitor: &Visitor, text: &str) {
+/// Waits for a notice with this text.
+async fn expect_notice(visitor: &Visitor, text: &str) {
     visitor.until(&format!("document.querySelector('.notice')?.textContent.includes({})", json!(text))).await;
 }
 
 #[tokio::test]
-async fn a_plugin_is_replaced_from_the_console_while_people_chat_and_rolled_back() {
+async fn console_replaces_and_rolls_back_a_plugin_while_people_chat() {
     let server = Server::start().await;
     let root = administrator(&server).await;
     let mut ann = server.join_as("ann").await;
@@ -40,7 +40,7 @@ async fn a_plugin_is_replaced_from_the_console_while_people_chat_and_rolled_back
     root.until("document.querySelector('.dialog [role=alert]')?.textContent.includes('no WebAssembly file')").await;
     root.write("#upload-file", Plugin::NoAds.path().to_str().unwrap()).await;
     root.click(".dialog .primary").await;
-    told(&root, "word-filter").await;
+    expect_notice(&root, "word-filter").await;
     ann.post("lobby", "darn").await.unwrap();
     assert_eq!(ann.expect_message().await, "darn");
 
@@ -48,7 +48,7 @@ async fn a_plugin_is_replaced_from_the_console_while_people_chat_and_rolled_back
     root.click("[aria-label^='Roll back to']").await;
     root.browser.screenshot("console-roll-back").await;
     root.click(".dialog .primary").await;
-    told(&root, "runs again").await;
+    expect_notice(&root, "runs again").await;
     ann.post("lobby", "darn").await.unwrap();
     assert_eq!(ann.expect_message().await, "****");
 
@@ -62,7 +62,7 @@ async fn a_plugin_is_replaced_from_the_console_while_people_chat_and_rolled_back
 }
 
 #[tokio::test]
-async fn whoever_is_no_administrator_is_told_so_and_stays_outside() {
+async fn console_refuses_non_administrators() {
     let server = Server::start().await;
     let bob = server.sign_up("bob").await;
     let visitor = Visitor::at(&server, "/admin", ".door-card").await;
@@ -74,7 +74,7 @@ async fn whoever_is_no_administrator_is_told_so_and_stays_outside() {
 }
 
 #[tokio::test]
-async fn no_view_of_the_console_has_a_serious_fault() {
+async fn console_views_have_no_serious_accessibility_fault() {
     let server = Server::start().await;
     let mut ann = server.join_as("ann").await;
     ann.join("lobby").await;

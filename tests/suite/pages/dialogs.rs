@@ -1,4 +1,4 @@
-//! The chat page's search, and where one looks after one's account.
+//! The chat page's search and account dialogs.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::harness::Server;
 const ENTER: &str = "\u{e007}";
 
 #[tokio::test]
-async fn what_was_said_long_ago_is_found_and_shown_where_it_was() {
+async fn search_result_is_shown_in_its_context() {
     let server = Server::start().await;
     let (account, mut bob) = (server.sign_up("ann").await, server.join_as("bob").await);
     server.log_in(&account).await.join("lobby").await;
@@ -45,7 +45,7 @@ async fn what_was_said_long_ago_is_found_and_shown_where_it_was() {
 }
 
 #[tokio::test]
-async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
+async fn account_is_changed_and_deleted_in_its_dialog() {
     let server = Server::start().await;
     let ann = Visitor::come(&server).await;
     ann.sign_up("ann").await;
@@ -81,7 +81,7 @@ async fn an_account_gets_an_address_and_a_password_and_leaves_for_good() {
     ann.click(".settings section > .button").await;
     ann.write("#password-delete", &format!("battery staple{ENTER}")).await;
     ann.find(".entry").await;
-    let for_subscribers = json!({"username": "anna", "password": "battery staple"});
-    assert_eq!(server.post("/api/auth/login", None, &for_subscribers).await.0, 401);
+    let again = json!({"username": "anna", "password": "battery staple"});
+    assert_eq!(server.post("/api/auth/login", None, &again).await.0, 401);
     ann.browser.end().await;
 }

@@ -1,4 +1,4 @@
-//! Somebody in front of a browser.
+//! A user of the pages, in a browser.
 
 use fantoccini::Locator;
 use fantoccini::elements::Element;
@@ -16,7 +16,7 @@ impl Visitor {
         Self::at(server, "/", ".entry-foot").await
     }
 
-    /// Opens one of its pages, which is there when this element is.
+    /// Opens a page, and waits for this element.
     pub(super) async fn at(server: &Server, path: &str, there: &str) -> Self {
         let browser = Browser::start().await;
         browser.look(1280, 800, false).await;
@@ -57,7 +57,7 @@ impl Visitor {
         self.write(".composer-field", &format!("{text}\u{e007}")).await;
     }
 
-    /// What the page says at the moment.
+    /// The visible text of the page.
     pub(super) async fn text(&self) -> String {
         self.run("return document.body.innerText", vec![]).await.as_str().unwrap_or_default().to_owned()
     }
@@ -66,7 +66,7 @@ impl Visitor {
         self.browser.client.execute(script, args).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// Waits until an expression of the page holds; gives what it is then.
+    /// Waits until a JavaScript expression is truthy; returns its value.
     pub(super) async fn until(&self, expression: &str) -> Value {
         let script = format!(
             "const ends = Date.now() + arguments[0];
@@ -87,18 +87,18 @@ impl Visitor {
         found
     }
 
-    /// Waits until a message that says so is shown.
+    /// Waits until a message with this text is shown.
     pub(super) async fn sees(&self, text: &str) {
         self.until(&format!("{} > 0", shown(text))).await;
     }
 
-    /// How often a message is shown.
+    /// How many messages with this text are shown.
     pub(super) async fn count(&self, text: &str) -> u64 {
         self.run(&format!("return {}", shown(text)), vec![]).await.as_u64().unwrap()
     }
 }
 
-/// How many messages have this text.
+/// A JavaScript expression for the number of messages with this text.
 fn shown(text: &str) -> String {
     let text = json!(text);
     format!(
@@ -106,7 +106,7 @@ fn shown(text: &str) -> String {
     )
 }
 
-/// By keyboard alone.
+/// Use of the page by keyboard.
 impl Visitor {
     /// Presses keys, wherever the focus is.
     pub(super) async fn press(&self, keys: &str) {
@@ -114,12 +114,12 @@ impl Visitor {
         focused.send_keys(keys).await.unwrap();
     }
 
-    /// Presses the tab key until the focus is at what is called so.
+    /// Presses Tab until the element of this name has the focus.
     pub(super) async fn tab_to(&self, name: &str) {
         self.step_to("\u{e004}", name).await;
     }
 
-    /// … backwards.
+    /// Presses Shift+Tab until the element of this name has the focus.
     pub(super) async fn back_to(&self, name: &str) {
         self.step_to("\u{e008}\u{e004}", name).await;
     }

@@ -1,10 +1,10 @@
-//! A room, as simply as it can be said.
+//! A simple model of a room.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EMOJIS, Op, PEOPLE};
 
-/// What everybody in the room can know of it.
+/// The state that every member can observe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     /// Their roles, by name.
@@ -16,7 +16,7 @@ pub(super) struct State {
 }
 
 impl Default for State {
-    /// As rooms are made here.
+    /// The state of a new room.
     fn default() -> Self {
         let (members, messages) = (BTreeMap::new(), BTreeMap::new());
         Self { members, topic: String::new(), visibility: "public".into(), messages }
@@ -45,7 +45,7 @@ impl Message {
         self.deleted = true;
     }
 
-    /// Whether that changed anything.
+    /// Returns whether that changed anything.
     pub(super) fn react(&mut self, emoji: &str, by: &str, on: bool) -> bool {
         let who = self.reactions.entry(emoji.into()).or_default();
         let changed = if on { who.insert(by.into()) } else { who.remove(by) };
@@ -74,14 +74,14 @@ impl Model {
         Self { state, last_seq: 2, invited: nobody(), banned: nobody(), muted: nobody() }
     }
 
-    /// The number of the so-manieth message; one that is not there if there is none.
+    /// The number of the nth message; an unused number if there is none.
     pub(super) fn message(&self, nth: usize) -> u64 {
         let messages = self.state.messages.len();
         let found = self.state.messages.keys().nth(if messages == 0 { 0 } else { nth % messages });
         found.copied().unwrap_or(1_000_000)
     }
 
-    /// What comes of an operation.
+    /// Applies an operation; returns the code of its refusal.
     pub(super) fn apply(&mut self, who: &str, op: &Op) -> Result<(), Refused> {
         if let Op::Join = op {
             return self.join(who);
@@ -143,7 +143,7 @@ impl Model {
         Ok(())
     }
 
-    /// What takes a role; the caller has it.
+    /// Applies an operation that needs a role, which the caller has.
     fn govern(&mut self, who: &str, op: &Op) -> Result<(), Refused> {
         match op {
             Op::Invite(whom) => {
@@ -194,7 +194,7 @@ impl Model {
         Ok(())
     }
 
-    /// One more entry.
+    /// Counts one more entry.
     fn log(&mut self) {
         self.last_seq += 1;
     }
@@ -213,7 +213,7 @@ impl Model {
         self.state.messages.get_mut(&seq).filter(|message| !message.deleted).ok_or("not_found")
     }
 
-    /// Nobody acts against themselves or their equals.
+    /// The target, if it ranks lower: nobody may act on themselves or on equals.
     fn lower(&self, who: &str, whom: usize) -> Result<&'static str, Refused> {
         let whom = PEOPLE[whom];
         if who == whom {

@@ -1,4 +1,4 @@
-//! Somebody who talks, comes and goes, loses the connection, and writes down all that is heard and all that is promised.
+//! A simulated user who posts, joins, leaves and reconnects, and records everything received and acknowledged.
 
 mod hearing;
 
@@ -17,62 +17,62 @@ use super::history::{Attempt, Stay};
 use crate::harness::database::{self, StoredEntry};
 use crate::harness::{Account, Client, PATIENCE};
 
-/// How many posts to one room may wait for their answers.
-const UNANSWERED: usize = 40;
-/// Who has not heard everything after so long says what is missing.
-const TOO_LONG: Duration = Duration::from_secs(15);
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+/// How many posts to one room may be unanswered.
+const MAX_UNANSWERED_POSTS: usize = 40;
+/// After this time, a chatter that has not received everything reports what is missing.
+const COMPLAINT_DELAY: Duration = Duration::from_secs(15);
+const RECONNECT_DELAY: Duration = Duration::from_millis(20);
 
-/// What the chatters are asked to do.
+/// What the chatters currently do.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Talk,
-    /// To say nothing new, have everything acknowledged, and listen to every room.
+    /// Post nothing new, get everything acknowledged, and subscribe to every room.
     Settle,
-    /// To hear each room up to this entry, and go.
+    /// Receive each room up to this entry, and disconnect.
     Finish(HashMap<String, u64>),
 }
 
-/// How much has happened so far.
+/// Counters of the round.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) kills: AtomicU64,
     pub(super) stops: AtomicU64,
-    /// Of NATS or PostgreSQL, or of one node's process.
+    /// Outages of NATS, PostgreSQL or one node's process.
     pub(super) outages: AtomicU64,
     pub(super) acknowledged: AtomicU64,
     pub(super) heard: AtomicU64,
     pub(super) connections: AtomicU64,
 }
 
-/// What a chatter wrote down.
+/// The records of a chatter.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) attempts: Vec<Attempt>,
     pub(super) stays: Vec<Stay>,
     pub(super) strays: Vec<(String, u64)>,
-    /// Answers that nothing explains.
+    /// Unexpected answers.
     pub(super) surprises: Vec<String>,
 }
 
-/// A room, as a chatter knows it.
+/// A chatter's state in a room.
 struct Place {
     room: String,
     owned: bool,
     stay: Option<Stay>,
-    /// What the answer to the join named last: up to here, what is heard has been before.
+    /// The last entry in the answer to the join: received entries up to here are older.
     caught_up: u64,
-    /// The latest that was heard of the chatter itself is that it was removed.
+    /// Whether the latest received membership change of the chatter is its removal.
     removed: bool,
     joining: bool,
     leaving: bool,
-    /// Where to go on after a break; none before the first visit.
+    /// The entry to continue from; `None` before the first join.
     seen: Option<u64>,
-    /// Attempts without an answer, in their order.
+    /// Unanswered attempts, in order.
     unanswered: VecDeque<usize>,
 }
 
-/// What an answer will be to.
+/// The kind of request that an answer belongs to.
 #[derive(Debug)]
 enum Asked {
     Connect,
@@ -87,14 +87,14 @@ enum Asked {
         place: usize,
         attempt: usize,
     },
-    /// Keeping order in a room of one's own.
+    /// Moderation of a room that the chatter owns.
     Govern,
 }
 
-/// What all chatters share.
+/// State that all chatters share.
 #[derive(Clone)]
-pub(super) struct Surroundings {
-    /// Where servers listen; they come back at other addresses.
+pub(super) struct Shared {
+    /// Addresses of the servers, which change with restarts.
     pub(super) nodes: watch::Receiver<Vec<String>>,
     pub(super) phase: watch::Receiver<Phase>,
     pub(super) tally: Arc<Tally>,
@@ -104,29 +104,29 @@ pub(super) struct Surroundings {
 
 pub(super) struct Chatter {
     account: Account,
-    /// Where it is connected.
+    /// The server that it is connected to.
     address: String,
     others: Vec<String>,
     places: Vec<Place>,
     random: StdRng,
-    around: Surroundings,
+    around: Shared,
     notes: Notes,
     asked: HashMap<u64, Asked>,
-    /// Told once there is nothing left to say or to be acknowledged.
+    /// Notified once nothing is left to post or to be acknowledged.
     settled: Option<oneshot::Sender<()>>,
 }
 
-/// The connection is of no more use.
+/// Error: the connection is lost.
 struct Gone;
 
 impl Chatter {
-    /// `rooms` with whether they are this account's own.
+    /// `rooms` come with whether this account owns them.
     pub(super) fn new(
         account: Account,
         others: Vec<String>,
         rooms: Vec<(String, bool)>,
         seed: u64,
-        around: Surroundings,
+        around: Shared,
         settled: oneshot::Sender<()>,
     ) -> Self {
         let place = |(room, owned)| Place {
@@ -153,13 +153,13 @@ impl Chatter {
         }
     }
 
-    /// Lives through connection after connection until all is heard.
+    /// Reconnects until everything is received.
     pub(super) async fn run(mut self) -> Notes {
         loop {
             let nodes = self.around.nodes.borrow().clone();
             let address = &nodes[self.random.random_range(0..nodes.len())];
             let Some(mut client) = Client::try_open(&format!("ws://{address}/ws/native")).await else {
-                sleep(BETWEEN_ATTEMPTS).await;
+                sleep(RECONNECT_DELAY).await;
                 continue;
             };
             self.address.clone_from(address);
@@ -172,7 +172,7 @@ impl Chatter {
         }
     }
 
-    /// One connection, to its end.
+    /// Runs one connection to its end.
     async fn live(&mut self, client: &mut Client) -> Result<(), Gone> {
         self.ask(client, Asked::Connect, "connect", json!({"token": self.account.token})).await?;
         let mut next_act = Instant::now();
@@ -182,7 +182,7 @@ impl Chatter {
                 return Ok(());
             }
             if !matches!(*self.around.phase.borrow(), Phase::Talk) {
-                let at: &mut Instant = complain_at.get_or_insert_with(|| Instant::now() + TOO_LONG);
+                let at: &mut Instant = complain_at.get_or_insert_with(|| Instant::now() + COMPLAINT_DELAY);
                 if *at <= Instant::now() {
                     *at += PATIENCE;
                     self.complain().await;
@@ -216,7 +216,7 @@ impl Chatter {
         let busy = here.joining || here.leaving;
         match self.random.random_range(0..100) {
             _ if busy => Ok(()),
-            // Coming back to a room that is being heard starts anew from where it was left, like a recovery.
+            // Rejoining a subscribed room restarts from the last entry, like a recovery.
             0..3 => self.join(client, place).await,
             _ if here.stay.is_none() => self.join(client, place).await,
             3..6 if !here.owned && here.unanswered.is_empty() => {
@@ -235,7 +235,7 @@ impl Chatter {
         }
     }
 
-    /// Everything acknowledged, every room heard: that is all that is left to do.
+    /// Gets everything acknowledged and subscribes to every room.
     async fn settle(&mut self, client: &mut Client) -> Result<(), Gone> {
         for place in 0..self.places.len() {
             let here = &self.places[place];
@@ -245,13 +245,13 @@ impl Chatter {
         }
         let quiet = self.asked.is_empty() && self.places.iter().all(|place| place.unanswered.is_empty());
         if quiet && let Some(settled) = self.settled.take() {
-            // The round may have been given up.
+            // The round may have been aborted.
             let _ = settled.send(());
         }
         Ok(())
     }
 
-    /// Says what it waits for.
+    /// Prints what the chatter is waiting for.
     async fn complain(&self) {
         let last = match self.around.phase.borrow().clone() {
             Phase::Finish(last) => last,
@@ -301,7 +301,7 @@ impl Chatter {
     }
 
     async fn post(&mut self, client: &mut Client, place: usize) -> Result<(), Gone> {
-        if self.places[place].unanswered.len() >= UNANSWERED {
+        if self.places[place].unanswered.len() >= MAX_UNANSWERED_POSTS {
             return Ok(());
         }
         let attempt = self.notes.attempts.len();

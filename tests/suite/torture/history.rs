@@ -1,4 +1,4 @@
-//! What a round of torture leaves behind, and whether it can be true: a pure function over what was recorded.
+//! The recorded history of a round, and a pure function that finds its faults.
 
 #[cfg(test)]
 mod tests;
@@ -6,29 +6,29 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-/// All that was recorded of one round.
+/// Everything that was recorded in one round.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     /// By room.
     pub(super) logs: BTreeMap<String, Log>,
-    /// Every post that was ever sent, those of one author in the order they were meant.
+    /// Every post that was sent, those of one author in order.
     pub(super) attempts: Vec<Attempt>,
     pub(super) stays: Vec<Stay>,
-    /// Entries that came to a connection that was not listening, by room.
+    /// Entries sent to connections that did not subscribe to the room, by room.
     pub(super) strays: Vec<(String, u64)>,
 }
 
-/// A room at the end.
+/// A room's log at the end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     pub(super) last_seq: u64,
-    /// As they are stored.
+    /// The stored entries.
     pub(super) entries: Vec<(u64, What)>,
-    /// The posts, as the room's history pages have them.
+    /// The posts, from the pages of the room's history.
     pub(super) pages: Vec<(u64, What)>,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Posted { by: String, key: String, body: String },
@@ -37,60 +37,60 @@ pub(super) enum What {
     Other(String),
 }
 
-/// A post that somebody sent, once or again and again.
+/// A post that was sent once or several times.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) room: String,
     pub(super) by: String,
     pub(super) key: String,
     pub(super) body: String,
-    /// The numbers that it was acknowledged with.
+    /// The numbers in its acknowledgements.
     pub(super) acknowledged: Vec<u64>,
-    /// It was refused, or one sent with it was as `unavailable`. What was sent after it may have been stored before it was sent again, or
-    /// before a node that was cut off got to what it was sent first.
+    /// It was refused, or one sent with it was, as `unavailable`. Later posts may have been stored before its retry, or before a
+    /// suspended node processed the first try.
     pub(super) refused: bool,
 }
 
-/// What one connection heard of a room, from the answer to its join until it left or was gone.
+/// What one connection received of a room, from the answer to its join until it left or was lost.
 #[derive(Clone, Debug)]
 pub(super) struct Stay {
     pub(super) who: String,
     pub(super) room: String,
-    /// It was promised everything after this entry.
+    /// It must receive everything after this entry.
     pub(super) after: u64,
     pub(super) heard: Vec<(u64, What)>,
-    /// It had every opportunity to hear all up to here.
+    /// It should have received everything up to this entry.
     pub(super) until: u64,
 }
 
-/// Something that must not be.
+/// A violated guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The log's numbers are not 1, 2, 3 … up to its last.
+    /// The log's numbers are not 1, 2, 3 … up to the last one.
     Gap { room: String, expected: u64, found: Option<u64> },
-    /// It was acknowledged and is not in the log, or not there.
+    /// An acknowledged post is missing, or has another number.
     Lost { room: String, key: String, seq: u64 },
     /// One post is in the log more than once.
     Twice { room: String, key: String, seq: u64 },
-    /// The log has a post that nobody sent like that.
+    /// The log has a post that nobody sent in this form.
     Phantom { room: String, seq: u64 },
-    /// A post stands before one that its author had sent earlier, and that was not refused in between.
+    /// A post precedes one that its author had sent earlier and that was not refused in between.
     OutOfTurn { room: String, key: String, seq: u64 },
-    /// A post by somebody who was not a member then.
+    /// A post by an account that was not a member at the time.
     Outsider { room: String, seq: u64 },
-    /// Somebody was added who was in, or removed who was not.
+    /// A member was added twice, or a non-member removed.
     Membership { room: String, seq: u64 },
-    /// The pages of the history have other posts than the log.
+    /// The pages of the history differ from the log.
     Pages { room: String },
-    /// A connection heard an entry and not the one before.
+    /// A connection received an entry without the previous one.
     Missed { who: String, room: String, expected: u64, heard: u64 },
-    /// A connection heard an entry again, or after a later one.
+    /// A connection received an entry again, or after a later one.
     Again { who: String, room: String, seq: u64 },
-    /// A connection heard what the log does not have in that place: it was shown and then lost, or stored otherwise.
+    /// A connection received an entry that differs from the log: it was lost after it was sent, or stored differently.
     Unlogged { who: String, room: String, seq: u64 },
-    /// A connection stayed to the end and did not hear all.
+    /// A connection stayed to the end and did not receive everything.
     CutShort { who: String, room: String, heard: u64, until: u64 },
-    /// An entry came to a connection that was not listening.
+    /// A connection received an entry without a subscription.
     Stray { room: String, seq: u64 },
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong with a history.
+/// Finds all faults of a history.
 pub(super) fn faults(history: &History) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (room, log) in &history.logs {
@@ -130,7 +130,7 @@ fn check_numbers(room: &str, log: &Log, faults: &mut Vec<Fault>) {
 
 fn check_posts(room: &str, log: &Log, attempts: &[Attempt], faults: &mut Vec<Fault>) {
     let room = || room.to_owned();
-    // The place of each attempt among all, which for one author is the order they were meant in.
+    // The index of each attempt, which is the order of sending for one author.
     let sent: HashMap<(&str, &str), (usize, &Attempt)> = attempts
         .iter()
         .enumerate()

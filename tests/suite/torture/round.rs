@@ -1,4 +1,4 @@
-//! One round: servers that are tormented while people talk, and then everything that was said and heard.
+//! One round: injects faults while clients chat, then collects what was sent, received and stored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -20,7 +20,7 @@ const CHATTERS: usize = 8;
 const ROOMS: usize = 3;
 const PAGE: u64 = 200;
 
-/// What came of a round.
+/// The result of a round.
 pub(super) struct Report {
     seed: u64,
     tally: Arc<Tally>,
@@ -72,7 +72,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// One round. Whatever is random in it follows the seed.
+/// Runs one round, whose randomness follows from the seed.
 pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Report {
     let (accounts, rooms) = people(stage.node()).await;
 
@@ -127,7 +127,7 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
     Report { seed, tally, entries, faults: faults(&history), surprises }
 }
 
-/// Accounts, and rooms of which each of the first has one.
+/// Creates accounts, and a room for each of the first ones.
 async fn people(server: &Server) -> (Vec<Account>, Vec<String>) {
     let (mut accounts, mut rooms) = (Vec::new(), Vec::new());
     for i in 0..CHATTERS {
@@ -142,7 +142,7 @@ async fn people(server: &Server) -> (Vec<Account>, Vec<String>) {
     (accounts, rooms)
 }
 
-/// The rooms at the end: as they are stored, and as their history shows them.
+/// The rooms' logs at the end, as stored and as history returns them.
 async fn logs(server: &Server, reader: &Account, rooms: &[String]) -> BTreeMap<String, Log> {
     let mut reader = server.log_in(reader).await;
     let url = server.setup().database_url();
@@ -172,7 +172,7 @@ async fn logs(server: &Server, reader: &Account, rooms: &[String]) -> BTreeMap<S
     logs
 }
 
-/// What a stored entry says.
+/// The content of a stored entry.
 fn what(entry: database::StoredEntry) -> What {
     let data: Value = serde_json::from_str(&entry.data.unwrap_or_default()).unwrap_or_default();
     let whom = || data["whom"]["name"].as_str().unwrap_or_default().to_owned();

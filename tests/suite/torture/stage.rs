@@ -1,4 +1,4 @@
-//! Where a round is played: one server, or three nodes with a NATS and a PostgreSQL of their own, and what is done to them.
+//! The servers of a round (one, or three nodes with their own NATS and PostgreSQL), and the faults injected into them.
 
 use std::collections::HashSet;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ use super::chatter::Tally;
 use crate::harness::{Account, Cluster, Plugin, Server, Setup};
 
 const NODES: usize = 3;
-/// A node that died counts as one for this long, and some more until somebody has looked.
+/// How long a dead node's accounts may still count as online: its lease, and the time until another node notices.
 const OFFLINE_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) struct Stage {
@@ -25,11 +25,11 @@ pub(super) struct Stage {
     shared: Option<Shared>,
 }
 
-/// What the nodes of a cluster have in common.
+/// Services shared by the nodes of a cluster.
 struct Shared {
     cluster: Cluster,
     postgres: Postgres,
-    /// For how long a node is cut off at the most.
+    /// How long a node is suspended at most.
     cut_off: Duration,
 }
 
@@ -66,7 +66,7 @@ impl Stage {
         self.nodes.iter().map(|node| node.address().to_owned()).collect()
     }
 
-    /// Does one thing after the other to them, until the time is over; then all is as it was.
+    /// Injects one fault after the other until the time is over, and restores everything at the end.
     pub(super) async fn torment(
         &mut self,
         addresses: &watch::Sender<Vec<String>>,
@@ -88,7 +88,7 @@ impl Stage {
         }
     }
 
-    /// Without warning, or now and then with one; and starts it again.
+    /// Kills a server, or sometimes stops it gracefully, and starts it again.
     async fn end_a_server(&mut self, random: &mut StdRng, tally: &Tally) {
         let at = random.random_range(0..self.nodes.len());
         let node = &mut self.nodes[at];
@@ -100,7 +100,7 @@ impl Stage {
             tally.kills.fetch_add(1, Ordering::Relaxed);
         }
         if random.random_bool(0.2) {
-            // It does not even get to its first connection.
+            // Killed before its first connection.
             let mut short_lived = node.setup().command(&["serve"]);
             let short_lived = short_lived.stdout(Stdio::null()).stderr(Stdio::null());
             let mut short_lived = short_lived.spawn().expect("the server's binary runs");
@@ -111,7 +111,7 @@ impl Stage {
         node.start_again().await;
     }
 
-    /// NATS, PostgreSQL, or a node, which is stopped and goes on.
+    /// Stops NATS or PostgreSQL, or suspends a node, for a while.
     async fn cut_something_off(&mut self, random: &mut StdRng) {
         let Some(Shared { cluster, postgres, cut_off }) = &mut self.shared else { return };
         let a_while = Duration::from_millis(random.random_range(0..2000));
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// What the servers, as they run now, have said that is out of the ordinary.
+    /// Warnings and errors in the output of the running servers.
     pub(super) fn troubles(&self) -> Vec<String> {
         let out_of_order = |line: &&String| ["panicked", " WARN ", " ERROR "].iter().any(|sign| line.contains(sign));
         let said = |node: &Server| -> Vec<String> {
@@ -146,7 +146,7 @@ impl Stage {
         self.nodes.iter().flat_map(said).collect()
     }
 
-    /// Everybody has gone: says who is still online where, when all nodes have had the time to know better.
+    /// After all clients have disconnected: the accounts that still count as online, after the nodes had time to notice.
     pub(super) async fn who_is_left(&self, accounts: &[Account]) -> Vec<String> {
         let mut left = Vec::new();
         for (node, me) in self.nodes.iter().zip(accounts) {

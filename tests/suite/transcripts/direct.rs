@@ -1,7 +1,7 @@
 use super::*;
 use crate::harness::Account;
 
-/// Says who it is; done once that is told.
+/// Authenticates a client, and waits for its own presence.
 async fn authenticate(talk: &mut Transcript, name: &'static str, account: &Account, server: &Server) {
     talk.meet(name, Client::open(&format!("ws://{}/", server.address())).await);
     talk.says(name, json!({"event": "authenticate", "token": account.token})).await;
@@ -10,7 +10,7 @@ async fn authenticate(talk: &mut Transcript, name: &'static str, account: &Accou
 }
 
 #[tokio::test]
-async fn what_is_said_in_direct() {
+async fn transcript_of_direct() {
     let server = server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut talk = Transcript::new();

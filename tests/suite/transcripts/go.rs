@@ -8,7 +8,7 @@ async fn connect(server: &Server, account: &Account, query: &str) -> Client {
 }
 
 #[tokio::test]
-async fn what_is_said_in_go() {
+async fn transcript_of_go() {
     let server = server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let (_, pond) = server.post("/api/groups", Some(&ann.token), &json!({"name": "pond"})).await;

@@ -9,7 +9,7 @@ fn message(name: &str, group: &str, text: impl Into<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_said_in_groups() {
+async fn transcript_of_groups() {
     let server = server().await;
     let url = format!("ws://{}/", server.address());
     let mut talk = Transcript::new();
@@ -88,7 +88,7 @@ async fn what_is_said_in_groups() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_groups_where_unknown_users_are_told_so() {
+async fn transcript_of_groups_with_unknown_users_reported() {
     let setup = Setup::bare().replace("reveal_unknown_users = false", "reveal_unknown_users = true");
     let server = setup.start().await;
     let mut talk = Transcript::new();

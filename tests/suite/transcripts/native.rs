@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn what_is_said_in_native() {
+async fn transcript_of_native() {
     let server = server().await;
     let ann = server.sign_up("ann").await;
     let mut talk = Transcript::new();

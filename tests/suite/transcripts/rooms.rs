@@ -9,7 +9,7 @@ fn join(code: &Value, name: &str, pass: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_said_in_rooms() {
+async fn transcript_of_rooms() {
     let server = server().await;
     server.sign_up("dora").await;
     let url = format!("ws://{}/", server.address());
@@ -90,7 +90,7 @@ async fn what_is_said_in_rooms() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_rooms_where_guests_are_not_let_in() {
+async fn transcript_of_rooms_without_guests() {
     let server = Setup::bare().variable("NATTERJACK__AUTH__GUESTS", "false").start().await;
     let mut talk = Transcript::new();
     talk.meet("ann", Client::open(&format!("ws://{}/", server.address())).await);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::harness::SocketIo;
 
-/// Emits an event that asks for an acknowledgement, and writes down both.
+/// Emits an event with an acknowledgement, and records both.
 async fn call(talk: &mut Transcript, client: &mut SocketIo, event: &str, data: Value) {
     talk.write("john", '→', &json!([event, data]).to_string());
     let answer = client.call(event, &data).await;
@@ -14,7 +14,7 @@ async fn hear(talk: &mut Transcript, client: &mut SocketIo, event: &str) {
 }
 
 #[tokio::test]
-async fn what_is_said_in_echo_sessions() {
+async fn transcript_of_echo_sessions() {
     let server = server().await;
     let (john, jane) = (server.sign_up("johndoe").await, server.sign_up("janedoe").await);
     let mut talk = Transcript::new();

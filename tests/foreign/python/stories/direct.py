@@ -9,7 +9,7 @@ async def story(server):
     ann = await server.dial("/")
     await ann.ask({"event": "authenticate", "token": one["token"]}, {"event": "userStatus", "data": {"userId": a, "isOnline": True}})
 
-    # What is sent to somebody who is away is waiting.
+    # Messages to an offline account are unread.
     for number in range(3):
         await ann.send({"event": "message", "receiverId": b, "message": f"number {number}"})
     sent = [await ann.next({"event": "message"}) for _ in range(3)]

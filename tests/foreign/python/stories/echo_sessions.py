@@ -10,7 +10,7 @@ from talk import PATIENCE, like
 
 
 class Heard:
-    """A client of `python-socketio`, and what it hears by event."""
+    """A client of `python-socketio`, with queues of received events."""
 
     def __init__(self, url, transports, **more):
         self.client = socketio.Client(reconnection=False)
@@ -52,7 +52,7 @@ async def story(server):
         status, sessions = await server.rest("GET", "/api/sessions", token)
         like([status, [entry["id"] for entry in sessions]], [200, [session]])
         _, messages = await server.rest("GET", f"/api/sessions/{session}/messages", token)
-        # What one says does not wait for the answers.
+        # Messages can be sent without waiting for answers.
         for sender in "user", "server":
             said = [message["content"] for message in messages if message["sender"] == sender]
             assert [f"number {number}" in content for number, content in enumerate(said)] == [True] * 3, messages

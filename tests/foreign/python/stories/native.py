@@ -24,7 +24,7 @@ async def story(server):
     for one in ann, bob:
         like(await call(one, "room.join", room=room), {"ok": {"recovered": False, "last_seq": int}})
 
-    # A room is one log, in one order for everybody.
+    # All clients receive the room's log in the same order.
     for number in range(20):
         one = (ann, bob)[number % 2]
         await one.send({"id": f"post-{number}", "op": "message.post", "args": {"room": room, "body": f"number {number}"}})

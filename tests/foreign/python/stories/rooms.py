@@ -18,7 +18,7 @@ async def story(server):
     like(await ask(bob, "join", name="ravi", roomId=room, **{"pass": ""}), {"code": 1, "message": "Invalid Pass Key!"})
     like(await ask(bob, "join", name="ravi", roomId=room, **{"pass": "anyPassword"}), {"code": 0})
 
-    # Each hears the other, and not itself.
+    # Each receives the other's messages, and not its own.
     like(await ask(ann, "chat", roomId=room, msg="Hello"), {"code": 0, "message": "Message sent"})
     like(await bob.next({"type": "chat"}), {"payload": {"roomId": room, "user": "alok", "msg": "Hello"}})
     like(await ask(bob, "chat", roomId=room, msg="Hi"), {"code": 0})

@@ -1,4 +1,4 @@
-//! What a chatter makes of what the server says.
+//! How a chatter handles frames from the server.
 
 use std::sync::atomic::Ordering;
 
@@ -32,7 +32,7 @@ impl Chatter {
         }
         stay.heard.push((seq, what));
         place.seen = Some(seq);
-        // An earlier coming and going may be among what was missed; it ends nothing.
+        // Missed entries may contain an earlier join and leave, which does not end this stay.
         if place.removed && seq >= place.caught_up {
             self.notes.stays.extend(place.stay.take());
         }
@@ -73,12 +73,12 @@ impl Chatter {
                     }
                 }
             }
-            // Put out between coming in and listening.
+            // Evicted between the join and the subscription.
             (Asked::Join { place, .. }, Some("forbidden")) => {
                 self.places[place].joining = false;
                 self.notes.stays.extend(self.places[place].stay.take());
             }
-            // Who is put out cannot leave.
+            // An evicted member cannot leave.
             (Asked::Leave { place }, None | Some("forbidden" | "not_found")) => self.places[place].leaving = false,
             (Asked::Post { place, attempt }, None) => {
                 let seq = frame["ok"]["seq"].as_u64().expect("a number");
@@ -86,7 +86,7 @@ impl Chatter {
                 self.notes.attempts[attempt].acknowledged.push(seq);
                 self.places[place].unanswered.retain(|other| *other != attempt);
             }
-            // Put out meanwhile: it is given up.
+            // Evicted meanwhile: the post is given up.
             (Asked::Post { place, attempt }, Some("forbidden")) => {
                 self.notes.attempts[attempt].refused = true;
                 self.places[place].unanswered.retain(|other| *other != attempt);
@@ -97,7 +97,7 @@ impl Chatter {
     }
 }
 
-/// What an event says.
+/// The content of an event.
 fn what(event: &Value) -> What {
     let data = &event["data"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Each kind of fault is found in a history that has it, and in a true one nothing is.
+//! Each kind of fault is found in a history that contains it, and none in a correct one.
 
 use super::*;
 
@@ -16,23 +16,23 @@ fn stay(after: u64, heard: &[(u64, What)], until: u64) -> Stay {
     Stay { who: "bob".into(), room: "pond".into(), after, heard: heard.to_vec(), until }
 }
 
-/// Ann comes in and posts four times: the third was never answered, the fourth was never stored. Bob hears it live, and
-/// again from the second entry on.
-fn truth() -> History {
+/// A correct history: ann joins and posts four times, where the third was never answered and the fourth never stored. Bob
+/// receives it live, and again from the second entry on.
+fn correct_history() -> History {
     let entries = vec![(1, What::Added { whom: "ann".into() }), (2, posted(1)), (3, posted(2)), (4, posted(3))];
     let log = Log { last_seq: 4, pages: entries[1..].to_vec(), entries: entries.clone() };
     History {
         logs: BTreeMap::from([("pond".to_owned(), log)]),
-        // The first was asked twice, since its answer got lost at first.
+        // The first was sent twice, since its first answer was lost.
         attempts: vec![attempt(1, &[2, 2]), attempt(2, &[3]), attempt(3, &[]), attempt(4, &[])],
         stays: vec![stay(1, &entries[1..], 4), stay(2, &entries[2..3], 0), stay(4, &[], 4)],
         strays: vec![],
     }
 }
 
-/// The faults of the truth after this change to it.
+/// The faults of the correct history after this change.
 fn faults_after(change: impl FnOnce(&mut History, &mut Vec<(u64, What)>)) -> Vec<Fault> {
-    let mut history = truth();
+    let mut history = correct_history();
     let mut entries = history.logs["pond"].entries.clone();
     change(&mut history, &mut entries);
     let log = history.logs.get_mut("pond").expect("the pond");
@@ -55,12 +55,12 @@ fn bob() -> String {
 }
 
 #[test]
-fn a_true_history_has_no_fault() {
-    assert_eq!(faults(&truth()), []);
+fn correct_history_has_no_fault() {
+    assert_eq!(faults(&correct_history()), []);
 }
 
 #[test]
-fn an_acknowledged_post_that_is_gone_is_found() {
+fn lost_acknowledged_post_is_found() {
     let found = faults_after(|history, entries| {
         entries[2].1 = What::Other("something else".into());
         history.stays.clear();
@@ -69,13 +69,13 @@ fn an_acknowledged_post_that_is_gone_is_found() {
 }
 
 #[test]
-fn a_post_acknowledged_under_another_number_is_found() {
+fn post_acknowledged_with_another_number_is_found() {
     let found = faults_after(|history, _| history.attempts[0].acknowledged.push(3));
     assert_eq!(found, [Fault::Lost { room: room(), key: "k1".into(), seq: 3 }]);
 }
 
 #[test]
-fn a_lost_end_of_the_log_is_found() {
+fn lost_end_of_the_log_is_found() {
     let found = faults_after(|history, entries| {
         entries.truncate(2);
         history.logs.get_mut("pond").expect("the pond").last_seq = 2;
@@ -86,7 +86,7 @@ fn a_lost_end_of_the_log_is_found() {
 }
 
 #[test]
-fn a_post_stored_twice_is_found() {
+fn post_stored_twice_is_found() {
     let found = faults_after(|history, entries| {
         entries.push((5, posted(1)));
         history.logs.get_mut("pond").expect("the pond").last_seq = 5;
@@ -95,7 +95,7 @@ fn a_post_stored_twice_is_found() {
 }
 
 #[test]
-fn a_post_that_nobody_sent_is_found() {
+fn post_that_nobody_sent_is_found() {
     for phantom in [What::Posted { by: "ann".into(), key: "k3".into(), body: "not her words".into() }, posted(9)] {
         let found = faults_after(|history, entries| {
             entries[3].1 = phantom;
@@ -106,7 +106,7 @@ fn a_post_that_nobody_sent_is_found() {
 }
 
 #[test]
-fn posts_out_of_their_authors_order_are_found() {
+fn reordered_posts_of_an_author_are_found() {
     let found = faults_after(|history, entries| {
         (entries[2].1, entries[3].1) = (posted(3), posted(2));
         history.attempts[1].acknowledged = vec![4];
@@ -116,7 +116,7 @@ fn posts_out_of_their_authors_order_are_found() {
 }
 
 #[test]
-fn a_post_that_was_refused_and_sent_again_may_stand_behind_what_was_sent_after_it() {
+fn retried_post_may_follow_later_posts() {
     let found = faults_after(|history, entries| {
         (entries[2].1, entries[3].1) = (posted(3), posted(2));
         history.attempts[1].acknowledged = vec![4];
@@ -127,7 +127,7 @@ fn a_post_that_was_refused_and_sent_again_may_stand_behind_what_was_sent_after_i
 }
 
 #[test]
-fn holes_and_doubled_numbers_in_the_log_are_found() {
+fn gaps_and_duplicate_numbers_are_found() {
     let hole = faults_after(|_, entries| drop(entries.remove(2)));
     assert_finds(&hole, &Fault::Gap { room: room(), expected: 3, found: Some(4) });
     let doubled = faults_after(|_, entries| entries[2].0 = 2);
@@ -139,7 +139,7 @@ fn holes_and_doubled_numbers_in_the_log_are_found() {
 }
 
 #[test]
-fn a_post_by_somebody_who_is_out_is_found() {
+fn post_of_a_non_member_is_found() {
     let found = faults_after(|history, entries| {
         entries[1].1 = What::Removed { whom: "ann".into() };
         history.attempts[0].acknowledged.clear();
@@ -149,7 +149,7 @@ fn a_post_by_somebody_who_is_out_is_found() {
 }
 
 #[test]
-fn coming_in_twice_and_leaving_twice_are_found() {
+fn double_joins_and_leaves_are_found() {
     for what in [What::Added { whom: "ann".into() }, What::Removed { whom: "bob".into() }] {
         let found = faults_after(|history, entries| {
             entries[3].1 = what;
@@ -161,13 +161,13 @@ fn coming_in_twice_and_leaving_twice_are_found() {
 
 #[test]
 fn pages_that_differ_from_the_log_are_found() {
-    let mut history = truth();
+    let mut history = correct_history();
     history.logs.get_mut("pond").expect("the pond").pages.pop();
     assert_eq!(faults(&history), [Fault::Pages { room: room() }]);
 }
 
 #[test]
-fn an_entry_that_a_connection_missed_is_found() {
+fn missed_entry_is_found() {
     let found = faults_after(|history, _| drop(history.stays[0].heard.remove(1)));
     assert_eq!(found, [Fault::Missed { who: bob(), room: room(), expected: 3, heard: 4 }]);
     // The first after a recovery, too.
@@ -176,7 +176,7 @@ fn an_entry_that_a_connection_missed_is_found() {
 }
 
 #[test]
-fn an_entry_heard_twice_or_late_is_found() {
+fn repeated_or_late_entry_is_found() {
     let twice = faults_after(|history, _| history.stays[0].heard.push((4, posted(3))));
     assert_eq!(twice, [Fault::Again { who: bob(), room: room(), seq: 4 }]);
     let before_recovery = faults_after(|history, _| history.stays[1].after = 3);
@@ -186,25 +186,25 @@ fn an_entry_heard_twice_or_late_is_found() {
 }
 
 #[test]
-fn two_who_heard_different_things_under_one_number_are_found() {
+fn conflicting_entries_of_one_number_are_found() {
     let found = faults_after(|history, _| history.stays[1].heard[0].1 = posted(3));
     assert_eq!(found, [Fault::Unlogged { who: bob(), room: room(), seq: 3 }]);
 }
 
 #[test]
-fn a_phantom_that_only_a_connection_heard_is_found() {
+fn entry_received_but_not_stored_is_found() {
     let found = faults_after(|history, _| history.stays[0].heard.push((5, posted(4))));
     assert_eq!(found, [Fault::Unlogged { who: bob(), room: room(), seq: 5 }]);
 }
 
 #[test]
-fn a_connection_that_did_not_hear_the_end_is_found() {
+fn connection_missing_the_end_is_found() {
     let found = faults_after(|history, _| drop(history.stays[0].heard.pop()));
     assert_eq!(found, [Fault::CutShort { who: bob(), room: room(), heard: 3, until: 4 }]);
 }
 
 #[test]
-fn an_entry_for_somebody_who_does_not_listen_is_found() {
+fn entry_sent_to_a_non_subscriber_is_found() {
     let found = faults_after(|history, _| history.strays.push((room(), 2)));
     assert_eq!(found, [Fault::Stray { room: room(), seq: 2 }]);
 }

@@ -1,5 +1,4 @@
-//! axum in the style of its own chat example: a broadcast channel, and for each connection a task that receives from it and one
-//! that sends to it.
+//! Benchmark peer: axum in the style of its chat example, with a broadcast channel and two tasks per connection.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
 use axum::Router;
@@ -12,18 +11,18 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
-/// So many messages behind, a connection is closed. With the example's 100 that is anybody whose task has to wait for a core.
-const BEHIND: usize = 65_536;
+/// A connection that lags this many messages is closed. The example's 100 would close any whose task waits for a core.
+const MAX_LAG_MESSAGES: usize = 65_536;
 
 type Room = broadcast::Sender<Utf8Bytes>;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let (room, _) = broadcast::channel(BEHIND);
+    let (room, _) = broadcast::channel(MAX_LAG_MESSAGES);
     let router = Router::new().fallback(get(upgrade)).with_state(room);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening {}", listener.local_addr()?);
-    // Without it, every second message waits 40 ms for the client's acknowledgement.
+    // Without TCP_NODELAY, every second message waits 40 ms for the client's acknowledgement.
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });

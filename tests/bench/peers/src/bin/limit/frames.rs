@@ -1,4 +1,4 @@
-//! As much of RFC 6455 as a client's text needs.
+//! The subset of RFC 6455 that text messages need.
 
 use std::io;
 
@@ -10,8 +10,8 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
-/// No message is as long as this, and no request.
-const LONGEST: usize = 1 << 20;
+/// The maximum length of a message or request.
+const MAX_BYTES: usize = 1 << 20;
 
 pub(crate) struct Request {
     pub(crate) path: String,
@@ -26,10 +26,10 @@ pub(crate) enum Frame<'a> {
     Other,
 }
 
-/// The request that the bytes begin with, and how long it is; None while it is not all there.
+/// Parses the request at the start of the bytes; returns it with its length, or `None` if it is incomplete.
 pub(crate) fn request(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return if bytes.len() > LONGEST { Err(invalid("an endless request")) } else { Ok(None) };
+        return if bytes.len() > MAX_BYTES { Err(invalid("an endless request")) } else { Ok(None) };
     };
     let text = std::str::from_utf8(&bytes[..end]).map_err(|_| invalid("a request that is no text"))?;
     let mut lines = text.split("\r\n");
@@ -41,7 +41,7 @@ pub(crate) fn request(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     Ok(Some((Request { path: path.to_owned(), key: key.1.trim().to_owned() }, end + 4)))
 }
 
-/// The answer to it.
+/// The answer to an upgrade request.
 pub(crate) fn upgrade(key: &str) -> String {
     let accept = derive_accept_key(key.as_bytes());
     format!(
@@ -49,7 +49,7 @@ pub(crate) fn upgrade(key: &str) -> String {
     )
 }
 
-/// The frame that the bytes begin with, unmasked in its place, and how long it is; None while it is not all there.
+/// Parses and unmasks in place the frame at the start of the bytes; returns it with its length, or `None` if it is incomplete.
 pub(crate) fn frame(bytes: &mut [u8]) -> io::Result<Option<(Frame<'_>, usize)>> {
     let [first, second, ..] = *bytes else { return Ok(None) };
     if first & FIN == 0 || second & MASKED == 0 {
@@ -76,7 +76,7 @@ pub(crate) fn frame(bytes: &mut [u8]) -> io::Result<Option<(Frame<'_>, usize)>> 
     Ok(Some((frame, end)))
 }
 
-/// Appends a text's frame, from server to client.
+/// Appends a server's text frame.
 pub(crate) fn write_text(to: &mut Vec<u8>, text: &[u8]) {
     to.push(FIN | TEXT);
     match u8::try_from(text.len()) {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_read_once_it_is_all_there() {
+    fn frame_is_parsed_once_complete() {
         for length in [0, 5, 125, 126, 3000] {
             let text = vec![b'x'; length];
             let mut plain = Vec::new();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_read_once_it_is_all_there() {
+    fn request_is_parsed_once_complete() {
         let bytes = b"GET /pond HTTP/1.1\r\nHost: x\r\nsec-websocket-KEY: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nrest";
         assert!(request(&bytes[..40]).unwrap().is_none());
         let (request, length) = request(bytes).unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! The limit: what is left of a chat server that does nothing but fan out. One thread, one epoll, and for each member one `send`
-//! a wake-up, whatever came in meanwhile. It knows no names, no rights, no bounds and no storage; a room is a path.
+//! Benchmark peer `limit`: the cost of pure fan-out. One thread, one epoll, and one `send` per member and wake-up. It has no
+//! names, permissions, limits or storage; a room is a path.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
 mod frames;
@@ -22,7 +22,7 @@ const READ: usize = 64 * 1024;
 #[derive(Default)]
 struct Room {
     members: Vec<usize>,
-    /// The frames that everybody gets after this wake-up.
+    /// Frames for all members, sent at the end of this wake-up.
     batch: Vec<u8>,
 }
 
@@ -30,11 +30,11 @@ struct Server {
     listener: TcpListener,
     epoll: OwnedFd,
     buffer: Vec<u8>,
-    /// By the number that epoll knows them by; those who have gone leave a gap.
+    /// Members by their epoll number; `None` for those that left.
     members: Vec<Option<Member>>,
     rooms: Vec<Room>,
     paths: HashMap<String, usize>,
-    /// Rooms with something to tell.
+    /// Rooms with frames to send.
     talking: Vec<usize>,
 }
 
@@ -65,7 +65,7 @@ fn main() -> io::Result<()> {
                 number => server.serve(number as usize, event.flags),
             }
         }
-        server.tell();
+        server.broadcast();
     }
 }
 
@@ -84,7 +84,7 @@ impl Server {
         }
     }
 
-    /// Reads and writes what it can.
+    /// Reads and writes as much as possible.
     fn serve(&mut self, number: usize, ready: EventFlags) {
         let Some(Some(member)) = self.members.get_mut(number) else { return };
         let served = member.write_waiting(ready).and_then(|()| {
@@ -120,8 +120,8 @@ impl Server {
         }
     }
 
-    /// Everybody gets what was said since the last time, by one `send`.
-    fn tell(&mut self) {
+    /// Sends the frames of this wake-up to all members, with one `send` each.
+    fn broadcast(&mut self) {
         for room in std::mem::take(&mut self.talking) {
             let batch = std::mem::take(&mut self.rooms[room].batch);
             let members = std::mem::take(&mut self.rooms[room].members);
@@ -138,7 +138,7 @@ impl Server {
         }
     }
 
-    /// Asks epoll for room to write where something waits for it, and only there.
+    /// Watches for writability only where data is pending.
     fn watch(&mut self, number: usize) {
         let Some(member) = &mut self.members[number] else { return };
         if let Some(flags) = member.wants_other_events()

@@ -1,4 +1,4 @@
-//! One connection.
+//! One connection of the peer `limit`.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,22 +7,22 @@ use rustix::event::epoll::EventFlags;
 
 use super::frames::{self, Frame};
 
-/// Whoever has not read so much is closed.
-const MOST_WAITING: usize = 4 << 20;
+/// A member with more unsent bytes is closed.
+const MAX_UNSENT_BYTES: usize = 4 << 20;
 
 pub(crate) struct Member {
     pub(crate) socket: TcpStream,
-    /// Once the connection is upgraded.
+    /// Whether the connection is upgraded.
     pub(crate) room: Option<usize>,
     upgraded: bool,
-    /// What is no whole frame yet.
+    /// Bytes of an incomplete frame.
     unread: Vec<u8>,
-    /// What the socket had no room for.
+    /// Bytes that the socket did not accept yet.
     waiting: Vec<u8>,
     watched_for_room: bool,
 }
 
-/// What came of what was read.
+/// The result of a read.
 #[derive(Default)]
 pub(crate) struct Heard {
     /// The path of the upgrade.
@@ -37,7 +37,7 @@ impl Member {
         Self { socket, room: None, upgraded: false, unread, waiting, watched_for_room: false }
     }
 
-    /// How much came; an end is an error.
+    /// Reads from the socket; the end of the stream is an error.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.socket.read(buffer) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -79,11 +79,11 @@ impl Member {
         Ok(heard)
     }
 
-    /// By one `send`, after what waits already.
+    /// Sends bytes with one `send`, after pending ones.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = if self.waiting.is_empty() { write(&mut self.socket, bytes)? } else { 0 };
         self.waiting.extend_from_slice(&bytes[written..]);
-        if self.waiting.len() > MOST_WAITING {
+        if self.waiting.len() > MAX_UNSENT_BYTES {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Member {
         Ok(())
     }
 
-    /// What epoll is to watch for from now on, if that is something else than before.
+    /// The events that epoll should watch, if they changed.
     pub(crate) fn wants_other_events(&mut self) -> Option<EventFlags> {
         let wants_room = !self.waiting.is_empty();
         if wants_room == self.watched_for_room {

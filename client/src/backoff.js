@@ -1,7 +1,7 @@
-const FIRST_MS = 500;
-const LONGEST_MS = 30_000;
+const INITIAL_DELAY_MS = 500;
+const MAX_DELAY_MS = 30_000;
 
-/** How long to wait before the next attempt: longer each time, and by chance, so that not all come back at once. */
+/** Exponential back-off with jitter, so that clients do not all reconnect at once. */
 export class Backoff {
   #failures = 0;
   #random;
@@ -11,7 +11,7 @@ export class Backoff {
   }
 
   next() {
-    const most = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#failures);
+    const most = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** this.#failures);
     this.#failures += 1;
     return most / 2 + (this.#random() * most) / 2;
   }

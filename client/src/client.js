@@ -8,8 +8,8 @@ import { MemoryStore } from "./store.js";
 import { uuid } from "./uuid.js";
 
 /**
- * A chat client that stays connected. What it is told, it tells on: every event of the protocol by its name and as `event`,
- * and its own, `state`, `greeted`, `unread`, `room`, `gap`, `lost` and `unsent` (see README.md).
+ * A chat client that stays connected. Emits every event of the protocol by its name and as `event`, and its own events `state`,
+ * `greeted`, `unread`, `room`, `gap`, `lost` and `unsent` (see README.md).
  */
 export class Client extends Emitter {
   #link;
@@ -20,14 +20,14 @@ export class Client extends Emitter {
   #url;
   #watched = [];
   #token = null;
-  /** One that the server did not take, or has ended. */
+  /** A token that the server refused, or whose login it ended. */
   #refused;
   #renewal;
-  /** By how much the server's clock is ahead of ours. */
+  /** How far the server's clock is ahead of ours. */
   #ahead = 0;
   /** @type {{kind: "stopped" | "connecting" | "online" | "offline" | "ended", retryAt?: number, code?: number | string, why?: string}} */
   state = { kind: "stopped" };
-  /** Who one is, as the server says. */
+  /** The client's account or guest name, from the answer to `connect`. */
   account = null;
   /** The server's answer to `connect`. */
   greeting = null;
@@ -48,7 +48,7 @@ export class Client extends Emitter {
     this.#login = login;
     this.#guest = guest;
     const owner = login?.user?.id;
-    // A guest is somebody else after the next start: nothing of theirs is kept.
+    // A guest gets another identity at the next start, so nothing is stored for it.
     this.#outbox = new Outbox(owner ? store : new MemoryStore(), owner ?? "guest", (post) => this.#send(post), (posts) => {
       this.emit("unsent", posts);
     });
@@ -66,24 +66,24 @@ export class Client extends Emitter {
     this.#link.run();
   }
 
-  /** Closes the connection for good. Posts that are not sent are kept. */
+  /** Closes the connection for good. Unsent posts are kept. */
   stop() {
     clearTimeout(this.#renewal);
     this.#link.stop();
   }
 
-  /** Tries at once instead of waiting, or finds out whether the connection still works: the network may have changed. */
+  /** Retries at once, or checks whether the connection still works. Call it when the network may have changed. */
   nudge() {
     this.#link.nudge();
   }
 
-  /** Calls any op of the protocol or of a plugin, now; fails with `offline` if there is no connection. */
+  /** Calls an op of the protocol or of a plugin now; fails with `offline` without a connection. */
   call(op, args = {}) {
     const { connection } = this.#link;
     return connection ? connection.request(op, args) : Promise.reject(Failure.offline());
   }
 
-  /** Comes into a room, and follows it from then on, over every reconnection. */
+  /** Joins a room, and follows it from then on, over every reconnection. */
   join(room, { password } = {}) {
     const { connection } = this.#link;
     return connection ? this.#places.join(connection, room, password) : Promise.reject(Failure.offline());
@@ -95,8 +95,8 @@ export class Client extends Emitter {
   }
 
   /**
-   * Posts, now or when there is a connection again, and once however often it has to be sent.
-   * @returns {Promise<{seq: number, at: string, duplicate: boolean}>} when the server has taken it
+   * Posts a message, now or after the next reconnection. It is stored once, however often it is sent.
+   * @returns {Promise<{seq: number, at: string, duplicate: boolean}>} once the server has accepted it
    */
   post(room, body, { replyTo, attachments, key = uuid() } = {}) {
     if (/^\/(?!\/)/.test(body)) {
@@ -105,12 +105,12 @@ export class Client extends Emitter {
     return this.#outbox.add({ key, room, body, replyTo, attachments });
   }
 
-  /** Calls the command that text after a slash names: `/roll 2d6`. */
+  /** Calls a slash command, such as `/roll 2d6`. */
   async command(room, text) {
     return (await this.call("message.post", { room, body: text })).result;
   }
 
-  /** Posts that are on their way, waiting, or `refused`. */
+  /** Posts that are in flight, queued or `refused`. */
   get unsent() {
     return this.#outbox.posts;
   }
@@ -123,14 +123,14 @@ export class Client extends Emitter {
     this.#outbox.discard(key);
   }
 
-  /** Is told of these accounts' comings and goings, instead of those of before. */
+  /** Subscribes to the presence of these accounts, instead of those of the previous call. */
   async watch(accounts) {
     this.#watched = accounts;
     const { connection } = this.#link;
     if (connection) await this.#watchAll(connection);
   }
 
-  /** A token for REST. */
+  /** An access token for REST. */
   token() {
     return this.#login ? this.#login.token() : Promise.reject(new Failure("forbidden", "this is for accounts"));
   }
@@ -146,7 +146,7 @@ export class Client extends Emitter {
       this.#greeted(await connection.request("connect", proof));
     } catch (error) {
       if (error.code !== "unauthenticated" || !this.#login) throw error;
-      // It was good when it was made: replaced meanwhile, or the clocks disagree.
+      // The token seemed valid: it was replaced meanwhile, or the clocks differ.
       this.#refused = proof.token;
       this.#greeted(await connection.request("connect", await this.#proof()));
     }
@@ -165,7 +165,7 @@ export class Client extends Emitter {
     this.greeting = greeting;
     this.#ahead = Date.parse(greeting.now) - Date.now();
     this.account = greeting.account;
-    // Under the name that was made up the guest is known by now.
+    // Reconnects under the generated name, by which the guest is known.
     if (!this.#login && this.#guest === true) this.#guest = greeting.account.name;
     this.emit("greeted", greeting);
   }
@@ -202,7 +202,7 @@ export class Client extends Emitter {
     }
   }
 
-  /** Prolongs the connection when half of what is left to its token has passed. */
+  /** Renews the connection's token when half of its remaining time has passed. */
   #renew(connection, endsAt) {
     clearTimeout(this.#renewal);
     this.#renewal = setTimeout(async () => {
@@ -210,7 +210,7 @@ export class Client extends Emitter {
         this.#token = await this.#login.token({ instead: this.#token });
         this.#greeted(await connection.request("connect", { token: this.#token }));
       } catch {
-        // Then the token's end closes the connection, and what is wrong comes out with the next one.
+        // The connection then closes when the token expires, and the next one reports the error.
       }
     }, Math.max(0, (endsAt - Date.now() - this.#ahead) / 2));
   }

@@ -1,9 +1,9 @@
 import { Failure } from "./failure.js";
 
-const ANSWER_WITHIN_MS = 20_000;
-const OPEN_WITHIN_MS = 15_000;
+const ANSWER_TIMEOUT_MS = 20_000;
+const OPEN_TIMEOUT_MS = 15_000;
 
-/** One WebSocket: requests and their answers, and events. It ends once, and is not used again. */
+/** One WebSocket, with requests, answers and events. It is not reused after it ends. */
 export class Connection {
   #socket;
   #waiting = new Map();
@@ -11,7 +11,7 @@ export class Connection {
   #ended = false;
   #onEvent;
   #close;
-  /** When the server was last heard of. */
+  /** When the last frame was received. */
   heardAt = Date.now();
 
   /**
@@ -25,7 +25,7 @@ export class Connection {
     this.ended = new Promise((resolve) => (this.#close = resolve));
     this.#socket = new WebSocket(url);
     this.opened = new Promise((resolve, reject) => {
-      const late = setTimeout(() => this.#end({ code: 1006, reason: "no answer" }), OPEN_WITHIN_MS);
+      const late = setTimeout(() => this.#end({ code: 1006, reason: "no answer" }), OPEN_TIMEOUT_MS);
       this.#socket.addEventListener("open", () => {
         clearTimeout(late);
         this.#waiting.delete("open");
@@ -33,7 +33,7 @@ export class Connection {
       });
       this.#waiting.set("open", { reject, timer: late });
     });
-    // Whoever does not wait for it hears of its end anyway.
+    // Avoids an unhandled rejection; the end of the connection is reported anyway.
     this.opened.catch(() => {});
     this.#socket.addEventListener("message", ({ data }) => this.#frame(data));
     this.#socket.addEventListener("close", ({ code, reason }) => this.#end({ code, reason }));
@@ -41,17 +41,17 @@ export class Connection {
   }
 
   /**
-   * Asks, and waits for the answer.
+   * Sends a request, and waits for the answer.
    * @param {string} op
    * @param {object} args
-   * @param {(ok: any) => void} [first] is called before any event that comes after the answer
+   * @param {(ok: any) => void} [first] is called before any event after the answer
    */
   request(op, args, first) {
     if (this.#ended) return Promise.reject(Failure.offline());
     const id = ++this.#id;
     return new Promise((resolve, reject) => {
-      // A server that says nothing for so long is not there any more, whatever the socket says.
-      const timer = setTimeout(() => this.#end({ code: 1006, reason: "no answer" }), ANSWER_WITHIN_MS);
+      // A server that is silent for so long counts as gone, even if the socket is open.
+      const timer = setTimeout(() => this.#end({ code: 1006, reason: "no answer" }), ANSWER_TIMEOUT_MS);
       this.#waiting.set(id, { resolve, reject, first, timer });
       this.#socket.send(JSON.stringify({ id, op, args }));
     });

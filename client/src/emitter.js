@@ -1,11 +1,11 @@
-/** Calls whoever asked to be called. */
+/** A minimal event emitter. */
 export class Emitter {
   #listeners = new Map();
 
   /**
    * @param {string} name
    * @param {(detail: any) => void} listener
-   * @returns {() => void} what ends it
+   * @returns {() => void} removes the listener
    */
   on(name, listener) {
     if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
@@ -18,7 +18,7 @@ export class Emitter {
       try {
         listener(detail);
       } catch (error) {
-        // One listener's fault is not the others', and not the connection's.
+        // A listener's error must not affect other listeners or the connection.
         queueMicrotask(() => {
           throw error;
         });

@@ -1,4 +1,4 @@
-/** What went wrong, with the code that programs go by: one of the protocol's, or `offline` if the server was not reached. */
+/** An error with a code: one of the protocol's, or `offline` if the server was not reached. */
 export class Failure extends Error {
   /**
    * @param {string} code
@@ -10,13 +10,13 @@ export class Failure extends Error {
     this.name = "Failure";
     this.code = code;
     this.retryAfterMs = retryAfterMs;
-    /** A filter's or guard's own word for why. */
+    /** The reason code of a filter or guard. */
     this.reason = reason;
-    /** The HTTP status, if it came by REST. */
+    /** The HTTP status, for REST. */
     this.status = status;
   }
 
-  /** Whether the same may well be taken later. */
+  /** Whether a retry may succeed. */
   get passing() {
     return ["offline", "unavailable", "rate_limited"].includes(this.code);
   }

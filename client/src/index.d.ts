@@ -1,4 +1,4 @@
-/** What the server lets people do, as `GET /api/server` says. */
+/** The answer of `GET /api/server`. */
 export interface ServerInfo {
   name: string;
   version: string;
@@ -17,14 +17,14 @@ export interface User {
 export interface Tokens {
   token: string;
   refreshToken: string;
-  /** After a log-in or a sign-up: for logging in from this device again. */
+  /** Only after a log-in or a sign-up: for further log-ins from this device. */
   deviceToken?: string;
   /** Seconds. */
   expiresIn: number;
   user: User;
 }
 
-/** Who wrote or did something: an account has an id. */
+/** The author of an entry: an account has an id. */
 export interface Author {
   id?: string;
   name: string;
@@ -80,7 +80,7 @@ export interface EventFrame<Data = any> {
   data: Data;
 }
 
-/** A post that the server has not acknowledged. */
+/** An unacknowledged post. */
 export interface Unsent {
   key: string;
   room: string;
@@ -89,7 +89,7 @@ export interface Unsent {
   attachments?: string[];
   /** When it was written, in milliseconds since 1970. */
   since: number;
-  /** Why the server did not take it. */
+  /** Why the server refused it. */
   refused?: { code: string; message: string };
 }
 
@@ -110,17 +110,17 @@ export declare class Failure extends Error {
   readonly retryAfterMs?: number;
   readonly reason?: string;
   readonly status?: number;
-  /** Whether the same may well be taken later. */
+  /** Whether a retry may succeed. */
   readonly passing: boolean;
 }
 
-/** Where a login and unsent posts are kept; implement it to keep them elsewhere. */
+/** A store for a login and unsent posts; implement it for other kinds of storage. */
 export interface Store {
   get(key: string): any;
   set(key: string, value: unknown): void;
   delete(key: string): void;
   keys(): string[];
-  /** Puts in the place of a value what `change` makes of it, null for nothing; nobody who shares the store gets between. */
+  /** Replaces a value by the result of `change` (null removes it), atomically for all users of the store. */
   update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
 }
 
@@ -132,7 +132,7 @@ export declare class MemoryStore implements Store {
   update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
 }
 
-/** In a browser, for all tabs. */
+/** A store in the browser, shared by all tabs. */
 export declare class WebStore implements Store {
   constructor(name: string);
   get(key: string): any;
@@ -140,7 +140,7 @@ export declare class WebStore implements Store {
   delete(key: string): void;
   keys(): string[];
   update<T>(key: string, change: (value: any) => T | Promise<T>): Promise<T>;
-  /** Calls `listener` when another tab changes something; gives what ends it. */
+  /** Calls `listener` when another tab changes something; returns a function that removes it. */
   watch(listener: (key: string) => void): () => void;
 }
 
@@ -152,14 +152,14 @@ export declare class Rest {
   logIn(given: { username: string; password: string; deviceToken?: string }): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Tokens>;
   logOut(token: string): Promise<{ message: string }>;
-  /** Of whoever is logged in. */
+  /** The token's account. */
   account(token: string): Promise<User>;
-  /** Changes what is given; null takes the address away. */
+  /** Changes the given fields; null removes the address. */
   changeAccount(token: string, change: { username?: string; email?: string | null }): Promise<User>;
-  /** Every other login of the account ends. */
+  /** Changes the password; every other login of the account ends. */
   changePassword(token: string, given: { password: string; newPassword: string }): Promise<{ message: string }>;
   logOutEverywhere(token: string): Promise<{ message: string }>;
-  /** For good; what it said stays. */
+  /** Deletes the account for good; its messages stay. */
   deleteAccount(token: string, given: { password: string }): Promise<{ message: string }>;
   upload(token: string, file: Blob, options?: { name?: string; signal?: AbortSignal }): Promise<Required<Attachment>>;
 }
@@ -169,24 +169,24 @@ export declare class Login {
   readonly user: User | null;
   signUp(given: { username: string; password: string; email?: string }): Promise<User>;
   logIn(given: { username: string; password: string }): Promise<User>;
-  /** A token that is good for a while, and is not the one given. */
+  /** A token that is valid for a while, and not the one given. */
   token(options?: { instead?: string }): Promise<string>;
   logOut(): Promise<void>;
   forget(): Promise<void>;
 }
 
-/** What a client tells besides the protocol's events, each of which comes by its own name. */
+/** The client's own events, besides those of the protocol. */
 export interface ClientEvents {
   state: State;
   /** The server's answer to `connect`. */
   greeted: any;
-  /** After each connection of an account: its rooms. */
+  /** An account's rooms, after each connection. */
   unread: UnreadRoom[];
-  /** A room that one came back into, as it is now. */
+  /** A rejoined room, in its current state. */
   room: Room;
-  /** Entries of a room cannot be sent any more: read its history. */
+  /** Missed entries of a room are not available any more: read its history. */
   gap: { room: string; last_seq: number };
-  /** One is not in this room any more. */
+  /** The client is not in this room any more. */
   lost: { room: string; error: Failure };
   unsent: Unsent[];
   /** Every event of the protocol. */
@@ -206,7 +206,7 @@ export declare class Client {
   readonly account: Author | null;
   readonly greeting: any;
   readonly unsent: Unsent[];
-  /** Gives what ends it. */
+  /** Returns a function that removes the listener. */
   on<Name extends keyof ClientEvents>(name: Name, listener: (detail: ClientEvents[Name]) => void): () => void;
   on(name: string, listener: (frame: EventFrame) => void): () => void;
   start(): void;

@@ -1,4 +1,4 @@
-// Speaks natterjack.v1 (docs/protocol.md) and the REST API to a Natterjack server.
+// Client library for natterjack.v1 (docs/protocol.md) and the REST API of a Natterjack server.
 
 export { Client } from "./client.js";
 export { Failure } from "./failure.js";

@@ -1,13 +1,13 @@
 import { Backoff } from "./backoff.js";
 
-/** The last connection was ended for its token alone: a fresh one is let in at once. */
+/** Close code for an expired token: a new token is accepted at once. */
 const TOKEN_ENDED = 4401;
 const GOING_AWAY = 1012;
-/** From here on the server does not want the client back. */
-const DO_NOT_COME_BACK = 4500;
-const MOST_PAUSE_MS = 60_000;
+/** Close codes from this value on: the client must not reconnect. */
+const FIRST_PERMANENT_CODE = 4500;
+const MAX_RECONNECT_DELAY_MS = 60_000;
 
-/** Keeps a connection: opens one after the other, with pauses between them, until the server says not to come back. */
+/** Keeps a connection open: reconnects with back-off, until the server forbids it. */
 export class Link {
   #open;
   #on;
@@ -26,7 +26,7 @@ export class Link {
    *   alive: (connection: Connection) => Promise<unknown>,
    *   state: (state: object) => void,
    *   tokenEnded: () => void,
-   * }} on `connected` makes a new connection usable, with what was prepared, and gives how often to ask whether it is alive
+   * }} on `connected` sets up a new connection with the result of `prepare`, and returns the ping interval in milliseconds
    * @param {() => number} [random]
    */
   constructor(open, on, random) {
@@ -35,7 +35,7 @@ export class Link {
     this.#backoff = new Backoff(random);
   }
 
-  /** The connection, if there is one that can be used. */
+  /** The current connection, if it is usable. */
   get connection() {
     return this.#connection;
   }
@@ -67,13 +67,13 @@ export class Link {
     this.#wake();
   }
 
-  /** Now is a good time: does not wait any longer, or sees whether the connection lives. */
+  /** Reconnects without further delay, or checks whether the connection is alive. */
   nudge() {
     this.#wake();
     this.#check();
   }
 
-  /** One connection from its beginning to its end; gives how it ended. */
+  /** Runs one connection to its end; returns how it ended. */
   async #live() {
     let prepared;
     try {
@@ -96,7 +96,7 @@ export class Link {
       beat = setInterval(() => Date.now() - connection.heardAt > every && ask(), every);
       this.#on.state({ kind: "online" });
     } catch (error) {
-      // If it was broken off, its end says how.
+      // If the connection broke, its end has the reason.
       if (error.code !== "offline") refusal = endedBy(error);
       connection.close();
     }
@@ -106,13 +106,13 @@ export class Link {
     return refusal ?? close;
   }
 
-  /** How long to wait before the next attempt; null for ever. */
+  /** The delay before the next attempt; null for no further attempt. */
   #pauseAfter({ code, reason, retryAfterMs }, wasOnline) {
-    // What was refused for good would be refused again.
+    // A permanent refusal would be repeated.
     if (["unauthenticated", "forbidden", "invalid", "bad_request", "conflict"].includes(code)) return null;
-    if (code >= DO_NOT_COME_BACK && code < 5000) return null;
+    if (code >= FIRST_PERMANENT_CODE && code < 5000) return null;
     const pause = this.#backoff.next();
-    if (retryAfterMs !== undefined) return Math.min(Math.max(pause, retryAfterMs), MOST_PAUSE_MS);
+    if (retryAfterMs !== undefined) return Math.min(Math.max(pause, retryAfterMs), MAX_RECONNECT_DELAY_MS);
     if (code === TOKEN_ENDED) {
       this.#on.tokenEnded();
       return wasOnline ? 0 : pause;
@@ -135,11 +135,11 @@ function endedBy(error) {
   return { code: error.code ?? "internal", reason: error.message, retryAfterMs: error.retryAfterMs };
 }
 
-/** When a server that goes away wants its clients back. */
+/** The reconnect delay in the close reason of a stopping server. */
 function asked(reason) {
   try {
     const ms = JSON.parse(reason).reconnect_after_ms;
-    return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MOST_PAUSE_MS) : null;
+    return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RECONNECT_DELAY_MS) : null;
   } catch {
     return null;
   }

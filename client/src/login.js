@@ -1,14 +1,14 @@
 import { Failure } from "./failure.js";
 
 const KEY = "login";
-/** The device token outlives the login: it is what keeps others' guesses from keeping this device out. */
+/** The device token outlives the login: it exempts this device from throttling caused by failed log-ins of others. */
 const DEVICE_KEY = "device";
-/** A token that ends within this time is replaced before it is used. */
-const MARGIN_MS = 30_000;
+/** A token that expires within this time is replaced before it is used. */
+const REFRESH_MARGIN_MS = 30_000;
 
 /**
- * Somebody who is logged in: an access token, and the refresh token that is traded for the next one. Both are in the store,
- * so that programs and tabs that share it share the login.
+ * A login: an access token, and the refresh token that is exchanged for the next one. Both are in the store, so that programs and
+ * tabs that share the store share the login.
  */
 export class Login {
   #rest;
@@ -37,15 +37,15 @@ export class Login {
   }
 
   /**
-   * A token that is good for a while.
-   * @param {{instead?: string}} [options] a token that was refused, or is about to end: another one is wanted
+   * Returns an access token that is valid for a while.
+   * @param {{instead?: string}} [options] a token that was refused, or is about to expire, and must not be returned
    * @throws {Failure} `unauthenticated` if the login has ended
    */
   async token({ instead } = {}) {
     let failure = null;
     const kept = await this.#store.update(KEY, async (kept) => {
-      // Whoever else has the store may have traded the refresh token meanwhile, and it is good once.
-      if (!kept || (kept.token !== instead && kept.expiresAt - Date.now() > Math.min(MARGIN_MS, kept.lifeMs / 2))) return kept;
+      // Another user of the store may have exchanged the refresh token meanwhile, which can be used once.
+      if (!kept || (kept.token !== instead && kept.expiresAt - Date.now() > Math.min(REFRESH_MARGIN_MS, kept.lifeMs / 2))) return kept;
       try {
         return keptOf(await this.#rest.refresh(kept.refreshToken));
       } catch (error) {
@@ -58,14 +58,14 @@ export class Login {
     return kept.token;
   }
 
-  /** Ends the login, here and on the server. */
+  /** Ends the login, in the store and on the server. */
   async logOut() {
     const token = this.#store.get(KEY)?.token;
     await this.forget();
     if (token) await this.#rest.logOut(token);
   }
 
-  /** Ends it here alone. */
+  /** Removes the login from the store only. */
   async forget() {
     await this.#store.update(KEY, () => null);
   }

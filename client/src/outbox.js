@@ -1,13 +1,13 @@
 import { Failure } from "./failure.js";
 
 const PREFIX = "unsent/";
-const TRY_AGAIN_MS = 1000;
-/** What posts that were kept for longer than this were about is over; they are dropped. */
-const KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+const RETRY_DELAY_MS = 1000;
+/** Unsent posts that are older than this are dropped. */
+const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Posts that the server has not acknowledged yet, in their order, one on its way at a time. They are kept in the store, and
- * sent again with their `key`, which makes it the same post however often it arrives.
+ * Unacknowledged posts, in order, one in flight at a time. They are kept in the store, and retried with their idempotency key
+ * `key`, so that the server stores each once.
  */
 export class Outbox {
   #store;
@@ -19,7 +19,7 @@ export class Outbox {
 
   /**
    * @param {object} store
-   * @param {string} owner whose posts they are
+   * @param {string} owner the account whose posts they are
    * @param {(post: object) => Promise<object>} send
    * @param {(posts: object[]) => void} changed
    */
@@ -29,16 +29,16 @@ export class Outbox {
     this.#changed = changed;
     this.prefix = `${PREFIX}${owner}/`;
     const kept = store.keys().filter((key) => key.startsWith(this.prefix)).map((key) => store.get(key));
-    this.#posts = kept.filter((post) => post && post.since > Date.now() - KEPT_MS).sort((a, b) => a.since - b.since || a.n - b.n);
+    this.#posts = kept.filter((post) => post && post.since > Date.now() - MAX_AGE_MS).sort((a, b) => a.since - b.since || a.n - b.n);
   }
 
   get posts() {
     return this.#posts;
   }
 
-  /** Takes a post, and gives what the server says to it, whenever that is. */
+  /** Queues a post; resolves with the server's answer. */
   add(post) {
-    // Two of one millisecond keep their order.
+    // Keeps the order of posts of the same millisecond.
     const n = this.#posts.length;
     const kept = { ...post, since: Date.now(), n };
     this.#store.set(this.prefix + kept.key, kept);
@@ -48,7 +48,7 @@ export class Outbox {
     return settled;
   }
 
-  /** Sends what waits, until it is all settled or the connection is lost. */
+  /** Sends queued posts until all are settled or the connection is lost. */
   async flush() {
     if (this.#sending) return;
     this.#sending = true;
@@ -58,7 +58,7 @@ export class Outbox {
           this.arrived(post.key, await this.#send(post));
         } catch (error) {
           if (error.code === "offline") return;
-          if (error.passing) await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? TRY_AGAIN_MS));
+          if (error.passing) await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_DELAY_MS));
           else this.#refuse(post.key, error);
         }
       }
@@ -67,18 +67,18 @@ export class Outbox {
     }
   }
 
-  /** Sends a refused post once more. */
+  /** Retries a refused post. */
   retry(key) {
     this.#replace(key, { refused: undefined });
     this.flush();
   }
 
-  /** Takes a post back that was not sent. */
+  /** Removes an unsent post. */
   discard(key) {
     this.#settle(key, (waiter) => waiter.reject(new Failure("discarded", "taken back before it was sent")));
   }
 
-  /** A post has arrived, as its room shows, whether or not its answer did. */
+  /** Settles a post whose event was received, even if its answer was lost. */
   arrived(key, posted) {
     this.#settle(key, (waiter) => waiter.resolve(posted));
   }
@@ -92,7 +92,7 @@ export class Outbox {
     if (waiter) answer(waiter);
   }
 
-  /** It stays, for whoever wrote it to see why it was refused. */
+  /** Marks a post as refused; it is kept, so that its author can see the reason. */
   #refuse(key, error) {
     this.#replace(key, { refused: { code: error.code, message: error.message } });
     this.#waiters.get(key)?.reject(error);

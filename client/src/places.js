@@ -1,8 +1,8 @@
 import { Failure } from "./failure.js";
 
 /**
- * The rooms that are followed: up to which entry each is known. Entries come in order, none twice and none left out; whoever
- * follows is told of a `gap` where that cannot be, and of a room that is `lost`.
+ * The followed rooms, with the last known entry of each. Entries are emitted in order and exactly once; `gap` is emitted where
+ * that is impossible, and `lost` for a room that cannot be rejoined.
  */
 export class Places {
   #places = new Map();
@@ -16,14 +16,14 @@ export class Places {
   join(connection, room, password) {
     const known = this.#places.get(room);
     if (known) return this.#again(connection, known);
-    // A guest is asked for the password again after a reconnection.
+    // Kept because a guest needs the password again after a reconnection.
     const first = ({ room: { uid }, last_seq: last }) => this.#places.set(uid, { uid, password, last, live: true });
     return connection.request("room.join", { room, password }, first);
   }
 
   /**
-   * Comes back into all of them.
-   * @param {Set<string> | null} mine the rooms that one is still a member of: to come back into another would be to join it
+   * Rejoins all rooms.
+   * @param {Set<string> | null} mine the rooms that the account is still a member of: rejoining another one would make it a member again
    */
   async resume(connection, mine) {
     const resumed = [...this.#places.values()].map(async (place) => {
@@ -38,11 +38,11 @@ export class Places {
     await Promise.all(resumed);
   }
 
-  /** Whether an event is news; `connection` is where it came from. */
+  /** Whether an event of this connection is new. */
   takes(frame, connection) {
     const place = this.#places.get(frame.room);
     if (!place || frame.seq === undefined) return true;
-    // Before it has come back, a room's entries are those that will be sent again.
+    // Until a room is rejoined, its entries will be sent again.
     if (!place.live || frame.seq <= place.last) return false;
     if (frame.seq > place.last + 1) {
       this.#again(connection, place).catch(() => {});
@@ -65,7 +65,7 @@ export class Places {
       place.live = true;
       place.goal = last;
       this.#tell("room", room);
-      // Also where the server has gone back in time, as when a backup was played back.
+      // Also if the server's log is shorter than before, as after restoring a backup.
       if (!recovered || last < place.last) {
         place.last = last;
         this.#tell("gap", { room: place.uid, last_seq: last });

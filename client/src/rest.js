@@ -2,7 +2,7 @@ import { Failure } from "./failure.js";
 
 const PATIENCE_MS = 20_000;
 
-/** The part of REST that a chat client needs. */
+/** The part of the REST API that a chat client needs. */
 export class Rest {
   #fetch;
 
@@ -15,7 +15,7 @@ export class Rest {
     this.#fetch = (...args) => fetch(...args);
   }
 
-  /** What the server is called, and what it lets people do. */
+  /** The server's name, version and limits. */
   server() {
     return this.#request("GET", "/api/server");
   }
@@ -24,7 +24,7 @@ export class Rest {
     return this.#request("POST", "/api/auth/signup", { json: { username, password, email: email || undefined } });
   }
 
-  /** By name, or by e-mail address; with the device token of an earlier log-in, if there is one. */
+  /** Logs in by name or e-mail address, with the device token of an earlier log-in if there is one. */
   logIn({ username, password, deviceToken }) {
     return this.#request("POST", "/api/auth/login", { json: { username, password, deviceToken: deviceToken || undefined } });
   }
@@ -37,17 +37,17 @@ export class Rest {
     return this.#request("POST", "/api/auth/logout", { token });
   }
 
-  /** The account of whoever is logged in: `{id, username, email, createdAt}`. */
+  /** The token's account: `{id, username, email, createdAt}`. */
   account(token) {
     return this.#request("GET", "/api/me", { token });
   }
 
-  /** Changes what is given: a name, an e-mail address, or null for none. */
+  /** Changes the given fields: a name, or an e-mail address (null removes it). */
   changeAccount(token, { username, email }) {
     return this.#request("PATCH", "/api/me", { token, json: { username, email } });
   }
 
-  /** Every other login of the account ends. */
+  /** Changes the password; every other login of the account ends. */
   changePassword(token, { password, newPassword }) {
     return this.#request("POST", "/api/auth/password", { token, json: { password, newPassword } });
   }
@@ -56,20 +56,20 @@ export class Rest {
     return this.#request("POST", "/api/auth/logout-all", { token });
   }
 
-  /** For good; what it said stays. */
+  /** Deletes the account for good; its messages stay. */
   deleteAccount(token, { password }) {
     return this.#request("DELETE", "/api/me", { token, json: { password } });
   }
 
   /**
-   * Sends a file up, to be attached to a post.
+   * Uploads a file, to be attached to a post.
    * @param {string} token
    * @param {Blob} file
    * @param {{name?: string, signal?: AbortSignal}} [options]
    */
   upload(token, file, { name = file.name, signal } = {}) {
     const query = name ? `?name=${encodeURIComponent(name)}` : "";
-    // However long it takes: only whoever sends it knows how large it is.
+    // No timeout: the caller knows how large the file is.
     return this.#request("POST", `/api/media${query}`, { token, body: file, signal: signal ?? null });
   }
 

@@ -1,7 +1,7 @@
-// Where a login and unsent posts are kept. A store has `get`, `set`, `delete` and `keys`, and `update`, which nobody else who
-// shares the store gets between.
+// Stores for a login and unsent posts. A store has `get`, `set`, `delete` and `keys`, and `update`, which is atomic for all users
+// of the store.
 
-/** Keeps things for as long as the program runs. */
+/** An in-memory store. */
 export class MemoryStore {
   #values = new Map();
   #last = Promise.resolve();
@@ -23,7 +23,7 @@ export class MemoryStore {
   }
 
   /**
-   * Puts in the place of a value what `change` makes of it; null takes it away.
+   * Replaces a value by the result of `change`; null removes it.
    * @param {string} key
    * @param {(value: any) => any} change
    */
@@ -40,15 +40,15 @@ export class MemoryStore {
 }
 
 /**
- * Keeps things in a browser, for all tabs. What is updated is in IndexedDB, too: a tab may read from localStorage what another
- * one has replaced a moment ago, and a refresh token that is traded twice ends the login.
+ * A store in the browser, shared by all tabs. Updated values are also in IndexedDB: a tab may read a stale value from
+ * localStorage, and using a refresh token twice ends the login.
  */
 export class WebStore {
   #prefix;
   #database;
   #alone = new MemoryStore();
 
-  /** @param {string} name tells apart what belongs to different programs of one origin */
+  /** @param {string} name distinguishes the programs of one origin */
   constructor(name) {
     this.#prefix = `${name}/`;
   }
@@ -82,7 +82,7 @@ export class WebStore {
       else this.set(key, value);
       return value;
     };
-    // Browsers offer locks to pages that came by HTTPS or from this machine; without them, tabs have to take their chance.
+    // Browsers offer locks only in secure contexts (HTTPS or localhost); without them, updates of tabs may race.
     const { locks } = navigator;
     return locks ? locks.request(this.#prefix + key, work) : this.#alone.update(key, work);
   }
@@ -90,7 +90,7 @@ export class WebStore {
   /**
    * Calls `listener` when another tab changes something.
    * @param {(key: string) => void} listener
-   * @returns {() => void} what ends it
+   * @returns {() => void} removes the listener
    */
   watch(listener) {
     const told = (event) => {
@@ -104,7 +104,7 @@ export class WebStore {
 
   async #latest(key) {
     const values = await this.#values("readonly").catch(() => null);
-    // A browser that keeps no database has but the one copy.
+    // Without IndexedDB, localStorage has the only copy.
     return values ? ((await done(values.get(key))) ?? null) : this.get(key);
   }
 

@@ -1,4 +1,4 @@
-/** A random UUID; browsers offer their own to pages that came by HTTPS only. */
+/** A random UUID; browsers offer `crypto.randomUUID` only in secure contexts. */
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -1,4 +1,4 @@
-// What a client can rely on, shown against the real server.
+// Tests of the client's guarantees against the real server.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { Deaf, Server, next, online } from "./server.js";
 
 const { Failure, Login, MemoryStore, Rest } = module;
 
-/** Nothing here takes so long, unless it never ends. */
+/** The time limit of a test. */
 const test = (name, body) => run(name, { timeout: 120_000 }, body);
 
 const cleanups = [];
@@ -31,7 +31,7 @@ async function come(server, name, options) {
   return person;
 }
 
-/** Joins the lobby and notes what is said there. */
+/** Joins the lobby and records its messages. */
 async function listen(client) {
   const heard = [];
   client.on("message.posted", ({ data }) => heard.push(data.body));
@@ -50,7 +50,7 @@ test("what was missed while the server was away comes in order, none twice", asy
   await bob.join("lobby");
   await bob.post(room, "one");
 
-  // Ann is away while two are posted.
+  // Two messages are posted while ann is offline.
   ann.stop();
   await next(ann, "state", ({ kind }) => kind === "stopped");
   await bob.post(room, "two");
@@ -85,7 +85,7 @@ test("a post whose answer was lost is not posted again", async () => {
   const { room, heard } = await listen(ann);
   await bob.join("lobby");
   for (const follows of [true, false]) {
-    // The server takes it, and everybody but ann hears of it before her connection breaks.
+    // The server accepts it, and everybody but ann receives it before her connection breaks.
     const body = `follows: ${follows}`;
     if (!follows) await ann.leave(room).then(() => ann.call("room.join", { room }));
     Deaf.to = body;

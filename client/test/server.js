@@ -1,4 +1,4 @@
-// Starts the real server: `NATTERJACK` names its binary, else it is the one that a debug build leaves in this checkout.
+// Starts the real server: `NATTERJACK` names its binary; the default is the debug build of this checkout.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,10 +13,10 @@ import { Client, Login, MemoryStore, Rest } from "../src/index.js";
 
 const BINARY = process.env.NATTERJACK ?? fileURLToPath(new URL("../../target/debug/natterjack", import.meta.url));
 
-// Before version 22 Node.js has none of its own.
+// Node.js has no WebSocket of its own before version 22.
 const WebSocket = globalThis.WebSocket ?? createRequire(import.meta.url)("ws").WebSocket;
 
-/** Hears nothing more once it has said what `to` holds. */
+/** A WebSocket that delivers no more messages once it has sent a frame that contains `to`. */
 export class Deaf extends WebSocket {
   static to = null;
   static last = null;
@@ -51,7 +51,7 @@ export class Server {
     return server;
   }
 
-  /** Again where it was. */
+  /** Restarts on the same port. */
   async startAgain() {
     await this.#start(new URL(this.url).port);
   }
@@ -75,13 +75,13 @@ export class Server {
     throw new Error(`the server did not start: ${Buffer.concat(said)}`);
   }
 
-  /** Without warning. */
+  /** Kills the server. */
   async kill() {
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
   }
 
-  /** As a service manager does. */
+  /** Stops the server with SIGTERM. */
   async stop() {
     this.#child.kill("SIGTERM");
     await once(this.#child, "exit");
@@ -92,7 +92,7 @@ export class Server {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** Somebody who has signed up, with a client that is not started yet. */
+  /** Signs up an account; returns it with a client that is not started yet. */
   async signUp(username, options = {}) {
     const store = options.store ?? new MemoryStore();
     const login = new Login(new Rest(this.url), store);
@@ -105,7 +105,7 @@ export class Server {
   }
 }
 
-/** Waits until a client says something that is as wanted. */
+/** Waits for an event of a client that matches. */
 export function next(client, name, wanted = () => true) {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`no such ${name} came; the state is ${JSON.stringify(client.state)}`)), PATIENCE_MS);

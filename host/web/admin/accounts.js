@@ -3,7 +3,7 @@ import { at } from "./api.js";
 import { List } from "./list.js";
 import { Ask, Chip, When } from "./parts.js";
 
-/** What can be done to somebody, by name. */
+/** The actions on an account, by name. */
 const DEEDS = {
   disable: {
     label: "Disable", danger: true, act: (api, path) => api.post(path("disable")),

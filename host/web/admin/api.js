@@ -1,14 +1,14 @@
-// The admin API. A token that has run out is traded for a fresh one, once.
+// The admin API. An expired token is replaced and the request retried, once.
 
 import { Failure } from "/web/client/index.js";
 
 const PATIENCE_MS = 30_000;
-/** Sending a plugin and starting it may take a while. */
+/** The timeout of uploads: sending and starting a plugin may take a while. */
 const UPLOAD_MS = 180_000;
 
 export class Api {
   #login;
-  /** Told when the login has ended, or the account is no administrator's any more. */
+  /** Called when the login has ended, or the account is not an administrator any more. */
   onEnded = () => {};
 
   constructor(login) {
@@ -75,7 +75,7 @@ export class Api {
   }
 }
 
-/** A path of which each part may hold anything. */
+/** Joins path segments, which may contain any characters. */
 export function at(...parts) {
   return parts.map(encodeURIComponent).join("/");
 }

@@ -1,4 +1,4 @@
-// Lines over time, in SVG. What they show is said in words too.
+// Line charts in SVG, with a description in words.
 
 import { html } from "/web/vendor/htm/preact.js";
 
@@ -8,7 +8,7 @@ const LEFT = 62;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 24;
-/** More lines than this cannot be told apart. */
+/** The maximum number of distinguishable lines. */
 const SERIES = 6;
 
 /**
@@ -51,7 +51,7 @@ export function Chart({ title, say, times, series, show, least, named = false })
     </figure>`;
 }
 
-/** Where nothing was measured the line is broken; a value alone is a dash. */
+/** The path of a line: it is interrupted where values are missing, and a single value is a dash. */
 function path(values, x, y) {
   let d = "";
   values.forEach((value, at) => {
@@ -68,7 +68,7 @@ function area(values, x, y) {
   return `${path(values, x, y)}L${x(values.length - 1).toFixed(1)} ${y(0)}L${x(0).toFixed(1)} ${y(0)}Z`;
 }
 
-/** The next of 1, 2, 5, 10 … */
+/** Rounds up to the next of 1, 2, 5, 10 … */
 function niceTop(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * unit).find((step) => step >= value * 0.999);

@@ -1,4 +1,4 @@
-// What there is in the console, and the way between.
+// The console's views, and the navigation between them.
 
 import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { Accounts } from "./accounts.js";
@@ -42,7 +42,7 @@ export function Console({ api, who, leave }) {
   const [, title, View] = VIEWS.find(([id]) => id === view);
   useEffect(() => {
     document.title = `${within || title} · Console`;
-    // Whoever follows a link wants to hear where it led.
+    // Moves the focus to the new view, so that screen readers announce it.
     if (first.current) first.current = false;
     else main.current.focus();
   }, [view, within]);

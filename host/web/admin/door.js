@@ -1,4 +1,4 @@
-// Logging in to the console.
+// The log-in form of the console.
 
 import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { Problem } from "./parts.js";

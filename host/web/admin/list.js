@@ -1,9 +1,9 @@
-// A list that is searched and read page by page.
+// A searchable, paged list.
 
 import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { Head, Problem, Table } from "./parts.js";
 
-/** Whoever types is waited for. */
+/** Delay after a key press before the search starts. */
 const PAUSE_MS = 250;
 
 /**
@@ -18,7 +18,7 @@ export function List({ api, name, field = name, title, say, find, columns, row, 
     const number = ++asked.current;
     try {
       const answer = await api.get(name, { query, cursor });
-      // An answer that another question has overtaken is nobody's any more.
+      // Discards the answer to an outdated query.
       if (number !== asked.current) return;
       setState((before) => ({ items: cursor ? [...before.items, ...answer[field]] : answer[field], next: answer.next, problem: null }));
     } catch (error) {

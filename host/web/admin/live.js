@@ -1,4 +1,4 @@
-// How the server does, drawn.
+// Charts of the server's activity.
 
 import { html } from "/web/vendor/htm/preact.js";
 import { Chart } from "./chart.js";

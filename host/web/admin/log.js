@@ -3,7 +3,7 @@ import { Head, Problem } from "./parts.js";
 
 const EVERY_MS = 2000;
 const KEPT = 1000;
-/** From loud to quiet. */
+/** Log levels, most severe first. */
 const LEVELS = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 
 export function Log({ api }) {
@@ -25,7 +25,7 @@ export function Log({ api }) {
         if (answer.lines.length) {
           const first = answer.lines[0].seq;
           last.current = answer.lines.at(-1).seq;
-          // A server that was started again counts anew.
+          // Line numbers restart with the server.
           setLines((before) => [...(before.length && first > before.at(-1).seq ? before : []), ...answer.lines].slice(-KEPT));
         }
         setProblem(null);
@@ -44,7 +44,7 @@ export function Log({ api }) {
   const words = find.toLowerCase();
   const shown = lines.filter((line) => loud.includes(line.level) && `${line.plugin ?? ""} ${line.target} ${line.text}`.toLowerCase().includes(words));
   useEffect(() => {
-    // Whoever reads further up is left there.
+    // Scrolls to the end only if it was visible before.
     const { scrollHeight, scrollTop, clientHeight } = box.current;
     if (!paused && scrollHeight - scrollTop - clientHeight < 200) box.current.scrollTop = scrollHeight;
   }, [shown.length, paused]);

@@ -1,4 +1,4 @@
-// The console's beginning: only administrators come in.
+// Entry point of the console, for administrators only.
 
 import { Failure, Login, Rest, WebStore } from "/web/client/index.js";
 import { html, render, useEffect, useState } from "/web/vendor/htm/preact.js";
@@ -6,7 +6,7 @@ import { Api } from "./api.js";
 import { Console } from "./console.js";
 import { Door } from "./door.js";
 
-// A login of its own: whoever leaves the console stays in the chat, and the other way round.
+// The console has its own login, independent of the chat's.
 const login = new Login(new Rest(location.origin), new WebStore("natterjack-console"));
 const api = new Api(login);
 
@@ -15,7 +15,7 @@ function App() {
   const [problem, setProblem] = useState(null);
   const check = async () => {
     try {
-      // The cheapest thing that only administrators are told.
+      // The cheapest request that only administrators may make.
       await api.get("audit", { cursor: 0 });
       setProblem(null);
       setWho(login.user);

@@ -1,4 +1,4 @@
-// The machines that are one server.
+// The nodes of the cluster.
 
 import { html } from "/web/vendor/htm/preact.js";
 import { Chip, Head, Problem, Table, When, number, usePolled } from "./parts.js";

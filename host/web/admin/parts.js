@@ -1,4 +1,4 @@
-// Small things that all views are made of.
+// Components shared by all views.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 
@@ -6,7 +6,7 @@ export function Problem({ text }) {
   return text ? html`<p class="problem" role="alert">${sentence(text)}</p>` : null;
 }
 
-/** The server's messages begin in lower case: they follow a name. */
+/** Capitalises a message of the server, which begins in lower case. */
 export function sentence(text) {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
@@ -24,7 +24,7 @@ export function Chip({ kind, children }) {
   return html`<span class=${`chip ${kind ?? ""}`}>${children}</span>`;
 }
 
-/** A moment: how long ago, and when exactly for whoever asks. */
+/** A point in time: how long ago, with the exact time as tooltip. */
 export function When({ at }) {
   if (!at) return html`<span class="soft">–</span>`;
   const exact = new Date(at);
@@ -56,7 +56,7 @@ export function bytes(count) {
   return count < 1e6 ? `${number(count / 1e3)} kB` : `${number(count / 1e6)} MB`;
 }
 
-/** Rows under named columns; `rows` are lists of cells, and the first cell names its row. */
+/** A table; `rows` are lists of cells, of which the first is the row's header. */
 export function Table({ label, columns, rows, empty }) {
   if (rows.length === 0) return html`<p class="empty soft">${empty}</p>`;
   return html`
@@ -76,7 +76,7 @@ export function Table({ label, columns, rows, empty }) {
 
 let dialogs = 0;
 
-/** Asks before something is done that cannot be undone, or that people notice. */
+/** A confirmation dialog for actions that cannot be undone or that users notice. */
 export function Ask({ title, label, danger, act, close, children }) {
   const dialog = useRef(null);
   const [id] = useState(() => `ask-${++dialogs}`);
@@ -114,7 +114,7 @@ export function Ask({ title, label, danger, act, close, children }) {
     </dialog>`;
 }
 
-/** What `load` gives, again every so often while somebody looks. */
+/** Calls `load` at intervals while the page is visible. */
 export function usePolled(load, everyMs, inputs = []) {
   const [state, setState] = useState({ data: null, problem: null });
   const again = useRef(() => {});

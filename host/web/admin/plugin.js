@@ -1,4 +1,4 @@
-// One plugin: all there is to know of it, and all that can be done.
+// One plugin: its details and actions.
 
 import { html, useState } from "/web/vendor/htm/preact.js";
 import { at } from "./api.js";

@@ -1,4 +1,4 @@
-// A plugin's own settings, as JSON: what they mean only the plugin knows, and it is the one who judges them.
+// The editor of a plugin's own settings, as JSON, which the plugin itself validates.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { Problem } from "./parts.js";

@@ -1,4 +1,4 @@
-// The plugins: what runs, and what is put there.
+// The list of plugins, and uploads.
 
 import { html, useState } from "/web/vendor/htm/preact.js";
 import { at } from "./api.js";
@@ -93,7 +93,7 @@ function quarantined(file, tryAgain) {
   };
 }
 
-/** `Word_Filter.wasm` becomes `word-filter`, as the folder wants it. */
+/** The plugin id for a file name: `Word_Filter.wasm` becomes `word-filter`. */
 function idOf(name) {
   return name.replace(/\.wasm$/i, "").toLowerCase().replace(/[_ ]+/g, "-");
 }

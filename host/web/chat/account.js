@@ -1,9 +1,9 @@
-// One's own account: what one is called, the password, and the ways out.
+// The account dialog: name, password, log-out and deletion.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { Dialog, useForm } from "./dialogs.js";
 
-/** `rest` is asked with the session's own token. */
+/** `rest` is called with the session's token. */
 export function AccountSettings({ session, rest, leave, enterAnew, close }) {
   const [account, setAccount] = useState(null);
   const [problem, setProblem] = useState(null);

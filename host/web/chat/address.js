@@ -1,6 +1,6 @@
 export const hashOf = (uid) => (uid ? `#/room/${encodeURIComponent(uid)}` : "#/");
 
-/** Goes to a room, by the address, so that one can go back. */
+/** Opens a room by changing the address, so that the back button works. */
 export function go(uid) {
   location.hash = hashOf(uid);
 }

@@ -1,4 +1,4 @@
-// Says when there is no connection, and what becomes of what is written.
+// The banner shown without a connection.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { Icon } from "./icons.js";

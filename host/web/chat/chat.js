@@ -1,4 +1,4 @@
-// What is seen by whoever is in: the rooms beside the one that is looked at.
+// The main view after log-in: the list of rooms and the open room.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { AccountSettings } from "./account.js";
@@ -10,7 +10,7 @@ import { Search } from "./search.js";
 import { Sidebar } from "./sidebar.js";
 
 export function Chat({ session, rest, leave, enterAnew }) {
-  /** The dialog that is open: a function that makes it of what closes it. */
+  /** The open dialog: a function that renders it, given a function that closes it. */
   const [dialog, open] = useState(null);
   const close = () => open(null);
   const ask = {

@@ -1,4 +1,4 @@
-// Where one writes: text, files, and commands that are completed as they are typed.
+// The composer: text, files, and slash commands with completion.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { Icon } from "./icons.js";
@@ -64,7 +64,7 @@ export function Composer({ session, room, about, turnTo, field }) {
       const done = client.command(room.uid, text.trim());
       done.then((result) => result?.text && room.say(result.text, { own: true }), (error) => {
         fail(error);
-        // It was worth typing; it is not typed again for a slip.
+        // Restores the text after an error, so that it need not be typed again.
         if (!room.draft.body) write(text);
       });
     } else {

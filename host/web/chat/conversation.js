@@ -1,4 +1,4 @@
-// A room: what is said there, who is there, and where one writes.
+// The view of the open room: its timeline, its members and the composer.
 
 import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { go } from "./address.js";
@@ -13,16 +13,16 @@ const WIDE = matchMedia("(min-width: 1100px)");
 
 export function Conversation({ session, room, ask }) {
   const [people, setPeople] = useState(WIDE.matches && !room.isDirect);
-  /** What the next text is about: `{reply: message}` or `{edit: message}`. */
+  /** The target of the next text: `{reply: message}` or `{edit: message}`. */
   const [about, setAbout] = useState(null);
   const [dropping, setDropping] = useState(false);
   const composer = useRef(null);
   useEffect(() => {
-    // On a phone the keyboard would hide what one came to read.
+    // Not on phones, where the keyboard would hide the messages.
     if (!matchMedia("(pointer: coarse)").matches) composer.current?.focus();
   }, []);
   useEffect(() => {
-    // Where it would lie over what is said, it is opened by hand.
+    // Closes the member list on narrow screens, where it would cover the messages.
     const fit = () => WIDE.matches || setPeople(false);
     WIDE.addEventListener("change", fit);
     return () => WIDE.removeEventListener("change", fit);
@@ -84,6 +84,6 @@ function Head({ session, room, ask, people, setPeople }) {
 
 function Typing({ room }) {
   const names = [...room.typing.keys()];
-  // No live region: it would talk all the time.
+  // Not a live region, which would announce every message.
   return html`<p class="typing">${names.length > 0 && html`<span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${namesOf(names)} ${names.length === 1 ? "is" : "are"} writing`}</p>`;
 }

@@ -1,4 +1,4 @@
-// What is asked in a dialog of its own: the browser keeps the focus within, and closes it with Escape.
+// Modal dialogs: the browser keeps the focus within, and closes them with Escape.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 import { go } from "./address.js";
@@ -15,7 +15,7 @@ export function Dialog({ title, close, children }) {
     const before = document.activeElement;
     dialog.current.showModal();
     dialog.current.querySelector("[data-first]")?.focus();
-    // Whoever opened it goes on from there; what is seen only at the focus is not there any more, but what it belongs to.
+    // Returns the focus to the opener, or to its parent if the opener is visible only with the focus.
     return () => (before?.checkVisibility() ? before : before?.closest("[tabindex]"))?.focus();
   }, []);
   const outside = (event) => event.target === dialog.current && close();
@@ -29,7 +29,7 @@ export function Dialog({ title, close, children }) {
     </dialog>`;
 }
 
-/** A form that says what went wrong, and calls `done` when it went well. */
+/** A form that shows errors, and calls `done` after success. */
 export function useForm(done, act) {
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);

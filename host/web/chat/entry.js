@@ -1,4 +1,4 @@
-// The door: log in, sign up, or come as a guest.
+// The entry page: log in, sign up, or join as a guest.
 
 import { html, useEffect, useRef, useState } from "/web/vendor/htm/preact.js";
 
@@ -104,7 +104,7 @@ function GuestForm({ guest }) {
     </form>`;
 }
 
-/** The server's words as a sentence of the page. */
+/** A message of the server as a sentence. */
 export function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }

@@ -1,4 +1,4 @@
-// Where one is while no room is looked at: what there is to do.
+// The view without an open room.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { Icon } from "./icons.js";
@@ -36,7 +36,7 @@ export function Home({ session, ask }) {
     </main>`;
 }
 
-/** Public rooms that one is not in. */
+/** Public rooms that the user has not joined. */
 function useOpenRooms(session) {
   const [rooms, setRooms] = useState([]);
   const online = session.state.kind === "online";

@@ -1,6 +1,6 @@
 import { html } from "/web/vendor/htm/preact.js";
 
-// Drawn with one pen, 24 by 24. They say nothing by themselves: whoever shows one gives it a label.
+// Icons, 24 by 24. They have no label of their own: the element that shows one needs a label.
 const PATHS = {
   plus: "M12 5v14M5 12h14",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16.2 16.2 20 20",

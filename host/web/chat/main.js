@@ -1,4 +1,4 @@
-// The page's beginning: who comes in, and as whom.
+// Entry point of the chat page: log-in and the session.
 
 import { Login, Rest, WebStore } from "/web/client/index.js";
 import { html, render } from "/web/vendor/htm/preact.js";
@@ -12,16 +12,16 @@ const rest = new Rest(location.origin);
 const login = new Login(rest, store);
 let server = null;
 let session = null;
-/** How often somebody has come in: what is shown of one session is not what is shown of the next. */
+/** Counts sessions; the key that makes each session render anew. */
 let entries = 0;
-/** Why somebody is not in any more. */
+/** Why the last session ended. */
 let farewell = null;
 let drawing = false;
 
 function changed() {
   if (drawing) return;
   drawing = true;
-  // Many things that happen at once are drawn once; a page in the background does not draw by itself.
+  // Batches updates into one rendering; a background page gets no animation frames, so it renders by a timer.
   const draw = () => {
     drawing = false;
     show();
@@ -55,7 +55,7 @@ function enter(options) {
   changed();
 }
 
-/** A connection keeps the name that it came with. */
+/** Reconnects under the new name: a connection keeps the name that it was opened with. */
 function enterAnew() {
   session.client.stop();
   enter({ login });
@@ -84,13 +84,13 @@ function guest(name) {
 }
 
 async function leave() {
-  // If the server has ended it, there is none any more.
+  // The session is null if the server has ended it.
   const wasAccount = session !== null && !session.isGuest;
   end(null);
   if (wasAccount) await login.logOut().catch(() => {});
 }
 
-/** The room that the address names is the one that is looked at, so that the browser's back and forward go from room to room. */
+/** Opens the room in the address, so that the browser's back and forward buttons change rooms. */
 function follow() {
   const uid = /^#\/room\/(.+)$/.exec(location.hash)?.[1];
   if (!session) return;
@@ -107,7 +107,7 @@ document.addEventListener("visibilitychange", () => {
   changed();
 });
 store.watch((key) => {
-  // Logged out, or in as somebody else, in another tab.
+  // Another tab logged out, or logged in as another account.
   if (key === "login" && session && !session.isGuest && login.user?.id !== session.account) end(null);
   if (key === "login" && !session && login.user) enter({ login });
 });

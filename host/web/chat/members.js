@@ -1,4 +1,4 @@
-// Who is in a room.
+// The list of a room's members.
 
 import { html } from "/web/vendor/htm/preact.js";
 import { go } from "./address.js";

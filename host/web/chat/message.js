@@ -1,4 +1,4 @@
-// One message, with what can be done to it.
+// One message, with its actions.
 
 import { Component, html } from "/web/vendor/htm/preact.js";
 import { Avatar } from "./avatar.js";
@@ -10,7 +10,7 @@ const EMOJI = ["👍", "❤️", "😂", "🎉", "😮", "😢", "🐸", "👀"]
 export class Message extends Component {
   state = { picking: false };
 
-  /** A message is replaced when it changes, so it is enough to look whether it is the same. */
+  /** Messages are immutable, so identity shows whether one changed. */
   shouldComponentUpdate(next, state) {
     const now = this.props;
     return state !== this.state || ["message", "together", "quote", "own", "mayDelete"].some((name) => now[name] !== next[name]);
@@ -33,13 +33,13 @@ export class Message extends Component {
     });
   };
 
-  /** Puts the picker away; the focus goes back to where it came from. */
+  /** Closes the picker, and returns the focus to its button. */
   put() {
     this.base.querySelector("[aria-expanded]").focus();
     this.setState({ picking: false });
   }
 
-  /** The picker goes with the focus. */
+  /** Closes the picker when it loses the focus. */
   left = (event) => {
     if (this.state.picking && !event.currentTarget.contains(event.relatedTarget)) this.setState({ picking: false });
   };
@@ -91,7 +91,7 @@ export class Message extends Component {
   }
 }
 
-/** Brings a message into sight, if it is there. */
+/** Scrolls to a message, if it is shown. */
 export function reveal(seq) {
   const message = document.querySelector(`[data-message="${seq}"]`);
   message?.scrollIntoView({ block: "center" });
@@ -105,13 +105,13 @@ function Quote({ quote }) {
 }
 
 function Attachment({ attachment: { url, name, type, size } }) {
-  // A picture that is kept elsewhere would tell there who looks at it: it is a link.
+  // External pictures are only linked, since loading one would reveal the user to its server.
   const here = url.startsWith("/media/") || url.startsWith("data:image/");
   if (here && (type ?? "image/").startsWith("image/")) {
     const picture = html`<img class="picture" src=${url} alt=${name ?? "A picture"} loading="lazy" />`;
     return url.startsWith("data:") ? picture : html`<a class="picture-link" href=${url} target="_blank" rel="noopener">${picture}</a>`;
   }
-  // A relative address belongs to another server: there is nothing here to lead to.
+  // A relative address belongs to another server, so it is not linked.
   if (!here && !/^https?:/i.test(url)) return html`<span class="file"><${Icon} name="file" /><span><strong>${name ?? url}</strong></span></span>`;
   return html`<a class="file" href=${url} target="_blank" rel="noopener noreferrer nofollow" download=${here ? name : undefined}>
     <${Icon} name="file" /><span><strong>${name ?? url}</strong>${size !== undefined && html`<br /><span class="soft">${sizeOf(size)}</span>`}</span></a>`;

@@ -1,4 +1,4 @@
-// Who is online, of those that one has to do with.
+// Presence of relevant accounts.
 
 const MOST_WATCHED = 1000;
 
@@ -30,7 +30,7 @@ export class People {
     this.#session.changed();
   }
 
-  /** Has the server tell of those of the room that is looked at, and of those one talks to. */
+  /** Subscribes to the presence of the open room's members and of direct partners. */
   async watch() {
     const { rooms, room, client } = this.#session;
     const ids = new Set(room?.members.map(({ account }) => account.id));
@@ -38,7 +38,7 @@ export class People {
     const accounts = [...ids].slice(0, MOST_WATCHED);
     if (accounts.join() === this.#watched) return;
     this.#watched = accounts.join();
-    // Without a connection they are asked for when there is one.
+    // Without a connection, this is repeated after the next one.
     await client.watch(accounts).catch(() => {});
   }
 }

@@ -1,9 +1,9 @@
-// A room as somebody who is in it knows it.
+// The state of a joined room.
 
 import { RoomLog } from "./room_log.js";
 
 const PAGE = 50;
-/** Others are told of typing so often, and believe it for longer. */
+/** Interval of typing notifications; receivers show them for longer. */
 const TYPING_EVERY_MS = 3000;
 const TYPING_HOLDS_MS = 5000;
 const READ_AFTER_MS = 300;
@@ -14,38 +14,38 @@ let lineId = 0;
 
 export class Room {
   about = {};
-  /** The other one of a direct room. */
+  /** The other account of a direct room. */
   with = null;
   unread = 0;
   lastSeq = 0;
   readSeq = 0;
   rank = 0;
-  /** Null until it is looked at for the first time. */
+  /** Null until the room is opened for the first time. */
   log = null;
-  /** A page of older messages that is being read. */
+  /** The pending request for older messages. */
   readingOlder = null;
-  /** The message that is to be looked at, until it is. */
+  /** The message to scroll to, until that is done. */
   wanted = null;
-  /** Where what was new began when it was opened. */
+  /** The position of the mark before new messages; null without one. */
   newFrom = null;
-  /** What is between the messages: who came, who left, what commands answered. */
+  /** Notices between messages: joins, leaves, results of commands. */
   lines = [];
   members = [];
   guests = [];
   role = null;
-  /** Who is writing: names, and when they stop being believed. */
+  /** Names of people who are typing, with their expiry. */
   typing = new Map();
-  /** How far others have read, as far as it was told: by account. */
+  /** Read positions of others, by account. */
   readBy = new Map();
   draft = { body: "", files: [] };
-  /** Messages that replies name and that are not in the log here. */
+  /** Replied-to messages that are not in the loaded part of the log. */
   quoted = new Map();
   #session;
   #opening = null;
-  /** A log that is being read for the first time. */
+  /** The pending first read of the log. */
   #coming = null;
   #typedAt = 0;
-  /** Timers of what is told, or asked for, a little later. */
+  /** Timers of delayed requests. */
   #reading = null;
   #asking = null;
 
@@ -74,7 +74,7 @@ export class Room {
     Object.assign(this, { with: other ?? null, unread, lastSeq, readSeq: Math.max(readSeq, this.readSeq) });
   }
 
-  /** Follows the room, and reads what was said last. */
+  /** Opens the room: joins it and reads its latest messages. */
   open() {
     if (this.log) {
       this.newFrom = this.unread > 0 ? this.readSeq : null;
@@ -103,7 +103,7 @@ export class Room {
     this.#session.changed();
   }
 
-  /** Reads a page of older messages; gives whether there was one. */
+  /** Reads a page of older messages; returns whether there was one. */
   older() {
     if (!this.log?.more) return Promise.resolve(false);
     this.readingOlder ??= this.#older(this.log).finally(() => {
@@ -120,7 +120,7 @@ export class Room {
     return read.then(() => true, () => false);
   }
 
-  /** Has the view go to a message, and reads the log up to there. */
+  /** Reads the log back to a message, and has the view scroll to it. */
   async show(seq) {
     this.wanted = seq;
     while (this.log?.messages[0]?.seq > seq && await this.older());
@@ -144,7 +144,7 @@ export class Room {
     await people.watch();
   }
 
-  /** The latest is in sight: it is read. The server is told once of many that come together. */
+  /** Marks the latest message as read; batches the requests. */
   seen() {
     const { client, isGuest, current } = this.#session;
     if (!this.log || current !== this.uid || document.hidden || !this.inSight) return;
@@ -157,7 +157,7 @@ export class Room {
     }, READ_AFTER_MS);
   }
 
-  /** Whether the end of the log is in sight, as the view says. */
+  /** Set by the view: whether the end of the log is visible. */
   inSight = true;
 
   type() {
@@ -166,13 +166,13 @@ export class Room {
     this.#session.client.call("typing", { room: this.uid }).catch(() => {});
   }
 
-  /** Something to read in its place that is no message. */
+  /** Adds a notice at the end. */
   say(text, { at = new Date().toISOString(), own = false } = {}) {
     this.lines = [...this.lines.slice(-LINES), { id: `line-${++lineId}`, after: this.log?.messages.at(-1)?.seq ?? 0, text, at, own }];
     this.#session.changed();
   }
 
-  /** The message that a reply is to; it is fetched if it is not at hand. */
+  /** The message that a reply refers to; fetched if it is not loaded. */
   quote(seq) {
     const here = this.log?.get(seq) ?? this.quoted.get(seq);
     if (here === undefined) {
@@ -221,10 +221,10 @@ export class Room {
     if (deleted) return;
     if (this.#session.isMe(from)) {
       this.newFrom = null;
-      // Whatever is typed from here on is something new.
+      // The next key press sends a new typing notification.
       this.#typedAt = 0;
     } else {
-      // Whoever comes back to this tab sees where they were.
+      // Marks where the messages begin that arrived while the tab was hidden.
       if (document.hidden && this.unread === 0) this.newFrom = this.lastSeq - 1;
       this.unread += 1;
     }
@@ -234,7 +234,7 @@ export class Room {
 
   #read({ account, seq }) {
     if (account.id !== this.#session.me.id) return this.readBy.set(account.id, { name: account.name, seq });
-    // By oneself, in another tab or on another device.
+    // By this user, in another tab or on another device.
     this.readSeq = Math.max(this.readSeq, seq);
     if (seq >= this.lastSeq) this.unread = 0;
   }
@@ -248,7 +248,7 @@ export class Room {
     this.typing.set(name, over);
   }
 
-  /** Who is here is asked for once, however many come and go together; and of rooms that were looked at alone. */
+  /** Reloads the members, batched, and only of rooms that were opened. */
   peopleChanged() {
     if (!this.log) return;
     this.#asking ??= setTimeout(() => {

@@ -1,17 +1,17 @@
-// What a room's log says at the moment: its messages, as far as they are known here. A message is never changed, but
-// replaced: whoever shows one sees that it is another.
+// The loaded messages of a room in their current state. Messages are immutable: a changed one is replaced by a new object, which
+// views detect.
 
 const MOST_MESSAGES = 2000;
 
 export class RoomLog {
   /** Oldest first. */
   messages = [];
-  /** Whether there are older ones. */
+  /** Whether there are older messages. */
   more = true;
-  /** Events since a page of history was asked for: it may have been read before they happened. */
+  /** Events since the pending page was requested, which the page may not contain. */
   #since = null;
 
-  /** Asks for a page by `load`, and puts it in its place. */
+  /** Loads a page by `load`, and merges it. */
   async read(load) {
     this.#since = [];
     try {
@@ -30,17 +30,17 @@ export class RoomLog {
   }
 
   has(key) {
-    // Whatever is looked for was posted a moment ago.
+    // Searches from the end, since the message is usually recent.
     return this.messages.slice(-200).some((message) => message.key === key);
   }
 
-  /** What an event makes of the messages; making it twice changes nothing. */
+  /** Applies an event to the messages; idempotent. */
   apply(frame) {
     this.#since?.push(frame);
     this.#change(frame);
   }
 
-  /** Lets go of what is far above; it can be read again. */
+  /** Drops the oldest messages, which can be loaded again. */
   trim() {
     if (this.messages.length <= MOST_MESSAGES) return;
     this.messages = this.messages.slice(-MOST_MESSAGES / 2);

@@ -1,4 +1,4 @@
-// Looking for what was said.
+// The search dialog.
 
 import { html, useEffect, useState } from "/web/vendor/htm/preact.js";
 import { go } from "./address.js";
@@ -7,11 +7,11 @@ import { dayOf, timeOf } from "./text.js";
 
 const TYPED_MS = 250;
 
-/** In the room that is looked at, or in all of one's rooms. */
+/** Searches the open room, or all of the user's rooms. */
 export function Search({ session, room, close }) {
   const [query, setQuery] = useState("");
   const [everywhere, setEverywhere] = useState(!room);
-  /** `{messages, next}`; null before anything was asked. */
+  /** `{messages, next}`; null before the first search. */
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
   const ask = (cursor) => session.client.call("search", { query, room: everywhere ? undefined : room.uid, cursor });

@@ -1,24 +1,23 @@
-// Everything the page knows while somebody is in: rooms, who is there, what is unsent. Views read it and call it; it says
-// when something has changed.
+// The state of a logged-in session: rooms, people and unsent posts. Views read it and call it; it notifies them of changes.
 
 import { Client } from "/web/client/index.js";
 import { go } from "./address.js";
 import { People } from "./people.js";
 import { Room } from "./room.js";
 
-/** How long a command's list of commands is believed: plugins come and go. */
+/** How long the list of commands is cached: plugins may change it. */
 const COMMANDS_HOLD_MS = 15_000;
 
 export class Session {
   rooms = new Map();
-  /** Invitations that were not answered, by room. */
+  /** Open invitations, by room. */
   invited = new Map();
-  /** The room that is looked at. */
+  /** The open room. */
   current = null;
-  /** Why it is not the one that was wanted. */
+  /** Why the requested room could not be opened. */
   notice = null;
   commands = [];
-  /** Whether the account's rooms are known yet. */
+  /** Whether the account's rooms are loaded. */
   ready = false;
   people = new People(this);
   #commandsAt = 0;
@@ -63,7 +62,7 @@ export class Session {
     return this.server.limits;
   }
 
-  /** Rooms with what is new in all of them. */
+  /** The number of unread messages in all rooms. */
   get unread() {
     return [...this.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
   }
@@ -76,7 +75,7 @@ export class Session {
     this.#changed();
   }
 
-  /** Looks at a room, and comes into it first if need be. */
+  /** Opens a room, and joins it first if necessary. */
   async open(uid) {
     this.current = uid;
     this.notice = null;
@@ -86,32 +85,32 @@ export class Session {
       if (!room) {
         const joined = await this.client.join(uid);
         room = this.#know(joined.room);
-        // It may have been asked for by its name.
+        // The address may have named the room by its name.
         if (this.current === uid) this.current = room.uid;
       }
       await room.open();
     } catch (error) {
-      // It is opened when there is a connection again.
+      // The room is opened after the reconnection.
       if (error.code === "offline") return;
       if (this.current === uid && !this.rooms.get(uid)?.log) this.look(null, error.message);
     }
     this.changed();
   }
 
-  /** Looks at a message of a room. */
+  /** Opens a room at a message. */
   async show(uid, seq) {
     await this.open(uid);
     await this.rooms.get(uid)?.show(seq);
   }
 
-  /** Looks at no room. */
+  /** Closes the open room. */
   look(uid, notice = null) {
     this.current = uid;
     this.notice = notice;
     this.changed();
   }
 
-  /** Comes into a room and looks at it; says it where it is seen if that cannot be. */
+  /** Joins a room and opens it; shows the error if that fails. */
   async enter(uid) {
     try {
       go(await this.join(uid));
@@ -120,7 +119,7 @@ export class Session {
     }
   }
 
-  /** Comes into a room by its name or uid, with a password if it has one; gives its uid. */
+  /** Joins a room by its name or uid, with its password if it has one; returns its uid. */
   async join(name, password) {
     const { room } = await this.client.join(name, { password: password || undefined });
     this.invited.delete(room.uid);
@@ -134,7 +133,7 @@ export class Session {
     return this.join(room.uid, args.password);
   }
 
-  /** The room of two, with whoever is called so. */
+  /** Opens the direct room with the account of this name. */
   async talkTo(account) {
     const { room } = await this.client.call("direct.open", { account });
     if (!this.rooms.has(room.uid)) await this.refresh();
@@ -152,7 +151,7 @@ export class Session {
     if (!this.isGuest) this.#list((await this.client.call("unread")).rooms);
   }
 
-  /** What can be typed after a slash here. */
+  /** The slash commands of the open room. */
   async loadCommands() {
     if (Date.now() - this.#commandsAt < COMMANDS_HOLD_MS) return;
     this.#commandsAt = Date.now();
@@ -161,7 +160,7 @@ export class Session {
     this.changed();
   }
 
-  /** The liveliest first. */
+  /** Most recently active first. */
   sorted(direct) {
     const rooms = [...this.rooms.values()].filter((room) => room.isDirect === direct);
     return rooms.sort((one, other) => other.rank - one.rank);
@@ -171,7 +170,7 @@ export class Session {
     if (state.kind === "online") {
       this.ready = true;
       if (this.current) this.open(this.current);
-      // Guests who came or went meanwhile were not told of.
+      // Events of guests that joined or left while offline were missed.
       this.room?.peopleChanged();
       this.people.watch();
     }
@@ -182,7 +181,7 @@ export class Session {
     const uids = new Set(rows.map(({ room }) => room.uid));
     for (const uid of this.rooms.keys()) if (!uids.has(uid)) this.rooms.delete(uid);
     for (const row of [...rows].reverse()) {
-      // Sessions are between an account and a program.
+      // Hides echo sessions, which are for programs.
       if (row.room.kind === "session") continue;
       this.#know(row.room).count(row);
       this.invited.delete(row.room.uid);
@@ -201,7 +200,7 @@ export class Session {
     return room;
   }
 
-  /** Something has happened there: it goes to the top. */
+  /** Moves a room with new activity to the top. */
   raise(room) {
     room.rank = ++this.#rank;
   }

@@ -1,4 +1,4 @@
-// The rooms and people that one talks to.
+// The list of rooms and direct conversations.
 
 import { html } from "/web/vendor/htm/preact.js";
 import { hashOf } from "./address.js";

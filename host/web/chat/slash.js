@@ -1,6 +1,6 @@
-// Commands as one types them: what could be meant, and what comes next.
+// Completion of slash commands.
 
-/** The words of a text, with where each begins. What stands in quotes is one. */
+/** The words of a text with their positions; a quoted text is one word. */
 function wordsOf(text) {
   const words = [];
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"?|\S+/g)) words.push({ text: match[0], start: match.index, end: match.index + match[0].length });
@@ -9,7 +9,7 @@ function wordsOf(text) {
 
 export const isCommand = (text) => /^\/(?!\/)/.test(text);
 
-/** What a param is called where it is asked for. */
+/** The label of a param. */
 export function paramText({ name, kind, choices, required }) {
   const what = kind === "choice" ? choices.join(" | ") : kind === "text" || kind === name ? name : `${name}: ${KINDS[kind] ?? kind}`;
   return required ? `<${what}>` : `[${what}]`;
@@ -29,7 +29,7 @@ export function completionsOf(text, { commands, role, members, rooms }) {
   if (word !== undefined) {
     const options = allowed.filter(({ slash }) => slash.startsWith(word.toLowerCase()))
       .map((command) => ({ insert: `/${command.slash}${command.params.length ? " " : ""}`, label: `/${command.slash}`, params: command.params, hint: command.summary }));
-    // What is typed already need not be offered.
+    // Does not offer what is typed already.
     const only = options.length === 1 && options[0].label === text && !options[0].insert.endsWith(" ");
     return { ...none, options: only ? [] : options, command: allowed.find(({ slash }) => slash === word) ?? null };
   }
@@ -38,7 +38,7 @@ export function completionsOf(text, { commands, role, members, rooms }) {
   if (!command) return none;
   const open = !/\s$/.test(text);
   const last = open ? words.at(-1) : { text: "", start: text.length };
-  // The last text takes all that is left.
+  // The last text param takes the rest of the line.
   const param = Math.min(words.length - (open ? 2 : 1), command.params.length - 1);
   const values = valuesOf(command.params[param], { members, rooms });
   const begun = last.text.replace(/^"/, "").toLowerCase();

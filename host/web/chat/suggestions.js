@@ -1,9 +1,9 @@
-// What can be typed next, above the field.
+// The suggestions above the text field.
 
 import { html } from "/web/vendor/htm/preact.js";
 import { paramText } from "./slash.js";
 
-/** So many are seen at a time, around the chosen one: there is nothing to scroll. */
+/** How many suggestions are shown, around the selected one, without scrolling. */
 const SHOWN = 6;
 
 export function Suggestions({ options, at, take }) {
@@ -19,7 +19,7 @@ export function Suggestions({ options, at, take }) {
     </ul>`;
 }
 
-/** How the command that is being typed goes; what comes now stands out. */
+/** The syntax of the command being typed, with the current param highlighted. */
 export function Usage({ command, param }) {
   const current = command.params[param];
   return html`

@@ -1,4 +1,4 @@
-// Words, times and colours, as the page shows them.
+// Formatting of texts, times and colours.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
@@ -20,7 +20,7 @@ export function dayOf(at) {
   return (date.getFullYear() === today.getFullYear() ? day : dayOfYear).format(date);
 }
 
-/** One of eight classes of colour, always the same for the same name. */
+/** One of eight colour classes, derived from the name. */
 export function hueOf(name) {
   let sum = 0;
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
@@ -50,7 +50,7 @@ export function piecesOf(text) {
   const pieces = [];
   let from = 0;
   for (const match of text.matchAll(/https?:\/\/[^\s<>"'`]+/gi)) {
-    // What ends the sentence does not belong to the address; neither does a bracket that was opened before it.
+    // Excludes trailing punctuation, and a closing bracket that was opened before the address.
     let address = match[0].replace(/[.,;:!?…]+$/, "");
     if (address.endsWith(")") && !address.includes("(")) address = address.slice(0, -1);
     if (match.index > from) pieces.push({ text: text.slice(from, match.index) });

@@ -1,4 +1,4 @@
-// What was said, oldest first. It stays at its end when one is there, and where it is when older messages come in above.
+// The list of messages, oldest first. It follows its end if that is visible, and keeps its position when older messages are added.
 
 import { Component, html } from "/web/vendor/htm/preact.js";
 import { Icon } from "./icons.js";
@@ -6,7 +6,7 @@ import { Message, reveal } from "./message.js";
 import { Unsent } from "./unsent.js";
 import { dayOf, namesOf, sameDay } from "./text.js";
 
-/** Messages of one person within this time stand together. */
+/** Messages of one author within this time are grouped. */
 const TOGETHER_MS = 5 * 60_000;
 const AT_END_PX = 60;
 const NEAR_TOP_PX = 300;
@@ -20,7 +20,7 @@ export class Timeline extends Component {
     this.toEnd();
     this.sizes = new ResizeObserver(() => this.atEnd && this.toEnd());
     this.sizes.observe(this.box);
-    // Pictures that have come make it longer.
+    // Loaded pictures change its height.
     this.box.addEventListener("load", () => this.atEnd && this.toEnd(), true);
   }
 
@@ -42,7 +42,7 @@ export class Timeline extends Component {
     this.first = first;
   }
 
-  /** Goes to the message that is wanted. */
+  /** Scrolls to the requested message. */
   show(room) {
     this.atEnd = room.inSight = false;
     reveal(room.wanted);
@@ -63,7 +63,7 @@ export class Timeline extends Component {
     if (box.scrollTop < NEAR_TOP_PX && room.log) room.older();
   };
 
-  /** Arrow keys go from message to message; what can be done with one is the next stop of the tab key. */
+  /** Arrow keys move between messages; Tab moves to the actions of the focused one. */
   keys = (event) => {
     const { key, target } = event;
     if (!["ArrowUp", "ArrowDown", "Home", "End"].includes(key) || !(target === this.box || target.matches("[data-message]"))) return;

@@ -1,4 +1,4 @@
-// A message that the server has not taken yet.
+// An unacknowledged or refused message.
 
 import { html } from "/web/vendor/htm/preact.js";
 

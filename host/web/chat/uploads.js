@@ -1,4 +1,4 @@
-// Files on their way up, in the draft of their room.
+// Uploads of files in a room's draft.
 
 import { Rest } from "/web/client/index.js";
 import { sizeOf } from "./text.js";
@@ -7,7 +7,7 @@ const rest = new Rest(location.origin);
 let ids = 0;
 
 export const uploads = {
-  /** Takes files into a room's draft, and sends them up. */
+  /** Adds files to a room's draft, and uploads them. */
   add(session, room, files) {
     for (const file of files) this.send(session, room, { id: ++ids, file, name: file.name || "picture.png" });
   },

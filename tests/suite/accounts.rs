@@ -98,7 +98,7 @@ async fn invalid_expired_or_foreign_token_is_refused() {
         let header = format!("Bearer {token}");
         assert_eq!(Client::open_with(&url, &[("authorization", &header)]).await.err(), Some(401), "{token}");
         let failure = server.connect().await.call("connect", json!({"token": token})).await.unwrap_err();
-        // An empty one is none.
+        // An empty token is invalid.
         let code = if token.is_empty() { "bad_request" } else { "unauthenticated" };
         assert_eq!(failure.code(), code, "{token}");
     }
@@ -176,7 +176,7 @@ async fn concurrent_refreshes_of_two_tabs_keep_both_logged_in() {
     assert_eq!(successors.len(), 1);
     let (token, next) = refresh(&server, successors.iter().next().unwrap()).await.unwrap();
     assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);
-    // A request that was on its way for long, while another tab was faster.
+    // A delayed request, while another tab was faster.
     let (token, late) = refresh(&server, &account.refresh_token).await.unwrap();
     assert!(successors.contains(&late) && late != next);
     assert_eq!(server.get("/api/me", Some(&token)).await.0, 200);

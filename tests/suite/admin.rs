@@ -78,7 +78,7 @@ async fn plugin_routes_refuse_non_administrators() {
     let (done, said) = tool(&server, &bob.token, &["disable", "word-filter"]).await;
     assert!(!done && said.contains("administrators"), "{said}");
 
-    // Who is one no more is refused at once.
+    // A former administrator is refused at once.
     let token = administrator(&server, "ann").await;
     assert_eq!(server.get("/api/admin/plugins", Some(&token)).await.0, 200);
     assert!(server.setup().command(&["user", "admin", "ann", "--off"]).output().await.unwrap().status.success());
@@ -102,7 +102,7 @@ async fn plugin_is_disabled_and_enabled_in_config_toml_while_people_chat() {
     assert_eq!(without, before.lines().collect::<Vec<_>>(), "everything else stays, comments too");
     assert_eq!(off.lines().count(), before.lines().count() + 1);
 
-    // The file is the truth: the next start follows it.
+    // The next start follows the file.
     server.stop().await;
     server.start_again().await;
     let mut bob = server.join_as("bill").await;

@@ -35,7 +35,7 @@ async fn plugin_changes_and_refusals_are_audited() {
     server.post(&path("/enable"), token, &json!({})).await;
     server.delete(&path(""), token).await;
     server.post("/api/admin/plugins/reload", token, &json!({})).await;
-    // Looking changes nothing.
+    // Reading is not recorded.
     server.get("/api/admin/plugins", token).await;
 
     let log = lines(&server, &root, "").await;
@@ -127,7 +127,7 @@ async fn command_line_actions_are_audited() {
             ("account.admin", &root, "done"),
         ]
     );
-    // The name of a deleted account is taken out sooner or later.
+    // The name of a deleted account is removed asynchronously.
     let (action, on, outcome) = summary(&log)[0];
     assert!((action, outcome) == ("account.delete", "done") && on.contains(&bob.id), "{}", log[0]);
     assert!(log[0]["by"]["account"].is_null() && log[0]["by"]["name"].is_string(), "{}", log[0]);

@@ -56,7 +56,7 @@ async fn plugin_is_replaced_and_rolled_back_while_people_chat() {
     );
     assert_eq!((&versions[0]["running"], &versions[1]["running"]), (&json!(true), &json!(false)));
 
-    // What was kept outlives the server.
+    // Kept versions survive a restart.
     server.stop().await;
     server.start_again().await;
     let mut ann = somebody(&server, "bob").await;
@@ -65,7 +65,7 @@ async fn plugin_is_replaced_and_rolled_back_while_people_chat() {
     assert_eq!(said(&mut ann).await, "****");
     assert_eq!(installed(&server, Plugin::WordFilter), Some(file(Plugin::WordFilter)));
 
-    // Going back once more undoes that, and a certain version can be had by its hash.
+    // Another rollback undoes that, and a version can be chosen by its hash.
     assert_eq!(server.post(&format!("{FILTER}/rollback"), Some(&token), &json!({})).await.0, 200);
     assert_eq!(said(&mut ann).await, "darn");
     let to = before["sha256"].as_str().unwrap();
@@ -118,7 +118,7 @@ async fn failing_upload_is_refused_and_previous_version_keeps_running() {
             .await;
         assert_eq!(code, 400, "{id}: {answer}");
     }
-    // Its one command is the shipped plugin's already.
+    // The shipped plugin already has its only command.
     let (code, answer) = server.put("/api/admin/plugins/another", Some(&token), file(Plugin::Echo)).await;
     assert_eq!(code, 400, "{answer}");
     assert_eq!(status(&server, &token, "another").await, Value::Null);

@@ -51,7 +51,7 @@ async fn post_to_a_disabled_or_deleted_account_is_forbidden_in_every_dialect() {
         assert_eq!(refusals(&server, &ann, other, room, number).await, ["forbidden"; 3]);
     }
     assert_eq!(of_ann.call("typing", json!({"room": with_bob})).await.unwrap_err().code(), "forbidden");
-    // Nor does a plugin do it for them.
+    // Plugins cannot post for them either.
     for (op, args) in [
         ("message.post", json!({"room": with_bob, "body": "/me waves"})),
         ("action.post", json!({"room": with_bob, "text": "waves"})),
@@ -59,7 +59,7 @@ async fn post_to_a_disabled_or_deleted_account_is_forbidden_in_every_dialect() {
     ] {
         assert_eq!(of_ann.call(op, args.clone()).await.unwrap_err().code(), "forbidden", "{args}");
     }
-    // What was said stays to be read.
+    // Earlier messages stay readable.
     assert_eq!(of_ann.history(&with_bob).await, ["before"]);
     let found = of_ann.call("account.find", json!({"name": "bob"})).await.unwrap();
     assert_eq!(found["account"]["disabled"], true);
@@ -95,7 +95,7 @@ async fn blocked_account_is_refused_like_one_that_writes_to_a_disabled_account()
     assert_eq!(refusals(&server, &bob, &ann, &room, a).await, ["forbidden"; 3]);
     let refused = of_bob.post(&room, "hello?").await.unwrap_err();
     assert!(!refused.message().contains("block"), "{}", refused.message());
-    // Nothing else carries words or signs of life across either.
+    // Other commands do not reach the blocking account either.
     let seq = &posted["seq"];
     for (op, args) in [
         ("message.edit", json!({"room": room, "seq": seq, "body": "hello?"})),
@@ -105,9 +105,9 @@ async fn blocked_account_is_refused_like_one_that_writes_to_a_disabled_account()
         assert_eq!(of_bob.call(op, args).await.unwrap_err().code(), "forbidden", "{op}");
     }
     of_bob.call("message.delete", json!({"room": room, "seq": seq})).await.unwrap();
-    // Whoever blocks does not write either, and is told why.
+    // The blocking account cannot write either, and gets the reason.
     assert!(of_ann.post(&room, "so there").await.unwrap_err().message().contains("unblock"));
-    // Elsewhere both talk as before.
+    // In other rooms both post as before.
     for client in [&mut of_ann, &mut of_bob] {
         client.join("lobby").await;
         client.post("lobby", "hello all").await.unwrap();

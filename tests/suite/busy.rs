@@ -21,7 +21,7 @@ async fn pings_are_answered_during_slow_command_and_answers_keep_order() {
     let server = setup.start().await;
     let mut ann = server.join_as("ann").await;
     ann.send("hostile.do", json!({"deed": "loop"})).await;
-    // These wait for their turn, and the ping does not.
+    // These commands are queued, and the ping is not.
     for _ in 0..10 {
         ann.send("hostile.do", json!({})).await;
     }
@@ -75,7 +75,7 @@ async fn new_connections_are_refused_when_files_run_out_and_others_continue() {
         ann.call("room.history", json!({"room": "lobby", "limit": 10})).await.unwrap();
     }
     assert_eq!(server.count_output("accept failed"), 0);
-    // And the others as soon as there is a place.
+    // Others connect as soon as there is room.
     drop(open);
     let let_in =
         async { while reqwest::get(server.url("/api/server")).await.is_ok_and(|answer| answer.status() == 503) {} };

@@ -90,7 +90,7 @@ async fn account_on_several_nodes_is_online_until_its_last_connection_closes() {
     assert_eq!(watcher.expect_event("presence").await["data"]["online"], true);
     let also = third.log_in(&ann).await;
     there.close().await;
-    // Dies without a word: she is offline once its lease is over, and was not before.
+    // The node is killed: she is offline once its lease expires, and not before.
     third.kill().await;
     assert_eq!(watcher.expect_event("presence").await["data"]["online"], false);
     let told = watcher.settle().await;
@@ -122,7 +122,7 @@ async fn resumed_node_restores_presence_and_catches_up() {
 #[ignore = "needs PostgreSQL: `cargo xtask test`"]
 async fn log_out_and_disable_close_connections_on_every_node() {
     let cluster = Cluster::start().await;
-    // Not by looking now and then.
+    // By notification, not by polling.
     let start = |name| {
         let setup = Setup::new().variable("NATTERJACK__AUTH__RECHECK_INTERVAL", "1h");
         cluster.node(name, setup).start()
@@ -138,7 +138,7 @@ async fn log_out_and_disable_close_connections_on_every_node() {
     let (status, answer) = first.post(&path, Some(&admin.token), &json!({})).await;
     assert!((200..300).contains(&status), "{status} {answer}");
     assert_eq!(bob_there.expect_close().await, 4504);
-    // And nobody gets in there by the old token.
+    // The old token is refused there.
     let failure = second.connect().await.call("connect", json!({"token": ann.token})).await.unwrap_err();
     assert_eq!(failure.code(), "unauthenticated");
 }
@@ -353,7 +353,7 @@ async fn rooms_joined_during_nats_outage_are_subscribed_afterwards() {
         client.call("room.join", json!({"room": room})).await.unwrap();
     }
     cluster.nats.start_again().await;
-    // Nobody stores that somebody is typing: it comes by NATS or not at all.
+    // Typing events are not stored, so they arrive only through NATS.
     let mut heard = None;
     while heard.is_none() {
         ann.call("typing", json!({"room": room})).await.unwrap();

@@ -72,7 +72,7 @@ async fn upload_and_rollback_apply_on_all_nodes() {
     let own = std::fs::read(first.path().join("plugins/word-filter.wasm")).unwrap();
     assert_eq!(own, file(Plugin::WordFilter), "the operator's folder stays as it is");
 
-    // Also on a node that never ran the version that is gone back to.
+    // Also on a node that never ran the former version.
     let mut third = cluster.start_node("third").await;
     let mut cid = somebody(&third, "cid").await;
     assert_eq!(said(&mut cid, "darn").await, "darn", "who starts later has it too");
@@ -85,7 +85,7 @@ async fn upload_and_rollback_apply_on_all_nodes() {
     assert_eq!(said(&mut ann, "darn").await, "****");
     assert_eq!(said(&mut bob, "darn").await, "****");
 
-    // What was agreed on outlives the nodes.
+    // The shared state survives restarts of all nodes.
     let marks = (first.mark(), second.mark());
     let to = plugin["versions"][1]["sha256"].as_str().unwrap().to_owned();
     let (code, plugin) = second.post(&format!("{FILTER}/rollback?to={to}"), Some(&token), &json!({})).await;
@@ -212,7 +212,7 @@ async fn concurrent_changes_converge() {
         assert_eq!((one.0, other.0, switched.0), (200, 200, 200), "{one:?} {other:?} {switched:?}");
         let enabled = first.post(&format!("{FILTER}/enable"), Some(&token), &json!({})).await;
         assert_eq!(enabled.0, 200, "{enabled:?}");
-        // The last word of either is heard by both.
+        // Both nodes apply the last change of each.
         let here = expect_status(&first, &token, "word-filter", |here| here["state"] == "running").await;
         expect_status(&second, &token, "word-filter", |there| there["sha256"] == here["sha256"]).await;
     }
@@ -236,7 +236,7 @@ async fn distributing_node_shares_its_folder_and_grants() {
     let mut bob = somebody(&taker, "bob").await;
     assert_eq!(said(&mut bob, "darn").await, "****", "what lay there at the start");
 
-    // Not granted, and so not given.
+    // Not granted by the administrator, and so not distributed.
     giver.setup().install(Plugin::Bot, "bot.wasm");
     giver.expect_output("not distributed to cluster").await;
     let mark = taker.mark();
@@ -248,7 +248,7 @@ async fn distributing_node_shares_its_folder_and_grants() {
     taker.expect_after(mark, "that it has the bot", bot).await;
     bob.call("bot.say", json!({"room": "lobby", "text": "here I am"})).await.unwrap();
 
-    // Of what an administrator and the configuration say, the newest counts.
+    // The newest of the administrator's and the configuration's settings wins.
     let token = taker.administrator("root").await.token;
     assert_eq!(taker.post("/api/admin/plugins/bot/disable", Some(&token), &json!({})).await.0, 200);
     giver.expect_output("plugin unloaded").await;
@@ -266,7 +266,7 @@ async fn distributing_node_shares_its_folder_and_grants() {
     taker.expect_after(mark, "that it is gone", |line| line.contains("plugin unloaded")).await;
     assert_eq!(said(&mut bob, "a casino").await, "a casino");
 
-    // What it gave and has no more is taken back, at its start too.
+    // Plugins that it distributed and no longer has are removed, also at its start.
     assert_eq!(status(&taker, &token, "bot").await["grants"]["given"].as_array().unwrap().len(), 6);
     giver.stop().await;
     giver.write_config(|text| text.split("\n[plugin.bot]").next().unwrap().to_owned());
@@ -285,7 +285,7 @@ async fn newer_upload_replaces_file_of_distributing_node() {
     giver.start_again().await;
     let mut ann = somebody(&giver, "ann").await;
     assert_eq!(said(&mut ann, "a casino").await, "rejected");
-    // What was put there since is newer.
+    // A file that was put there later is newer.
     giver.stop().await;
     giver.setup().install(Plugin::WordFilter, "word-filter.wasm");
     giver.start_again().await;

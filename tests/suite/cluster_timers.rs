@@ -42,7 +42,7 @@ async fn timer_fires_on_one_node_only() {
     ann.join("lobby").await;
     bob.join("lobby").await;
     set(&mut ann, "tick", 2).await;
-    // Whoever is timer_calls last says so to the listeners of its node, if not to all.
+    // The node whose timer fires last notifies its own clients, if not all.
     loop {
         tokio::select! {
             _ = ann.expect_message() => {}
@@ -103,7 +103,7 @@ async fn timer_effects_of_a_partitioned_node_are_not_committed_twice() {
     first.signal(Signal::SIGCONT);
     let told = async { while timer_calls(&first).await == 0 {} };
     timeout(PATIENCE, told).await.expect("it came to its end there too");
-    // Whatever came of that was settled before the node can stop.
+    // A node can stop only after its timer calls are settled.
     assert!(first.stop().await.success());
     assert_eq!(bob.history("lobby").await, ["at last", "go on"]);
 }

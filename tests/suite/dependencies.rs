@@ -61,10 +61,10 @@ fn external_crates_are_used_only_in_their_modules() {
 
 #[test]
 fn modules_depend_only_on_lower_layers() {
-    // From the socket to the database: a module may know those further down, and none of those before it.
+    // Layers from the socket to the database: a module may depend on lower ones only.
     let way = ["transport", "session", "router", "plugins", "rooms", "messages", "accounts", "database"];
     let allowed = [
-        // The writer tells the rooms' caches what no longer holds.
+        // The writer invalidates the rooms' caches.
         ("messages", "rooms"),
     ];
     for (module, path, code) in modules_of_host() {

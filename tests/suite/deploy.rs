@@ -54,7 +54,7 @@ fn nginx_accepts(snippet: &str) {
     let here = folder.path().display();
     let paths =
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {here}/{what};"));
-    // Whoever runs the tests may have no right to port 80, and no IPv6.
+    // The test user may not be allowed to use port 80, and may have no IPv6.
     let snippet = snippet.replace("listen 80;", "listen 127.0.0.1:58080;").replace("listen [::]:80;", "");
     let whole = format!(
         "pid {here}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{}\n{snippet}\n}}\n",

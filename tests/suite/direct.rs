@@ -80,7 +80,7 @@ async fn message_reaches_all_connections_of_both_accounts_only() {
     for client in &mut hearing[1..] {
         assert_eq!(client.expect_event("message").await, first);
     }
-    // The answer to what she asks is the first that she hears beside who is online: the message was not for her.
+    // Apart from presence, the answer to her request is her first frame: she did not receive the message.
     say(&mut of_cyd, json!({"event": "fetchChats", "receiverId": ann.id})).await;
     assert_eq!(of_cyd.expect_event("noRoomFound").await, json!({"event": "noRoomFound"}));
     assert!(of_cyd.heard().iter().all(|frame| frame["event"] == "userStatus"));
@@ -306,7 +306,7 @@ async fn messages_are_unread_until_their_receiver_fetches_them() {
         let messages = unread["data"]["messages"].as_array().unwrap();
         assert_eq!((texts(messages), &messages[0]), (vec!["Hello", "are you there?"], &hello));
     }
-    // Whoever wrote them does not make them read, nor does what comes before their receiver's next command overtake it.
+    // Fetching by their author does not mark them as read.
     assert!(chats(&mut of_ann, &bob.id).await[1..].iter().all(|message| message["isRead"] == false));
     // Once her next command is answered, what she fetched is read.
     say(&mut of_ann, json!({"event": "unReadMessages", "receiverId": bob.id})).await;
@@ -338,7 +338,7 @@ async fn presence_of_all_dialects_reaches_authenticated_clients() {
     assert_eq!(of_ann.next_frame().await, status(&bob.id, false));
     drop(of_cyd);
     assert_eq!(of_ann.next_frame().await, status(&cyd.id, false));
-    // Whoever has not said who they are hears nothing of all that.
+    // An unauthenticated connection receives no presence.
     say(&mut stranger, json!({"event": "authenticate", "token": cyd.token})).await;
     assert_eq!(stranger.next_frame().await, status(&cyd.id, true));
 }
@@ -392,7 +392,7 @@ async fn one_conversation_works_in_three_dialects() {
     assert_eq!((&heard["data"]["senderId"], &heard["data"]["receiverId"]), (&json!(bob.id), &json!(ann.id)));
     assert_eq!(texts(&chats(&mut direct, &bob.id).await), ["from direct", "from go", "from **** native"]);
 
-    // Rooms of many are heard by their members alone, and go by their own id.
+    // Messages of rooms reach members only, and have the room's id as receiver.
     native.join("lobby").await;
     native.post("lobby", "to the others").await.unwrap();
     let mut of_ann = server.log_in(&ann).await;

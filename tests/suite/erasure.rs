@@ -112,7 +112,7 @@ async fn erasing_deletes_messages_and_files_of_that_account_only() {
     for file in [&carried, &unused] {
         assert_eq!(server.fetch(file["url"].as_str().unwrap()).await.status(), 404);
     }
-    // Those who are there hear of it.
+    // Connected members receive the deletions.
     of_bob.expect_event("message.deleted").await;
     let bodies = database::texts(&server.setup().database_url(), "SELECT COALESCE(body, '') FROM entries").await;
     assert!(!bodies.iter().any(|body| body.contains("mine")), "{bodies:?}");

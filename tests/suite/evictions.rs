@@ -71,7 +71,7 @@ async fn groups_client_receives_kick_and_reason() {
     assert_eq!(client.next_frame().await, removed);
     let message = json!({"type": "message", "name": "bob", "group": "pond", "Text": "hello?"});
     assert_eq!(ask(&mut client, message.clone()).await, json!({"type": "err", "err": why}));
-    // Once back, nothing is left of it.
+    // After rejoining, everything works again.
     let join = json!({"type": "first-connect", "name": "bob", "group": "pond"});
     assert_eq!(ask(&mut client, join.clone()).await["type"], "acknowledge-connect");
     assert_eq!(ask(&mut client, message).await["type"], "message");

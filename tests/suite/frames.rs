@@ -150,5 +150,5 @@ async fn nul_in_names_is_refused() {
     }
     let login = json!({"username": "an\0n", "password": "p\0"});
     assert!(server.post("/api/auth/login", None, &login).await.0 < 500);
-    // The server is not at fault in any of this: that is seen when it goes.
+    // None of this may log an error of the server, which is checked when it stops.
 }

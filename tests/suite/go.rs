@@ -44,7 +44,7 @@ async fn private_message_reaches_both_accounts_only() {
     );
     assert!(heard["timestamp"].as_str().unwrap().ends_with('Z'));
     assert_eq!(of_ann.expect_type("message").await, heard, "the sender too");
-    // The next frame of somebody else's is the answer to what they ask: the message was not for them.
+    // The next frame of another client is the answer to its own request: it did not receive the message.
     of_cyd.send_text(json!({"type": "history", "receiver_id": a}).to_string()).await;
     assert_eq!(of_cyd.next_frame().await, json!({"type": "history", "receiver_id": a, "messages": []}));
 }

@@ -169,7 +169,7 @@ async fn guest_on_another_node_is_banned_there_and_everywhere() {
         assert_eq!(another.call("room.join", json!({"room": "den"})).await.unwrap_err().code(), "forbidden");
     }
     ann.call("guest.pardon", json!({"room": "den"})).await.unwrap();
-    // An account that is connected elsewhere is known there alone.
+    // An account that is connected to another node is known only there.
     let _bob = second.join_as("bob").await;
     ann.call("guest.exclude", json!({"room": "den", "account": "bob", "for_s": 3600})).await.unwrap();
     while guest.call("room.join", json!({"room": "den"})).await.is_ok() {

@@ -67,13 +67,13 @@ async fn hostile_command_fails_for_its_caller_only() {
         assert_plugin_failed(ann.answer(asked).await);
         expect_fault(&mut server, before, "commands", reasons).await;
     }
-    // One person cannot have it locked away.
+    // One person cannot cause a quarantine.
     ann.call("hostile.do", json!({})).await.unwrap();
 }
 
 #[tokio::test]
 async fn hostile_filter_rejects_that_message_only() {
-    // What takes a filter long costs its sender dear, and one person does all of it: several would have it quarantined.
+    // Slow filter calls count towards the sender's limit. All are caused by one person, since several would cause a quarantine.
     let setup = setup(TABLE).variable("NATTERJACK__LIMITS__COMMAND_BURST", "100000");
     let mut server = setup.start().await;
     let (mut ann, mut bob) = (server.join_as("ann").await, server.join_as("bob").await);
@@ -155,7 +155,7 @@ async fn excess_timers_are_refused_and_rolled_back() {
     assert!(refused.message().contains("the number of changes in one call") && refused.message().contains("1000"));
     assert_eq!(ann.call("hostile.left", json!({})).await.unwrap()["timers"], 0);
 
-    // Nor does patience help.
+    // Retrying does not help.
     for _ in 0..10 {
         ann.call("hostile.do", json!({"deed": "some-timers"})).await.unwrap();
     }
@@ -310,7 +310,7 @@ async fn plugin_failing_three_users_is_quarantined_and_rejects_messages() {
     assert_eq!(failure.code(), "unavailable");
     assert!(failure.message().contains("hostile"), "{failure:?}");
     assert_eq!(eve.call("hostile.do", json!({})).await.unwrap_err().code(), "unavailable");
-    // Its guard is a closed door, and other plugins' commands are as they were.
+    // Its guard admits nobody, and commands of other plugins still work.
     let room = json!({"name": "cellar", "visibility": "private", "password": "sesame"});
     assert_eq!(eve.call("room.create", room).await.unwrap_err().code(), "unavailable");
     eve.call("room.create", json!({"name": "pond"})).await.unwrap();
@@ -336,7 +336,7 @@ async fn quarantined_filter_with_fail_open_lets_messages_pass() {
     let mut eve = server.join_as("eve").await;
     eve.join("lobby").await;
     eve.post("lobby", "do trap, darn it").await.unwrap();
-    // The filter after it still judges.
+    // The next filter still runs.
     assert_eq!(eve.expect_message().await, "do trap, **** it");
 }
 

@@ -102,7 +102,7 @@ async fn broken_chunks_are_refused_without_effect() {
             if right {
                 continue;
             }
-            // Of a client that is gone nobody wants an answer; but nothing was done.
+            // A client that disconnected gets no answer, but the request had no effect.
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{request:?}: {answer}");
             assert!(!answer.is_empty() || chunks == "5\r\nhello", "{request:?}");
         }
@@ -133,12 +133,12 @@ async fn oversized_content_length_is_refused_before_the_body() {
             assert!(head.contains("connection: close"), "{head}");
         }
     }
-    // Whoever sends all the same gets to read the answer.
+    // A client that sends its body anyway can still read the answer.
     for _ in 0..5 {
         let large = reqwest::Client::new().post(server.url("/api/auth/login")).body("[".repeat(3_000_000));
         assert_eq!(large.send().await.unwrap().status(), 413);
     }
-    // Without an announcement it is noticed on the way.
+    // Without Content-Length the limit applies while reading.
     let chunk = "[".repeat(70_000);
     let request = format!(
         "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{chunk}\r\n",
@@ -248,7 +248,7 @@ async fn range_request_returns_part_of_a_file() {
         (beyond.status().as_u16(), &beyond.headers()[header::CONTENT_RANGE]),
         (416, &"bytes */600000".parse().unwrap())
     );
-    // Of what changed meanwhile, and of what is not understood, all is sent; and a head tells of all.
+    // An outdated or unsupported range returns the whole file, and so does HEAD.
     for (method, range, known) in [
         (Method::GET, "bytes=0-0", "\"other\""),
         (Method::GET, "bytes=0-0,5-5", tag.as_str()),
@@ -333,7 +333,7 @@ async fn pages_and_lists_are_compressed_and_tokens_are_not() {
         let plain = plain.bytes().await.unwrap().len();
         assert!(is_packed && bytes < plain / 2 + 512, "{path}: {bytes} of {plain}");
     }
-    // However long it is: what stands beside a token may be somebody else's to choose.
+    // Regardless of its length: an attacker may control text beside the token.
     let name = "n".repeat(60);
     let body = json!({"username": name, "password": "p", "email": format!("{}@example.org", "e".repeat(60))});
     assert!(!packed(http.post(server.url("/api/auth/signup")).json(&body)).await.0);

@@ -65,7 +65,7 @@ async fn empty_optional_fields_count_as_absent_in_every_dialect() {
                 assert_ne!(answer["type"], "error", "{frame}: {answer}");
             }
         }
-        // So that nobody waits for them below.
+        // Joined here, so that later frames need not wait for them.
         direct.settle_direct().await;
         for (frame, fields) in [
             (json!({"event": "message", "receiverId": bob.id, "message": "hi"}), &["images", "data"] as &[_]),
@@ -74,7 +74,7 @@ async fn empty_optional_fields_count_as_absent_in_every_dialect() {
             for field in fields {
                 let frame = with(frame.clone(), "", field, nothing.clone());
                 direct.send_text(frame.to_string()).await;
-                // Besides, it hears who comes online.
+                // This dialect also receives presence.
                 direct.expect_event(frame["event"].as_str().unwrap()).await;
             }
         }
@@ -279,7 +279,7 @@ async fn token_in_query_is_refused_by_default() {
             assert_eq!(Client::open_with(&url, &[]).await.err(), Some(401), "{path} {name}");
         }
     }
-    // By its proper way a token counts, whatever the address says; and what is no token is none.
+    // A token sent properly counts despite the query, and placeholders in the query are ignored.
     with_token(&server, &ann, &format!("/ws/direct?token={}", ann.token)).await.expect_event("userStatus").await;
     open(&server, "/ws/rooms?token=").await;
     open(&server, "/ws/rooms?token=undefined&x=1").await;

@@ -76,7 +76,7 @@ async fn connection_over_the_total_limit_gets_503_with_retry_after() {
     for client in [&mut ann, &mut bob] {
         client.call("commands", json!({})).await.unwrap();
     }
-    // Whoever goes makes room.
+    // A closed connection makes room.
     bob.close().await;
     let mut tries = 0..1000;
     while Client::try_open(&format!("ws://{}/ws/native", server.address())).await.is_none() {

@@ -83,7 +83,7 @@ async fn deleted_message_keeps_its_number_and_loses_its_text() {
     assert_eq!(too_late.unwrap_err().code(), "not_found");
     assert_eq!(ann.call("search", json!({"query": "secret"})).await.unwrap()["messages"], json!([]));
 
-    // Nor does the log tell it to those who come back.
+    // The log does not send it to clients that recover, either.
     let mut late = server.join_as("cyd").await;
     let joined = late.call("room.join", json!({"room": "lobby", "since": seq - 1})).await.unwrap();
     assert_eq!(joined["recovered"], true);
@@ -228,7 +228,7 @@ async fn retention_deletes_old_messages_and_keeps_numbering() {
     }
     assert_eq!(ann.history("lobby").await, ["number 7", "number 8", "number 9"]);
     assert_eq!(ann.post("lobby", "number 10").await.unwrap()["seq"], last + 1);
-    // What is gone cannot be sent again one by one: the client is told to page instead.
+    // Deleted entries cannot be replayed, so the client has to read history instead.
     let joined = ann.call("room.join", json!({"room": "lobby", "since": 1})).await.unwrap();
     assert_eq!(joined["recovered"], false);
     assert_eq!(ann.call("search", json!({"query": "number 1"})).await.unwrap()["messages"], json!([]));

@@ -234,7 +234,7 @@ async fn colliding_accounts_log_in_by_exact_spelling() {
     ] {
         assert_eq!(account_of(&server, other).await, name, "{other}");
     }
-    // Which one is meant cannot be told.
+    // Ambiguous.
     for neither in ["Οδος", "οδοσ", "strasse", "STRAẞE"] {
         assert_eq!(log_in(&server, neither).await.0, 401, "{neither}");
         assert_eq!(refusal(&server, neither).await, "conflict", "{neither}");

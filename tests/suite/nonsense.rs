@@ -176,7 +176,7 @@ async fn malformed_direct_frames_get_one_error_each() {
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let key = "0190b7a5-3a3f-7c3c-8d5e-0123456789ab";
     let picture = "https://pictures.example/frog.png";
-    // A bad token ends the connection; that is looked at elsewhere.
+    // An invalid token closes the connection, which another test covers.
     let valid = vec![
         json!({"event": "message", "receiverId": bob.id, "message": "Hello!"}),
         json!({"event": "message", "receiverId": bob.id, "message": "", "images": [picture, "data:image/png;base64,AA=="]}),
@@ -205,7 +205,7 @@ async fn malformed_direct_frames_get_one_error_each() {
     .await;
 }
 
-/// In packets of Socket.IO as they should be: others end the connection, which is told elsewhere.
+/// In valid Socket.IO packets: invalid ones end the connection, which another test covers.
 #[tokio::test]
 async fn malformed_echo_sessions_frames_get_one_error_each() {
     let server = unlimited_server().await;

@@ -60,11 +60,11 @@ async fn two_bots_do_not_answer_each_other_for_ever() {
     let server = setup.start().await;
     let mut ann = in_lobby(&server, "ann").await;
     ann.post("lobby", "ping").await.unwrap();
-    // What a person said, and five reactions: the last one is not told any more.
+    // A user's post and five reactions: the observer does not receive the last one.
     for wanted in ["ping", "pong", "ping", "pong", "ping", "pong"] {
         assert_eq!(ann.expect_message().await, wanted);
     }
-    // Whoever answers this has dealt with all that was before it.
+    // An answer to this means that all earlier events were handled.
     ann.post("lobby", "end").await.unwrap();
     assert_eq!(ann.expect_message().await, "end");
     assert_eq!(ann.expect_message().await, "ended");
@@ -80,7 +80,7 @@ async fn observer_receives_room_member_and_session_events() {
     let kinds = r#"tells = ["joined", "left", "deleted", "updated", "gone", "opened", "closed"]"#;
     let server = with_bot(kinds).await;
     let mut ann = server.join_as("ann").await;
-    // That ann came may be told before she is in the lobby to hear it: so she asks for what was before, too.
+    // The report of ann's join may precede her subscription, so she also reads history.
     ann.call("room.join", json!({"room": "lobby", "since": 0})).await.unwrap();
     expect_report(&mut ann, "joined ann by ann in lobby").await;
 

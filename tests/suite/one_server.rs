@@ -98,7 +98,7 @@ async fn server_regains_its_lock_or_stops_if_another_has_it() {
     while matches!(database::texts(&url, holders).await, now if now.is_empty() || now == before) {}
     assert_eq!(server.get("/readyz", None).await.0, 200);
 
-    // Whoever waits for it comes before the server itself.
+    // A waiting connection gets the lock before the server itself.
     let mut thief = PgConnection::connect(&url).await.unwrap();
     let (key, object) = (i32::from_be_bytes(*b"natj"), 1);
     let stolen = tokio::spawn(async move {

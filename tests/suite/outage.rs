@@ -89,7 +89,7 @@ async fn posts_during_postgresql_outage_are_refused_and_succeed_afterwards() {
     assert_eq!(server.get("/readyz", None).await.0, 200);
     assert_eq!(acknowledged.len(), 70);
     assert_eq!(stored(&mut ann).await, acknowledged);
-    // The same connection as before, and it heard every one of them, in their order.
+    // The connection is still open, and received all messages in order.
     for seq in joined + 1..=joined + 70 {
         assert_eq!(bob.expect_event("message.posted").await["seq"], seq);
     }

@@ -194,7 +194,7 @@ async fn deleted_account_is_logged_out_and_its_messages_stay_anonymous() {
     for name in ["ann", ann.id.as_str(), "deleted%20account"] {
         assert_eq!(server.get(&format!("/api/users?name={name}"), Some(&bob.token)).await.0, 404, "{name}");
     }
-    // The name and the address are free again, and whoever takes them is somebody else.
+    // The name and the address are free again, for a different account.
     assert_ne!(server.sign_up("ann").await.id, ann.id);
 }
 

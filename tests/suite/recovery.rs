@@ -98,7 +98,7 @@ async fn rejoin_repeatedly(server: &Server, name: &str, last: u64) {
     while seen < last {
         let joined = client.call("room.join", json!({"room": "lobby", "since": seen})).await.unwrap();
         assert_eq!(joined["recovered"], true);
-        // Until the answer it went on as before; after it, everything since is told once more.
+        // Before the answer live events continue; after it, everything since is replayed.
         let before = seqs(&client.heard());
         assert_eq!(before, (seen + 1..=seen + before.len() as u64).collect::<Vec<_>>());
         // Some of that, and some of what is new.

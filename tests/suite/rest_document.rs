@@ -36,7 +36,7 @@ fn schemathesis(server: &Server) -> tokio::process::Command {
     run.arg("run").arg(server.url("/api/openapi.json")).args(["--no-color", "--phases", "examples,coverage,fuzzing"]);
     match std::env::var("NATTERJACK_SCHEMATHESIS_EXAMPLES") {
         Ok(examples) => run.args(["--max-examples", &examples, "--generation-database", "none"]),
-        // The same ones each time: a test that fails now and then helps nobody.
+        // The same requests each time, for a deterministic test.
         Err(_) => run.args(["--max-examples", EXAMPLES, "--generation-deterministic"]),
     };
     run.current_dir(server.path()).kill_on_drop(true);

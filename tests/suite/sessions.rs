@@ -70,7 +70,7 @@ async fn answer_reaches_only_the_accounts_sockets_in_the_session() {
     elsewhere.call("join-session", &json!(new_id())).await;
     say(&mut one, &session, "hi").await;
     assert_eq!((one.expect_message().await, two.expect_message().await), ("hi".to_owned(), "hi".to_owned()));
-    // Whatever was on its way to it is there before the answer.
+    // Frames in flight arrive before the answer.
     elsewhere.call("join-session", &json!(session)).await;
     assert_eq!((one.heard("message"), elsewhere.heard("message")), (0, 0));
 }
@@ -152,7 +152,7 @@ async fn token_is_accepted_in_handshake_header_or_event() {
     assert_eq!(by_event.call("connection", &json!("no token")).await["code"], 401);
     assert_eq!(by_event.call("connection", &json!(ann.token)).await["userId"], json!(ann.id));
     assert!(by_event.call("join-session", &json!(new_id())).await["sessionId"].is_string());
-    // Once said, it stays so.
+    // Authentication persists.
     let bob = server.sign_up("bob").await;
     assert_eq!(by_event.call("connection", &json!(ann.token)).await["userId"], json!(ann.id));
     assert_eq!(by_event.call("connection", &json!(bob.token)).await["code"], 403);

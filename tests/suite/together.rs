@@ -300,7 +300,7 @@ async fn burst(people: &mut [Person]) {
         }))
         .await;
     }
-    // Nothing came twice: what is said now is the next that everybody hears.
+    // No duplicates: the next post is the next message that everybody receives.
     people[0].says("the end").await;
     for person in people {
         assert_eq!(person.hears().await.1, "the end", "{}", person.dialect);

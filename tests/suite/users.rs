@@ -70,7 +70,7 @@ async fn disabled_account_is_logged_out_until_enabled() {
     let mut client = server.log_in(&ann).await;
     assert!(user(server.setup(), &["disable", "ann"], "").await.0);
     assert_eq!(status_of_log_in(&server, "ann", &ann.password).await, 403);
-    // The server has just seen the token, and looks again within seconds.
+    // The server has cached the token's state, and checks it again within seconds.
     assert_eq!(client.expect_close().await, 4504);
     assert_eq!(server.get("/api/me", Some(&ann.token)).await.0, 401);
     assert!(!user(server.setup(), &["token", "ann"], "").await.0);
@@ -109,7 +109,7 @@ async fn account_deleted_offline_leaves_its_rooms_at_the_next_start() {
     assert!(user(server.setup(), &["delete", "ann"], "").await.0);
     server.start_again().await;
     let mut bobs = server.join_as("bob").await;
-    // Either it has left by now, or bob hears it leave.
+    // Either it has left by now, or bob receives its leave.
     bobs.join("lobby").await;
     if bobs.call("room.get", json!({"room": "lobby"})).await.unwrap()["room"]["members"] == 2 {
         bobs.expect_event("member.removed").await;

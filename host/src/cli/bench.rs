@@ -1,4 +1,4 @@
-//! `natterjack bench`: loads a server as many clients would, and measures what they see of it.
+//! `natterjack bench`: loads a server with many clients, and measures deliveries, latency and faults.
 
 mod client;
 mod crowd;
@@ -25,12 +25,12 @@ use self::idle::Bystanders;
 use self::report::Report;
 use super::write_out;
 
-/// Load a server as many clients would, and measure it.
+/// Load a server with many clients, and measure it.
 ///
-/// The clients speak the native protocol, those of `dialects` the others too. Nothing but a server is needed, which lets guests in
-/// and so many clients from one address do so much: raise command_burst and commands_per_second in [limits], and for scenarios with
-/// accounts attempts_burst and attempts_per_minute; for many rooms guest_rooms_per_address, guest_rooms and
-/// creations_per_address_per_hour. What the server refuses is counted and told.
+/// The clients speak the native protocol; `dialects` uses the others too. The server has to allow guests, and this load from one
+/// address: raise command_burst and commands_per_second in [limits], and for scenarios with accounts attempts_burst and
+/// attempts_per_minute; for many rooms guest_rooms_per_address, guest_rooms and creations_per_address_per_hour. Refusals are
+/// counted and reported.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -39,38 +39,38 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-    /// One room: everybody hears every message
+    /// One room in which everybody receives every message
     Fanout(Fanout),
     /// Pairs of accounts, each chatting in a direct room
     Direct(Direct),
     /// Many small rooms
     Rooms(Rooms),
-    /// One room in which so many speak each dialect, and those who speak native talk
+    /// One room with clients of each dialect, in which the native ones post
     Dialects(Dialects),
-    /// Connections that do nothing, for what they cost
+    /// Idle connections, to measure what they cost
     Idle(Idle),
     /// Logging in by name and password
     Login(Requests),
     /// Reading pages of a room's history
     History(Requests),
-    /// Everybody is thrown out, comes back at once, and catches up
+    /// All clients are disconnected, reconnect at once, and catch up
     Reconnect(Reconnect),
 }
 
-/// What all scenarios have in common.
+/// Options of all scenarios.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH. Several nodes of a cluster with commas between: clients are
-    /// dealt out to them in turn
+    /// The server: HOST:PORT, http://HOST:PORT or ws://HOST:PORT/PATH. Several nodes of a cluster are separated by commas, and clients
+    /// distributed among them in turn
     #[arg(long, default_value = "127.0.0.1:5000", value_delimiter = ',')]
     url: Vec<String>,
-    /// For how long to measure
+    /// How long to measure
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
     time: Duration,
-    /// For how long to load the server before that
+    /// How long to load the server before that
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
     warm_up: Duration,
-    /// The server's process, for its CPU time and memory (on this machine); several with commas between are added up
+    /// The server's process, for its CPU time and memory (on this machine); several, separated by commas, are added up
     #[arg(long, value_delimiter = ',')]
     pid: Vec<u32>,
     /// Print the figures as one JSON object
@@ -78,13 +78,13 @@ struct Common {
     json: bool,
 }
 
-/// How messages are sent.
+/// Options for how messages are sent.
 #[derive(Debug, Clone, clap::Args)]
 struct Load {
-    /// Send so many messages a second in all, whatever the server does; latency counts from when a message was due
+    /// Send this many messages per second in total, however slow the server is; latency counts from when a message was due
     #[arg(long, conflicts_with = "in_flight")]
     rate: Option<f64>,
-    /// Without --rate: so many messages of each room are on their way at a time; the next is sent when its sender has one back
+    /// Without --rate: how many messages per room are in flight; a sender posts the next one when it has received its own
     #[arg(long, default_value_t = 1)]
     in_flight: u32,
     /// Characters in a message
@@ -98,7 +98,7 @@ struct Fanout {
     common: Common,
     #[command(flatten)]
     load: Load,
-    /// How many are in the room
+    /// How many clients are in the room
     #[arg(long, default_value_t = 100)]
     clients: usize,
     #[command(flatten)]
@@ -107,20 +107,20 @@ struct Fanout {
 
 #[derive(Debug, clap::Args)]
 struct Spoken {
-    /// What is spoken; all but native is for comparing other servers
+    /// The protocol; all but native are for comparison with other servers
     #[arg(long, value_enum, default_value_t = Speech::Native, hide = true)]
     speech: Speech,
 }
 
-/// What the clients of `fanout`, `rooms` and `idle` speak.
+/// The protocol of the clients of `fanout`, `rooms` and `idle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Speech {
     Native,
-    /// Every text is sent to everybody, as it is.
+    /// The server sends every text unchanged to all clients.
     Plain,
-    /// Socket.IO over WebSocket: the event `message`, to everybody.
+    /// Socket.IO over WebSocket: the event `message`, sent to all clients.
     SocketIo,
-    /// XMPP over WebSocket: a groupchat, which anonymous people may enter.
+    /// XMPP over WebSocket: a group chat for anonymous users.
     Xmpp,
 }
 
@@ -142,10 +142,10 @@ struct Rooms {
     load: Load,
     #[arg(long, default_value_t = 100)]
     rooms: usize,
-    /// How many are in each
+    /// How many clients are in each room
     #[arg(long, default_value_t = 10)]
     members: usize,
-    /// So many more are connected, and in no room
+    /// How many more clients are connected without a room
     #[arg(long, default_value_t = 0)]
     idle: usize,
     #[command(flatten)]
@@ -156,13 +156,13 @@ struct Rooms {
 struct Dialects {
     #[command(flatten)]
     common: Common,
-    /// So many messages are on their way at a time; the next is sent when its sender has one back
+    /// How many messages are in flight; a sender posts the next one when it has received its own
     #[arg(long, default_value_t = 16)]
     in_flight: u32,
     /// Characters in a message
     #[arg(long, default_value_t = 120)]
     size: usize,
-    /// How many speak each of the six
+    /// How many clients use each of the six dialects
     #[arg(long, default_value_t = 100)]
     each: usize,
 }
@@ -181,7 +181,7 @@ struct Idle {
 struct Requests {
     #[command(flatten)]
     common: Common,
-    /// How many ask at a time
+    /// How many requests are made at a time
     #[arg(long, default_value_t = 8)]
     workers: usize,
 }
@@ -192,12 +192,12 @@ struct Reconnect {
     common: Common,
     #[arg(long, default_value_t = 500)]
     clients: usize,
-    /// How many messages everybody has missed
+    /// How many messages each client has missed
     #[arg(long, default_value_t = 50)]
     missed: u32,
 }
 
-/// Ends badly if anything was lost, doubled, out of order or refused.
+/// Runs a scenario; fails if anything was lost, duplicated, reordered or refused.
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let (common, report) = match args.scenario {
         Scenario::Fanout(args) => {
@@ -220,7 +220,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         }
         Scenario::Dialects(args) => {
             if args.in_flight as usize > args.each {
-                bail!("--in-flight {}: wanted at most one for each who speaks native ({})", args.in_flight, args.each);
+                bail!("--in-flight {}: wanted at most one per native client ({})", args.in_flight, args.each);
             }
             let crowd = dialects::crowd(&target(&args.common)?, args.each).await?;
             let load = Load { rate: None, in_flight: args.in_flight, size: args.size };
@@ -255,7 +255,7 @@ fn target(common: &Common) -> Result<Nodes> {
     Ok(Nodes(common.url.iter().map(|url| super::address::parse(url)).collect::<Result<_>>()?))
 }
 
-/// Where the server listens, once for each of its nodes.
+/// The addresses of the server's nodes.
 struct Nodes(Vec<Url>);
 
 impl Nodes {

@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, Setup, natterjack};
 
 static BUILT: LazyLock<()> = LazyLock::new(|| {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    // Of the workspace, with the features that the tests themselves are built with: little is left to do then.
+    // The whole workspace, with the features of the tests, so that little has to be built.
     let mut build = command::cargo(&["build", "--locked", "--workspace", "--bin=limit", "--bin=axum"]);
     let build = build.current_dir(root).status();
     assert!(build.unwrap().success(), "the peers do not build; the reason is above");

@@ -52,7 +52,7 @@ async fn external_accounts_know_each_other_by_issuer_ids() {
     assert_eq!(of_bob.expect_event("message").await["data"], told);
     say(&mut of_bob, json!({"event": "unReadMessages", "receiverId": "65fA01"})).await;
     assert_eq!(of_bob.expect_event("unReadMessages").await["data"]["messages"], json!([told]));
-    // Ids are what they are: in another case it is somebody else's.
+    // Ids are case-sensitive.
     let mut other = customer(&server, "65fa01").await;
     say(&mut other, json!({"event": "fetchChats", "receiverId": "65fB02"})).await;
     other.expect_event("noRoomFound").await;
@@ -101,7 +101,7 @@ async fn issuer_id_equal_to_a_local_id_is_another_account() {
         assert_ne!(uid, ann.id, "those who log in here cannot be told another's id");
         tell(&mut false_ann, &bob.id, "I am ann").await;
     }
-    // Nor can it be logged in to, whatever the password, and ann still can.
+    // It has no password to log in with, and ann still has hers.
     for (name, status) in [("ann@shop", 401), ("1", 401), ("ann", 200), ("ann@example.org", 200)] {
         let body = json!({"username": name, "password": ann.password});
         assert_eq!(server.post("/api/auth/login", None, &body).await.0, status, "{name}");

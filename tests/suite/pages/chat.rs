@@ -153,7 +153,7 @@ async fn offline_messages_are_sent_once_after_reconnect() {
         }
     }
 
-    // Whoever loads the page anew is still in, and where they were.
+    // A reload keeps the login and the open room.
     ann.browser.client.refresh().await.unwrap();
     ann.sees("meanwhile").await;
     assert_eq!(ann.count("meanwhile").await, 1);
@@ -184,7 +184,7 @@ async fn tabs_share_a_login_with_rotating_tokens() {
         client.switch_to_window(tab).await.unwrap();
         ann.until("document.querySelector('.me')?.textContent.includes('online')").await;
     }
-    // Whoever logs out in one of them is out of all.
+    // Log-out in one tab applies to all.
     ann.click("[aria-label='Log out']").await;
     ann.click(".dialog .primary").await;
     for tab in client.windows().await.unwrap() {

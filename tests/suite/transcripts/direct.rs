@@ -14,7 +14,7 @@ async fn transcript_of_direct() {
     let server = server().await;
     let (ann, bob) = (server.sign_up("ann").await, server.sign_up("bob").await);
     let mut talk = Transcript::new();
-    // They come when they come: what others are told of them is in the tests of the dialect.
+    // Presence arrives at arbitrary times; the tests of the dialect cover it.
     talk.skips = |frame| frame["event"] == "userStatus";
 
     talk.note("Authenticate");

@@ -32,7 +32,7 @@ async fn transcript_of_groups() {
     talk.hear(&["ann", "bob"]).await;
     talk.asks("again", json!({"type": "get_groups"})).await;
     talk.says("bob", message("Other", "GroupName", "oh darn")).await;
-    // An account hears its groups by all of its devices.
+    // All connections of an account receive the messages of its groups.
     talk.hear(&["bob", "ann", "again", "new"]).await;
 
     talk.note("What cannot be");

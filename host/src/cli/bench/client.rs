@@ -1,4 +1,4 @@
-//! One client: how it connects, and what it makes of a message's text.
+//! One client of a scenario, for each protocol.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use url::Url;
 
 use super::{source, xmpp};
 
-/// Large enough for a batch; the default is zero-filled with each read.
-const READ_BUFFER: usize = 16 * 1024;
-/// How long a server may take to let somebody in.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Large enough for a batch; the larger default would be zero-filled with each read.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// How long a server may take to answer while a client connects.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct Client {
     socket: WebSocketStream<TcpStream>,
@@ -27,7 +27,7 @@ pub(super) struct Client {
 }
 
 enum Speech {
-    /// In this room, by name or uid.
+    /// With the current room's name or uid.
     Native {
         room: String,
     },
@@ -38,21 +38,21 @@ enum Speech {
     },
 }
 
-/// How a native client says who it is.
+/// The identity of a native client.
 pub(super) enum Who<'a> {
     Guest(&'a str),
     Token(&'a str),
 }
 
-/// What came.
+/// A received text, or the end of the connection.
 pub(super) enum Heard {
     Text(String),
-    /// The connection is over, and why.
+    /// The reason why the connection ended.
     Closed(String),
 }
 
 impl Client {
-    /// Connected, in no room yet.
+    /// Connects without joining a room.
     pub(super) async fn native(url: &Url, who: Who<'_>) -> Result<Self> {
         let mut client = Self::connect(url, None, Speech::Native { room: String::new() }).await?;
         let proof = match who {
@@ -72,7 +72,7 @@ impl Client {
         Self::connect(url, Some(header), Speech::Plain).await
     }
 
-    /// `proof` goes with the connection's first packet.
+    /// Connects with `proof` in the CONNECT packet.
     pub(super) async fn socket_io(url: &Url, proof: &str) -> Result<Self> {
         let mut url = url.clone();
         url.set_path("/socket.io/");
@@ -82,7 +82,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Logged in, in no room yet.
+    /// Logs in without joining a room.
     pub(super) async fn xmpp(url: &Url) -> Result<Self> {
         let mut client = Self::connect(url, Some(xmpp::subprotocol()), Speech::Xmpp { room: String::new() }).await?;
         for (question, answer) in xmpp::login() {
@@ -104,17 +104,17 @@ impl Client {
         let mut request = url.as_str().into_client_request().with_context(cannot)?;
         request.headers_mut().extend(header.map(|(name, value)| (Some(name), value)));
         let socket = source::connect(url).await.with_context(cannot)?;
-        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
         let (socket, _) = client_async_with_config(request, socket, Some(config)).await.with_context(cannot)?;
         Ok(Self { socket, speech })
     }
 
-    /// Asks and waits for the answer; what comes before it is passed over.
+    /// Sends a command and waits for its answer; skips frames before it.
     pub(super) async fn call(&mut self, op: &str, args: Value) -> Result<Value> {
         self.send_text(json!({"id": 0, "op": op, "args": args}).to_string()).await?;
         loop {
             let mut frame: Value = match self.hear().await {
-                Heard::Text(text) => serde_json::from_str(&text).context("the server's answer is no JSON")?,
+                Heard::Text(text) => serde_json::from_str(&text).context("the server's answer is not JSON")?,
                 Heard::Closed(why) => bail!("{op}: the server closed the connection: {why}"),
             };
             if frame["id"] == 0 {
@@ -126,28 +126,30 @@ impl Client {
         }
     }
 
-    /// Says something in another protocol, and waits for what has this in it.
+    /// Sends a text in another protocol, and waits for a frame that contains `answer`.
     pub(super) async fn ask(&mut self, question: String, answer: &str) -> Result<()> {
         self.send_text(question).await?;
         self.wait_for(answer).await
     }
 
-    /// Waits for what has this in it; what comes before it is passed over.
+    /// Waits for a frame that contains this text; skips frames before it.
     pub(super) async fn wait_for(&mut self, answer: &str) -> Result<()> {
         let mut last = String::new();
-        let heard = timeout(PATIENCE, async {
+        let heard = timeout(ANSWER_TIMEOUT, async {
             loop {
                 match self.hear().await {
                     Heard::Text(text) if text.contains(answer) => return Ok(()),
                     Heard::Text(text) => last = text,
-                    Heard::Closed(why) => bail!("the server closed the connection instead of saying `{answer}`: {why}"),
+                    Heard::Closed(why) => {
+                        bail!("the server closed the connection instead of sending `{answer}`: {why}")
+                    }
                 }
             }
         });
-        heard.await.unwrap_or_else(|_| bail!("the server never said `{answer}`; last it said `{last}`"))
+        heard.await.unwrap_or_else(|_| bail!("the server did not send `{answer}` in time; it last sent `{last}`"))
     }
 
-    /// Listens to a room from after `since`, if that is given, and talks there from now on.
+    /// Joins a room, from after `since` if that is given; further posts go there.
     pub(super) async fn join(&mut self, name: &str, since: Option<u64>) -> Result<Value> {
         let joined = self.call("room.join", json!({"room": name, "since": since})).await?;
         let uid = joined["room"]["uid"].as_str().ok_or_else(|| anyhow!("a joined room has no uid"))?;
@@ -155,7 +157,7 @@ impl Client {
         Ok(joined)
     }
 
-    /// Sends a message. `id` comes back with its acknowledgement, where there is one.
+    /// Sends a message. Its acknowledgement has this `id`, in protocols that have one.
     pub(super) async fn post(&mut self, id: u32, text: &str) -> Result<()> {
         let frame = match &self.speech {
             Speech::Native { room } => {
@@ -172,7 +174,7 @@ impl Client {
         Ok(self.socket.send(Message::text(text)).await?)
     }
 
-    /// The next text; pings are answered on the way.
+    /// Waits for the next text; answers pings.
     pub(super) async fn hear(&mut self) -> Heard {
         loop {
             match self.socket.next().await {

@@ -1,4 +1,4 @@
-//! Who takes part: clients, connected and in their rooms.
+//! Connects the clients of a scenario and joins them to their rooms.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,11 +15,12 @@ use super::client::{Client, Who};
 use super::report::Progress;
 use super::{Nodes, Speech};
 
-/// How many connect at a time.
-const AT_ONCE: usize = 50;
-/// How often it is asked whether everybody is there, and how long they may take to hear it.
-const CALLS: usize = 20;
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
+/// How many clients connect at a time.
+const MAX_CONCURRENT_CONNECTS: usize = 50;
+/// How many test messages are sent to check that all clients receive.
+const MAX_CALLS: usize = 20;
+/// How long a test message may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Clients by room.
 pub(super) struct Crowd {
@@ -37,7 +38,7 @@ pub(super) fn run_name() -> String {
     format!("bench-{:06x}", rand::random::<u32>() & 0xff_ffff)
 }
 
-/// Makes so many, several at a time, and says how far it is.
+/// Makes `count` items, several at a time, and shows the progress.
 pub(super) async fn make<T, F: Future<Output = Result<T>>>(
     what: &str,
     count: usize,
@@ -54,12 +55,12 @@ pub(super) async fn make<T, F: Future<Output = Result<T>>>(
             done
         }
     });
-    let all = all.buffered(AT_ONCE).try_collect().await;
+    let all = all.buffered(MAX_CONCURRENT_CONNECTS).try_collect().await;
     progress.end();
     all
 }
 
-/// Everybody in one room of their own.
+/// All clients in one new room.
 pub(super) async fn fanout(nodes: &Nodes, speech: Speech, clients: usize) -> Result<Crowd> {
     let run = run_name();
     if speech == Speech::Native {
@@ -75,19 +76,19 @@ pub(super) async fn fanout(nodes: &Nodes, speech: Speech, clients: usize) -> Res
     Ok(Crowd { rooms: vec![room] })
 }
 
-/// Waits until everybody has heard the same: by then all have read what was told about those who came after them, and no server
-/// has somebody left who is connected but not yet among those who hear.
+/// Waits until all clients have received the same test message: by then all have read the events of later joins, and every client
+/// is subscribed.
 pub(super) async fn gather(room: &mut [Client]) -> Result<()> {
     const CALL: &str = "is everybody here?";
-    for _ in 0..CALLS {
+    for _ in 0..MAX_CALLS {
         let Some(first) = room.first_mut() else { return Ok(()) };
         first.post(0, CALL).await?;
-        let hearing = room.iter_mut().map(|client| timeout(HEARD_WITHIN, client.wait_for(CALL)));
+        let hearing = room.iter_mut().map(|client| timeout(CALL_TIMEOUT, client.wait_for(CALL)));
         if let Ok(heard) = try_join_all(hearing).await {
             return heard.into_iter().collect();
         }
     }
-    bail!("not everybody hears what is said, though it was said {CALLS} times")
+    bail!("not all clients receive messages, after {MAX_CALLS} tries")
 }
 
 /// The same number of guests in each room.
@@ -138,7 +139,7 @@ pub(super) async fn direct(nodes: &Nodes, pairs: usize) -> Result<Crowd> {
     Ok(Crowd { rooms: rooms.await? })
 }
 
-/// Somebody who hears a room that is there already, if rooms have to be.
+/// A client in a room, which has to exist in protocols where rooms are created.
 async fn in_room(url: &Url, speech: Speech, name: &str, room: &str) -> Result<Client> {
     match speech {
         Speech::Native => {
@@ -155,7 +156,7 @@ async fn in_room(url: &Url, speech: Speech, name: &str, room: &str) -> Result<Cl
 /// The answer to `room.create`.
 pub(super) async fn make_room(maker: &mut Client, name: &str) -> Result<Value> {
     let made = maker.call("room.create", json!({"name": name, "visibility": "public"})).await;
-    made.context("a room is needed; the plugin `groups` makes them")
+    made.context("a room is needed, which the plugin `groups` creates")
 }
 
 pub(super) struct Account {
@@ -173,7 +174,7 @@ pub(super) async fn sign_up(url: &Url, name: &str) -> Result<Account> {
     Ok(Account { id: text(&answer["user"]["id"])?, name: name.to_owned(), token: text(&answer["token"])? })
 }
 
-/// Asks by REST; a refusal is an error that says why.
+/// Sends a REST request; a refusal is an error with its reason.
 pub(super) async fn post(client: &reqwest::Client, url: &Url, path: &str, body: &Value) -> Result<Value> {
     let mut url = url.clone();
     // `ws` and `http` are both special, so this cannot fail.
@@ -181,7 +182,7 @@ pub(super) async fn post(client: &reqwest::Client, url: &Url, path: &str, body: 
     url.set_path(path);
     let response = client.post(url).json(body).send().await.with_context(|| format!("{path} was not answered"))?;
     let status = response.status();
-    let answer: Value = response.json().await.with_context(|| format!("{path}: the answer is no JSON"))?;
+    let answer: Value = response.json().await.with_context(|| format!("{path}: the answer is not JSON"))?;
     if !status.is_success() {
         bail!("{path}: {} ({status})", answer["error"]["message"].as_str().unwrap_or("refused"));
     }

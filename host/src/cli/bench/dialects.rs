@@ -1,4 +1,4 @@
-//! One room that all dialects meet in.
+//! The scenario `dialects`: one room with clients of all dialects.
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -9,12 +9,12 @@ use super::Nodes;
 use super::client::{Client, Who};
 use super::crowd::{self, Account, Crowd, make, run_name};
 
-/// So many of each dialect. Those who speak native come first, so that it is they who talk.
+/// Connects `each` clients of every dialect. Native clients come first, so that they are the senders.
 pub(super) async fn crowd(nodes: &Nodes, each: usize) -> Result<Crowd> {
     let run = run_name();
     let mut maker = Client::native(nodes.of(0), Who::Guest(&run)).await?;
     let made = crowd::make_room(&mut maker, &run).await?;
-    let name = |key: &str| made["room"][key].as_str().map(str::to_owned).context("a room that was made has no name");
+    let name = |key: &str| made["room"][key].as_str().map(str::to_owned).context("the created room has no uid or code");
     let (uid, code) = (&name("uid")?, &name("code")?);
     let accounts = make("signing up", each, |index| {
         let name = format!("{run}-{index}");
@@ -22,7 +22,7 @@ pub(super) async fn crowd(nodes: &Nodes, each: usize) -> Result<Crowd> {
     });
     let accounts = &accounts.await?;
     let run = &run;
-    // An account that has joined hears the room in the dialects that have no word for it.
+    // Dialects without a join command receive the room's messages because their account has joined.
     let mut room = make("native", each, |index| async move {
         let mut client = Client::native(nodes.of(index), Who::Token(&accounts[index].token)).await?;
         client.join(uid, None).await?;
@@ -61,7 +61,8 @@ async fn rooms(url: &Url, run: &str, index: usize, code: &str) -> Result<Client>
 }
 
 async fn by_token(url: &Url, path: &str, account: &Account, welcome: &str) -> Result<Client> {
-    let token = HeaderValue::try_from(format!("Bearer {}", account.token)).context("a token that is no header")?;
+    let token =
+        HeaderValue::try_from(format!("Bearer {}", account.token)).context("the token is not a valid header value")?;
     let mut client = Client::plain_with(&at(url, path), (header::AUTHORIZATION, token)).await?;
     client.wait_for(welcome).await?;
     Ok(client)

@@ -1,4 +1,4 @@
-//! Connections that say nothing once they are there.
+//! The scenario `idle`, and idle bystanders of other scenarios.
 
 use anyhow::Result;
 use futures_util::{StreamExt as _, stream};
@@ -12,19 +12,20 @@ use super::tally::Faults;
 use super::usage::Usage;
 use super::{Common, Nodes, Speech};
 
-/// So many come before those who count: the first ones bring the program's own pages into memory.
-const FIRST: usize = 100;
+/// How many connections are made before the measured ones: the first ones load the program's own pages into memory.
+const WARM_UP_CONNECTIONS: usize = 100;
 
-/// What they cost the server.
+/// Measures the cost of idle connections.
 pub(super) async fn run(nodes: &Nodes, speech: Speech, clients: usize, common: &Common) -> Result<Report> {
-    let mut crowd = connect(nodes, speech, clients.min(FIRST)).await?;
+    let mut crowd = connect(nodes, speech, clients.min(WARM_UP_CONNECTIONS)).await?;
     let before = Usage::of(&common.pid)?;
     crowd.extend(connect(nodes, speech, clients).await?);
     let connected = Usage::of(&common.pid)?;
     let began = Instant::now();
     let end = began + common.time;
     let closed = stream::iter(crowd).map(async |client| timeout_at(end, until_closed(client)).await.ok());
-    let closed: Vec<String> = closed.buffer_unordered(clients + FIRST).filter_map(std::future::ready).collect().await;
+    let closed: Vec<String> =
+        closed.buffer_unordered(clients + WARM_UP_CONNECTIONS).filter_map(std::future::ready).collect().await;
     let after = Usage::of(&common.pid)?;
     let mut report = Report::new("idle", clients, began.elapsed());
     report.memory(before, after);
@@ -33,7 +34,7 @@ pub(super) async fn run(nodes: &Nodes, speech: Speech, clients: usize, common: &
     Ok(report)
 }
 
-/// Such that are there while others talk.
+/// Idle connections during another scenario.
 pub(super) struct Bystanders(JoinSet<String>);
 
 impl Bystanders {
@@ -42,7 +43,7 @@ impl Bystanders {
         Ok(Self(crowd.into_iter().map(until_closed).collect()))
     }
 
-    /// Nobody should have been closed.
+    /// Counts connections that were closed, which are faults.
     pub(super) fn leave(mut self, faults: &mut Faults) {
         while let Some(closed) = self.0.try_join_next() {
             faults.closed += 1;
@@ -68,7 +69,7 @@ async fn connect(nodes: &Nodes, speech: Speech, clients: usize) -> Result<Vec<Cl
     .await
 }
 
-/// Answers pings; says why the connection ended.
+/// Answers pings until the connection ends; returns the reason.
 async fn until_closed(mut client: Client) -> String {
     loop {
         if let Heard::Closed(why) = client.hear().await {

@@ -1,21 +1,21 @@
-//! What a measured message carries in its text: whose it is, which one, and when it was due.
+//! The marker in the text of a measured message: its sender, its number, and when it was due.
 
 use std::time::Duration;
 
-/// Found in whatever a server makes of a message.
+/// The start of a marker, which can be found in any frame that contains the text.
 const TAG: &str = "nj:";
 const HEAD: usize = TAG.len() + 8 + 1 + 8 + 1 + 16 + 1;
-/// Words, since a filter may look for them.
+/// Filler of words, so that word filters have work to do.
 const WORDS: &str =
     "what a fine evening at the pond said one toad to another while the moon rose over the reeds and all was calm ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    /// By its place in the crowd.
+    /// The index of the sending client.
     pub(super) sender: u32,
     /// 0, 1, 2 … for each sender.
     pub(super) number: u32,
-    /// When it was due, since the beginning of the run.
+    /// When it was due, since the start of the run.
     pub(super) due: Duration,
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marker_is_found_wherever_a_server_puts_the_text() {
+    fn marker_is_found_in_any_frame_with_the_text() {
         let marker = Marker { sender: 7, number: 4_000_000, due: Duration::from_micros(1_234_567) };
         for size in [0, 120] {
             let frame = serde_json::json!({"event": "message.posted", "data": {"body": marker.text(size)}}).to_string();

@@ -1,4 +1,4 @@
-//! What came of it: while it runs a line on the terminal, then a table or JSON.
+//! Progress on the terminal during a run, and the report as a table or JSON.
 
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::tally::{Faults, Times};
 use super::usage::Usage;
 
-/// How often the line is written anew.
-const EVERY: Duration = Duration::from_millis(200);
+/// The minimum interval between updates of the progress line.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A line on the terminal that is written over and over.
+/// A progress line on the terminal.
 pub(super) struct Progress {
     shown: Option<Mutex<Instant>>,
 }
@@ -27,9 +27,9 @@ impl Progress {
         let line = line();
         let Some(shown) = &self.shown else { return };
         let mut shown = shown.lock();
-        if shown.elapsed() >= EVERY {
+        if shown.elapsed() >= PROGRESS_INTERVAL {
             *shown = Instant::now();
-            // A terminal that is gone is nobody's loss.
+            // Errors of a closed terminal are ignored.
             let _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
         }
     }
@@ -44,13 +44,13 @@ impl Progress {
 pub(super) struct Report {
     scenario: &'static str,
     clients: usize,
-    /// For how long it was measured.
+    /// The duration of the measurement.
     time: Duration,
     /// Messages or requests in that time.
     pub(super) sent: Option<u64>,
-    /// Messages that arrived at somebody in that time.
+    /// Deliveries of messages in that time.
     pub(super) deliveries: Option<u64>,
-    /// By what they count.
+    /// Latencies, by name.
     pub(super) times: Vec<(&'static str, Times)>,
     pub(super) faults: Faults,
     cpu: Option<Duration>,
@@ -64,7 +64,7 @@ impl Report {
         Self { scenario, clients, time, sent: None, deliveries: None, times, faults, cpu: None, memory: None }
     }
 
-    /// What the server used between these two.
+    /// Sets the CPU time that the server used between these two.
     pub(super) fn cpu(&mut self, before: Option<Usage>, after: Option<Usage>) {
         self.cpu = before.zip(after).map(|(before, after)| after.cpu.saturating_sub(before.cpu));
     }
@@ -73,7 +73,7 @@ impl Report {
         self.memory = before.zip(after).map(|(before, after)| [before.memory, after.memory]);
     }
 
-    /// Whether everything arrived, once and in its order.
+    /// Whether there were no faults.
     pub(super) fn is_clean(&self) -> bool {
         let Faults { lost, doubled, out_of_order, refused, closed, .. } = self.faults;
         [lost, doubled, out_of_order, refused, closed].iter().all(|count| *count == 0)
@@ -83,7 +83,7 @@ impl Report {
         count as f64 / self.time.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Microseconds of the server's CPU time for each delivery, or for each message where nobody else hears it.
+    /// Microseconds of the server's CPU time per delivery, or per message in scenarios without deliveries.
     fn cpu_each(&self) -> Option<f64> {
         let count = self.deliveries.or(self.sent).filter(|count| *count > 0)?;
         Some(self.cpu?.as_secs_f64() * 1e6 / count as f64)

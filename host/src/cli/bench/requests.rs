@@ -1,4 +1,4 @@
-//! Requests, one after the other by several workers: logging in, reading history.
+//! Scenarios with sequential requests of several workers: `login` and `history`.
 
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use super::tally::{Faults, Times};
 use super::usage::Usage;
 use super::{Common, Nodes};
 
-/// Messages in the room whose history is read, and how many of them a page has.
+/// How many messages the room has whose history is read.
 const MESSAGES: u32 = 500;
-const PAGE: u32 = 50;
+/// How many messages a page has.
+const PAGE_MESSAGES: u32 = 50;
 
 pub(super) async fn login(nodes: &Nodes, workers: usize, common: &Common) -> Result<Report> {
     let account = crowd::sign_up(nodes.of(0), &run_name()).await?;
@@ -44,13 +45,13 @@ pub(super) async fn history(nodes: &Nodes, workers: usize, common: &Common) -> R
         clients.push(client);
     }
     let ask = async |client: &mut Client| {
-        let before = rand::random_range(PAGE..=MESSAGES);
-        client.call("room.history", json!({"room": run, "before": before, "limit": PAGE})).await.map(|_| ())
+        let before = rand::random_range(PAGE_MESSAGES..=MESSAGES);
+        client.call("room.history", json!({"room": run, "before": before, "limit": PAGE_MESSAGES})).await.map(|_| ())
     };
     measure("history", clients, ask, common).await
 }
 
-/// Has every worker ask again and again.
+/// Has every worker repeat the request, and measures the answers.
 async fn measure<C>(
     scenario: &'static str,
     clients: Vec<C>,
@@ -72,7 +73,7 @@ async fn measure<C>(
                 Ok(()) => {}
                 Err(error) => {
                     faults.refuse(&format!("{error:#}"));
-                    // Whoever is told to wait does so.
+                    // Backs off after a refusal.
                     sleep_until(Instant::now() + Duration::from_millis(100)).await;
                 }
             }

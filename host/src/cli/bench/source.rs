@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! Connects from several loopback addresses, since one has too few ports.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use url::Url;
 
-/// The last byte of the address whose ports are taken: each address of this machine has some 28,000 towards one server.
+/// The last byte of the source address: each address has about 28,000 ports towards one server.
 static SOURCE: AtomicU8 = AtomicU8::new(1);
 
-/// Without Nagle. To a server on 127.0.0.1 from that, or from the next address once its ports are used up.
+/// Connects with TCP_NODELAY. To a server on 127.0.0.1 it uses the next source address once the ports of one are used up.
 pub(super) async fn connect(url: &Url) -> io::Result<TcpStream> {
     let nowhere = || io::Error::new(ErrorKind::NotFound, "there is no such host");
     let host = url.host_str().ok_or_else(nowhere)?.trim_matches(['[', ']']);
@@ -18,7 +18,7 @@ pub(super) async fn connect(url: &Url) -> io::Result<TcpStream> {
     let mut outcome = Err(nowhere());
     for server in lookup_host((host, port)).await? {
         outcome = if server.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-            here(server).await
+            connect_loopback(server).await
         } else {
             TcpStream::connect(server).await
         };
@@ -31,7 +31,7 @@ pub(super) async fn connect(url: &Url) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-async fn here(server: SocketAddr) -> io::Result<TcpStream> {
+async fn connect_loopback(server: SocketAddr) -> io::Result<TcpStream> {
     loop {
         let source = SOURCE.load(Relaxed);
         let socket = TcpSocket::new_v4()?;
@@ -40,7 +40,7 @@ async fn here(server: SocketAddr) -> io::Result<TcpStream> {
         }
         match socket.connect(server).await {
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && source < u8::MAX => {
-                // Whoever else met the same end may have gone on already.
+                // Another task may have switched to the next address already.
                 let _ = SOURCE.compare_exchange(source, source + 1, Relaxed, Relaxed);
             }
             other => return other,

@@ -1,4 +1,4 @@
-//! A storm: everybody comes back at once and wants what they missed.
+//! The scenario `reconnect`: all clients reconnect at once and recover missed messages.
 
 use anyhow::{Context as _, Result};
 use futures_util::future::join_all;
@@ -27,7 +27,7 @@ pub(super) async fn run(nodes: &Nodes, clients: usize, missed: u32, common: &Com
             joined["last_seq"].as_u64().context("a joined room has no last_seq")
         }
     });
-    // All of them are gone again as soon as they know how far they are.
+    // The clients disconnect as soon as they know the room's last entry.
     let had = before.await?;
     for number in 0..missed {
         let text = Marker { sender: 0, number, due: std::time::Duration::ZERO }.text(120);
@@ -38,9 +38,9 @@ pub(super) async fn run(nodes: &Nodes, clients: usize, missed: u32, common: &Com
     let start = Instant::now();
     let back = join_all(had.into_iter().enumerate().map(|(index, since)| {
         let run = &run;
-        // To another node, if there are several.
+        // Reconnects to another node, if there are several.
         let url = nodes.of(index + 1);
-        async move { timeout(common.time, come_back(url, run, index, since, missed)).await }
+        async move { timeout(common.time, recover(url, run, index, since, missed)).await }
     }))
     .await;
     let mut report = Report::new("reconnect", clients, start.elapsed());
@@ -54,7 +54,7 @@ pub(super) async fn run(nodes: &Nodes, clients: usize, missed: u32, common: &Com
                 report.faults.merge(faults);
             }
             Ok(Err(error)) => report.faults.refuse(&format!("{error:#}")),
-            Err(_) => report.faults.refuse("not everything was there within --time"),
+            Err(_) => report.faults.refuse("recovery did not complete within --time"),
         }
     }
     report.deliveries = Some(times.count() * u64::from(missed));
@@ -62,13 +62,7 @@ pub(super) async fn run(nodes: &Nodes, clients: usize, missed: u32, common: &Com
     Ok(report)
 }
 
-async fn come_back(
-    url: &Url,
-    run: &str,
-    index: usize,
-    since: u64,
-    missed: u32,
-) -> Result<(std::time::Duration, Faults)> {
+async fn recover(url: &Url, run: &str, index: usize, since: u64, missed: u32) -> Result<(std::time::Duration, Faults)> {
     let began = Instant::now();
     let (mut order, mut faults) = (Order::default(), Faults::default());
     let mut client = Client::native(url, Who::Guest(&format!("{run}-{index}"))).await?;

@@ -1,4 +1,5 @@
-//! Everybody listens, some talk: in a closed loop the next message waits for the one before, in an open loop for its time.
+//! Scenarios with messages. In a closed loop the next message waits for the previous one; in an open loop messages are sent at a
+//! fixed rate.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -20,16 +21,17 @@ use super::tally::{Faults, Order, Times};
 use super::usage::Usage;
 use super::{Common, Load};
 
-/// How long the last messages may take once nothing more comes.
-const STRAGGLERS: Duration = Duration::from_secs(5);
-/// How long somebody waits whose message was refused.
-const AFTER_REFUSAL: Duration = Duration::from_millis(100);
-const LOOK: Duration = Duration::from_millis(50);
+/// How long to wait without progress for the last messages.
+const STRAGGLER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client waits after a refused message.
+const REFUSAL_DELAY: Duration = Duration::from_millis(100);
+/// How often progress is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What all clients of a run share.
+/// State that all clients of a run share.
 struct Run {
     start: Instant,
-    /// When messages begin to count, and when no more are sent.
+    /// The start and end of the measurement.
     window: [Duration; 2],
     size: usize,
     /// By client.
@@ -45,13 +47,13 @@ impl Run {
     }
 }
 
-/// When a client sends.
+/// How a client schedules its messages.
 #[derive(Clone, Copy)]
 enum Pace {
     Listens,
-    /// So many of its messages are on their way at a time.
+    /// Closed loop, with this many messages in flight.
     Closed(u32),
-    /// First then, and then at this interval.
+    /// Open loop: the first message at `first`, further ones at an interval.
     Open {
         first: Duration,
         every: Duration,
@@ -62,7 +64,7 @@ struct Member {
     run: Arc<Run>,
     client: Client,
     index: u32,
-    /// The first of its room, by which senders are counted.
+    /// The index of the first client of its room, to which senders are relative.
     room_start: u32,
     orders: Vec<Order>,
     pace: Pace,
@@ -76,7 +78,7 @@ struct Member {
 pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, common: &Common) -> Result<Report> {
     let (clients, members) = (crowd.clients(), crowd.rooms.first().map_or(0, Vec::len));
     if clients == 0 {
-        bail!("nobody takes part: wanted at least one client");
+        bail!("no clients: wanted at least one");
     }
     if load.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
         bail!("--rate: wanted a number of messages a second above 0");
@@ -119,7 +121,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
     let (usage_before, delivered_before, sent_before) = (Usage::of(&common.pid)?, delivered(&run), sent(&run));
     let progress = Progress::new();
     while run.start.elapsed() < to {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
         let left = to.saturating_sub(run.start.elapsed());
         let so_far = (delivered(&run) - delivered_before) as f64 / (run.start.elapsed() - from).as_secs_f64();
         progress.show(|| format!("{scenario}: {so_far:.0} deliveries a second, {:.0} s to go", left.as_secs_f64()));
@@ -137,7 +139,7 @@ pub(super) async fn run(scenario: &'static str, crowd: Crowd, load: &Load, commo
         acks.merge(&member.acks);
         report.faults.merge(member.faults);
     }
-    // What was refused was never to be heard.
+    // Refused messages are not lost.
     report.faults.lost = report.faults.lost.saturating_sub(report.faults.refused * members as u64);
     report.sent = Some(sent_after - sent_before);
     report.deliveries = Some(delivered_after - delivered_before);
@@ -155,11 +157,12 @@ fn sent(run: &Run) -> u64 {
     run.sent.iter().map(|sent| u64::from(sent.load(Relaxed))).sum()
 }
 
-/// Until everybody has everything, or nothing more comes.
+/// Waits until all messages are delivered, or there is no more progress.
 async fn wait_for_stragglers(run: &Run, members: u64) {
     let (mut had, mut since) = (delivered(run), Instant::now());
-    while had < (sent(run) - run.refused.load(Relaxed).min(sent(run))) * members && since.elapsed() < STRAGGLERS {
-        sleep(LOOK).await;
+    while had < (sent(run) - run.refused.load(Relaxed).min(sent(run))) * members && since.elapsed() < STRAGGLER_TIMEOUT
+    {
+        sleep(POLL_INTERVAL).await;
         let now = delivered(run);
         if now != had {
             (had, since) = (now, Instant::now());
@@ -169,7 +172,7 @@ async fn wait_for_stragglers(run: &Run, members: u64) {
 
 fn pace(load: &Load, in_room: usize, room: usize, index: usize, clients: usize) -> Pace {
     match load.rate {
-        // Everybody in turn.
+        // All clients send in turn.
         Some(rate) => Pace::Open {
             first: Duration::from_secs_f64(index as f64 / rate),
             every: Duration::from_secs_f64(clients as f64 / rate),
@@ -224,7 +227,7 @@ impl Member {
         let Some(order) =
             marker.sender.checked_sub(self.room_start).and_then(|place| self.orders.get_mut(place as usize))
         else {
-            return self.faults.refuse("a message came that is not of this room");
+            return self.faults.refuse("received a message of another room");
         };
         order.had(marker.number, &mut self.faults);
         self.run.delivered.fetch_add(1, Relaxed);
@@ -236,7 +239,7 @@ impl Member {
         }
     }
 
-    /// What the server says to a post; other frames are none of ours.
+    /// Handles the answer to a post; ignores other frames.
     fn on_answer(&mut self, frame: &str, now: Duration) {
         let Ok(answer) = serde_json::from_str::<Value>(frame) else { return };
         let id = answer["id"].as_u64().and_then(|id| u32::try_from(id).ok());
@@ -244,7 +247,7 @@ impl Member {
             self.faults.refuse(message);
             self.run.refused.fetch_add(1, Relaxed);
             if matches!(self.pace, Pace::Closed(_)) {
-                self.next_due = Some(Instant::now() + AFTER_REFUSAL);
+                self.next_due = Some(Instant::now() + REFUSAL_DELAY);
             }
         }
         if let Some(due) = id.and_then(|id| self.unanswered.remove(&id))
@@ -269,7 +272,7 @@ impl Member {
         }
     }
 
-    /// Sends a message that was due then, unless the time is over.
+    /// Sends a message that was due at this time, unless the run is over.
     async fn send(&mut self, due: Duration) {
         if due >= self.run.window[1] {
             self.next_due = None;
@@ -277,7 +280,7 @@ impl Member {
         }
         let number = self.run.sent[self.index as usize].fetch_add(1, Relaxed);
         let text = Marker { sender: self.index, number, due }.text(self.run.size);
-        // 0 is for questions that wait for their answer.
+        // Id 0 is used by `Client::call`.
         self.unanswered.insert(number + 1, due);
         if let Err(error) = self.client.post(number + 1, &text).await {
             self.faults.refuse(&error.to_string());

@@ -1,27 +1,28 @@
-//! What clients saw: how long everything took, and what went missing.
+//! Latencies and faults that clients observed.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Times are kept in microseconds, to two figures.
-const LONGEST: u64 = 120_000_000;
-const FIGURES: u8 = 2;
+/// The largest recorded time, in microseconds.
+const MAX_MICROS: u64 = 120_000_000;
+/// Significant figures of recorded times.
+const SIGNIFICANT_FIGURES: u8 = 2;
 
-/// Times.
+/// A histogram of times.
 pub(super) struct Times(Histogram<u64>);
 
 impl Default for Times {
     fn default() -> Self {
-        // Constants that fit each other.
+        // The constants are valid.
         #[expect(clippy::expect_used, reason = "cannot fail")]
-        Self(Histogram::new_with_max(LONGEST, FIGURES).expect("bounds that fit"))
+        Self(Histogram::new_with_max(MAX_MICROS, SIGNIFICANT_FIGURES).expect("bounds that fit"))
     }
 }
 
 impl Times {
     pub(super) fn add(&mut self, time: Duration) {
-        self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST));
+        self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(MAX_MICROS).clamp(1, MAX_MICROS));
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -42,7 +43,7 @@ impl Times {
     }
 }
 
-/// What went wrong.
+/// Counts of faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
     pub(super) lost: u64,
@@ -50,7 +51,7 @@ pub(super) struct Faults {
     pub(super) out_of_order: u64,
     pub(super) refused: u64,
     pub(super) closed: u64,
-    /// What the first refusal or close said.
+    /// The text of the first refusal or close.
     pub(super) first: Option<String>,
 }
 
@@ -70,7 +71,7 @@ impl Faults {
     }
 }
 
-/// Which messages of one sender a client has had: each should come once, after the one before.
+/// Checks that a client receives each message of one sender once and in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Order {
     next: u32,
@@ -90,7 +91,7 @@ impl Order {
         }
     }
 
-    /// Nothing more comes of a sender who sent so many.
+    /// Counts the messages that are missing of those that were sent.
     pub(super) fn end(self, sent: u32, faults: &mut Faults) {
         faults.lost += u64::from(self.skipped + sent.saturating_sub(self.next));
     }
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_doubled_and_late_messages_are_told_apart() {
+    fn lost_duplicated_and_reordered_messages_are_distinguished() {
         assert_eq!(faults_of(&[0, 1, 2], 3), Faults::default());
         assert_eq!(faults_of(&[0, 2], 4), Faults { lost: 2, ..Faults::default() });
         assert_eq!(faults_of(&[0, 1, 1], 2), Faults { doubled: 1, ..Faults::default() });

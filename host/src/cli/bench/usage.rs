@@ -1,4 +1,4 @@
-//! What a process has used, by the kernel's account.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// In all, by all its threads.
+    /// Total of all threads.
     pub(super) cpu: Duration,
-    /// Resident now.
+    /// Resident memory in bytes.
     pub(super) memory: u64,
 }
 
 impl Usage {
-    /// What these processes have used together; none without any.
+    /// The total of these processes; `None` without any.
     pub(super) fn of(pids: &[u32]) -> Result<Option<Self>> {
         let mut sum: Option<Self> = None;
         for pid in pids {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_s_cpu_time_and_memory_are_read() {
+    fn cpu_time_and_memory_of_a_process_are_read() {
         let usage = Usage::of(&[std::process::id()]).unwrap().unwrap();
         assert!(usage.memory > 1 << 20, "{usage:?}");
         assert!(Usage::of(&[u32::MAX]).is_err());

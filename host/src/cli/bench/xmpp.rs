@@ -1,15 +1,15 @@
-//! XMPP over WebSocket (RFC 7395), as far as a guest in a room of many needs it, for comparing other servers.
+//! The subset of XMPP over WebSocket (RFC 7395) for a guest in a group chat, for comparison with other servers.
 
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, header};
 
-/// What the server is to be called.
+/// The domain that the server must have.
 const DOMAIN: &str = "localhost";
 
 pub(super) fn subprotocol() -> (HeaderName, HeaderValue) {
     (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("xmpp"))
 }
 
-/// What is said to be let in, and what the answer to each has in it.
+/// The stanzas of a log-in, and what each answer contains.
 pub(super) fn login() -> [(String, &'static str); 4] {
     let open = format!("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{DOMAIN}' version='1.0'/>");
     let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
@@ -17,7 +17,7 @@ pub(super) fn login() -> [(String, &'static str); 4] {
     [(open.clone(), "features>"), (auth.to_owned(), "<success"), (open, "features>"), (bind.to_owned(), "<jid>")]
 }
 
-/// The same for entering a room: its subject comes last, after everybody who is there.
+/// The stanza to enter a room, and what its answer contains: the subject comes last, after all occupants.
 pub(super) fn enter(room: &str, name: &str) -> (String, &'static str) {
     let presence = format!(
         "<presence xmlns='jabber:client' to='{room}@conference.{DOMAIN}/{name}'>\

@@ -49,7 +49,7 @@ impl Chatter {
                 return Err(Gone);
             }
             (Asked::Connect | Asked::Govern, None) => {}
-            // Whoever was to be put out had left, or the chatter itself is not in at the moment.
+            // The target had left, or the chatter is not a member at the moment.
             (Asked::Govern, Some("not_found" | "forbidden")) => {}
             (Asked::Join { place, since }, None) => {
                 let here = &mut self.places[place];

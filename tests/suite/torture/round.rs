@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::chatter::{Chatter, Phase, Surroundings, Tally};
+use super::chatter::{Chatter, Phase, Shared, Tally};
 use super::history::{Fault, History, Log, What, faults};
 use super::stage::Stage;
 use crate::harness::{Account, PATIENCE, Server, database};
@@ -81,7 +81,7 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
     let (phase, phase_now) = watch::channel(Phase::Talk);
     let url = stage.node().setup().database_url();
     let around =
-        Surroundings { nodes: nodes_now, phase: phase_now, tally: tally.clone(), database: url.as_str().into() };
+        Shared { nodes: nodes_now, phase: phase_now, tally: tally.clone(), database: url.as_str().into() };
     let (mut chatters, mut settled) = (JoinSet::new(), Vec::new());
     for (i, account) in accounts.iter().enumerate() {
         let others = accounts.iter().filter(|other| other.id != account.id).map(|other| other.id.clone()).collect();

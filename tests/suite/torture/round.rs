@@ -80,8 +80,7 @@ pub(super) async fn round(mut stage: Stage, seed: u64, lasting: Duration) -> Rep
     let (addresses, nodes_now) = watch::channel(stage.addresses());
     let (phase, phase_now) = watch::channel(Phase::Talk);
     let url = stage.node().setup().database_url();
-    let around =
-        Shared { nodes: nodes_now, phase: phase_now, tally: tally.clone(), database: url.as_str().into() };
+    let around = Shared { nodes: nodes_now, phase: phase_now, tally: tally.clone(), database: url.as_str().into() };
     let (mut chatters, mut settled) = (JoinSet::new(), Vec::new());
     for (i, account) in accounts.iter().enumerate() {
         let others = accounts.iter().filter(|other| other.id != account.id).map(|other| other.id.clone()).collect();

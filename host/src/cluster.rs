@@ -30,7 +30,7 @@ use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::database::Database;
 use crate::error::Error;
-use crate::hub::link::{LEASE, Link, Outgoing};
+use crate::hub::link::{LEASE_DURATION, Link, Outgoing};
 use crate::hub::{Broadcaster, Hub, NodeId};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;

@@ -210,11 +210,11 @@ impl ClientSession {
             (Some(identity), Some(Dialect::Direct)) => self.begin_direct(identity).await,
             // Only native clients can renew their token, so these connections do not expire.
             (Some(identity), Some(Dialect::Rooms | Dialect::EchoSessions)) => {
-                drop(self.enter(Actor::Account(identity.account), Some(identity.login), false));
+                drop(self.register(Actor::Account(identity.account), Some(identity.login), false));
             }
             (Some(Identity { account, login, .. }), Some(Dialect::Groups)) => {
                 let id = account.id;
-                let me = self.enter(Actor::Account(account), Some(login), true);
+                let me = self.register(Actor::Account(account), Some(login), true);
                 self.subscribe_to_all(&me, id, |_| ()).await;
             }
             (Some(identity), _) => drop(self.identify(identity, false).await),
@@ -290,14 +290,14 @@ impl ClientSession {
         };
         self.request = Uuid::now_v7();
         let undecided = self.dialect.is_none();
-        let dialect = self.dialect.or_else(|| self.decide(&text));
-        if undecided && !Box::pin(self.begin_as_decided()).await {
+        let dialect = self.dialect.or_else(|| self.decide_dialect(&text));
+        if undecided && !Box::pin(self.begin_with_undecided_token()).await {
             return;
         }
         // Costs nothing unless the debug level is enabled.
         let span = tracing::debug_span!("frame", request = %self.request, dialect = dialect.map(Dialect::name));
         // Boxed: the future of all commands together is far larger than an idle connection.
-        Box::pin(self.act_on(dialect, &text)).instrument(span).await;
+        Box::pin(self.dispatch(dialect, &text)).instrument(span).await;
     }
 
     /// Counts a frame for its connection, and for its account or address over all connections.
@@ -310,7 +310,8 @@ impl ClientSession {
         Sender::new(self.me.as_ref().map(|me| &me.actor), self.origin())
     }
 
-    async fn act_on(&mut self, dialect: Option<Dialect>, text: &Utf8Bytes) {
+    /// Handles a text frame in the connection's dialect.
+    async fn dispatch(&mut self, dialect: Option<Dialect>, text: &Utf8Bytes) {
         match dialect {
             Some(Dialect::Native) => self.on_native(text).await,
             Some(Dialect::Groups) => self.on_groups(text).await,
@@ -330,14 +331,14 @@ impl ClientSession {
     }
 
     /// Decides the connection's dialect by its first frame.
-    fn decide(&mut self, first: &str) -> Option<Dialect> {
+    fn decide_dialect(&mut self, first: &str) -> Option<Dialect> {
         self.dialect = Dialect::of_first_frame(first);
         self.connect_by = Instant::now() + self.limits.connect_timeout;
         self.dialect
     }
 
     /// Identifies the connection by the token from the URL, now that its dialect is known. False if the token is refused.
-    async fn begin_as_decided(&mut self) -> bool {
+    async fn begin_with_undecided_token(&mut self) -> bool {
         let (Some(token), Some(dialect)) = (self.undecided_token.take(), self.dialect) else { return true };
         let identity = match dialect {
             Dialect::Direct => self.core.accounts.identify_anyone(&token).await,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::wire::ToAll;
-use super::{Cluster, HEARTBEAT_INTERVAL, LEASE};
+use super::{Cluster, HEARTBEAT_INTERVAL, LEASE_DURATION};
 use crate::database::Node;
 use crate::error::Result;
 
@@ -21,7 +21,7 @@ impl Cluster {
         let mut tick = interval(HEARTBEAT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // If the database or this node was unavailable, the others' leases have expired too: give them time to renew.
-        let mut expire_from = Instant::now() + LEASE;
+        let mut expire_from = Instant::now() + LEASE_DURATION;
         let mut last_beat = Instant::now();
         let mut tidied = Instant::now();
         loop {
@@ -31,8 +31,8 @@ impl Cluster {
                 () = self.leaving.cancelled(), if !self.health.draining.load(Ordering::Relaxed) => {}
             }
             let began = Instant::now();
-            if began - last_beat > LEASE {
-                expire_from = began + LEASE;
+            if began - last_beat > LEASE_DURATION {
+                expire_from = began + LEASE_DURATION;
             }
             let reachable = self.nats.round_trip().await;
             self.health.hears.store(reachable, Ordering::Relaxed);
@@ -50,7 +50,7 @@ impl Cluster {
                 if !trusted {
                     self.resync();
                 }
-                self.validity.renew(began + LEASE);
+                self.validity.renew(began + LEASE_DURATION);
             }
             let (nth, _) = self.parts.hub.people();
             self.send_to_all(&ToAll::Beat { nth }).await;
@@ -83,7 +83,7 @@ impl Cluster {
             hears: self.nats.is_connected(),
             lease_ms: 0,
         };
-        self.parts.database.beat(&node, LEASE).await
+        self.parts.database.beat(&node, LEASE_DURATION).await
     }
 
     /// Reads all leases; drops nodes whose lease has expired, so that accounts connected to them alone go offline.

@@ -32,7 +32,7 @@ fn servers(config: &config::Cluster) -> Result<Vec<ServerAddr>, StartError> {
     let servers = config.nats.expose().split(',').map(|url| url.trim().parse());
     servers
         .collect::<Result<_, _>>()
-        .map_err(|_| StartError::Nats("it cannot be read; wanted nats://HOST:4222, several with commas between".into()))
+        .map_err(|_| StartError::Nats("should be nats://HOST:4222, or several addresses separated by commas".into()))
 }
 
 /// Connects once; gives the version of the server that answers.
@@ -96,7 +96,7 @@ impl Nats {
     pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, StartError> {
         let subscribed = timeout(ROUND_TRIP_TIMEOUT, self.client.subscribe(subject.to_owned())).await;
         let refused = |why: String| StartError::Nats(format!("cannot subscribe to {subject}: {why}"));
-        subscribed.map_err(|_| refused("it takes too long".into()))?.map_err(|error| refused(error.to_string()))
+        subscribed.map_err(|_| refused("timed out".into()))?.map_err(|error| refused(error.to_string()))
     }
 
     /// Publishes a message, if there is a connection; false if it was dropped. Nodes that miss it read the database.

@@ -19,7 +19,7 @@ use crate::protocol::{
 
 /// How long a node counts as alive without a heartbeat, and how long it trusts its own cache without hearing from the others.
 /// Together with the interval between two checks, its accounts are offline everywhere within 10 s.
-pub const LEASE: Duration = Duration::from_secs(6);
+pub const LEASE_DURATION: Duration = Duration::from_secs(6);
 /// How many messages to other nodes may wait. Those that do not fit are lost, and the other nodes read the database instead.
 const MAX_QUEUED_OUTGOING: usize = 8192;
 /// How long a new subscriber waits until entries of other nodes are received here.
@@ -164,7 +164,7 @@ impl Hub {
 
     /// Limits the time to live of a cache entry: in a cluster to one lease, since an invalidation may have been lost.
     pub fn believed_for(&self, time: Duration) -> Duration {
-        if self.has_others() { time.min(LEASE) } else { time }
+        if self.has_others() { time.min(LEASE_DURATION) } else { time }
     }
 
     /// Publishes a message to the other nodes, if there are any.

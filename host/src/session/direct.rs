@@ -20,7 +20,7 @@ impl ClientSession {
         }
         self.external = identity.external;
         let account = identity.account.id;
-        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        let me = self.register(Actor::Account(identity.account), Some(identity.login), true);
         // Sent before any event.
         let receives_all = || me.subscribes_to_all.load(Ordering::Relaxed);
         let first = || {

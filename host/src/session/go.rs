@@ -21,7 +21,7 @@ impl ClientSession {
         let account = identity.account.clone();
         // The first frame, before any event.
         self.outbox.enqueue(go::connected(self.id, account.number));
-        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        let me = self.register(Actor::Account(identity.account), Some(identity.login), true);
         let Ok(rooms) = self.core.router.rooms_of(account.id).await else {
             me.subscribes_to_all.store(false, Ordering::Relaxed);
             let error = Error::Unavailable("your conversations cannot be read just now; connect again".into());

@@ -104,7 +104,7 @@ impl ClientSession {
             Some(me) => Err(not_yours(me.actor.name())),
             None if self.core.auth.get().guests => {
                 let name = self.core.router.guest_name(Some(name)).await?;
-                Ok(self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false))
+                Ok(self.register(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false))
             }
             None => Err(no_guests()),
         }
@@ -183,7 +183,7 @@ impl ClientSession {
         let identity = self.core.accounts.identify(&login.token).await?;
         self.unbind();
         let account = identity.account.id;
-        let me = self.enter(Actor::Account(identity.account), Some(identity.login), true);
+        let me = self.register(Actor::Account(identity.account), Some(identity.login), true);
         let caller = self.caller(&me);
         for room in join {
             // If a join fails, the answer does not name the group.

@@ -49,6 +49,7 @@ pub(super) fn generated_guest_name(attempt: u32) -> String {
 }
 
 impl ClientSession {
+    /// Identifies the connection by a token or as a guest, or renews its token.
     pub(super) async fn connect(&mut self, proof: Proof, listen_all: bool) -> Result<Reply> {
         match (proof, self.me.clone()) {
             (Proof::Token(token), None) => {
@@ -72,25 +73,27 @@ impl ClientSession {
                 }
                 let name = self.core.router.guest_name(name.as_deref()).await?;
                 let guest = Guest { id: self.id, name: name.into() };
-                let me = self.enter(Actor::Guest(guest), None, false);
+                let me = self.register(Actor::Guest(guest), None, false);
                 Ok(self.connected(&me, None))
             }
             (Proof::Guest(_), Some(_)) => Err(Error::Conflict("this connection is already identified".into())),
         }
     }
 
+    /// Registers the connection as an account until its token expires; with `listen_all`, subscribes to all of its rooms.
     pub(super) async fn identify(&mut self, identity: Identity, listen_all: bool) -> Reply {
         self.token = Some(TokenClock::new(identity.expires_at));
         let expires_at = identity.expires_at;
         let account = identity.account.id;
-        let me = self.enter(Actor::Account(identity.account), Some(identity.login), listen_all);
+        let me = self.register(Actor::Account(identity.account), Some(identity.login), listen_all);
         if listen_all {
             self.subscribe_to_all(&me, account, |_| ()).await;
         }
         self.connected(&me, Some(expires_at))
     }
 
-    pub(super) fn enter(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
+    /// Registers the identified connection with the hub, and closes it if its account has too many connections.
+    pub(super) fn register(&mut self, actor: Actor, login: Option<LoginId>, listen_all: bool) -> Arc<Connection> {
         let dialect = self.dialect.unwrap_or(Dialect::Native);
         let mut me = Connection::new(dialect, self.outbox.clone(), actor, self.id, login);
         me.external = self.external.clone();

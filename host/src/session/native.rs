@@ -18,6 +18,7 @@ use crate::router::{
 };
 
 impl ClientSession {
+    /// Handles a frame.
     pub(super) async fn on_native(&mut self, text: &str) {
         match native::decode(text) {
             Ok(request) => self.on_request(request).await,

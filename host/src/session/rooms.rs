@@ -23,7 +23,7 @@ impl ClientSession {
                     Ok(name) => name,
                     Err(error) => return self.outbox.enqueue(rooms::refused(&kind, &error)),
                 };
-                self.enter(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
+                self.register(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
                 let error = Error::Unauthenticated("guests are not let in here; connect with a token".into());

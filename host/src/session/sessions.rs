@@ -65,7 +65,7 @@ impl ClientSession {
         let settled = self.in_flight.clone().acquire_many_owned(MAX_POSTS_IN_FLIGHT).await;
         let identity = self.core.accounts.identify(token).await?;
         match self.me.as_ref().map(|me| me.actor.account().map(|account| account.id)) {
-            None => drop(self.enter(Actor::Account(identity.account.clone()), Some(identity.login), false)),
+            None => drop(self.register(Actor::Account(identity.account.clone()), Some(identity.login), false)),
             Some(account) if account == Some(identity.account.id) => {}
             Some(_) => {
                 return Err(Error::Forbidden("this connection belongs to another account; open a new one".into()));

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn change_is_broadcast_once_it_is_old_enough() {
         let (mut state, ann, start) = (with_audience(), AccountId::new(), Instant::now());
-        assert!(state.note(ann, None, true, start), "somebody has to be woken");
+        assert!(state.note(ann, None, true, start), "the task has to be woken");
         assert_eq!(broadcast(&mut state, start), []);
         assert_eq!(broadcast(&mut state, start + MIN_CHANGE_AGE), [(ann, true)]);
         assert_eq!(state.due(start + MIN_CHANGE_AGE), None, "and only once");

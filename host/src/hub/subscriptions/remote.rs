@@ -83,23 +83,23 @@ impl RoomSubscriptions {
         link: Option<&Arc<Link>>,
         identity: &SubscriberIdentity,
         own: ConnectionId,
-        here: bool,
+        arrived: bool,
     ) {
         if let (Some(link), true) = (link, identity.guest.is_some() || self.remote.publishes_accounts) {
-            link.publish(Outgoing::SubscriberChanged(self.room.id, identity.clone(), here));
+            link.publish(Outgoing::SubscriberChanged(self.room.id, identity.clone(), arrived));
         }
-        self.broadcast_presence(identity, Some(own), here);
+        self.broadcast_presence(identity, Some(own), arrived);
     }
 
-    fn broadcast_presence(&mut self, identity: &SubscriberIdentity, own: Option<ConnectionId>, here: bool) {
+    fn broadcast_presence(&mut self, identity: &SubscriberIdentity, own: Option<ConnectionId>, arrived: bool) {
         if identity.key().is_none_or(|key| !self.remote.has(key)) {
             let (room, who) = (self.room.id, identity.who.clone());
-            let event = if here { Event::Arrived { room, who } } else { Event::Departed { room, who } };
+            let event = if arrived { Event::Arrived { room, who } } else { Event::Departed { room, who } };
             self.broadcast_to_watchers(&event, &identity.who, own);
         }
     }
 
-    fn is_here(&self, key: Key) -> bool {
+    fn is_local(&self, key: Key) -> bool {
         match key {
             Key::Account(account) => self.accounts.contains_key(&account),
             Key::Guest(connection) => self.subscribers.contains_key(&connection),
@@ -108,7 +108,7 @@ impl RoomSubscriptions {
 
     fn add_remote(&mut self, node: NodeId, identity: SubscriberIdentity) {
         let Some(key) = identity.key() else { return };
-        let is_new = !self.is_here(key) && !self.remote.has(key);
+        let is_new = !self.is_local(key) && !self.remote.has(key);
         self.remote.nodes.entry(node).or_default().insert(key, identity.clone());
         if is_new {
             let (room, who) = (self.room.id, identity.who.clone());
@@ -118,7 +118,7 @@ impl RoomSubscriptions {
 
     fn remove_remote(&mut self, node: NodeId, key: Key) {
         let Some(identity) = self.remote.nodes.get_mut(&node).and_then(|people| people.remove(&key)) else { return };
-        if !self.is_here(key) {
+        if !self.is_local(key) {
             self.broadcast_presence(&identity, None, false);
         }
     }
@@ -169,10 +169,10 @@ impl Hub {
     }
 
     /// Another node reports that a subscriber arrived or departed.
-    pub fn update_remote_subscriber(&self, room: RoomId, node: NodeId, identity: SubscriberIdentity, here: bool) {
+    pub fn update_remote_subscriber(&self, room: RoomId, node: NodeId, identity: SubscriberIdentity, arrived: bool) {
         let Some(subscriptions) = self.existing(room) else { return };
         let mut subscriptions = subscriptions.lock();
-        match (here, identity.key()) {
+        match (arrived, identity.key()) {
             (true, _) => subscriptions.add_remote(node, identity),
             (false, Some(key)) => subscriptions.remove_remote(node, key),
             (false, None) => {}

@@ -23,7 +23,7 @@ fn give(sequence: &mut Sequence, room: &Arc<Room>, seqs: &[u64]) -> Vec<u64> {
     ready
 }
 
-fn begun(next: u64) -> (Sequence, Arc<Room>) {
+fn starting_at(next: u64) -> (Sequence, Arc<Room>) {
     let mut sequence = Sequence::default();
     sequence.begin(next);
     (sequence, Arc::new(testing::room()))
@@ -31,7 +31,7 @@ fn begun(next: u64) -> (Sequence, Arc<Room>) {
 
 #[test]
 fn early_entries_wait_and_duplicates_are_left_out() {
-    let (mut sequence, room) = begun(5);
+    let (mut sequence, room) = starting_at(5);
     assert_eq!(give(&mut sequence, &room, &[5, 6]), [5, 6]);
     assert_eq!(give(&mut sequence, &room, &[9]), [0; 0]);
     assert_eq!(sequence.missing(), Some(Missing { from: 7, up_to: 8 }));
@@ -52,7 +52,7 @@ fn entries_wait_until_the_start_is_known() {
 
 #[test]
 fn entries_gone_from_the_log_are_not_waited_for() {
-    let (mut sequence, room) = begun(1);
+    let (mut sequence, room) = starting_at(1);
     give(&mut sequence, &room, &[4]);
     sequence.note_complete(3);
     assert_eq!(give(&mut sequence, &room, &[]), [4]);
@@ -67,7 +67,7 @@ fn entries_gone_from_the_log_are_not_waited_for() {
 
 #[test]
 fn entries_beyond_the_waiting_limit_are_missing() {
-    let (mut sequence, room) = begun(1);
+    let (mut sequence, room) = starting_at(1);
     let many: Vec<u64> = (2..2 + 2 * MAX_WAITING_ENTRIES as u64).collect();
     assert_eq!(give(&mut sequence, &room, &many), [0; 0]);
     let kept: Vec<u64> = (1..2 + MAX_WAITING_ENTRIES as u64).collect();
@@ -81,7 +81,7 @@ proptest! {
     fn entries_in_any_order_are_broadcast_in_order_and_once(
         pieces in prop::collection::vec((1..30_u64, 1..6_u64), 1..60),
     ) {
-        let (mut sequence, room) = begun(1);
+        let (mut sequence, room) = starting_at(1);
         let mut broadcast = Vec::new();
         for (from, count) in &pieces {
             broadcast.extend(give(&mut sequence, &room, &(*from..from + count).collect::<Vec<_>>()));

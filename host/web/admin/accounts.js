@@ -7,11 +7,11 @@ import { Ask, Chip, When } from "./parts.js";
 const DEEDS = {
   disable: {
     label: "Disable", danger: true, act: (api, path) => api.post(path("disable")),
-    say: "All logins end now, live connections are closed, and nobody gets in with this account until it is enabled.",
+    say: "All logins end now, live connections are closed, and nobody can log in to this account until it is enabled.",
   },
   enable: {
     label: "Enable", act: (api, path) => api.post(path("enable")),
-    say: "The account can log in again. Logins that were ended stay so.",
+    say: "The account can log in again. Ended logins stay ended.",
   },
   logout: {
     label: "Log out", danger: true, act: (api, path) => api.post(path("logout")),
@@ -19,11 +19,11 @@ const DEEDS = {
   },
   promote: {
     label: "Make administrator", act: (api, path) => api.put(path("admin"), { admin: true }),
-    say: "Whoever has this account can then do everything that you can do here.",
+    say: "This account can then do everything that you can do here.",
   },
   demote: {
-    label: "Take administration away", danger: true, act: (api, path) => api.put(path("admin"), { admin: false }),
-    say: "The account stays, and gets into this console no more.",
+    label: "Remove administrator", danger: true, act: (api, path) => api.put(path("admin"), { admin: false }),
+    say: "The account stays, but can no longer use this console.",
   },
 };
 

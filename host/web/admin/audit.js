@@ -17,7 +17,7 @@ export function Audit({ api }) {
     ],
   });
   return html`
-    <${List} api=${api} name="audit" field="lines" title="Audit" label="What administrators did" find="Find by name, action or target" row=${row}
-      empty="Nothing has been done yet." say="What administrators did, here, over the API and on the command line."
+    <${List} api=${api} name="audit" field="lines" title="Audit" label="Actions of administrators" find="Find by name, action or target" row=${row}
+      empty="No actions yet." say="Actions of administrators in this console, over the API and on the command line."
       columns=${["When", "Who", "Action", "On", "Outcome", "Detail"]} />`;
 }

@@ -8,7 +8,7 @@ export function Config({ api }) {
     api.get("config").then((answer) => setToml(answer.toml), (error) => setProblem(error.message));
   }, []);
   return html`
-    <${Head} title="Configuration" say="What is in force, with every key and secrets hidden. It is changed in config.toml." />
+    <${Head} title="Configuration" say="The effective configuration with every key; secrets are hidden. Change it in config.toml." />
     <${Problem} text=${problem} />
     ${toml && html`<pre class="log tall" tabindex="0" role="region" aria-label="Configuration in force">${toml}</pre>`}`;
 }

@@ -6,11 +6,11 @@ import { Ask, Chip, When, bytes, number } from "./parts.js";
 export function Connections({ api }) {
   const [asked, ask] = useState(null);
   const row = (one, reload) => {
-    const name = one.name ?? "somebody who has not said";
+    const name = one.name ?? "an unidentified client";
     return {
       key: one.id,
       cells: [
-        html`${one.name ?? html`<span class="soft">not said yet</span>`}${one.name && !one.account ? html` <${Chip}>guest<//>` : ""}`,
+        html`${one.name ?? html`<span class="soft">not identified yet</span>`}${one.name && !one.account ? html` <${Chip}>guest<//>` : ""}`,
         one.dialect ?? "–",
         html`<code>${one.address}</code>`,
         html`<${When} at=${one.connectedAt} />`,
@@ -30,13 +30,13 @@ export function Connections({ api }) {
   };
   return html`
     <${List} api=${api} name="connections" title="Connections" find="Find by name or address" row=${row} empty="Nobody is connected."
-      say="Open sockets. A queue that does not empty belongs to a client that reads too slowly."
+      say="Open connections. If a queue does not empty, its client reads too slowly."
       columns=${["Who", "Dialect", "Address", "Connected", "Rooms", "Queue", ""]} />
     ${asked && html`
       <${Ask} title=${asked.disable ? `Disable ${asked.name}?` : `Disconnect ${asked.name}?`} label=${asked.disable ? "Disable" : "Disconnect"} danger
         act=${act} close=${() => ask(null)}>
         <p>${asked.disable
-          ? "All logins of the account end now, and nobody gets in with it until it is enabled again."
-          : "The connection is closed now. Its client is told not to come back by itself, but nothing keeps it from it."}</p>
+          ? "All logins of the account end now, and nobody can log in to it until it is enabled again."
+          : "The connection is closed now. Its client is asked not to reconnect automatically, but is not prevented from doing so."}</p>
       <//>`}`;
 }

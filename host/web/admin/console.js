@@ -47,7 +47,7 @@ export function Console({ api, who, leave }) {
     else main.current.focus();
   }, [view, within]);
   return html`
-    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>To the content</a>
+    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>Skip to content</a>
     <div class="console">
       <header class="rail">
         <a class="brand" href="#/plugins"><img src="/web/shared/icon.svg" alt="" width="28" height="28" /><span>Natterjack<small>Console</small></span></a>

@@ -12,9 +12,9 @@ export function Live({ api }) {
   const plugins = [...new Set(samples.flatMap((sample) => Object.keys(sample.plugins)))].sort();
   const hooks = plugins.map((name) => ({ name, values: samples.map((sample) => sample.plugins[name]?.p99Ms ?? null) }));
   return html`
-    <${Head} title="Live" say=${data ? `The last minutes, ten at the most; a sample every ${data.everyMs / 1000} s.` : "The last minutes."} />
+    <${Head} title="Live" say=${data ? `The last ten minutes at most; one sample every ${data.everyMs / 1000} s.` : "The last minutes."} />
     <${Problem} text=${problem} />
-    ${data && samples.length < 2 && html`<p class="empty soft" role="status">The first samples come in a moment.</p>`}
+    ${data && samples.length < 2 && html`<p class="empty soft" role="status">Waiting for the first samples.</p>`}
     ${samples.length >= 2 && html`
       <div class="charts">
         <${Chart} title="Connections" times=${times} series=${of("Connections", (sample) => sample.connections)} show=${number} least=${4} />

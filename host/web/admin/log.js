@@ -60,6 +60,6 @@ export function Log({ api }) {
     <div class="log tall" ref=${box} tabindex="0" role="region" aria-label="Log lines">
       <ol>${shown.map((line) => html`
         <li key=${line.seq} class=${line.level.toLowerCase()}><time datetime=${line.at}>${line.at.slice(11, 23)}</time> <b>${line.level}</b> <i>${line.plugin ?? line.target.replace(/^natterjack::/, "")}</i> ${line.text}</li>`)}</ol>
-      ${shown.length === 0 && html`<p class="soft">No line is like that.</p>`}
+      ${shown.length === 0 && html`<p class="soft">No matching lines.</p>`}
     </div>`;
 }

@@ -42,7 +42,7 @@ function App() {
   useEffect(() => {
     api.onEnded = (error) => {
       setWho(null);
-      setProblem(error.code === "forbidden" ? "This account is no administrator’s any more." : "The login has ended; log in again.");
+      setProblem(error.code === "forbidden" ? "This account is no longer an administrator’s." : "The login has ended; log in again.");
     };
     if (login.user) check();
   }, []);

@@ -5,9 +5,9 @@ import { Chip, Head, Problem, Table, When, number, usePolled } from "./parts.js"
 
 const KINDS = { alive: "good", draining: "warn", deaf: "warn", dead: "bad" };
 const SAYS = {
-  draining: "takes no more connections",
-  deaf: "NATS does not answer it",
-  dead: "its lease is over",
+  draining: "accepts no more connections",
+  deaf: "is not connected to NATS",
+  dead: "its lease has expired",
 };
 
 export function Nodes({ api }) {
@@ -17,7 +17,7 @@ export function Nodes({ api }) {
     key: node.id,
     chosen: node.id === data.answeredBy,
     cells: [
-      html`${node.name}${node.id === data.answeredBy ? html` <span class="soft">answers here</span>` : ""}`,
+      html`${node.name}${node.id === data.answeredBy ? html` <span class="soft">this node</span>` : ""}`,
       html`<${Chip} kind=${KINDS[node.state]}>${node.state}<//> <span class="soft">${SAYS[node.state] ?? ""}</span>`,
       node.version,
       html`<${When} at=${node.startedAt} />`,
@@ -28,11 +28,11 @@ export function Nodes({ api }) {
     ],
   }));
   const say = data && data.answeredBy && (data.converged
-    ? "All nodes that live run the same plugins."
+    ? "All live nodes run the same plugins."
     : "Converging: not all nodes run the same plugins yet.");
   return html`
-    <${Head} title="Nodes" say=${say || "The machines that are one server together."} />
+    <${Head} title="Nodes" say=${say || "The machines that form this server."} />
     <${Problem} text=${problem} />
-    ${data && html`<${Table} label="Nodes" rows=${rows} empty="This server is no cluster: it is its only node."
-      columns=${["Node", "State", "Version", "Started", "Connections", "Rooms heard", "Messages since", "Plugins"]} />`}`;
+    ${data && html`<${Table} label="Nodes" rows=${rows} empty="This server is not part of a cluster."
+      columns=${["Node", "State", "Version", "Started", "Connections", "Rooms subscribed", "Messages since start", "Plugins"]} />`}`;
 }

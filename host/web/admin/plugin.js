@@ -40,8 +40,8 @@ export function Plugin({ api, plugin, changed, tell }) {
           <button class="button danger" type="button" onClick=${() => ask({ what: "remove" })}>Remove</button>
         </div>
       </header>
-      ${plugin.error && html`<div class="problem"><strong>The file in the folder does not run.</strong> ${plugin.error} <small class="soft"><${When} at=${plugin.errorAt} /></small></div>`}
-      ${plugin.quarantine && html`<div class="problem"><strong>Not called for ${plugin.quarantine.secondsLeft} s more.</strong> ${plugin.quarantine.reason}</div>`}
+      ${plugin.error && html`<div class="problem"><strong>The file in the folder cannot be run.</strong> ${plugin.error} <small class="soft"><${When} at=${plugin.errorAt} /></small></div>`}
+      ${plugin.quarantine && html`<div class="problem"><strong>Quarantined for another ${plugin.quarantine.secondsLeft} s.</strong> ${plugin.quarantine.reason}</div>`}
       <${Facts} plugin=${plugin} />
       <div class="columns">
         <${Versions} plugin=${plugin} ask=${ask} />
@@ -51,16 +51,16 @@ export function Plugin({ api, plugin, changed, tell }) {
       ${asked?.what === "replace" && html`<${Upload} api=${api} plugin=${plugin} close=${close} done=${(now) => done(`${now.id} ${now.version ?? ""} is ${now.state}.`)} />`}
       ${asked?.what === "back" && html`
         <${Ask} title=${`Roll ${plugin.id} back?`} label="Roll back" act=${() => back(asked.version.sha256)} close=${close}>
-          <p>The version <code>${asked.version.sha256.slice(0, 12)}</code> takes the place of the present one. People go on talking meanwhile.</p>
+          <p>The version <code>${asked.version.sha256.slice(0, 12)}</code> replaces the current one. Chat is not interrupted.</p>
         <//>`}
       ${asked?.what === "disable" && html`
         <${Ask} title=${`Disable ${plugin.id}?`} label="Disable" danger act=${() => turn(false)} close=${close}>
-          <p>What it offers is gone until it is enabled again.${plugin.hooks.includes("message-filter") ? " Messages pass without its filter." : ""}</p>
+          <p>Its commands and hooks are unavailable until it is enabled again.${plugin.hooks.includes("message-filter") ? " Messages pass without its filter." : ""}</p>
         <//>`}
       ${asked?.what === "remove" && html`
         <${Ask} title=${`Remove ${plugin.id}?`} label="Remove" danger close=${close}
           act=${async () => { await api.delete(path()); done(`${plugin.id} is removed.`); location.hash = "#/plugins"; }}>
-          <p>Its file goes out of the folder. Its kept versions stay: uploading it again, or <code>natterjack plugin rollback ${plugin.id}</code>, brings it back.</p>
+          <p>Its file is removed from the folder. Its kept versions stay: to restore it, upload it again or run <code>natterjack plugin rollback ${plugin.id}</code>.</p>
         <//>`}
     </section>`;
 }
@@ -92,14 +92,14 @@ function Versions({ plugin, ask }) {
   }));
   return html`
     <section><h3>Versions</h3>
-      <${Table} label=${`Versions of ${plugin.id}`} columns=${["Version", "Began to run", ""]} rows=${rows} empty="None has run yet." />
+      <${Table} label=${`Versions of ${plugin.id}`} columns=${["Version", "Started", ""]} rows=${rows} empty="No version has run yet." />
     </section>`;
 }
 
 function Lines({ api, path }) {
   const { data, problem } = usePolled(() => api.get(path, { lines: 50 }), 3000, [path]);
   return html`
-    <section><h3>Its log</h3>
+    <section><h3>Log</h3>
       <${Problem} text=${problem} />
       <pre class="log" tabindex="0" role="region" aria-label="The plugin’s log">${data?.lines.map((line) => `${line.at.slice(11, 19)} ${line.level.padEnd(5)} ${line.text}`).join("\n") || "Nothing yet."}</pre>
     </section>`;

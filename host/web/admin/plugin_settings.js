@@ -28,7 +28,7 @@ export function Settings({ api, path, tell, changed }) {
     try {
       settings = JSON.parse(text);
     } catch (error) {
-      return setProblem(`This is no JSON: ${error.message}`);
+      return setProblem(`This is not valid JSON: ${error.message}`);
     }
     setBusy(true);
     try {
@@ -46,7 +46,7 @@ export function Settings({ api, path, tell, changed }) {
       <form class="settings" onSubmit=${save}>
         <textarea class="input code" rows="9" spellcheck="false" aria-labelledby="settings-title" aria-describedby="settings-hint"
           aria-invalid=${problem ? "true" : null} value=${text} disabled=${kept === null} onInput=${(event) => setText(event.target.value)}></textarea>
-        <p class="soft small" id="settings-hint">JSON, written to config.toml, or given to all nodes of a cluster. The plugin is started with it first: what it refuses is not kept. Secrets show as &lt;hidden> and stay as they are.</p>
+        <p class="soft small" id="settings-hint">JSON, written to config.toml, or stored for all nodes of a cluster. The plugin is first started with the new settings; if it refuses them, they are not saved. Secrets are shown as &lt;hidden> and stay unchanged.</p>
         <${Problem} text=${problem} />
         <div class="actions">
           <button class="button quiet" type="button" disabled=${busy || text === kept} onClick=${load}>Undo</button>

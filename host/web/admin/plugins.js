@@ -16,7 +16,7 @@ export function Plugins({ api, within }) {
   const readAgain = async () => {
     try {
       await api.post("plugins/reload");
-      tell("Folder and settings were read again.");
+      tell("The folder and the settings have been reloaded.");
     } catch (error) {
       tell(error.message);
     }
@@ -33,8 +33,8 @@ export function Plugins({ api, within }) {
     reload();
   };
   return html`
-    <${Head} title="Plugins" say="What chat does. Each is a WebAssembly component that is replaced while people talk.">
-      <button class="button" type="button" onClick=${readAgain}>Read again</button>
+    <${Head} title="Plugins" say="Each plugin is a WebAssembly component that can be replaced without a restart.">
+      <button class="button" type="button" onClick=${readAgain}>Reload</button>
       <button class="button primary" type="button" onClick=${() => ask("upload")}>Upload a plugin</button>
     <//>
     <${Problem} text=${problem} />
@@ -43,7 +43,7 @@ export function Plugins({ api, within }) {
       empty="The plugins folder is empty: upload one." rows=${plugins.map((plugin) => row(plugin, plugin === chosen))} />`}
     ${data?.quarantinedFiles?.length > 0 && html`
       <h2>Quarantined files</h2>
-      <p class="soft">Their first load crashed the process that loads unknown files. They are loaded again only if you say so.</p>
+      <p class="soft">Their first load crashed the process that loads unknown files. They are loaded again only on request.</p>
       <${Table} label="Quarantined files" columns=${["File", "Plugin", "Reason", "Since", ""]}
         rows=${data.quarantinedFiles.map((file) => quarantined(file, tryAgain))} />`}
     ${chosen && html`<${Plugin} key=${chosen.id} api=${api} plugin=${chosen} changed=${reload} tell=${tell} />`}
@@ -107,7 +107,7 @@ export function Upload({ api, plugin, close, done }) {
   };
   return html`
     <${Ask} title=${plugin ? `Replace ${plugin.id}` : "Upload a plugin"} label="Upload" act=${act} close=${close}>
-      <p class="soft">The server starts it first. If it refuses it, nothing changes, and you are told why.</p>
+      <p class="soft">The server first starts the new version. If that fails, nothing changes, and the error is shown.</p>
       <div class="field">
         <label for="upload-file">Component</label>
         <input class="input" id="upload-file" name="file" type="file" accept=".wasm,application/wasm" required data-first
@@ -115,10 +115,10 @@ export function Upload({ api, plugin, close, done }) {
       </div>
       ${!plugin && html`
         <div class="field">
-          <label for="upload-id">Called</label>
+          <label for="upload-id">Plugin id</label>
           <input class="input" id="upload-id" value=${id} onInput=${(event) => setId(event.target.value)} required
             pattern="[a-z][a-z0-9]*(-[a-z0-9]+)*" title="lower-case words joined by dashes, such as word-filter" spellcheck="false" autocapitalize="none" />
-          <p class="hint">One of this name is replaced. What it may use is granted in config.toml alone.</p>
+          <p class="hint">A plugin with this id is replaced. Its grants are set in config.toml only.</p>
         </div>`}
     <//>`;
 }

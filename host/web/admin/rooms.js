@@ -19,8 +19,8 @@ export function Rooms({ api }) {
   });
   return html`
     <${List} api=${api} name="rooms" title="Rooms" find="Find by name" row=${row} empty="There are no rooms."
-      say="Direct conversations and sessions are not listed: they are nobody else’s business."
-      columns=${["Room", "Open to", "Members", "Listening", "Entries", "Last active", ""]} />
+      say="Direct conversations and sessions are private and not listed."
+      columns=${["Room", "Open to", "Members", "Subscribers", "Entries", "Last active", ""]} />
     ${asked && html`
       <${Ask} title=${`Delete ${asked.room.name}?`} label="Delete for good" danger close=${() => ask(null)}
         act=${async () => { await api.delete(at("rooms", asked.room.id)); asked.reload(); }}>

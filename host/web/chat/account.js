@@ -32,7 +32,7 @@ function Profile({ account, asked, enterAnew }) {
   });
   return html`
     <form onSubmit=${submit} aria-labelledby="profile">
-      <h3 id="profile">Who you are</h3>
+      <h3 id="profile">Profile</h3>
       ${problem}
       <div class="field"><label for="account-name">Name</label>
         <input id="account-name" name="username" class="input" required maxlength="64" autocomplete="username" autocapitalize="none" defaultValue=${account.username} data-first /></div>
@@ -58,12 +58,12 @@ function Password({ name, asked }) {
       ${problem}
       <input hidden name="username" autocomplete="username" value=${name ?? ""} readonly />
       <div class="pair">
-        <div class="field"><label for="password-now">The present one</label>
+        <div class="field"><label for="password-now">Current password</label>
           <input id="password-now" name="password" class="input" type="password" required maxlength="1024" autocomplete="current-password" /></div>
-        <div class="field"><label for="password-new">The new one</label>
+        <div class="field"><label for="password-new">New password</label>
           <input id="password-new" name="newPassword" class="input" type="password" required maxlength="1024" autocomplete="new-password" /></div>
       </div>
-      <${Save} label="Change the password" busy=${busy} said=${saved && "Changed. Everywhere else you are logged out."} />
+      <${Save} label="Change password" busy=${busy} said=${saved && "Changed. You are logged out on all other devices."} />
     </form>`;
 }
 
@@ -73,7 +73,7 @@ function WaysOut({ asked, leave }) {
   const gone = useForm(leave, ({ password }) => asked("deleteAccount", { password }));
   return html`
     <section aria-labelledby="ways-out">
-      <h3 id="ways-out">Leaving</h3>
+      <h3 id="ways-out">Log out or delete</h3>
       <form onSubmit=${everywhere.submit}>
         ${everywhere.problem}
         <button class="button" disabled=${everywhere.busy}>Log out everywhere</button>
@@ -81,7 +81,7 @@ function WaysOut({ asked, leave }) {
       ${deleting
         ? html`
           <form onSubmit=${gone.submit}>
-            <p class="soft">Your account goes for good, and you leave all rooms. What you said stays, without your name.</p>
+            <p class="soft">Your account is deleted permanently, and you leave all rooms. Your messages stay, without your name.</p>
             ${gone.problem}
             <div class="field"><label for="password-delete">Your password</label>
               <input id="password-delete" name="password" class="input" type="password" required maxlength="1024" autocomplete="current-password" /></div>

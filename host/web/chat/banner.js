@@ -15,7 +15,7 @@ export function Banner({ session }) {
         <p class="banner">
           <${Icon} name="cloud" />
           <span>
-            <strong>No connection.</strong> ${waiting ? `${plural(waiting, "message")} will be sent when it is back.` : "You can go on writing."}
+            <strong>No connection.</strong> ${waiting ? `${plural(waiting, "message")} will be sent when you are connected again.` : "You can go on writing."}
             ${" "}<span class="soft" aria-hidden="true">${left > 0 ? `Next attempt in ${left} s` : "Connecting …"}</span>
           </span>
           <button type="button" class="button" onClick=${() => client.nudge()}>Try now</button>

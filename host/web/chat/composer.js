@@ -113,7 +113,7 @@ export function Composer({ session, room, about, turnTo, field }) {
       ${about && html`
         <p class="about"><${Icon} name=${editing ? "edit" : "reply"} />
           <span class="about-text">${editing ? "Editing your message" : html`Reply to <strong>${about.reply.from.name}</strong> <span class="soft">${about.reply.body}</span>`}</span>
-          <button type="button" class="icon-button" aria-label=${editing ? "Stop editing" : "Do not reply"} onClick=${() => turnTo(null)}><${Icon} name="close" /></button></p>`}
+          <button type="button" class="icon-button" aria-label=${editing ? "Cancel editing" : "Cancel reply"} onClick=${() => turnTo(null)}><${Icon} name="close" /></button></p>`}
       ${!editing && room.draft.files.length > 0 && html`
         <ul class="draft-files" aria-label="Files to send">${room.draft.files.map((file) => html`<${DraftFile} key=${file.id} session=${session} room=${room} file=${file} />`)}</ul>`}
       ${open && html`<${Suggestions} options=${options} at=${at} take=${take} />`}
@@ -135,7 +135,7 @@ function DraftFile({ session, room, file: { id, name, state, why, picture } }) {
   return html`
     <li class=${`draft-file ${state}`}>
       ${picture ? html`<img src=${picture} alt="" />` : html`<${Icon} name="file" />`}
-      <span class="draft-name">${name}<br /><span class="soft">${state === "sending" ? "Sending up …" : state === "failed" ? why : "Ready"}</span></span>
-      <button type="button" class="icon-button" aria-label=${`Take ${name} out`} onClick=${() => uploads.remove(session, room, id)}><${Icon} name="close" /></button>
+      <span class="draft-name">${name}<br /><span class="soft">${state === "sending" ? "Uploading …" : state === "failed" ? why : "Ready"}</span></span>
+      <button type="button" class="icon-button" aria-label=${`Remove ${name}`} onClick=${() => uploads.remove(session, room, id)}><${Icon} name="close" /></button>
     </li>`;
 }

@@ -62,7 +62,7 @@ function Head({ session, room, ask, people, setPeople }) {
   const count = room.members.length + room.guests.length;
   const leave = () => ask.confirm({
     title: `Leave ${room.name}?`,
-    text: room.about.visibility === "private" ? "To come back you need its password, or an invitation." : "You can join it again at any time.",
+    text: room.about.visibility === "private" ? "To join it again you need its password or an invitation." : "You can join it again at any time.",
     action: "Leave",
     danger: true,
     act: () => session.leave(room.uid).then(() => go(null)),
@@ -72,7 +72,7 @@ function Head({ session, room, ask, people, setPeople }) {
       <a class="icon-button only-narrow" href="#/" aria-label="All rooms"><${Icon} name="back" /></a>
       <div class="conversation-title">
         <h1>${room.name}${room.about.visibility === "private" && !room.isDirect && html`<span class="lock"><${Icon} name="lock" /><span class="sr-only">, private</span></span>`}</h1>
-        <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || (room.mayModerate ? "No topic yet: /topic sets one" : "No topic yet")}</p>
+        <p class="soft">${room.isDirect ? (online ? "online" : "not online") : room.about.topic || (room.mayModerate ? "No topic yet: set one with /topic" : "No topic yet")}</p>
       </div>
       ${!session.isGuest && html`<button type="button" class="icon-button" title="Search messages" aria-label="Search messages" onClick=${() => ask.search(room)}><${Icon} name="search" /></button>`}
       ${!room.isDirect && html`

@@ -78,14 +78,14 @@ export function NewRoom({ session, close }) {
         <div class="field"><label for="room-topic">Topic <span class="soft">(optional)</span></label><input id="room-topic" name="topic" class="input" maxlength="200" autocomplete="off" /></div>
         <fieldset class="choices">
           <legend>Who may join</legend>
-          ${choice("public", "Everybody", "It is listed for all.")}
-          ${choice("private", "Only some", "By a password, or by invitation.")}
+          ${choice("public", "Everybody", "The room is listed for everybody.")}
+          ${choice("private", "Invited people", "By password or invitation.")}
         </fieldset>
         ${visibility === "private" && html`
           <div class="field"><label for="room-password">Password</label>
             <input id="room-password" name="password" class="input" maxlength="200" autocomplete="off" aria-describedby="room-password-hint" />
-            <p id="room-password-hint" class="hint">Whoever knows it may join. Without one, people are let in with /invite.</p></div>`}
-        <${Actions} label="Make the room" busy=${busy} close=${close} />
+            <p id="room-password-hint" class="hint">People who know it can join. Without a password, invite people with /invite.</p></div>`}
+        <${Actions} label="Create room" busy=${busy} close=${close} />
       </form>
     <//>`;
 }
@@ -123,12 +123,12 @@ export function BrowseRooms({ session, close }) {
               <span class="soft small">${session.rooms.has(room.uid) ? "joined" : plural(room.members, "member")}</span>
             </button></li>`)}
         </ul>
-        ${rooms?.length === 0 && html`<p class="soft" role="status">No room is called so, or none that you may see.</p>`}
+        ${rooms?.length === 0 && html`<p class="soft" role="status">No rooms found.</p>`}
         <form class="by-name" onSubmit=${submit}>
           <h3>Join a private room</h3>
           ${problem}
           <div class="pair">
-            <div class="field"><label for="join-name">Its name</label><input id="join-name" name="name" class="input" required maxlength="64" autocomplete="off" /></div>
+            <div class="field"><label for="join-name">Room name</label><input id="join-name" name="name" class="input" required maxlength="64" autocomplete="off" /></div>
             <div class="field"><label for="join-password">Password</label><input id="join-password" name="password" class="input" type="password" maxlength="200" autocomplete="off" /></div>
           </div>
           <${Actions} label="Join" busy=${busy} close=${close} />
@@ -143,9 +143,9 @@ export function NewMessage({ session, close }) {
     <${Dialog} title="New message" close=${close}>
       <form onSubmit=${submit}>
         ${problem}
-        <div class="field"><label for="to-name">To whom?</label>
+        <div class="field"><label for="to-name">To</label>
           <input id="to-name" name="name" class="input" required maxlength="64" autocomplete="off" autocapitalize="none" data-first aria-describedby="to-hint" />
-          <p id="to-hint" class="hint">The name that somebody goes by here.</p></div>
+          <p id="to-hint" class="hint">The name of an account on this server.</p></div>
         <${Actions} label="Write" busy=${busy} close=${close} />
       </form>
     <//>`;

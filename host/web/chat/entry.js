@@ -29,7 +29,7 @@ export function Entry({ server, farewell, signUp, logIn, guest }) {
           <h1>${server?.name ?? "Natterjack"}</h1>
         </header>
         ${farewell && html`<p class="problem" role="status">${farewell}</p>`}
-        <div class="tabs" role="tablist" aria-label="How to come in" onKeyDown=${move}>
+        <div class="tabs" role="tablist" aria-label="Log-in options" onKeyDown=${move}>
           ${tabs.map(([id, label]) => html`
             <button key=${id} id=${`tab-${id}`} class="tab" role="tab" type="button" aria-selected=${String(id === tab)}
               aria-controls="entry-panel" tabindex=${id === tab ? 0 : -1} onClick=${() => choose(id)}>${label}</button>`)}
@@ -96,11 +96,11 @@ function GuestForm({ guest }) {
   return html`
     <form class="entry-form" onSubmit=${submit}>
       <div class="field">
-        <label for="guest">What shall others call you?</label>
+        <label for="guest">Your name</label>
         <input id="guest" name="name" class="input" maxlength="64" autocomplete="nickname" aria-describedby="guest-hint" />
-        <p id="guest-hint" class="hint">Left empty, a name is made up. When you close this page, nobody knows you again; what you wrote stays.</p>
+        <p id="guest-hint" class="hint">Leave it empty to get a generated name. When you close this page, you cannot return as the same guest; your messages stay.</p>
       </div>
-      <button class="button primary wide">Come in</button>
+      <button class="button primary wide">Enter</button>
     </form>`;
 }
 

@@ -7,13 +7,13 @@ import { plural } from "./text.js";
 export function Home({ session, ask }) {
   const rooms = useOpenRooms(session);
   const online = session.state.kind === "online";
-  if (session.current) return html`<main class="home"><p class="soft" role="status">${online || !session.ready ? "Opening …" : "This room is opened when there is a connection again."}</p></main>`;
+  if (session.current) return html`<main class="home"><p class="soft" role="status">${online || !session.ready ? "Opening …" : "This room opens when you are connected again."}</p></main>`;
   return html`
     <main class="home">
       <div class="home-inner">
         <h1>${session.me ? `Hello, ${session.me.name}` : "Hello"}</h1>
         ${session.notice && html`<p class="problem" role="status">${session.notice}</p>`}
-        <p class="soft">${session.rooms.size ? "Choose a room, or join another one." : "You are in no room yet. Here is where to begin."}</p>
+        <p class="soft">${session.rooms.size ? "Choose a room, or join another one." : "You are in no room yet. Create a room or join one."}</p>
         <div class="home-actions">
           <button type="button" class="button primary" disabled=${!online} onClick=${ask.newRoom}><${Icon} name="plus" />New room</button>
           ${!session.isGuest && html`<button type="button" class="button" disabled=${!online} onClick=${ask.newMessage}><${Icon} name="people" />New message</button>`}
@@ -22,7 +22,7 @@ export function Home({ session, ask }) {
         </div>
         ${rooms.length > 0 && html`
           <section aria-labelledby="open-rooms">
-            <h2 id="open-rooms">Rooms that are open to you</h2>
+            <h2 id="open-rooms">Rooms that you can join</h2>
             <ul class="cards">${rooms.map((room) => html`
               <li key=${room.uid}>
                 <button type="button" class="card" onClick=${() => session.enter(room.uid)}>

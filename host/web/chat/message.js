@@ -26,7 +26,7 @@ export class Message extends Component {
     const { session, room, message, ask } = this.props;
     ask.confirm({
       title: "Delete this message?",
-      text: "Its text goes for everybody; that it was there stays.",
+      text: "Its text is removed for everybody; a note that a message was deleted stays.",
       action: "Delete",
       danger: true,
       act: () => session.client.call("message.delete", { room: room.uid, seq: message.seq }),

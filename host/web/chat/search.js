@@ -47,8 +47,8 @@ export function Search({ session, room, close }) {
               <span><strong>${message.from.name}</strong> <span class="soft small">${where(session, message)}${dayOf(message.at)}, ${timeOf(message.at)}</span><br />${message.body}</span>
             </button></li>`)}
         </ul>
-        <p class="soft" role="status">${found && (found.messages.length === 0 ? "Nothing was said with all of these words." : "")}</p>
-        ${found?.next && html`<button type="button" class="button quiet" onClick=${more}>Earlier ones</button>`}
+        <p class="soft" role="status">${found && (found.messages.length === 0 ? "No messages found." : "")}</p>
+        ${found?.next && html`<button type="button" class="button quiet" onClick=${more}>Earlier messages</button>`}
       </div>
     <//>`;
 }

@@ -208,7 +208,7 @@ export class Session {
   #lose(uid, error) {
     const name = this.rooms.get(uid)?.name ?? "the room";
     this.rooms.delete(uid);
-    if (this.current === uid) this.look(null, `You are not in ${name} any more: ${error.message}.`);
+    if (this.current === uid) this.look(null, `You are no longer in ${name}: ${error.message}.`);
     this.changed();
   }
 

@@ -11,8 +11,8 @@ export function Sidebar({ session, ask, leave }) {
   const out = () => ask.confirm({
     title: isGuest ? "Leave?" : "Log out?",
     text: isGuest
-      ? "You are a guest: nobody will know you again when you come back."
-      : session.client.unsent.length ? "What is not sent yet stays in this browser, and is sent when you log in again." : "You can log in again at any time.",
+      ? "You are a guest and cannot return as the same guest."
+      : session.client.unsent.length ? "Unsent messages stay in this browser and are sent when you log in again." : "You can log in again at any time.",
     action: isGuest ? "Leave" : "Log out",
     act: leave,
   });

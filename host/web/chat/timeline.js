@@ -83,8 +83,8 @@ export class Timeline extends Component {
           aria-busy=${String(!log)} tabindex="0" onScroll=${this.scrolled} onKeyDown=${this.keys}>
           <div class="timeline-inner">
             ${log?.more && html`<button type="button" class="button quiet older" disabled=${room.readingOlder !== null} onClick=${() => room.older()}>${room.readingOlder ? "Loading …" : "Earlier messages"}</button>`}
-            ${log && !log.more && html`<p class="beginning soft">${room.isDirect ? `This is where you and ${room.name} begin.` : `This is where ${room.name} begins.`}</p>`}
-            ${!log && html`<p class="beginning soft">${session.state.kind === "online" ? "Loading …" : "Messages are shown when there is a connection."}</p>`}
+            ${log && !log.more && html`<p class="beginning soft">${room.isDirect ? `The beginning of your conversation with ${room.name}.` : `The beginning of ${room.name}.`}</p>`}
+            ${!log && html`<p class="beginning soft">${session.state.kind === "online" ? "Loading …" : "Messages appear when you are connected."}</p>`}
             ${log && this.rows(session, room, turnTo, ask)}
             ${unsent.map((post) => html`<${Unsent} key=${post.key} session=${session} post=${post} />`)}
           </div>

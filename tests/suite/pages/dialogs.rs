@@ -26,7 +26,7 @@ async fn search_result_is_shown_in_its_context() {
 
     ann.click("[aria-label='Search messages']").await;
     ann.write("#search-query", "heron").await;
-    ann.until("document.querySelector('.dialog [role=status]').textContent.startsWith('Nothing was said')").await;
+    ann.until("document.querySelector('.dialog [role=status]').textContent.startsWith('No messages found')").await;
     ann.find("#search-query").await.clear().await.unwrap();
     ann.write("#search-query", "well newt").await;
     ann.until("document.querySelectorAll('.dialog .found-room').length === 1").await;

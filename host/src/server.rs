@@ -143,7 +143,7 @@ impl Server {
             PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
         let plugins =
-            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, live).await?;
+            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, runtime).await?;
         // A plugin posts under its name, so an account of that name would pass for it.
         let named = Arc::downgrade(&plugins);
         accounts.reserve(move |name| named.upgrade().is_some_and(|plugins| plugins.is_named(name)));

@@ -46,9 +46,9 @@ fn listed(count: usize) -> Vec<String> {
 
 fn asked(bench: &mut Criterion, name: &str, plugin: &str, settings: &str, body: &str) {
     let runtime = Runtime::new().unwrap();
-    let house = House::new(&[plugin], settings);
-    let plugins = runtime.block_on(async { house.start(house.services().await).await });
-    let (_inside, call) = (runtime.enter(), house::call());
+    let host = Host::new(&[plugin], settings);
+    let plugins = runtime.block_on(async { host.start(host.services().await).await });
+    let (_inside, call) = (runtime.enter(), host::call());
     let draft = Draft { body: body.to_owned(), reply_to: None, edit_of: None, attachments: Vec::new() };
     assert_eq!(plugins.filter(&call, draft.clone()).unwrap(), None);
     bench.bench_function(name, |bencher| {

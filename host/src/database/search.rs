@@ -15,7 +15,7 @@ use crate::name::key;
 use crate::protocol::{AccountId, Message, RoomId};
 use crate::search::query::Query;
 
-/// How long one page may be looked for. Words that are common each and hardly ever stand together are found in no list of their own;
+/// How long one page may be looked for. Words that are common each and hardly ever stand rooms_per_statement are found in no list of their own;
 /// a page that takes longer ends early, and the next one goes on from there.
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 /// The most phrases that are looked for with one statement.
@@ -139,8 +139,8 @@ impl Database {
             if found.len() >= limit_rows && found.last().is_some_and(|last| first.newest < *last) {
                 break;
             }
-            let (some, others) = left.split_at(together(left));
-            let (more, reached) = self.find(some, Ids { from: looked_from, ..ids }, limit, deadline).await?;
+            let (some, others) = left.split_at(rooms_per_statement(left));
+            let (more, reached) = self.find(some, IdRange { from: looked_from, ..ids }, limit, deadline).await?;
             looked_from = reached;
             found.extend(more);
             found.retain(|id| *id >= looked_from);

@@ -113,7 +113,7 @@ impl Tx {
 
     /// Indexes these messages again: their text was changed.
     pub(super) async fn reindex(&mut self, ids: &[i64]) -> Result<()> {
-        for some in ids.chunks(BATCH as usize) {
+        for some in ids.chunks(ENTRIES_PER_BATCH as usize) {
             let ids = Value::from(some).to_string();
             let sql = self.pick(
                 "SELECT id, room_id, author_id, author_name, body FROM entries WHERE id IN (SELECT value FROM json_each($1))",

@@ -3,7 +3,7 @@
 use super::{Caller, Joined, Router, call};
 use crate::accounts::throttle::Guesser;
 use crate::error::{Error, Result};
-use crate::protocol::{Actor, Credential, Entry, EntryPayload, Room, RoomId, RoomName};
+use crate::protocol::{Actor, Credential, Entry, EntryPayload, JoinAccess, Room, RoomId, RoomName};
 
 /// How many random names are tried for a guest.
 const MAX_GENERATED_NAMES: usize = 8;
@@ -12,7 +12,7 @@ impl Router {
     /// A guest's name: the wanted one if neither an account nor a plugin has it, or a random one.
     pub async fn guest_name(&self, wanted: Option<&str>) -> Result<String> {
         let Some(wanted) = wanted else {
-            for _ in 0..NAMES_MADE_UP {
+            for _ in 0..MAX_GENERATED_NAMES {
                 match self.accounts.guest_name(&format!("guest-{:04x}", rand::random::<u16>())).await {
                     Err(Error::Conflict(_)) => {}
                     found => return found,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Database, Pool, each};
-use super::{Place, places};
+use super::{TestDatabase, test_databases};
 use crate::clock::now;
 use crate::protocol::{AccountId, Actor, Change, MediaId, RoomId, Unit};
 use crate::search::query::Query;
@@ -21,8 +21,8 @@ fn ann() -> AccountId {
 }
 
 /// Ann's room with so many messages, the last of which carries a file.
-async fn filled(place: &Place, messages: u32) -> Database {
-    let database = Database::open(&place.options(1)).await.unwrap();
+async fn filled(test_database: &TestDatabase, messages: u32) -> Database {
+    let database = Database::open(&test_database.options(1)).await.unwrap();
     for sql in [
         format!(
             "INSERT INTO users (id, uid, username, username_key, password_hash, created_at, updated_at) VALUES (1, '{ANN}', 'ann', 'ann', '', 0, 0)"
@@ -72,8 +72,8 @@ fn query(text: &str) -> Query {
 
 #[tokio::test]
 async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batches_also_after_a_restart() {
-    for place in places().await {
-        let database = filled(&place, 1200).await;
+    for test_database in test_databases().await {
+        let database = filled(&test_database, 1200).await;
         let file: MediaId = FILE.parse().unwrap();
         assert!(database.media(file).await.unwrap().is_some());
         assert_eq!(database.search(ann(), &query("heron"), None, None, 5).await.unwrap().0.len(), 5);
@@ -106,7 +106,7 @@ async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batche
         assert!(database.delete_some_of_rooms().await.unwrap());
         assert_eq!(count(&database, "SELECT COUNT(*) FROM entries").await, 700);
         database.close().await;
-        let database = Database::open(&place.options(1)).await.unwrap();
+        let database = Database::open(&test_database.options(1)).await.unwrap();
         while database.delete_some_of_rooms().await.unwrap() {}
         for sql in [
             "SELECT COUNT(*) FROM entries",
@@ -126,8 +126,8 @@ async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batche
 
 #[tokio::test]
 async fn words_of_deleted_and_edited_messages_are_forgotten_and_those_of_others_stay() {
-    for place in places().await {
-        let database = filled(&place, 3).await;
+    for test_database in test_databases().await {
+        let database = filled(&test_database, 3).await;
         assert_eq!(terms(&database).await, ["1", "2", "3", "heron"]);
         apply(&database, Change::DeleteMessage { room: room(), seq: 1 }).await;
         apply(&database, Change::EditMessage { room: room(), seq: 2, body: "goose heron".into() }).await;
@@ -143,8 +143,8 @@ async fn words_of_deleted_and_edited_messages_are_forgotten_and_those_of_others_
 
 #[tokio::test]
 async fn search_that_takes_too_long_goes_on_with_the_next_page() {
-    for place in places().await {
-        let database = filled(&place, 3).await;
+    for test_database in test_databases().await {
+        let database = filled(&test_database, 3).await;
         // As if there were a long log between the third and the last message.
         let far = 1_000_000;
         database.run(&format!("UPDATE rooms SET last_seq = 4 WHERE id = 1; INSERT INTO entries (id, room_id, seq, kind, at, author_id, body) \
@@ -172,8 +172,8 @@ async fn search_that_takes_too_long_goes_on_with_the_next_page() {
 
 #[tokio::test]
 async fn members_are_listed_page_by_page_also_those_that_an_older_node_added() {
-    for place in places().await {
-        let database = filled(&place, 1).await;
+    for test_database in test_databases().await {
+        let database = filled(&test_database, 1).await;
         for i in 2..8 {
             database
                 .run(&format!(
@@ -196,8 +196,8 @@ async fn members_are_listed_page_by_page_also_those_that_an_older_node_added() {
 
 #[tokio::test]
 async fn text_of_a_deleted_message_is_not_left_in_the_file() {
-    let place = places().await.swap_remove(0);
-    let database = filled(&place, 3).await;
+    let test_database = test_databases().await.swap_remove(0);
+    let database = filled(&test_database, 3).await;
     for (seq, words) in [(1, 3), (2, 30_000)] {
         let body = format!("{} the heron knows", "quite so, ".repeat(words)).into();
         apply(&database, Change::EditMessage { room: room(), seq, body }).await;
@@ -207,7 +207,7 @@ async fn text_of_a_deleted_message_is_not_left_in_the_file() {
     }
     while database.forget_some_words().await.unwrap() {}
     database.close().await;
-    let file = std::fs::read(place.url.strip_prefix("sqlite:").unwrap()).unwrap();
+    let file = std::fs::read(test_database.url.strip_prefix("sqlite:").unwrap()).unwrap();
     for text in [&b"quite so"[..], b"the heron knows"] {
         assert!(!file.windows(text.len()).any(|window| window == text));
     }

@@ -33,8 +33,8 @@ impl Database {
     /// before something was looked at.
     pub(super) async fn find(
         &self,
-        rooms: &[InRoom],
-        ids: Ids,
+        rooms: &[RoomQuery],
+        ids: IdRange,
         limit: u32,
         deadline: Instant,
     ) -> Result<(Vec<i64>, i64)> {
@@ -45,7 +45,7 @@ impl Database {
     }
 }
 
-fn newest(rooms: &[InRoom]) -> i64 {
+fn newest(rooms: &[RoomQuery]) -> i64 {
     rooms.iter().map(|room| room.newest).max().unwrap_or(0)
 }
 
@@ -53,8 +53,8 @@ fn newest(rooms: &[InRoom]) -> i64 {
 /// newest on, and for larger ones as long as that is quick.
 async fn find_in_sqlite(
     pool: &SqlitePool,
-    rooms: &[InRoom],
-    ids: Ids,
+    rooms: &[RoomQuery],
+    ids: IdRange,
     limit: u32,
     deadline: Instant,
 ) -> Result<(Vec<i64>, i64)> {
@@ -86,7 +86,7 @@ async fn find_in_sqlite(
 }
 
 /// What was found, and down to which id that is all: a page that is full is never short of anything after it.
-fn looked(found: Vec<i64>, before: i64, ids: Ids, limit: u32) -> (Vec<i64>, i64) {
+fn looked(found: Vec<i64>, before: i64, ids: IdRange, limit: u32) -> (Vec<i64>, i64) {
     let full = found.len() >= limit as usize;
     (found, if full { ids.from } else { before.max(ids.from) })
 }
@@ -95,8 +95,8 @@ fn looked(found: Vec<i64>, before: i64, ids: Ids, limit: u32) -> (Vec<i64>, i64)
 /// first, larger ones where little was found, and smaller ones again where there is too much or it takes long.
 async fn find_in_postgres(
     pool: &Engine,
-    rooms: &[InRoom],
-    ids: Ids,
+    rooms: &[RoomQuery],
+    ids: IdRange,
     limit: u32,
     deadline: Instant,
 ) -> Result<(Vec<i64>, i64)> {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::{Database, Tx, each};
-use super::{Ids, InRoom};
+use super::{IdRange, RoomQuery};
 use crate::error::Result;
 use crate::search::tokens::index_runs;
 
-/// How many texts are gone through together.
+/// How many texts are gone through rooms_per_statement.
 const BATCH: i64 = 50;
 
 const DROP_SQLITE: &str = "DELETE FROM search_terms WHERE room_id = $1 AND term IN (SELECT value FROM json_each($2))";
@@ -68,10 +68,10 @@ impl Database {
         .fetch_one(pool)
         .await)?;
         for term in terms {
-            let wanted = InRoom { room, newest, terms: vec![vec![vec![term.clone()]]] };
+            let wanted = RoomQuery { room, newest, terms: vec![vec![vec![term.clone()]]] };
             // To the end, however long it takes: it is nobody's request.
             let deadline = Instant::now() + Duration::from_secs(3600);
-            let (found, _) = self.find(&[wanted], Ids { from: 0, before: i64::MAX }, 1, deadline).await?;
+            let (found, _) = self.find(&[wanted], IdRange { from: 0, before: i64::MAX }, 1, deadline).await?;
             if found.is_empty() {
                 unused.insert(term);
             }

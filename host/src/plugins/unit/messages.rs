@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::UnitOfWork;
 use crate::database::Tombstones;
 use crate::error::{Error, Result};
-use crate::messages::MAX_PAGE;
-use crate::protocol::{Actor, Change, Message, NewPost, Page, Post, Room, RoomId};
+use crate::protocol::{Actor, Change, MAX_PAGE, Message, NewPost, Page, Post, Room, RoomId};
 
 /// Messages that one call may post.
 const MAX_POSTS: usize = 20;

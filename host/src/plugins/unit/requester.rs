@@ -5,7 +5,6 @@ use crate::accounts::throttle::Origin;
 use crate::error::{Error, Result, rooms};
 use crate::plugins::call::Call;
 use crate::protocol::{AccountId, Actor, Author, ConnectionId, Requester, Room, RoomId};
-use crate::rooms::not_a_member;
 
 /// The caller of a command, or the account that set the timer.
 #[derive(Clone, Debug)]
@@ -47,7 +46,7 @@ impl UnitOfWork {
                 return Err(Error::Forbidden(rooms::BANNED.into()));
             }
             if requester.room == Some(room.id) && membership.role.is_none() {
-                return Err(not_a_member());
+                return Err(Error::not_a_member());
             }
             self.check_not_muted(room.id, account.id).await?;
         }

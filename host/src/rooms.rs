@@ -24,12 +24,11 @@ use crate::protocol::{
 };
 use crate::room_cache::RoomCache;
 
-const CACHED_ROOMS: usize = 10_000;
-/// How many rooms are listed where a list has no pages.
-const OPEN_ROOMS: u32 = 1000;
-const CACHED_MEMBERSHIPS: usize = 100_000;
-/// Five characters that a person can pass on.
+/// How many rooms a list without pages contains.
+const MAX_OPEN_ROOMS: u32 = 1000;
+/// The length of a room's code.
 const CODE_LENGTH: usize = 5;
+/// The characters of a room's code.
 const CODE_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 pub struct Rooms {
@@ -62,8 +61,8 @@ impl Rooms {
         self.database.is_freed_room_name(name).await
     }
 
-    /// By its five characters, in any case.
-    pub async fn coded(&self, code: &str) -> Result<Room> {
+    /// A room by its code, in any case.
+    pub async fn by_code(&self, code: &str) -> Result<Room> {
         let unknown = || Error::not_found("room");
         // Whatever else a client takes for a code, no room has it.
         if code.len() != CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

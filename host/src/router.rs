@@ -29,10 +29,8 @@ use crate::error::{self, Error, Result};
 use crate::hub::Hub;
 use crate::messages::{Messages, Writer};
 use crate::plugins::{Call, CommandInfo, ParamKind, Plugins};
-use crate::protocol::{
-    Account, AccountId, Actor, Command, ConnectionId, Entry, Membership, Page, Reply, Role, Room, RoomKind, RoomName,
-};
-use crate::rooms::{JoinAccess, Rooms, not_a_member};
+use crate::protocol::{Account, AccountId, Actor, ConnectionId, Entry, Membership, Role, Room, RoomName};
+use crate::rooms::Rooms;
 use crate::text::shown;
 
 /// Rooms, members or accounts on one page.
@@ -82,60 +80,45 @@ pub struct Router {
 }
 
 impl Router {
-    /// Everything but joins and what changes messages: those answers have their own place among the events.
-    pub async fn handle(&self, caller: &Caller, command: Command) -> Result<Reply> {
-        let present = match (needs(&command), room_of(&command)) {
-            (Needs::Presence, Some(room)) => Some(self.presence(caller, room).await?),
-            _ => None,
-        };
-        match (command, present) {
-            (Command::RoomHistory { page, limit, .. }, Some((room, _))) => self.history(&room, page, limit).await,
-            (Command::RoomMembers { cursor, .. }, Some((room, _))) => self.members(&room, cursor).await,
-            (Command::RoomLeave { .. }, Some((room, _))) => self.leave(caller, &room).await,
-            (Command::Read { seq, .. }, Some((room, _))) => self.read(caller, &room, seq).await,
-            (Command::Typing { .. }, Some((room, membership))) => self.typing(caller, &room, membership).await,
-            (Command::DirectOpen { account }, _) => self.direct(caller, &account).await,
-            (Command::PresenceWatch { accounts }, _) => self.watch(caller, accounts),
-            (Command::Unread, _) => Ok(Reply::Unread(self.messages.unread(self.account(caller)?.id).await?)),
-            (Command::Search { query, room, cursor, limit }, _) => {
-                self.search(caller, &query, room.as_ref(), cursor, limit).await
-            }
-            (Command::RoomList { query, cursor }, _) => self.list(caller, query, cursor).await,
-            (Command::RoomGet { room }, _) => self.get(caller, &room).await,
-            (Command::AccountFind { name }, _) => self.find_account(&name).await,
-            (Command::Block { account, on }, _) => self.block(caller, &account, on).await,
-            (Command::Blocked { cursor }, _) => {
-                let (accounts, next) = self.blocked(caller, cursor).await?;
-                Ok(Reply::Blocked { accounts, next })
-            }
-            (Command::HideDirect { .. }, Some((room, _))) => self.hide(caller, &room).await,
-            (Command::Commands, _) => Ok(Reply::Commands(self.plugins.commands())),
-            (Command::Plugin { name, args }, _) => {
-                let info = self.plugins.command(&name).ok_or_else(|| {
-                    Error::BadRequest(format!("there is no op `{}`; `commands` lists the plugins' own", shown(&name)))
-                })?;
-                let value = self.run(caller, &info, args, None).await?;
-                Ok(Reply::Result { value, slash: false })
-            }
-            (
-                Command::Connect { .. }
-                | Command::RoomJoin { .. }
-                | Command::Post { .. }
-                | Command::Edit { .. }
-                | Command::Delete { .. }
-                | Command::React { .. },
-                _,
-            )
-            | (
-                Command::RoomHistory { .. }
-                | Command::RoomMembers { .. }
-                | Command::RoomLeave { .. }
-                | Command::Read { .. }
-                | Command::HideDirect { .. }
-                | Command::Typing { .. },
-                None,
-            ) => Err(Error::internal("a command came to the wrong place")),
-        }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { accounts, rooms, messages, writer, hub, plugins, commands } = parts;
+        Self { accounts, rooms, messages, writer, hub, plugins, commands }
+    }
+
+    /// Counts one command of this sender; the error is the time to wait.
+    pub fn try_take_command(&self, sender: &Sender) -> Result<(), Duration> {
+        self.commands.try_take(sender, 1)
+    }
+
+    /// Counts one command of this sender.
+    ///
+    /// # Errors
+    /// `RateLimited` with the time to wait.
+    pub fn take_command(&self, sender: &Sender) -> Result<()> {
+        self.commands.take(sender, 1)
+    }
+
+    /// Counts further commands of a sender, whether or not its limit allows them.
+    pub fn charge_commands(&self, sender: &Sender, count: u32) {
+        self.commands.charge(sender, count);
+    }
+
+    /// Jobs that wait for the writer.
+    pub fn queued_jobs(&self) -> usize {
+        self.writer.queued()
+    }
+
+    /// The commands that plugins offer, described for clients.
+    pub fn plugin_commands(&self) -> Value {
+        self.plugins.commands()
+    }
+
+    /// Runs a plugin's command by its name.
+    pub async fn run_command(&self, caller: &Caller, name: &str, args: Map<String, Value>) -> Result<Value> {
+        let info = self.plugins.command(name).ok_or_else(|| {
+            Error::BadRequest(format!("there is no op `{}`; `commands` lists the plugins' own", shown(name)))
+        })?;
+        self.run(caller, &info, args, None).await
     }
 
     /// Runs the command of a `/slash` message.

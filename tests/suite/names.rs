@@ -124,7 +124,7 @@ async fn mixed_script_lookalike_of_a_name_is_refused() {
 
 #[tokio::test]
 async fn a_word_of_mixed_scripts_is_refused_so_that_it_keeps_no_plain_name_from_anybody() {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     let mut ann = server.join_as("ann").await;
     for (mixed, plain) in [("ꓐob4", "Bob4"), ("Ⲁnton2", "Anton2"), ("pаypаl", "paypal"), ("Ꭺmy", "Amy")] {
         assert_eq!(refusal(&server, mixed).await, "invalid", "{mixed}");
@@ -143,7 +143,7 @@ async fn a_word_of_mixed_scripts_is_refused_so_that_it_keeps_no_plain_name_from_
 
 #[tokio::test]
 async fn a_name_with_look_alikes_of_latin_letters_that_imitates_another_is_refused() {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     for (name, imitation) in [("george", "ɡeorɡe"), ("Anna", "ɑnnɑ"), ("Amy", "ᴀᴍʏ"), ("bob", "🅱ob")] {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
         assert_eq!(refusal(&server, imitation).await, "conflict", "{imitation}");
@@ -157,7 +157,7 @@ async fn a_name_with_look_alikes_of_latin_letters_that_imitates_another_is_refus
 
 #[tokio::test]
 async fn a_name_of_a_plugin_is_taken() {
-    let mut server = patient().start().await;
+    let mut server = unthrottled().start().await;
     let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
     for name in ["slash", "SLASH", "ｓlash", "ѕlаѕh", "word-filter", "Word-Filter"] {
         assert_eq!(refusal(&server, name).await, "conflict", "{name}");
@@ -184,7 +184,7 @@ async fn a_name_of_a_plugin_is_taken() {
 
 #[tokio::test]
 async fn an_address_that_shows_less_than_it_holds_is_refused() {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
     for bad in
         ["a\u{200B}nn", "a\u{202E}nn", "a\u{7}nn", "a\0nn", "a\u{AD}nn", "a\u{2066}nn", "a\u{FEFF}nn", "a\u{E000}nn"]
@@ -206,7 +206,7 @@ async fn an_address_that_shows_less_than_it_holds_is_refused() {
 
 #[tokio::test]
 async fn spellings_of_one_room_name_are_one_room() {
-    let server = patient().start().await;
+    let server = unthrottled().start().await;
     let mut ann = server.join_as("ann").await;
     ann.call("room.create", json!({"name": "Große  Frösche", "visibility": "public"})).await.unwrap();
     let failure = ann.call("room.create", json!({"name": "GROSSE FRÖSCHE", "visibility": "public"})).await.unwrap_err();

@@ -44,8 +44,8 @@ impl Host {
             cache: false,
         };
         // As operators name files; cargo puts underscores into the names of what it builds.
-        plugins.iter().for_each(|name| house.install(&name.replace('_', "-"), &built(name)));
-        house
+        plugins.iter().for_each(|name| host.install(&name.replace('_', "-"), &built(name)));
+        host
     }
 
     pub(crate) fn cached(self) -> Self {

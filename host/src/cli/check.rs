@@ -54,10 +54,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             }
             server::raise_file_limit();
             if let Err(error) = server::check_file_limit(&config) {
-                findings.tell("files", Err(error));
+                findings.report("files", Err(error));
             }
-            findings.tell("keys", keys(&config));
-            findings.tell("database", database(&config).await);
+            findings.report("keys", keys(&config));
+            findings.report("database", database(&config).await);
             if !config.cluster.nats.is_empty() {
                 findings.report("cluster", cluster::reach(&config.cluster).await);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fault::Faults;
 use super::misplaced::unknown_key;
 use super::quantity::Unit;
-use super::scalars::written;
+use super::scalars::format_duration;
 use super::show::Shown;
 use super::tree::{Node, Table, Value, join};
 

@@ -115,7 +115,7 @@ impl Source<'_> {
         let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
         let line = self.text.get(start..)?.lines().next().unwrap_or_default();
         if said.starts_with(DUPLICATE) {
-            let (key, first) = self.twice(start, line, self.text.get(span)?);
+            let (key, first) = self.duplicate_key(start, line, self.text.get(span)?);
             let where_first = first.map(|line| format!(", in line {line} already")).unwrap_or_default();
             return Some(Explained { line: None, key, why: format!("is there twice{where_first}; wanted it once") });
         }

@@ -12,7 +12,7 @@ use super::guarded_call::{GuardedCall, Hook};
 use super::plugin::Plugin;
 use super::registry::Registry;
 use super::unit::{RequestedBy, UnitOfWork};
-use super::write_call::{Answered, CallError, conclude, fresh};
+use super::write_call::{Answered, CallError, call_new_instance, conclude};
 use crate::error::{Error, Result};
 use crate::protocol::Role;
 use crate::text::shown;

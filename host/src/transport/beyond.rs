@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::admission::{Admission, Admitted, Refused};
-use super::listen::bare_if_not_modified;
+use super::listen::strip_not_modified;
 use super::socket::Socket;
 use super::tls::Tls;
 
@@ -31,7 +31,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the whole exchange may take.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that a request's headers may have.
-const BUFFER: usize = 16 * 1024;
+const HEAD_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Paths that say how the server is.
 const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -84,13 +84,17 @@ impl Beyond {
             let app = app.clone();
             async move {
                 Ok::<_, Infallible>(match answers {
-                    true => bare_if_not_modified(app.oneshot(request).await.into_response()),
+                    true => strip_not_modified(app.oneshot(request).await.into_response()),
                     false => refused.into_response(),
                 })
             }
         });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER).keep_alive(false);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BUFFER_BYTES)
+            .keep_alive(false);
         let served = builder.serve_connection(TokioIo::new(&mut socket), service).await;
         let Err(error) = served else { return };
         tracing::debug!(%error, %peer, "a connection beyond the cap ended badly");
@@ -101,7 +105,7 @@ impl Beyond {
         if error.is_timeout() {
             linger.set();
             let said = async {
-                socket.write_all(refused.unasked().as_bytes()).await?;
+                socket.write_all(refused.raw_response().as_bytes()).await?;
                 socket.shutdown().await
             };
             // The client may be gone.

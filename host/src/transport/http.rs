@@ -154,7 +154,7 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
     let (api, document) = api(with_metrics);
     let api = api
         .route_layer(from_fn_with_state(state.clone(), admin::audit::record))
-        .route_layer(from_fn_with_state(state.clone(), extract::count_strangers));
+        .route_layer(from_fn_with_state(state.clone(), extract::limit_anonymous));
     compression::compressed(api.merge(openapi::pages(document)).merge(super::web::pages()))
         .route("/ws", get(super::websocket::upgrade))
         .route("/ws/native", get(super::websocket::upgrade))
@@ -200,8 +200,8 @@ async fn unrouted(Extract(state): Extract<Arc<State>>, request: Request) -> Resp
 
 /// The router of a listener that serves only metrics.
 pub fn metrics_app(state: Arc<State>) -> Router {
-    let (figures, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
-    compression::compressed(figures)
+    let (metrics, _) = OpenApiRouter::new().routes(routes!(health::metrics)).split_for_parts();
+    compression::compressed(metrics)
         .fallback(async || Failure::from(Error::not_found("page")))
         .layer(from_fn_with_state(state.clone(), bodies::read))
         .with_state(state)

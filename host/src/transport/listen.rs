@@ -27,12 +27,12 @@ use super::socket::Socket;
 use super::tls::Tls;
 use crate::config::{Limits, Reloadable};
 
-/// How long to wait after a failed accept: out of descriptors, most likely, and trying at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many connections the system keeps that were not accepted yet.
-const BACKLOG: u32 = 1024;
-/// What is read of a request at a time, and the most that its headers may have.
-const BUFFER: usize = 64 * 1024;
+/// Delay after a failed accept. The likely reason is that file descriptors ran out, and retrying at once would spin.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How many connections the kernel queues before they are accepted.
+const LISTEN_BACKLOG: u32 = 1024;
+/// Size of the read buffer, and so of a request's headers at most.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Opens a listening socket. With `only_ipv6` it takes no IPv4 connections, so that another listener can have the same port there.
 pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
@@ -54,15 +54,15 @@ pub struct Listening {
     pub stop: CancellationToken,
 }
 
-/// Whose connections a listener takes, which says how many there may be.
+/// Whose connections a listener accepts; each purpose has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Clients,
     Metrics,
 }
 
-/// An answer that says to go on with what is there has no body, nor a length of one. Only here, since the router adds one.
-pub(super) fn bare_if_not_modified(mut answer: Response) -> Response {
+/// Removes `Content-Length` from a 304 response, which has no body. The router adds the header, so this has to run outside of it.
+pub(super) fn strip_not_modified(mut answer: Response) -> Response {
     if answer.status() == StatusCode::NOT_MODIFIED {
         answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -90,8 +90,8 @@ impl Listening {
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             };
@@ -110,7 +110,7 @@ impl Listening {
                         let answering = beyond.answer(socket, admitted, self.admission.clone(), tls.clone());
                         self.tasks.spawn(answering);
                     }
-                    // The connection is closed without a word.
+                    // Closed without an answer.
                     Err(_) => self.admission.count_refused(refused),
                 },
             }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use natterjack_plugin_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-const MOST_EACH: usize = 20;
-/// Half of what a message may have, unless the operator says otherwise.
-const MOST_CHARS: usize = 2_000;
-const FURTHEST_S: u64 = 366 * 24 * 60 * 60;
+/// Pending reminders of one account.
+const MAX_REMINDERS_PER_ACCOUNT: usize = 20;
+/// Half of the default length of a message.
+const MAX_TEXT_CHARS: usize = 2_000;
+const MAX_DELAY_S: u64 = 366 * 24 * 60 * 60;
 
 pub(crate) fn spec() -> CommandSpec {
     CommandSpec::new("reminder.set", "Be reminded here later")
@@ -48,8 +49,8 @@ pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
         return Err(Error::invalid("say of what: /remind 10m tea"));
     }
     natterjack_text::check_body(&text).map_err(|fault| Error::invalid(format!("text: {fault}")))?;
-    if text.chars().count() > MOST_CHARS {
-        return Err(Error::too_large(format!("a reminder has at most {MOST_CHARS} characters")));
+    if text.chars().count() > MAX_TEXT_CHARS {
+        return Err(Error::too_large(format!("a reminder has at most {MAX_TEXT_CHARS} characters")));
     }
     let reminder = Reminder { room: ctx.room()?.id.clone(), account: account.id.clone(), text };
     timers::after(&format!("{mine}{}", unique()), Duration::from_secs(args.in_s), &reminder)?;

@@ -113,7 +113,7 @@ impl Folder {
                 return;
             }
             // The others are read from what was compiled at an earlier start.
-            let is_new = |sha256: &&Sha256| !self.forge.has_compiled(sha256);
+            let is_new = |sha256: &&Sha256| !self.loader.has_compiled(sha256);
             let new: BTreeSet<Sha256> = self.compiling.hashes.values().filter(is_new).copied().collect();
             if !new.is_empty() {
                 tracing::info!(
@@ -124,7 +124,7 @@ impl Folder {
             let mut done = 0;
             while let Some(finished) = self.compiling.jobs.join_next_with_id().await {
                 let id = finished.as_ref().ok().map(|(_, (_, id, _))| id.clone());
-                let finished = self.note(finished);
+                let finished = self.record(finished);
                 if let (Some(id), Some(_)) = (id, finished.filter(|sha256| new.contains(sha256))) {
                     done += 1;
                     tracing::info!(plugin = %id, done, files = new.len(), "compiled plugin");

@@ -17,7 +17,7 @@ use crate::plugins::guarded_call::{GuardedCall, Hook};
 use crate::plugins::plugin::Plugin;
 use crate::plugins::registry::Registry;
 use crate::plugins::unit::{RequestedBy, UnitOfWork};
-use crate::plugins::write_call::{Answered, CallError, conclude, fresh};
+use crate::plugins::write_call::{Answered, CallError, call_new_instance, conclude};
 use crate::plugins::{Services, Shared};
 use crate::protocol::{Actor, Timer};
 
@@ -82,7 +82,7 @@ async fn give_up(shared: &Shared, timer: &Timer, error: &Error) {
 }
 
 /// What became of a timer that did not fail.
-pub(super) enum Woken {
+pub(super) enum TimerOutcome {
     Done,
     /// The plugin is quarantined; no attempt is used up.
     Quarantined,

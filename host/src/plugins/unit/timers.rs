@@ -42,9 +42,9 @@ impl UnitOfWork {
         }
         let set_by = self.timer_requester().await?;
         let before = self.was_set(plugin, &name).await?;
-        self.check_room_for_timer(plugin, &name, before).await?;
-        let due_at = due_at.max(soonest(present));
-        let due_at = to_the_second(due_at);
+        self.check_timer_limit(plugin, &name, before).await?;
+        let due_at = due_at.max(earliest(present));
+        let due_at = round_up_to_second(due_at);
         let timer = Timer { plugin: plugin.clone(), name: name.clone(), due_at, payload, set_by };
         self.stage(Change::SetTimer(timer))?;
         self.timers.insert((plugin.clone(), name), Staged { set: true, before });

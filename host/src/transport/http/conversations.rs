@@ -14,8 +14,8 @@ use super::extract::{Authorized, From, Json, Path, Query};
 use super::paging::paged;
 use super::{Answer, State};
 use crate::dialect::go::{MESSAGE, To, group_json, message_json, worded};
-use crate::error::Error;
-use crate::protocol::{Command, Reply, RoomName};
+use crate::protocol::RoomName;
+use crate::router::RoomsPage;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -42,9 +42,10 @@ pub(in crate::transport::http) async fn lines(
     _: Admin,
     Query(Recent { lines, after }): Query<Recent>,
 ) -> Answer {
-    let lines = state
-        .recent_lines
-        .of_server(after.unwrap_or(0), lines.map_or(LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)));
+    let lines = state.recent_lines.of_server(
+        after.unwrap_or(0),
+        lines.map_or(DEFAULT_LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)),
+    );
     Ok(axum::Json(Lines { lines }).into_response())
 }
 

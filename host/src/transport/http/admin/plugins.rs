@@ -58,7 +58,7 @@ pub(in crate::transport::http) async fn logs(
     let lines = state.recent_lines.of(
         &id,
         after.unwrap_or(0),
-        lines.map_or(LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)),
+        lines.map_or(DEFAULT_LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)),
     );
     // One that was unloaded may still have something to say.
     if lines.is_empty() {

@@ -38,6 +38,7 @@ mod plugin;
 mod quarantine;
 mod recent_lines;
 mod registry;
+mod renaming;
 mod services;
 pub mod slash;
 mod specs;
@@ -55,7 +56,7 @@ mod write_call;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -78,6 +79,7 @@ use self::load::Loader;
 use self::observer::Observers;
 pub use self::recent_lines::{RecentLine, RecentLines};
 use self::registry::Registry;
+pub use self::renaming::finish_renaming;
 pub use self::services::Services;
 pub use self::status::{LoadId, PluginState, PluginStats, PluginStatus};
 use self::timer::Timers;
@@ -146,6 +148,7 @@ struct Shared {
     crashed: ArcSwap<Vec<CrashedFile>>,
     services: Arc<Services>,
     core_ops: &'static [&'static str],
+    data_dir: PathBuf,
     call_permits: Semaphore,
     /// Whether this node is in a cluster.
     clustered: bool,
@@ -156,7 +159,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(services: Arc<Services>, core_ops: &'static [&'static str], clustered: bool) -> Self {
+    fn new(services: Arc<Services>, core_ops: &'static [&'static str], data_dir: &Path, clustered: bool) -> Self {
         Self {
             registry: ArcSwap::default(),
             statuses: ArcSwap::default(),
@@ -164,6 +167,7 @@ impl Shared {
             crashed: ArcSwap::default(),
             services,
             core_ops,
+            data_dir: data_dir.to_owned(),
             call_permits: Semaphore::new(MAX_CONCURRENT_CALLS),
             clustered,
             cluster_hint: Notify::new(),
@@ -218,7 +222,7 @@ impl Plugins {
         })?;
         let compiled = open_cache(data_dir, config.cache).await;
         let loader = Loader::open(compiled, services.trial.clone(), services.metrics.clone()).map_err(failed)?;
-        let shared = Arc::new(Shared::new(services, core_ops, cluster.is_some()));
+        let shared = Arc::new(Shared::new(services, core_ops, data_dir, cluster.is_some()));
         let (commands, receiver) = mpsc::channel(MAX_FOLDER_COMMANDS);
         let (versions, crashed) = (Versions::open(data_dir), CrashedFiles::open(data_dir));
         let mut folder =

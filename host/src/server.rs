@@ -31,7 +31,7 @@ use crate::log::Log;
 use crate::media::Media;
 use crate::messages::{Messages, Retention, Writer, indexing};
 use crate::metrics::Metrics;
-use crate::plugins::{PluginRuntime, PluginStatus, Plugins, Services, Trial};
+use crate::plugins::{self, PluginRuntime, PluginStatus, Plugins, Services, Trial};
 use crate::room_cache::RoomCache;
 use crate::rooms::{GuestRooms, Rooms};
 use crate::router::{self, Commands, Exemptions, Router};
@@ -142,8 +142,15 @@ impl Server {
         let runtime =
             PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
         let data_dir = &config.server.data_dir;
+        let renamed = plugins::finish_renaming(data_dir, &config.plugins, config_file, &database).await;
+        let mut tables = config.plugin.clone();
+        if let Some(renamed) = renamed
+            && let Some(table) = tables.remove(&renamed.from)
+        {
+            tables.insert(renamed.to, table);
+        }
         let plugins =
-            Plugins::start(&config.plugins, &config.plugin, Arc::new(services), &CORE_OPS, data_dir, runtime).await?;
+            Plugins::start(&config.plugins, &tables, Arc::new(services), &CORE_OPS, data_dir, runtime).await?;
         // A plugin posts under its name, so an account of that name would pass for it.
         let named = Arc::downgrade(&plugins);
         accounts.reserve(move |name| named.upgrade().is_some_and(|plugins| plugins.is_named(name)));

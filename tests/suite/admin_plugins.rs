@@ -288,6 +288,56 @@ async fn renamed_plugin_keeps_its_storage_timers_account_and_table() {
     assert!(!history.to_string().contains("plugin:bot"), "its account was renamed: {history}");
 }
 
+/// The steps of a rename, each with what the one before has done. A process may end after any of them.
+#[tokio::test]
+async fn rename_that_was_interrupted_is_finished_at_the_next_start() {
+    let table = r#"
+        [plugin.bot]
+        grants = ["storage", "rooms", "messages", "push", "timers", "http"]
+        settings = { commands = true }
+    "#;
+    for steps in 0..4 {
+        let setup = Setup::new().configure(table);
+        setup.install(Plugin::Bot, "bot.wasm");
+        let mut server = setup.start().await;
+        let token = server.administrator("root").await.token;
+        let before = {
+            let mut ann = somebody(&server, "ann").await;
+            ann.call("bot.say", json!({"room": "lobby", "text": "one"})).await.unwrap();
+            ann.call("bot.said", json!({})).await.unwrap()
+        };
+        server.kill().await;
+        let path = server.path().to_owned();
+        std::fs::write(path.join("data/plugin-rename.json"), r#"{"from":"bot","to":"crier"}"#).unwrap();
+        if steps > 0 {
+            // As an operator of a cluster is told to do it.
+            let statements = include_str!("../../docs/operate.md").lines().map(str::trim);
+            let statements: Vec<_> = statements.filter(|line| line.ends_with("WHERE plugin = 'OLD';")).collect();
+            assert_eq!(statements.len(), 3);
+            for statement in statements {
+                let statement = statement.replace("OLD", "bot").replace("NEW", "crier");
+                database::execute(&server.setup().database_url(), statement.leak()).await;
+            }
+        }
+        if steps > 1 {
+            std::fs::rename(path.join("plugins/bot.wasm"), path.join("plugins/crier.wasm")).unwrap();
+        }
+        if steps > 2 {
+            let config = config_of(&server).replace("[plugin.bot]", "[plugin.crier]");
+            std::fs::write(path.join("config.toml"), config).unwrap();
+        }
+        server.start_again().await;
+        let config = config_of(&server);
+        assert!(config.contains("[plugin.crier]") && !config.contains("[plugin.bot]"), "{steps}: {config}");
+        assert!(!path.join("plugins/bot.wasm").exists() && path.join("plugins/crier.wasm").exists(), "{steps}");
+        assert!(!path.join("data/plugin-rename.json").exists(), "{steps}");
+        assert_eq!(status(&server, &token, "crier").await["state"], "running", "{steps}");
+        let mut bob = somebody(&server, "bob").await;
+        assert_eq!(bob.call("bot.said", json!({})).await.unwrap(), before, "{steps}");
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn plugin_changes_need_an_administrator() {
     let server = Server::start().await;

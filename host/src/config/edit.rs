@@ -106,10 +106,10 @@ fn with_switch(text: &str, id: &str, enabled: bool) -> Result<String, String> {
 fn with_name(text: &str, from: &str, to: &str) -> Result<String, String> {
     let mut document = parse(text)?;
     let plugins = plugins(&mut document)?;
+    let Some(own) = plugins.remove(from) else { return Ok(text.to_owned()) };
     if plugins.contains_key(to) {
         return Err(format!("there is a table [plugin.{to}] already"));
     }
-    let Some(own) = plugins.remove(from) else { return Ok(text.to_owned()) };
     plugins.insert(to, own);
     Ok(document.to_string())
 }

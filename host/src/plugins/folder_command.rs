@@ -9,6 +9,9 @@ use super::{Plugins, Tables};
 use crate::config::{self, PluginKeys};
 use crate::error::{Error, Result};
 
+/// The longest id that a plugin can be renamed to; it becomes a file name.
+const MAX_NEW_ID_BYTES: usize = 64;
+
 /// A task for the folder task, and the caller that waits for it.
 pub(super) struct FolderCommand {
     pub(super) task: FolderTask,
@@ -102,9 +105,12 @@ impl Plugins {
                 return Err(Error::invalid("id", "wanted lower-case words joined by dashes, such as `word-filter`"));
             }
         }
+        if to.len() > MAX_NEW_ID_BYTES {
+            return Err(Error::invalid("to", format!("at most {MAX_NEW_ID_BYTES} characters")));
+        }
         if self.shared.clustered {
             return Err(Error::Conflict(
-                "plugins of a cluster are not renamed: every node would have to take the new name at the same moment"
+                "plugins of a cluster are not renamed while they run, since the nodes take a change one after the other;                  docs/operate.md says how to do it by hand"
                     .into(),
             ));
         }
@@ -121,9 +127,15 @@ impl Plugins {
         Ok(())
     }
 
-    /// Renames a plugin with its file, storage, timers and account.
+    /// Renames a plugin with its file, storage, timers and account. A start continues an interrupted rename until
+    /// [`Plugins::renamed`] says that the configuration has followed.
     pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.send_command(FolderTask::Rename { from: from.into(), to: to.into() }).await
+    }
+
+    /// The configuration has followed a rename.
+    pub async fn renamed(&self) {
+        self.shared.forget_renaming().await;
     }
 
     /// Removes a plugin's file from the folder.

@@ -63,7 +63,7 @@ impl World {
 
     /// The callers' shared state, without plugins.
     pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::new(Shared::new(self.services.clone(), &[], false))
+        Arc::new(Shared::new(self.services.clone(), &[], std::path::Path::new(""), false))
     }
 
     pub(super) async fn account(&self, name: &str) -> Account {

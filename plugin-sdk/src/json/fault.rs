@@ -29,8 +29,8 @@ impl Fault {
     }
 
     pub(super) fn in_field(self, field: &str) -> Self {
-        let field: String = field.escape_debug().take(MAX_NAME_CHARS).collect();
-        self.within(&field)
+        let shown: String = field.escape_debug().take(MAX_NAME_CHARS).collect();
+        self.within(if field.is_empty() { "\"\"" } else { &shown })
     }
 
     pub(super) fn in_item(self, index: usize) -> Self {

@@ -101,6 +101,7 @@ fn faults_name_the_field_and_speak_no_rust() {
         (r#"{"points":{"7":[300]}}"#, "points.7[0]: should be a whole number that is not so large"),
         (r#"{"inner":{}}"#, "inner.name: is missing"),
         (r#"{"inner":7}"#, "inner: should be an object, not a number"),
+        (r#"{"text":"a","":1}"#, &format!("\"\": is unknown here; {known}")),
         (r#"{"txt":"a"}"#, &format!("txt: is unknown here; {known}")),
     ] {
         assert_eq!(read::<Everything>(text).unwrap_err().to_string(), wanted, "{text}");

@@ -51,7 +51,7 @@ impl Fault {
     /// The same in a field of this name.
     pub fn in_field(mut self, field: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        let field = shown(field);
+        let field = if field.is_empty() { "\"\"".to_owned() } else { shown(field) };
         self.path = format!("{field}{separator}{}", self.path);
         self.of_object = None;
         self

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::handle::unreadable;
 use super::{Folder, ScanMode};
 use crate::error::{Error, Result};
+use crate::plugins::renaming::Renaming;
 
 impl Folder {
     /// Unloads the plugin, moves its file and data, and starts it under its new name.
@@ -13,9 +14,15 @@ impl Folder {
         if self.files().await.map_err(unreadable)?.contains_key(to) {
             return Err(Error::Conflict(format!("there is a plugin file by the name of {to} already")));
         }
+        let data_dir = self.shared.data_dir.clone();
+        Renaming { from: from.to_string(), to: to.to_string() }.record(&data_dir).await?;
         self.unload(from, "renamed");
         self.known.remove(from);
         let renamed = self.move_to(from, to, &file.path).await;
+        // Nothing has come of it. Otherwise the next start goes on with it.
+        if renamed.is_err() && self.shared.services.database.knows_plugin(to).await.is_ok_and(|moved| !moved) {
+            self.shared.forget_renaming().await;
+        }
         if renamed.is_ok()
             && let Some(table) = self.tables.remove(&**from)
         {

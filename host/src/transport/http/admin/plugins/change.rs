@@ -86,6 +86,7 @@ pub(in crate::transport::http) async fn retry(
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct NewId {
     /// The new id: lower-case words joined by dashes.
+    #[param(pattern = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length = 64)]
     to: String,
 }
 
@@ -107,9 +108,11 @@ pub(in crate::transport::http) async fn rename(
         let (from, new) = (id.clone(), to.clone());
         if let Err(error) = edit_blocking(move || config::rename_plugin(&file, &from, &new)).await {
             plugins.rename(&to, &id).await?;
+            plugins.renamed().await;
             return Err(error.into());
         }
     }
+    plugins.renamed().await;
     plugins.reload(Some(read_config(&state).await?.plugin)).await?;
     Ok((AuditNote::detail(format!("renamed to {to}")), axum::Json(shown(&state, &to)?)).into_response())
 }

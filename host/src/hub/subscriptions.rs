@@ -251,8 +251,8 @@ impl RoomSubscriptions {
     fn broadcast_event(&mut self, event: &Event, seq: u64, own: Option<ConnectionId>) {
         let mut encoded = Encoded::new(event, Some(&self.room));
         for subscriber in self.subscribers.values_mut() {
-            let pending = Some(subscriber.connection.id) == own && !subscriber.connection.receives_own(event);
-            if !pending && (seq == 0 || seq > subscriber.after) {
+            let is_own = Some(subscriber.connection.id) == own && !subscriber.connection.receives_own(event);
+            if !is_own && (seq == 0 || seq > subscriber.after) {
                 subscriber.enqueue(seq, encoded.for_dialect(subscriber.connection.dialect));
             }
         }

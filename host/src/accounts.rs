@@ -100,8 +100,8 @@ impl Accounts {
         metrics: &Metrics,
     ) -> Self {
         let now = config.latest();
-        let common = hub.has_others().then(|| database.clone());
-        let login_cache_ttl = hub.believed_for(now.recheck_interval);
+        let common = hub.is_clustered().then(|| database.clone());
+        let login_cache_ttl = hub.limit_cache_age(now.recheck_interval);
         Self {
             database,
             passwords,
@@ -143,7 +143,7 @@ impl Accounts {
 
     /// Replaces the throttles by those of `limits`; counts start anew.
     pub fn set_limits(&self, limits: &config::Limits, metrics: &Metrics) {
-        let common = self.hub.has_others().then_some(&self.database);
+        let common = self.hub.is_clustered().then_some(&self.database);
         self.throttles.store(Arc::new(Throttles::new(limits, metrics, common)));
     }
 

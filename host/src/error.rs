@@ -17,7 +17,7 @@ pub mod rooms {
     pub const NO_ROOM: &str = "room not found";
     /// Followed by the time.
     pub const MUTED_UNTIL: &str = "muted in this room until ";
-    pub const NO_ROOM_MAKER: &str = "rooms cannot be made on this server";
+    pub const NO_ROOM_CREATION: &str = "rooms cannot be made on this server";
 }
 
 /// The error of the whole host. Its text is for the client that sent the request.
@@ -94,7 +94,7 @@ impl Error {
 
     /// The same error with the client's names of fields, by these pairs of ours and theirs. A field that the client did not send
     /// is not named.
-    pub fn in_terms_of(&self, names: &[(&str, &'static str)]) -> Self {
+    pub fn with_field_names(&self, names: &[(&str, &'static str)]) -> Self {
         let theirs = |ours: &str| names.iter().find(|(name, _)| *name == ours).map(|(_, name)| *name);
         // Names that are the client's already, and elements of a list.
         let known = |ours: &str| names.iter().any(|(_, name)| *name == ours.split('[').next().unwrap_or_default());

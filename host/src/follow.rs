@@ -19,7 +19,7 @@ pub(crate) struct Watch(RecommendedWatcher);
 
 impl Watch {
     /// Also watches this folder and all folders below it.
-    pub(crate) fn and_all_below(&mut self, folder: &Path) -> notify::Result<()> {
+    pub(crate) fn add_recursive(&mut self, folder: &Path) -> notify::Result<()> {
         self.0.watch(folder, RecursiveMode::Recursive)
     }
 }
@@ -101,7 +101,7 @@ mod tests {
         std::fs::create_dir_all(&deep).unwrap();
         let changed = Arc::new(Notify::new());
         let mut watch = follow(folder.path(), |_| true, &changed).unwrap();
-        watch.and_all_below(&folder.path().join("src")).unwrap();
+        watch.add_recursive(&folder.path().join("src")).unwrap();
         std::fs::write(deep.join("lib.rs"), "x").unwrap();
         changed.notified().await;
     }

@@ -108,7 +108,7 @@ pub fn check_scripts(field: &'static str, name: &str) -> Result<()> {
 }
 
 /// Whether a text that holds it may look like another one.
-pub fn misleads(c: char) -> bool {
+pub fn is_misleading(c: char) -> bool {
     c.is_control() || text::is_invisible(c)
 }
 

@@ -121,7 +121,7 @@ pub struct PluginRuntime<'a> {
     /// Tracks the tasks of observers and timers.
     pub reacting: &'a TaskTracker,
     /// Stops observers and timers: events queued until then are still delivered, and no more timers come due.
-    pub stop_reacting: CancellationToken,
+    pub stop_reactions: CancellationToken,
 }
 
 /// Opens the cache of compiled plugins: in the data directory if `persistent`, else in a temporary folder. None if that
@@ -189,10 +189,10 @@ impl Plugins {
         runtime: PluginRuntime<'_>,
     ) -> Result<Arc<Self>, StartError> {
         let (plugins, folder) = Self::open(config, tables, services, core_ops, data_dir, runtime.cluster).await?;
-        let PluginRuntime { stop, reacting, stop_reacting, .. } = runtime;
+        let PluginRuntime { stop, reacting, stop_reactions, .. } = runtime;
         tokio::spawn(async move { stop.run_until_cancelled(folder.watch()).await });
-        Observers::start(plugins.shared.clone(), reacting, stop_reacting.clone());
-        reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reacting));
+        Observers::start(plugins.shared.clone(), reacting, stop_reactions.clone());
+        reacting.spawn(Timers::new(plugins.shared.clone()).run(stop_reactions));
         Ok(Arc::new(plugins))
     }
 
@@ -259,12 +259,12 @@ impl Plugins {
 
     /// Delivers one event to the observers and waits until they have handled it. Returns whether any observer received it.
     /// For the plugin test tools: a running server does not wait for observers.
-    pub async fn tell(&self, observed: Observed) -> Result<bool> {
+    pub async fn observe(&self, observed: Observed) -> Result<bool> {
         observer::deliver_and_wait(&self.shared, observed).await
     }
 
     /// Calls the plugin of a timer, due or not, and waits for it: for the plugin test tools.
-    pub async fn wake(&self, timer: &Timer) -> Result<()> {
+    pub async fn run_timer(&self, timer: &Timer) -> Result<()> {
         timer::run_now(&self.shared, timer).await
     }
 
@@ -274,12 +274,12 @@ impl Plugins {
     }
 
     /// Checks the cluster's plugins now instead of at the next poll, since another node may have changed them.
-    pub fn look_at_set(&self) {
+    pub fn refresh_cluster_plugins(&self) {
         self.shared.cluster_hint.notify_one();
     }
 
     /// Waits until this node has changed the cluster's plugins, so that the caller can notify the other nodes.
-    pub async fn set_changed(&self) {
+    pub async fn cluster_plugins_changed(&self) {
         self.shared.cluster_changed.notified().await;
     }
 

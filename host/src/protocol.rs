@@ -38,7 +38,7 @@ pub use self::change::{
     RoomQuota, StorageRead, Timer, Unit,
 };
 pub use self::command::{Command, Credential, MAX_PAGE, Message, Page, Proof, Reaction, Reply, RoomName, UnreadRoom};
-pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, Removal, Whom};
+pub use self::event::{Entry, EntryPayload, Event, Eviction, EvictionCause, MemberRef, Removal};
 pub use self::guests::{GuestRule, GuestRuleKind, GuestRules, GuestSelector};
 pub use self::ids::{AccountId, ConnectionId, LoginId, MediaId, RoomId};
 pub use self::people::{Account, Actor, Author, AuthorKind, Bot, Guest, Role};

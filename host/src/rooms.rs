@@ -90,19 +90,19 @@ impl Rooms {
         Ok((rooms, preset))
     }
 
-    pub async fn numbered(&self, number: i64) -> Result<Room> {
+    pub async fn by_number(&self, number: i64) -> Result<Room> {
         let room = self.database.room_numbered(number).await?;
         // Echo rooms can only be found by uid.
         room.filter(|room| room.kind != RoomKind::Echo).ok_or_else(|| Error::not_found("room"))
     }
 
     /// The direct room of an account and the account of this number, which may be deleted; none if there is no such room.
-    pub async fn direct_numbered(&self, me: &Account, other: i64) -> Result<Option<Room>> {
+    pub async fn direct_by_number(&self, me: &Account, other: i64) -> Result<Option<Room>> {
         self.database.direct_room(me.number, other).await
     }
 
     /// The direct room of two accounts, of which the other may be deleted; none if there is no such room.
-    pub async fn direct_of(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
+    pub async fn direct_with(&self, one: AccountId, other: AccountId) -> Result<Option<Room>> {
         self.database.direct_room_of(one, other).await
     }
 

@@ -157,7 +157,7 @@ impl Router {
             None => (None, None),
         };
         args.remove("room");
-        info.drop_nothing(&mut args);
+        info.drop_absent(&mut args);
         self.resolve(info, &mut args).await?;
         self.plugins.run(&info.name, &call(caller, room, role), Value::Object(args)).await
     }

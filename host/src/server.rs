@@ -37,7 +37,7 @@ use crate::rooms::{GuestRooms, Rooms};
 use crate::router::{self, Commands, Exemptions, Router};
 use crate::session::Core;
 use crate::transport::admission::Admission;
-use crate::transport::{Listening, Purpose, Tls, http};
+use crate::transport::{ListenerContext, Purpose, Tls, http};
 
 use self::files::Budget;
 pub use self::files::{check_limit as check_file_limit, raise_limit as raise_file_limit};
@@ -72,7 +72,7 @@ pub struct Server {
     clustering: TaskTracker,
     leaving: CancellationToken,
     stop: CancellationToken,
-    stop_reacting: CancellationToken,
+    stop_reactions: CancellationToken,
     stop_writing: CancellationToken,
     stop_clustering: CancellationToken,
 }
@@ -92,7 +92,7 @@ impl Server {
         let in_force = config::Reloadable::from(config);
 
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
-        let (stop_reacting, stop_writing) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_reactions, stop_writing) = (CancellationToken::new(), CancellationToken::new());
         let (accepting, connections) = (TaskTracker::new(), TaskTracker::new());
         let (reacting, writing) = (TaskTracker::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
@@ -116,7 +116,7 @@ impl Server {
         ));
         let rooms = Arc::new(Rooms::new(database.clone(), writer.clone(), room_cache.clone(), sections.limits.clone()));
         // A node without contact to the others must not trust a cached login for longer than its lease.
-        let recheck = hub.believed_for(config.auth.recheck_interval);
+        let recheck = hub.limit_cache_age(config.auth.recheck_interval);
         tokio::spawn(follow_accounts(accounts.clone(), rooms.clone(), recheck, stop.clone()));
         let messages = Arc::new(Messages::new(database.clone(), sections.limits.clone()));
         rooms.preset(&config.rooms.preset).await?;
@@ -137,10 +137,10 @@ impl Server {
             hub.clone(),
             metrics.clone(),
         )
-        .trying_files(Trial::with_this_program());
+        .with_trial(Trial::with_this_program());
         let cluster = clustered.then_some(&config.cluster);
         let runtime =
-            PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reacting: stop_reacting.clone() };
+            PluginRuntime { cluster, stop: stop.clone(), reacting: &reacting, stop_reactions: stop_reactions.clone() };
         let data_dir = &config.server.data_dir;
         let renamed = plugins::finish_renaming(data_dir, &config.plugins, config_file, &database).await;
         let mut tables = config.plugin.clone();
@@ -219,7 +219,8 @@ impl Server {
             dashboard,
             config: in_force.clone(),
         });
-        let listening = Arc::new(Listening::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
+        let listening =
+            Arc::new(ListenerContext::new(admission, sections.limits.clone(), connections.clone(), stop.clone()));
         let app = http::app(state.clone(), config.metrics.listen.is_empty());
         let (mut addresses, mut bound) = (Vec::new(), Vec::new());
         for (configured, kind) in listeners(config) {
@@ -227,8 +228,8 @@ impl Server {
             addresses.push((address, kind));
             bound.push(Listener { address, ..configured });
             let app = match kind {
-                ListenerKind::Any | ListenerKind::Tls => app.clone().layer(Extension(http::Spoken(None))),
-                ListenerKind::One(dialect) => app.clone().layer(Extension(http::Spoken(Some(dialect)))),
+                ListenerKind::Any | ListenerKind::Tls => app.clone().layer(Extension(http::ListenerDialect(None))),
+                ListenerKind::One(dialect) => app.clone().layer(Extension(http::ListenerDialect(Some(dialect)))),
                 ListenerKind::Metrics => http::metrics_app(state.clone()),
             };
             let tls = tls.clone().filter(|_| kind == ListenerKind::Tls);
@@ -267,7 +268,7 @@ impl Server {
             clustering,
             leaving,
             stop,
-            stop_reacting,
+            stop_reactions,
             stop_writing,
             stop_clustering,
         })
@@ -334,7 +335,9 @@ async fn follow_accounts(accounts: Arc<Accounts>, rooms: Arc<Rooms>, every: Dura
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         // Failures are retried at the next tick.
-        for done in [accounts.recheck().await, rooms.see_off_deleted().await, erase_deleted(&rooms, &stop).await] {
+        for done in
+            [accounts.recheck().await, rooms.end_deleted_memberships().await, erase_deleted(&rooms, &stop).await]
+        {
             if let Err(error) = done {
                 tracing::warn!(%error, "account recheck failed");
             }
@@ -411,7 +414,7 @@ pub async fn try_plugins(config: &Config) -> Result<Vec<PluginStatus>, StartErro
         hub,
         metrics,
     )
-    .trying_files(Trial::with_this_program());
+    .with_trial(Trial::with_this_program());
     // Leaves the server's own files alone, including its cache of compiled plugins.
     let folder = config::Plugins { cache: false, ..config.plugins.clone() };
     let plugins = Plugins::load(&folder, &config.plugin, Arc::new(services), &CORE_OPS, scratch.path()).await?;

@@ -10,5 +10,5 @@ mod tls;
 mod web;
 mod websocket;
 
-pub use self::listen::{Listening, Purpose, bind};
+pub use self::listen::{ListenerContext, Purpose, bind};
 pub use self::tls::{Tls, TlsError};

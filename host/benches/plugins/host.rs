@@ -84,7 +84,7 @@ impl Host {
     /// Starts the plugins and watches the folder until `stop`.
     pub(crate) async fn follow(&self, services: Arc<Services>, stop: CancellationToken) -> Arc<Plugins> {
         let tasks = TaskTracker::new();
-        let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+        let live = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reactions: stop };
         Plugins::start(&self.config(), &self.tables, services, &[], self.folder.path(), live).await.unwrap()
     }
 

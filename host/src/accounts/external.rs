@@ -13,7 +13,7 @@ use super::{Accounts, Identity};
 use crate::clock::{Timestamp, now};
 use crate::config;
 use crate::error::{Error, Result};
-use crate::name::misleads;
+use crate::name::is_misleading;
 use crate::protocol::{AccountId, LoginId};
 
 /// The longest id of an external account.
@@ -110,7 +110,7 @@ impl ExternalIssuer {
             _ => String::new(),
         };
         let length = id.chars().count();
-        if !(1..=MAX_ID_CHARS).contains(&length) || id.chars().any(|c| misleads(c) || c.is_whitespace()) {
+        if !(1..=MAX_ID_CHARS).contains(&length) || id.chars().any(|c| is_misleading(c) || c.is_whitespace()) {
             return Err(Error::Unauthenticated(format!(
                 "the token's `{name}` is no id; it should be an integer, or a text of 1 to {MAX_ID_CHARS} characters without blanks"
             )));

@@ -82,11 +82,11 @@ impl Accounts {
         if !logins.is_empty() {
             self.hub.publish_to_nodes(|| Outgoing::Logins(logins.to_vec(), Some(close.clone())));
         }
-        self.heard_of(logins, Some(close));
+        self.invalidate_logins(logins, Some(close));
     }
 
     /// Drops these logins from the cache and, if they ended, closes their connections.
-    pub fn heard_of(&self, logins: &[LoginId], ended: Option<&Close>) {
+    pub fn invalidate_logins(&self, logins: &[LoginId], ended: Option<&Close>) {
         for login in logins {
             self.logins.forget(login);
         }
@@ -98,7 +98,7 @@ impl Accounts {
     /// Drops an account's logins from the caches of all nodes.
     pub(super) async fn forget_logins(&self, user: &User) -> Result<()> {
         let logins = self.database.logins_of(user.id).await?;
-        self.heard_of(&logins, None);
+        self.invalidate_logins(&logins, None);
         self.hub.publish_to_nodes(|| Outgoing::Logins(logins, None));
         Ok(())
     }

@@ -175,7 +175,7 @@ impl SharedBuckets {
     }
 
     async fn take(&self, key: &impl Debug) -> Result<Option<Duration>> {
-        self.database.take_try(&self.key(key), self.bucket).await
+        self.database.take_attempt(&self.key(key), self.bucket).await
     }
 }
 
@@ -285,7 +285,7 @@ impl<K> Permit<'_, K> {
     pub async fn give_back(mut self) {
         self.returned = true;
         if let (Some(key), Some(common)) = (self.common_key.take(), &self.throttle.common)
-            && let Err(error) = common.database.give_back_try(&key, common.bucket).await
+            && let Err(error) = common.database.return_attempt(&key, common.bucket).await
         {
             tracing::warn!(%error, "could not give back a permit, a right password counts as wrong");
         }

@@ -102,11 +102,11 @@ struct Fanout {
     #[arg(long, default_value_t = 100)]
     clients: usize,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ListenerDialect,
 }
 
 #[derive(Debug, clap::Args)]
-struct Spoken {
+struct ListenerDialect {
     /// The protocol; all but native are for comparison with other servers
     #[arg(long, value_enum, default_value_t = Speech::Native, hide = true)]
     speech: Speech,
@@ -149,7 +149,7 @@ struct Rooms {
     #[arg(long, default_value_t = 0)]
     idle: usize,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ListenerDialect,
 }
 
 #[derive(Debug, clap::Args)]
@@ -174,7 +174,7 @@ struct Idle {
     #[arg(long, default_value_t = 1000)]
     clients: usize,
     #[command(flatten)]
-    spoken: Spoken,
+    spoken: ListenerDialect,
 }
 
 #[derive(Debug, clap::Args)]

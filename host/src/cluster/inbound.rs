@@ -82,7 +82,7 @@ impl Cluster {
                 Some(ToAll::BanOrigins { room, account, until }) => self.ban_origins(room, account, until).await,
                 Some(ToAll::Logins { logins, close }) => {
                     let close = close.map(|(code, reason)| Close::new(code, reason));
-                    accounts.heard_of(&logins, close.as_ref());
+                    accounts.invalidate_logins(&logins, close.as_ref());
                 }
                 Some(ToAll::Presence { nth, account, external, online }) => {
                     let known = hub.update_remote_presence(from, nth, account, external, online);
@@ -90,7 +90,7 @@ impl Cluster {
                 }
                 Some(ToAll::Beat { nth }) => self.request_people_unless(hub.knows_people_of(from, nth), from),
                 Some(ToAll::Gone) => hub.drop_node(from),
-                Some(ToAll::Plugins) => self.parts.plugins.look_at_set(),
+                Some(ToAll::Plugins) => self.parts.plugins.refresh_cluster_plugins(),
                 None => {}
             }
         }

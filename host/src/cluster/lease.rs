@@ -57,7 +57,7 @@ impl Cluster {
             if tidied.elapsed() >= TIDY_INTERVAL {
                 tidied = Instant::now();
                 // An error is ignored: the next run or another node repeats this.
-                let _ = self.parts.database.tidy_tries().await;
+                let _ = self.parts.database.remove_full_buckets().await;
             }
             if let Err(error) = self.check_nodes(Instant::now() >= expire_from).await {
                 tracing::warn!(%error, "reading leases of other nodes failed");

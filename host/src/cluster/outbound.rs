@@ -63,7 +63,7 @@ impl Cluster {
     /// Notifies the other nodes when this node changed the cluster's plugins.
     pub(super) async fn announce_plugin_changes(self: Arc<Self>) {
         loop {
-            self.parts.plugins.set_changed().await;
+            self.parts.plugins.cluster_plugins_changed().await;
             self.send_to_all(&ToAll::Plugins).await;
         }
     }

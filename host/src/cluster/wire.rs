@@ -137,7 +137,7 @@ pub(super) fn added_account(entry: &Entry) -> Option<(RoomId, AccountId)> {
 mod tests {
     use super::*;
     use crate::clock::now;
-    use crate::protocol::{Actor, Author, EntryPayload, Removal, Whom};
+    use crate::protocol::{Actor, Author, EntryPayload, MemberRef, Removal};
 
     fn entry(what: EntryPayload) -> Entry {
         let by = Author::from(&Actor::Server);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn entries_round_trip() {
-        let whom = Whom { id: AccountId::new(), name: "ann".into() };
+        let whom = MemberRef { id: AccountId::new(), name: "ann".into() };
         let kicked = EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: Some("noise".into()) };
         let entries = vec![entry(kicked), entry(EntryPayload::Tombstone)];
         let node = NodeId::now_v7();

@@ -375,7 +375,8 @@ fn issuer_name(issuer: &str) -> Result<(), String> {
     if issuer == crate::name::OUR_ISSUER {
         return Err(format!("`{issuer}` is the issuer of this server's own tokens; wanted the other issuer's name"));
     }
-    if issuer.chars().count() > 100 || issuer.chars().any(|c| c == '@' || crate::name::misleads(c) || c.is_whitespace())
+    if issuer.chars().count() > 100
+        || issuer.chars().any(|c| c == '@' || crate::name::is_misleading(c) || c.is_whitespace())
     {
         return Err(format!(
             "`{issuer}` cannot be shown in names; wanted 100 characters at the most, no @ and no blanks"

@@ -72,7 +72,7 @@ impl Database {
 
     /// The member who inherits a room from `account`: owners before moderators before members, then the one who joined
     /// first.
-    pub async fn heir(&self, room: RoomId, account: AccountId) -> Result<Option<(AccountId, Role)>> {
+    pub async fn next_owner(&self, room: RoomId, account: AccountId) -> Result<Option<(AccountId, Role)>> {
         let row: Option<(AccountId, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT u.uid, m.role FROM members m JOIN users u ON u.id = m.user_id JOIN rooms r ON r.id = m.room_id \
              WHERE r.uid = $1 AND u.uid <> $2 AND u.deleted_at IS NULL AND u.plugin IS NULL \

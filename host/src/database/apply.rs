@@ -10,7 +10,7 @@ use super::rows::AccountRow;
 use super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{AccountId, Author, AuthorKind, Change, Entry, EntryPayload, Event, RoomId, Unit, Whom};
+use crate::protocol::{AccountId, Author, AuthorKind, Change, Entry, EntryPayload, Event, MemberRef, RoomId, Unit};
 
 /// The columns of a room that changes need.
 #[derive(sqlx::FromRow)]
@@ -149,7 +149,7 @@ impl Tx {
         .ok_or_else(|| Error::not_found("room"))
     }
 
-    async fn whom(&mut self, account: AccountId) -> Result<(i64, Whom)> {
+    async fn whom(&mut self, account: AccountId) -> Result<(i64, MemberRef)> {
         let row: AccountRow = each!(Tx: self, tx => sqlx::query_as(
             "SELECT id, uid, username, is_admin FROM users WHERE uid = $1",
         )
@@ -157,7 +157,7 @@ impl Tx {
         .fetch_optional(&mut **tx)
         .await)?
         .ok_or_else(|| Error::not_found("account"))?;
-        Ok((row.id, Whom { id: row.uid, name: row.username.into() }))
+        Ok((row.id, MemberRef { id: row.uid, name: row.username.into() }))
     }
 
     pub(super) async fn execute_on_room(&mut self, sql: &'static str, room: RoomId) -> Result<()> {

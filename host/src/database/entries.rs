@@ -10,7 +10,8 @@ use super::{Database, each};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::protocol::{
-    AccountId, Attachment, Entry, EntryPayload, Message, Page, Post, Reaction, Removal, Role, RoomId, Visibility, Whom,
+    AccountId, Attachment, Entry, EntryPayload, MemberRef, Message, Page, Post, Reaction, Removal, Role, RoomId,
+    Visibility,
 };
 
 /// The most accounts that are listed for one reaction.
@@ -27,13 +28,13 @@ enum Data {
     #[serde(rename = "message.reacted")]
     Reacted { of: u64, emoji: String, on: bool },
     #[serde(rename = "member.added")]
-    MemberAdded { whom: Whom, role: Role },
+    MemberAdded { whom: MemberRef, role: Role },
     #[serde(rename = "member.removed")]
-    MemberRemoved { whom: Whom, why: Removal, reason: Option<String> },
+    MemberRemoved { whom: MemberRef, why: Removal, reason: Option<String> },
     #[serde(rename = "member.role")]
-    MemberRole { whom: Whom, role: Role },
+    MemberRole { whom: MemberRef, role: Role },
     #[serde(rename = "room.invited")]
-    Invited { whom: Whom },
+    Invited { whom: MemberRef },
     #[serde(rename = "room.updated")]
     RoomUpdated { name: String, topic: String, visibility: Visibility, member_limit: Option<u32> },
 }

@@ -15,7 +15,7 @@ impl Database {
         .await)?)
     }
 
-    pub async fn see_guest_room(&self, room: RoomId, at: Timestamp) -> Result<()> {
+    pub async fn mark_guest_room_seen(&self, room: RoomId, at: Timestamp) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query(
             "UPDATE rooms SET guest_seen_at = $1 WHERE uid = $2 AND guest_seen_at IS NOT NULL",
         )

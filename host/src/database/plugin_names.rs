@@ -6,7 +6,7 @@ use crate::name::BOT_PREFIX;
 
 impl Database {
     /// Whether anything is stored for a plugin: values, timers, or the account that it posts as.
-    pub async fn knows_plugin(&self, plugin: &str) -> Result<bool> {
+    pub async fn has_plugin_data(&self, plugin: &str) -> Result<bool> {
         Ok(each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1) \
              OR EXISTS (SELECT 1 FROM timers WHERE plugin = $1) OR EXISTS (SELECT 1 FROM users WHERE plugin = $1)",
@@ -18,7 +18,7 @@ impl Database {
 
     /// Moves all that is stored for a plugin to another id. Fails with a conflict if anything is stored for that one.
     pub async fn rename_plugin(&self, from: &str, to: &str) -> Result<()> {
-        if self.knows_plugin(to).await? {
+        if self.has_plugin_data(to).await? {
             return Err(Error::Conflict(format!("there is stored data of a plugin named {to} already")));
         }
         let mut tx = self.begin().await?;

@@ -200,7 +200,7 @@ impl Tx {
 
 impl Database {
     /// Whether other nodes may store messages without indexing them.
-    pub fn is_written_by_others(&self) -> bool {
+    pub fn has_other_writers(&self) -> bool {
         matches!(self.write, Pool::Postgres(_))
     }
 

@@ -29,7 +29,7 @@ impl Bucket {
 impl Database {
     /// Takes a try from a bucket; None if there was one, otherwise how long it takes until there is. Always None on SQLite, which
     /// no other node shares.
-    pub async fn take_try(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
+    pub async fn take_attempt(&self, key: &str, bucket: Bucket) -> Result<Option<Duration>> {
         let Pool::Postgres(pool) = &self.write else { return Ok(None) };
         let taken: Option<String> = sqlx::query_scalar(TAKE)
             .bind(key)
@@ -52,7 +52,7 @@ impl Database {
     }
 
     /// Returns a try that was taken to its bucket.
-    pub async fn give_back_try(&self, key: &str, bucket: Bucket) -> Result<()> {
+    pub async fn return_attempt(&self, key: &str, bucket: Bucket) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         sqlx::query("UPDATE throttles SET full_at = full_at - $2 WHERE key = $1")
             .bind(key)
@@ -63,7 +63,7 @@ impl Database {
     }
 
     /// Removes buckets that are full again.
-    pub async fn tidy_tries(&self) -> Result<()> {
+    pub async fn remove_full_buckets(&self) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         let sql = sqlx::AssertSqlSafe(format!("DELETE FROM throttles WHERE full_at < {NOW}"));
         sqlx::query(sql).execute(pool).await?;

@@ -89,7 +89,7 @@ impl Database {
     }
 
     /// Renews this node's claim of a timer.
-    pub async fn prolong_claim(&self, timer: &Timer, lease: Duration) -> Result<()> {
+    pub async fn renew_claim(&self, timer: &Timer, lease: Duration) -> Result<()> {
         let Pool::Postgres(pool) = &self.write else { return Ok(()) };
         sqlx::query(
             "UPDATE timers SET claimed_until = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $1 \

@@ -291,7 +291,7 @@ const TERMS: [(&str, &str); 6] = [
 ];
 
 pub fn error(error: &Error, nested: &Nested) -> Utf8Bytes {
-    let error = error.in_terms_of(&TERMS);
+    let error = error.with_field_names(&TERMS);
     to_text(&json!({"event": "error", "message": nested.message(&error), "code": error.code()}))
 }
 
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn error_names_fields_of_data_there() {
         let nested = Nested::of(r#"{"event":"message","images":["x"],"data":{"message":"hi","receiverId":"b"}}"#);
-        let said = |error: Error| nested.message(&error.in_terms_of(&TERMS));
+        let said = |error: Error| nested.message(&error.with_field_names(&TERMS));
         assert_eq!(said(Error::invalid("body", "is bad")), "data.message: is bad");
         assert_eq!(
             said(Error::TooLarge { what: "body", limit: "4 bytes".into() }),
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(said(Error::invalid("images[1]", "is bad")), "images[1]: is bad");
         assert_eq!(said(Error::Forbidden("you may not".into())), "you may not");
         let pictures = Nested::of(r#"{"event":"message","data":{"images":["x"],"receiverId":"b"}}"#);
-        let error = Error::invalid("images[1]", "is bad").in_terms_of(&TERMS);
+        let error = Error::invalid("images[1]", "is bad").with_field_names(&TERMS);
         assert_eq!(pictures.message(&error), "data.images[1]: is bad");
     }
 

@@ -225,7 +225,9 @@ pub fn worded(error: &Error, text_field: &'static str) -> Error {
         // The only account in a request is the receiver.
         Error::Invalid { field, why } if field == "account" => Error::invalid("receiver_id", why),
         Error::NotFound(why) if why == "account not found" => Error::NotFound("receiver_id: nobody has this id".into()),
-        error => error.in_terms_of(&[("body", text_field), ("limit", "limit"), ("before", "before"), ("name", "name")]),
+        error => {
+            error.with_field_names(&[("body", text_field), ("limit", "limit"), ("before", "before"), ("name", "name")])
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Kind {
             (Self::MakeGroup, Error::Conflict(why)) if why == NAME_TAKEN => {
                 Error::Conflict("group_name: is taken".into())
             }
-            (_, error) => error.in_terms_of(self.terms()),
+            (_, error) => error.with_field_names(self.terms()),
         }
     }
 }

@@ -189,7 +189,7 @@ pub fn refused(kind: &str, error: &Error) -> Utf8Bytes {
         Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden("You are not in the Room".into()),
         Error::Forbidden(why) if why == BANNED => Error::Forbidden("You are banned from the Room".into()),
         Error::NotFound(why) if why == NO_ROOM => Error::NotFound("Room does not exist".into()),
-        error => error.in_terms_of(terms(kind)),
+        error => error.with_field_names(terms(kind)),
     };
     answer(1, kind, &error.to_string(), &json!({}))
 }
@@ -199,12 +199,12 @@ pub fn evicted(eviction: &Eviction, nick: &str) -> Option<Utf8Bytes> {
     if eviction.cause == EvictionCause::Left {
         return None;
     }
-    let payload = json!({"roomId": &*eviction.room.code, "user": nick, "message": why_out(eviction)});
+    let payload = json!({"roomId": &*eviction.room.code, "user": nick, "message": eviction_reason(eviction)});
     Some(to_text(&json!({"type": "left", "payload": payload})))
 }
 
 /// The reason of an eviction, capitalised like this dialect's other answers.
-pub fn why_out(eviction: &Eviction) -> String {
+pub fn eviction_reason(eviction: &Eviction) -> String {
     let sentence = eviction.sentence("Room");
     let mut letters = sentence.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -207,7 +207,7 @@ fn translated(error: &Error) -> Error {
         Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden("you are not in this session".into()),
         Error::Forbidden(why) if why == BANNED => Error::Forbidden("you are banned from this session".into()),
         Error::NotFound(why) if why == NO_ROOM => Error::NotFound("session not found".into()),
-        error => error.in_terms_of(&TERMS),
+        error => error.with_field_names(&TERMS),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Translates the core's error texts about rooms for dialects that call rooms groups.
 
 use crate::error::Error;
-use crate::error::rooms::{BANNED, FULL, MUTED_UNTIL, NO_ROOM, NO_ROOM_MAKER, NOT_A_MEMBER, PRIVATE};
+use crate::error::rooms::{BANNED, FULL, MUTED_UNTIL, NO_ROOM, NO_ROOM_CREATION, NOT_A_MEMBER, PRIVATE};
 
 /// An error about a room, in terms of groups. `join` says how to join one.
 pub fn of_groups(error: &Error, join: &str) -> Error {
@@ -17,7 +17,7 @@ pub fn of_groups(error: &Error, join: &str) -> Error {
         },
         Error::NotFound(why) if why == NO_ROOM => Error::NotFound("there is no such group".into()),
         Error::Conflict(why) if why == FULL => Error::Conflict("the group is full".into()),
-        Error::Unavailable(why) if why == NO_ROOM_MAKER => {
+        Error::Unavailable(why) if why == NO_ROOM_CREATION => {
             Error::Unavailable("groups cannot be made on this server".into())
         }
         _ => error.clone(),

@@ -147,7 +147,7 @@ impl Hub {
     }
 
     /// Whether this is one node of several.
-    pub fn has_others(&self) -> bool {
+    pub fn is_clustered(&self) -> bool {
         self.link.get().is_some()
     }
 
@@ -163,8 +163,8 @@ impl Hub {
     }
 
     /// Limits the time to live of a cache entry: in a cluster to one lease, since an invalidation may have been lost.
-    pub fn believed_for(&self, time: Duration) -> Duration {
-        if self.has_others() { time.min(LEASE_DURATION) } else { time }
+    pub fn limit_cache_age(&self, time: Duration) -> Duration {
+        if self.is_clustered() { time.min(LEASE_DURATION) } else { time }
     }
 
     /// Publishes a message to the other nodes, if there are any.

@@ -46,7 +46,7 @@ impl Hub {
 
     /// Receives the entries of echo rooms from now on, instead of the other queue. A sender reserves a place before it posts, and
     /// waits while the queue is full.
-    pub fn observe_sessions(&self, queue: usize) -> mpsc::Receiver<Observed> {
+    pub fn observe_echo_rooms(&self, queue: usize) -> mpsc::Receiver<Observed> {
         let (sender, receiver) = mpsc::channel(queue);
         *self.observers.echo_rooms.lock() = Some(sender);
         receiver

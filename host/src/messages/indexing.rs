@@ -31,7 +31,7 @@ pub async fn run(database: Database, stop: CancellationToken) {
                     tracing::info!(messages = indexed, "indexed messages for search");
                 }
                 indexed = 0;
-                if !database.is_written_by_others() {
+                if !database.has_other_writers() {
                     return;
                 }
                 POLL_INTERVAL

@@ -201,6 +201,6 @@ mod tests {
         let error = guest_error(returned, "groups", Uuid::nil());
         assert_eq!((error.code(), error.to_string().as_str()), ("invalid", message));
         // Also where a dialect renames fields.
-        assert_eq!(error.in_terms_of(&[("args", "payload"), ("body", "message")]).to_string(), message);
+        assert_eq!(error.with_field_names(&[("args", "payload"), ("body", "message")]).to_string(), message);
     }
 }

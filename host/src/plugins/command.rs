@@ -99,7 +99,7 @@ impl CommandInfo {
     }
 
     /// Removes arguments of optional params that are null, or empty strings where the param is not text.
-    pub fn drop_nothing(&self, args: &mut Map<String, Value>) {
+    pub fn drop_absent(&self, args: &mut Map<String, Value>) {
         for param in self.params.iter().filter(|param| !param.required) {
             let is_nothing = match args.get(&param.name) {
                 Some(Value::Null) => true,

@@ -121,7 +121,7 @@ impl Plugins {
         if self.shared.tables.load().contains_key(to) {
             return taken("a table in the configuration");
         }
-        if self.shared.services.database.knows_plugin(to).await? {
+        if self.shared.services.database.has_plugin_data(to).await? {
             return taken("stored data");
         }
         Ok(())
@@ -149,7 +149,7 @@ impl Plugins {
     }
 
     /// Changes keys of a plugin's table on all nodes of the cluster. New settings are first tried on this node.
-    pub async fn change_everywhere(&self, id: &str, keys: PluginKeys) -> Result<()> {
+    pub async fn change_in_cluster(&self, id: &str, keys: PluginKeys) -> Result<()> {
         self.send_command(FolderTask::Change { id: id.into(), keys }).await
     }
 

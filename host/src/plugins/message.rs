@@ -2,7 +2,7 @@
 
 use super::bindings::wire;
 use crate::clock::Timestamp;
-use crate::protocol::{Attachment, Author, AuthorKind, Message, Post, Whom};
+use crate::protocol::{Attachment, Author, AuthorKind, MemberRef, Message, Post};
 
 impl From<&Author> for wire::Author {
     fn from(author: &Author) -> Self {
@@ -23,8 +23,8 @@ impl From<Message> for wire::Message {
     }
 }
 
-impl From<&Whom> for wire::AccountRef {
-    fn from(whom: &Whom) -> Self {
+impl From<&MemberRef> for wire::AccountRef {
+    fn from(whom: &MemberRef) -> Self {
         Self { id: whom.id.to_string(), name: whom.name.to_string() }
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn new(seq: u64, author: &Author, at: Timestamp, post: &Post) -> wire
         at: millis(at),
         reply_to: post.reply_to,
         edited_at: None,
-        attachments: post.attachments.iter().map(Attachment::told).collect(),
+        attachments: post.attachments.iter().map(Attachment::url_for_plugins).collect(),
     }
 }
 

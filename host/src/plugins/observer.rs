@@ -52,7 +52,7 @@ impl Observers {
         let hub = &shared.services.hub;
         let queues_per_plugin = available_parallelism().map_or(1, usize::from).min(MAX_QUEUES_PER_PLUGIN);
         for (events, waits_when_full) in
-            [(hub.observe_all(MAX_QUEUED_EVENTS), false), (hub.observe_sessions(MAX_QUEUED_ECHO_MESSAGES), true)]
+            [(hub.observe_all(MAX_QUEUED_EVENTS), false), (hub.observe_echo_rooms(MAX_QUEUED_ECHO_MESSAGES), true)]
         {
             let (shared, tasks) = (shared.clone(), tasks.clone());
             let observers = Self { shared, events, queues: HashMap::new(), queues_per_plugin, waits_when_full, tasks };

@@ -110,7 +110,7 @@ async fn finish(
     Renaming { from, to }: &Renaming,
 ) -> Result<(), String> {
     let file = |id: &str| folder.join(format!("{id}.wasm"));
-    let stored = match (database.knows_plugin(from).await, database.knows_plugin(to).await) {
+    let stored = match (database.has_plugin_data(from).await, database.has_plugin_data(to).await) {
         (Ok(from), Ok(to)) => (from, to),
         (Err(error), _) | (_, Err(error)) => return Err(error.to_string()),
     };

@@ -68,12 +68,12 @@ impl Services {
     }
 
     /// Sets how unknown files are loaded in a child process first.
-    pub fn trying_files(self, trial: Trial) -> Self {
+    pub fn with_trial(self, trial: Trial) -> Self {
         Self { trial: Some(trial), ..self }
     }
 
     /// Sets a callback for what each call has staged, whether it is committed or not: for the plugin test tools.
-    pub fn telling_staged(self, on_staged: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
+    pub fn with_staged_callback(self, on_staged: impl Fn(&Unit) + Send + Sync + 'static) -> Self {
         Self { on_staged: Some(Box::new(on_staged)), ..self }
     }
 

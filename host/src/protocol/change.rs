@@ -43,7 +43,7 @@ impl Attachment {
     }
 
     /// The URL for plugins: of a picture within the message only the kind, such as `data:image/png`.
-    pub fn told(&self) -> String {
+    pub fn url_for_plugins(&self) -> String {
         let url = self.url();
         let kind = if url.starts_with("data:") { url.find([';', ',']) } else { None };
         url[..kind.unwrap_or(url.len())].to_owned()

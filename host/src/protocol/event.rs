@@ -89,7 +89,7 @@ pub struct Entry {
 
 /// The account that an entry is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whom {
+pub struct MemberRef {
     pub id: AccountId,
     pub name: Arc<str>,
 }
@@ -116,20 +116,20 @@ pub enum EntryPayload {
         on: bool,
     },
     MemberAdded {
-        whom: Whom,
+        whom: MemberRef,
         role: Role,
     },
     MemberRemoved {
-        whom: Whom,
+        whom: MemberRef,
         why: Removal,
         reason: Option<String>,
     },
     MemberRole {
-        whom: Whom,
+        whom: MemberRef,
         role: Role,
     },
     Invited {
-        whom: Whom,
+        whom: MemberRef,
     },
     /// The room's new settings.
     RoomUpdated {
@@ -179,7 +179,7 @@ pub enum Event {
     /// An account has read everything up to `seq`.
     Read {
         room: RoomId,
-        whom: Whom,
+        whom: MemberRef,
         seq: u64,
     },
     /// Sent to the others in the room.

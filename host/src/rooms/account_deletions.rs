@@ -6,7 +6,7 @@ use crate::protocol::{AccountId, Actor, Change, Removal, Role, RoomId, Unit};
 
 impl Rooms {
     /// Ends the memberships of deleted accounts. After an error the next call tries the rest again.
-    pub async fn see_off_deleted(&self) -> Result<()> {
+    pub async fn end_deleted_memberships(&self) -> Result<()> {
         for account in self.database.pending_account_deletions().await? {
             for room in self.database.rooms_of(account).await? {
                 self.end_membership(room, account).await?;
@@ -23,10 +23,10 @@ impl Rooms {
         let reason = Some("the account was deleted".to_owned());
         let mut changes = vec![Change::RemoveMember { room, account, why: Removal::Left, reason }];
         if member.role == Role::Owner
-            && let Some((heir, role)) = self.database.heir(room, account).await?
+            && let Some((next_owner, role)) = self.database.next_owner(room, account).await?
             && role != Role::Owner
         {
-            changes.push(Change::SetRole { room, account: heir, role: Role::Owner });
+            changes.push(Change::SetRole { room, account: next_owner, role: Role::Owner });
         }
         match self.writer.commit(Unit::new(Actor::Server, changes)).await {
             // The room, the member or the heir is gone meanwhile: if anything is left to do, the next call finds it.

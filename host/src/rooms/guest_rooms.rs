@@ -56,7 +56,7 @@ impl GuestRooms {
         let at = now();
         for (room, members) in self.database.guest_rooms().await? {
             if members > 0 || self.hub.has_subscribers(room) {
-                self.database.see_guest_room(room, at).await?;
+                self.database.mark_guest_room_seen(room, at).await?;
             }
         }
         for room in self.database.guest_rooms_unseen_since(at - ttl).await? {

@@ -29,7 +29,7 @@ impl Router {
         self.check_guest(caller, room.id).await?;
         // Another node may have changed it, and the invalidation may still be on its way.
         let membership = match caller.actor.account() {
-            Some(account) if self.hub.has_others() => self.rooms.membership_now(room.id, account.id).await?.1,
+            Some(account) if self.hub.is_clustered() => self.rooms.membership_now(room.id, account.id).await?.1,
             _ => self.membership(caller, &room).await?,
         };
         match membership.join_access(&room)? {
@@ -105,7 +105,7 @@ impl Router {
     /// The next entries for a caller that is catching up; empty at the end of the log, an error if the caller is not in the room
     /// any more.
     pub async fn next_entries(&self, caller: &Caller, room: RoomId, after: u64) -> Result<Vec<Entry>> {
-        let in_cluster = self.hub.has_others();
+        let in_cluster = self.hub.is_clustered();
         if !in_cluster {
             self.require_presence(caller, &RoomName::Id(room)).await?;
         }

@@ -40,7 +40,7 @@ impl Exemptions {
 
     /// Whether an address is exempt: those that the operator lists, and loopback, which is an operator or a proxy that is not
     /// configured. With a trusted proxy on this machine, loopback stands for clients whose address is unknown, and is not exempt.
-    pub fn hold_for(&self, origin: Origin) -> bool {
+    pub fn is_exempt(&self, origin: Origin) -> bool {
         let proxied = || {
             let own = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
             self.server.get().trusted_proxies.iter().any(|network| own.iter().any(|own| network.contains(own)))
@@ -74,7 +74,7 @@ impl Commands {
         let limits = self.limits.get();
         let quota = match sender {
             Sender::Account(_) => Quota::per_second(limits.commands_per_second, limits.command_burst),
-            Sender::Address(origin) if self.exempt.hold_for(*origin) => return Ok(()),
+            Sender::Address(origin) if self.exempt.is_exempt(*origin) => return Ok(()),
             Sender::Address(_) => Quota::per_second(limits.address_commands_per_second, limits.address_command_burst),
         };
         self.buckets.take(sender, quota, count)

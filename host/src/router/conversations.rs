@@ -18,7 +18,7 @@ impl Router {
     /// The room of a conversation. A direct room is created if there is none.
     pub async fn conversation(&self, caller: &Caller, with: Partner) -> Result<Room> {
         match with {
-            Partner::Group(number) => self.rooms.numbered(number).await,
+            Partner::Group(number) => self.rooms.by_number(number).await,
             Partner::Account(number) => {
                 if let Some(room) = self.existing_direct_room(caller, number).await? {
                     return Ok(room);
@@ -31,12 +31,12 @@ impl Router {
 
     /// The direct room with this account, if there is one, even if the account is deleted.
     async fn existing_direct_room(&self, caller: &Caller, number: i64) -> Result<Option<Room>> {
-        self.rooms.direct_numbered(self.account(caller)?, number).await
+        self.rooms.direct_by_number(self.account(caller)?, number).await
     }
 
     /// Creates a room by the plugin command `room.create`.
     pub async fn make_room(&self, caller: &Caller, args: Map<String, Value>) -> Result<Room> {
-        self.check_room_maker()?;
+        self.check_room_creation()?;
         let value = self.run_command(caller, "room.create", args).await?;
         let uid = value["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
         let uid =
@@ -45,10 +45,10 @@ impl Router {
     }
 
     /// Checks that a plugin provides `room.create`, for clients that do not name the command themselves.
-    pub fn check_room_maker(&self) -> Result<()> {
+    pub fn check_room_creation(&self) -> Result<()> {
         match self.plugins.command("room.create") {
             Some(_) => Ok(()),
-            None => Err(Error::Unavailable(rooms::NO_ROOM_MAKER.into())),
+            None => Err(Error::Unavailable(rooms::NO_ROOM_CREATION.into())),
         }
     }
 
@@ -62,7 +62,7 @@ impl Router {
         limit: u32,
     ) -> Result<(Option<Room>, Vec<Message>)> {
         let room = match with {
-            Partner::Group(number) => Some(self.rooms.numbered(number).await?),
+            Partner::Group(number) => Some(self.rooms.by_number(number).await?),
             Partner::Account(number) => match self.existing_direct_room(caller, number).await? {
                 Some(room) => Some(room),
                 // Without a room, the account still has to exist.

@@ -236,5 +236,5 @@ fn check_can_post(caller: &Caller, membership: Membership) -> Result<()> {
 }
 
 fn links(attachments: &[Attachment]) -> Vec<String> {
-    attachments.iter().map(Attachment::told).collect()
+    attachments.iter().map(Attachment::url_for_plugins).collect()
 }

@@ -24,7 +24,7 @@ impl Router {
     pub async fn room_with(&self, caller: &Caller, other: AccountId, first: &NewMessage) -> Result<Room> {
         let me = self.account(caller)?;
         // Also with a deleted account: the post itself is refused then.
-        if let Some(room) = self.rooms.direct_of(me.id, other).await? {
+        if let Some(room) = self.rooms.direct_with(me.id, other).await? {
             return Ok(room);
         }
         let other = self.accounts.user(other).await?.account();
@@ -34,7 +34,7 @@ impl Router {
 
     /// The direct room with this account if there is one, even if the account is deleted.
     pub async fn known_room_with(&self, caller: &Caller, other: AccountId) -> Result<Option<Room>> {
-        self.rooms.direct_of(self.account(caller)?.id, other).await
+        self.rooms.direct_with(self.account(caller)?.id, other).await
     }
 
     /// The room of this id, if the caller is a member and it is neither a direct room nor an echo room.

@@ -20,7 +20,7 @@ impl Router {
 
     /// A room by its number, without an access check.
     pub async fn room_by_number(&self, number: i64) -> Result<Room> {
-        self.rooms.numbered(number).await
+        self.rooms.by_number(number).await
     }
 
     /// The rooms that an account is a member of.
@@ -112,6 +112,6 @@ impl Router {
 
     /// Removes deleted accounts from their rooms.
     pub async fn finish_account_deletions(&self) -> Result<()> {
-        self.rooms.see_off_deleted().await
+        self.rooms.end_deleted_memberships().await
     }
 }

@@ -39,7 +39,7 @@ impl Server {
             tracing::warn!(connections = self.connections.len(), "connections did not close in time, aborting them");
         }
         // The connections' last events still go to observers, which may write.
-        self.stop_reacting.cancel();
+        self.stop_reactions.cancel();
         let reacted = timeout_at(began + limit * 3 / 4, self.reacting.wait()).await.is_ok();
         if !reacted {
             tracing::error!("observers did not finish in time, dropping their last events");

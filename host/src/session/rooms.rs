@@ -149,7 +149,8 @@ impl ClientSession {
         let same_code = |from: &Room| from.code.eq_ignore_ascii_case(code);
         let eviction = self.me.as_ref().and_then(|me| me.eviction(same_code));
         let eviction = eviction.filter(|eviction| eviction.cause != EvictionCause::Left);
-        let why = eviction.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::why_out(&eviction));
+        let why =
+            eviction.map_or_else(|| "You are not in the Room".to_owned(), |eviction| rooms::eviction_reason(&eviction));
         let not_in = || Error::Forbidden(why.clone());
         let room = self.core.router.room_by_code(code).await.map_err(|error| match error {
             Error::NotFound(_) => not_in(),

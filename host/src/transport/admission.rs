@@ -205,7 +205,7 @@ impl Admission {
     /// Whether the address is the machine's own, a trusted proxy's, or one that the limits of an address do not hold for.
     fn is_known(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.exempt.hold_for(peer.into())
+        self.exempt.is_exempt(peer.into())
             || self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
@@ -240,7 +240,7 @@ impl Admission {
     /// Admits a client session.
     pub(super) fn session(&self, origin: Origin) -> Result<Admitted, Refused> {
         let (all, per_address) = self.limits(usize::MAX);
-        let per_address = if self.exempt.hold_for(origin) { usize::MAX } else { per_address };
+        let per_address = if self.exempt.is_exempt(origin) { usize::MAX } else { per_address };
         admit(&self.sessions, origin, all, per_address).inspect_err(|refused| self.count_refused(*refused))
     }
 }

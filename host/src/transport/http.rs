@@ -90,7 +90,7 @@ pub struct State {
 
 /// The dialect of a listener; `None` if clients choose.
 #[derive(Clone, Copy, Debug)]
-pub struct Spoken(pub Option<Dialect>);
+pub struct ListenerDialect(pub Option<Dialect>);
 
 /// An error that becomes the response to a REST request.
 pub(crate) struct Failure {

@@ -47,7 +47,7 @@ pub fn bind(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
 }
 
 /// State that all listeners share.
-pub struct Listening {
+pub struct ListenerContext {
     pub admission: Arc<Admission>,
     pub limits: Reloadable<Limits>,
     pub tasks: TaskTracker,
@@ -69,7 +69,7 @@ pub(super) fn strip_not_modified(mut answer: Response) -> Response {
     answer
 }
 
-impl Listening {
+impl ListenerContext {
     /// Connections run as tasks in `tasks`.
     pub fn new(
         admission: Arc<Admission>,

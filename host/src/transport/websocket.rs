@@ -15,7 +15,7 @@ use hyper::upgrade::Upgraded;
 use self::handshake::Handshake;
 use super::http::extract::Client;
 use super::http::origin::TrustedPage;
-use super::http::{Failure, Spoken, State as HttpState};
+use super::http::{Failure, ListenerDialect, State as HttpState};
 use crate::accounts::Identity;
 use crate::dialect::native::PROTOCOL;
 use crate::dialect::{Dialect, bare_token};
@@ -33,7 +33,7 @@ pub(super) async fn upgrade(
     headers: HeaderMap,
     _: TrustedPage,
     Client(address): Client,
-    Extension(Spoken(listener_dialect)): Extension<Spoken>,
+    Extension(ListenerDialect(listener_dialect)): Extension<ListenerDialect>,
     upgrade: Handshake,
 ) -> Result<Response, Failure> {
     let admitted = match state.admission.session(address.into()) {

@@ -96,10 +96,10 @@ impl Bench {
             hub.clone(),
             Arc::default(),
         )
-        .trying_files(Trial::with_this_program());
+        .with_trial(Trial::with_this_program());
         let staged: Arc<Mutex<Vec<Unit>>> = Arc::default();
         let sink = staged.clone();
-        let services = Arc::new(services.telling_staged(move |unit| sink.lock().push(unit.clone())));
+        let services = Arc::new(services.with_staged_callback(move |unit| sink.lock().push(unit.clone())));
         let plugins = Plugins::load(&config.plugins, &config.plugin, services, &CORE_OPS, folder.path()).await?;
         let limits = Reloadable::from(&config.limits);
         let commands = Commands::new(limits.clone(), Exemptions::new(limits, (&config.server).into()));

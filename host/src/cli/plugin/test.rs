@@ -178,7 +178,7 @@ impl Test {
     async fn deliver(&mut self, events: Vec<Observed>, times: &mut Vec<Duration>, errors: &mut usize) {
         for observed in events {
             let began = Instant::now();
-            match self.bench.plugins.tell(observed).await {
+            match self.bench.plugins.observe(observed).await {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) if is_fault(&error) => self.faults += 1,
@@ -198,7 +198,7 @@ impl Test {
         let (mut times, mut errors) = (Vec::new(), 0);
         for timer in &timers {
             let began = Instant::now();
-            match self.bench.plugins.wake(timer).await {
+            match self.bench.plugins.run_timer(timer).await {
                 Ok(()) => {}
                 Err(error) if is_fault(&error) => self.faults += 1,
                 Err(_) => errors += 1,

@@ -55,7 +55,7 @@ fn follow_sources(dir: &Path, changed: &Arc<Notify>) -> Result<Watch> {
     let mut watch = follow(dir, move |path| is_source(&top, path), changed).with_context(cannot)?;
     for entry in std::fs::read_dir(dir).with_context(cannot)?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_source(dir, &entry.path()) {
-            watch.and_all_below(&entry.path()).with_context(cannot)?;
+            watch.add_recursive(&entry.path()).with_context(cannot)?;
         }
     }
     Ok(watch)

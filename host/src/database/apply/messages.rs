@@ -6,7 +6,7 @@ use super::super::search_index::Indexed;
 use super::super::{Tx, each};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::protocol::{Author, Entry, EntryPayload, Event, NewPost, RoomId, Whom};
+use crate::protocol::{Author, Entry, EntryPayload, Event, MemberRef, NewPost, RoomId};
 
 /// The most different emojis that one message may have.
 const MAX_REACTIONS: i64 = 50;
@@ -158,7 +158,7 @@ impl Tx {
         .execute(&mut **tx)
         .await
         .map(|done| done.rows_affected()))?;
-        let whom = Whom { id: account, name: by.name.clone() };
+        let whom = MemberRef { id: account, name: by.name.clone() };
         Ok((moved > 0).then(|| Event::Read { room, whom, seq: seq.unsigned_abs() }))
     }
 

@@ -118,7 +118,7 @@ struct React {
 }
 
 #[derive(Deserialize)]
-struct Whom {
+struct MemberRef {
     account: String,
 }
 
@@ -214,7 +214,7 @@ fn command(op: &str, args: &str) -> Result<Command> {
             Command::Read { room: RoomName::parse(room), seq }
         }
         "typing" => Command::Typing { room: in_room(args)? },
-        "direct.open" => Command::DirectOpen { account: parse::<Whom>(args)?.account },
+        "direct.open" => Command::DirectOpen { account: parse::<MemberRef>(args)?.account },
         "presence.watch" => Command::PresenceWatch { accounts: parse::<Watch>(args)?.accounts },
         "unread" => Command::Unread,
         "search" => search(parse(args)?)?,
@@ -235,8 +235,8 @@ fn command(op: &str, args: &str) -> Result<Command> {
         }
         "room.history" => history(parse(args)?)?,
         "account.find" => Command::AccountFind { name: parse::<Find>(args)?.name },
-        "account.block" => Command::Block { account: parse::<Whom>(args)?.account, on: true },
-        "account.unblock" => Command::Block { account: parse::<Whom>(args)?.account, on: false },
+        "account.block" => Command::Block { account: parse::<MemberRef>(args)?.account, on: true },
+        "account.unblock" => Command::Block { account: parse::<MemberRef>(args)?.account, on: false },
         "account.blocked" => Command::Blocked { cursor: parse::<Blocked>(args)?.cursor },
         "direct.hide" => Command::HideDirect { room: in_room(args)? },
         "commands" => Command::Commands,

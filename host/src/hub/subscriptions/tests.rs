@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::hub::testing::{ann_subscribes, topic};
 use crate::hub::{Frame, Outbox};
 use crate::protocol::Actor;
-use crate::protocol::{Removal, Whom};
+use crate::protocol::{MemberRef, Removal};
 
 #[tokio::test]
 async fn held_events_follow_catch_up_without_duplicates() {
@@ -31,7 +31,7 @@ async fn held_events_follow_catch_up_without_duplicates() {
 #[test]
 fn member_kicked_while_catching_up_is_gone_on_release() {
     let scene = ann_subscribes();
-    let whom = Whom { id: scene.ann.id, name: scene.ann.name.clone() };
+    let whom = MemberRef { id: scene.ann.id, name: scene.ann.name.clone() };
     scene.broadcast(7, EntryPayload::MemberRemoved { whom, why: Removal::Kicked, reason: None });
     assert_eq!(scene.release(6), Released::Gone);
 }
@@ -73,7 +73,7 @@ fn subscribers_are_listed_in_order_of_subscription() {
 
 /// Broadcasts that Ann leaves the room and, if `comes_back`, joins again.
 fn removes_ann(scene: &crate::hub::testing::Scene, seq: u64, comes_back: bool) {
-    let whom = || Whom { id: scene.ann.id, name: scene.ann.name.clone() };
+    let whom = || MemberRef { id: scene.ann.id, name: scene.ann.name.clone() };
     scene.broadcast(seq, EntryPayload::MemberRemoved { whom: whom(), why: Removal::Left, reason: None });
     if comes_back {
         scene.broadcast(seq + 1, EntryPayload::MemberAdded { whom: whom(), role: crate::protocol::Role::Member });

@@ -185,7 +185,7 @@ impl Task {
 
     /// In a cluster, locks the batch's rooms and then reads its authors' memberships, before anything is stored.
     async fn memberships(&self, tx: &mut Tx, batch: &[Job]) -> Result<BatchMemberships> {
-        if !self.hub.has_others() {
+        if !self.hub.is_clustered() {
             return Ok(BatchMemberships::default());
         }
         let mut rooms: HashSet<RoomId> = HashSet::new();

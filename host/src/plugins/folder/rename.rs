@@ -20,7 +20,7 @@ impl Folder {
         self.known.remove(from);
         let renamed = self.move_to(from, to, &file.path).await;
         // Nothing has come of it. Otherwise the next start goes on with it.
-        if renamed.is_err() && self.shared.services.database.knows_plugin(to).await.is_ok_and(|moved| !moved) {
+        if renamed.is_err() && self.shared.services.database.has_plugin_data(to).await.is_ok_and(|moved| !moved) {
             self.shared.forget_renaming().await;
         }
         if renamed.is_ok()

@@ -69,7 +69,7 @@ async fn reload_rescans_the_folder_and_applies_tables() {
     put(&world, "one.wasm", b"hello");
     assert!(start(&world, &Tables::new()).await.reload(None).await.is_err(), "its folder is not watched");
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop };
+    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reactions: stop };
     let (config, services, folder) = (config(&world), world.services.clone(), world.folder.path());
     let plugins = Plugins::start(&config, &Tables::new(), services, &[], folder, runtime).await.unwrap();
 

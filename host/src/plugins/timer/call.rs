@@ -114,7 +114,7 @@ async fn run_claimed(
 async fn renew_claim(database: &Database, timer: &Timer) -> Infallible {
     loop {
         sleep(CLAIM_LEASE / 3).await;
-        if let Err(error) = database.prolong_claim(timer, CLAIM_LEASE).await {
+        if let Err(error) = database.renew_claim(timer, CLAIM_LEASE).await {
             tracing::warn!(plugin = %timer.plugin, %error, "cannot renew claim to timer");
         }
     }

@@ -170,7 +170,7 @@ pub(super) async fn create(
     from: From,
     Json(args): Json<Map<String, Value>>,
 ) -> Answer {
-    state.core.router.check_room_maker()?;
+    state.core.router.check_room_creation()?;
     let value = state.core.router.run_command(&who.caller(from), "room.create", args).await?;
     Ok((StatusCode::CREATED, axum::Json(value)).into_response())
 }

@@ -15,7 +15,7 @@ use crate::config::{self, Reloadable};
 use crate::metrics::Metrics;
 use crate::session::Incoming;
 use crate::transport::admission::Admission;
-use crate::transport::{Listening, Purpose};
+use crate::transport::{ListenerContext, Purpose};
 
 /// The cases without compression; 12 and 13 test compression, which is not offered.
 const CASES: [&str; 9] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"];
@@ -61,7 +61,7 @@ async fn autobahn_cases_pass() {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let limits = Reloadable::from(LIMITS());
     let admission = Admission::new(limits.clone(), config::Server::default().into(), &Metrics::default());
-    let listening = Arc::new(Listening::new(Arc::new(admission), limits, tasks, stop.clone()));
+    let listening = Arc::new(ListenerContext::new(Arc::new(admission), limits, tasks, stop.clone()));
     let server = tokio::spawn(listening.serve(listener, Purpose::Clients, Router::new().route("/", get(echo)), None));
     let report = tempfile::tempdir().unwrap();
     let mut run = tokio::process::Command::new(program);

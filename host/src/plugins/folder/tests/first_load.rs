@@ -53,8 +53,8 @@ impl Drop for Running {
 /// Starts a host whose child process is a shell with these commands.
 async fn start(world: &World, commands: &str, tables: &Tables) -> Running {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reacting: stop.clone() };
-    let services = Arc::new(world.services().trying_files(Trial::with_shell(commands)));
+    let runtime = PluginRuntime { cluster: None, stop: stop.clone(), reacting: &tasks, stop_reactions: stop.clone() };
+    let services = Arc::new(world.services().with_trial(Trial::with_shell(commands)));
     let folder = world.folder.path();
     let plugins = Plugins::start(&config(world), tables, services, &[], folder, runtime).await.unwrap();
     Running { plugins, stop }

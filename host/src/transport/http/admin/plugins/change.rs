@@ -154,7 +154,7 @@ async fn switch(state: &State, id: String, enabled: bool) -> Answer {
     let plugins = &state.plugins;
     if plugins.clustered() {
         let keys = PluginKeys::from_iter([("enabled".to_owned(), enabled.into())]);
-        plugins.change_everywhere(&id, keys).await?;
+        plugins.change_in_cluster(&id, keys).await?;
         return Ok(axum::Json(shown(state, &id)?).into_response());
     }
     let file = config_file(state)?;

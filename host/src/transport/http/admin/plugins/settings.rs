@@ -57,7 +57,7 @@ pub(in crate::transport::http) async fn change(
     let plugins = &state.plugins;
     if plugins.clustered() {
         let keys = settings.keys(&id).map_err(|why| Error::invalid("settings", why))?;
-        plugins.change_everywhere(&id, keys).await?;
+        plugins.change_in_cluster(&id, keys).await?;
     } else {
         let (file, written) = (config_file(&state)?, id.clone());
         let table = config::Plugin { settings: settings.clone(), ..before };

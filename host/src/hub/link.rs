@@ -184,7 +184,7 @@ impl Hub {
     /// Waits until this node receives the room's entries of other nodes.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] after [`OPEN_TIMEOUT`].
+    /// [`Error::Unavailable`] after 5 seconds.
     pub async fn wait_until_open(&self, room: RoomId) -> Result<()> {
         if self.link.get().is_none() {
             return Ok(());

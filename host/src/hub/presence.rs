@@ -145,7 +145,7 @@ impl Hub {
         }
     }
 
-    /// Broadcasts departures older than [`NODE_CHANGE_GRACE`]; false once none is left.
+    /// Broadcasts departures older than half a second; false once none is left.
     pub fn broadcast_departed(&self) -> bool {
         let mut local = self.presence.local.lock();
         let left: Vec<_> = local.leaving.extract_if(|_, (since, _)| since.elapsed() >= NODE_CHANGE_GRACE).collect();

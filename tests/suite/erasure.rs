@@ -143,7 +143,7 @@ async fn plugins_posts_for_a_deleted_account_lose_its_name_and_its_timers_go() {
         client.call("reminder.set", json!({"room": "lobby", "in_s": 3600, "text": "tea"})).await.unwrap();
     }
     delete(&server, &zoe, false).await;
-    server.expect_output("erased what named a deleted account").await;
+    server.expect_output("erased data of deleted account").await;
     let url = server.setup().database_url();
     for sql in
         ["SELECT COALESCE(body, '') || COALESCE(caller_name, '') FROM entries", "SELECT name || payload FROM timers"]
@@ -170,7 +170,7 @@ async fn plugins_posts_for_an_erased_account_go_with_its_messages() {
         client.post("lobby", "mine").await.unwrap();
     }
     delete(&server, &zoe, true).await;
-    server.expect_output("erased what named a deleted account").await;
+    server.expect_output("erased data of deleted account").await;
     let bodies: Vec<String> = of_bob.history("lobby").await.into_iter().filter(|body| !body.is_empty()).collect();
     assert_eq!(bodies, ["* bob waves", "mine"]);
 }

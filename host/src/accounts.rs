@@ -82,11 +82,11 @@ pub struct Accounts {
     login_cache_ttl: Duration,
     logins: Cache<LoginId, (Instant, Option<Account>)>,
     throttles: ArcSwap<Throttles>,
-    /// Which names nobody may choose, besides those of other accounts.
-    reserved: OnceLock<ObserverPermit>,
+    /// Decides which names are reserved, besides those of other accounts.
+    reserved: OnceLock<IsReserved>,
 }
 
-type ObserverPermit = Box<dyn Fn(&str) -> bool + Send + Sync>;
+type IsReserved = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Accounts {
     /// Creates the service; it closes connections of ended logins through `hub`.
@@ -117,14 +117,14 @@ impl Accounts {
         }
     }
 
-    /// From now on nobody can choose a name of which `is_reserved` says so. Accounts that have such a name keep it. Only the
+    /// Reserves the names for which `is_reserved` is true, from now on. Accounts that have such a name keep it. Only the
     /// first call counts.
     pub fn reserve(&self, is_reserved: impl Fn(&str) -> bool + Send + Sync + 'static) {
-        // A second rule is a mistake that the first one survives.
+        // A second rule is a programming error; the first one stays in force.
         let _ = self.reserved.set(Box::new(is_reserved));
     }
 
-    /// Checks that a name is not one that plugins go by.
+    /// Checks that a name is not reserved for plugins.
     fn check_not_reserved(&self, name: &str) -> Result<()> {
         match self.reserved.get().is_some_and(|is_reserved| is_reserved(name)) {
             true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
@@ -249,8 +249,8 @@ impl Accounts {
         self.database.is_disabled(id).await
     }
 
-    /// A guest's name: clean, not a plugin's, and nobody's who has an account. What looks like an e-mail address or like the name of
-    /// somebody who logs in elsewhere (`id@issuer`) is none, whether or not there is such a person.
+    /// Validates a guest's name: clean, not a plugin's, and not an account's. Refuses names that look like an e-mail address or like an
+    /// external account's name (`id@issuer`), whether or not there is such an account.
     pub async fn guest_name(&self, wanted: &str) -> Result<String> {
         let name = name::clean("guest", wanted)?;
         if name::key(&name).contains('@') {
@@ -292,7 +292,7 @@ fn clean_email(email: Option<&str>) -> Result<Option<String>> {
     if !plausible || email.len() > MAX_EMAIL_BYTES || email.chars().any(char::is_whitespace) {
         return Err(Error::invalid("email", "should look like name@example.org"));
     }
-    // Administrators read it in lists and mails go to it: like a name, it must not show less than it holds.
+    // Administrators see it in lists and mails are sent to it: like a name, it must have no hidden characters.
     natterjack_text::check_name(email).map_err(|fault| Error::invalid("email", fault.to_string()))?;
     Ok(Some(email.to_owned()))
 }

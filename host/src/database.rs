@@ -87,7 +87,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// for good.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
-/// Deleted bytes are overwritten with zeros, in pages that become free too: what was deleted is not left in the file.
+/// Overwrites deleted bytes with zeros, also in pages that become free: no deleted data is left in the file.
 const SECURE_DELETE: &str = "ON";
 
 /// Connections of SQLite for the short reads that log-ins and posts wait for, besides the configured readers.

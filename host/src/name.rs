@@ -57,7 +57,7 @@ pub fn spelling(name: &str) -> Option<String> {
     (!is_too_long(name) && !name.contains('\0')).then(|| text::nfc(name).into_owned())
 }
 
-/// Validates a name and gives it as it is stored: trimmed, composed, with single spaces.
+/// Validates a name and returns it as it is stored: trimmed, composed, with single spaces.
 pub fn clean(field: &'static str, name: &str) -> Result<String> {
     let name = clean_handle(field, name)?;
     // A client may name a room or an account either way, so a name must never look like an id.
@@ -98,8 +98,8 @@ pub fn clean_handle(field: &'static str, name: &str) -> Result<String> {
     Ok(name)
 }
 
-/// Checks that no word of a name is put together from letters of scripts that nobody writes together. To be asked after
-/// whether the name imitates somebody's, which says more.
+/// Checks that no word of a name mixes letters of scripts that are not written together. Call it after the check whether
+/// the name imitates another one, whose error is more specific.
 pub fn check_scripts(field: &'static str, name: &str) -> Result<()> {
     match shape::mixes_letters(name) {
         true => Err(Error::invalid(field, "must not mix letters of different scripts in a word")),
@@ -107,7 +107,7 @@ pub fn check_scripts(field: &'static str, name: &str) -> Result<()> {
     }
 }
 
-/// Whether a text that holds it may look like another one.
+/// Whether a text with this character may look like another text.
 pub fn is_misleading(c: char) -> bool {
     c.is_control() || text::is_invisible(c)
 }

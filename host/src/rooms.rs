@@ -64,7 +64,7 @@ impl Rooms {
     /// A room by its code, in any case.
     pub async fn by_code(&self, code: &str) -> Result<Room> {
         let unknown = || Error::not_found("room");
-        // Whatever else a client takes for a code, no room has it.
+        // No room has a code of another form.
         if code.len() != CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(unknown());
         }

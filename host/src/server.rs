@@ -197,7 +197,7 @@ impl Server {
             metrics: metrics.clone(),
             failed_log_ins: FailedLogIns::default(),
         });
-        tell_of_files(&budget, config);
+        log_lowered_limits(&budget, config);
         let admission = Admission::new(sections.limits.clone(), sections.server.clone(), &metrics);
         let admission = Arc::new(admission.with_caps(budget.caps));
         let state = Arc::new(http::State {
@@ -300,8 +300,8 @@ impl Server {
     }
 }
 
-/// Says what was lowered since too few files may be open.
-fn tell_of_files(budget: &Budget, config: &Config) {
+/// Logs which limits were lowered since the process may open too few files.
+fn log_lowered_limits(budget: &Budget, config: &Config) {
     const ADVICE: &str =
         "raise the limit of open files (systemd: LimitNOFILE=, Docker: --ulimit nofile=, a shell: ulimit -n)";
     let files = files::limit();

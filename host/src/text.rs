@@ -32,7 +32,7 @@ pub fn without_refused(line: &str) -> String {
     line.chars().filter(|c| text::check_line(c.encode_utf8(&mut [0; 4])).is_ok()).collect()
 }
 
-/// The most of a word of a client's that an error repeats.
+/// The most characters of a client's word that an error repeats.
 const MAX_SHOWN_CHARS: usize = 64;
 
 /// A word that a client chose, as an error repeats it: of bounded length, and with nothing in it that changes the text around it.
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_must_not_hold_is_left_out_of_it() {
+    fn characters_refused_in_lines_are_removed() {
         assert_eq!(without_refused("a\u{202E}gpj\n.\u{200F}exe\0"), "agpj.exe");
         assert_eq!(without_refused("Bücher 👩\u{200D}💻.txt"), "Bücher 👩\u{200D}💻.txt");
     }

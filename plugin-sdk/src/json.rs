@@ -21,7 +21,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     T::deserialize(Of(&value))
 }
 
-/// A value that is read into a type.
+/// A value to deserialize.
 struct Of<'a>(&'a Value);
 
 impl<'de> Deserializer<'de> for Of<'de> {
@@ -57,7 +57,7 @@ impl<'de> Deserializer<'de> for Of<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.0 {
-            // Its fields would be taken from a list, too, one after the other.
+            // Serde would otherwise read a structure's fields from a list in their order.
             Value::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
             _ => self.deserialize_any(visitor),
         }
@@ -106,7 +106,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 struct Fields<'a> {
     fields: map::Iter<'a>,
-    /// The one whose name was read.
+    /// The value whose name was read last.
     value: Option<(&'a str, &'a Value)>,
 }
 
@@ -129,7 +129,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 }
 
-/// A field's name, which is a number where a map has numbers for keys.
+/// A field's name, which is a number if a map has numbers for keys.
 struct Name<'a>(&'a str);
 
 macro_rules! number_or_text {
@@ -185,7 +185,7 @@ impl<'de> Deserializer<'de> for Name<'de> {
     }
 }
 
-/// A choice with something to it: an object with one field, whose name says which it is.
+/// An enum variant with content: an object with one field, whose name is the variant's.
 struct Choice<'a> {
     word: &'a str,
     content: &'a Value,

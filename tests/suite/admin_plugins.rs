@@ -288,9 +288,9 @@ async fn renamed_plugin_keeps_its_storage_timers_account_and_table() {
     assert!(!history.to_string().contains("plugin:bot"), "its account was renamed: {history}");
 }
 
-/// The steps of a rename, each with what the one before has done. A process may end after any of them.
+/// The states after each step of a rename: the process may end after any of them.
 #[tokio::test]
-async fn rename_that_was_interrupted_is_finished_at_the_next_start() {
+async fn interrupted_rename_is_finished_at_the_next_start() {
     let table = r#"
         [plugin.bot]
         grants = ["storage", "rooms", "messages", "push", "timers", "http"]
@@ -310,7 +310,7 @@ async fn rename_that_was_interrupted_is_finished_at_the_next_start() {
         let path = server.path().to_owned();
         std::fs::write(path.join("data/plugin-rename.json"), r#"{"from":"bot","to":"crier"}"#).unwrap();
         if steps > 0 {
-            // As an operator of a cluster is told to do it.
+            // The statements that the manual gives to operators of a cluster.
             let statements = include_str!("../../docs/operate.md").lines().map(str::trim);
             let statements: Vec<_> = statements.filter(|line| line.ends_with("WHERE plugin = 'OLD';")).collect();
             assert_eq!(statements.len(), 3);

@@ -184,7 +184,7 @@ async fn room_with_a_deleted_rooms_name_does_not_recover_its_log() {
 }
 
 #[tokio::test]
-async fn timer_posts_nothing_where_the_account_that_set_it_may_not_post_any_more() {
+async fn timer_does_not_post_where_its_account_may_not_post_any_more() {
     let setup = Setup::new().configure("[plugin.bot]\ngrants = [\"storage\", \"rooms\", \"messages\", \"push\", \"timers\", \"http\"]\nsettings = { commands = true }");
     setup.install(Plugin::Bot, "bot.wasm");
     let mut server = setup.start().await;
@@ -213,7 +213,7 @@ async fn timer_posts_nothing_where_the_account_that_set_it_may_not_post_any_more
         assert_eq!(refused.code(), "forbidden", "{room}");
     }
     server.kill().await;
-    // They are another plugin's now, which asks nothing before it posts, and due at once.
+    // The timers now belong to another plugin, which checks nothing before it posts, and are due at once.
     let due = "UPDATE timers SET plugin = 'bot', due_at = 0, payload = '{\"again\":0,' || substr(payload, 2)";
     database::execute(&server.setup().database_url(), due).await;
     server.start_again().await;

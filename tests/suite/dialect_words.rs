@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::harness::{Account, Client, Server, Setup, SocketIo};
 
 /// Words of internal layers and libraries, which no error may contain.
-const INTERNAL: [&str; 30] = [
+const INTERNAL_WORDS: [&str; 30] = [
     "at line",
     "column",
     "missing field",
@@ -85,7 +85,7 @@ fn wrong_frames(commands: &[Command]) -> Vec<(Value, String, bool)> {
                 // A list may hold anything, and some fields are lists.
                 frames.push((with(command, &field, Some(wrong)), field.clone(), true));
             }
-            // What may be taken as it is, but must not end in another layer's words.
+            // Values that may be accepted, but whose errors must not use another layer's words.
             for odd in [
                 json!(1e30),
                 json!(-1e30),
@@ -122,10 +122,10 @@ fn check(frame: &Value, field: &str, must_fail: bool, error: Option<&str>) {
         assert!(!must_fail, "{frame} should be refused for its {field}");
         return;
     };
-    for internal in INTERNAL {
+    for internal in INTERNAL_WORDS {
         assert!(!error.contains(internal), "{error:?} speaks of {internal:?}: {frame}");
     }
-    // However much of a client's own words it repeats.
+    // The part of a client's own words that an error repeats is bounded.
     assert!(error.chars().count() < 300, "{error:?}");
     if must_fail {
         assert!(error.contains(field), "{error:?} should name {field}: {frame}");
@@ -137,7 +137,7 @@ async fn ask(client: &mut Client, frame: &Value) -> Value {
     client.next_frame().await
 }
 
-/// A server whose limits the table does not reach.
+/// A server whose limits these frames do not reach.
 async fn server() -> Server {
     let setup = Setup::new().replace("command_burst = 200", "command_burst = 100000");
     let setup = setup.replace("attempts_burst = 30", "attempts_burst = 100000");
@@ -162,11 +162,11 @@ async fn errors_of_groups_name_the_clients_fields() {
         let answer = ask(&mut client, &frame).await;
         // `first-connect` with a name alone is no error, nor is one without any.
         let excused = frame["type"] == "first-connect" && frame["group"].is_null();
-        // What decides about a wrong password is not told apart.
+        // Errors of a wrong password do not say which field is wrong.
         let told = answer["err"].as_str().filter(|error| !["wrong-password", "User Exists"].contains(error));
         let fails = must_fail && !excused && answer["err"] != "wrong-password";
         let fails = fails && (field != "id" || !frame["id"].is_number());
-        // A sign-up without a name is one, whatever else is wrong with it.
+        // A sign-up without a name is refused for the name, whatever else is wrong with it.
         let field =
             if frame["type"] == "sign-up" && frame["name"] == "" && told.is_some_and(|it| it.starts_with("name")) {
                 "name".into()
@@ -279,16 +279,16 @@ async fn errors_of_direct_name_the_clients_fields() {
         let told = answer["message"].as_str().filter(|_| answer["event"] == "error");
         // An empty object is how some languages write an empty list.
         check(&frame, &field, must_fail, told);
-        // And the same where the fields are in `data`.
+        // The same with the fields in `data`.
         let mut data = frame.clone();
         let event = data.as_object_mut().unwrap().remove("event");
         let nested = json!({"event": event, "data": data});
         let answer = ask(&mut client, &nested).await;
         let told = answer["message"].as_str().filter(|_| answer["event"] == "error");
-        // Of an object without fields nobody can say that they belong there.
+        // An object without fields does not show that they belong there.
         let place = if nested["data"] == json!({}) { field.clone() } else { format!("data.{field}") };
         check(&nested, &place, must_fail, told);
-        // What the core refuses is named there, too.
+        // Errors of the core name it there, too.
         let named = told.is_some_and(|told| told.starts_with(&field)) && nested["data"] != json!({});
         assert!(!named, "{told:?} should name {place}: {nested}");
     }
@@ -311,7 +311,7 @@ async fn errors_of_direct_name_the_clients_fields() {
         let told = answer["message"].as_str().unwrap_or_else(|| panic!("{frame}: {answer}"));
         assert!(told.starts_with(wanted), "{told:?} should start with {wanted:?}: {frame}");
     }
-    // Of nobody there is no room, whatever a client takes for an id.
+    // There is no room with an unknown account, whatever a client takes for an id.
     for unknown in ["b", "not-a-uuid", "12", id, " ", "\u{0}"] {
         let answer = ask(&mut client, &json!({"event": "fetchChats", "receiverId": unknown})).await;
         assert_eq!(answer, json!({"event": "noRoomFound"}), "{unknown:?}");
@@ -371,7 +371,7 @@ async fn errors_of_rest_name_the_clients_fields() {
         ),
         body(post("/api/sessions", json!({"name": "mine"})), &[]),
     ];
-    // These words are REST's own.
+    // These field names are REST's own.
     for (frame, field, must_fail) in wrong_frames(&commands) {
         let (status, answer) = server.post(frame["path"].as_str().unwrap(), token, &frame["body"]).await;
         let told = answer["error"]["message"].as_str().filter(|_| status >= 400 && status != 429);
@@ -391,7 +391,7 @@ async fn errors_of_rest_name_the_clients_fields() {
         assert_eq!(status, 400, "{path}: {answer}");
         check(&json!(path), field, true, answer["error"]["message"].as_str());
     }
-    // Of two spellings one may hold nothing.
+    // One of two spellings may be empty.
     for (body, wanted) in [
         (json!({"refreshToken": "x", "refresh_token": ""}), "refresh"),
         (json!({"refreshToken": null, "refresh_token": "x"}), "refresh"),

@@ -54,7 +54,7 @@ async fn deleted_account_is_named_nowhere() {
     let output = server.setup().command(&["user", "admin", "ZOE"]).output().await.unwrap();
     assert!(output.status.success());
     assert!(all_texts(&server).await.to_lowercase().contains("zoe"));
-    // Before it was renamed, an administrator did something to it, and so did the command line, which knew no id.
+    // Before it was renamed, an administrator acted on it, and so did the command line, which knew no id.
     for sql in [
         "INSERT INTO audit (at, name, action, target) SELECT 1, 'root', 'account.logout', 'Zorro (' || uid || ')' FROM users \
          WHERE username = 'zoe'",
@@ -68,7 +68,7 @@ async fn deleted_account_is_named_nowhere() {
     server.expect_output("erased data of deleted account").await;
     let left = all_texts(&server).await.to_lowercase();
     assert!(!left.contains("zoe") && !left.contains("zorro"), "{left}");
-    // What it wrote stays, under its id; and its file, under no name.
+    // Its messages stay, under its id, and its file stays, without its name.
     let (_, page) = server.get("/api/rooms/pond/messages", Some(&bob.token)).await;
     let message = &page["messages"][0];
     assert_eq!((&message["body"], &message["from"]["id"]), (&json!("look"), &json!(zoe.id)), "{page}");
@@ -132,7 +132,7 @@ async fn uploaded_picture_is_served_without_its_metadata() {
 }
 
 #[tokio::test]
-async fn plugins_posts_for_a_deleted_account_lose_its_name_and_its_timers_go() {
+async fn plugins_posts_for_a_deleted_account_lose_its_name_and_its_timers_are_deleted() {
     let mut server = start().await;
     let (bob, zoe) = (server.sign_up("bob").await, server.sign_up("zoe").await);
     let (mut of_bob, mut of_zoe) = (server.log_in(&bob).await, server.log_in(&zoe).await);
@@ -160,7 +160,7 @@ async fn plugins_posts_for_a_deleted_account_lose_its_name_and_its_timers_go() {
 }
 
 #[tokio::test]
-async fn plugins_posts_for_an_erased_account_go_with_its_messages() {
+async fn plugins_posts_for_an_erased_account_are_deleted_with_its_messages() {
     let mut server = start().await;
     let (bob, zoe) = (server.sign_up("bob").await, server.sign_up("zoe").await);
     let (mut of_bob, mut of_zoe) = (server.log_in(&bob).await, server.log_in(&zoe).await);

@@ -1,4 +1,4 @@
-//! A server whose connections are all taken, one that may open few files only, and listeners that need the same address.
+//! A server whose connections are all taken, one that may open only few files, and listeners that need the same address.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Client, PATIENCE, Server, Setup};
 
-/// What the server answers to this until it closes the connection.
+/// The server's answer to this text, up to the end of the connection.
 async fn say(address: &str, said: &str) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(said.as_bytes()).await.unwrap();
@@ -22,7 +22,7 @@ async fn get(address: &str, path: &str, more: &str) -> String {
     say(address, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{more}\r\n")).await
 }
 
-/// Connections of which nothing is heard stay open.
+/// Keeps idle connections open.
 fn patient(setup: Setup) -> Setup {
     setup.variable("NATTERJACK__LIMITS__CONNECT_TIMEOUT", "10m").variable("NATTERJACK__LIMITS__PING_INTERVAL", "1h")
 }
@@ -72,7 +72,7 @@ async fn full_server_answers_health_checks_and_administrators_and_refuses_everyt
         get(address, "/", "").await,
         get(address, "/ws/native", upgrade).await,
         say(address, body).await,
-        // Nothing that could be read within the time for it.
+        // No complete request within the timeout.
         say(address, "").await,
         say(address, "GET /healthz HTTP/1.1\r\nhost: loc").await,
     ] {
@@ -81,14 +81,14 @@ async fn full_server_answers_health_checks_and_administrators_and_refuses_everyt
         assert!(answer.contains("as many connections as it takes"), "{answer}");
     }
     let metrics = get(address, "/metrics", "").await;
-    // Those that filled the server ended with one more; it was refused, and what was answered is not counted.
+    // Filling the server ended with one more connection, which was refused; answered requests are not counted.
     let refused =
         metrics.lines().find_map(|line| line.strip_prefix("natterjack_connections_refused_total{reason=\"full\"} "));
     let refused: usize = refused.unwrap().parse().unwrap();
     assert!(refused >= 8, "{refused}");
     assert_eq!(get(address, "/healthz", "").await.lines().last(), Some("ok"));
     assert!(get(address, "/metrics", "").await.contains(&format!("{{reason=\"full\"}} {refused}\n")));
-    // Those who are there go on.
+    // Open connections keep working.
     for client in &mut open {
         assert!(client.try_send("commands", json!({})).await.is_some() && client.try_frame().await.is_some());
     }
@@ -100,7 +100,7 @@ async fn metrics_listener_answers_while_all_connections_are_taken_and_while_its_
     let line = server.expect_output("/metrics").await;
     let own = line.split("http://").nth(1).unwrap().trim().trim_end_matches("/metrics").to_owned();
     let _open = fill(&server).await;
-    // More than it takes: what comes after them is answered from the reserve.
+    // More than its limit: the connections after them are answered from the reserve.
     let mut idle = Vec::new();
     for _ in 0..20 {
         idle.push(TcpStream::connect(&own).await.unwrap());
@@ -110,7 +110,7 @@ async fn metrics_listener_answers_while_all_connections_are_taken_and_while_its_
     assert!(get(server.address(), "/healthz", "").await.starts_with("HTTP/1.1 200"));
 }
 
-/// The fewest files that this server starts with, as it says itself.
+/// The fewest files that this server starts with, as its error states.
 async fn fewest_files(setup: &Setup) -> u64 {
     let output = setup.command(&["serve"]).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -121,7 +121,7 @@ async fn fewest_files(setup: &Setup) -> u64 {
 }
 
 #[tokio::test]
-async fn with_too_few_files_the_start_is_refused_and_with_the_fewest_everything_works() {
+async fn start_is_refused_with_too_few_files_and_everything_works_with_the_fewest() {
     let setup = patient(Setup::new()).before("ulimit -n 64").prepare().await;
     let fewest = fewest_files(&setup).await;
     assert!((65..150).contains(&fewest), "{fewest}");
@@ -140,7 +140,7 @@ async fn with_too_few_files_the_start_is_refused_and_with_the_fewest_everything_
     let upload = client.post(server.url("/api/media")).bearer_auth(&account.token).body(vec![7; 600_000]);
     let answer = upload.header("content-type", "application/octet-stream").send().await.unwrap();
     assert!(answer.status().is_success(), "{answer:?}");
-    // Whatever is open besides, health is answered.
+    // Health checks are answered while all connections are open.
     let _open = fill(&server).await;
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert!(get(server.address(), path, "").await.starts_with("HTTP/1.1 200"), "{path}");
@@ -150,7 +150,7 @@ async fn with_too_few_files_the_start_is_refused_and_with_the_fewest_everything_
 }
 
 #[tokio::test]
-async fn address_that_another_program_has_and_one_that_is_ours_are_told_apart() {
+async fn address_of_another_program_is_distinguished_from_the_servers_own() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap();
     let serve = async |variables: &[(&str, String)]| {

@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, Response, header};
 
 use crate::harness::{Server, Setup};
 
-/// The headers with all their values, in the order of their names. `Date` and the request's id are each answer's own.
+/// The headers with all their values, in the order of their names. `Date` and the request's id differ for each answer.
 fn headers(answer: &Response) -> BTreeMap<String, Vec<String>> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in answer.headers() {
@@ -20,14 +20,14 @@ fn accepting(request: RequestBuilder, codings: &[&str]) -> RequestBuilder {
     codings.iter().fold(request, |request, codings| request.header(header::ACCEPT_ENCODING, *codings))
 }
 
-/// What is long enough to be compressed.
-const LARGE: [&str; 5] = ["/", "/web/chat/room.js", "/api/docs.js", "/api/openapi.json", "/metrics"];
+/// Paths of answers long enough to be compressed.
+const LARGE_PATHS: [&str; 5] = ["/", "/web/chat/room.js", "/api/docs.js", "/api/openapi.json", "/metrics"];
 
 #[tokio::test]
 async fn answer_is_sent_as_it_is_to_a_client_that_excludes_every_coding() {
     let server = Setup::bare().start().await;
     let http = reqwest::Client::new();
-    for path in LARGE.into_iter().chain(["/healthz", "/api/server", "/admin", "/web/chat/address.js"]) {
+    for path in LARGE_PATHS.into_iter().chain(["/healthz", "/api/server", "/admin", "/web/chat/address.js"]) {
         let plain = http.get(server.url(path)).send().await.unwrap().bytes().await.unwrap();
         for codings in [
             &["identity;q=0"] as &[&str],
@@ -44,7 +44,7 @@ async fn answer_is_sent_as_it_is_to_a_client_that_excludes_every_coding() {
                 assert_eq!(answer.status(), 200, "{method} {path} {codings:?}");
                 assert!(!answer.headers().contains_key(header::CONTENT_ENCODING), "{method} {path} {codings:?}");
                 let varies = answer.headers().get_all(header::VARY).iter().any(|vary| vary == "accept-encoding");
-                assert!(varies || !LARGE.contains(&path), "{method} {path} {codings:?}");
+                assert!(varies || !LARGE_PATHS.contains(&path), "{method} {path} {codings:?}");
                 if method == Method::GET && path != "/metrics" {
                     assert_eq!(answer.bytes().await.unwrap(), plain, "{path} {codings:?}");
                 }
@@ -54,7 +54,7 @@ async fn answer_is_sent_as_it_is_to_a_client_that_excludes_every_coding() {
             let answer = accepting(http.get(server.url(path)), codings).send().await.unwrap();
             assert_eq!(answer.status(), 200, "{path} {codings:?}");
             let packed = answer.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-            assert_eq!(packed, LARGE.contains(&path), "{path} {codings:?}");
+            assert_eq!(packed, LARGE_PATHS.contains(&path), "{path} {codings:?}");
         }
     }
 }
@@ -85,7 +85,7 @@ async fn not_modified_answer_has_the_validators_and_caching_headers_of_the_full_
     }
 }
 
-/// The paths of all routes that take GET, with something there where a path has a variable part.
+/// The paths of all GET routes, with existing values for the variable parts.
 async fn paths(server: &Server, token: &str) -> Vec<String> {
     let (_, document) = server.get("/api/openapi.json", None).await;
     let (_, file) = server.upload("/api/media?name=a.txt", Some(token), b"some text".to_vec()).await;
@@ -152,7 +152,7 @@ async fn head_of_every_route_has_the_status_and_headers_of_get() {
                 let (head_status, mut head, body) = ask(Method::HEAD).await;
                 assert_eq!(head_status, status, "{path} {codings:?}");
                 assert!(body.is_empty(), "{path}");
-                // What is measured anew for each answer is as long as it happens to be.
+                // Answers with current measurements vary in length.
                 if path.starts_with("/metrics") || path.starts_with("/api/admin/") || path.starts_with("/api/server") {
                     for headers in [&mut get, &mut head] {
                         headers.get_mut("content-length").into_iter().flatten().for_each(String::clear);

@@ -112,7 +112,7 @@ async fn mixed_script_lookalike_of_a_name_is_refused() {
         assert_eq!(refusal(&server, imitation).await, "conflict", "{imitation}");
         assert_eq!(guest(&server, imitation).await.unwrap_err(), "conflict", "{imitation}");
     }
-    // Not written to imitate, or there is nobody to imitate.
+    // These do not imitate, or there is no name to imitate.
     for name in ["userl", "Ann 日本", "ᴅᴀʀᴋ"] {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
     }
@@ -123,7 +123,7 @@ async fn mixed_script_lookalike_of_a_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_word_of_mixed_scripts_is_refused_so_that_it_keeps_no_plain_name_from_anybody() {
+async fn word_of_mixed_scripts_is_refused_and_the_plain_name_stays_available() {
     let server = unthrottled().start().await;
     let mut ann = server.join_as("ann").await;
     for (mixed, plain) in [("ꓐob4", "Bob4"), ("Ⲁnton2", "Anton2"), ("pаypаl", "paypal"), ("Ꭺmy", "Amy")] {
@@ -142,7 +142,7 @@ async fn a_word_of_mixed_scripts_is_refused_so_that_it_keeps_no_plain_name_from_
 }
 
 #[tokio::test]
-async fn a_name_with_look_alikes_of_latin_letters_that_imitates_another_is_refused() {
+async fn name_with_latin_look_alikes_that_imitates_another_is_refused() {
     let server = unthrottled().start().await;
     for (name, imitation) in [("george", "ɡeorɡe"), ("Anna", "ɑnnɑ"), ("Amy", "ᴀᴍʏ"), ("bob", "🅱ob")] {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
@@ -156,7 +156,7 @@ async fn a_name_with_look_alikes_of_latin_letters_that_imitates_another_is_refus
 }
 
 #[tokio::test]
-async fn a_name_of_a_plugin_is_taken() {
+async fn plugin_name_is_reserved() {
     let mut server = unthrottled().start().await;
     let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
     for name in ["slash", "SLASH", "ｓlash", "ѕlаѕh", "word-filter", "Word-Filter"] {
@@ -169,7 +169,7 @@ async fn a_name_of_a_plugin_is_taken() {
         assert_eq!(sign_up(&server, name).await.0, 201, "{name}");
     }
 
-    // Who has the name already keeps it.
+    // An account that has the name already keeps it.
     assert_eq!(sign_up(&server, "bot").await.0, 201);
     server.setup().install(Plugin::Bot, "bot.wasm");
     server.expect_output("plugin loaded").await;
@@ -183,7 +183,7 @@ async fn a_name_of_a_plugin_is_taken() {
 }
 
 #[tokio::test]
-async fn an_address_that_shows_less_than_it_holds_is_refused() {
+async fn address_with_hidden_characters_is_refused() {
     let server = unthrottled().start().await;
     let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
     for bad in
@@ -294,7 +294,7 @@ async fn missing_name_keys_are_completed_at_the_next_start() {
 async fn names_written_by_an_old_node_are_found_and_unique() {
     let server = unthrottled().start().await;
     let url = server.setup().database_url();
-    // What such a node does: it knows nothing of `names`.
+    // The statements of such a node, which does not know `names`.
     let added = "INSERT INTO users (uid, username, username_key, password_hash, created_at, updated_at) VALUES \
         ('0190b3c0-0000-7000-8000-000000000001', 'Τέλος', 'τέλος', \
          '$2b$04$abcdefghijklmnopqrstuunJ0u00SLiuoTA7qEltWZhxMUdJFZu5q', 1, 1)";

@@ -70,7 +70,7 @@ async fn dns_rebinding_page_is_refused() {
             assert_eq!(status(&server, path, true, origin, host).await.0, 101, "{origin} {host} {path}");
         }
         assert_eq!(status(&server, "/api/server", false, origin, host).await.0, 200, "{origin} {host}");
-        // Of another page than the one that is served there.
+        // From a page of another origin than the one that is served there.
         assert_eq!(status(&server, "/ws/native", true, "http://evil.example", host).await.0, 403);
     }
 }
@@ -120,7 +120,7 @@ async fn listed_origins_are_accepted_over_rest_and_sockets() {
     }
 }
 
-/// Without `Origin`, as a page reads from the server that it was loaded from.
+/// Requests without `Origin`, as a page reads from the server that it was loaded from.
 #[tokio::test]
 async fn page_under_a_rebound_name_reads_only_what_is_public() {
     let server = Setup::new().start().await;

@@ -41,7 +41,7 @@ async fn retry_until_acknowledged(client: &mut Client, mut refused: Vec<u32>, ac
         let sent = send(client, key..key + 1).await;
         match settle(client, sent, acknowledged).await[..] {
             [] => drop(refused.remove(0)),
-            // Refused at once, as long as it is away: as a client would, not faster than the limits allow.
+            // Refused at once while the database is unavailable: retries as a client would, no faster than the limits allow.
             _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -73,7 +73,7 @@ async fn posts_during_postgresql_outage_are_refused_and_succeed_afterwards() {
     let sent = send(&mut ann, 0..10).await;
     assert!(settle(&mut ann, sent, &mut acknowledged).await.is_empty());
 
-    // These are on their way when it goes: some may be acknowledged and the others must not be.
+    // These are in flight when the database stops: some may be acknowledged, and the others must not be.
     let sent = send(&mut ann, 10..60).await;
     postgres.crash().unwrap();
     let mut refused = settle(&mut ann, sent, &mut acknowledged).await;
@@ -101,7 +101,7 @@ fn limit_files(server: &Server, bytes: Option<u64>) {
     prlimit(id, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
 }
 
-/// Whether `/metrics` says so.
+/// Whether `/metrics` reports the database as writable, or not, as wanted.
 async fn writable(server: &Server, wanted: bool) -> bool {
     let figures = server.fetch("/metrics").await.text().await.unwrap();
     figures.lines().any(|line| line == format!("natterjack_database_writable {}", u8::from(wanted)))
@@ -115,7 +115,7 @@ async fn full_disk_makes_idle_server_unready_until_space_is_free() {
     let mut server = Setup::bare().before("trap '' XFSZ").start().await;
     assert_eq!(server.get("/readyz", None).await.0, 200);
     limit_files(&server, Some(0));
-    // What was written last counts for a while.
+    // The outcome of the last write counts for a while.
     while server.get("/readyz", None).await.0 == 200 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -149,7 +149,7 @@ async fn posts_on_a_full_disk_are_refused_and_succeed_afterwards() {
     limit_files(&server, Some(0));
     let sent = send(&mut ann, 10..30).await;
     let mut refused = settle(&mut ann, sent, &mut acknowledged).await;
-    // And one after the other, each in a transaction of its own.
+    // And sequentially, each in a transaction of its own.
     for key in 30..35 {
         let sent = send(&mut ann, key..key + 1).await;
         refused.extend(settle(&mut ann, sent, &mut acknowledged).await);
@@ -157,7 +157,7 @@ async fn posts_on_a_full_disk_are_refused_and_succeed_afterwards() {
     assert_eq!(acknowledged.len(), 10, "there was no room for them");
     let refusal = ann.post("lobby", "refused").await.unwrap_err();
     assert!(refusal.message().contains("cannot be written to (disk full"), "{}", refusal.message());
-    // So are writes that are none of the writer's.
+    // Writes that bypass the writer are refused as well.
     let login = json!({"username": "ann", "password": account.password});
     let (status, told) = server.post("/api/auth/login", None, &login).await;
     assert!(status == 503 && told.to_string().contains("cannot be written to (disk full"), "{told}");
@@ -209,11 +209,11 @@ async fn hanging_postgresql_is_detected_and_recovers() {
     sent.extend(send(&mut ann, 40..50).await);
     let began = Instant::now();
     let mut refused = settle(&mut ann, sent, &mut acknowledged).await;
-    // The promise is 5 seconds; a busy machine gets some more.
+    // The documented limit is 5 seconds; a busy machine gets some more.
     assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     server.expect_output("database does not answer, refusing requests that need it").await;
 
-    // From now on at once: dozens of them take less than a single one would.
+    // From now on posts are refused at once: dozens of them take less time than a single one would.
     let began = Instant::now();
     for key in 50..80 {
         let sent = send(&mut ann, key..key + 1).await;

@@ -7,12 +7,12 @@ use serde_json::json;
 use crate::harness::{Account, Server, Setup, root};
 
 /// How many requests are generated per operation, unless the long run sets another number.
-const EXAMPLES: &str = "20";
+const EXAMPLES_PER_OPERATION: &str = "20";
 
 /// The operations that end logins.
-const LOG_OUTS: [&str; 3] = ["/api/auth/logout", "/api/auth/logout-all", "/api/admin/accounts/{id}/logout"];
+const LOG_OUT_PATHS: [&str; 3] = ["/api/auth/logout", "/api/auth/logout-all", "/api/admin/accounts/{id}/logout"];
 
-/// A server whose limits are beyond what is made up, and an administrator.
+/// A server whose limits generated requests do not reach, and an administrator.
 async fn server() -> (Server, Account) {
     let server = Setup::new()
         .replace("attempts_burst = 30", "attempts_burst = 1000000")
@@ -24,11 +24,11 @@ async fn server() -> (Server, Account) {
     (server, root)
 }
 
-/// Schemathesis, told to look at this server.
+/// The Schemathesis command for this server.
 fn schemathesis(server: &Server) -> tokio::process::Command {
     let install = Command::new(env!("CARGO")).args(["xtask", "schemathesis", "--install"]).current_dir(root()).status();
     assert!(install.unwrap().success(), "Schemathesis is needed and could not be installed; the reason is above");
-    // Not its script, which names the folder that it was installed in: that may have been moved.
+    // Not its script, which contains the path of its installation: that may have been moved.
     let python = crate::harness::natterjack().ancestors().nth(2).unwrap().join("schemathesis/bin/python");
     let mut run = tokio::process::Command::new(python);
     run.args(["-m", "schemathesis.cli"]);
@@ -37,7 +37,7 @@ fn schemathesis(server: &Server) -> tokio::process::Command {
     match std::env::var("NATTERJACK_SCHEMATHESIS_EXAMPLES") {
         Ok(examples) => run.args(["--max-examples", &examples, "--generation-database", "none"]),
         // The same requests each time, for a deterministic test.
-        Err(_) => run.args(["--max-examples", EXAMPLES, "--generation-deterministic"]),
+        Err(_) => run.args(["--max-examples", EXAMPLES_PER_OPERATION, "--generation-deterministic"]),
     };
     run.current_dir(server.path()).kill_on_drop(true);
     run
@@ -47,7 +47,7 @@ async fn finds_nothing(mut run: tokio::process::Command) -> String {
     let output = run.output().await.unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{said}");
-    // It has seen what it was to look at, as somebody who may.
+    // It tested the operations, with an account that may use them.
     assert!(said.contains("No issues found") || said.contains("No failures"), "{said}");
     said
 }
@@ -57,8 +57,8 @@ async fn schemathesis_finds_nothing() {
     let (server, root) = server().await;
     let mut run = schemathesis(&server);
     run.args(["--header", &format!("Authorization: Bearer {}", root.token)]);
-    // These would end the login that all the others are made with.
-    for path in LOG_OUTS {
+    // These would end the login that all other requests use.
+    for path in LOG_OUT_PATHS {
         run.args(["--exclude-path", path]);
     }
     finds_nothing(run).await;
@@ -67,10 +67,10 @@ async fn schemathesis_finds_nothing() {
 }
 
 #[tokio::test]
-async fn schemathesis_finds_nothing_in_log_outs_with_a_login_for_each() {
+async fn schemathesis_finds_nothing_in_log_outs_with_a_new_login_for_each() {
     let (server, root) = server().await;
     let mut run = schemathesis(&server);
-    for path in LOG_OUTS {
+    for path in LOG_OUT_PATHS {
         run.args(["--include-path", path]);
     }
     run.env("SCHEMATHESIS_HOOKS", "schemathesis_log_outs").env("PYTHONPATH", self::root().join("tests"));
@@ -82,7 +82,7 @@ async fn schemathesis_finds_nothing_in_log_outs_with_a_login_for_each() {
 }
 
 #[tokio::test]
-async fn the_document_can_be_browsed_with_nothing_from_elsewhere() {
+async fn document_page_loads_nothing_from_other_hosts() {
     let server = Setup::bare().start().await;
     for (path, kind) in [("/api/docs", "text/html"), ("/api/docs.js", "text/javascript"), ("/api/docs.css", "text/css")]
     {

@@ -14,7 +14,7 @@ const KEYCAP: char = '\u{20E3}';
 const BLACK_FLAG: char = '\u{1F3F4}';
 const CANCEL_TAG: char = '\u{E007F}';
 /// Letters and digits of the region in a flag such as that of Scotland.
-const FLAG_TAGS: core::ops::RangeInclusive<usize> = 3..=6;
+const FLAG_TAG_COUNT: core::ops::RangeInclusive<usize> = 3..=6;
 
 pub(crate) fn is_default_ignorable(c: char) -> bool {
     // The first one is U+00AD.
@@ -107,8 +107,8 @@ fn is_in_flag(c: char, before: &str, after: &str) -> bool {
     let flag = before.chars().rev().nth(earlier) == Some(BLACK_FLAG);
     let later = after.chars().take_while(|c| tag(*c)).count();
     flag && match c {
-        CANCEL_TAG => FLAG_TAGS.contains(&earlier),
-        _ => tag(c) && FLAG_TAGS.contains(&(earlier + 1 + later)) && after.chars().nth(later) == Some(CANCEL_TAG),
+        CANCEL_TAG => FLAG_TAG_COUNT.contains(&earlier),
+        _ => tag(c) && FLAG_TAG_COUNT.contains(&(earlier + 1 + later)) && after.chars().nth(later) == Some(CANCEL_TAG),
     }
 }
 

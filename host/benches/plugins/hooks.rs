@@ -8,14 +8,14 @@ use tokio::runtime::Runtime;
 use crate::host::{self, Host};
 
 pub(crate) fn filter(bench: &mut Criterion) {
-    // The whole way to a plugin and back, and then what the shipped one does on it.
+    // The full call path to a plugin and back, then the shipped plugin on the same path.
     let body = "What a fine evening at the pond, said one toad to another. ".repeat(4)[..200].to_owned();
     asked(bench, "filter: 200-byte message, reused instance", "fixture_no_ads.wasm", "", &body);
     let settings = r#"plugin.word-filter.settings = { words = ["darn"], action = "mask" }"#;
     asked(bench, "filter: the same by word-filter", "word-filter.wasm", settings, &body);
 }
 
-/// What the shipped word filter does with messages of several kinds, beside a plugin that looks for one word.
+/// The shipped word filter with messages of several kinds, compared with a plugin that looks for one word.
 pub(crate) fn words(bench: &mut Criterion) {
     let messages = [
         ("60 bytes of ASCII", "What a fine evening at the pond, said one toad to the other.".to_owned()),
@@ -33,7 +33,7 @@ pub(crate) fn words(bench: &mut Criterion) {
     }
 }
 
-/// So many words that are in none of the messages, every fourth in another script.
+/// This number of words, none of which is in the messages; every fourth is in another script.
 fn listed(count: usize) -> Vec<String> {
     const LATIN: [&str; 10] = ["bra", "dok", "fim", "gul", "hep", "jor", "kiv", "zun", "mop", "nyx"];
     const OTHERS: [&str; 10] = ["бра", "док", "фим", "гул", "笨", "蛋", "傻", "바", "보", "씨"];

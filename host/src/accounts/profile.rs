@@ -26,7 +26,7 @@ impl Accounts {
         // A `conflict` reveals that an address has an account, so attempts are limited.
         self.take_attempt(from).await?;
         let username = change.username.as_deref().map(clean_username).transpose()?;
-        // Who had a name before a plugin did keeps it.
+        // An account that had the name before a plugin did keeps it.
         if let Some(username) = username.as_deref().filter(|username| !name::same(username, &user.username)) {
             self.check_not_reserved(username)?;
         }

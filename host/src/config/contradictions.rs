@@ -1,4 +1,4 @@
-//! Keys that are right each by itself, but not together.
+//! Checks for keys that are valid each by itself but contradict each other.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use super::tree::{self, Node, Table, Value};
 use super::{Config, External};
 
 impl Config {
-    /// Keys that are right each by itself, but not together.
+    /// Reports keys that are valid each by itself but contradict each other.
     pub(super) fn look_for_contradictions(
         &self,
         tree: &Table,
         environment: &BTreeMap<String, String>,
         faults: &mut Faults,
     ) {
-        // Of a key that is at fault already it is not known what it was meant to be.
+        // The intended value of a key with a fault is unknown.
         let [no_jwt_secret, no_database] = ["auth.jwt_secret", "database.url"].map(|key| faults.concern(key));
         let mut contradiction = |section: &str, keys: [&str; 2], wrong: bool, why: String| {
             let full = keys.map(|key| tree::join(section, key));
             if !wrong || full.iter().any(|key| faults.concern(key)) {
                 return;
             }
-            // Told where one of the two was written.
+            // Reported at the place where one of the two was written.
             let written = keys.iter().zip(&full).find_map(|(key, full)| Some((place(tree, section, key)?, full)));
             if let Some((place, key)) = written {
                 faults.add(&place, key, why);
@@ -78,9 +78,9 @@ impl Config {
         self.look_for_collisions(tree, environment, faults);
     }
 
-    /// Addresses that two listeners would need.
+    /// Reports addresses that two listeners would need.
     fn look_for_collisions(&self, tree: &Table, environment: &BTreeMap<String, String>, faults: &mut Faults) {
-        // Where an address was written; none for a default.
+        // Where an address was written; None for a default.
         let written = |listener: &Listener, index: usize| {
             let (section, key) = listener.key.rsplit_once('.')?;
             let is_port = listener.key == "server.listen" && index == 0;
@@ -120,12 +120,12 @@ impl Config {
     }
 }
 
-/// Where a key was written, if it was.
+/// The place where a key was written, if it was.
 fn place(tree: &Table, section: &str, key: &str) -> Option<Place> {
     node(tree, section, key).map(|node| node.place.clone())
 }
 
-/// What was written for a key.
+/// The node that was written for a key.
 fn node<'a>(tree: &'a Table, section: &str, key: &str) -> Option<&'a Node> {
     let mut table = tree;
     for part in section.split('.') {

@@ -101,7 +101,7 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 
 /// The known name that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // Case and what joins words are no difference.
+    // Ignores case and the character that joins words.
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', ' '], "_");
     let (distance, nearest) =
         known.iter().map(|candidate| (distance(&plain(name), &plain(candidate)), *candidate)).min()?;
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_near_miss_gets_a_suggestion_and_a_far_one_the_known_names() {
+    fn unknown_name_gets_the_nearest_or_all_known_names() {
         let known = ["access_ttl", "refresh_ttl", "guests"];
         assert_eq!(unknown("key", "acess_ttl", &known), "unknown key; did you mean `access_ttl`?");
         assert_eq!(unknown("key", "gusets", &known), "unknown key; did you mean `guests`?");

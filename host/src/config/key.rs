@@ -16,15 +16,15 @@ pub(super) trait Key: Sized + Clone + PartialEq {
     /// Whether it is written as a table.
     const IS_TABLE: bool = false;
 
-    /// Reads it, or notes what is wrong.
+    /// Reads the value, or records the fault.
     fn read(at: &At<'_>, faults: &mut Faults) -> Option<Self>;
 
-    /// The end of the type, where what was written lies beyond it: what the key allows is then told instead of that.
+    /// The type's minimum or maximum, if the written value is beyond it: the error then states the key's range, not the type's.
     fn beyond(_at: &At<'_>) -> Option<Self> {
         None
     }
 
-    /// As `--print-config` shows it; nothing if it is not set.
+    /// The value as `--print-config` shows it; None if it is not set.
     fn show(&self) -> Option<Shown>;
 
     /// Resets to `running` all that a running server cannot change. Single values can all change.
@@ -106,9 +106,9 @@ pub(super) fn read_section<S: Section>(table: &Table, path: &str, faults: &mut F
     section
 }
 
-/// Why a value will not do.
+/// Why a value is refused.
 pub(super) enum Why {
-    /// Between which two it must be.
+    /// It must be between these two.
     Range(String, String),
     Other(String),
 }
@@ -119,7 +119,7 @@ impl From<String> for Why {
     }
 }
 
-/// Reads a value and looks whether it will do.
+/// Reads a value and checks it.
 pub(super) fn read_checked<T: Key>(
     at: &At<'_>,
     faults: &mut Faults,
@@ -131,7 +131,7 @@ pub(super) fn read_checked<T: Key>(
     let before = faults.iter().count();
     let value = T::read(at, faults)?;
     if faults.iter().count() > before {
-        // Parts of it are at fault: what follows from their absence is no second fault.
+        // Parts of the value have faults; consequences of their absence are not reported.
         return Some(value);
     }
     match check(&value) {
@@ -141,7 +141,7 @@ pub(super) fn read_checked<T: Key>(
     }
 }
 
-/// Says what was written and what is allowed; sizes also in larger units.
+/// Error text with the written value and the allowed ones; sizes also in larger units.
 pub(super) fn out_of_range(at: &At<'_>, least: &str, most: &str) -> String {
     let written = match (&at.node.value, at.text()) {
         (Value::Integer(number), _) => number.to_string(),
@@ -301,7 +301,7 @@ macro_rules! choice {
 }
 pub(super) use choice;
 
-/// A check: between these two, both allowed.
+/// A check: between these two, both included.
 pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), Why> {
     move |value| match range.contains(value) {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! The addresses of all `listen` keys, and which of them cannot be had together.
+//! The addresses of all `listen` keys, and which of them collide.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +19,8 @@ impl fmt::Display for Listener {
 }
 
 impl Listener {
-    /// Whether the system refuses one of the two while the other is listened at. `[::]` and an IPv4 address share a port, since it
-    /// is listened at for IPv6 alone then; port 0 is a free one.
+    /// Whether the system refuses to bind one of the two while the other is bound. `[::]` and an IPv4 address can share a port, since
+    /// `[::]` is then bound for IPv6 alone; port 0 is any free one.
     pub fn collides_with(&self, other: &Self) -> bool {
         let (one, other) = (self.address, other.address);
         let same_address = match (one, other) {
@@ -36,7 +36,7 @@ impl Listener {
 }
 
 impl Config {
-    /// Where a server with this configuration listens, in the order in which it does.
+    /// The addresses at which a server with this configuration listens, in the order in which they are opened.
     pub fn listeners(&self) -> Vec<Listener> {
         let dialects = &self.dialects;
         let keys = [

@@ -1,4 +1,4 @@
-//! Keys that are not where they were written, and where they may belong.
+//! Suggestions for keys that were written in the wrong place.
 
 use super::Plugins;
 use super::fault::unknown;
@@ -6,10 +6,10 @@ use super::key::Section as _;
 use super::tree::{Node, Value};
 use super::variables::keys;
 
-/// How many places are suggested for a key that several sections have.
+/// The most places that are suggested for a key.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Says of a name that its section does not have what it may have been meant to be.
+/// Error text for a name that its section does not have, with suggestions.
 pub(super) fn unknown_key(path: &str, name: &str, node: &Node, known: &[&str]) -> String {
     let is_table = matches!(node.value, Value::Table(_));
     if path == "plugins" && is_table {
@@ -33,7 +33,7 @@ pub(super) fn unknown_key(path: &str, name: &str, node: &Node, known: &[&str]) -
     unknown(what, name, known)
 }
 
-/// Says of what stands in `[plugin]` itself where it may belong: that section has a table for each plugin.
+/// Error text for a key in `[plugin]` itself, which only has a table for each plugin; suggests where the key may belong.
 pub(super) fn no_plugin_table(name: &str, node: &Node) -> String {
     match Plugins::KEYS.contains(&name) {
         true => format!("is {}; wanted a table for a plugin, or did you mean `plugins.{name}`?", node.value.kind()),
@@ -57,7 +57,7 @@ fn elsewhere(path: &str, name: &str, is_table: bool) -> Vec<String> {
                 let is_meant = section.rsplit('.').next().is_some_and(|last| spelling(last) == name);
                 return is_meant.then(|| format!("[{section}]"));
             }
-            // A dotted key may have been written where a section had begun already.
+            // A dotted key may have been written within a section.
             let is_meant = spelling(last) == name && section != path;
             is_meant.then(|| format!("`{key}`"))
         })
@@ -66,7 +66,7 @@ fn elsewhere(path: &str, name: &str, is_table: bool) -> Vec<String> {
     if found.len() > MAX_SUGGESTIONS { Vec::new() } else { found }
 }
 
-/// However somebody wrote it.
+/// The name in lower case and without separators.
 fn spelling(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }

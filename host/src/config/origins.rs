@@ -1,14 +1,14 @@
-//! The origins of web pages (RFC 6454): which ones may connect, and where the server itself is found.
+//! The origins of web pages (RFC 6454): which ones may connect, and the server's own public host.
 
 use super::sections::{Cors, Server};
 
-/// Every page of every site.
+/// Allows every page of every site.
 const ANY: &str = "*";
-/// Pages without an origin of their own: files, sandboxed frames, `data:` URLs.
+/// The origin of pages without one of their own: files, sandboxed frames, `data:` URLs.
 const OPAQUE: &str = "null";
 
 impl Cors {
-    /// Whether a page of this origin, as its browser writes it, may connect.
+    /// Whether a page with this `Origin` may connect.
     pub fn allows(&self, origin: &[u8]) -> bool {
         self.origins.iter().any(|listed| listed == ANY || listed.as_bytes() == origin)
     }
@@ -54,18 +54,18 @@ pub(super) fn public_url(url: &str) -> Result<(), String> {
     }
 }
 
-/// Browsers write an origin in one way only, which is compared letter by letter.
+/// Checks the origin of a web site. Browsers write an origin in one way only, so it is compared byte by byte.
 fn web_origin(origin: &str, refuse: fn(&str) -> String) -> Result<(), String> {
     let url = url::Url::parse(origin.trim()).map_err(|_| refuse(origin))?;
     match url.origin().ascii_serialization() {
-        // Patterns are not understood, and would be taken for a name that nobody has.
+        // Patterns are not supported, and would be taken for a host name.
         _ if origin.contains('*') => Err(refuse(origin)),
         exact if exact == origin => Ok(()),
         exact => Err(not_exact(origin, &exact)),
     }
 }
 
-/// Checks the origin of an extension or of an application that shows pages of its own.
+/// Checks the origin of a browser extension or of an application with pages of its own.
 fn app_origin(origin: &str, scheme: &str, rest: &str) -> Result<(), String> {
     let named = |host: &str| {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_:".contains(&b);
@@ -101,7 +101,7 @@ fn no_web_site(url: &str) -> String {
     format!("`{url}` is not the address of a web site; wanted one such as `{example}`")
 }
 
-/// What somebody may have meant who wrote a host alone.
+/// The origin that was probably meant by a host without a scheme.
 fn with_scheme(host: &str) -> Option<String> {
     let is_host = !host.contains("//") && !host.contains(['*', '@', ' ']) && host.contains(['.', ':']);
     let url = url::Url::parse(&format!("https://{host}")).ok().filter(|_| is_host)?;

@@ -1,8 +1,8 @@
-//! Quantities as people write them: `10MB`, `10 MiB`, `5ms`.
+//! Parses quantities with units: `10MB`, `10 MiB`, `5ms`.
 
 use std::time::Duration;
 
-/// The unit of a key's number, which the key's name ends in.
+/// The unit of a key's number, given by the suffix of the key's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Bytes,
@@ -34,7 +34,7 @@ impl Unit {
         Some(format!("{number} {}", units[at]))
     }
 
-    /// What a text with a unit of its own comes to in this one; or what was wanted.
+    /// Converts a text with a unit of its own to this unit; the error says what was wanted.
     pub(super) fn parse(self, text: &str) -> Result<i128, String> {
         let (all, each, wanted) = match self {
             Self::Millis => (millis(text), 1, "milliseconds such as 500 or \"500ms\""),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn other_units_are_converted_and_must_come_out_even() {
+    fn other_units_are_converted_to_whole_numbers() {
         assert_eq!(Unit::Mib.parse("1GiB"), Ok(1024));
         assert_eq!(Unit::Kib.parse("19 MiB"), Ok(19_456));
         assert_eq!(Unit::Millis.parse("1s 500ms"), Ok(1500));

@@ -62,7 +62,7 @@ impl Key for bool {
     }
 }
 
-/// The whole number that was written, with a unit or without.
+/// The whole number that was written, with or without a unit.
 fn whole_number(at: &At<'_>) -> Result<i128, String> {
     match (&at.node.value, Unit::of_key(at.key)) {
         (Value::Integer(value), _) => Ok(*value),
@@ -146,12 +146,12 @@ impl Key for SocketAddr {
     }
 }
 
-/// Parses an address, or one of the words that stand for one. Host names are refused, since their addresses can change.
+/// Parses an address, or a word for one. Host names are refused, since their addresses can change.
 fn listen_address(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         // `[::ffff:127.0.0.1]` is the IPv4 address.
         let canonical = address.ip().to_canonical();
-        // Not for others, which may have a scope.
+        // Other addresses stay as they are, since they may have a scope.
         return Some(if canonical.is_ipv4() { SocketAddr::new(canonical, address.port()) } else { address });
     }
     let (host, port) = text.rsplit_once(':')?;
@@ -216,7 +216,7 @@ impl<T: Key> Key for Vec<T> {
             (Value::Table(_), _) if T::IS_TABLE => {
                 return at.refuse(format!("is one table; wanted a list of them, as [[{}]]", at.key), faults);
             }
-            // One is a list of one.
+            // A single value is a list of one.
             _ => {
                 one = [at.node.clone()];
                 &one[..]

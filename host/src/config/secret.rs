@@ -57,7 +57,7 @@ impl Key for Secret {
 }
 
 impl Secret {
-    /// The secret for the log: a URL without user and password, and nothing of any other text.
+    /// The secret as the log shows it: a URL without user and password, and nothing of any other text.
     fn logged(&self) -> String {
         let address = |text: &str| {
             let mut url = url::Url::parse(text.trim()).ok()?;
@@ -65,7 +65,7 @@ impl Secret {
             if !known || !url.has_host() {
                 return None;
             }
-            // Fails only for addresses without a host. A user's name alone may be a token.
+            // Fails only for addresses without a host. A user name alone may be a token.
             let hidden = url.password().is_some() || !url.username().is_empty();
             let _ = url.set_password(None).and_then(|()| url.set_username(""));
             url.set_query(None);
@@ -82,7 +82,7 @@ impl Secret {
 }
 
 /// Secrets in sample files and tutorials, without separators.
-const WELL_KNOWN: [&str; 10] = [
+const WELL_KNOWN_SECRETS: [&str; 10] = [
     "secret",
     "password",
     "jwtsecret",
@@ -100,7 +100,7 @@ pub(super) fn strong_key(secret: &Secret) -> Result<(), String> {
     strong(secret, ", or nothing to have one made")
 }
 
-/// The same for a further key, which has to be given.
+/// [`strong_key`] for a further key, which must not be empty.
 pub(super) fn strong_further_key(secret: &Secret) -> Result<(), String> {
     strong(secret, "")
 }
@@ -110,7 +110,7 @@ pub(super) fn strong_shared_key(secret: &Secret) -> Result<(), String> {
     strong(secret, ", or nothing if it is auth.jwt_secret")
 }
 
-/// `otherwise` says what happens without one.
+/// Checks a signing key; `otherwise` is the error text's part about what happens without one.
 fn strong(secret: &Secret, otherwise: &str) -> Result<(), String> {
     let text = secret.expose();
     if text.is_empty() {
@@ -119,7 +119,10 @@ fn strong(secret: &Secret, otherwise: &str) -> Result<(), String> {
     let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let advice = format!("wanted at least 32 random bytes (`openssl rand -base64 48`){otherwise}");
     let stem = plain.trim_end_matches("here").trim_end_matches("key");
-    if plain.starts_with("changeme") || WELL_KNOWN.contains(&plain.as_str()) || WELL_KNOWN.contains(&stem) {
+    if plain.starts_with("changeme")
+        || WELL_KNOWN_SECRETS.contains(&plain.as_str())
+        || WELL_KNOWN_SECRETS.contains(&stem)
+    {
         return Err(format!("is a well-known sample value that anybody can sign tokens with; {advice}"));
     }
     if text.len() < 32 {
@@ -141,13 +144,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_never_shown() {
+    fn secret_is_never_shown() {
         let secret = Secret::new("0123456789abcdef0123456789abcdef");
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "<hidden> <hidden> Some(<hidden>)");
     }
 
     #[test]
-    fn sample_secrets_are_refused_however_long() {
+    fn long_sample_secrets_are_refused() {
         for sample in ["secret", "CHANGEME", "change-me-change-me-change-me-change-me", "your_jwt_secret_key_here"] {
             let why = strong_key(&Secret::new(sample)).unwrap_err();
             assert!(why.contains("well-known"), "{sample}: {why}");
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_refused_with_its_length_but_not_its_text() {
+    fn short_secret_is_refused_with_its_length_but_not_its_text() {
         let why = strong_key(&Secret::new("hunter2hunter2")).unwrap_err();
         assert!(why.contains("14 bytes") && !why.contains("hunter2"), "{why}");
         assert_eq!(strong_key(&Secret::new("q8Zr0vYw3uTn6sKj1pLm5xCb9dFg2hAe")), Ok(()));

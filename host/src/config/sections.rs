@@ -24,13 +24,13 @@ section! {
         name: String = "Natterjack".to_owned(), not_blank;
         /// Addresses at which it accepts connections.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 5000).into()], not_empty => restart;
-        /// Its public origin, such as `https://chat.example`. Empty: it is reached at its addresses and as `localhost` only.
+        /// Its public origin, such as `https://chat.example`. Empty: clients use its addresses and `localhost` only.
         public_url: String = String::new(), public_url;
         /// Folder of all files that the server stores, unless another key says otherwise.
         data_dir: PathBuf = "data".into() => restart;
-        /// Reverse proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks.
+        /// Reverse proxies whose `X-Forwarded-For` or `Forwarded` is trusted: addresses or networks.
         trusted_proxies: Vec<IpNet> = vec![];
-        /// Which of the two headers is believed.
+        /// Which of the two headers is used.
         forwarded_header: ForwardedHeader = ForwardedHeader::Auto;
         /// How long the server reports that it is not ready before it stops, so that load balancers notice.
         shutdown_delay: Duration = Duration::ZERO, lasting(Duration::ZERO, 10 * MINUTE);
@@ -62,11 +62,11 @@ section! {
 }
 
 choice! {
-    /// When SQLite waits for the disk.
+    /// When SQLite syncs to disk.
     Synchronous {
-        /// At every commit: what was acknowledged survives a loss of power.
+        /// At every commit: acknowledged writes survive a loss of power.
         Full = "full",
-        /// At checkpoints: what was acknowledged survives a crash of the process, but not a loss of power.
+        /// At checkpoints: acknowledged writes survive a crash of the process, but not a loss of power.
         Normal = "normal",
     }
 }
@@ -84,7 +84,7 @@ section! {
 }
 
 section! {
-    /// `[cluster]`: further nodes, which together act as one server.
+    /// `[cluster]`: nodes that together act as one server.
     Cluster {
         /// NATS servers, `nats://…` or `tls://…`, several with commas between; they may hold a password. Empty: this is the
         /// only node.
@@ -304,7 +304,7 @@ section! {
         account_bytes: usize = 1024 * MIB, within(1024..=1024 * 1024 * MIB);
         /// The most files that one account may store.
         account_files: u32 = 10_000, within(1..=10_000_000);
-        /// How long a file that no message carries is kept.
+        /// How long a file is kept that no message has attached.
         unused_ttl: Duration = DAY, lasting(SECOND, 365 * DAY);
     }
 }
@@ -434,7 +434,7 @@ fn log_level(directives: &str) -> Result<(), String> {
     if directives.trim().is_empty() {
         return Err(format!("is empty; wanted one of {}, or MODULE=LEVEL", LEVELS.join(", ")));
     }
-    // A lone word that is no level is taken for a module's name, and everything else falls silent.
+    // A lone word that is no level is parsed as a module name, which turns off all other logs.
     let typo = directives
         .split(',')
         .map(str::trim)

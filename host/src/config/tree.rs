@@ -16,11 +16,11 @@ const PLAIN_VARIABLES: [(&str, [&str; 2]); 3] = [
     ("JWT_SECRET", ["auth", "jwt_secret"]),
     ("CORS_ORIGIN", ["cors", "origins"]),
 ];
-const PREFIX: &str = "NATTERJACK__";
-/// How the parser begins what it says of a key that is there twice, which leaves the rest readable.
-const DUPLICATE: &str = "duplicate key";
-/// … and of a value that it takes for text without quotes, after which it finds its way back.
-const UNQUOTED: &str = "string values must be quoted";
+const VARIABLE_PREFIX: &str = "NATTERJACK__";
+/// Prefix of the parser's error for a repeated key, after which the rest of the file can be parsed.
+const DUPLICATE_KEY_ERROR: &str = "duplicate key";
+/// Prefix of the parser's error for a text without quotes, after which the parser recovers.
+const UNQUOTED_TEXT_ERROR: &str = "string values must be quoted";
 
 pub(super) type Table = BTreeMap<String, Node>;
 
@@ -35,7 +35,7 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     String(String),
-    /// Larger than TOML's, so that one beyond a key's range is told with that range.
+    /// Wider than TOML's integers, so that the error for a value beyond a key's range states that range.
     Integer(i128),
     Float(f64),
     Boolean(bool),
@@ -64,7 +64,7 @@ impl Node {
     }
 }
 
-/// Parses a file. Syntax errors are told up to the first after which the parser can only guess; then nothing of the file is read.
+/// Parses a file. Reports syntax errors up to the first from which the parser cannot recover; then nothing of the file is read.
 pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Option<Table> {
     let source = Source { file, text };
     let (document, mut errors) = DeTable::parse_recoverable(text);
@@ -76,9 +76,9 @@ pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Option<
         let Explained { line, key, why } = source.explain(span.clone(), &said);
         let place = line.map_or_else(|| source.place(span), |line| Place::Line(file.clone(), line));
         faults.add(&place, &key, why);
-        if !said.starts_with(DUPLICATE) {
+        if !said.starts_with(DUPLICATE_KEY_ERROR) {
             is_broken = true;
-            if !said.starts_with(UNQUOTED) {
+            if !said.starts_with(UNQUOTED_TEXT_ERROR) {
                 break;
             }
         }
@@ -86,9 +86,9 @@ pub(super) fn parse(file: &Arc<str>, text: &str, faults: &mut Faults) -> Option<
     (!is_broken).then(|| source.table(document.get_ref(), "", faults))
 }
 
-/// What is told of a syntax error.
+/// The report of a syntax error.
 struct Explained {
-    /// Where it began, if that is not where the parser noticed it.
+    /// The line where it began, if that is not where the parser noticed it.
     line: Option<usize>,
     key: String,
     why: String,
@@ -105,7 +105,7 @@ impl Source<'_> {
         Place::Line(self.file.clone(), 1 + before.iter().filter(|byte| **byte == b'\n').count())
     }
 
-    /// Says of syntax errors that operators make often what they are about, better than the parser can.
+    /// Explains frequent syntax errors better than the parser can.
     fn explain(&self, span: Range<usize>, said: &str) -> Explained {
         let plain = |why: String| Explained { line: None, key: String::new(), why };
         self.explain_often(span, said).unwrap_or_else(|| plain(said.to_owned()))
@@ -114,7 +114,7 @@ impl Source<'_> {
     fn explain_often(&self, span: Range<usize>, said: &str) -> Option<Explained> {
         let start = self.text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
         let line = self.text.get(start..)?.lines().next().unwrap_or_default();
-        if said.starts_with(DUPLICATE) {
+        if said.starts_with(DUPLICATE_KEY_ERROR) {
             let (key, first) = self.duplicate_key(start, line, self.text.get(span)?);
             let where_first = first.map(|line| format!(", in line {line} already")).unwrap_or_default();
             return Some(Explained { line: None, key, why: format!("is there twice{where_first}; wanted it once") });
@@ -122,7 +122,7 @@ impl Source<'_> {
         let above = || self.text.get(..start).unwrap_or_default().lines();
         let goes_on = line.trim_start().starts_with('[') || line.contains('=') || line.trim().is_empty();
         if said.contains("array") && goes_on {
-            // The next key was taken for an item: the list above is not closed.
+            // The next key was parsed as an item: the list above is not closed.
             let begins =
                 |line: &str| line.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with('['));
             let lines: Vec<&str> = above().collect();
@@ -154,7 +154,7 @@ impl Source<'_> {
         (value != boolean).then(|| Explained { line: None, key: String::new(), why })
     }
 
-    /// The key that a line repeats, and the line where it was first.
+    /// The key that a line repeats, and the line of its first occurrence.
     fn duplicate_key(&self, start: usize, line: &str, token: &str) -> (String, Option<usize>) {
         let header = |line: &str| {
             let line = line.trim().split('#').next().unwrap_or_default().trim();
@@ -230,13 +230,13 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>, 
             insert(tree, &path.map(str::to_owned), node);
         }
     }
-    variables::look_for_unknown(environment, PREFIX, faults);
+    variables::look_for_unknown(environment, VARIABLE_PREFIX, faults);
     for (name, text) in environment {
-        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !text.trim().is_empty()) else { continue };
+        let Some(path) = name.strip_prefix(VARIABLE_PREFIX).filter(|_| !text.trim().is_empty()) else { continue };
         let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
         let place = Place::Variable(name.clone());
         if path.len() < 2 || path.iter().any(String::is_empty) {
-            faults.add(&place, "", variables::misspelt(name, PREFIX));
+            faults.add(&place, "", variables::misspelt(name, VARIABLE_PREFIX));
             continue;
         }
         let value = variable(&place, text);

@@ -17,7 +17,7 @@ use crate::protocol::{AccountId, RoomId};
 const ENTRIES_PER_BATCH: i64 = 5000;
 /// The most accounts that are erased in one pass over the log.
 const MAX_ACCOUNTS_PER_PASS: i64 = 500;
-/// The name that files of deleted accounts get.
+/// The new name of deleted accounts' files.
 const ERASED_FILE_NAME: &str = "file";
 
 /// A deleted account whose erasure is not complete.
@@ -117,7 +117,7 @@ impl Database {
             if account.erase && row.deleted_at.is_none() {
                 batch.messages.push((row.room, row.seq.unsigned_abs()));
             } else if caller.is_some() {
-                // A plugin's post for the account: its text has the name, as it was then.
+                // A plugin's post for the account contains the account's name at that time.
                 if let (Some(body), Some(name)) = (&row.body, &row.caller_name)
                     && let Some(body) = without_caller(body, name)
                 {
@@ -188,7 +188,7 @@ impl Database {
         .map(|done| done.rows_affected()))?)
     }
 
-    /// Takes away the timers that the account has set.
+    /// Deletes the timers that the account has set.
     pub async fn erase_timers(&self, account: &Erasure) -> Result<()> {
         each!(Pool: &self.write, pool => sqlx::query("DELETE FROM timers WHERE set_by = $1")
             .bind(account.user_id)
@@ -198,7 +198,7 @@ impl Database {
         Ok(())
     }
 
-    /// What the account was called when it did something, or something was done to it, that the audit log has under its id.
+    /// The account's names, as actor or as target, in the lines of the audit log that have its id.
     async fn names_in_audit(&self, account: AccountId) -> Result<Vec<String>> {
         let mark = format!(" ({account})");
         let found: Vec<String> = each!(Pool: &self.read, pool => sqlx::query_scalar(
@@ -212,13 +212,13 @@ impl Database {
         Ok(names.filter(|name| !name.is_empty() && *name != account.to_string()).collect())
     }
 
-    /// Puts the account's id in the place of its name in the audit log, and forgets it.
+    /// Replaces the account's names by its id in the audit log, and deletes the record of the erasure.
     pub async fn end_erasure(&self, account: &Erasure) -> Result<()> {
         let uid = account.uid;
         let mut names: Vec<String> =
             [&account.name, &account.email, &account.handle].into_iter().flatten().cloned().collect();
         for name in self.names_in_audit(uid).await? {
-            // A name that is somebody else's by now stays theirs.
+            // A name that another account has meanwhile stays in place.
             if !names.contains(&name) && self.account_named(&name).await?.is_none() {
                 names.push(name);
             }
@@ -229,7 +229,7 @@ impl Database {
         tx.rename_in_audit("UPDATE audit SET target = $1 WHERE target LIKE $2 ESCAPE '\\'", uid, &format!("%({uid})"))
             .await?;
         for name in names {
-            // Lines of the command line had no id.
+            // Lines written by the command line had no id.
             let sql =
                 "UPDATE audit SET target = $1 WHERE action LIKE 'account.%' AND LOWER(target) LIKE $2 ESCAPE '\\'";
             tx.rename_in_audit(sql, uid, &escape_like(&name.to_lowercase())).await?;
@@ -262,8 +262,8 @@ fn without_name(data: &str, accounts: &HashMap<String, &Erasure>) -> Result<Opti
     Ok(Some(value.to_string()))
 }
 
-/// What a plugin posted for an account of this name, without the name; none if it is not there. Only whole words are replaced: `ann`
-/// is no part of `annual`.
+/// The text of a plugin's post with the account's name replaced; None if the name is not in it. Only whole words are replaced: `ann`
+/// is not part of `annual`.
 fn without_caller(body: &str, name: &str) -> Option<String> {
     if name.is_empty() || name == DELETED {
         return None;
@@ -283,7 +283,7 @@ fn without_caller(body: &str, name: &str) -> Option<String> {
     (text != body).then_some(text)
 }
 
-/// What a message carries, without what its files are called; none if they are called nothing.
+/// A message's attachments with the names of files removed; None if no file has a name.
 fn without_file_names(attachments: &str) -> Result<Option<String>> {
     let mut value: Value = serde_json::from_str(attachments).map_err(damaged)?;
     let mut changed = false;
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_name_is_replaced_where_it_is_a_word() {
+    fn callers_name_is_replaced_as_a_whole_word() {
         let replaced = |body: &str| without_caller(body, "ann");
         assert_eq!(replaced("* ann waves").unwrap(), "* deleted account waves");
         assert_eq!(
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn file_names_are_replaced_and_links_left() {
+    fn file_names_are_replaced_and_links_kept() {
         let attached = r#"[{"id":"x","name":"ann.png","size":3,"type":"image/png"},{"url":"https://example.org/a"}]"#;
         let want = r#"[{"id":"x","name":"file","size":3,"type":"image/png"},{"url":"https://example.org/a"}]"#;
         let changed = without_file_names(attached).unwrap().unwrap();

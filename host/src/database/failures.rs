@@ -1,5 +1,5 @@
-//! What an engine's errors mean to whoever asked: something wrong with the request, another writer in the way, a database that does
-//! not answer, or one that cannot be written to.
+//! Classifies the engines' errors: an invalid request, a conflict with another writer, a database that does not answer, or one
+//! that cannot be written to.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use crate::error::Error;
 /// How long after the end of a failure the next one is not logged: on a full disk small writes may succeed now and then.
 const QUIET_PERIOD: Duration = Duration::from_secs(10);
 
-/// What the log says of failed writes.
+/// What was logged about failed writes.
 #[derive(Debug, Default)]
 struct Logged {
-    /// That they fail, and not yet that they succeed again.
+    /// That writes fail, and not yet that they succeed again.
     failing: bool,
     ended: Option<Instant>,
 }
 
-/// Of the process, as the log is: errors are made where no database is at hand.
+/// Global to the process, as the log is: errors are created without access to a database handle.
 static WRITES: Mutex<Logged> = Mutex::new(Logged { failing: false, ended: None });
 
-/// Why nothing can be written while reading may work.
+/// Why writes fail while reads may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WriteFailure {
     DiskFull,
@@ -33,7 +33,7 @@ enum WriteFailure {
 
 impl WriteFailure {
     fn from_code(code: &str) -> Option<Self> {
-        // PostgreSQL's have five characters.
+        // PostgreSQL's codes have five characters.
         match code {
             "53100" => return Some(Self::DiskFull),
             "58030" => return Some(Self::DiskFailed),
@@ -41,13 +41,13 @@ impl WriteFailure {
             _ if code.len() == 5 => return None,
             _ => {}
         }
-        // SQLite's tell the kind in their last byte.
+        // SQLite's primary code is the last byte.
         let code: u32 = code.parse().ok()?;
         match code & 0xff {
             13 => Some(Self::DiskFull),
             8 => Some(Self::ReadOnly),
-            // A write, a sync of the file or its folder, a truncation, a deletion, or the shared memory's growth failed. A quota and the limit of
-            // a file's size are among the reasons.
+            // Failed: a write, a sync of the file or its folder, a truncation, a deletion, or the growth of shared memory. A quota and the limit
+            // of a file's size are possible causes.
             10 if matches!(code, 778 | 1034 | 1290 | 1546 | 2570 | 4874) => Some(Self::DiskFailed),
             _ => None,
         }
@@ -82,15 +82,15 @@ pub(super) fn write_succeeded() {
     }
 }
 
-/// Whether an engine's code says that the database cannot be used just now, and not that something was wrong with the query.
+/// Whether an engine's code says that the database is unavailable, rather than that the query was wrong.
 fn is_unavailable(code: &str) -> bool {
-    // PostgreSQL's have five characters: connection lost, no space or no more connections, shutting down, its own files failed,
-    // and a server that only reads.
+    // PostgreSQL's codes have five characters: connection lost, no space or no more connections, shutting down, its own files failed,
+    // and read-only.
     if code.len() == 5 {
         return ["08", "53", "57", "58", "25006"].iter().any(|class| code.starts_with(class));
     }
-    // SQLite's tell the kind in their last byte, and in the others which of its kind: busy, locked, read-only, input or output
-    // failed, full, cannot open.
+    // SQLite's primary code is the last byte: busy, locked, read-only, input or output failed, full,
+    // cannot open.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
@@ -101,7 +101,7 @@ impl From<sqlx::Error> for Error {
         if matches!(code.as_deref(), Some("40001" | "40P01")) {
             return Self::Contended;
         }
-        // PostgreSQL keeps no U+0000 in texts, and SQLite finds nothing by one.
+        // PostgreSQL does not store U+0000 in texts, and SQLite finds nothing for it.
         if matches!(code.as_deref(), Some("22021" | "22P05")) {
             return Self::BadRequest("a text holds the control character U+0000, which nothing here can".into());
         }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn full_disk_is_told_from_a_database_that_does_not_answer() {
+    fn full_disk_is_distinguished_from_an_unavailable_database() {
         for (code, why) in [
             ("13", Some(WriteFailure::DiskFull)),
             ("53100", Some(WriteFailure::DiskFull)),

@@ -48,7 +48,7 @@ struct Writes {
     /// A commit; cleared by the next commit that succeeds.
     commit_failed: Option<Instant>,
     test_failed: Option<Instant>,
-    /// Why the latest of the two failed, as clients are told.
+    /// Why the latest of the two failed, as the error for clients.
     error: Option<Error>,
 }
 
@@ -105,7 +105,7 @@ impl Health {
         }
     }
 
-    /// What recent writes say of the next one; nothing if there were none.
+    /// Whether recent writes predict success for the next one; None if there were none.
     fn recent_write(&self) -> Option<bool> {
         let writes = self.writes.lock();
         let within = |at: Option<Instant>, span: Duration| at.is_some_and(|at| at.elapsed() < span);
@@ -185,7 +185,7 @@ impl Database {
                 writes.commit_failed = Some(Instant::now());
                 writes.error = Some(error.clone());
             }
-            // Somebody else's writing was in the way.
+            // A conflict with another writer says nothing about the database's health.
             Err(_) => {}
         }
     }

@@ -34,7 +34,7 @@ impl Space {
         }
     }
 
-    /// What the core calls the field that such a name, or handle, comes in.
+    /// The core's name for the field that contains such a name or handle.
     fn field(self, is_handle: bool) -> &'static str {
         match (self, is_handle) {
             (Self::Account, true) => "id",
@@ -104,7 +104,7 @@ impl Database {
         }
     }
 
-    /// Whether a name could be mistaken for that of an account: it is written as no honest name is, and looks like one.
+    /// Whether a name could be mistaken for that of an account: it mixes scripts or has restricted characters, and looks like one.
     pub async fn imitates_account(&self, name: &str) -> Result<bool> {
         if !may_imitate(name) {
             return Ok(false);
@@ -278,7 +278,7 @@ impl Tx {
     }
 }
 
-/// The slot of a name whose key is held already: no other name has the same.
+/// The slot of a name whose key another name holds already; no other name has the same slot.
 fn own_slot(owner: i64, is_handle: bool) -> i64 {
     owner * 2 + i64::from(is_handle)
 }

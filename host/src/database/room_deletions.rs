@@ -1,4 +1,4 @@
-//! Deleting rooms with long logs: the room is gone with the commit of its deletion, its log goes in the background.
+//! Deletes rooms with long logs: the room is gone once its deletion is committed, its log is removed in the background.
 
 use uuid::Uuid;
 
@@ -6,25 +6,25 @@ use super::{Database, Tx, each};
 use crate::error::Result;
 use crate::protocol::RoomId;
 
-/// A room with no more entries than this goes at once, with its log.
-const SHORT_LOG: i64 = 500;
-/// How many entries of a log go with one transaction.
-const BATCH: i64 = 500;
-/// How many of the words by which a room could be searched.
-const TERMS: i64 = 5000;
+/// A room with no more entries than this is deleted at once, with its log.
+const MAX_SHORT_LOG_ENTRIES: i64 = 500;
+/// Entries that one transaction deletes.
+const ENTRIES_PER_BATCH: i64 = 500;
+/// Search terms of the room that one transaction deletes.
+const TERMS_PER_BATCH: i64 = 5000;
 
-// Nothing but its number is left of it: by that its log is found.
+// Clears everything but the room's number, by which its log is found.
 const BURY: &str = "UPDATE rooms SET uid = $2, code = $2, name = '', name_key = NULL, kind = 'session', visibility = 'private', \
     topic = '', guarded = FALSE, pair_low = NULL, pair_high = NULL, created_by = NULL, guest_seen_at = NULL, guest_origin = NULL, \
     member_count = 0 WHERE uid = $1 AND last_seq > $3 RETURNING id";
 
 impl Tx {
-    /// Deletes a room: from the commit on nobody finds it, its log, its members or its files.
+    /// Deletes a room: from the commit on, the room, its log, its members and its files cannot be found.
     pub(super) async fn delete_room(&mut self, room: RoomId) -> Result<()> {
         let number: Option<i64> = each!(Tx: self, tx => sqlx::query_scalar(BURY)
             .bind(room)
             .bind(Uuid::new_v4().to_string())
-            .bind(SHORT_LOG)
+            .bind(MAX_SHORT_LOG_ENTRIES)
             .fetch_optional(&mut **tx)
             .await)?;
         let Some(number) = number else {
@@ -43,7 +43,7 @@ impl Tx {
 }
 
 impl Database {
-    /// Takes away a little more of the log of a deleted room; false once nothing is left of any.
+    /// Deletes another batch of a deleted room's log; false once nothing of any is left.
     pub async fn delete_some_of_rooms(&self) -> Result<bool> {
         let number: Option<i64> = each!(Pool: &self.read, pool => sqlx::query_scalar(
             "SELECT room_id FROM room_deletions ORDER BY room_id LIMIT 1",
@@ -54,12 +54,12 @@ impl Database {
         for (sql, limit) in [
             (
                 "DELETE FROM entries WHERE id IN (SELECT e.id FROM entries e WHERE e.room_id = $1 ORDER BY e.seq LIMIT $2)",
-                BATCH,
+                ENTRIES_PER_BATCH,
             ),
             (
                 "DELETE FROM search_terms WHERE room_id = $1 \
                  AND term IN (SELECT t.term FROM search_terms t WHERE t.room_id = $1 ORDER BY t.term LIMIT $2)",
-                TERMS,
+                TERMS_PER_BATCH,
             ),
         ] {
             let gone = each!(Pool: &self.write, pool => sqlx::query(sql)
@@ -73,12 +73,12 @@ impl Database {
             }
         }
         let mut tx = self.begin().await?;
-        // A node of the version before may have stored a message until now.
+        // A node of the previous version may have stored a message until now.
         let uid: Option<String> = each!(Tx: &mut tx, tx => sqlx::query_scalar("DELETE FROM rooms WHERE id = $1 RETURNING uid")
             .bind(number)
             .fetch_optional(&mut **tx)
             .await)?;
-        // Nobody was ever told this uid, so it needs no tombstone.
+        // No client ever received this uid, so it needs no tombstone.
         each!(Tx: &mut tx, tx => sqlx::query("DELETE FROM deleted_rooms WHERE uid = $1")
             .bind(uid)
             .execute(&mut **tx)

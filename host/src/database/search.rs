@@ -15,13 +15,13 @@ use crate::name::key;
 use crate::protocol::{AccountId, Message, RoomId};
 use crate::search::query::Query;
 
-/// How long one page may be looked for. Words that are common each and hardly ever stand rooms_per_statement are found in no list of their own;
-/// a page that takes longer ends early, and the next one goes on from there.
+/// Time limit for one page. Words that are each common but hardly ever occur together are in no list of their own;
+/// a page that takes longer ends early, and the next one continues from there.
 const TIME_LIMIT: Duration = Duration::from_millis(500);
-/// The most phrases that are looked for with one statement.
+/// The most phrases that one statement searches for.
 const MAX_PHRASES: usize = 256;
 
-/// A room to search, and what matches there: messages with all of these terms, of each term any phrase.
+/// A room to search, and its query: a message must match all of these terms, and of each term any phrase.
 #[derive(Clone, Debug)]
 struct RoomQuery {
     room: i64,
@@ -97,7 +97,7 @@ const FIRST_SINCE: &str = concat!(
      SELECT MAX(low) FROM halves"
 );
 
-/// A page of found messages, each with its room, and from which entry to go on. There may be more although the page is not full.
+/// A page of found messages, each with its room, and the entry from which to continue. There may be more although the page is not full.
 pub type Found = (Vec<(RoomId, Message)>, Option<i64>);
 
 impl Database {
@@ -133,7 +133,7 @@ impl Database {
         let limit_rows = limit as usize;
         let mut found: Vec<i64> = Vec::new();
         let mut left = rooms.as_slice();
-        // Whatever is not before this entry has been looked at.
+        // The rooms searched so far were searched down to this id.
         let mut looked_from = ids.from;
         while let Some(first) = left.first() {
             if found.len() >= limit_rows && found.last().is_some_and(|last| first.newest < *last) {

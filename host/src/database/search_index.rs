@@ -26,14 +26,14 @@ const FILL_POSTGRES: &str = "INSERT INTO search_index (entry_id, words) \
     JOIN entries e ON e.id = p.id AND e.body IS NOT NULL ON CONFLICT (entry_id) DO NOTHING";
 const TERMS_SQLITE: &str = "INSERT OR IGNORE INTO search_terms (room_id, term) \
     SELECT p.value ->> 'room', t.value FROM json_each($1) p, json_each(p.value -> 'terms') t";
-// In one order, so that two writers cannot deadlock.
+// In a fixed order, so that two writers cannot deadlock.
 const TERMS_POSTGRES: &str = "INSERT INTO search_terms (room_id, term) \
     SELECT DISTINCT p.room, t.term COLLATE \"C\" FROM json_to_recordset($1::json) AS p (room BIGINT, terms JSON), \
     json_array_elements_text(p.terms) AS t (term) \
     WHERE NOT EXISTS (SELECT 1 FROM search_terms s WHERE s.room_id = p.room AND s.term = t.term COLLATE \"C\") \
     ORDER BY 1, 2 ON CONFLICT DO NOTHING";
 const PROGRESS_SQLITE: &str = "SELECT version, next_id FROM search_progress";
-// One node at a time.
+// Only one node at a time gets the row.
 const PROGRESS_POSTGRES: &str = "SELECT version, next_id FROM search_progress FOR UPDATE SKIP LOCKED";
 const UNINDEXED: &str = "SELECT e.id, e.kind, e.room_id, e.author_id, e.author_name, e.body FROM entries e \
     WHERE e.id <= $1 ORDER BY e.id DESC LIMIT $2";
@@ -127,7 +127,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The next messages of before, the newest first.
+    /// Indexes the next older messages, the newest first.
     async fn index_older(&mut self) -> Result<Indexing> {
         let sql = self.pick(PROGRESS_SQLITE, PROGRESS_POSTGRES);
         let progress: Option<(i64, i64)> = each!(Tx: self, tx => sqlx::query_as(sql).fetch_optional(&mut **tx).await)?;

@@ -113,26 +113,26 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(json::flattened(text, DATA)?)
 }
 
-/// What a field holds that has to be there.
+/// The value of a required field.
 fn needed(text: &str, name: &'static str, value: Option<String>) -> Result<String> {
     value.ok_or_else(|| json::missing(text, DATA, name).into())
 }
 
-/// What answers call the object that has their fields.
+/// The name of the object that contains an answer's fields.
 const DATA: &str = "data";
 
-/// Which fields of a frame stand in its `data`; errors name them there.
+/// The fields of a frame that are in its `data`; errors name them there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nested(Vec<&'static str>);
 
 impl Nested {
     pub fn of(text: &str) -> Self {
         const FIELDS: [&str; 5] = ["receiverId", "message", "images", "before", "limit"];
-        // Most frames have none.
+        // Most frames have no `data`.
         Self(if text.contains(DATA) { json::nested(text, DATA, &FIELDS) } else { Vec::new() })
     }
 
-    /// What an error says whose field is to be named as it was sent.
+    /// The text of an error, with the field named as the client sent it.
     fn message(&self, error: &Error) -> String {
         let message = error.to_string();
         let named = match error {
@@ -341,7 +341,7 @@ mod tests {
         ] {
             assert_eq!(decode(frame).unwrap_err().to_string(), wanted, "{frame}");
         }
-        // What is whole without it may carry anything there.
+        // Requests that are complete without `data` may have anything there.
         assert!(decode(r#"{"event":"fetchChats","receiverId":"b","data":[1]}"#).is_ok());
     }
 
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
+    fn token_is_hidden_in_debug_output() {
         let request = decode(r#"{"event":"authenticate","token":"a.b.c"}"#).unwrap();
         assert!(!format!("{request:?}").contains("a.b.c"));
     }

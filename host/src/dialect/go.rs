@@ -19,7 +19,7 @@ use crate::text::shown;
 /// A decoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// `field` is what the client calls the text.
+    /// `field` is the client's name for the text.
     Send {
         to: To,
         message: String,
@@ -61,7 +61,7 @@ impl To {
     }
 }
 
-/// The text of a message: what the page's schema calls it, and what its prose does.
+/// The field of a message's text: as the document's schema calls it, and as its prose does.
 pub const MESSAGE: &str = "message";
 const CONTENT: &str = "content";
 
@@ -217,8 +217,8 @@ pub fn no_history(of: To) -> Utf8Bytes {
     to_text(&json!({"type": "history", field: number, "messages": []}))
 }
 
-/// An error as clients of this dialect understand it; `text_field` is what the client calls the text of a message. The page's
-/// other names are the core's.
+/// Words an error for clients of this dialect; `text_field` is the client's name for the text of a message. Other field
+/// names are the core's.
 pub fn worded(error: &Error, text_field: &'static str) -> Error {
     match of_groups(error, "`join_group` joins it") {
         Error::Conflict(why) if why == NAME_TAKEN => Error::Conflict("name: is taken".into()),
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_for_one_account_or_for_one_group() {
+    fn message_is_for_one_account_or_one_group() {
         let sent = |to, field| Ok(Request::Send { to, message: "hi".into(), field });
         let to = |to| sent(to, MESSAGE);
         assert_eq!(decode(r#"{"receiver_id": 2, "message": "hi"}"#), to(To::Account(2)));

@@ -1,4 +1,4 @@
-//! Deserializes JSON from clients, with errors for people.
+//! Deserializes JSON from clients, with errors that people understand.
 //!
 //! Errors name the client's own field and say what it should be, in JSON's terms. In dialects, an optional field also counts as
 //! absent if it is `null`, `""` or `0` (a Go structure without `omitempty` sends all three). Where 0 is a valid value, the field
@@ -40,7 +40,7 @@ pub fn nested(text: &str, inner: &'static str, names: &[&'static str]) -> Vec<&'
     }
 }
 
-/// That a field of this name is missing of those that [`flattened`] reads.
+/// The fault for a missing field among those that [`flattened`] reads.
 pub fn missing(text: &str, inner: &'static str, name: &'static str) -> Fault {
     match syntax(text, "the frame").and_then(|text| Flattened::new(text, inner)) {
         Ok(fields) => fields.missing(name),
@@ -48,12 +48,12 @@ pub fn missing(text: &str, inner: &'static str, name: &'static str) -> Fault {
     }
 }
 
-/// Whether a frame has a field of this name, whatever it holds.
+/// Whether a frame has a field of this name, whatever its value.
 pub fn names(text: &str, name: &str) -> bool {
     syntax(text, "the frame").and_then(|text| Raw::new(text, true).names(name)).unwrap_or(false)
 }
 
-/// What a frame's field of this name holds, as it is written; none if that stands for nothing.
+/// The raw value of a frame's field; None if the field is absent or counts as absent.
 pub fn field<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
     Raw::new(syntax(text, "the frame")?, true).field(name)
 }

@@ -1,4 +1,4 @@
-//! Removes metadata from pictures (EXIF, XMP, IPTC, comments, appended data), which tells where, when, by whom and with what they
+//! Removes metadata from pictures (EXIF, XMP, IPTC, comments, appended data), which reveals where, when, by whom and with what they
 //! were taken. Colour profiles and the orientation stay, so that pictures look the same. Works on a stream, so that no upload is
 //! held in memory as a whole; bytes that it does not understand are passed on unchanged.
 
@@ -20,10 +20,10 @@ const PNG_KEPT: [&[u8; 4]; 17] = [
     b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT",
 ];
 const WEBP_KEPT: [&[u8; 4]; 7] = [b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
-/// What JFIF's segment holds before its thumbnail, and all that Adobe's holds.
+/// Bytes of JFIF's segment before its thumbnail, and of Adobe's whole segment.
 const JFIF_BYTES: usize = 14;
 const ADOBE_BYTES: usize = 12;
-/// In the flags of `VP8X`: there is XMP data.
+/// Flag in `VP8X`: there is XMP data.
 const WEBP_XMP_FLAG: u8 = 0x04;
 /// Bytes of `VP8X` up to and including its flags: a chunk's header and one byte.
 const WEBP_FLAGS_END: usize = 9;
@@ -40,7 +40,7 @@ enum State {
     Copy(u64),
     Skip(u64),
     Zero(u64),
-    /// Before a sub-block of a GIF, of what is copied or of what is removed.
+    /// Before a sub-block of a GIF that is copied or removed.
     SubBlocks {
         kept: bool,
     },
@@ -67,7 +67,7 @@ pub(super) struct MetadataRemover {
     /// Whether the current chunk is the last one of a PNG.
     is_last: bool,
     has_orientation: bool,
-    /// Bytes of a WebP that are still to come.
+    /// Remaining bytes of a WebP.
     left: u64,
 }
 
@@ -80,7 +80,7 @@ pub fn remove_metadata(media_type: &str, picture: &[u8]) -> BytesMut {
 }
 
 impl MetadataRemover {
-    /// For a file of this type; of those that are no JPEG, PNG, WebP or GIF everything is kept.
+    /// Creates a filter for a file of this type; formats other than JPEG, PNG, WebP and GIF are copied.
     pub(super) fn new(media_type: &str) -> Self {
         let (format, state) = match media_type {
             "image/jpeg" => (Format::Jpeg, State::Start),
@@ -98,7 +98,7 @@ impl MetadataRemover {
         while self.step(out) {}
     }
 
-    /// Ends the file: copies the bytes that waited for more, unless they are metadata.
+    /// Ends the file: copies the pending bytes, unless they are metadata.
     pub(super) fn finish(&mut self, out: &mut BytesMut) {
         let is_metadata = match (self.state, self.format) {
             (State::Part, Format::Jpeg) => self.pending.get(1).is_some_and(|marker| !is_kept_segment(*marker, &[])),
@@ -253,7 +253,7 @@ impl MetadataRemover {
     fn png_chunk(&mut self, out: &mut BytesMut) -> bool {
         let (Some(length), Some(name)) = (self.pending.first_chunk::<4>(), self.chunk_name(4)) else { return false };
         let (length, name) = (u32::from_be_bytes(*length), *name);
-        // Including the check sum.
+        // Including the checksum.
         let rest = u64::from(length) + 4;
         if name == *b"eXIf" && length as usize <= MAX_EXIF_BYTES && !self.has_orientation {
             if self.pending.len() < 8 + length as usize {
@@ -328,7 +328,7 @@ impl MetadataRemover {
             }
         }
         self.left = self.left.saturating_sub(8 + padded);
-        // A chunk without content has nothing to wait for.
+        // An empty chunk has no content to wait for.
         if matches!(self.state, State::Copy(0) | State::Zero(0)) {
             self.state = if self.left == 0 { State::End } else { State::Part };
         }
@@ -345,7 +345,7 @@ fn is_kept_segment(marker: u8, content: &[u8]) -> bool {
     }
 }
 
-/// The application segments that a decoder looks at, cut down to what it looks at: JFIF without its thumbnail, and Adobe's colours.
+/// The application segments that decoders use, reduced to what they use: JFIF without its thumbnail, and Adobe's colours.
 /// Other segments of the same markers (JFXX is another thumbnail) are removed.
 fn without_thumbnail(marker: u8, content: &[u8]) -> Option<Vec<u8>> {
     match marker {

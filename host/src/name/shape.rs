@@ -10,15 +10,15 @@ use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 pub fn shape(name: &str) -> String {
     let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
     let drawn: String = nfkc(name).chars().map(|c| drawn_letter(c).unwrap_or(c)).collect();
-    // Some letters look like others in their upper case alone, such as `В`; some in their lower case, such as `і`.
+    // Some letters look like others only in upper case, such as `В`; some only in lower case, such as `і`.
     let folded = fold(&skeleton(&drawn));
     collapse_spaces(&skeleton(&folded)).replace('i', "l")
 }
 
-/// Whether a name that looks like another one is written so that it does: it mixes scripts that are not written together, or
+/// Whether a name that looks like another one may be an imitation: it mixes scripts that are not written together, or
 /// has characters that UTS #39 keeps out of identifiers, such as the phonetic `ɡ`. `userl`, which looks like `user1`, is not.
 pub fn may_imitate(name: &str) -> bool {
-    // What shows nothing, such as a joiner, is in the name where it has a meaning alone, and in no skeleton.
+    // Invisible characters, such as joiners, are in a name only where they have a meaning, and in no skeleton.
     let is_restricted = |c: char| !c.is_ascii() && !c.identifier_allowed() && !is_invisible(c);
     !name.is_ascii() && (!name.is_single_script() || name.chars().any(is_restricted))
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_one_script_and_everyday_letters_imitates_nobody() {
+    fn name_of_one_script_and_everyday_letters_is_no_imitation() {
         for honest in
             ["ann", "user1", "userl", "Zoë", "O’Neil", "日本のユーザー", "한국漢字", "Ελλη 7", "анна", "می‌خواهم"]
         {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_mixes_letters_if_no_language_writes_it_so() {
+    fn word_that_no_language_writes_mixes_letters() {
         for honest in [
             "ann",
             "Zoë",

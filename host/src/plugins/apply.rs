@@ -27,7 +27,7 @@ pub(super) async fn apply(registry: &Registry, plugin: &Plugin, unit: Box<UnitOf
     for change in &mut unit.changes {
         match (change, call.origin) {
             (Change::Post(new), _) => services.messages.check_body(&new.post.body)?,
-            // Not before: what a call staged in vain has used up nothing.
+            // Only now, so that a call that fails before uses up nothing.
             (Change::CreateRoom(_), Some(origin)) => services.rooms.take_creation(origin)?,
             _ => {}
         }

@@ -133,7 +133,7 @@ impl Plugins {
         self.send_command(FolderTask::Rename { from: from.into(), to: to.into() }).await
     }
 
-    /// The configuration has followed a rename.
+    /// Ends a rename once the configuration has followed: deletes its record.
     pub async fn renamed(&self) {
         self.shared.forget_renaming().await;
     }

@@ -112,7 +112,7 @@ impl Loader {
         self.compiled.as_ref().is_some_and(|kept| kept.was_tried(sha256, &self.fingerprint))
     }
 
-    /// Makes a component of a file's bytes. One that this engine has not met before is tried in a process of its own first.
+    /// Makes a component of a file's bytes. A file that is new to this engine is tried in a child process first.
     pub(super) async fn compile(
         &self,
         id: &Arc<str>,
@@ -321,7 +321,7 @@ async fn start(mut plugin: Plugin) -> Result<Plugin, LoadError> {
     Ok(plugin)
 }
 
-/// The plugin's answers to the questions that are asked once.
+/// The results of a plugin's functions that are called once.
 #[derive(Default)]
 struct Description {
     about: Option<About>,

@@ -13,7 +13,7 @@ use crate::config;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
-const FILE: &str = "plugin-rename.json";
+const RECORD_FILE: &str = "plugin-rename.json";
 
 /// A rename that has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,43 +23,43 @@ pub struct Renaming {
 }
 
 impl Renaming {
-    /// Records it, so that it outlives the process.
+    /// Records the rename, so that it outlives the process.
     pub(super) async fn record(self, data_dir: &Path) -> Result<()> {
         let (folder, text) = (data_dir.to_owned(), serde_json::to_vec(&self).map_err(Error::internal)?);
         let written = tokio::task::spawn_blocking(move || {
-            let new = folder.join(format!("{FILE}.new"));
+            let new = folder.join(format!("{RECORD_FILE}.new"));
             let mut file = std::fs::File::create(&new)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            std::fs::rename(new, folder.join(FILE))?;
+            std::fs::rename(new, folder.join(RECORD_FILE))?;
             std::fs::File::open(&folder)?.sync_all()
         });
         let written = written.await.map_err(Error::internal)?;
         written.map_err(|error| Error::Unavailable(format!("the rename cannot be recorded in data_dir: {error}")))
     }
 
-    /// Forgets the one that was recorded: it is done, or undone.
+    /// Deletes the record of a rename that is finished or undone.
     pub(super) async fn forget(data_dir: &Path) -> io::Result<()> {
-        match tokio::fs::remove_file(data_dir.join(FILE)).await {
+        match tokio::fs::remove_file(data_dir.join(RECORD_FILE)).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
     fn recorded(data_dir: &Path) -> io::Result<Option<Self>> {
-        let text = match std::fs::read(data_dir.join(FILE)) {
+        let text = match std::fs::read(data_dir.join(RECORD_FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
         let renaming: Self = serde_json::from_slice(&text)?;
-        // They become parts of paths.
+        // The ids become parts of paths.
         let fit = config::is_plugin_id(&renaming.from) && config::is_plugin_id(&renaming.to);
         fit.then_some(renaming).map(Some).ok_or_else(|| io::Error::other("it names no plugins"))
     }
 }
 
 impl Shared {
-    /// What was recorded of a rename is over.
+    /// Deletes the record of a rename; logs a failure.
     pub(super) async fn forget_renaming(&self) {
         if let Err(error) = Renaming::forget(&self.data_dir).await {
             tracing::warn!(folder = %self.data_dir.display(), %error, "record of a plugin rename cannot be removed");
@@ -67,15 +67,15 @@ impl Shared {
     }
 }
 
-/// Finishes a rename that the process before did not live to finish, before any plugin is loaded. `config_file` has the
-/// plugins' tables. What is in the way is logged, and nothing is changed then: an operator has to look at it.
+/// Finishes a rename that the previous process did not finish, before any plugin is loaded. `config_file` has the
+/// plugins' tables. An obstacle is logged, and nothing is changed then: an operator has to resolve it.
 pub async fn finish_renaming(
     data_dir: &Path,
     plugins: &config::Plugins,
     config_file: Option<&Path>,
     database: &Database,
 ) -> Option<Renaming> {
-    let record = data_dir.join(FILE);
+    let record = data_dir.join(RECORD_FILE);
     let renaming = match Renaming::recorded(data_dir) {
         Ok(renaming) => renaming?,
         Err(error) => {
@@ -86,7 +86,7 @@ pub async fn finish_renaming(
     let Renaming { from, to } = &renaming;
     match finish(data_dir, &plugins.folder, config_file, database, &renaming).await {
         Ok(()) => {
-            tracing::info!(plugin = %to, former = %from, "plugin rename finished that was interrupted");
+            tracing::info!(plugin = %to, former = %from, "interrupted plugin rename finished");
             if let Err(error) = Renaming::forget(data_dir).await {
                 tracing::warn!(file = %record.display(), %error, "record of a plugin rename cannot be removed");
             }
@@ -124,7 +124,7 @@ async fn finish(
         tokio::fs::rename(file(from), file(to)).await.map_err(|error| format!("{}: {error}", file(from).display()))?;
     }
     if let Err(error) = Versions::open(data_dir).rename(from, &to.as_str().into()).await {
-        tracing::warn!(plugin = %to, %error, "the versions of a renamed plugin stay under its old name");
+        tracing::warn!(plugin = %to, %error, "cannot move kept versions of renamed plugin");
     }
     let Some(config) = config_file.map(Path::to_owned) else { return Ok(()) };
     let (from, to) = (from.clone(), to.clone());
@@ -151,7 +151,7 @@ mod tests {
         Renaming::forget(folder.path()).await.unwrap();
         assert_eq!(Renaming::recorded(folder.path()).unwrap(), None);
         for damaged in ["", "{", r#"{"from":"../x","to":"y"}"#, r#"{"from":"a","to":"B"}"#] {
-            std::fs::write(folder.path().join(FILE), damaged).unwrap();
+            std::fs::write(folder.path().join(RECORD_FILE), damaged).unwrap();
             assert!(Renaming::recorded(folder.path()).is_err(), "{damaged}");
         }
     }

@@ -40,7 +40,7 @@ pub(super) struct UnitOfWork {
     actor: Actor,
     /// The network origin of the actor's request.
     origin: Option<Origin>,
-    /// Who asked for what the call does, if somebody did.
+    /// The requester of the call's work, if there is one.
     requester: Option<RequestedBy>,
     reads: BTreeMap<(Arc<str>, String), i64>,
     changes: Vec<Change>,
@@ -106,13 +106,13 @@ impl UnitOfWork {
         self
     }
 
-    /// The same for what somebody asked for: it posts nothing where they may not post themselves.
+    /// Sets the requester of the work, which posts nothing where the requester may not post.
     pub(super) fn requested_by(mut self, requester: Option<RequestedBy>) -> Self {
         self.requester = requester;
         self
     }
 
-    /// Whose turn the hashing of passwords takes.
+    /// The share of password hashing that this call counts towards.
     pub(super) fn hash_share(&self) -> Share {
         match (&self.actor, self.origin) {
             (Actor::Account(account), _) => Share::Account(account.id),

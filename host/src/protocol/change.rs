@@ -42,7 +42,7 @@ impl Attachment {
         }
     }
 
-    /// The URL for plugins: of a picture within the message only the kind, such as `data:image/png`.
+    /// The URL for plugins: of an embedded picture only the type, such as `data:image/png`.
     pub fn url_for_plugins(&self) -> String {
         let url = self.url();
         let kind = if url.starts_with("data:") { url.find([';', ',']) } else { None };
@@ -152,7 +152,7 @@ pub enum Change {
         room: RoomId,
         account: AccountId,
     },
-    /// Mutes an account until then; none lets it post again.
+    /// Mutes an account until this time; None lets it post again.
     Mute {
         room: RoomId,
         account: AccountId,

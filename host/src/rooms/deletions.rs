@@ -1,4 +1,4 @@
-//! What is left of deleted rooms and messages goes in the background: long logs, and words by which a room could be searched.
+//! Removes data of deleted rooms and messages in the background: long logs, and words by which a room could be searched.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{Availability, Database};
 use crate::error::Result;
 
-/// Between two batches: posts come first.
+/// Pause between two batches, so that posts come first.
 const BATCH_PAUSE: Duration = Duration::from_millis(10);
-/// How soon it is noticed that there is something to remove.
+/// How often the database is checked for something to remove.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Removes until `stop` what is left. Each batch is a transaction: a restart goes on where this ended.
+/// Removes data of deleted rooms and messages until `stop`. Each batch is a transaction, so a restart continues where this ended.
 pub async fn remove_leftovers(database: Database, stop: CancellationToken) {
     loop {
         let pause = match stop.run_until_cancelled(remove_some(&database)).await {
@@ -20,9 +20,9 @@ pub async fn remove_leftovers(database: Database, stop: CancellationToken) {
             Some(Ok(true)) => BATCH_PAUSE,
             Some(Ok(false)) => CHECK_INTERVAL,
             Some(Err(error)) => {
-                // That the database is away is logged already.
+                // An unavailable database is logged already.
                 if database.availability() == Availability::Available {
-                    tracing::warn!(%error, "removing what is left of deleted rooms and messages failed, retrying");
+                    tracing::warn!(%error, "removing data of deleted rooms and messages failed, retrying");
                 }
                 CHECK_INTERVAL
             }

@@ -1,4 +1,4 @@
-//! How many files may be open, and what they are for: connections get what everything else leaves.
+//! Divides the files that may be open by purpose: connections get what everything else leaves.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -14,8 +14,8 @@ const PLUGIN_FILES: u64 = 16;
 const MIN_RESERVED: u64 = 8;
 const MIN_METRICS: u64 = 4;
 const MIN_CONNECTIONS: u64 = 8;
-/// Where there are enough, so many files are kept for everything but clients, the database and the listeners.
-const AMPLE: u64 = 200;
+/// The number of files reserved for everything but clients, the database and the listeners, if the limit is high enough.
+const AMPLE_RESERVED_FILES: u64 = 200;
 
 /// Raises the soft limit of open files to the hard limit; the usual soft limit is low for the sake of old programs. Returns the
 /// resulting limit, if there is one.
@@ -28,7 +28,7 @@ pub fn raise_limit() -> Option<u64> {
     }
 }
 
-/// The limit as it is.
+/// The current limit.
 pub(super) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
@@ -47,7 +47,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Divides `limit`: the database's readers come before connections, but give way to the fewest of these.
+    /// Divides `limit`: the database's readers have priority over connections, except over the fewest of these.
     pub(super) fn of(limit: Option<u64>, config: &Config) -> Result<Self, StartError> {
         let configured = config.database.readers;
         let Some(limit) = limit else { return Ok(Self { caps: SocketCaps::default(), readers: configured }) };
@@ -57,8 +57,8 @@ impl Budget {
             return Err(StartError::Files { needed: fewest, limit });
         };
         let spare = limit - files.needed(readers);
-        let beside = (files.beside() + spare / 2).min(AMPLE.max(files.beside()));
-        // What exceeds the least is shared by what is done in passing: plugins' files, health checks, refusals.
+        let beside = (files.beside() + spare / 2).min(AMPLE_RESERVED_FILES.max(files.beside()));
+        // Files beyond the minimum are shared by short-lived uses: plugins' files, health checks, refusals.
         let more = beside - files.beside();
         let size = |files: u64| usize::try_from(files).unwrap_or(usize::MAX);
         let caps = SocketCaps {
@@ -70,7 +70,7 @@ impl Budget {
     }
 }
 
-/// What a configuration needs files for.
+/// What a configuration needs files for, with the numbers.
 struct Files {
     on_sqlite: bool,
     listeners: u64,
@@ -89,7 +89,7 @@ impl Files {
         }
     }
 
-    /// The fewest for everything but clients, the database and the listeners. A loaded plugin holds one.
+    /// The minimum for everything but clients, the database and the listeners. A loaded plugin holds one.
     fn beside(&self) -> u64 {
         PROCESS_FILES + PLUGIN_FILES + self.plugins + MIN_RESERVED + MIN_METRICS
     }

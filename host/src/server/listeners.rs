@@ -35,13 +35,13 @@ pub(super) fn listeners(config: &Config) -> impl Iterator<Item = (Listener, List
     })
 }
 
-/// Whether an IPv6 address has its port to share with an IPv4 one. By itself `[::]` takes IPv4 too.
+/// Whether an IPv6 address shares its port with an IPv4 one. Alone, `[::]` accepts IPv4 too.
 fn has_ipv4_twin(address: SocketAddr, config: &Config) -> bool {
     let same_port = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
     address.is_ipv6() && address.port() != 0 && listeners(config).any(|(other, _)| same_port(other.address))
 }
 
-/// Listens at one address; `earlier` are the listeners that there are already, as they were bound.
+/// Opens a listener at one address; `earlier` are the listeners that are open already, as they were bound.
 pub(super) fn open(
     listener: Listener,
     earlier: &[Listener],

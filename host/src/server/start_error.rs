@@ -1,4 +1,4 @@
-//! What keeps a server from starting.
+//! Errors that keep a server from starting.
 
 use std::io;
 use std::net::SocketAddr;

@@ -131,7 +131,7 @@ impl ClientSession {
         }
     }
 
-    /// The message itself is the answer; only a failure is told otherwise.
+    /// Posts a message. The message itself is the answer; only a failure is answered otherwise.
     async fn send_direct(&self, caller: &Caller, room: &Room, message: NewMessage, nested: Nested) {
         self.post(caller, &RoomName::Id(room.id), message, move |outbox, outcome| {
             if let Err(error) = outcome {

@@ -117,7 +117,7 @@ impl ClientSession {
         Ok(())
     }
 
-    /// The message itself is the answer; only a failure is told otherwise.
+    /// Posts a message. The message itself is the answer; only a failure is answered otherwise.
     async fn send_go(
         &self,
         me: &Arc<Connection>,

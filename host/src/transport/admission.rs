@@ -21,7 +21,7 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 /// How many proxy addresses are logged: anybody can send the header.
 const MAX_PROXY_WARNINGS: usize = 100;
 
-/// How many sockets may be open, by what they are for. Each is an open file, of which there may be only so many.
+/// Limits of open sockets, by purpose. Each socket is an open file, of which the process has a limited number.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketCaps {
     /// Clients' connections, whatever `limits.connections` says.
@@ -39,13 +39,13 @@ impl Default for SocketCaps {
 }
 
 impl SocketCaps {
-    /// Of `reserved`, where there are files enough.
+    /// The cap of `reserved`, if enough files may be open.
     pub const RESERVED: usize = 64;
-    /// Of `metrics`, where there are files enough.
+    /// The cap of `metrics`, if enough files may be open.
     pub const METRICS: usize = 16;
 }
 
-/// Counts sockets, and sessions too: behind a proxy, and with Socket.IO's polling, a session is no socket of its own.
+/// Counts sockets, and sessions too: behind a proxy, and with Socket.IO's polling, a session has no socket of its own.
 pub struct Admission {
     limits: Reloadable<Limits>,
     server: Reloadable<Server>,
@@ -163,7 +163,7 @@ impl Admission {
         }
     }
 
-    /// The same with these caps on open sockets, however the limits change.
+    /// Sets these caps on open sockets, which hold however the limits change.
     pub fn with_caps(self, caps: SocketCaps) -> Self {
         Self { caps, ..self }
     }
@@ -176,13 +176,13 @@ impl Admission {
         admit(&self.sockets, origin, all, per_address)
     }
 
-    /// A place for a connection to `metrics.listen`, whatever there is of others.
+    /// Admits a connection to `metrics.listen`, regardless of other connections.
     pub(super) fn metrics_socket(&self, peer: IpAddr) -> Result<Admitted, Refused> {
         admit(&self.metrics, peer.to_canonical().into(), self.caps.metrics, usize::MAX)
     }
 
-    /// A place for a connection beyond the caps, until it is answered. Addresses that nobody named share 7 of 8 places, and 1 of 8 if
-    /// they begin with a TLS `handshake`, which costs more than the answer; one such address has 1 of 8.
+    /// Admits a connection beyond the caps until it is answered. Unknown addresses share 7 of 8 places, and 1 of 8 if
+    /// they begin with a TLS `handshake`, which costs more than the answer; one unknown address has 1 of 8.
     pub(super) fn reserved(&self, peer: IpAddr, handshake: bool) -> Result<Admitted, Refused> {
         let all = self.caps.reserved;
         let share = (all / 8).max(1);
@@ -202,14 +202,14 @@ impl Admission {
         }
     }
 
-    /// Whether the address is the machine's own, a trusted proxy's, or one that the limits of an address do not hold for.
+    /// Whether the address is the machine's own, a trusted proxy's, or exempt from the limits of an address.
     fn is_known(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.exempt.is_exempt(peer.into())
             || self.server.get().trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
-    /// How many connections there may be in all, `most` at the most, and of one address.
+    /// The limits of connections in total, capped by `most`, and per address.
     fn limits(&self, most: usize) -> (usize, usize) {
         let limits = self.limits.get();
         (limits.connections.min(most), limits.connections_per_address)
@@ -274,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn open_files_bound_sockets_whatever_the_limits_say() {
+    fn open_files_bound_sockets_regardless_of_the_limits() {
         let admission = admission(10, 10).with_caps(SocketCaps { connections: 1, ..SocketCaps::default() });
         let _first = from(&admission, "192.0.2.1").unwrap();
         assert_eq!(from(&admission, "192.0.2.2").err(), Some(Refused::Full));
     }
 
     #[test]
-    fn reserve_is_shared_by_strangers_and_keeps_places_for_known_addresses() {
+    fn reserve_is_shared_by_unknown_addresses_and_keeps_places_for_known_ones() {
         let caps = SocketCaps { reserved: 16, ..SocketCaps::default() };
         let admission = admission(0, 0).with_caps(caps);
         let reserved = |peer: &str, handshake| admission.reserved(peer.parse().unwrap(), handshake);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_listener_has_places_of_its_own_and_few() {
+    fn metrics_listener_has_few_places_of_its_own() {
         let admission = admission(0, 0).with_caps(SocketCaps { metrics: 2, ..SocketCaps::default() });
         let peer = "192.0.2.1".parse().unwrap();
         let _held = [admission.metrics_socket(peer).unwrap(), admission.metrics_socket(peer).unwrap()];
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_share_and_gets_it_back() {
+    fn closed_connection_frees_its_place_in_the_limit_of_its_address() {
         let admission = admission(10, 2);
         let (first, _second) = (from(&admission, "192.0.2.1").unwrap(), from(&admission, "::ffff:192.0.2.1").unwrap());
         assert_eq!(from(&admission, "192.0.2.1").err(), Some(Refused::Crowded));

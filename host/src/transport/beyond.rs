@@ -26,19 +26,19 @@ use super::listen::strip_not_modified;
 use super::socket::Socket;
 use super::tls::Tls;
 
-/// How long a client may take over its handshake and its request's headers before it is refused unheard.
+/// Timeout of a client's handshake and request headers; then the client is refused without a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the whole exchange may take.
+/// Timeout of the whole exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most that a request's headers may have.
+/// Maximum size of a request's headers.
 const HEAD_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Paths that say how the server is.
-const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-/// The administrators' API, for requests that bring a token along.
-const ADMIN: &str = "/api/admin/";
+/// Paths that report the server's health.
+const HEALTH_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// Prefix of the administrators' API, whose requests are answered if they carry a token.
+const ADMIN_PATH_PREFIX: &str = "/api/admin/";
 
-/// What a connection is answered that has no place among the others.
+/// Answers connections beyond the caps.
 pub(super) struct Beyond {
     pub(super) refused: Refused,
     pub(super) peer: SocketAddr,
@@ -78,7 +78,7 @@ impl Beyond {
             let answers = is_answered(&request);
             if !answers {
                 admission.count_refused(refused);
-                // What the client still sends must be read, or the system throws the answer away.
+                // What the client still sends must be read, or the system discards the answer.
                 linger.set();
             }
             let app = app.clone();
@@ -97,7 +97,7 @@ impl Beyond {
             .keep_alive(false);
         let served = builder.serve_connection(TokioIo::new(&mut socket), service).await;
         let Err(error) = served else { return };
-        tracing::debug!(%error, %peer, "a connection beyond the cap ended badly");
+        tracing::debug!(%error, %peer, "connection beyond the cap failed");
         if was_heard.load(Ordering::Relaxed) {
             return;
         }
@@ -116,7 +116,8 @@ impl Beyond {
 
 fn is_answered<B>(request: &Request<B>) -> bool {
     let path = request.uri().path();
-    HEALTH.contains(&path) || (path.starts_with(ADMIN) && request.headers().contains_key(header::AUTHORIZATION))
+    HEALTH_PATHS.contains(&path)
+        || (path.starts_with(ADMIN_PATH_PREFIX) && request.headers().contains_key(header::AUTHORIZATION))
 }
 
 #[cfg(test)]

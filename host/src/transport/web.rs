@@ -65,7 +65,7 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         (header::ETAG, tag),
         // Revalidated on every load, so that a page never mixes files of two versions.
         (header::CACHE_CONTROL, "no-cache".to_owned()),
-        // Here and not by the compression layer alone, which sees no text in a 304.
+        // Set here, since the compression layer alone sees no text in a 304.
         (header::VARY, "accept-encoding".to_owned()),
         (header::CONTENT_SECURITY_POLICY, CSP.to_owned()),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin".to_owned()),

@@ -1,16 +1,16 @@
-//! What is wrong with a JSON value. The server words its own errors alike, in `host/src/dialect/json/fault.rs`.
+//! Errors in a JSON value. The server words its own errors alike, in `host/src/dialect/json/fault.rs`.
 
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-/// How much of a name that a client chose an error repeats.
+/// The most characters of a client's name that an error repeats.
 const MAX_NAME_CHARS: usize = 64;
 
-/// What is wrong, and in which field.
+/// The fault, and the path of its field.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// As in `choices[1].name`; empty for the whole.
+    /// As in `choices[1].name`; empty for the whole value.
     path: String,
     why: String,
 }
@@ -20,7 +20,7 @@ impl Fault {
         Self { path: String::new(), why: why.into() }
     }
 
-    /// With the field as the errors of settings have it, in backticks.
+    /// The error's text with the field in backticks, as in errors of settings.
     pub(crate) fn quoted(&self) -> String {
         match &*self.path {
             "" => self.why.clone(),
@@ -62,7 +62,7 @@ impl de::Error for Fault {
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         let words = wanted_words(wanted);
         match found {
-            // What is beyond any integer type is read as a double.
+            // Integers beyond any integer type are read as doubles.
             Unexpected::Float(number) if number.fract() == 0.0 && words.contains("whole number") => {
                 let range = if number < 0.0 { "small" } else { "large" };
                 Self::new(format!("should be {words} that is not so {range}"))
@@ -110,7 +110,7 @@ impl de::Error for Fault {
     }
 }
 
-/// `a`, `b` and `c`.
+/// Joins words as in `a`, `b` and `c`.
 fn quoted(words: &[&str], joint: &str) -> String {
     match words {
         [] => "nothing".to_owned(),

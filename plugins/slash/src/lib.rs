@@ -9,7 +9,7 @@
 //! | `reminder.set` | `/remind 10m tea` | posts a mention of the caller in the room after the given time |
 //!
 //! An account has at most 20 reminders at a time, of 2,000 characters each and up to a year ahead; one for a room that is
-//! gone, or where its account is no member any more or muted by then, is dropped.
+//! gone, or where its account is no longer a member or is muted by then, is dropped.
 //!
 //! Settings: none. Grants: `messages`, `rooms`, `rooms-admin`, `timers`.
 

@@ -44,7 +44,7 @@ pub(crate) fn set(ctx: &Context, args: Set) -> Result<Value> {
         return Err(Error::too_large(format!("you have {MAX_REMINDERS_PER_ACCOUNT} reminders already")));
     }
     let text = crate::one_line(&args.text);
-    // Later nobody is there to be told what is wrong with it.
+    // Checked now, since nobody receives an error when the reminder is due.
     if !natterjack_text::has_visible(&text) {
         return Err(Error::invalid("say of what: /remind 10m tea"));
     }

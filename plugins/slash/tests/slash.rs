@@ -214,7 +214,7 @@ fn reminder_is_posted_if_the_mute_has_ended() {
 }
 
 #[test]
-fn a_reminder_of_what_could_not_be_posted_is_refused_at_once() {
+fn reminder_whose_text_could_not_be_posted_is_refused_at_once() {
     let chat = lobby();
     for (text, code) in [
         ("tea\0", ErrorCode::Invalid),
@@ -237,7 +237,7 @@ fn a_reminder_of_what_could_not_be_posted_is_refused_at_once() {
 }
 
 #[test]
-fn nobody_hoards_reminders() {
+fn reminders_per_account_are_limited() {
     let chat = lobby();
     let remind = |who: &str| run(&chat, who, "reminder.set", json!({ "in_s": 60, "text": "tea" }));
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! What characters read as.
+//! Maps characters to the letters that they read as.
 
 use natterjack_text::{combines, decompose, is_invisible};
 
@@ -8,19 +8,19 @@ use crate::settings::Evasions;
 use crate::skeleton::{Between, GAP};
 use crate::words::fold;
 
-/// Characters of which it is known what they read as.
-const KNOWN: usize = 1024;
+/// Slots of the cache for characters outside of ASCII.
+const CACHE_SLOTS: usize = 1024;
 
-/// How characters are read, worked out once: most of what people write is ASCII.
+/// How characters are read, computed once for ASCII, which most text is.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
     pub(crate) rules: Evasions,
     ascii: [u8; 128],
-    /// What was found out last about characters outside of ASCII: nearly all of a message are the same few.
+    /// Cache of characters outside of ASCII: nearly all of those in a message are the same few.
     known: Vec<(char, Option<Simple>)>,
 }
 
-/// A character that is one letter, and stays one whatever follows.
+/// A character that reads as one letter, whatever follows it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Simple {
     pub(crate) letter: char,
@@ -40,12 +40,12 @@ impl Alphabet {
         Self { rules, ascii: std::array::from_fn(|code| letter(code as u8 as char)), known: Vec::new() }
     }
 
-    /// What a character outside of ASCII reads as, if it is one letter.
+    /// The letter that a character outside of ASCII reads as, if it is one letter.
     pub(crate) fn simple(&mut self, character: char) -> Option<Simple> {
         if self.known.is_empty() {
-            self.known = vec![('\0', None); KNOWN];
+            self.known = vec![('\0', None); CACHE_SLOTS];
         }
-        let at = character as usize % KNOWN;
+        let at = character as usize % CACHE_SLOTS;
         if self.known[at].0 != character {
             self.known[at] = (character, self.read_simple(character));
         }
@@ -69,7 +69,7 @@ impl Alphabet {
         Some(Simple { letter: self.plain(letter), script: Script::of(character) })
     }
 
-    /// The letter that a character is a picture of, or that it looks like with all its accents.
+    /// The letter that a character depicts, or that it looks like with all its accents.
     pub(crate) fn picture(&self, character: char) -> Option<char> {
         let look = |c: char| looks::homoglyph(c).filter(|_| self.rules.lookalikes);
         fold(character).next().and_then(look).or_else(|| look(character))
@@ -87,7 +87,7 @@ impl Alphabet {
         self.rules.repeats
     }
 
-    /// What one character of a text in ASCII reads as before the next one, or a gap.
+    /// The letter that a character of an ASCII text reads as before the next one, or a gap.
     pub(crate) fn ascii_letter(&self, character: u8, next: Option<u8>) -> u8 {
         match character {
             b'!' if !next.is_some_and(|next| next.is_ascii_alphanumeric()) => GAP,
@@ -96,10 +96,10 @@ impl Alphabet {
     }
 }
 
-/// What a letter is, as far as words of it can be told apart.
+/// The class of a letter, as far as word boundaries depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
-    /// Letters of Chinese and Japanese, which stand side by side: space between them makes no words.
+    /// Chinese and Japanese letters, which are written without spaces: space between them does not separate words.
     Unspaced,
     Hangul,
     Other,
@@ -125,7 +125,7 @@ impl Script {
         }
     }
 
-    /// Whether letters of these belong together over a gap, whatever is around them.
+    /// Whether letters of these classes belong together over a gap, whatever is around them.
     pub(crate) fn join(self, other: Self, between: Between) -> bool {
         match (self, other) {
             (Self::Unspaced, Self::Unspaced) => true,

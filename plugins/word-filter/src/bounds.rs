@@ -7,9 +7,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::{korean, looks};
 
-/// Characters before and after a place that are looked at; a longer one is no address that anybody writes.
+/// Characters before and after a position that are inspected; no real address is longer.
 const MAX_TOKEN_SIDE: usize = 200;
-/// `***` is the longest mark of a style.
+/// The longest Markdown style mark is `***`.
 const MAX_STYLE_SIGNS: usize = 3;
 
 /// Whether the range is a whole word.
@@ -17,18 +17,18 @@ pub(crate) fn is_whole(body: &str, word: &Range<usize>) -> bool {
     begins_word(body, word) && ends_word(body, word)
 }
 
-/// Whether a word that is here may begin so.
+/// Whether a word in this range may begin at its start.
 pub(crate) fn begins_word(body: &str, word: &Range<usize>) -> bool {
     is_bound(body, word.start) || korean::may_follow(&body[..word.start], &body[word.clone()])
 }
 
-/// Whether a word that is here may end so.
+/// Whether a word in this range may end at its end.
 pub(crate) fn ends_word(body: &str, word: &Range<usize>) -> bool {
     is_bound(body, word.end) || korean::may_go_on(&body[word.clone()], &body[word.end..])
 }
 
-/// Whether words are apart here. What shows nothing parts none. Beside a sign they are apart, except in an address, where
-/// what a dot joins is one word, and where Markdown styles a part of a word. Between letters UAX #29 decides: a text in
+/// Whether there is a word boundary here. Invisible characters make none. Beside a sign there is one, except in an address, where
+/// words joined by dots are one word, and where Markdown styles a part of a word. Between letters UAX #29 decides: a text in
 /// Chinese or Thai has a boundary between any two, since only readers know the words.
 pub(crate) fn is_bound(body: &str, at: usize) -> bool {
     let (before, after) = (body[..at].trim_end_matches(is_invisible), body[at..].trim_start_matches(is_invisible));
@@ -36,7 +36,7 @@ pub(crate) fn is_bound(body: &str, at: usize) -> bool {
     match (is_letter(left), is_letter(right)) {
         (true, true) if left.is_ascii() && right.is_ascii() => false,
         (true, true) => parts_letters(before, right),
-        // `ass.example.org` is no word and a name.
+        // `ass.example.org` is one name, not a word and a name.
         (true, false) if right == '.' || right == '@' => !is_address(token(body, at)),
         (false, true) if left == '.' => !is_address(token(body, at)),
         (true, false) if is_style(right) => !is_styled_inside(body, body.len() - after.len()),
@@ -49,7 +49,7 @@ fn is_letter(c: char) -> bool {
     c.is_alphanumeric() || is_mark(c)
 }
 
-/// UAX #29 between two letters: it depends on them alone, and not on the marks on the first one.
+/// Whether UAX #29 has a boundary between two letters: it depends on them alone, and not on the marks on the first one.
 fn parts_letters(before: &str, right: char) -> bool {
     let base = before.char_indices().rev().take(8).find(|(_, c)| !is_mark(*c)).map_or(0, |(start, _)| start);
     let mut pair = before[base..].to_owned();
@@ -58,13 +58,13 @@ fn parts_letters(before: &str, right: char) -> bool {
     pair.split_word_bound_indices().any(|(start, _)| start == at)
 }
 
-/// What styles a part of a word in Markdown, where it has a counterpart. `_` does not within a word.
+/// Whether a sign styles a part of a word in Markdown, if it has a counterpart. `_` does not within a word.
 fn is_style(sign: char) -> bool {
     looks::is_markup(sign) && sign != '_'
 }
 
-/// Whether the signs around this place are between letters, and there are the same ones before or after them where a style
-/// may begin or end: shown, `cl*ass*` is `class`.
+/// Whether the signs at this position are between letters, and the same signs are before or after them where a style
+/// may begin or end: rendered, `cl*ass*` is `class`.
 fn is_styled_inside(body: &str, at: usize) -> bool {
     let beside = [body[at..].chars().next(), body[..at].chars().next_back()];
     let Some(sign) = beside.into_iter().flatten().find(|c| is_style(*c)) else { return false };
@@ -76,7 +76,7 @@ fn is_styled_inside(body: &str, at: usize) -> bool {
         return false;
     }
     let marks = &body[before.len()..before.len() + length];
-    // Exactly these, in the same paragraph, and not too far to matter.
+    // The same signs, in the same paragraph, within a bounded distance.
     let line_start = before.char_indices().rev().take(MAX_TOKEN_SIDE).take_while(|(_, c)| *c != '\n').last();
     let earlier = &before[line_start.map_or(before.len(), |(start, _)| start)..];
     let line_end = after.char_indices().take(MAX_TOKEN_SIDE).take_while(|(_, c)| *c != '\n').last();
@@ -103,7 +103,7 @@ pub(crate) fn token(body: &str, at: usize) -> &str {
     &body[start..end]
 }
 
-/// Whether it is a URL, an e-mail address, a host of three labels or more, or a path.
+/// Whether a token is a URL, an e-mail address, a host of three labels or more, or a path.
 pub(crate) fn is_address(token: &str) -> bool {
     let token = token.trim_matches(|c: char| !c.is_alphanumeric() && !"/\\~.".contains(c));
     if token.contains("://") || token.starts_with("www.") {
@@ -120,7 +120,7 @@ pub(crate) fn is_address(token: &str) -> bool {
     let labels = || host.split('.');
     let is_label =
         |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    // Single letters with dots between them are no host.
+    // Single letters with dots between them are not a host.
     labels().count() > 2 && labels().all(is_label) && labels().any(|label| label.chars().nth(2).is_some())
 }
 

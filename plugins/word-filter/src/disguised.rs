@@ -17,9 +17,9 @@ use crate::words::{fold, spellings};
 
 /// One-letter words, which may precede a word with spaced letters: "I d a r n it".
 const ONE_LETTER_WORDS: &str = "aiouyeàéяиаоуксв";
-/// Letters of the longest word that is looked for in parts.
+/// The most runs of a token that is read by itself.
 const MAX_TOKEN_RUNS: usize = 100;
-/// Signs between two parts of it.
+/// The most signs between two parts of a token.
 const MAX_SEAM_SIGNS: usize = 3;
 
 /// The words' skeletons, and reusable memory for the skeletons of messages.
@@ -29,9 +29,9 @@ pub(crate) struct Disguised {
     shapes: Vec<WordShape>,
     alphabet: Alphabet,
     message: Skeleton,
-    /// A part of it that is read by itself.
+    /// A token of the message that is read by itself.
     token: Skeleton,
-    /// The words by their letters alone, for a first glance.
+    /// The words by their letters alone, for the fast check.
     letters: NFA,
     /// Whether all words are included: words with signs are not.
     complete: bool,
@@ -43,7 +43,7 @@ struct WordShape {
     letters: Vec<Letters>,
     /// How many letters there are.
     length: usize,
-    /// Whether two letters that stand apart are a word already: "a s" are two words.
+    /// Whether two spaced letters are enough for the word. In most scripts they are not: "a s" are two words.
     is_dense: bool,
 }
 
@@ -60,7 +60,7 @@ impl Disguised {
         let (mut texts, mut shapes) = (Vec::new(), Vec::new());
         let mut alphabet = Alphabet::new(rules);
         let mut l_is_i = Alphabet::new(Evasions { l_is_i: true, ..rules });
-        // Words with signs in them are found as they are; a sign that is no letter does not show in a skeleton.
+        // Words with signs are found undisguised only: a sign that reads as no letter is not in a skeleton.
         let reads_as_letters = |word: &&str| {
             let letter = |c: char| c.is_alphanumeric() || c.is_whitespace() || is_mark(c) || is_invisible(c);
             word.chars().all(letter) && word.chars().any(char::is_alphabetic)
@@ -129,7 +129,7 @@ impl Disguised {
         self.token = token;
     }
 
-    /// Finds whole words in what was read, or, if that is the parts of one word, a word that is all of it.
+    /// Finds whole words in a skeleton, or, if the skeleton is a token, a word that is all of it.
     fn find_in(&self, skeleton: &Skeleton, body: &str, hits: &mut Vec<Range<usize>>, is_token: bool) {
         let found = self.automaton.try_find_overlapping_iter(Input::new(&skeleton.text));
         hits.extend(found.into_iter().flatten().filter_map(|hit| {
@@ -147,7 +147,7 @@ impl Disguised {
     }
 }
 
-/// Whether these runs are a word: nothing that belongs to it is before or behind them.
+/// Whether these runs are a whole word: nothing that belongs to it is before or after them.
 fn is_whole(body: &str, runs: &[Run], range: &Range<usize>) -> bool {
     let word = runs[range.start].start as usize..runs[range.end - 1].end as usize;
     let before = range.start.checked_sub(1).map(|before| &runs[before]).filter(|before| before.count > 0);
@@ -155,7 +155,7 @@ fn is_whole(body: &str, runs: &[Run], range: &Range<usize>) -> bool {
     let inside: Vec<Between> = runs[range.clone()].iter().skip(1).filter_map(|run| run.apart).collect();
     let uniform = inside.first().copied().filter(|first| inside.iter().all(|between| between == first));
 
-    // Letters that stand apart are one word, all that do so in the same way or all of them.
+    // Spaced letters are a word of their own if all are spaced in the same way and their neighbours otherwise; else all are one word.
     let differs =
         |run: Option<&Run>| uniform.is_some() && run.is_some_and(|run| run.apart.is_some() && run.apart != uniform);
     let begins = match (before, runs[range.start].apart) {
@@ -166,7 +166,7 @@ fn is_whole(body: &str, runs: &[Run], range: &Range<usize>) -> bool {
                 || differs(Some(before))
                 || (between == Between::Space && is_one_letter_word(body, runs, range.start - 1))
         }
-        // Letters by what they look like alone are no reason to see a word begin.
+        // A letter that is one by its look alone is no reason for a word to begin here.
         (Some(before), None) => {
             before.end as usize <= word.start && are_letters(body, word.start) && begins_word(body, &word)
         }
@@ -185,13 +185,13 @@ fn is_whole(body: &str, runs: &[Run], range: &Range<usize>) -> bool {
     begins && ends && !(inside.contains(&Between::Space) && is_passage(body, runs, range, before, next))
 }
 
-/// Whether these letters stand side by side with others of a language that has no spaces, and one that is there parts them.
+/// Whether these are letters of a script without spaces in running text: letters adjoin them on both sides.
 fn is_passage(body: &str, runs: &[Run], range: &Range<usize>, before: Option<&Run>, next: Option<&Run>) -> bool {
     let unspaced = runs[range.clone()].iter().any(|run| script_of(body, run) == Script::Unspaced);
     unspaced && before.is_some() && runs[range.start].apart.is_none() && next.is_some_and(|next| next.apart.is_none())
 }
 
-/// Whether two letters belong together over a gap, whatever is around them: then they can be parted there, too.
+/// Whether two letters belong together over a gap, whatever is around them: then they can be separated there, too.
 fn join_loosely(body: &str, before: &Run, run: &Run, between: Between) -> bool {
     script_of(body, before).join(script_of(body, run), between)
 }
@@ -200,7 +200,7 @@ fn script_of(body: &str, run: &Run) -> Script {
     body[run.original()].chars().next().map_or(Script::Other, Script::of)
 }
 
-/// Whether the letter at this place, which stands apart, is a word, and the first one of those that stand apart.
+/// Whether the letter at this position is spaced, is a one-letter word, and is the first of the spaced letters.
 fn is_one_letter_word(body: &str, runs: &[Run], at: usize) -> bool {
     let alone = at < 1 || runs[at - 1].count == 0;
     alone
@@ -208,7 +208,7 @@ fn is_one_letter_word(body: &str, runs: &[Run], at: usize) -> bool {
         && body[runs[at].original()].chars().flat_map(fold).all(|c| ONE_LETTER_WORDS.contains(c))
 }
 
-/// Runs of letters with nothing between them but signs that a person reads over: `d-a_rn`.
+/// Runs of letters with nothing between them but signs that readers skip: `d-a_rn`.
 fn tokens<'a>(body: &'a str, runs: &'a [Run]) -> impl Iterator<Item = Range<usize>> + 'a {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -232,18 +232,18 @@ fn tokens<'a>(body: &'a str, runs: &'a [Run]) -> impl Iterator<Item = Range<usiz
     })
 }
 
-/// What parts the letters of something without white space in it.
+/// The separators between the letters of a token.
 #[derive(Default)]
 struct Seams {
     hyphens: usize,
     dots: usize,
-    /// Letters since the last one.
+    /// Letters since the last separator.
     piece: usize,
     has_single: bool,
 }
 
 impl Seams {
-    /// Adds one, if it does not end the word.
+    /// Adds a separator, unless it ends the word.
     fn add(&mut self, signs: &str) -> bool {
         let reads_over =
             |c: char| matches!(c, '-' | '_' | '*' | '~' | '`' | '|' | '^' | '·' | '•' | '‐'..='―' | '・' | '−');
@@ -264,7 +264,7 @@ impl Seams {
         self.has_single |= self.piece == 1 && next.is_none_or(|next| next.count == 0);
     }
 
-    /// Whether it is no matter what these are: a dot is the end of a sentence, too.
+    /// Whether the separators may be ignored: a dot also ends a sentence.
     fn join(&self) -> bool {
         match self.dots {
             0 => self.hyphens > 0,

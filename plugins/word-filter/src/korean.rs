@@ -1,12 +1,12 @@
-//! Korean words in running text: what is written together with a word is not parted from it by anything.
+//! Korean words in running text: affixes are written together with a word, without a separator.
 
 use natterjack_text::nfc;
 
-/// A word of this many syllables or more is hardly ever a part of another one.
-const MIN_UNMISTAKABLE: usize = 3;
-/// The most characters of Hangul before or after a word that are taken apart.
+/// A word of at least this many syllables is hardly ever a part of another one.
+const MIN_UNMISTAKABLE_SYLLABLES: usize = 3;
+/// The most Hangul characters before or after a word that are split into affixes.
 const MAX_AFFIXES: usize = 12;
-/// What is appended to a word: particles, endings of the copula, and what people call each other.
+/// Suffixes of words: particles, endings of the copula, and forms of address.
 const SUFFIXES: &[&str] = &[
     "은",
     "는",
@@ -104,23 +104,23 @@ const SUFFIXES: &[&str] = &[
     "또",
     "정말",
 ];
-/// The same, where the syllable before ends in a vowel.
+/// Suffixes after a syllable that ends in a vowel.
 const SUFFIXES_AFTER_VOWEL: &[&str] =
     &["다", "냐", "지", "고", "며", "면", "라", "라고", "라니", "란", "래", "나", "든", "니", "죠", "였", "였다"];
-/// What is put before a word: exclamations, pronouns, and what makes a word stronger.
+/// Prefixes of words: exclamations, pronouns, and intensifiers.
 const PREFIXES: &[&str] = &[
     "야", "아", "어", "오", "에", "이", "저", "그", "요", "개", "왕", "쌩", "존나", "졸라", "진짜", "정말", "미친",
     "너", "니", "네", "넌", "난", "나", "참", "또", "왜", "더", "확", "걍", "그냥", "완전", "하", "헐", "와", "우",
     "이런", "저런", "그런", "에이", "아이", "아오", "어휴", "뭐", "뭔", "다", "맨날", "제발",
 ];
 
-/// Whether a word of Hangul may stand behind what a text ends with.
+/// Whether a Hangul word may follow this text.
 pub(crate) fn may_follow(before: &str, word: &str) -> bool {
     let length: usize = before.chars().rev().take_while(|c| is_hangul(*c)).map(char::len_utf8).sum();
     word.starts_with(is_hangul) && (is_unmistakable(word) || is_made_of(&before[before.len() - length..], None))
 }
 
-/// Whether a word of Hangul may stand before what a text begins with.
+/// Whether a Hangul word may be followed by this text.
 pub(crate) fn may_go_on(word: &str, after: &str) -> bool {
     let length: usize = after.chars().take_while(|c| is_hangul(*c)).map(char::len_utf8).sum();
     let last = nfc(word).chars().next_back();
@@ -131,16 +131,16 @@ pub(crate) fn is_hangul(c: char) -> bool {
     matches!(c, '가'..='힣') || is_jamo(c)
 }
 
-/// Letters of Hangul by themselves, which people laugh and weep with, and those that make up syllables.
+/// Whether a character is a single letter of Hangul: these express laughing and weeping, and make up syllables.
 fn is_jamo(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{11FF}' | '\u{3130}'..='\u{318F}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}')
 }
 
 fn is_unmistakable(word: &str) -> bool {
-    nfc(word).chars().filter(|c| matches!(c, '가'..='힣')).count() >= MIN_UNMISTAKABLE
+    nfc(word).chars().filter(|c| matches!(c, '가'..='힣')).count() >= MIN_UNMISTAKABLE_SYLLABLES
 }
 
-/// Whether a text is made of nothing but suffixes behind a word that ends with `last`, or, without that, of prefixes.
+/// Whether a text consists of suffixes after a word that ends with `last`, or, without `last`, of prefixes.
 fn is_made_of(text: &str, last: Option<char>) -> bool {
     if text.chars().count() > MAX_AFFIXES * 3 {
         return false;
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_stands_between_what_is_written_together_with_it() {
+    fn word_is_found_between_its_affixes() {
         for (before, word, after) in [
             ("야", "씨발", "놈아"),
             ("아", "씨발", "진짜"),

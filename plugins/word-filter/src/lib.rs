@@ -21,7 +21,7 @@
 //! All keys are optional; without any, everything passes. Words match ignoring case in any script, and only between
 //! word boundaries. A pattern matches anywhere; `\b` and `\w` support Unicode.
 //!
-//! Seen through by default: letters apart (`d a r n`, `d.a.r.n`, `d-a_rn`; but not `d, a & r`, which is a list), digits, signs and letters of other scripts for
+//! Detected by default: letters apart (`d a r n`, `d.a.r.n`, `d-a_rn`; but not `d, a & r`, which is a list), digits, signs and letters of other scripts for
 //! letters (`d4rn`, `d@rn`), and drawn-out letters (`daaarn`, but a single doubled one makes another word: `god` is not
 //! `good`). `accents` (`dárn`) is for languages without them: in Spanish, `año` is not `ano`.
 //!

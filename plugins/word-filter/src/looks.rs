@@ -2,7 +2,7 @@
 
 use natterjack_text::drawn_letter;
 
-/// Digits and signs in the place of letters. `1` stands for `l` as well, which words are read with once more.
+/// The letter that a digit or sign stands for. `1` stands for `l` as well, with which words are read a second time.
 pub(crate) fn ascii(sign: char) -> Option<char> {
     Some(match sign {
         '0' => 'o',
@@ -51,8 +51,8 @@ pub(crate) fn homoglyph(letter: char) -> Option<char> {
     })
 }
 
-/// Whether it is a letter of everyday Cyrillic or Greek: a word of these alone is one of that language, whatever it looks
-/// like. Others, such as `ѕ` and `ԁ`, are hardly ever written for their own sake.
+/// Whether a letter is everyday Cyrillic or Greek: a word of these alone is one of that language, whatever it looks
+/// like. Others, such as `ѕ` and `ԁ`, hardly ever occur in ordinary text.
 pub(crate) fn is_everyday(letter: char) -> bool {
     matches!(letter, 'α'..='ω' | 'а'..='я' | 'ё' | 'ђ' | 'ѓ' | 'є' | 'і' | 'ї' | 'ј'..='џ' | 'ґ')
 }

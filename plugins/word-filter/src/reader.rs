@@ -1,4 +1,4 @@
-//! Reading a text letter by letter.
+//! Reads a text letter by letter.
 
 use std::ops::Range;
 
@@ -9,33 +9,33 @@ use crate::looks;
 use crate::skeleton::{Between, GAP, Run, Skeleton};
 use crate::words::fold;
 
-/// Single letters belong together if they are no further apart than this.
-const SPACING: u32 = 3;
-/// More marks than this on one letter are no accents.
+/// The longest gap, in characters, over which single letters belong together.
+const MAX_SPACING_CHARS: u32 = 3;
+/// The most marks on one letter that count as accents.
 const MAX_ACCENTS: usize = 2;
 
-/// How far a text is read, and into what.
+/// State of reading a text into a skeleton.
 pub(crate) struct Reader<'a> {
     skeleton: &'a mut Skeleton,
     alphabet: &'a mut Alphabet,
     /// The skeleton's last letter, in this word; none if marks belong to it.
     last: Option<char>,
-    /// The last letter as it is, if it was counted as one more of the one before.
+    /// The last letter, if it was merged with the same letter before it.
     repeated: Option<Repeated>,
-    /// Letters so far of the word that is being read.
+    /// Letters of the current word so far.
     word: u32,
-    /// What the first and the last letter of that word are.
+    /// The scripts of the first and the last letter of the current word.
     first: Script,
     latest: Script,
-    /// The word before.
+    /// The previous word.
     before: Option<Word>,
-    /// What is between that word and this one.
+    /// The gap between the previous word and the current one.
     gap: Gap,
-    /// Which gaps are among the letters that were moved together last.
+    /// The gaps among the spaced letters that were joined last.
     cluster: Cluster,
 }
 
-/// A letter that was counted as one more of the same before it, where that one ends.
+/// A letter that was merged with the same letter before it, and where that one ends.
 struct Repeated {
     letter: char,
     from: Range<u32>,
@@ -44,22 +44,22 @@ struct Repeated {
 
 #[derive(Clone, Copy)]
 struct Word {
-    /// Whether it is one letter.
+    /// Whether the word is one letter.
     single: bool,
-    /// What its last letter is.
+    /// The script of its last letter.
     latest: Script,
 }
 
-/// What is between two words.
+/// The gap between two words.
 #[derive(Default)]
 struct Gap {
     length: u32,
     spaced: bool,
     has_dots: bool,
     has_others: bool,
-    /// Whether it holds what stands between things that are listed.
+    /// Whether the gap contains a separator of lists.
     parts: bool,
-    /// The same, unless it is within a word.
+    /// Whether the gap contains a sign that separates words if there is white space too.
     parts_if_spaced: bool,
 }
 
@@ -75,14 +75,14 @@ impl Gap {
         self.length += 1;
     }
 
-    /// Whether it is dots, perhaps with white space.
+    /// Whether the gap consists of dots, with or without white space.
     fn is_dots(&self) -> bool {
         self.has_dots && !self.has_others
     }
 
-    /// Whether letters on both sides may be of one word.
+    /// Whether letters on both sides may belong to one word.
     fn joins(&self) -> bool {
-        self.length <= SPACING && !self.parts && !(self.spaced && self.parts_if_spaced)
+        self.length <= MAX_SPACING_CHARS && !self.parts && !(self.spaced && self.parts_if_spaced)
     }
 
     fn between(&self) -> Between {
@@ -90,7 +90,7 @@ impl Gap {
     }
 }
 
-/// Dots with and without space behind them among letters that were moved together: "B.A. S.S." are two abbreviations.
+/// Dots with and without space after them among spaced letters that were joined: "B.A. S.S." are two abbreviations.
 #[derive(Clone, Copy, Default)]
 struct Cluster {
     abbreviates: bool,
@@ -98,7 +98,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// The same with one more gap, if it can be in there.
+    /// The cluster with one more gap; None if the gap does not fit.
     fn with(self, gap: &Gap) -> Option<Self> {
         let abbreviates = self.abbreviates || (gap.is_dots() && !gap.spaced);
         let has_initials = self.has_initials || (gap.is_dots() && gap.spaced);
@@ -106,7 +106,7 @@ impl Cluster {
     }
 }
 
-/// How many bytes of markup a text begins with, if a letter follows; else none.
+/// Bytes of markup at the start of a text, if a letter follows; else none.
 fn markup_length(text: &str) -> usize {
     let length = text.bytes().take_while(|byte| looks::is_markup(char::from(*byte))).count();
     if length <= 4 && text[length..].starts_with(char::is_alphanumeric) { length } else { 0 }
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
             let rest = &text[at + character.len_utf8()..];
             if character.is_ascii() {
                 if at < markup_end || (self.word > 0 && self.is_markup(character)) {
-                    // Shown, `d**a**rn` is one word.
+                    // Rendered, `d**a**rn` is one word.
                     if at >= markup_end {
                         markup_end = at + markup_length(&text[at..]);
                     }
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         }
         for part in decompose(character) {
             if part.is_ascii() {
-                // What a character is by compatibility: a full-width letter, `…`.
+                // The character's compatibility form: a full-width letter, `…`.
                 match self.alphabet.ascii_letter(part as u8, Some(b'a')) {
                     GAP => self.between(part),
                     letter => self.letter(letter.into(), range.clone()),
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         (self.first, self.latest) = (if self.word == 1 { Script::Other } else { self.first }, Script::Other);
     }
 
-    /// Adds a mark, or the rest of a syllable, to the letter before it.
+    /// Adds a mark, or the rest of a syllable, to the previous letter.
     fn extend(&mut self, part: char, from: Range<u32>) {
         if self.word == 0 {
             return self.letter(part, from);
@@ -270,7 +270,7 @@ impl<'a> Reader<'a> {
         self.merge_last();
     }
 
-    /// Counts the last letter with the one before it in its word, if they are the same.
+    /// Merges the last letter with the previous one of its word, if they are the same.
     fn merge_last(&mut self) {
         let Skeleton { text, runs } = &mut *self.skeleton;
         if !self.alphabet.rules.repeats || self.word < 2 {
@@ -316,7 +316,7 @@ impl<'a> Reader<'a> {
         (self.word, self.gap, self.last, self.repeated) = (0, Gap::default(), None, None);
     }
 
-    /// Moves the last word to the one before it, over the gap between them.
+    /// Joins the last word with the previous one, over the gap between them.
     fn close_gap(&mut self, between: Between) {
         let Skeleton { text, runs } = &mut *self.skeleton;
         let Some(gap) = runs.iter().rposition(|run| run.count == 0) else { return };
@@ -331,7 +331,7 @@ impl<'a> Reader<'a> {
         self.merge_apart(gap);
     }
 
-    /// Counts a single letter that stood apart with the one before it, if they are the same.
+    /// Merges a single spaced letter with the previous one, if they are the same.
     fn merge_apart(&mut self, last: usize) {
         let Skeleton { text, runs } = &mut *self.skeleton;
         let Some([before, after]) = runs.get(last.saturating_sub(1)..=last) else { return };

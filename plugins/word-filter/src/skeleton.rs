@@ -7,8 +7,8 @@ use crate::reader::Reader;
 
 /// The gap between words.
 pub(crate) const GAP: u8 = b' ';
-/// A text as it reads: lower case, letters for their look-alikes, one letter for each run of the same, and letters that
-/// stand apart moved together.
+/// A text as it reads: lower case, look-alikes replaced by letters, repeated letters merged, and
+/// spaced letters joined.
 #[derive(Debug, Default)]
 pub(crate) struct Skeleton {
     pub(crate) text: Vec<u8>,
@@ -44,7 +44,7 @@ impl Run {
 }
 
 impl Skeleton {
-    /// Reads a text. What was read before is gone; the memory stays.
+    /// Reads a text, replacing what was read before; keeps the memory.
     pub(crate) fn read(&mut self, text: &str, alphabet: &mut Alphabet) {
         self.text.clear();
         self.runs.clear();
@@ -58,7 +58,7 @@ impl Skeleton {
         (begins == offset).then_some(index)
     }
 
-    /// Makes this the letters of a part of another one, without the gaps between them.
+    /// Makes this the letters of a part of another skeleton, without the gaps between them.
     pub(crate) fn join(&mut self, other: &Skeleton, part: Range<usize>, repeats: bool) {
         self.text.clear();
         self.runs.clear();

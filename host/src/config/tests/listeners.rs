@@ -1,13 +1,13 @@
 use super::*;
 
-/// What loading a file with these `listen` keys says, each `section: addresses`.
+/// The faults of a file with these `listen` keys, each given as `section: addresses`.
 fn collisions(keys: &[(&str, &str)]) -> Vec<String> {
     let text: String = keys.iter().map(|(section, listen)| format!("[{section}]\nlisten = [{listen}]\n")).collect();
     load(&text).err().map(|faults| faults.iter().map(ToString::to_string).collect()).unwrap_or_default()
 }
 
 #[test]
-fn addresses_that_two_listeners_need_are_a_fault_that_names_both_keys() {
+fn address_collision_names_both_keys() {
     assert_eq!(
         collisions(&[("server", r#""0.0.0.0:5000""#), ("dialects.go", r#""127.0.0.1:5000""#)]),
         ["config.toml:4: dialects.go.listen: 127.0.0.1:5000 is taken by server.listen (0.0.0.0:5000, config.toml:2); \
@@ -43,7 +43,7 @@ fn addresses_that_two_listeners_need_are_a_fault_that_names_both_keys() {
 }
 
 #[test]
-fn addresses_that_the_system_gives_out_together_are_no_fault() {
+fn compatible_addresses_are_no_fault() {
     for (one, other) in [
         ("0.0.0.0:5000", "[::]:5000"),
         ("[::]:5000", "127.0.0.1:5000"),
@@ -59,7 +59,7 @@ fn addresses_that_the_system_gives_out_together_are_no_fault() {
 }
 
 #[test]
-fn collision_that_a_variable_makes_is_told_with_the_variable() {
+fn collision_caused_by_a_variable_names_the_variable() {
     let text = "[metrics]\nlisten = [\"127.0.0.1:9100\"]\n";
     let said = Config::from_text("config.toml", text, [("PORT", "9100")]).unwrap_err().to_string();
     assert!(said.contains("config.toml:2: metrics.listen") && said.contains("(127.0.0.1:9100, PORT)"), "{said}");
@@ -69,6 +69,6 @@ fn collision_that_a_variable_makes_is_told_with_the_variable() {
 }
 
 #[test]
-fn collision_is_not_told_of_a_list_that_is_at_fault_already() {
+fn collision_is_not_reported_for_a_list_with_another_fault() {
     assert_eq!(collisions(&[("server", r#""here""#), ("metrics", r#""127.0.0.1:5000""#)]).len(), 1);
 }

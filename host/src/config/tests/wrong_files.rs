@@ -1,7 +1,7 @@
 use super::*;
 
-/// Each file has one thing wrong, and this is all that is said of it (`…`: that begins so).
-const WRONG: &[(&str, &str)] = &[
+/// Files with one fault each, and the whole error text (`…`: its beginning).
+const WRONG_FILES: &[(&str, &str)] = &[
     // Numbers.
     ("media.max_bytes = -1", "1: media.max_bytes: -1 is out of range; wanted 1024 to 1073741824 (1 KiB to 1 GiB)"),
     (
@@ -160,7 +160,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[[server]]\nname = \"x\"", "1: server: is a list of tables; wanted one, as [server]"),
     ("rooms.preset = [\"a\", 5]", "1: rooms.preset: is an integer; wanted a string"),
-    // What is no TOML is told alone.
+    // Invalid TOML is reported alone.
     ("[server\nname = \"x\"\n[auht]\n", "1: unclosed table, expected `]`"),
     ("[server]\nname = \"x\n[auth]\nguest = 1\n", "2: invalid basic string, expected `\"`"),
     ("[server]\nlisten = [\"a\"\n[auth]\nguests = true\n", "2: listen: is a list that is not closed; wanted `]`"),
@@ -179,7 +179,7 @@ const WRONG: &[(&str, &str)] = &[
 
 #[test]
 fn each_wrong_file_gets_one_message_that_says_what_is_right() {
-    let wrong: Vec<String> = WRONG
+    let wrong: Vec<String> = WRONG_FILES
         .iter()
         .filter_map(|(text, told)| {
             let said = load(text).err().map(|faults| faults.to_string()).unwrap_or_else(|| "nothing".to_owned());
@@ -190,5 +190,5 @@ fn each_wrong_file_gets_one_message_that_says_what_is_right() {
             (!fits).then(|| format!("{text}\n  said   {said}\n  wanted config.toml:{told}"))
         })
         .collect();
-    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), WRONG.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), WRONG_FILES.len(), wrong.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! What is left of deleted rooms and messages, and searches that take several pages.
+//! Background removal of data of deleted rooms and messages, and searches that take several pages.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn ann() -> AccountId {
     ANN.parse().unwrap()
 }
 
-/// Ann's room with so many messages, the last of which carries a file.
+/// Ann's room with this number of messages, the last of which carries a file.
 async fn filled(test_database: &TestDatabase, messages: u32) -> Database {
     let database = Database::open(&test_database.options(1)).await.unwrap();
     for sql in [
@@ -71,7 +71,7 @@ fn query(text: &str) -> Query {
 }
 
 #[tokio::test]
-async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batches_also_after_a_restart() {
+async fn deleted_room_is_gone_at_once_and_its_long_log_is_removed_in_batches_across_restarts() {
     for test_database in test_databases().await {
         let database = filled(&test_database, 1200).await;
         let file: MediaId = FILE.parse().unwrap();
@@ -89,7 +89,7 @@ async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batche
         assert!(database.search(ann(), &query("heron"), None, None, 5).await.unwrap().0.is_empty());
         assert!(database.media(file).await.unwrap().is_none());
         assert_eq!(count(&database, "SELECT COUNT(*) FROM entries").await, 1200);
-        // The name is free.
+        // The name is free again.
         let new = crate::protocol::NewRoom {
             id: RoomId::new(),
             code: "c".into(),
@@ -125,7 +125,7 @@ async fn deleted_room_with_a_long_log_is_gone_at_once_and_its_log_goes_in_batche
 }
 
 #[tokio::test]
-async fn words_of_deleted_and_edited_messages_are_forgotten_and_those_of_others_stay() {
+async fn words_of_deleted_and_edited_messages_are_dropped_and_others_kept() {
     for test_database in test_databases().await {
         let database = filled(&test_database, 3).await;
         assert_eq!(terms(&database).await, ["1", "2", "3", "heron"]);
@@ -142,10 +142,10 @@ async fn words_of_deleted_and_edited_messages_are_forgotten_and_those_of_others_
 }
 
 #[tokio::test]
-async fn search_that_takes_too_long_goes_on_with_the_next_page() {
+async fn search_that_exceeds_its_time_limit_continues_on_the_next_page() {
     for test_database in test_databases().await {
         let database = filled(&test_database, 3).await;
-        // As if there were a long log between the third and the last message.
+        // Simulates a long log between the third and the last message.
         let far = 1_000_000;
         database.run(&format!("UPDATE rooms SET last_seq = 4 WHERE id = 1; INSERT INTO entries (id, room_id, seq, kind, at, author_id, body) \
             VALUES ({far}, 1, 4, 'message.posted', 4, 1, 'heron 4'); INSERT INTO search_pending (entry_id) SELECT {far} \
@@ -171,7 +171,7 @@ async fn search_that_takes_too_long_goes_on_with_the_next_page() {
 }
 
 #[tokio::test]
-async fn members_are_listed_page_by_page_also_those_that_an_older_node_added() {
+async fn members_are_listed_page_by_page_including_those_added_by_an_older_node() {
     for test_database in test_databases().await {
         let database = filled(&test_database, 1).await;
         for i in 2..8 {
@@ -195,7 +195,7 @@ async fn members_are_listed_page_by_page_also_those_that_an_older_node_added() {
 }
 
 #[tokio::test]
-async fn text_of_a_deleted_message_is_not_left_in_the_file() {
+async fn text_of_a_deleted_message_is_overwritten_in_the_file() {
     let test_database = test_databases().await.swap_remove(0);
     let database = filled(&test_database, 3).await;
     for (seq, words) in [(1, 3), (2, 30_000)] {

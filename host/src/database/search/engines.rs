@@ -21,16 +21,16 @@ const SQLITE: &str = "SELECT rowid FROM search_index WHERE search_index MATCH $1
 const POSTGRES: &str = "SELECT entry_id FROM search_index WHERE words @@ $1::text::tsquery \
     AND entry_id + 0 < $2 AND entry_id + 0 >= $3 LIMIT $4";
 
-/// Within how many ids SQLite looks first, and the most at once: these bound what one statement can take.
-const FIRST_WINDOW: i64 = 1 << 16;
-const LAST_WINDOW: i64 = 1 << 32;
-/// A statement that took less is followed by one over more ids, one that took longer than `SLOW` by one over fewer.
-const QUICK: Duration = Duration::from_millis(5);
-const SLOW: Duration = Duration::from_millis(50);
+/// Number of ids in SQLite's first and smallest window, and in the largest: these bound the duration of one statement.
+const MIN_WINDOW_IDS: i64 = 1 << 16;
+const MAX_WINDOW_IDS: i64 = 1 << 32;
+/// A faster statement is followed by one over more ids, one slower than `SLOW_STATEMENT` by one over fewer.
+const QUICK_STATEMENT: Duration = Duration::from_millis(5);
+const SLOW_STATEMENT: Duration = Duration::from_millis(50);
 
 impl Database {
-    /// The latest entries in these rooms that match, and down to which id was looked: it may be time to stop before the end, but not
-    /// before something was looked at.
+    /// The latest entries in these rooms that match, and the id down to which was searched: the deadline may end the search early, but
+    /// not before one range was searched.
     pub(super) async fn find(
         &self,
         rooms: &[RoomQuery],
@@ -49,8 +49,8 @@ fn newest(rooms: &[RoomQuery]) -> i64 {
     rooms.iter().map(|room| room.newest).max().unwrap_or(0)
 }
 
-/// FTS5 intersects lists without looking up: for how long, only the range of ids bounds. So it is asked window by window, from the
-/// newest on, and for larger ones as long as that is quick.
+/// FTS5 intersects lists by reading them, so only the range of ids bounds the time it takes. It is queried window by window, from the
+/// newest on, with larger windows as long as that is quick.
 async fn find_in_sqlite(
     pool: &SqlitePool,
     rooms: &[RoomQuery],
@@ -60,7 +60,7 @@ async fn find_in_sqlite(
 ) -> Result<(Vec<i64>, i64)> {
     let query = fts5_query(rooms);
     let mut before = ids.before.min(newest(rooms).saturating_add(1));
-    let mut window = FIRST_WINDOW;
+    let mut window = MIN_WINDOW_IDS;
     let mut found: Vec<i64> = Vec::new();
     while before > ids.from && found.len() < limit as usize {
         let (began, from) = (Instant::now(), before.saturating_sub(window).max(ids.from));
@@ -74,8 +74,8 @@ async fn find_in_sqlite(
         found.extend(matches);
         before = from;
         window = match began.elapsed() {
-            took if took < QUICK => (window * 16).min(LAST_WINDOW),
-            took if took > SLOW => (window / 4).max(FIRST_WINDOW),
+            took if took < QUICK_STATEMENT => (window * 16).min(MAX_WINDOW_IDS),
+            took if took > SLOW_STATEMENT => (window / 4).max(MIN_WINDOW_IDS),
             _ => window,
         };
         if Instant::now() >= deadline {
@@ -85,14 +85,14 @@ async fn find_in_sqlite(
     Ok(looked(found, before, ids, limit))
 }
 
-/// What was found, and down to which id that is all: a page that is full is never short of anything after it.
+/// The found ids, and the id down to which they are complete: a full page misses nothing that is newer than its oldest entry.
 fn looked(found: Vec<i64>, before: i64, ids: IdRange, limit: u32) -> (Vec<i64>, i64) {
     let full = found.len() >= limit as usize;
     (found, if full { ids.from } else { before.max(ids.from) })
 }
 
-/// PostgreSQL's index gives all matches or none, in no order. So it is asked range by range, from the newest on: small ones
-/// first, larger ones where little was found, and smaller ones again where there is too much or it takes long.
+/// PostgreSQL's index returns all matches or none, in no order. So it is queried range by range, from the newest on: small ranges
+/// first, larger ones after few matches, and smaller ones again after too many matches or a slow statement.
 async fn find_in_postgres(
     pool: &Engine,
     rooms: &[RoomQuery],
@@ -129,7 +129,7 @@ async fn find_in_postgres(
         }
         crowded.retain(|(from, _)| *from < before);
         let most = crowded.last().map_or(RANGE_BITS.len(), |(_, level)| *level) - 1;
-        let next = if began.elapsed() > SLOW { level.saturating_sub(1) } else { level + 1 };
+        let next = if began.elapsed() > SLOW_STATEMENT { level.saturating_sub(1) } else { level + 1 };
         level = next.min(most);
     }
     found.truncate(limit as usize);

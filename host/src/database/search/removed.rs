@@ -1,4 +1,4 @@
-//! Dropping the words of deleted and edited messages from `search_terms`, in the background: triggers queue the texts that went.
+//! Drops the words of deleted and edited messages from `search_terms`, in the background: triggers queue the removed texts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use super::{IdRange, RoomQuery};
 use crate::error::Result;
 use crate::search::tokens::index_runs;
 
-/// How many texts are gone through rooms_per_statement.
-const BATCH: i64 = 50;
+/// Texts that one transaction processes.
+const TEXTS_PER_BATCH: i64 = 50;
 
 const DROP_SQLITE: &str = "DELETE FROM search_terms WHERE room_id = $1 AND term IN (SELECT value FROM json_each($2))";
 const DROP_POSTGRES: &str =
     "DELETE FROM search_terms WHERE room_id = $1 AND term IN (SELECT json_array_elements_text($2::json))";
 
 impl Database {
-    /// Drops the words of a few more removed texts, as far as no message of the room has them; false once there are no more.
+    /// Drops the words of a few more removed texts, unless another message of the room has them; false once there are no more.
     pub async fn forget_some_words(&self) -> Result<bool> {
         let removed: Vec<(i64, i64, String)> = each!(Pool: &self.read, pool => sqlx::query_as(
             "SELECT id, room_id, body FROM search_removed ORDER BY id LIMIT $1",
         )
-        .bind(BATCH)
+        .bind(TEXTS_PER_BATCH)
         .fetch_all(pool)
         .await)?;
         if removed.is_empty() {
@@ -40,7 +40,7 @@ impl Database {
             }
             let mut tx = self.begin().await?;
             tx.lock_terms(room).await?;
-            // Whoever stored such a word meanwhile has committed now.
+            // A writer that stored such a word meanwhile has committed by now.
             let unused = Value::from(self.unused(room, unused).await?.into_iter().collect::<Vec<_>>()).to_string();
             let sql = tx.pick(DROP_SQLITE, DROP_POSTGRES);
             each!(Tx: &mut tx, tx => sqlx::query(sql).bind(room).bind(&unused).execute(&mut **tx).await.map(|_| ()))?;
@@ -58,7 +58,7 @@ impl Database {
         Ok(true)
     }
 
-    /// Those of the words that no message of the room has.
+    /// The words that no message of the room has.
     async fn unused(&self, room: i64, terms: BTreeSet<String>) -> Result<BTreeSet<String>> {
         let mut unused = BTreeSet::new();
         let newest: i64 = each!(Pool: &self.read, pool => sqlx::query_scalar(
@@ -69,7 +69,7 @@ impl Database {
         .await)?;
         for term in terms {
             let wanted = RoomQuery { room, newest, terms: vec![vec![vec![term.clone()]]] };
-            // To the end, however long it takes: it is nobody's request.
+            // In effect without a deadline: no request waits for this.
             let deadline = Instant::now() + Duration::from_secs(3600);
             let (found, _) = self.find(&[wanted], IdRange { from: 0, before: i64::MAX }, 1, deadline).await?;
             if found.is_empty() {
@@ -81,7 +81,7 @@ impl Database {
 }
 
 impl Tx {
-    /// Waits for whoever is storing words of the room, and keeps others from it. On SQLite nobody else writes anyway.
+    /// Waits for writers that are storing words of the room, and blocks others. On SQLite there is no other writer.
     async fn lock_terms(&mut self, room: i64) -> Result<()> {
         if let Self::Postgres(tx) = self {
             sqlx::query("SELECT pg_advisory_xact_lock(7712, ($1 % 2147483647)::INT)")
@@ -92,7 +92,7 @@ impl Tx {
         Ok(())
     }
 
-    /// What is stored in `search_terms` for these rooms until the end of the transaction is not dropped before.
+    /// Prevents words stored in `search_terms` for these rooms from being dropped before the transaction ends.
     pub(in super::super) async fn share_terms(&mut self, rooms: &[i64]) -> Result<()> {
         if let Self::Postgres(tx) = self {
             sqlx::query(

@@ -19,7 +19,7 @@ pub struct Fault {
     /// The path of the field, as in `payload.name` or `images[1]`; empty for the whole input.
     path: String,
     why: String,
-    /// What about the fields of an object together it is, if it is that.
+    /// Set if the fault is about the fields of an object together.
     of_object: Option<OfObject>,
 }
 
@@ -28,17 +28,17 @@ impl Fault {
         Self { why: why.into(), ..Self::default() }
     }
 
-    /// Whether it is about the input as a whole.
+    /// Whether the fault is about the input as a whole.
     pub fn is_of_whole(&self) -> bool {
         self.path.is_empty()
     }
 
-    /// Whether a field of the value itself, and not of one within it, is missing.
+    /// Whether a field of the value itself, not of a nested value, is missing.
     pub(super) fn is_missing_field(&self) -> bool {
         self.of_object == Some(OfObject::Missing)
     }
 
-    /// The same of a field that is there twice.
+    /// Whether a field of the value itself, not of a nested value, is repeated.
     pub(super) fn is_repeated_field(&self) -> bool {
         self.of_object == Some(OfObject::Repeated)
     }
@@ -48,7 +48,7 @@ impl Fault {
         self.path.split(['.', '[']).next().unwrap_or_default()
     }
 
-    /// The same in a field of this name.
+    /// The same fault, within a field of this name.
     pub fn in_field(mut self, field: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         let field = if field.is_empty() { "\"\"".to_owned() } else { shown(field) };
@@ -90,7 +90,7 @@ impl de::Error for Fault {
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         let words = wanted_words(wanted);
         match found {
-            // What is beyond any integer type is read as a double.
+            // Integers beyond any integer type are read as doubles.
             Unexpected::Float(number) if number.fract() == 0.0 && words.contains("whole number") => {
                 let range = if number < 0.0 { "small" } else { "large" };
                 Self::new(format!("should be {words} that is not so {range}"))

@@ -12,16 +12,16 @@ use super::Fault;
 pub trait FieldValue<'de> {
     fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault>;
 
-    /// The name of the object within that it comes from, if it is not the whole's own.
+    /// The name of the nested object that the value comes from; None for a field of the outer object.
     fn within(&self) -> Option<&'static str> {
         None
     }
 }
 
-/// Fields in their order. A fault in one is told with its name.
+/// Fields in their order. Faults name the field.
 pub struct Fields<'de, V, I> {
     fields: I,
-    /// The one whose name was read.
+    /// The value whose name was read last.
     value: Option<(Cow<'de, str>, V)>,
 }
 

@@ -63,7 +63,7 @@ impl<'a> Raw<'a> {
         if !self.text.contains('\\') {
             return Ok(Cow::Borrowed(&self.text[1..self.text.len() - 1]));
         }
-        // Half of a surrogate pair.
+        // An unpaired surrogate.
         let no_character = |_| Fault::new("holds an escape that stands for no character");
         serde_json::from_str(self.text).map(Cow::Owned).map_err(no_character)
     }
@@ -87,7 +87,7 @@ impl<'a> Raw<'a> {
         // Some languages have only floats and write 7 as 7.0.
         #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
         match number {
-            whole if whole.fract() == 0.0 && whole.abs() < MAX_EXACT => visitor.visit_i64(whole as i64),
+            whole if whole.fract() == 0.0 && whole.abs() < MAX_EXACT_INTEGER => visitor.visit_i64(whole as i64),
             other if other.is_finite() => visitor.visit_f64(other),
             _ => Err(too_large()),
         }
@@ -111,7 +111,7 @@ impl<'a> Raw<'a> {
 }
 
 /// Integers below this value are exact as a double.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// The syntax was checked before, so the only remaining error is half of a surrogate pair in a field name.
 fn unreadable() -> Fault {
@@ -242,14 +242,14 @@ impl<'de> FieldValue<'de> for Field<'de> {
     }
 }
 
-/// The fields of an object, and those of an object within it that the outer one does not have.
+/// The fields of an object, and those of a nested object that the outer one does not have.
 pub(super) struct Flattened<'a> {
-    /// As they are written; those within come last.
+    /// Raw values; those of the nested object come last.
     pairs: Vec<(Cow<'a, str>, &'a RawValue)>,
     inner: &'static str,
-    /// The names of those that are within.
+    /// The names of the fields from the nested object.
     nested: HashSet<String>,
-    /// What stands in the place of the object within and is none.
+    /// The raw value in the place of the nested object, if that is not an object.
     other: Option<&'a str>,
 }
 
@@ -265,7 +265,7 @@ impl<'a> Flattened<'a> {
             Some(within) if within.starts_with('{') => {
                 let Pairs(mut more) = read(within).map_err(|fault| fault.in_field(inner))?;
                 nested = more.iter().map(|(name, _)| name.to_string()).collect();
-                // What a language writes for a field that was not set does not hide the one that was.
+                // An unset outer field does not hide the nested one.
                 pairs.retain(|(name, value)| !nested.contains(&**name) || !is_unset(&lenient(value.get())));
                 for (name, _) in &pairs {
                     nested.remove(&**name);
@@ -278,24 +278,24 @@ impl<'a> Flattened<'a> {
         Ok(Self { pairs, inner, nested, other })
     }
 
-    /// Whether a field comes from the object within.
+    /// Whether a field comes from the nested object.
     pub(super) fn is_nested(&self, name: &str) -> bool {
         self.nested.contains(name)
     }
 
-    /// How a field of this name is missing, which may be since there is something else than an object for it to be in.
+    /// The fault for a missing field; the reason may be a value that is no object in the place of the nested object.
     pub(super) fn missing(&self, name: &'static str) -> Fault {
         self.blame(de::Error::missing_field(name))
     }
 
-    /// Completes a fault of the fields together, which does not know yet where they came from.
+    /// Completes a fault about the fields together with the place where they came from.
     fn blame(&self, fault: Fault) -> Fault {
         match self.other {
             Some(other) if fault.is_missing_field() => {
                 let no_object = Pairs::deserialize(Raw { text: other, lenient: true, depth: 0 }).err();
                 no_object.map_or(fault, |no_object| no_object.in_field(self.inner))
             }
-            // A client that has the others there will look for it there.
+            // A client that has other fields there will look for it there.
             None if fault.is_missing_field() && !self.nested.is_empty() => fault.in_field(self.inner),
             _ if fault.is_repeated_field() && self.nested.contains(fault.field()) => fault.in_field(self.inner),
             _ => fault,

@@ -1,4 +1,4 @@
-//! The blocks of a GIF: comments and what applications put in (XMP above all) are removed, the pictures and how often they repeat stay.
+//! Filters the blocks of a GIF: removes comments and application data (XMP above all), keeps the pictures and the loop count.
 
 use bytes::{Buf as _, BytesMut};
 
@@ -12,16 +12,16 @@ const TRAILER: u8 = 0x3b;
 const PLAIN_TEXT: u8 = 0x01;
 const GRAPHIC_CONTROL: u8 = 0xf9;
 const APPLICATION: u8 = 0xff;
-/// Applications whose extension says how often an animation repeats.
-const LOOPING: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
+/// Applications whose extension contains the loop count of an animation.
+const LOOPING_APPLICATIONS: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
-/// How long the table of colours is that these flags announce.
+/// Bytes of the colour table that these flags announce.
 fn color_table_bytes(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
 impl MetadataRemover {
-    /// The header with the global table of colours.
+    /// Processes the header with the global colour table.
     pub(super) fn start_gif(&mut self, out: &mut BytesMut) -> bool {
         let Some(flags) = self.pending.get(10) else { return false };
         let length = HEADER_BYTES + color_table_bytes(*flags);
@@ -41,7 +41,7 @@ impl MetadataRemover {
             }
             [IMAGE, ..] => {
                 let Some(flags) = self.pending.get(DESCRIPTOR_BYTES - 1) else { return false };
-                // With the byte before the picture's data.
+                // Plus the byte before the picture's data.
                 let length = DESCRIPTOR_BYTES + color_table_bytes(*flags) + 1;
                 if self.pending.len() < length {
                     return false;
@@ -51,11 +51,11 @@ impl MetadataRemover {
             }
             [EXTENSION, APPLICATION, length, ..] => {
                 let Some(name) = self.pending.get(3..3 + usize::from(length)) else { return false };
-                self.extension(LOOPING.contains(&name), out);
+                self.extension(LOOPING_APPLICATIONS.contains(&name), out);
             }
             [EXTENSION] | [EXTENSION, APPLICATION] => return false,
             [EXTENSION, label, ..] => self.extension(matches!(label, GRAPHIC_CONTROL | PLAIN_TEXT), out),
-            // Nothing that a decoder would look at.
+            // Not a block that decoders read.
             _ => self.state = State::Other,
         }
         true
@@ -70,7 +70,7 @@ impl MetadataRemover {
         self.state = State::SubBlocks { kept };
     }
 
-    /// A block of up to 255 bytes after its length; an empty one is the last.
+    /// Processes a sub-block of up to 255 bytes after its length; an empty one is the last.
     pub(super) fn sub_block(&mut self, kept: bool, out: &mut BytesMut) -> bool {
         let length = usize::from(self.pending[0]) + 1;
         if self.pending.len() < length {

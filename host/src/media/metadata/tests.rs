@@ -35,7 +35,7 @@ fn webp(chunks: &[Vec<u8>]) -> Vec<u8> {
     [b"RIFF", &u32::try_from(chunks.len() + 4).unwrap().to_le_bytes()[..], b"WEBP", &chunks].concat()
 }
 
-/// The picture without metadata, which must not depend on the pieces in which it arrives.
+/// The picture without metadata, checked not to depend on how the input is split.
 fn removed(media_type: &str, picture: &[u8]) -> Vec<u8> {
     let whole = remove_metadata(media_type, picture).to_vec();
     for size in [1, 2, 3, 7, 64] {
@@ -73,7 +73,7 @@ fn jpeg_keeps_only_picture_profile_and_orientation() {
 }
 
 #[test]
-fn jpeg_that_was_cut_off_or_damaged_keeps_no_metadata() {
+fn truncated_or_damaged_jpeg_keeps_no_metadata() {
     let picture = jpeg(&[segment(0xe1, &[b"Exif\0\0", &exif(6)[..]].concat()), segment(0xdb, &[1; 65])]);
     for end in 0..picture.len() {
         assert!(!holds(&removed("image/jpeg", &picture[..end]), b"GPS"), "cut at {end}");

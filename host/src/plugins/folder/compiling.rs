@@ -112,7 +112,7 @@ impl Folder {
             if self.compiling.jobs.is_empty() {
                 return;
             }
-            // The others are read from what was compiled at an earlier start.
+            // The others are in the cache since an earlier start.
             let is_new = |sha256: &&Sha256| !self.loader.has_compiled(sha256);
             let new: BTreeSet<Sha256> = self.compiling.hashes.values().filter(is_new).copied().collect();
             if !new.is_empty() {

@@ -19,7 +19,7 @@ impl Folder {
         self.unload(from, "renamed");
         self.known.remove(from);
         let renamed = self.move_to(from, to, &file.path).await;
-        // Nothing has come of it. Otherwise the next start goes on with it.
+        // The database was not changed. Otherwise the next start finishes the rename.
         if renamed.is_err() && self.shared.services.database.has_plugin_data(to).await.is_ok_and(|moved| !moved) {
             self.shared.forget_renaming().await;
         }

@@ -57,7 +57,7 @@ pub(super) async fn run_all(shared: Arc<Shared>, timers: Vec<Timer>, stop: Cance
     failures
 }
 
-/// Whether it would fail in the same way again: what was asked for is wrong, not allowed, or not there.
+/// Whether the same error would recur: the request is wrong, not allowed, or about something that does not exist.
 fn is_final(error: &Error) -> bool {
     matches!(
         error,
@@ -70,18 +70,18 @@ fn is_final(error: &Error) -> bool {
     )
 }
 
-/// Drops a timer that would fail again and again.
+/// Drops a timer whose error would recur.
 async fn give_up(shared: &Shared, timer: &Timer, error: &Error) {
     tracing::info!(
         target: "plugin", plugin = %timer.plugin, timer = %timer.name.escape_debug(), code = error.code(),
         "the timer is dropped, since it would fail again: {error}"
     );
     if let Err(error) = shared.services.database.drop_timer(timer).await {
-        tracing::error!("a timer that failed cannot be dropped: {error}");
+        tracing::error!(%error, "cannot drop failed timer");
     }
 }
 
-/// What became of a timer that did not fail.
+/// The outcome of a timer that did not fail.
 pub(super) enum TimerOutcome {
     Done,
     /// The plugin is quarantined; no attempt is used up.

@@ -1,4 +1,4 @@
-//! Who asked for what a call does, and whether they may post where the call does.
+//! The requester of a call's work, and whether it may post where the call does.
 
 use super::UnitOfWork;
 use crate::accounts::throttle::Origin;
@@ -22,7 +22,7 @@ impl RequestedBy {
         Self { actor: call.actor.clone(), connection: call.connection, origin: call.origin, room }
     }
 
-    /// Whoever set a timer, when it is due.
+    /// The account that set a timer, when the timer is due.
     pub(in super::super) fn timer(set_by: &Requester) -> Self {
         let actor = Actor::Account(set_by.account.clone());
         Self { actor, connection: None, origin: None, room: set_by.room }
@@ -30,14 +30,14 @@ impl RequestedBy {
 }
 
 impl UnitOfWork {
-    /// Nobody gets around a mute, a ban or a block by having a plugin post.
+    /// Checks that the requester may post in the room: a plugin's post must not bypass a mute, a ban or a block.
     pub(super) async fn check_can_post(&self, room: &Room) -> Result<()> {
         if let Some((account, _)) = Author::from(&self.actor).account {
             self.check_not_muted(room.id, account).await?;
         }
         let Some(requester) = &self.requester else { return Ok(()) };
         if let Actor::Account(account) = &requester.actor {
-            // Of a live connection this was looked at before.
+            // For a live connection this was checked before.
             if requester.connection.is_none() && self.services.database.is_disabled(account.id).await? {
                 return Err(Error::Forbidden("the account is disabled".into()));
             }
@@ -53,8 +53,8 @@ impl UnitOfWork {
         self.services.rooms.check_partner(&requester.actor, requester.connection, requester.origin, room).await
     }
 
-    /// Who a timer is set for. Whoever may not post in the room sets none there: what it sets off would be refused. A room guard's
-    /// timers are its own.
+    /// The requester to store with a timer. One that may not post in the room sets no timer there, since the timer's posts would be
+    /// refused. A room guard's timers have no requester.
     pub(super) async fn timer_requester(&self) -> Result<Option<Requester>> {
         let Some(requester) = self.requester.as_ref().filter(|_| !self.guarding) else { return Ok(None) };
         if let Some(room) = requester.room

@@ -56,7 +56,7 @@ pub(super) struct Refresh {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewPassword {
-    /// The current one.
+    /// The current password.
     #[schema(min_length = 1, max_length = 1024)]
     password: String,
     #[schema(value_type = String, min_length = 1, max_length = 1024)]
@@ -72,7 +72,7 @@ pub(super) struct NewPassword {
 pub(super) struct Tokens<'a> {
     token: &'a str,
     refresh_token: &'a str,
-    /// To be stored and sent along with the next log-in from this device; valid for 90 days, and only for that purpose.
+    /// Store it and send it with the next log-in from this device; it is valid for 90 days, and only for that purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<&'a str>,
     /// Seconds.
@@ -85,7 +85,7 @@ fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A text that clients spell in two ways: one of the two may be there and hold nothing.
+/// A text whose field has two spellings: both may be present if one of them is empty.
 fn spelled(name: &str, camel_case: Option<String>, snake_case: Option<String>) -> Result<Option<String>, Error> {
     match (given(camel_case), given(snake_case)) {
         (Some(one), Some(other)) if one != other => Err(Error::BadRequest(format!("{name}: is given twice"))),

@@ -10,7 +10,7 @@ use tower_http::compression::{CompressionLayer, Predicate};
 /// Below this size, compression saves no packet.
 const MIN_COMPRESSED_BYTES: u64 = 1024;
 
-/// Compresses what these routes answer, for clients that accept it.
+/// Compresses the answers of these routes, for clients that accept it.
 pub(super) fn compressed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.layer(CompressionLayer::new().gzip(true).compress_when(Compressible)).layer(map_request(negotiate))
 }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_preferred_where_it_is_named_and_no_less_wanted_than_identity() {
+    fn gzip_is_chosen_if_named_with_no_smaller_weight_than_identity() {
         let prefers = |lists: &[&'static str]| {
             let lists = lists.iter().map(|list| (header::ACCEPT_ENCODING, HeaderValue::from_static(list)));
             prefers_gzip(&lists.collect::<HeaderMap>())

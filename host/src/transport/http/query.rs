@@ -55,7 +55,7 @@ impl<'de> Deserializer<'de> for Text<'de> {
             (Ok(number), _) => visitor.visit_i64(number),
             (Err(_), Ok(number)) => visitor.visit_u64(number),
             _ if is_number(&self.0) => Err(de::Error::invalid_value(
-                // Beyond what any type holds.
+                // Beyond the range of any integer type.
                 if self.0.starts_with('-') { Unexpected::Signed(i64::MIN) } else { Unexpected::Unsigned(u64::MAX) },
                 &"a whole number",
             )),

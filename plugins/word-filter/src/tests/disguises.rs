@@ -134,7 +134,7 @@ fn text_that_only_resembles_a_word_is_allowed() {
         "сам по себе, СÁМ",
         "aśś a\u{301}ss ass\u{301}",
         "répétés l'étéoo",
-        // What is listed, and companies' initials.
+        // Lists, and companies' initials.
         "Vitamin A, S, S",
         "A; S; S",
         "A&S&S Ltd.",
@@ -143,7 +143,7 @@ fn text_that_only_resembles_a_word_is_allowed() {
         "D & A, R & N",
         "(A) (S) (S)",
         "A.S. S.",
-        // Shown, it is one word that is another.
+        // Rendered, these are one word, which is another.
         "cl*ass* **cl**ass ***gr***ass cl~~ass~~ gr||ass|| `cl`ass",
         "gl*ass panels of cl*ass",
         "gr\u{200B}ass gr\u{AD}ass cl\u{2060}ass ass\u{200B}et gr\u{FEFF}4ss",
@@ -158,7 +158,7 @@ fn text_that_only_resembles_a_word_is_allowed() {
 }
 
 #[test]
-fn disguises_that_people_can_read_are_found() {
+fn disguises_that_people_can_read_are_detected() {
     let mut filter =
         filter(json!({ "words": ["darn", "ass", "été", "дурак", "笨蛋", "ควาย", "바보", "バカ", "كلب", "straße"] }));
     for (body, masked) in [
@@ -257,7 +257,7 @@ fn disguises_that_people_can_read_are_found() {
 }
 
 #[test]
-fn words_of_other_scripts_are_not_made_of_what_stands_side_by_side() {
+fn words_of_other_scripts_are_not_built_from_adjacent_words() {
     let mut filter = filter(json!({ "words": ["傻逼", "씨발", "시발", "새끼", "보지", "хуй", "笨蛋"] }));
     for body in [
         "他很傻 逼我走",
@@ -277,7 +277,7 @@ fn words_of_other_scripts_are_not_made_of_what_stands_side_by_side() {
 }
 
 #[test]
-fn a_long_message_of_words_without_spaces_is_read_in_time() {
+fn long_message_without_spaces_is_read_in_time() {
     let mut filter = filter(json!({ "words": ["笨", "darn"] }));
     let body = "笨d.".repeat(2_000);
     assert_eq!(shown(&mut filter, &body).chars().filter(|c| *c == '*').count(), 2_000);

@@ -19,10 +19,10 @@ const DEFAULT_LINES: usize = 200;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct Recent {
-    /// At the most; 200 if it is not said.
+    /// The most lines to return; 200 by default.
     #[param(maximum = 4_294_967_295_u32)]
     lines: Option<u32>,
-    /// Only what is newer than the line of this number.
+    /// Only lines newer than the one with this number.
     #[param(format = "uint64")]
     after: Option<u64>,
 }

@@ -32,10 +32,10 @@ pub(in crate::transport::http) async fn list(Shared(state): Shared<Arc<State>>, 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::transport::http) struct Logs {
-    /// At the most; 100 if it is not said.
+    /// The most lines to return; 100 by default.
     #[param(maximum = 4_294_967_295_u32)]
     lines: Option<u32>,
-    /// Only what is newer than the line of this number.
+    /// Only lines newer than the one with this number.
     #[param(format = "uint64")]
     after: Option<u64>,
 }
@@ -60,7 +60,7 @@ pub(in crate::transport::http) async fn logs(
         after.unwrap_or(0),
         lines.map_or(DEFAULT_LINES, |lines| usize::try_from(lines).unwrap_or(usize::MAX)),
     );
-    // One that was unloaded may still have something to say.
+    // An unloaded plugin may still have log lines.
     if lines.is_empty() {
         find(&state, &id)?;
     }

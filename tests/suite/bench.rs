@@ -92,7 +92,7 @@ async fn in_flight_above_native_clients_is_refused() {
     let output = setup.command(&["bench", "dialects", "--each", "2", "--in-flight", "3"]).output().await.unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--in-flight 3: wanted at most one for each who speaks native (2)"), "{said}");
+    assert!(said.contains("--in-flight 3: wanted at most one per native client (2)"), "{said}");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn sighup_reloads_file_without_logging_secrets() {
     let secret = "0123456789-hidden-from-all";
     let mut server = Setup::bare().start().await;
     server.signal(Signal::SIGHUP);
-    server.expect_output("nothing new in it").await;
+    server.expect_output("configuration reloaded, nothing changed").await;
     change(&mut server, "token = \"\"", &format!("token = \"{secret}\""), "metrics.token").await;
     assert_eq!(server.fetch("/metrics").await.status(), 401);
     assert!(server.last_output(secret).is_none());
@@ -113,7 +113,7 @@ async fn configuration_written_after_start_is_loaded() {
     std::fs::remove_file(&file).unwrap();
     let mut server = Server::on(setup).await;
     server.signal(Signal::SIGHUP);
-    server.expect_output("nothing new in it").await;
+    server.expect_output("configuration reloaded, nothing changed").await;
     assert!(guest_is_let_in(&server).await);
     std::fs::write(&file, "[auth]\nguests = false\n").unwrap();
     server.expect_output("in force from now on").await;

@@ -58,7 +58,7 @@ async fn backup_of_a_busy_database_is_consistent_and_overwrites_nothing() {
 
     std::fs::write(&copy, "something else").unwrap();
     let (done, said) = run(server.setup(), &["backup", "copy.db"]).await;
-    assert!(!done && said.contains("is there already"), "{said}");
+    assert!(!done && said.contains("exists already"), "{said}");
     assert_eq!(std::fs::read(&copy).unwrap(), b"something else");
     let (done, said) = run(server.setup(), &["backup", "nowhere/copy.db"]).await;
     assert!(!done && said.contains("nowhere/copy.db"), "{said}");

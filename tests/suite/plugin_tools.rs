@@ -61,7 +61,7 @@ async fn new_plugin_passes_its_tests_and_is_reloaded_on_changes() {
     let made = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
     assert!(made.status.success(), "{}", said(&made));
     let again = plugin(setup, &["new", "tester", "--sdk", sdk().to_str().unwrap()]).await;
-    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
+    assert!(!again.status.success() && said(&again).contains("already exists"), "{}", said(&again));
 
     let folder = server.path().join("tester");
     let tested = prepared(Command::new(env!("CARGO")).arg("test").current_dir(&folder)).output().await.unwrap();

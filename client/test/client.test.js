@@ -195,13 +195,13 @@ test("a guest keeps the name that was made up, and follows the room over a resta
   assert.deepEqual(heard, ["one", "two"]);
 });
 
-test("where guests are not let in, that is the end of it", async () => {
+test("guest is not retried where guests are not allowed", async () => {
   const server = await started({ AUTH__GUESTS: "false" });
   const guest = server.client({ guest: "gus" });
   guest.start();
   const ended = await next(guest, "state", ({ kind }) => kind === "ended");
   assert.equal(ended.code, "unauthenticated");
-  assert.match(ended.why, /guests are not let in/);
+  assert.match(ended.why, /guests are not allowed/);
 });
 
 test("a room that one was put out of while away is lost, and not joined again", async () => {

@@ -63,7 +63,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("natterjack: cannot start its threads: {error}");
+            eprintln!("natterjack: cannot start the async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };

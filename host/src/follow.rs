@@ -1,4 +1,4 @@
-//! Notifies of changed files. Used by the server for its plugins and configuration, and by tools for their sources.
+//! Watches files and notifies of changes. The server uses it for its plugins and configuration, `plugin watch` for sources.
 
 use std::path::Path;
 use std::sync::Arc;

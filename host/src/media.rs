@@ -1,4 +1,4 @@
-//! Stores and reads uploaded files, which messages can carry.
+//! Stores and reads uploaded files, which messages can have as attachments.
 
 mod metadata;
 
@@ -74,7 +74,8 @@ impl Media {
             let more = bytes.next().await;
             let ended = more.is_none();
             if let Some(chunk) = more {
-                let chunk = chunk.map_err(|_| Error::BadRequest("the upload broke off; nothing was stored".into()))?;
+                let chunk =
+                    chunk.map_err(|_| Error::BadRequest("the upload is incomplete; nothing was stored".into()))?;
                 size += chunk.len();
                 if size > self.config.get().max_bytes {
                     return Err(self.too_large());

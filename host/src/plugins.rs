@@ -1,10 +1,9 @@
-//! Loads WebAssembly components from the plugins folder, call_permits them, and replaces them while the server runs.
+//! Loads WebAssembly components from the plugins folder, calls them, and replaces them while the server runs.
 //!
 //! A component's exports are the hooks it subscribes to (`message-filter`, `commands`, `room-guard`, `observer`, `timer`);
-//! its imports are the interfaces it asks to be granted. The router call_permits [`Plugins`]; observers receive events after they
-//! are committed. The rest of this folder keeps a call within its budget, commits what a call staged as one unit,
-//! and replaces one version by another. Only this folder
-//! uses wasmtime.
+//! its imports are the interfaces it asks to be granted. The router calls [`Plugins`]; observers receive events after they
+//! are committed. The rest of this folder limits a call's CPU time and memory, commits its staged changes as one unit, and
+//! replaces one version by another. Only this folder uses wasmtime.
 
 mod apply;
 mod args;
@@ -105,7 +104,7 @@ const MAX_FOLDER_COMMANDS: usize = 4;
 #[error("plugins cannot run: {0}")]
 pub struct StartError(String);
 
-/// The plugin host: the loaded plugins and the call_permits into them.
+/// The plugin host: the loaded plugins, and the calls into them.
 pub struct Plugins {
     shared: Arc<Shared>,
     /// To the task that runs [`Folder::watch`].

@@ -278,7 +278,7 @@ impl ClientSession {
         let Some(text) = text else {
             let error = match self.dialect {
                 Some(Dialect::EchoSessions) => {
-                    Error::BadRequest("binary attachments are not understood; send JSON".into())
+                    Error::BadRequest("binary attachments are not supported; send JSON".into())
                 }
                 _ => Error::BadRequest("a binary frame should hold JSON in UTF-8, as a text frame does".into()),
             };
@@ -321,7 +321,7 @@ impl ClientSession {
             Some(Dialect::EchoSessions) => self.on_sessions(text).await,
             None => {
                 let error = Error::BadRequest(
-                    "the first frame should be a JSON object with `op`, `event` or `type`: it decides what is spoken here"
+                    "the first frame should be a JSON object with `op`, `event` or `type`, which select the dialect"
                         .into(),
                 );
                 self.refuse(None, &error);

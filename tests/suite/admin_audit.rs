@@ -131,7 +131,7 @@ async fn command_line_actions_are_audited() {
     let (action, on, outcome) = summary(&log)[0];
     assert!((action, outcome) == ("account.delete", "done") && on.contains(&bob.id), "{}", log[0]);
     assert!(log[0]["by"]["account"].is_null() && log[0]["by"]["name"].is_string(), "{}", log[0]);
-    assert!(log[1]["detail"].as_str().unwrap().contains("nobody is called nobody"), "{}", log[1]);
+    assert!(log[1]["detail"].as_str().unwrap().contains("there is no account nobody"), "{}", log[1]);
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ async fn disabled_guests_require_a_log_in() {
         json!({"type": "first-connect", "name": "ann"}),
         json!({"type": "make_group", "group_name": "pond", "name": "ann"}),
     ] {
-        assert_eq!(ask(&mut client, frame).await["err"], "guests are not let in here; log in first");
+        assert_eq!(ask(&mut client, frame).await["err"], "guests are not allowed on this server; log in first");
     }
     ask(&mut client, json!({"type": "sign-up", "name": "ann", "pwrd": "x"})).await;
     let joined = ask(&mut client, json!({"type": "first-connect", "name": "ann"})).await;

@@ -51,7 +51,7 @@ const DEEDS: [(&str, &[&str]); 8] = [
     ("panic", &["told to panic"]),
     // It may not get as far as handing it over.
     ("huge", &["it trapped: ", "it asked for more memory than its 160 MiB", "it used up its"]),
-    ("exit", &["it left by `exit`"]),
+    ("exit", &["it called `exit`"]),
     ("sleep", &["it would wait", "it was still waiting"]),
 ];
 

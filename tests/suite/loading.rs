@@ -103,11 +103,11 @@ async fn invalid_files_are_refused_with_advice_and_others_run() {
 #[tokio::test]
 async fn plugin_that_fails_to_start_is_reported_and_others_run() {
     for (settings, wanted) in [
-        (r#"{ init = "fail" }"#, "its `init` refused: told to fail"),
+        (r#"{ init = "fail" }"#, "its `init` failed: told to fail"),
         (r#"{ init = "loop" }"#, "it used up its 300ms"),
         (r#"{ describe = "panic" }"#, "told to panic"),
         (r#"{ specs = "loop" }"#, "it used up its 300ms"),
-        (r#"{ specs = "exit" }"#, "it left by `exit`"),
+        (r#"{ specs = "exit" }"#, "it called `exit`"),
         (r#"{ colour = "red" }"#, "unknown field `colour`"),
     ] {
         let server = with_settings(settings).start().await;
@@ -213,12 +213,18 @@ async fn component_with_disabled_proposal_is_refused() {
     std::fs::write(&file, subtyping()).unwrap();
     let inspected = setup.command(&["plugin", "inspect", file.to_str().unwrap()]).output().await.unwrap();
     let said = String::from_utf8_lossy(&inspected.stderr).into_owned();
-    assert!(inspected.status.code() == Some(1) && said.contains("switched off of WebAssembly: gc"), "{said}");
+    assert!(
+        inspected.status.code() == Some(1) && said.contains("WebAssembly features that this server disables: gc"),
+        "{said}"
+    );
 
     setup.install_bytes("subtyping.wasm", &subtyping());
     let server = Server::on(setup).await;
     let line = server.last_output("plugin=subtyping ").unwrap();
-    assert!(line.contains("plugin not loaded") && line.contains("switched off of WebAssembly: gc"), "{line}");
+    assert!(
+        line.contains("plugin not loaded") && line.contains("WebAssembly features that this server disables: gc"),
+        "{line}"
+    );
     server.join_as("ann").await.join("lobby").await;
 }
 

@@ -358,7 +358,7 @@ async fn malformed_first_frame_gets_one_error_or_selects_a_dialect() {
         client.send_text(&frame).await;
         let answer = client.next_frame().await;
         let message = answer["error"]["message"].as_str().unwrap_or_default();
-        if message.contains("it decides what is protocol here") {
+        if message.contains("which select the dialect") {
             assert_eq!(client.expect_close().await, 4500, "{frame}: {answer}");
         }
     }

@@ -208,7 +208,7 @@ async fn call_shows_the_reply_and_its_changes() {
     let made = run(call("room.create", r#"{"name": "pond"}"#), &[]).await;
     let reply: Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|_| panic!("JSON: {}", said(&made)));
     assert!(reply.to_string().contains("pond"), "{reply}");
-    assert!(said(&made).contains("make the public room pond"), "{}", said(&made));
+    assert!(said(&made).contains("create the public room pond"), "{}", said(&made));
 
     let kick = call("member.kick", r#"{"account": "bob"}"#);
     let kicked = run(kick.clone(), &["--role", "owner"]).await;
@@ -216,13 +216,13 @@ async fn call_shows_the_reply_and_its_changes() {
     let made_up =
         run(call("room.create", r#"{"name": "den", "visibility": "private", "password": "sesame"}"#), &[]).await;
     assert!(
-        !made_up.status.success() && said(&made_up).contains("nothing on this server would ask for it"),
+        !made_up.status.success() && said(&made_up).contains("no plugin on this server checks room passwords"),
         "{}",
         said(&made_up)
     );
     let wanted = said(&made_up);
     let (_, not_done) = wanted.split_once("not done, since the call failed:").unwrap_or_else(|| panic!("{wanted}"));
-    assert!(not_done.contains("make the private room den"), "{not_done}");
+    assert!(not_done.contains("create the private room den"), "{not_done}");
     let refused = run(kick, &["--role", "member"]).await;
     assert!(!refused.status.success() && said(&refused).contains("moderator"), "{}", said(&refused));
     let unknown = run(call("room.crate", "{}"), &[]).await;

@@ -26,7 +26,7 @@ async fn room_quota_of_an_account_holds_over_all_connections_and_transports() {
             Ok(_) => made += 1,
             Err(failure) => {
                 assert_eq!(failure.code(), "conflict");
-                assert!(failure.message().contains("as many as it may"), "{}", failure.message());
+                assert!(failure.message().contains("which is its limit"), "{}", failure.message());
             }
         }
     }

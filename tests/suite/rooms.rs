@@ -156,6 +156,6 @@ async fn disabled_guests_are_reported_to_clients() {
     let answer = ask(&mut ann, "query", json!({"query": "rooms"})).await;
     assert_eq!(
         (&answer["code"], &answer["message"]),
-        (&json!(1), &json!("guests are not let in here; connect with a token"))
+        (&json!(1), &json!("guests are not allowed on this server; connect with a token"))
     );
 }

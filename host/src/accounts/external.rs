@@ -102,7 +102,7 @@ impl ExternalIssuer {
         let found = self.id_claims.iter().find_map(|name| Some((name, claims.get(name)?)));
         let Some((name, value)) = found else {
             let names = self.id_claims.join("`, `");
-            return Err(Error::Unauthenticated(format!("the token does not say whose it is: it has no `{names}`")));
+            return Err(Error::Unauthenticated(format!("the token does not identify an account: it has no `{names}`")));
         };
         let id = match value {
             Value::String(id) => id.clone(),

@@ -1,4 +1,4 @@
-//! Log-ins: every guess takes its permits first, and a right password gives them back.
+//! Log-ins: every attempt takes its permits before the password is checked, and a right password returns them.
 
 use std::time::Duration;
 

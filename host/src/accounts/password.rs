@@ -1,5 +1,5 @@
 //! Password hashing: argon2id, off the async threads, and never more at a time than configured. Imported hashes, by argon2
-//! with other settings or by bcrypt, are checked too.
+//! with other settings or by bcrypt, can be verified too.
 //!
 //! Passwords are hashed in Unicode's composed form (NFC), since keyboards differ in what they send for one character. Older
 //! hashes were made from the password as it was sent, so that is tried first.

@@ -287,7 +287,7 @@ impl<K> Permit<'_, K> {
         if let (Some(key), Some(common)) = (self.common_key.take(), &self.throttle.common)
             && let Err(error) = common.database.return_attempt(&key, common.bucket).await
         {
-            tracing::warn!(%error, "could not give back a permit, a right password counts as wrong");
+            tracing::warn!(%error, "returning a permit failed, a correct password counts as a failure");
         }
     }
 }

@@ -244,8 +244,8 @@ impl Client {
             (0, 0) => Ok(()),
             // A user has seen the refusals.
             (0, _) if self.terminal.is_interactive() => Ok(()),
-            (0, refused) => bail!("lines that were refused: {refused}"),
-            (unsent, _) => bail!("lines that did not reach the server: {unsent}"),
+            (0, refused) => bail!("refused lines: {refused}"),
+            (unsent, _) => bail!("lines not sent to the server: {unsent}"),
         }
     }
 }

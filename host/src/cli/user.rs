@@ -152,7 +152,7 @@ async fn act(action: Action, accounts: &Accounts, database: &Database) -> Result
         Action::Token { name } => {
             let user = find_local(database, &name).await?;
             if user.disabled_at.is_some() {
-                bail!("{} is disabled; `natterjack user enable {name}` lets them in again", user.username);
+                bail!("{} is disabled; `natterjack user enable {name}` enables it again", user.username);
             }
             accounts.begin(user).await?.token
         }
@@ -164,7 +164,7 @@ async fn find(database: &Database, name: &str) -> Result<User> {
         Some(user) => Some(user),
         None => database.external_user_named(name).await?,
     };
-    found.with_context(|| format!("nobody is called {name}; `natterjack user list` shows who is there"))
+    found.with_context(|| format!("there is no account {name}; `natterjack user list` lists the accounts"))
 }
 
 /// An account with a password on this server.

@@ -1,4 +1,4 @@
-//! Finds environment variables that look like keys but name none: a misspelt one would go unnoticed.
+//! Finds environment variables that look like keys but name none, since a misspelt variable would otherwise go unnoticed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Rooms that guests made, and when somebody was last seen in them.
+//! Rooms that guests created, and the time at which a person was last seen in each.
 
 use super::{Database, each};
 use crate::clock::Timestamp;

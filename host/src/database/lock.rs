@@ -184,7 +184,7 @@ pub(super) async fn lock_file(url: &str, database: &Path) -> Result<Option<File>
                 return Err(OpenError::InUse { url: shown(url), by, way_out });
             }
             Err(TryLockError::Error(error)) => {
-                tracing::warn!(%error, file = %path.display(), "cannot lock database file, a second server would not be noticed");
+                tracing::warn!(%error, file = %path.display(), "cannot lock database file, a second server would not be detected");
                 return Ok(None);
             }
         }

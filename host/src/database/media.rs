@@ -14,7 +14,7 @@ pub struct Share {
 
 impl Share {
     fn used_up(self) -> Error {
-        Error::TooLarge { what: "what this account has uploaded", limit: format!("{} bytes", self.bytes) }
+        Error::TooLarge { what: "the total of this account's uploads", limit: format!("{} bytes", self.bytes) }
     }
 }
 
@@ -63,7 +63,7 @@ impl Database {
         }
         if files >= i64::from(share.files) {
             let limit = format!("{} files", share.files);
-            return Err(Error::TooLarge { what: "what this account has uploaded", limit });
+            return Err(Error::TooLarge { what: "the total of this account's uploads", limit });
         }
         let number: i64 = each!(Tx: &mut tx, tx => sqlx::query_scalar(
             "INSERT INTO media (uid, user_id, name, type, size, created_at) VALUES ($1, $2, $3, '', 0, $4) RETURNING id",

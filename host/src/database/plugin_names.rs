@@ -1,4 +1,4 @@
-//! Finds what the database stores for a plugin, and moves it to another plugin id.
+//! Finds the rows that the database stores for a plugin, and moves them to another plugin id.
 
 use super::{Database, each};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ impl Database {
     /// Moves all that is stored for a plugin to another id. Fails with a conflict if anything is stored for that one.
     pub async fn rename_plugin(&self, from: &str, to: &str) -> Result<()> {
         if self.has_plugin_data(to).await? {
-            return Err(Error::Conflict(format!("there is stored data of a plugin named {to} already")));
+            return Err(Error::Conflict(format!("data of a plugin named {to} is stored already")));
         }
         let mut tx = self.begin().await?;
         for statement in [

@@ -1,5 +1,5 @@
-//! Locks for the writers of a cluster: a batch locks its rooms, in an order that all nodes share, and then reads within its
-//! transaction what it depends on.
+//! Locks for the writers of a cluster: a batch locks its rooms, in an order that all nodes share, and reads the rows that it
+//! depends on within its transaction after that.
 
 use std::collections::HashMap;
 

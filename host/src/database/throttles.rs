@@ -1,5 +1,5 @@
-//! Limits how often something may be tried, for all nodes of a cluster together: each key is a bucket that a try takes from
-//! and that refills steadily (the generic cell rate algorithm), by the database's clock.
+//! Rate limits for attempts, shared by all nodes of a cluster: each key is a bucket that an attempt takes from and that refills
+//! steadily (the generic cell rate algorithm), by the database's clock.
 
 use std::time::Duration;
 

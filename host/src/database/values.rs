@@ -81,7 +81,7 @@ impl Tx {
         if version.unwrap_or(0) == read.version {
             Ok(())
         } else {
-            Err(Error::Conflict("somebody else changed the same thing meanwhile; try again".into()))
+            Err(Error::Conflict("the same value was changed concurrently; try again".into()))
         }
     }
 }

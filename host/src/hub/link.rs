@@ -1,5 +1,5 @@
-//! The hub's side of a cluster: queues messages to other nodes, and rooms that the cluster's tasks have to look at. On a single
-//! node there is no link, and nothing here costs anything.
+//! The hub's side of a cluster: queues messages to other nodes, and the rooms that the cluster's tasks have to check. A single
+//! node has no link, and this module costs it nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -192,7 +192,7 @@ impl Hub {
         let Some(opened) = self.existing(room).map(|subscriptions| subscriptions.lock().opened.clone()) else {
             return Ok(());
         };
-        let late = |_| Error::Unavailable("the room's events cannot be received just now; try again".into());
+        let late = |_| Error::Unavailable("this node cannot receive the room's events at the moment; try again".into());
         timeout(OPEN_TIMEOUT, opened.cancelled()).await.map_err(late)
     }
 

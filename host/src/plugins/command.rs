@@ -125,7 +125,7 @@ impl CommandInfo {
     /// Checks the place of the call, the actor's role and the arguments.
     pub(super) fn check(&self, call: &Call, args: &Value) -> Result<()> {
         if self.place == Place::InRoom && call.room.is_none() {
-            return Err(Error::invalid("room", format!("{} works in a room: say which", self.name)));
+            return Err(Error::invalid("room", format!("{} works in a room only; name the room", self.name)));
         }
         if let Some(needed) = self.minimum_role
             && call.role.is_none_or(|role| role < needed)

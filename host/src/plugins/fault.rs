@@ -25,15 +25,15 @@ pub(super) enum Fault {
     TooDeep,
     #[error("it trapped: {0}")]
     Trapped(String),
-    #[error("it left by `exit` instead of answering")]
+    #[error("it called `exit` instead of returning")]
     Exited,
-    #[error("its `init` refused: {0}")]
+    #[error("its `init` failed: {0}")]
     Init(String),
     #[error("an export does not fit the contract: {0}")]
     Misfit(String),
-    #[error("no instance could be made: {0}")]
+    #[error("creating an instance failed: {0}")]
     NoInstance(String),
-    #[error("its answer makes no sense: {0}")]
+    #[error("its result is invalid: {0}")]
     Nonsense(String),
 }
 

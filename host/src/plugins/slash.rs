@@ -22,8 +22,7 @@ pub fn usage(command: &CommandInfo) -> String {
 /// Parses the text after the slash word into the command's arguments. Accounts and rooms stay as typed, by name or by id:
 /// the caller resolves them.
 pub fn parse(command: &CommandInfo, text: &str) -> Result<Map<String, Value>> {
-    read(&command.params, text)
-        .map_err(|why| Error::invalid("", format!("{why}; it goes like this: {}", usage(command))))
+    read(&command.params, text).map_err(|why| Error::invalid("", format!("{why}; usage: {}", usage(command))))
 }
 
 fn read(params: &[Param], text: &str) -> Result<Map<String, Value>, String> {
@@ -184,7 +183,7 @@ mod tests {
     #[test]
     fn errors_include_the_usage_line() {
         let why = |text: &str| parse(&kick(), text).unwrap_err().to_string();
-        assert_eq!(why(""), "`account` is missing; it goes like this: /kick <account> [reason]");
+        assert_eq!(why(""), "`account` is missing; usage: /kick <account> [reason]");
         assert!(why("\"bob").starts_with("a quotation mark is not closed"));
         let mute = command(&[("for", ParamKind::Duration, true)]);
         let why = |text: &str| parse(&mute, text).unwrap_err().to_string();

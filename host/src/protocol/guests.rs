@@ -71,11 +71,11 @@ impl GuestRules {
     /// Checks that a guest may be in the room.
     pub fn check_presence(&self, connection: Option<ConnectionId>, origin: &str, now: Timestamp) -> Result<()> {
         if self.closed {
-            return Err(Error::Forbidden("guests are not let in to this room; log in to come in".into()));
+            return Err(Error::Forbidden("this room does not admit guests; log in to join it".into()));
         }
         match self.find(GuestRuleKind::Ban, connection, origin, now) {
             Some(ban) => {
-                Err(Error::Forbidden(format!("guests from here are banned from this room until {}", ban.until)))
+                Err(Error::Forbidden(format!("guests from your address are banned from this room until {}", ban.until)))
             }
             None => Ok(()),
         }

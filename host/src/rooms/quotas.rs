@@ -93,7 +93,7 @@ impl Rooms {
         let most = self.limits.latest().blocked_per_account;
         match self.database.block(me.number, other.number, most).await? {
             true => Ok(()),
-            false => Err(Error::Conflict(format!("this account has blocked {most} others, as many as it may"))),
+            false => Err(Error::Conflict(format!("this account has blocked {most} others, which is its limit"))),
         }
     }
 

@@ -18,7 +18,7 @@ impl Router {
                     found => return found,
                 }
             }
-            return Err(Error::Conflict("no name was found for a guest; choose one".into()));
+            return Err(Error::Conflict("all generated guest names are taken; choose a name".into()));
         };
         self.accounts.guest_name(wanted).await
     }

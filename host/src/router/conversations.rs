@@ -40,7 +40,7 @@ impl Router {
         let value = self.run_command(caller, "room.create", args).await?;
         let uid = value["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
         let uid =
-            uid.ok_or_else(|| Error::Unavailable("the plugin that makes rooms did not say which one it made".into()))?;
+            uid.ok_or_else(|| Error::Unavailable("the plugin that creates rooms did not return the room's id".into()))?;
         self.rooms.get(&RoomName::Id(uid)).await
     }
 

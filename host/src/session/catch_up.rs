@@ -35,7 +35,7 @@ impl ClientSession {
         match hub.release(room.id, me.id, last_seq, || self.outbox.enqueue(answer(&shown))) {
             Released::CaughtUp => {}
             Released::Behind => self.catch_up(me, caller, room, last_seq).await,
-            Released::Gone => return Err(Error::Forbidden("removed from this room meanwhile".into())),
+            Released::Gone => return Err(Error::Forbidden("you were removed from this room".into())),
         }
         Ok(())
     }

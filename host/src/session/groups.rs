@@ -253,7 +253,7 @@ fn nobody_yet() -> Error {
 }
 
 fn no_guests() -> Error {
-    Error::Unauthenticated("guests are not let in here; log in first".into())
+    Error::Unauthenticated("guests are not allowed on this server; log in first".into())
 }
 
 fn not_yours(name: &str) -> Error {

@@ -68,7 +68,7 @@ impl ClientSession {
             (Proof::Guest(name), None) => {
                 if !self.core.auth.get().guests {
                     return Err(Error::Unauthenticated(
-                        "guests are not let in here; log in and connect with `token`".into(),
+                        "guests are not allowed on this server; log in and connect with `token`".into(),
                     ));
                 }
                 let name = self.core.router.guest_name(name.as_deref()).await?;

@@ -182,7 +182,7 @@ impl ClientSession {
                     self.catch_up(me, caller, &current, last_seq).await;
                     Ok(())
                 }
-                Released::Gone => Err(Error::Forbidden("removed from this room meanwhile".into())),
+                Released::Gone => Err(Error::Forbidden("you were removed from this room".into())),
             };
         }
         self.answer(id, reply);

@@ -26,7 +26,8 @@ impl ClientSession {
                 self.register(Actor::Guest(Guest { id: self.id, name: name.into() }), None, false)
             }
             None => {
-                let error = Error::Unauthenticated("guests are not let in here; connect with a token".into());
+                let error =
+                    Error::Unauthenticated("guests are not allowed on this server; connect with a token".into());
                 self.count_failure(&error);
                 return self.outbox.enqueue(rooms::refused(&kind, &error));
             }

@@ -165,7 +165,7 @@ pub fn app(state: Arc<State>, with_metrics: bool) -> Router {
         .merge(super::socketio::routes(&state))
         .fallback(unrouted)
         .method_not_allowed_fallback(async || {
-            let error = Error::BadRequest("this path does not take this method".into());
+            let error = Error::BadRequest("this path does not support this method".into());
             Failure::with_status(StatusCode::METHOD_NOT_ALLOWED, error)
         })
         // `bodies::read` enforces the limits of bodies.

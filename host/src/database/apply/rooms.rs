@@ -146,7 +146,7 @@ impl Tx {
                     RoomKind::Echo => "sessions",
                 };
                 if made >= i64::from(*most) {
-                    return Err(Error::Conflict(format!("this account has made {made} {what}, as many as it may")));
+                    return Err(Error::Conflict(format!("this account has created {made} {what}, which is its limit")));
                 }
             }
             (RoomQuota::Guests { origin, per_origin, total }, AuthorKind::Guest, _) => {

@@ -254,7 +254,7 @@ fn connect(args: Connect) -> Result<Command> {
         (None, Some(GuestName::Name(name))) => Proof::Guest(Some(name)),
         (None, Some(GuestName::Any(true))) => Proof::Guest(None),
         (Some(token), Some(GuestName::Any(false))) => Proof::Token(bare_token(&token).to_owned()),
-        _ => return Err(Error::BadRequest("connect wants either `token` or `guest`".into())),
+        _ => return Err(Error::BadRequest("connect needs either `token` or `guest`".into())),
     };
     Ok(Command::Connect { proof, listen_all: matches!(args.listen, Some(Listen::All)) })
 }
@@ -273,7 +273,7 @@ fn page_size(limit: Option<u32>) -> Result<u32> {
 
 fn history(args: History) -> Result<Command> {
     let page = match (args.before, args.after.0) {
-        (Some(_), Some(_)) => return Err(Error::BadRequest("room.history wants `before` or `after`, not both".into())),
+        (Some(_), Some(_)) => return Err(Error::BadRequest("room.history takes `before` or `after`, not both".into())),
         (before, None) => Page::Before(before),
         (None, Some(after)) => Page::After(after),
     };

@@ -1,5 +1,5 @@
 //! Delay between broadcasts to a busy room: fan-out to many subscribers costs nearly the same for one entry as for several, so
-//! it waits a moment to coalesce more of them.
+//! a broadcast worker waits a moment to coalesce more entries.
 
 use std::time::{Duration, Instant};
 

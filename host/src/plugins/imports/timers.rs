@@ -13,7 +13,9 @@ impl timers::Host for State {
         let has_timer = self.has_timer;
         let (unit, plugin) = self.unit()?;
         if !has_timer {
-            return Err(Error::Unavailable("this plugin has no `timer` to be woken by: export one".into()).into());
+            return Err(
+                Error::Unavailable("this plugin does not export `timer`, the hook that timers call".into()).into()
+            );
         }
         let due_at = match due {
             timers::Due::After(wait) => now() + Duration::from_millis(wait),

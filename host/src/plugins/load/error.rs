@@ -23,14 +23,14 @@ pub(in crate::plugins) enum LoadError {
     #[error("it cannot be compiled: {0}")]
     Broken(String),
     #[error(
-        "it needs what this server has switched off of WebAssembly: {0}; build it for the target `wasm32-wasip2` without that"
+        "it uses WebAssembly features that this server disables: {0}; build it for the target `wasm32-wasip2` without them"
     )]
     Proposal(String),
     #[error(
-        "its file is quarantined, since its first load took the process down that loads unknown files ({reason}); put another file there, or try this one again by `natterjack plugin retry {id}`"
+        "its file is quarantined, since its first load crashed the child process that loads unknown files ({reason}); replace the file, or retry it with `natterjack plugin retry {id}`"
     )]
     Quarantined { id: Arc<str>, reason: String },
-    #[error("it could not be tried: {0}; it is tried again later")]
+    #[error("its trial load did not complete: {0}; the server retries it later")]
     Untried(String),
     #[error(
         "it uses {name}, but this server speaks version {}; build it with the SDK of that version",

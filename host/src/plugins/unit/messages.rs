@@ -44,7 +44,7 @@ impl UnitOfWork {
         if let Some(seq) = reply_to
             && !self.has_message(room, seq).await?
         {
-            return Err(Error::not_found("the message that it answers is"));
+            return Err(Error::not_found("replied-to message"));
         }
         self.check_can_post(&there).await?;
         let by = Actor::Plugin(self.services.bot(plugin).await?);

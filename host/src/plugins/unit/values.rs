@@ -80,7 +80,7 @@ impl UnitOfWork {
         };
         if after.saturating_sub(replaced) > STORAGE_QUOTA_BYTES {
             return Err(Error::TooLarge {
-                what: "what this plugin keeps",
+                what: "the storage of this plugin",
                 limit: format!("{} MiB", STORAGE_QUOTA_BYTES >> 20),
             });
         }

@@ -63,7 +63,7 @@ pub(super) async fn read(Shared(state): Shared<Arc<State>>, request: Request, ne
             failure_and_close(too_large(), &linger)
         }
         Err(_) => failure_and_close(
-            Error::BadRequest("the body broke off or is malformed; nothing was done".into()).into(),
+            Error::BadRequest("the body is incomplete or malformed; nothing was done".into()).into(),
             &linger,
         ),
     }
@@ -76,7 +76,7 @@ fn check_framing(request: &Request) -> Result<(), Failure> {
     if codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
         return Ok(());
     }
-    let error = Error::BadRequest("Transfer-Encoding: only chunked is understood".into());
+    let error = Error::BadRequest("Transfer-Encoding: only chunked is supported".into());
     Err(Failure::with_status(StatusCode::NOT_IMPLEMENTED, error))
 }
 
@@ -86,7 +86,7 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Failure> {
     if codings.into_iter().all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
         return Ok(());
     }
-    let error = Error::BadRequest("Content-Encoding: bodies are taken as they are, not compressed".into());
+    let error = Error::BadRequest("Content-Encoding: compressed bodies are not supported".into());
     Err(Failure::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
         .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }

@@ -1,4 +1,4 @@
-//! Entries are broadcast in order and once, in whatever order they come.
+//! Entries are broadcast in order and once, in whatever order they arrive.
 
 use proptest::prelude::*;
 

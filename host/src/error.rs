@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub mod rooms {
     pub const NOT_A_MEMBER: &str = "not a member of this room; join it first";
     pub const BANNED: &str = "banned from this room";
-    pub const PRIVATE: &str = "this room is private: somebody in it has to invite you";
+    pub const PRIVATE: &str = "this room is private: a member has to invite you";
     pub const FULL: &str = "the room is full";
     pub const NAME_TAKEN: &str = "room name is taken";
     pub const NO_ROOM: &str = "room not found";

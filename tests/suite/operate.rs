@@ -129,5 +129,5 @@ async fn check_reports_unusable_certificate() {
         .await;
     std::fs::write(setup.path().join("cert.pem"), "none").unwrap();
     let (done, said) = run(&setup, &["check"]).await;
-    assert!(!done && said.contains("FAULT  tls       cert.pem: holds no certificate"), "{said}");
+    assert!(!done && said.contains("FAULT  tls       cert.pem: contains no certificate"), "{said}");
 }

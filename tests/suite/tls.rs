@@ -150,7 +150,7 @@ async fn invalid_certificate_keeps_the_former_one() {
     put(server.path(), "key.pem", &pem("PRIVATE KEY", KeyPair::generate().unwrap().serialized_der()));
     server.expect_output("is not the key of cert.pem").await;
     put(server.path(), "cert.pem", "no certificate");
-    server.expect_output("cert.pem: holds no certificate").await;
+    server.expect_output("cert.pem: contains no certificate").await;
     assert!(handshake(&address, authority.trusted()).await.is_ok());
 }
 

@@ -112,7 +112,7 @@ impl ExternalIssuer {
         let length = id.chars().count();
         if !(1..=MAX_ID_CHARS).contains(&length) || id.chars().any(|c| is_misleading(c) || c.is_whitespace()) {
             return Err(Error::Unauthenticated(format!(
-                "the token's `{name}` is no id; it should be an integer, or a text of 1 to {MAX_ID_CHARS} characters without blanks"
+                "the token's `{name}` is not an id; wanted an integer, or a text of 1 to {MAX_ID_CHARS} characters without blanks"
             )));
         }
         Ok(id.into())

@@ -46,10 +46,10 @@ impl Stored {
     fn parse(hash: &str, own: &Params) -> Result<Self> {
         let too_costly = || Error::invalid("hash", "costs more than this server spends on one");
         if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| hash.starts_with(prefix)) {
-            let parts: bcrypt::HashParts = hash.parse().map_err(|_| Error::invalid("hash", "is no bcrypt hash"))?;
+            let parts: bcrypt::HashParts = hash.parse().map_err(|_| Error::invalid("hash", "is not a bcrypt hash"))?;
             return if parts.get_cost() > MAX_BCRYPT_COST { Err(too_costly()) } else { Ok(Self::Bcrypt) };
         }
-        let wanted = "is no hash that can be checked; wanted $argon2id$…, or $2a$…, $2b$… or $2y$… (bcrypt)";
+        let wanted = "is not a hash that this server can verify; wanted $argon2id$…, or $2a$…, $2b$… or $2y$… (bcrypt)";
         let parsed = PasswordHash::new(hash).map_err(|_| Error::invalid("hash", wanted))?;
         Algorithm::new(parsed.algorithm.as_str()).map_err(|_| Error::invalid("hash", wanted))?;
         let cost = Params::try_from(&parsed).map_err(|error| Error::invalid("hash", error.to_string()))?;

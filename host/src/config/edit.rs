@@ -133,7 +133,7 @@ fn plugin<'a>(plugins: &'a mut dyn TableLike, id: &str) -> Result<&'a mut dyn Ta
 }
 
 fn table<'a>(item: &'a mut Item, key: &str) -> Result<&'a mut dyn TableLike, String> {
-    item.as_table_like_mut().ok_or_else(|| format!("`{key}` is no table"))
+    item.as_table_like_mut().ok_or_else(|| format!("`{key}` is not a table"))
 }
 
 /// Replaces the file atomically.

@@ -74,7 +74,7 @@ impl HttpHost {
         }
         let needed = SocketAddr::new(address, port);
         Err(format!(
-            "`{}` is no public address, so no plugin can reach it; to allow it, add allow_private = [\"{needed}\"]",
+            "`{}` is not a public address, so no plugin can reach it; to allow it, add allow_private = [\"{needed}\"]",
             self.name
         ))
     }

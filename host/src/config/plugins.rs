@@ -223,7 +223,7 @@ impl Key for BTreeMap<String, Plugin> {
             }
             if !is_plugin_id(id) {
                 at.refuse::<()>(
-                    "is no plugin's id; wanted lower-case words joined by dashes, such as `word-filter`",
+                    "is not a plugin id; wanted lower-case words joined by dashes, such as `word-filter`",
                     faults,
                 );
             }

@@ -29,7 +29,7 @@ impl PrivateAddress {
         let address: SocketAddr = text.parse().map_err(|_| format!("`{text}` is not {WANTED}"))?;
         let ip = address.ip().to_canonical();
         if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() || is_broadcast(ip) {
-            return Err(format!("`{text}` is no address that a server listens on; wanted {WANTED}"));
+            return Err(format!("`{text}` is not an address that a server can listen on; wanted {WANTED}"));
         }
         if is_public(ip) {
             return Err(format!("`{text}` is a public address: list it in `http_hosts` only"));

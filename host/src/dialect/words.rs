@@ -9,7 +9,7 @@ pub fn of_groups(error: &Error, join: &str) -> Error {
         Error::Forbidden(why) if why == NOT_A_MEMBER => Error::Forbidden(format!("you are not in this group; {join}")),
         Error::Forbidden(why) if why == BANNED => Error::Forbidden("you are banned from this group".into()),
         Error::Forbidden(why) if why == PRIVATE => {
-            Error::Forbidden("this group is private: somebody in it has to invite you".into())
+            Error::Forbidden("this group is private: a member has to invite you".into())
         }
         Error::Forbidden(why) => match why.strip_prefix(MUTED_UNTIL) {
             Some(until) => Error::Forbidden(format!("you are muted in this group until {until}")),

@@ -60,7 +60,7 @@ impl Messages {
             match one {
                 Attach::File(id) => {
                     let file = self.database.attachable(*id, account).await?.ok_or_else(|| {
-                        let why = format!("{id} is no file that you uploaded; `POST /api/media` gives ids");
+                        let why = format!("{id} is not a file that you uploaded; `POST /api/media` gives ids");
                         Error::invalid("attachments", why)
                     })?;
                     let file = Attachment::File(file);
@@ -94,10 +94,10 @@ impl Messages {
             Err(_) => None,
         };
         let file = file.ok_or_else(|| {
-            Error::invalid(field, "is no file that you uploaded; `POST /api/media` gives the address as `url`")
+            Error::invalid(field, "is not a file that you uploaded; `POST /api/media` gives the address as `url`")
         })?;
         if !is_shown(&file.media_type) {
-            return Err(Error::invalid(field, format!("is no picture, but {}", file.media_type)));
+            return Err(Error::invalid(field, format!("is not a picture, but {}", file.media_type)));
         }
         Ok(file)
     }
@@ -126,7 +126,7 @@ fn check_link(field: &'static str, link: &str) -> Result<()> {
             && url.password().is_none()
     });
     if link.is_empty() || !whole || link.chars().any(bad) {
-        return Err(Error::invalid(field, "is no link; wanted one such as https://example.org/pond.png"));
+        return Err(Error::invalid(field, "is not a link; wanted one such as https://example.org/pond.png"));
     }
     Ok(())
 }

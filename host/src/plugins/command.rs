@@ -189,7 +189,7 @@ async fn call_guest(
         let reply = match instance.answered(answer)? {
             Ok(reply) => serde_json::from_str(&reply)
                 .map(Ok)
-                .map_err(|error| Fault::Nonsense(format!("its reply is no JSON: {error}")))?,
+                .map_err(|error| Fault::Nonsense(format!("its reply is not JSON: {error}")))?,
             Err(error) => Err(error),
         };
         Ok((reply, instance))

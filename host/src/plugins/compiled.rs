@@ -173,7 +173,7 @@ fn ensure_private(folder: &Path) -> io::Result<()> {
     // Links are not followed: one could lead to a folder that others can write to.
     let about = fs::symlink_metadata(folder)?;
     let problem = if !about.is_dir() {
-        "is no folder"
+        "is not a folder"
     } else if about.uid() != nix::unistd::geteuid().as_raw() {
         "belongs to another user"
     } else if about.permissions().mode() & 0o077 == 0 {
@@ -321,6 +321,6 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         let other_folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(other_folder.path(), &folder).unwrap();
-        assert!(Compiled::open(data.path()).unwrap_err().to_string().contains("is no folder"));
+        assert!(Compiled::open(data.path()).unwrap_err().to_string().contains("is not a folder"));
     }
 }

@@ -86,7 +86,7 @@ pub(super) async fn put(folder: &Path, id: &str, bytes: &[u8]) -> io::Result<Sta
     file.write_all(bytes).await?;
     file.sync_all().await?;
     tokio::fs::rename(new, &path).await?;
-    stamp(&path).await?.ok_or_else(|| io::Error::other("it is no file"))
+    stamp(&path).await?.ok_or_else(|| io::Error::other("it is not a file"))
 }
 
 /// Reads a file, and checks that it did not change during the read.

@@ -71,6 +71,7 @@ pub(super) fn grants() -> impl Iterator<Item = &'static str> {
 
 /// Parses an id that a guest passed.
 fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, wire::Error> {
-    text.parse()
-        .map_err(|_| Error::invalid(what, format!("`{}` is no id", text.chars().take(64).collect::<String>())).into())
+    text.parse().map_err(|_| {
+        Error::invalid(what, format!("`{}` is not an id", text.chars().take(64).collect::<String>())).into()
+    })
 }

@@ -87,7 +87,7 @@ impl Router {
         }
         Err(Error::invalid(
             "before",
-            format!("is no message among the latest {MAX_SEARCHED_ENTRIES} of this conversation"),
+            format!("is not a message among the latest {MAX_SEARCHED_ENTRIES} of this conversation"),
         ))
     }
 }

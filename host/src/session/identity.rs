@@ -157,11 +157,7 @@ impl ClientSession {
     /// Subscribes to a room under the connection's own name; for a guest that may be in use there.
     pub(super) fn subscribe(&self, room: &Room, me: &Arc<Connection>) -> Result<()> {
         self.core.hub.subscribe(room, me, None).map_err(|_| {
-            Error::Conflict(format!(
-                "somebody in {} is called {} already; choose another name",
-                room.name,
-                me.actor.name()
-            ))
+            Error::Conflict(format!("the name {1} is in use in {0}; choose another one", room.name, me.actor.name()))
         })
     }
 

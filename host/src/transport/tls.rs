@@ -93,7 +93,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| fault(certificate, format!("no certificates in PEM could be read: {error}")))?;
     if chain.is_empty() {
-        return Err(fault(certificate, "holds no certificate; wanted -----BEGIN CERTIFICATE-----".to_owned()));
+        return Err(fault(certificate, "contains no certificate; wanted -----BEGIN CERTIFICATE-----".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| fault(key, format!("no private key in PEM could be read: {error}")))?;

@@ -126,7 +126,7 @@ async fn invalid_issuer_tokens_and_other_dialects_are_refused() {
         (with("iss", json!("natterjack")), "not valid"),
         (with("exp", json!(1_700_000_000)), "expired"),
         (with("aud", json!("somebody")), "somebody else"),
-        (with("id", json!("")), "`id` is no id"),
+        (with("id", json!("")), "`id` is not an id"),
         (signed(&json!({"id": "7"}), SECRET), "`exp`"),
         (signed(&json!({"exp": in_an_hour()}), SECRET), "whose it is"),
         (none.to_owned(), "not valid"),

@@ -60,7 +60,7 @@ pub(super) fn closed(frame: Option<&CloseFrame>) -> Lost {
     let reason = frame.reason.as_str();
     let why = if reason.is_empty() { format!("closed by the server ({code})") } else { format!("{reason} ({code})") };
     match code {
-        4401 => Lost::ForGood(format!("{why}: the token is no longer good; log in again for a new one")),
+        4401 => Lost::ForGood(format!("{why}: the token is not valid any more; log in again for a new one")),
         4500..=4999 => Lost::ForGood(why),
         _ => Lost::ForNow { why, wait: reconnect_after(reason) },
     }

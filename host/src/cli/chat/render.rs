@@ -92,7 +92,7 @@ pub(super) fn members(ok: &Value) -> Vec<String> {
         line
     });
     let guests = list(ok, "guests").iter().map(|guest| format!("* {}, guest", name_of(guest)));
-    some_or(members.chain(guests).collect(), "* nobody is here")
+    some_or(members.chain(guests).collect(), "* the room is empty")
 }
 
 /// The slash commands that the server offers.

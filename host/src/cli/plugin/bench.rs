@@ -268,7 +268,7 @@ pub(super) fn settings(text: &str) -> Result<Value> {
 
 /// Parses a JSON object.
 pub(super) fn object(text: &str) -> Result<Value> {
-    let value: Value = serde_json::from_str(text).map_err(|error| anyhow!("is no JSON: {error}"))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| anyhow!("is not JSON: {error}"))?;
     if !value.is_object() {
         bail!("is JSON, but not an object");
     }

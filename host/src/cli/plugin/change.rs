@@ -157,7 +157,7 @@ fn print_status(plugin: &Value) {
     say!("{} {} is {} ({})", text("id"), text("version"), text("state"), text("sha256"));
 }
 
-/// Parses `words=["darn"]` or `action=mask`: a value that is no JSON is text.
+/// Parses `words=["darn"]` or `action=mask`: a value that is not JSON is text.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("wanted KEY=VALUE")?;
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))

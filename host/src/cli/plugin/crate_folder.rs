@@ -34,7 +34,7 @@ impl CrateFolder {
         let dir = dir.unwrap_or_else(|| PathBuf::from("."));
         let dir = dir.canonicalize().with_context(|| format!("there is no folder {}", dir.display()))?;
         if !dir.join("Cargo.toml").is_file() {
-            bail!("{} holds no Cargo.toml; `natterjack plugin new NAME` creates one", dir.display());
+            bail!("{} contains no Cargo.toml; `natterjack plugin new NAME` creates one", dir.display());
         }
         Ok(Self { dir })
     }

@@ -93,7 +93,7 @@ fn find_sdk(from: &Path) -> Option<PathBuf> {
 
 fn checked_sdk(folder: &Path) -> Result<PathBuf> {
     if !sdk::is_sdk(&folder.join("Cargo.toml")) {
-        bail!("{} holds no {}; wanted a folder whose Cargo.toml is that package's", folder.display(), sdk::PACKAGE);
+        bail!("{} contains no {}; wanted the folder of that package's Cargo.toml", folder.display(), sdk::PACKAGE);
     }
     Ok(folder.canonicalize()?)
 }

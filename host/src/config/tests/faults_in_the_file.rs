@@ -209,7 +209,7 @@ fn bad_plugin_ids_settings_and_pins_are_refused() {
              http_hosts = [\"https://a.example\"]"
         ),
         [
-            "config.toml:1: plugin.Word_Filter: is no plugin's id; wanted lower-case words joined by dashes, such as \
+            "config.toml:1: plugin.Word_Filter: is not a plugin id; wanted lower-case words joined by dashes, such as \
              `word-filter`",
             "config.toml:3: plugin.a.settings.x: is NaN; wanted a finite number",
             "config.toml:5: plugin.b.sha256: `beef` is not a SHA-256 of 64 hexadecimal digits (`sha256sum FILE`)",

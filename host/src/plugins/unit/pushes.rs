@@ -53,6 +53,6 @@ pub(super) fn check_json(field: &'static str, what: &'static str, json: &str) ->
     }
     match serde_json::from_str::<&RawValue>(json) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Error::invalid(field, format!("is no JSON: {error}"))),
+        Err(error) => Err(Error::invalid(field, format!("is not JSON: {error}"))),
     }
 }

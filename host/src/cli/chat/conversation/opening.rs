@@ -78,7 +78,10 @@ impl Conversation {
                     out.push(Action::WakeIn(Duration::from_secs(2)));
                 }
             } else {
-                say(out, "* away for long; what was changed or deleted meanwhile is shown as it is now");
+                say(
+                    out,
+                    "* away for long; messages that were changed or deleted in the meantime are shown in their current state",
+                );
                 self.ask_history(json!({ "after": seen, "limit": PAGE_MESSAGES }), last_seq, true, out);
             }
             return;

@@ -433,7 +433,7 @@ impl ClientSession {
 }
 
 fn no_dialect() -> Close {
-    Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no dialect spoken here")
+    Close::new(Close::BAD_FIRST_FRAME, "the first frame is in no known dialect")
 }
 
 impl Drop for ClientSession {

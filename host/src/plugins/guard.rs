@@ -59,8 +59,8 @@ pub(super) async fn protect(registry: &Registry, mut unit: Box<UnitOfWork>, call
 fn not_accepted(credentials: &[Credential]) -> Error {
     let names: Vec<_> = credentials.iter().map(|credential| credential.name.escape_debug().to_string()).collect();
     match names.iter().any(|name| name == "password") {
-        true => Error::invalid("password", "no plugin on this server checks room passwords"),
-        false => Error::invalid("credentials", format!("no plugin on this server accepts `{}`", names.join("`, `"))),
+        true => Error::invalid("password", "this server does not check room passwords"),
+        false => Error::invalid("credentials", format!("this server does not check `{}`", names.join("`, `"))),
     }
 }
 

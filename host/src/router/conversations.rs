@@ -39,8 +39,7 @@ impl Router {
         self.check_room_creation()?;
         let value = self.run_command(caller, "room.create", args).await?;
         let uid = value["room"]["uid"].as_str().and_then(|uid| uid.parse().ok());
-        let uid =
-            uid.ok_or_else(|| Error::Unavailable("the plugin that creates rooms did not return the room's id".into()))?;
+        let uid = uid.ok_or_else(|| Error::Unavailable("the id of the created room is unknown".into()))?;
         self.rooms.get(&RoomName::Id(uid)).await
     }
 

@@ -128,7 +128,7 @@ async fn invalid_issuer_tokens_and_other_dialects_are_refused() {
         (with("aud", json!("somebody")), "somebody else"),
         (with("id", json!("")), "`id` is not an id"),
         (signed(&json!({"id": "7"}), SECRET), "`exp`"),
-        (signed(&json!({"exp": in_an_hour()}), SECRET), "whose it is"),
+        (signed(&json!({"exp": in_an_hour()}), SECRET), "does not identify an account"),
         (none.to_owned(), "not valid"),
     ] {
         let (frames, code) = enter(&server, &token).await.read_to_close().await;

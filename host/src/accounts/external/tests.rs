@@ -60,9 +60,9 @@ fn a_claim_that_cannot_be_an_id_is_refused() {
     let issuer = issuer(|_| {});
     for id in [json!(""), json!("a b"), json!("a\u{200B}"), json!("x".repeat(129)), json!(1.5), json!({}), json!(null)]
     {
-        assert!(id_or_error(&issuer, &json!({"id": id, "exp": in_a_minute()})).contains("no id"), "{id}");
+        assert!(id_or_error(&issuer, &json!({"id": id, "exp": in_a_minute()})).contains("is not an id"), "{id}");
     }
-    assert!(id_or_error(&issuer, &json!({"exp": in_a_minute()})).contains("whose it is"));
+    assert!(id_or_error(&issuer, &json!({"exp": in_a_minute()})).contains("does not identify an account"));
 }
 
 #[test]

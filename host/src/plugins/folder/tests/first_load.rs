@@ -112,7 +112,7 @@ async fn file_whose_first_load_was_killed_is_tried_again_and_not_quarantined() {
     put(&world, "big.wasm", &component("commands", None));
     let running = start(&world, IS_KILLED, &Tables::new()).await;
     let why = error(&running.plugins, "big").unwrap();
-    assert!(why.contains("ended by SIGKILL") && why.contains("tried again"), "{why}");
+    assert!(why.contains("ended by SIGKILL") && why.contains("retries it later"), "{why}");
     assert!(running.plugins.crashed_files().is_empty());
     running.plugins.retry("big").await.unwrap();
     assert!(running.plugins.crashed_files().is_empty());

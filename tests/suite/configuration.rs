@@ -85,7 +85,8 @@ async fn completions_and_manual_pages_are_printed() {
 async fn start_without_configuration_reports_defaults() {
     let setup = Setup::bare();
     let mut server = Server::on(setup).await;
-    for told in ["none: every key at its default", "--config FILE", "none in plugins: put .wasm files there", "jwt.key"]
+    for told in
+        ["none: every key has its default", "--config FILE", "none in plugins: put .wasm files there", "jwt.key"]
     {
         server.expect_output(told).await;
     }

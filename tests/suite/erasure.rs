@@ -173,4 +173,6 @@ async fn plugins_posts_for_an_erased_account_are_deleted_with_its_messages() {
     server.expect_output("erased data of deleted account").await;
     let bodies: Vec<String> = of_bob.history("lobby").await.into_iter().filter(|body| !body.is_empty()).collect();
     assert_eq!(bodies, ["* bob waves", "mine"]);
+    let names = database::texts(&server.setup().database_url(), "SELECT COALESCE(caller_name, '') FROM entries").await;
+    assert!(!names.iter().any(|name| name.contains("zoe")), "{names:?}");
 }

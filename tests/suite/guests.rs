@@ -218,6 +218,6 @@ async fn groups_are_hidden_from_strangers_where_guests_are_disabled() {
         let mut client = Client::open(&format!("ws://{}/ws/{path}", server.address())).await;
         client.send_text(command.to_string()).await;
         let answer = client.next_frame().await.to_string();
-        assert!(answer.contains("not let in") && !answer.contains("lobby"), "{command}: {answer}");
+        assert!(answer.contains("not allowed") && !answer.contains("lobby"), "{command}: {answer}");
     }
 }

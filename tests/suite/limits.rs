@@ -52,7 +52,7 @@ async fn missing_body_is_answered_with_408() {
             "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{"
         );
         let answer = say(&server, &head).await;
-        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("too slowhttptest"), "{path}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("too slow"), "{path}: {answer}");
     }
 }
 

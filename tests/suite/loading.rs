@@ -108,7 +108,7 @@ async fn plugin_that_fails_to_start_is_reported_and_others_run() {
         (r#"{ describe = "panic" }"#, "told to panic"),
         (r#"{ specs = "loop" }"#, "it used up its 300ms"),
         (r#"{ specs = "exit" }"#, "it called `exit`"),
-        (r#"{ colour = "red" }"#, "unknown field `colour`"),
+        (r#"{ colour = "red" }"#, "`colour`: is unknown here"),
     ] {
         let server = with_settings(settings).start().await;
         let line = server.last_output("plugin=hostile").unwrap();

@@ -114,6 +114,9 @@ impl Database {
             let written_by = |account: Option<i64>| account.and_then(|account| by_number.get(&account));
             let caller = written_by(row.caller_id);
             let Some(account) = written_by(row.author_id).or(caller) else { continue };
+            if caller.is_some() && row.caller_name.is_some() {
+                changes.push(("UPDATE entries SET caller_name = $1 WHERE id = $2", DELETED.into(), row.id));
+            }
             if account.erase && row.deleted_at.is_none() {
                 batch.messages.push((row.room, row.seq.unsigned_abs()));
             } else if caller.is_some() {
@@ -124,7 +127,6 @@ impl Database {
                     changes.push(("UPDATE entries SET body = $1 WHERE id = $2", body, row.id));
                     reworded.push(row.id);
                 }
-                changes.push(("UPDATE entries SET caller_name = $1 WHERE id = $2", DELETED.into(), row.id));
             } else if let Some(attachments) = row.attachments.as_deref().map(without_file_names).transpose()?.flatten()
             {
                 changes.push(("UPDATE entries SET attachments = $1 WHERE id = $2", attachments, row.id));

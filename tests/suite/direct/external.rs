@@ -125,7 +125,7 @@ async fn invalid_issuer_tokens_and_other_dialects_are_refused() {
         (with("iss", json!("elsewhere")), "not valid"),
         (with("iss", json!("natterjack")), "not valid"),
         (with("exp", json!(1_700_000_000)), "expired"),
-        (with("aud", json!("somebody")), "somebody else"),
+        (with("aud", json!("somebody")), "another audience"),
         (with("id", json!("")), "`id` is not an id"),
         (signed(&json!({"id": "7"}), SECRET), "`exp`"),
         (signed(&json!({"exp": in_an_hour()}), SECRET), "does not identify an account"),
@@ -193,7 +193,7 @@ async fn disabled_external_account_is_refused_until_enabled() {
     assert!(user("enable", "7@shop").await.0);
     customer(&server, "7").await;
     let (done, said) = user("token", "7@shop").await;
-    assert!(!done && said.contains("elsewhere"), "{said}");
+    assert!(!done && said.contains("external issuer"), "{said}");
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub use self::profile::ProfileChange;
 
 /// The longest e-mail address.
 pub const MAX_EMAIL_BYTES: usize = 254;
+/// The name, as a key, under which the server's own events are shown.
+const SERVER_NAME: &str = "server";
 /// Number of cached logins.
 const MAX_CACHED_LOGINS: usize = 20_000;
 
@@ -124,8 +126,11 @@ impl Accounts {
         let _ = self.reserved.set(Box::new(is_reserved));
     }
 
-    /// Checks that a name is not reserved for plugins.
+    /// Checks that a name is not the server's own and not reserved for plugins.
     fn check_not_reserved(&self, name: &str) -> Result<()> {
+        if name::key(name) == SERVER_NAME {
+            return Err(Error::Conflict(format!("{name} stands for the server itself; choose another name")));
+        }
         match self.reserved.get().is_some_and(|is_reserved| is_reserved(name)) {
             true => Err(Error::Conflict(format!("{name} is a plugin of this server; choose another name"))),
             false => Ok(()),

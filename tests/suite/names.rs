@@ -156,10 +156,10 @@ async fn name_with_latin_look_alikes_that_imitates_another_is_refused() {
 }
 
 #[tokio::test]
-async fn plugin_name_is_reserved() {
+async fn names_of_plugins_and_of_the_server_are_reserved() {
     let mut server = unthrottled().start().await;
     let token = sign_up(&server, "ann").await.1["token"].as_str().unwrap().to_owned();
-    for name in ["slash", "SLASH", "ｓlash", "ѕlаѕh", "word-filter", "Word-Filter"] {
+    for name in ["slash", "SLASH", "ｓlash", "ѕlаѕh", "word-filter", "Word-Filter", "server", "Ｓerver"] {
         assert_eq!(refusal(&server, name).await, "conflict", "{name}");
         assert_eq!(guest(&server, name).await.unwrap_err(), "conflict", "{name}");
         let (_, answer) = server.send("PATCH", "/api/me", Some(&token), &json!({"username": name})).await;

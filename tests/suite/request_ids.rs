@@ -52,7 +52,8 @@ async fn rest_request_id_is_on_log_lines_of_hooks_and_queries() {
         request.header("x-request-id", ID).json(&json!({"name": "pond", "visibility": "public"})).send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     let of_request = |line: &Value| in_span(line, "request", "request", ID);
-    let answered = line(&mut server, "the answer", |line| of_request(line) && line["message"] == "answered").await;
+    let answered =
+        line(&mut server, "the answer", |line| of_request(line) && line["message"] == "request answered").await;
     for field in ["timestamp", "level", "target", "message"] {
         assert!(answered[field].is_string(), "{field}: {answered}");
     }

@@ -61,7 +61,12 @@ pub(crate) fn category(c: char) -> GeneralCategory {
 pub fn is_joiner_allowed(c: char, before: &str, after: &str) -> bool {
     match c {
         ZWNJ => follows_virama(before) || joins_letters(before, after),
-        ZWJ => follows_virama(before) || joins_letters(before, after) || joins_emoji(before, after),
+        ZWJ => {
+            follows_virama(before)
+                || precedes_virama(before, after)
+                || joins_letters(before, after)
+                || joins_emoji(before, after)
+        }
         TEXT_STYLE | EMOJI_STYLE => before.chars().next_back().is_some_and(|base| match base {
             // `1️⃣`: elsewhere a digit looks the same with and without it.
             '0'..='9' | '#' | '*' => after.starts_with(KEYCAP),
@@ -74,8 +79,16 @@ pub fn is_joiner_allowed(c: char, before: &str, after: &str) -> bool {
 
 /// RFC 5892, appendix A: a joiner after a virama chooses a form of the conjunct.
 fn follows_virama(before: &str) -> bool {
-    let last = before.chars().next_back();
-    last.is_some_and(|c| CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama)
+    before.chars().next_back().is_some_and(is_virama)
+}
+
+/// `র‍্যা`: between a consonant and its virama a joiner chooses the form of what follows.
+fn precedes_virama(before: &str, after: &str) -> bool {
+    before.chars().next_back().is_some_and(char::is_alphabetic) && after.chars().next().is_some_and(is_virama)
+}
+
+fn is_virama(c: char) -> bool {
+    CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
 }
 
 /// Whether there are letters of a script such as Arabic, whose letters join, on both sides; marks on them count as part

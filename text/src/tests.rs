@@ -111,6 +111,7 @@ fn joiners_and_selectors_are_accepted_where_they_have_a_meaning() {
         "ه\u{200D}",
         "क्\u{200D}ष",
         "ක්\u{200D}ර",
+        "র\u{200D}্যাব",
         "ന്\u{200D}",
         "👩\u{200D}💻",
         "👩🏽\u{200D}💻",

@@ -81,6 +81,13 @@ impl Compiling {
     }
 }
 
+fn log_quarantine(sha256: &Sha256, (id, reason): &Crash) {
+    tracing::error!(
+        plugin = %id, sha256 = super::hex(sha256),
+        "plugin file quarantined: its first load crashed: {reason}"
+    );
+}
+
 impl Folder {
     /// The component of a file; none while it is being compiled. Starts compiling if nothing has.
     pub(super) fn component(
@@ -124,8 +131,11 @@ impl Folder {
             let mut done = 0;
             while let Some(finished) = self.compiling.jobs.join_next_with_id().await {
                 let id = finished.as_ref().ok().map(|(_, (_, id, _))| id.clone());
-                let finished = self.record(finished);
-                if let (Some(id), Some(_)) = (id, finished.filter(|sha256| new.contains(sha256))) {
+                let recorded = self.record(finished);
+                if let Some((sha256, Some(crash))) = &recorded {
+                    log_quarantine(sha256, crash);
+                }
+                if let (Some(id), Some(_)) = (id, recorded.filter(|(sha256, _)| new.contains(sha256))) {
                     done += 1;
                     tracing::info!(plugin = %id, done, files = new.len(), "compiled plugin");
                 }
@@ -137,7 +147,7 @@ impl Folder {
 
     /// Resumes the commands and files that waited for a component. Returns false if a file is still being written.
     pub(super) async fn finish(&mut self, finished: Finished) -> bool {
-        let Some(sha256) = self.record(finished) else { return true };
+        let Some((sha256, crash)) = self.record(finished) else { return true };
         let (due, parked) =
             std::mem::take(&mut self.compiling.parked).into_iter().partition(|(hash, _)| *hash == sha256);
         self.compiling.parked = parked;
@@ -145,23 +155,24 @@ impl Folder {
             self.handle(command).await;
         }
         let settled = self.scan(ScanMode::All).await;
+        // From here on the quarantine holds: a filter blocks posts, a guard blocks joins.
+        if let Some(crash) = crash {
+            log_quarantine(&sha256, &crash);
+        }
         self.compiling.finished_components.remove(&sha256);
         self.answer_settled();
         settled
     }
 
-    fn record(&mut self, finished: Finished) -> Option<Sha256> {
+    /// Stores a finished component. If its first load crashed, its file is listed as quarantined.
+    fn record(&mut self, finished: Finished) -> Option<(Sha256, Option<Crash>)> {
         let (sha256, crash) = self.compiling.record(finished)?;
-        if let Some((id, reason)) = crash {
-            tracing::error!(
-                plugin = %id, sha256 = super::hex(&sha256),
-                "plugin file quarantined: its first load crashed: {reason}"
-            );
-            self.crashed.add(&id, &sha256, &reason);
+        if let Some((id, reason)) = &crash {
+            self.crashed.add(id, &sha256, reason);
             self.shared.crashed.store(Arc::new(self.crashed.all().to_vec()));
-            self.shared.services.metrics.gauge(QUARANTINED, &[("plugin", &id)]).set(1.0);
+            self.shared.services.metrics.gauge(QUARANTINED, &[("plugin", id)]).set(1.0);
         }
-        Some(sha256)
+        Some((sha256, crash))
     }
 
     /// Sets a command aside until the component of this hash is compiled.

@@ -125,8 +125,6 @@ impl Setup {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NATTERJACK_")) {
             command.env_remove(name);
         }
-        // `cargo xtask test` sets it for the test program; a cargo that the server's program starts must not see it.
-        command.env_remove("RUSTC_BOOTSTRAP");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -20,11 +20,7 @@ fn sdk() -> PathBuf {
 /// Uses this workspace's fetched dependencies, and one target folder for all runs.
 fn prepared(command: &mut Command) -> &mut Command {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugin-tools");
-    command
-        .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_NET_OFFLINE", "true")
-        .env_remove("RUSTC_BOOTSTRAP")
-        .kill_on_drop(true)
+    command.env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true").kill_on_drop(true)
 }
 
 async fn plugin(setup: &Setup, args: &[&str]) -> Output {

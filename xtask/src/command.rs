@@ -15,8 +15,6 @@ pub fn cargo(args: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    // Set for programs of tests: a cargo that they run would build everything again for it.
-    command.env_remove("RUSTC_BOOTSTRAP");
     command
 }
 

@@ -8,7 +8,6 @@ mod fuzz;
 mod plugins;
 mod run;
 mod schemathesis;
-mod slowest;
 mod test;
 mod torture;
 mod wasm_target;
@@ -33,18 +32,10 @@ enum Task {
     Schemathesis(schemathesis::Args),
     Foreign(foreign::Args),
     Fuzz(fuzz::Args),
-    #[command(hide = true)]
-    RunTests(slowest::Args),
 }
 
 fn main() -> ExitCode {
     let task = Task::parse();
-    if let Task::RunTests(args) = &task {
-        return slowest::run_one(args).unwrap_or_else(|error| {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        });
-    }
     let outcome = Workspace::find().and_then(|workspace| match task {
         Task::Run(args) => run::run(&workspace, &args),
         Task::Plugins(args) => plugins::run(&workspace, &args),
@@ -55,8 +46,6 @@ fn main() -> ExitCode {
         Task::Schemathesis(args) => schemathesis::run(&workspace, &args),
         Task::Foreign(args) => foreign::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
-        // Answered above: it runs for every test program, and needs no workspace.
-        Task::RunTests(_) => Ok(()),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

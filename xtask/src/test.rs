@@ -1,12 +1,12 @@
 //! `cargo xtask test`.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use xtask::command::{self, cargo};
 use xtask::postgres::Postgres;
 use xtask::tools;
 
 use crate::workspace::Workspace;
-use crate::{foreign, plugins, schemathesis, slowest};
+use crate::{foreign, plugins, schemathesis};
 
 /// Slow tests that do not depend on the database, and run only on SQLite.
 const SAME_ON_EVERY_DATABASE: [&str; 2] = ["foreign::", "pages::"];
@@ -32,9 +32,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     plugins::build(workspace, true)?;
     // Always the whole workspace: a choice of packages would change the features of dependencies, and rebuild most of them.
     command::run(&mut cargo(&["build", "--workspace", "--bin=natterjack", "--test=suite", "--locked"]))?;
-    let times = tempfile::NamedTempFile::new().context("a file for the times of the tests")?;
     let mut test = cargo(&["test", "--workspace", "--locked"]);
-    slowest::watch(&mut test, times.path())?;
     if !args.filters.is_empty() {
         test.arg("--").args(&args.filters);
     }
@@ -43,7 +41,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let postgres = Postgres::start()?;
     let mut again = cargo(&["test", "--workspace", "--locked", "--test=suite"]);
     again.env("NATTERJACK_TEST_POSTGRES", postgres.url());
-    slowest::watch(&mut again, times.path())?;
     // The tests of clusters are ignored without PostgreSQL.
     again.arg("--").args(&args.filters).arg("--include-ignored");
     again.args(SAME_ON_EVERY_DATABASE.iter().chain(&OPEN_ENDED).flat_map(|tests| ["--skip", *tests]));
@@ -54,7 +51,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         command::run(database.env("NATTERJACK_TEST_POSTGRES", postgres.url()))?;
     }
     drop(postgres);
-    println!("{}", slowest::report(times.path())?);
     match args.filters.as_slice() {
         [] => println!("all tests passed"),
         filters => {

@@ -33,8 +33,8 @@ impl RoomCache {
     }
 
     /// Removes entries that a committed change made stale.
-    pub fn forget(&self, invalidations: CacheInvalidation) {
-        match invalidations {
+    pub fn forget(&self, invalidation: CacheInvalidation) {
+        match invalidation {
             CacheInvalidation::Room(room) => {
                 self.rooms.forget(&room);
                 self.guest_rules.forget(&room);
